@@ -1,0 +1,32 @@
+"""Largest-object detection: everything that knows boxes, images and the network.
+
+>>> from model import load_detector
+>>> detection = load_detector().predict("photo.jpg")
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from model.errors import UserError
+    from model.predict import Detection, Detector, load_detector
+    from model.voc import VOC_CLASSES
+
+__all__ = ["VOC_CLASSES", "Detection", "Detector", "UserError", "load_detector"]
+
+_HOME = {
+    "Detection": "model.predict",
+    "Detector": "model.predict",
+    "load_detector": "model.predict",
+    "UserError": "model.errors",
+    "VOC_CLASSES": "model.voc",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when asked for: `python -m model.voc` then starts without loading PyTorch, and
+    # `python -m model.predict` is not imported a second time under another name.
+    if name in _HOME:
+        import importlib
+
+        return getattr(importlib.import_module(_HOME[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

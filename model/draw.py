@@ -1,0 +1,83 @@
+"""Boxes and labels drawn on photos, readable on any background."""
+
+import colorsys
+import hashlib
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw, ImageFont
+
+from model.voc import VOC_CLASSES
+
+TRUTH_COLOUR = (255, 255, 255)
+_GOLDEN_ANGLE = 0.61803398875
+
+
+def class_colour(class_name: str) -> tuple[int, int, int]:
+    """A colour of its own for every class, the same everywhere and always.
+
+    VOC's classes are spread over the hue circle by the golden angle; other names are hashed.
+    """
+    if class_name in VOC_CLASSES:
+        place = VOC_CLASSES.index(class_name)
+    else:
+        place = int.from_bytes(hashlib.sha256(class_name.encode()).digest()[:2], "big")
+    hue = (0.02 + place * _GOLDEN_ANGLE) % 1
+    red, green, blue = colorsys.hls_to_rgb(hue, 0.42 + 0.1 * (place % 3 == 1), 0.85)
+    return round(red * 255), round(green * 255), round(blue * 255)
+
+
+def text_colour(background: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Black or white, whichever contrasts more (WCAG 2 relative luminance)."""
+    linear = [(c / 255) / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4
+              for c in background]  # fmt: skip
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return (0, 0, 0) if luminance > 0.179 else (255, 255, 255)
+
+
+def draw_box(
+    image: Image.Image,
+    bbox_xyxy: Sequence[float],
+    colour: tuple[int, int, int],
+    label: str = "",
+) -> Image.Image:
+    """A copy of ``image`` with one box, and its label on a plate of the same colour.
+
+    Line and letters grow with the picture. A dark rim keeps the line visible on any background. The
+    plate sits above the box, or inside it where there is no room, and never leaves the picture.
+
+    Args:
+        image: RGB.
+        bbox_xyxy: pixels of ``image``; parts outside are cut.
+        colour: RGB of line and plate.
+        label: nothing is written if empty.
+    """
+    picture = image.convert("RGB")
+    canvas = ImageDraw.Draw(picture)
+    line = max(2, round(max(picture.size) / 220))
+    x1 = min(max(bbox_xyxy[0], 0), picture.width - 1)
+    y1 = min(max(bbox_xyxy[1], 0), picture.height - 1)
+    x2 = min(max(bbox_xyxy[2] - 1, x1), picture.width - 1)
+    y2 = min(max(bbox_xyxy[3] - 1, y1), picture.height - 1)
+    canvas.rectangle((x1, y1, x2, y2), outline=(20, 20, 20), width=line + 2)
+    canvas.rectangle((x1, y1, x2, y2), outline=colour, width=line)
+    if label:
+        _draw_label(canvas, picture.size, (x1, y1), colour, label)
+    return picture
+
+
+def _draw_label(
+    canvas: ImageDraw.ImageDraw,
+    size: tuple[int, int],
+    corner: tuple[float, float],
+    colour: tuple[int, int, int],
+    label: str,
+) -> None:
+    font = ImageFont.load_default(size=max(12, round(max(size) / 28)))
+    pad = font.size / 4
+    left, top, right, bottom = canvas.textbbox((0, 0), label, font=font)
+    width, height = right - left + 2 * pad, bottom - top + 2 * pad
+    x = max(0, min(corner[0], size[0] - width))
+    y = corner[1] - height if corner[1] >= height else corner[1]
+    canvas.rectangle((x, y, x + width, y + height), fill=colour)
+    place = (x + pad - left, y + pad - top)
+    canvas.text(place, label, font=font, fill=text_colour(colour))

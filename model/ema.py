@@ -1,0 +1,30 @@
+"""A moving average of the weights: what is evaluated and shipped."""
+
+import copy
+
+import torch
+from torch import nn
+
+
+class WeightAverage:
+    """Exponential moving average of a model's parameters and batch-norm statistics.
+
+    The decay starts low and rises to ``decay`` (``min(decay, (1 + t) / (10 + t))``, as in
+    TensorFlow's ``ExponentialMovingAverage``), so that short runs are not held back by their start.
+    ``decay = 0`` follows the model itself.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        self.decay = decay
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, step: int) -> None:
+        """Take in the model after optimisation step ``step`` (counted from 1)."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        source = model.state_dict()
+        for name, average in self.model.state_dict().items():
+            if average.is_floating_point():
+                average.lerp_(source[name].to(average.dtype), 1 - decay)
+            else:
+                average.copy_(source[name])

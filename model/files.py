@@ -1,0 +1,51 @@
+"""Writing files so that a crash, a full disk or a Ctrl-C never costs what was already there."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from model.errors import UserError
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; move it there if the block ends well.
+
+    The temporary name keeps the suffix, because Pillow and pandas choose the format by it.
+
+    Example:
+        >>> with replacing("out.csv") as temporary:
+        ...     frame.to_csv(temporary)
+
+    Raises:
+        UserError: if the folder cannot be made or written to.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix or ".tmp"
+        )
+    except OSError as error:
+        raise UserError(
+            f"cannot write {path}: {error.strerror}. Choose a folder you may write to."
+        ) from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    # There is no call that only reads it; mkstemp makes 0600 files, which others could not read.
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

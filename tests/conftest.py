@@ -1,0 +1,119 @@
+"""A tiny data set in the VOC layout, made here, and the real one where it is present."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+COLOURS = {"car": (200, 40, 40), "cat": (40, 160, 60), "sheep": (60, 80, 220)}
+
+
+def write_voc_xml(
+    root: Path, name: str, size: tuple[int, int], objects: list[tuple], extra: str = ""
+) -> Path:
+    """Write an annotation; ``objects`` are ``(class, xmin, ymin, xmax, ymax[, difficult])``."""
+    body = "".join(
+        f"<object><name>{o[0]}</name><difficult>{o[5] if len(o) > 5 else 0}</difficult><bndbox>"
+        f"<xmin>{o[1]}</xmin><ymin>{o[2]}</ymin><xmax>{o[3]}</xmax><ymax>{o[4]}</ymax>"
+        "</bndbox></object>"
+        for o in objects
+    )
+    path = root / "Annotations" / f"{name}.xml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        f"<annotation><filename>{name}.jpg</filename><size><width>{size[0]}</width>"
+        f"<height>{size[1]}</height><depth>3</depth></size>{body}{extra}</annotation>"
+    )
+    return path
+
+
+def write_split(root: Path, split: str, names: list[str]) -> None:
+    path = root / "ImageSets" / "Main" / f"{split}.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{name}\n" for name in names))
+
+
+def make_voc(root: Path, n_train: int = 20, n_val: int = 10, classes=tuple(COLOURS)) -> Path:
+    """Photos of one large and sometimes one small coloured rectangle on noise, VOC layout."""
+    rng = np.random.default_rng(0)
+    names = [f"{i:06d}" for i in range(n_train + n_val)]
+    (root / "JPEGImages").mkdir(parents=True)
+    for i, name in enumerate(names):
+        width, height = [(120, 90), (90, 120), (100, 100)][i % 3]
+        image = Image.fromarray(rng.integers(90, 150, (height, width, 3), dtype=np.uint8))
+        draw = ImageDraw.Draw(image)
+        class_name = classes[i % len(classes)]
+        w, h = rng.integers(35, 70, 2)
+        x, y = rng.integers(0, width - w), rng.integers(0, height - h)
+        objects = [(class_name, x + 1, y + 1, x + w, y + h)]
+        if i % 4 == 0:
+            objects.insert(0, (classes[(i + 1) % len(classes)], 2, 2, 14, 12))
+        for o in objects[::-1]:
+            colour = COLOURS.get(o[0], (250, 250, 90))
+            draw.rectangle((o[1] - 1, o[2] - 1, o[3] - 1, o[4] - 1), fill=colour)
+        image.save(root / "JPEGImages" / f"{name}.jpg", quality=95)
+        write_voc_xml(root, name, (width, height), objects)
+    write_split(root, "train", names[:n_train])
+    write_split(root, "val", names[n_train:])
+    write_split(root, "trainval", names)
+    return root
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory, monkeypatch):
+    """No test reads or fills the user's cache of decoded photos."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(scope="session")
+def toy_voc(tmp_path_factory) -> Path:
+    """The folder above VOCdevkit. Read only: tests that change files make their own."""
+    folder = tmp_path_factory.mktemp("toy")
+    make_voc(folder / "VOCdevkit" / "VOC2007")
+    return folder
+
+
+@pytest.fixture
+def own_voc(tmp_path) -> Path:
+    """A VOC2007 folder a test may damage."""
+    return make_voc(tmp_path / "own" / "VOC2007", 8, 4)
+
+
+@pytest.fixture(scope="session")
+def real_voc() -> Path:
+    """VOC 2007 itself, from $VOC_ROOT or data/."""
+    from model.errors import UserError
+    from model.voc import find_voc_root
+
+    try:
+        return find_voc_root(os.environ.get("VOC_ROOT") or REPOSITORY / "data")
+    except UserError:
+        pytest.skip("VOC 2007 is not there; set VOC_ROOT or download it into data/")
+
+
+def run_command(*arguments: str, timeout: float = 240, **environment: str):
+    """Run ``python ARGUMENTS`` in the repository as a user would."""
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=REPOSITORY,
+        env={**os.environ, "OMP_NUM_THREADS": "2", **environment},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def assert_clear_error(result, *expected: str) -> None:
+    """Exit status not 0, one line that says what is wrong, no traceback."""
+    assert result.returncode not in (0, None), result.stdout
+    assert "Traceback" not in result.stderr, result.stderr
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1, result.stderr
+    for text in expected:
+        assert text in errors[0]

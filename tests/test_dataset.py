@@ -1,0 +1,104 @@
+import pytest
+import torch
+from conftest import make_voc, write_voc_xml
+
+from model.augment import AugmentConfig
+from model.dataset import LargestObjectDataset, eval_loader, train_loader
+from model.errors import UserError
+from model.voc import VOC_CLASSES, read_split
+
+
+@pytest.fixture
+def dataset(toy_voc):
+    return LargestObjectDataset(
+        read_split(toy_voc, "train"), 64, AugmentConfig(), seed=3, progress=False
+    )
+
+
+def test_item_is_image_box_class(dataset):
+    image, (bbox_xyxy, class_id) = dataset[0]
+    assert image.shape == (3, 64, 64)
+    assert image.dtype == bbox_xyxy.dtype == torch.float32
+    assert bbox_xyxy.shape == (4,)
+    assert class_id.dtype == torch.int64
+    assert class_id.shape == ()
+    assert len(dataset) == 20
+
+
+def test_target_is_the_largest_object_in_canvas_pixels(toy_voc):
+    split = read_split(toy_voc, "train")
+    plain = LargestObjectDataset(split, 64, progress=False)
+    for i, row in enumerate(split.frame.itertuples()):
+        _, (bbox, class_id) = plain[i]
+        scale_x, scale_y = 64 / row.width, 64 / row.height
+        expected = [row.xmin * scale_x, row.ymin * scale_y, row.xmax * scale_x, row.ymax * scale_y]
+        assert bbox.tolist() == pytest.approx(expected, abs=1e-3)
+        assert VOC_CLASSES[class_id] == row.class_name
+
+
+def test_epochs_draw_anew_and_the_same_epoch_the_same(dataset):
+    first = dataset[4][0]
+    dataset.set_epoch(1)
+    assert not torch.equal(dataset[4][0], first)
+    dataset.set_epoch(0)
+    assert torch.equal(dataset[4][0], first)
+    assert not torch.equal(dataset[5][0], dataset[6][0])
+
+
+def test_the_trace_with_the_photos_seed_is_what_trains(dataset):
+    image, boxes, _ = dataset.photo(7)
+    trace = dataset.pipeline.trace(image, boxes, dataset.photo_seed(7))
+    assert torch.equal(trace[-1].image, dataset[7][0])
+
+
+def test_workers_and_batch_size_change_nothing(dataset):
+    def collect(batch_size, workers):
+        loader = train_loader(dataset, batch_size, seed=1, num_workers=workers)
+        seen = []
+        for epoch in range(2):
+            dataset.set_epoch(epoch)
+            loader.sampler.set_epoch(epoch)
+            seen += [image for images, _ in loader for image in images]
+        return torch.stack(seen)
+
+    alone = collect(5, 0)
+    assert torch.equal(alone, collect(10, 2))
+    assert not torch.equal(alone[:20], alone[20:])
+
+
+def test_every_photo_once_an_epoch_in_an_order_of_its_own(dataset):
+    loader = train_loader(dataset, 5)
+    orders = []
+    for epoch in range(2):
+        loader.sampler.set_epoch(epoch)
+        orders.append(list(loader.sampler))
+    assert sorted(orders[0]) == sorted(orders[1]) == list(range(20))
+    assert orders[0] != orders[1]
+
+
+def test_evaluation_keeps_the_order(dataset):
+    classes = torch.cat([class_id for _, (_, class_id) in eval_loader(dataset, 8)])
+    assert [VOC_CLASSES[c] for c in classes] == dataset.frame.class_name.tolist()
+
+
+def test_all_objects_are_padded_largest_first(toy_voc):
+    split = read_split(toy_voc, "train")
+    item = LargestObjectDataset(split, 64, all_objects=True, progress=False)[0]
+    _, (bbox, class_id), objects = item
+    assert objects.shape == (20, 5)
+    assert torch.equal(objects[0, 1:], bbox)
+    assert int(objects[0, 0]) == class_id
+    assert objects[:, 0].tolist()[2:] == [-1] * 18
+    assert (objects[1, 1:3] < 2).all()  # the small one in the corner
+
+
+def test_difficult_objects_are_nobodys_target(tmp_path):
+    root = make_voc(tmp_path / "VOC2007", 2, 1)
+    write_voc_xml(root, "000000", (120, 90), [("car", 1, 1, 120, 90, 1), ("cat", 5, 5, 20, 20)])
+    dataset = LargestObjectDataset(read_split(root, "train"), 64, all_objects=True, progress=False)
+    assert dataset[0][2][:, 0].tolist()[:2] == [VOC_CLASSES.index("cat"), -1]
+
+
+def test_too_small_a_split_for_a_batch(dataset):
+    with pytest.raises(UserError, match="20 images, fewer than one batch of 32"):
+        train_loader(dataset, 32)

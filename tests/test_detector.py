@@ -1,0 +1,137 @@
+import pytest
+import torch
+from safetensors.torch import save_file
+from torchvision.models import resnet34
+
+from model.detector import LargestObjectDetector, cell_centers, split_outputs
+from model.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def grid():
+    torch.manual_seed(0)
+    return LargestObjectDetector(image_size=64).eval()
+
+
+@pytest.mark.parametrize("head", ["grid", "flatten"])
+@pytest.mark.parametrize("training", [False, True])
+def test_outputs_are_scores_and_corners(head, training):
+    model = LargestObjectDetector("abcdefg", 64, head).train(training)
+    outputs = model(torch.randn(2, 3, 64, 64))
+    assert outputs.shape == (2, 11)
+    assert outputs.dtype == torch.float32
+    logits, bbox = split_outputs(outputs)
+    assert (logits.shape, bbox.shape) == ((2, 7), (2, 4))
+
+
+def test_boxes_are_upright_and_inside_in_eval(grid):
+    with torch.no_grad():
+        grid.head.predict.bias.copy_(torch.randn_like(grid.head.predict.bias) * 3)
+        boxes = split_outputs(grid(torch.randn(16, 3, 64, 64) * 5))[1]
+        grid.head.predict.bias.zero_()
+    assert (boxes >= 0).all()
+    assert (boxes <= 64).all()
+    assert (boxes[:, 2:] >= boxes[:, :2]).all()
+
+
+def test_tutorials_head_has_the_tutorials_size():
+    model = LargestObjectDetector(head="flatten")
+    assert round(sum(p.numel() for p in model.parameters()) / 1e6, 1) == 27.7
+
+
+def test_backbone_is_resnet34_without_its_last_two_layers(grid):
+    reference = {k: v.shape for k, v in resnet34().state_dict().items() if "fc." not in k}
+    assert {k: v.shape for k, v in grid.backbone.state_dict().items()} == reference
+
+
+def test_imagenet_weights_come_from_torchvision(monkeypatch):
+    asked = []
+
+    def mirror(url, *_, **__):
+        asked.append(url)
+        return {k: torch.full_like(v, 2) for k, v in resnet34().state_dict().items()}
+
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", mirror)
+    model = LargestObjectDetector(backbone_weights="imagenet")
+    assert "resnet34" in asked[0]
+    assert (model.backbone.layer4[2].conv2.weight == 2).all()
+
+
+def test_cells_answer_for_where_they_stand():
+    centers = cell_centers(2, 4)
+    assert centers[0].tolist() == [0.125, 0.375, 0.625, 0.875] * 2
+    assert centers[1].tolist() == [0.25] * 4 + [0.75] * 4
+
+
+def test_an_even_grid_answers_with_the_middle(grid):
+    """Without any evidence the softmaxes are flat, and the average of all cells is the centre."""
+    with torch.no_grad():
+        weight = grid.head.predict.weight.clone()
+        grid.head.predict.weight.zero_()
+        _, cells = grid(torch.randn(1, 3, 64, 64), return_cells=True)
+        bbox = split_outputs(grid(torch.randn(1, 3, 64, 64)))[1]
+        grid.head.predict.weight.copy_(weight)
+    assert bbox[0].tolist() == pytest.approx([32] * 4, abs=1e-4)
+    assert cells["boxes"].shape == (1, 4, 16)
+
+
+@pytest.mark.parametrize(("part", "frozen_layers"), [("stem", ("conv1", "layer1")), ("all", ("",))])
+def test_frozen_parts_neither_learn_nor_drift(part, frozen_layers):
+    model = LargestObjectDetector(image_size=64)
+    model.freeze(part)
+    model.train()
+    before = {k: v.clone() for k, v in model.backbone.state_dict().items()}
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
+    model(torch.randn(4, 3, 64, 64)).sum().backward()
+    optimizer.step()
+    after = model.backbone.state_dict()
+    frozen = [k for k in before if k.startswith(frozen_layers)]
+    assert all(torch.equal(before[k], after[k]) for k in frozen)
+    moved = not torch.equal(before["layer4.0.bn1.running_mean"], after["layer4.0.bn1.running_mean"])
+    assert moved == (part == "stem")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"image_size": 200}, "multiple of 32"),
+        ({"image_size": 32}, "at least 64"),
+        ({"head": "dense"}, "'dense'"),
+        ({"backbone_weights": "nowhere.safetensors"}, "do not exist"),
+    ],
+)
+def test_bad_arguments(arguments, says):
+    with pytest.raises(UserError, match=says):
+        LargestObjectDetector(**arguments)
+
+
+def test_backbone_files(tmp_path):
+    path = tmp_path / "b.safetensors"
+    tensors = {k: v.half() for k, v in resnet34().state_dict().items() if "num_batches" not in k}
+    save_file(tensors, path)  # with fc.*, half precision: as people convert them
+    model = LargestObjectDetector(image_size=64, backbone_weights=str(path))
+    assert torch.equal(model.backbone.conv1.weight, tensors["conv1.weight"].float())
+    save_file({**tensors, "layer5.weight": torch.zeros(1)}, path)
+    with pytest.raises(UserError, match=r"layer5\.weight"):
+        LargestObjectDetector(backbone_weights=str(path))
+    del tensors["layer1.0.conv1.weight"]
+    save_file(tensors, path)
+    with pytest.raises(UserError, match=r"layer1\.0\.conv1\.weight"):
+        LargestObjectDetector(backbone_weights=str(path))
+    path.write_bytes(b"nonsense")
+    with pytest.raises(UserError, match="not a safetensors file"):
+        LargestObjectDetector(backbone_weights=str(path))
+
+
+def test_hub_round_trip(tmp_path, monkeypatch):
+    state = resnet34().state_dict()
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", lambda *_, **__: state)
+    model = LargestObjectDetector(("ant", "bee"), 64, backbone_weights="imagenet").eval()
+    model.save_pretrained(tmp_path)
+    monkeypatch.setattr(
+        "torchvision.models._api.load_state_dict_from_url", lambda *_, **__: pytest.fail("asked")
+    )
+    again = LargestObjectDetector.from_pretrained(tmp_path).eval()
+    assert (again.class_names, again.image_size) == (("ant", "bee"), 64)
+    images = torch.randn(1, 3, 64, 64)
+    torch.testing.assert_close(again(images), model(images))

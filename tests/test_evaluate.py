@@ -1,0 +1,84 @@
+import json
+
+import pytest
+import torch
+from conftest import assert_clear_error, run_command
+
+from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, save_checkpoint
+from model.detector import LargestObjectDetector
+from model.voc import VOC_CLASSES
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory):
+    path = tmp_path_factory.mktemp("untrained") / "u.safetensors"
+    torch.manual_seed(0)
+    save_checkpoint(path, LargestObjectDetector(image_size=64), CheckpointInfo(image_size=64))
+    return path
+
+
+def test_report_pictures_and_json(toy_voc, untrained, tmp_path):
+    result = run_command(
+        "-m", "model.evaluate", "--checkpoint", untrained, "--data", toy_voc,
+        "--json", tmp_path / "r.json", "--plots", tmp_path / "plots", "--flip",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["n_images"] == 10
+    assert set(report["metrics"]) == {
+        "class_accuracy", "macro_accuracy", "l1_px_224", "mean_iou", "iou_50", "joint",
+    }  # fmt: skip
+    for key, value in report["metrics"].items():
+        low, high = report["intervals_95"][key]
+        assert low <= value <= high
+    assert sum(map(sum, report["confusion"])) == 10
+    assert sum(row["n_images"] for row in report["per_class"]) == 10
+    constant = report["constant_answer"]
+    assert constant["fitted_on"] == "train"
+    assert constant["metrics"]["class_accuracy"] >= 0.3  # three classes, evenly spread
+    assert f"{report['metrics']['l1_px_224']:.3f}" in result.stdout
+    for name in ("confusion", "spread", "worst", "confused"):
+        assert (tmp_path / "plots" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--split", "test"], "no split 'test'. There is: train, trainval, val"),
+        (["--data", "nowhere"], "nowhere does not exist"),
+        (["--checkpoint", "README.md"], "broken or is no safetensors file"),
+    ],
+)
+def test_errors(toy_voc, untrained, arguments, says):
+    defaults = {"--data": toy_voc, "--checkpoint": untrained}
+    for flag, value in defaults.items():
+        if flag not in arguments:
+            arguments = [*arguments, flag, value]
+    assert_clear_error(run_command("-m", "model.evaluate", *arguments), says)
+
+
+def test_a_class_the_checkpoint_does_not_know(toy_voc, tmp_path):
+    path = tmp_path / "ants.safetensors"
+    names = ("ant", "bee")
+    save_checkpoint(path, LargestObjectDetector(names, 64), CheckpointInfo(names, 64))
+    result = run_command("-m", "model.evaluate", "--checkpoint", path, "--data", toy_voc)
+    assert_clear_error(result, "not among the 2 classes")
+
+
+def test_the_shipped_checkpoint_beats_the_constant_answer_on_real_photos(real_voc, tmp_path):
+    """It has seen these photos in training: this tests the wiring, not the accuracy."""
+    lines = (real_voc / "ImageSets" / "Main" / "val.txt").read_text().splitlines()[:128]
+    root = tmp_path / "VOC2007"
+    (root / "ImageSets" / "Main").mkdir(parents=True)
+    (root / "ImageSets" / "Main" / "val.txt").write_text("\n".join(lines))
+    for folder in ("Annotations", "JPEGImages"):
+        (root / folder).symlink_to(real_voc / folder)
+    result = run_command(
+        "-m", "model.evaluate", "--checkpoint", DEFAULT_CHECKPOINT, "--data", root,
+        "--fit-split", "val", "--json", tmp_path / "r.json",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["class_names"] == list(VOC_CLASSES)
+    assert report["metrics"]["joint"] > 0.7
+    assert report["metrics"]["l1_px_224"] < report["constant_answer"]["metrics"]["l1_px_224"] / 2

@@ -1,0 +1,238 @@
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from model.errors import UserError
+from model.images import find_images, load_fitted, load_image
+
+RED = (255, 0, 0)
+
+
+def encoded(image: Image.Image, format_name: str, **options) -> bytes:
+    stream = BytesIO()
+    image.save(stream, format_name, **options)
+    return stream.getvalue()
+
+
+def rotated_jpeg(orientation: int, size=(60, 40)) -> bytes:
+    """Left half red, right half blue as stored; EXIF says how to hold it."""
+    image = Image.new("RGB", size, (0, 0, 255))
+    image.paste(RED, (0, 0, size[0] // 2, size[1]))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return encoded(image, "JPEG", exif=exif, quality=95)
+
+
+def grey16(top: int) -> Image.Image:
+    ramp = np.linspace(0, top, 256, dtype=np.uint16)[None].repeat(8, 0)
+    return Image.fromarray(ramp)
+
+
+def nearly(pixel, expected, tolerance=6):
+    return all(abs(a - b) <= tolerance for a, b in zip(pixel, expected, strict=True))
+
+
+# What people upload, ugliest first: the bytes, and the colour the pixel (1, 1) must have.
+UGLY = {
+    "transparent red over white": (
+        encoded(Image.new("RGBA", (9, 9), (255, 0, 0, 0)), "PNG"),
+        (255, 255, 255),
+    ),
+    "half transparent black": (
+        encoded(Image.new("RGBA", (9, 9), (0, 0, 0, 128)), "PNG"),
+        (127, 127, 127),
+    ),
+    "grey with alpha": (encoded(Image.new("LA", (9, 9), (0, 0)), "PNG"), (255, 255, 255)),
+    "palette with transparency": (
+        encoded(Image.new("P", (9, 9), 0), "PNG", transparency=0),
+        (255, 255, 255),
+    ),
+    "16-bit grey is scaled": (
+        encoded(Image.fromarray(np.full((9, 9), 32896, np.uint16)), "PNG"),
+        (128, 128, 128),
+    ),
+    "float TIFF": (
+        encoded(Image.fromarray(np.full((9, 9), 0.5, np.float32)), "TIFF"),
+        (128, 128, 128),
+    ),
+    "bilevel": (encoded(Image.new("1", (9, 9), 1), "PNG"), (255, 255, 255)),
+    "CMYK": (encoded(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), "JPEG"), RED),
+    "animated GIF shows its first frame": (
+        encoded(
+            Image.new("RGB", (9, 9), RED),
+            "GIF",
+            save_all=True,
+            append_images=[Image.new("RGB", (9, 9), (0, 0, 255))],
+        ),
+        RED,
+    ),
+    "WebP": (encoded(Image.new("RGB", (16, 16), RED), "WEBP", lossless=True), RED),
+    "AVIF": (encoded(Image.new("RGB", (32, 32), RED), "AVIF", quality=95), RED),
+    "2 x 2": (encoded(Image.new("RGB", (2, 2), RED), "PNG"), RED),
+}
+
+
+@pytest.mark.parametrize("name", UGLY)
+def test_ugly_uploads_come_out_right(name):
+    content, colour = UGLY[name]
+    image = load_image(content)
+    assert image.mode == "RGB"
+    assert nearly(image.getpixel((1, 1)), colour), image.getpixel((1, 1))
+
+
+def test_sixteen_bit_ramp_is_not_saturated():
+    image = load_image(encoded(grey16(65535), "PNG"))
+    values = np.asarray(image)[0, :, 0]
+    assert values[0] == 0
+    assert values[-1] == 255
+    assert len(np.unique(values)) > 200
+
+
+def test_one_pixel_and_a_long_strip():
+    assert load_image(encoded(Image.new("RGB", (1, 1), RED), "PNG")).size == (1, 1)
+    strip = load_fitted(encoded(Image.new("RGB", (10000, 20), RED), "PNG"), 280)
+    assert strip.image.size == (280, 1)
+    assert strip.original_size == (10000, 20)
+
+
+def test_heic_is_read_where_pillow_heif_is_installed():
+    heif = pytest.importorskip("pillow_heif", reason="optional extra not installed")
+    heif.register_heif_opener()
+    content = encoded(Image.new("RGB", (64, 48), RED), "HEIF", quality=90)
+    assert nearly(load_image(content).getpixel((9, 9)), RED, 12)
+
+
+def test_heic_without_the_extra_names_the_cure(monkeypatch):
+    monkeypatch.setattr("model.images._register_heif", lambda: False)
+    header = b"\x00\x00\x00\x18ftypheic" + b"\x00" * 40
+    monkeypatch.setattr(
+        "model.images.Image.open", lambda *_: (_ for _ in ()).throw(_unidentified())
+    )
+    with pytest.raises(UserError, match="pip install pillow-heif"):
+        load_image(header)
+
+
+def _unidentified():
+    from PIL import UnidentifiedImageError
+
+    return UnidentifiedImageError()
+
+
+# EXIF orientation -> where the stored red left half is once upright: a pixel that must be red.
+@pytest.mark.parametrize(
+    ("orientation", "size", "red_at"),
+    [
+        (1, (60, 40), (5, 20)), (2, (60, 40), (55, 20)), (3, (60, 40), (55, 20)),
+        (4, (60, 40), (5, 20)), (5, (40, 60), (20, 5)), (6, (40, 60), (20, 5)),
+        (7, (40, 60), (20, 55)), (8, (40, 60), (20, 55)),
+    ],
+)  # fmt: skip
+def test_exif_rotation(orientation, size, red_at):
+    loaded = load_fitted(rotated_jpeg(orientation), None)
+    assert loaded.image.size == loaded.original_size == size
+    assert nearly(loaded.image.getpixel(red_at), RED, 30)
+
+
+@pytest.mark.parametrize("size", [(4000, 3000), (3000, 4000), (501, 500), (640, 640)])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_fitting_keeps_the_original_size_and_shape(size, orientation):
+    loaded = load_fitted(rotated_jpeg(orientation, size), 280)
+    upright = size if orientation == 1 else size[::-1]
+    assert loaded.original_size == upright
+    assert max(loaded.image.size) == 280
+    ratio = loaded.image.width / loaded.image.height
+    assert ratio == pytest.approx(upright[0] / upright[1], rel=0.01)
+
+
+def test_small_photos_are_not_enlarged():
+    assert load_fitted(encoded(Image.new("RGB", (30, 20)), "PNG"), 280).image.size == (30, 20)
+
+
+def truncated() -> bytes:
+    noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3), dtype=np.uint8)
+    content = encoded(Image.fromarray(noise), "JPEG")
+    return content[: len(content) // 2]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "empty (0 bytes)"),
+        (b"just some text", "not an image"),
+        (truncated(), "damaged"),
+        (encoded(Image.new("RGB", (300, 300)), "PNG")[:80], "damaged"),
+    ],
+    ids=["zero bytes", "text named .jpg", "truncated JPEG", "truncated PNG"],
+)
+def test_bad_files_are_named_with_the_reason(tmp_path, content, says):
+    file = tmp_path / "holiday.jpg"
+    file.write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        load_image(file)
+    assert "holiday.jpg" in str(caught.value)
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "says"), [("gone.jpg", "does not exist"), (".", "is a folder")])
+def test_missing_files(tmp_path, name, says):
+    with pytest.raises(UserError, match=says):
+        load_image(tmp_path / name)
+
+
+def test_too_many_pixels_are_refused_before_decoding():
+    content = encoded(Image.new("1", (12000, 9000)), "PNG")
+    with pytest.raises(UserError, match="12000 x 9000 pixels, more than the limit of 100"):
+        load_image(content)
+
+
+def test_pil_images_are_left_as_they_were():
+    image = Image.open(BytesIO(rotated_jpeg(6)))
+    assert load_fitted(image, 20).original_size == (40, 60)
+    assert image.size == (60, 40)
+
+
+@pytest.mark.parametrize(
+    ("array", "says"),
+    [
+        (np.zeros((4, 4, 2), np.uint8), "must be"),
+        (np.zeros((0, 4, 3), np.uint8), "must be"),
+        (np.zeros((4, 4), np.int32), "uint8, uint16 or float"),
+        (np.full((4, 4), 200.0), "divide it by 255"),
+        (np.full((4, 4), np.nan), "finite"),
+    ],
+)
+def test_arrays_that_are_no_images(array, says):
+    with pytest.raises(UserError, match=says):
+        load_image(array)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.full((5, 7), 128, np.uint8),
+        np.full((5, 7, 1), 128, np.uint8),
+        np.full((5, 7, 3), 128, np.uint8),
+        np.full((5, 7), 32896, np.uint16),
+        np.full((5, 7, 3), 128 / 255, np.float32),
+    ],
+)
+def test_arrays(array):
+    image = load_image(array)
+    assert image.size == (7, 5)
+    assert image.getpixel((0, 0)) == (128, 128, 128)
+
+
+def test_find_images(tmp_path):
+    for name in ("b.JPG", "a.png", "sub/c.webp", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = find_images([tmp_path, tmp_path / "notes.txt"])
+    assert [p.name for p in found] == ["a.png", "b.JPG", "c.webp", "notes.txt"]
+
+
+@pytest.mark.parametrize(("name", "says"), [("gone", "does not exist"), ("", "no images in")])
+def test_find_images_says_what_is_wrong(tmp_path, name, says):
+    with pytest.raises(UserError, match=says):
+        find_images([tmp_path / name])

@@ -1,0 +1,80 @@
+import os
+import pickle
+
+import numpy as np
+import pytest
+from conftest import make_voc
+
+from model import pixel_cache
+from model.errors import UserError
+from model.images import load_fitted
+from model.pixel_cache import PixelCache
+
+
+@pytest.fixture
+def files(tmp_path):
+    root = make_voc(tmp_path / "VOC2007", 5, 1)
+    return sorted((root / "JPEGImages").iterdir())
+
+
+def open_cache(files, folder, side=80):
+    return PixelCache(files, side, folder, progress=False)
+
+
+def test_holds_the_pixels_the_loader_gives(files, tmp_path):
+    cache = open_cache(files, tmp_path / "cache")
+    assert len(cache) == 6
+    for i, file in enumerate(files):
+        expected = load_fitted(file, 80).image
+        assert np.array_equal(np.asarray(cache[i]), np.asarray(expected))
+
+
+def test_is_built_once(files, tmp_path, monkeypatch):
+    open_cache(files, tmp_path / "cache")
+    monkeypatch.setattr(pixel_cache, "load_fitted", lambda *_: pytest.fail("decoded again"))
+    assert len(open_cache(files, tmp_path / "cache")) == 6
+
+
+@pytest.mark.parametrize("change", ["content", "touched", "order", "side", "format"])
+def test_a_stale_cache_is_never_used(files, tmp_path, monkeypatch, change):
+    before = open_cache(files, tmp_path / "cache").path
+    side = 80
+    if change == "content":
+        files[0].write_bytes(files[1].read_bytes())
+    elif change == "touched":
+        os.utime(files[0], (1, 1))
+    elif change == "order":
+        files = files[::-1]
+    elif change == "side":
+        side = 40
+    else:
+        monkeypatch.setattr(pixel_cache, "FORMAT", 999)
+    after = open_cache(files, tmp_path / "cache", side)
+    assert after.path != before
+    assert np.array_equal(np.asarray(after[0]), np.asarray(load_fitted(files[0], side).image))
+
+
+def test_workers_get_a_copy_that_maps_the_file_itself(files, tmp_path):
+    cache = open_cache(files, tmp_path / "cache")
+    first = np.asarray(cache[0])
+    sent = pickle.dumps(cache)
+    assert len(sent) < 20_000  # not the pixels
+    assert np.array_equal(np.asarray(pickle.loads(sent)[0]), first)
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated"])
+def test_a_bad_photo_is_named_and_leaves_no_cache(files, tmp_path, damage):
+    if damage == "missing":
+        files[3].unlink()
+    else:
+        files[3].write_bytes(files[3].read_bytes()[:400])
+    with pytest.raises(UserError, match=files[3].name):
+        open_cache(files, tmp_path / "cache")
+    folder = tmp_path / "cache"
+    assert not folder.exists() or not list(folder.iterdir())
+
+
+def test_unwritable_folder(files, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot write"):
+        open_cache(files, tmp_path / "file")

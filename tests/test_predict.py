@@ -1,0 +1,162 @@
+import csv
+
+import numpy as np
+import pytest
+import torch
+from conftest import REPOSITORY, assert_clear_error, run_command
+from PIL import Image
+
+from model import UserError, load_detector
+from model.checkpoint import CheckpointInfo, save_checkpoint
+from model.detector import LargestObjectDetector
+from model.predict import Detector, drawing_names
+
+CAT = REPOSITORY / "examples" / "cat.jpg"
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return load_detector()
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """An untrained network of another data set: fast, and its box is the middle of the photo."""
+    path = tmp_path_factory.mktemp("tiny") / "tiny.safetensors"
+    torch.manual_seed(0)
+    model = LargestObjectDetector(("ant", "bee", "cow"), 64)
+    save_checkpoint(path, model, CheckpointInfo(("ant", "bee", "cow"), 64))
+    return path
+
+
+def test_the_shipped_detector_finds_the_cat(shipped):
+    detection = shipped.predict(CAT)
+    assert detection.class_name == "cat"
+    assert detection.score > 0.5
+    assert detection.image_size == (451, 300)
+    x1, y1, x2, y2 = detection.bbox_xyxy
+    assert 0 <= x1 < 200
+    assert 0 <= y1 < 100
+    assert 300 < x2 <= 451
+    assert 200 < y2 <= 300
+
+
+def test_the_shipped_detector_finds_the_person(shipped):
+    assert shipped.predict(REPOSITORY / "examples" / "astronaut.jpg").class_name == "person"
+
+
+def test_all_kinds_of_sources_agree(shipped):
+    image = Image.open(CAT)
+    sources = [CAT, str(CAT), CAT.read_bytes(), image, np.asarray(image)]
+    first, *others = shipped.predict_batch(sources)
+    for other in others:
+        assert other.bbox_xyxy == pytest.approx(first.bbox_xyxy, abs=0.5)
+        assert other.class_name == first.class_name
+
+
+def test_probabilities_are_sorted_and_sum_to_one(shipped):
+    detection = shipped.predict(CAT)
+    values = list(detection.probabilities.values())
+    assert len(values) == 20
+    assert values == sorted(values, reverse=True)
+    assert sum(values) == pytest.approx(1, abs=1e-3)
+    assert next(iter(detection.probabilities.items())) == (detection.class_name, detection.score)
+
+
+def test_no_photos_no_answers(shipped):
+    assert shipped.predict_batch([]) == []
+
+
+def test_a_mirrored_photo_gets_the_mirrored_box(shipped):
+    plain = shipped.predict(CAT, flip=True)
+    mirrored = shipped.predict(
+        Image.open(CAT).transpose(Image.Transpose.FLIP_LEFT_RIGHT), flip=True
+    )
+    x1, y1, x2, y2 = plain.bbox_xyxy
+    assert mirrored.bbox_xyxy == pytest.approx((451 - x2, y1, 451 - x1, y2), abs=2)
+
+
+def test_boxes_are_in_pixels_of_the_upright_original(tiny, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (1200, 800), "gray").save(tmp_path / "phone.jpg", exif=exif)
+    detection = load_detector(tiny).predict(tmp_path / "phone.jpg")
+    assert detection.image_size == (800, 1200)
+    middle = torch.tensor(detection.bbox_xyxy).view(2, 2).mean(0)
+    assert middle.tolist() == pytest.approx([400, 600], rel=0.15)
+
+
+def test_drawing_scales_the_box_and_leaves_the_photo_alone(shipped):
+    detection = shipped.predict(CAT)
+    photo = Image.open(CAT).convert("RGB").resize((902, 600))
+    before = np.asarray(photo).copy()
+    drawn = np.asarray(detection.draw(photo)).astype(int)
+    assert np.array_equal(np.asarray(photo), before)
+    changed = np.argwhere(np.abs(drawn - before).sum(-1) > 60)
+    (top, left), (bottom, right) = changed.min(0), changed.max(0)
+    x1, y1, x2, y2 = [2 * v for v in detection.bbox_xyxy]
+    assert (left, right) == pytest.approx((x1, x2), abs=8)
+    assert bottom == pytest.approx(y2, abs=8)
+    assert top <= y1 + 8  # the label may sit above
+
+
+def test_a_model_from_the_hub_needs_no_checkpoint_file(tmp_path):
+    LargestObjectDetector(("ant", "bee"), 64).save_pretrained(tmp_path)
+    detector = Detector(LargestObjectDetector.from_pretrained(tmp_path))
+    assert set(detector.predict(CAT).probabilities) == {"ant", "bee"}
+
+
+def test_missing_checkpoint():
+    with pytest.raises(UserError, match=r"nope\.safetensors does not exist"):
+        load_detector("nope.safetensors")
+
+
+def test_drawing_names_never_meet(tmp_path):
+    from pathlib import Path
+
+    files = [Path("a.jpg"), Path("b/a.jpg"), Path("A.png"), Path("a_2.jpg")]
+    names = list(drawing_names(files).values())
+    assert len({name.lower() for name in names}) == 4
+
+
+def test_command_writes_csv_and_drawings_and_reports_bad_files(tiny, tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("a.jpg", "b.png"):
+        Image.open(CAT).save(photos / name)
+    (photos / "broken.jpg").write_text("no image")
+    out, drawn = tmp_path / "out" / "all.csv", tmp_path / "drawn"
+    result = run_command(
+        "-m", "model.predict", photos, "--checkpoint", tiny, "--csv", out, "--draw", drawn
+    )
+    assert result.returncode == 1
+    assert "broken.jpg" in result.stderr
+    assert "1 of 3 photos could not be read" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert "RuntimeWarning" not in result.stderr
+    rows = list(csv.DictReader(out.open()))
+    assert [row["file"] for row in rows] == [str(photos / "a.jpg"), str(photos / "b.png")]
+    assert rows[0]["width"] == "451"
+    assert sorted(p.name for p in drawn.iterdir()) == ["a.png", "b.png"]
+    assert Image.open(drawn / "a.png").size == (451, 300)
+
+
+def test_command_on_one_good_photo_prints_and_succeeds(tiny):
+    result = run_command("-m", "model.predict", CAT, "--checkpoint", tiny)
+    assert result.returncode == 0, result.stderr
+    assert "cat.jpg: " in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["nowhere.jpg"], "nowhere.jpg does not exist"),
+        ([str(CAT), "--checkpoint", str(CAT)], "is broken or is no safetensors file"),
+        ([str(CAT), "--csv", "/proc/none/x.csv"], "cannot write"),
+        ([str(CAT), "--draw", str(CAT)], "cannot write"),
+    ],
+)
+def test_command_errors(tiny, arguments, says):
+    if "--checkpoint" not in arguments:
+        arguments = [*arguments, "--checkpoint", str(tiny)]
+    assert_clear_error(run_command("-m", "model.predict", *arguments), says)

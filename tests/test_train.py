@@ -1,0 +1,197 @@
+"""train.py as people run it: a process of its own, on a tiny data set."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+import torch
+from conftest import REPOSITORY, assert_clear_error, make_voc, run_command, write_voc_xml
+
+from model.augment import AugmentConfig
+from model.checkpoint import load_checkpoint, read_info
+
+FAST = [
+    "--image-size", "64", "--batch-size", "5", "--backbone-weights", "none", "--epochs", "3",
+    "--lr", "1e-3", "--num-workers", "0", "--no-progress", "--precision", "fp32",
+]  # fmt: skip
+COMPARED = ["loss", "l1_px", "cross_entropy", "accuracy", "val_l1_px_224", "val_mean_iou"]
+
+
+def train(data, out, *arguments, **options):
+    return run_command("train.py", "--data", data, "--out", out, *FAST, *arguments, **options)
+
+
+def history(out) -> pd.DataFrame:
+    return pd.read_csv(out / "history.csv")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, toy_voc):
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    result = train(toy_voc, out, "--all-objects-weight", "0.5", "--small-epochs", "1",
+                   "--small-size", "32")  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    return out, result
+
+
+def test_a_run_leaves_everything_a_reader_needs(finished):
+    out, result = finished
+    assert history(out).epoch.tolist() == [1, 2, 3]
+    assert history(out).loss.iloc[-1] < history(out).loss.iloc[0]
+    for picture in ("curves.png", "predictions.png"):
+        assert (out / picture).read_bytes().startswith(b"\x89PNG")
+    rows = [
+        line for line in result.stdout.splitlines() if line.strip()[:1].isdigit() and "|" in line
+    ]
+    assert len({len(row) for row in rows}) == 1  # fixed columns
+    model, info = load_checkpoint(out / "best.safetensors")
+    assert info.config["lr"] == 1e-3
+    assert info.config["augment"]["flip_probability"] == 0.5
+    assert info.image_size == model.image_size == 64
+    assert info.versions["torch"] == torch.__version__
+    assert info.metrics["split"] == "val"
+    best = history(out).val_joint.max()
+    assert info.metrics["joint"] == pytest.approx(best)
+
+
+def test_a_finished_run_is_not_written_over(finished, toy_voc):
+    out, _ = finished
+    before = (out / "last.safetensors").read_bytes()
+    assert_clear_error(train(toy_voc, out), "already holds a run", "--resume")
+    assert (out / "last.safetensors").read_bytes() == before
+
+
+def start(data, out, *arguments) -> subprocess.Popen:
+    command = [sys.executable, "train.py", "--data", data, "--out", out, *FAST, *arguments]
+    return subprocess.Popen(
+        list(map(str, command)), cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, env={**os.environ, "OMP_NUM_THREADS": "2"},
+    )  # fmt: skip
+
+
+def stop_after_an_epoch(process: subprocess.Popen, number: signal.Signals) -> tuple[str, str]:
+    """Send the signal once the first epoch is in the table; the run is then inside the second."""
+    shown = []
+    for line in process.stdout:
+        shown.append(line)
+        if line.startswith("    1 "):
+            break
+    time.sleep(0.4)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=120)
+    return "".join(shown) + out, err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "kill"])
+def test_stopping_leaves_a_usable_checkpoint_and_resuming_changes_nothing(tmp_path, number):
+    # A data set large enough that a run is inside an epoch most of the time.
+    data = make_voc(tmp_path / "VOC2007", 60, 5)
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    process = start(data, stopped)
+    text, errors = stop_after_an_epoch(process, number)
+    assert process.returncode == 130, errors
+    assert "go on with --resume" in text
+    assert "Traceback" not in errors
+    load_checkpoint(stopped / "last.safetensors")
+    assert torch.load(stopped / "last.state.pt", weights_only=True)["step"] % 12  # inside an epoch
+    resumed = train(data, stopped, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert train(data, whole).returncode == 0
+    pd.testing.assert_frame_equal(history(stopped)[COMPARED], history(whole)[COMPARED], rtol=1e-5)
+
+
+def test_resume_with_other_settings_or_nothing_to_resume(finished, toy_voc, tmp_path):
+    out, _ = finished
+    result = train(
+        toy_voc, out, "--all-objects-weight", "0.5", "--small-epochs", "1", "--small-size", "32",
+        "--resume", "--seed", "9",
+    )  # fmt: skip
+    assert_clear_error(result, "seed = 0, not 9")
+    assert_clear_error(train(toy_voc, tmp_path / "new", "--resume"), "no run to resume")
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_what_was(finished, toy_voc, tmp_path):
+    result = train(toy_voc, tmp_path / "nan", "--lr", "1e30", "--clip-grad-norm", "1e30")
+    assert_clear_error(result, "the loss became", "Lower --lr")
+
+
+def test_two_processes_see_each_photo_once_and_agree(toy_voc, tmp_path, finished):
+    one, two = tmp_path / "one", tmp_path / "two"
+    arguments = ["--data", toy_voc, *FAST, "--batch-size", "10", "--eval-every", "1"]
+    command = ["train.py", "--out", one, *arguments]
+    assert run_command(*command).returncode == 0
+    command = [
+        "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1",
+        "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0",
+        "train.py", "--out", two, *arguments,
+    ]  # fmt: skip
+    result = run_command(*command)
+    assert result.returncode == 0, result.stderr
+    assert "20 photos from train, 2 steps an epoch, 2 process(es), cpu" in result.stdout
+    assert result.stdout.count("epoch      lr") == 1  # only the main process speaks
+    # The first losses come from the same photos, drawn alike, in the same two batches: only batch
+    # norm, which averages over the photos of one process, tells the runs apart.
+    assert history(two).loss.iloc[0] == pytest.approx(history(one).loss.iloc[0], rel=0.1)
+    assert len(history(two)) == 3
+    assert history(two).val_joint.notna().all()
+    load_checkpoint(two / "last.safetensors")
+
+
+def test_augmentation_settings_from_a_file(toy_voc, tmp_path):
+    config = AugmentConfig(rotation_degrees=30, box_rule="ellipse", flip_probability=0)
+    (tmp_path / "augment.json").write_text(config.to_json())
+    result = train(
+        toy_voc, tmp_path / "run", "--augment-file", tmp_path / "augment.json", "--epochs", "1"
+    )
+    assert result.returncode == 0, result.stderr
+    stored = read_info(tmp_path / "run" / "last.safetensors").config["augment"]
+    assert AugmentConfig.from_json(json.dumps(stored)) == config
+
+
+def test_tutorials_recipe_and_training_without_validation(toy_voc, tmp_path):
+    result = train(
+        toy_voc, tmp_path / "run", "--head", "flatten", "--freeze", "all", "--optimizer", "adam",
+        "--schedule", "constant", "--ema-decay", "0", "--val-split", "", "--train-split",
+        "trainval", "--epochs", "2", "--batch-size", "10",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert history(tmp_path / "run").lr.tolist() == [1e-3, 1e-3]
+    assert "val_joint" not in history(tmp_path / "run")
+    assert read_info(tmp_path / "run" / "best.safetensors").head == "flatten"
+
+
+def test_other_classes_travel_in_the_checkpoint(tmp_path):
+    data = make_voc(tmp_path / "VOC2007", 10, 3, classes=("zebra", "ant"))
+    assert train(data, tmp_path / "run", "--epochs", "1").returncode == 0
+    assert read_info(tmp_path / "run" / "best.safetensors").class_names == ("ant", "zebra")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--data", "nowhere"], "nowhere does not exist"),
+        (["--train-split", "extra"], "no split 'extra'"),
+        (["--batch-size", "64"], "fewer than one batch of 64"),
+        (["--aug.hue", "0.9"], "hue must be a number from 0 to 0.5"),
+        (["--augment-file", "nothing.json"], "cannot read the augmentation settings nothing.json"),
+        (["--backbone-weights", "none.safetensors"], "none.safetensors do not exist"),
+        (["--out", "/proc/none"], "cannot write"),
+    ],
+)
+def test_bad_input_is_one_clear_sentence(toy_voc, tmp_path, arguments, says):
+    if "--out" not in arguments:
+        arguments = ["--out", tmp_path / "run", *arguments]
+    result = run_command("train.py", "--data", toy_voc, *FAST, *arguments)
+    assert_clear_error(result, says)
+
+
+def test_a_class_that_only_val_has(tmp_path):
+    root = make_voc(tmp_path / "VOC2007", 10, 2)
+    write_voc_xml(root, "000011", (90, 120), [("zebra", 1, 1, 60, 60)])
+    result = train(root, tmp_path / "run")
+    assert_clear_error(result, "'zebra'")
