@@ -1,5 +1,6 @@
 """Annotations + pixel cache + augmentation -> batches."""
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,15 +146,17 @@ def train_loader(
         drop_last=True,
         num_workers=num_workers,
         persistent_workers=num_workers > 0,
-        worker_init_fn=_ignore_stop_signals,
+        worker_init_fn=_leave_the_process_group,
         pin_memory=torch.cuda.is_available(),
     )
 
 
-def _ignore_stop_signals(_worker_id: int) -> None:
-    # Ctrl-C and a killed process group reach workers too; it is the training loop that decides.
+def _leave_the_process_group(_worker_id: int) -> None:
+    # Ctrl-C and `timeout` signal the whole group, but it is the training loop that decides when to
+    # stop. Its own handlers came along with the fork; without them the parent can end the worker.
+    os.setpgid(0, 0)
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, signal.SIG_DFL)
 
 
 def eval_loader(

@@ -1,0 +1,30 @@
+# make predict   set everything up, find the largest object of a photo, write the picture
+# make test      set everything up, pass the tests
+
+PYTHON ?= python3
+PHOTO ?= examples/cat.jpg
+BIN := .venv/bin
+
+.PHONY: setup predict test lint format clean
+
+setup: .venv/installed
+
+.venv/installed: requirements.txt requirements-dev.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	touch $@
+
+predict: setup
+	$(BIN)/python -m model.predict $(PHOTO) --draw outputs
+
+test: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv outputs .pytest_cache .ruff_cache .hypothesis
