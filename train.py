@@ -1,7 +1,7 @@
 """Train the largest-object detector on PASCAL VOC 2007.
 
     python train.py --data data                                  # one process, CPU or GPU
-    accelerate launch --num_processes 4 train.py --data data     # four GPUs of one machine
+    accelerate launch --num_processes 4 train.py --data data     # four GPUs, or CPU processes
     python train.py --data data --resume                         # go on where it stopped
 
 A run folder (``--out``) holds best.safetensors and last.safetensors (weights to use), last.state.pt
@@ -24,6 +24,7 @@ import torch.nn.functional as F
 import tyro
 from accelerate import Accelerator, DataLoaderConfiguration
 from accelerate.utils import set_seed
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from model import plots
@@ -34,9 +35,10 @@ from model.detector import LargestObjectDetector, split_outputs
 from model.ema import WeightAverage
 from model.errors import UserError, run_cli
 from model.files import replacing
+from model.launch import start_missing_processes
 from model.loss import all_objects_loss, detection_loss
 from model.metrics import summarize
-from model.precision import has_native_bf16
+from model.precision import best_device, has_native_bf16
 from model.scoring import collect_answers
 from model.voc import read_split
 
@@ -48,8 +50,8 @@ class TrainConfig:
     # data
     data: str = "data"  # the folder above VOCdevkit, VOCdevkit, or VOC2007
     train_split: str = "train"
-    val_split: str = "val"  # "" when there is nothing to validate on (trainval)
-    image_size: int = 224
+    val_split: str = "val"  # "none" when nothing is held out (trainval)
+    image_size: int = 256
     augment: Annotated[AugmentConfig, tyro.conf.arg(name="aug")] = field(
         default_factory=AugmentConfig
     )
@@ -61,18 +63,18 @@ class TrainConfig:
     freeze: Literal["none", "stem", "all"] = "stem"  # part of the backbone that does not learn
 
     # loss: L1 + 25 x cross-entropy, plus
-    all_objects_weight: float = 0.0  # cells inside any annotated object answer for that object
+    all_objects_weight: float = 0.5  # cells inside any annotated object answer for that object
     giou_weight: float = 0.0
     label_smoothing: float = 0.0
 
     # optimisation
     epochs: int = 12
-    small_epochs: int = 0  # the first so many epochs see a smaller canvas, which is faster
+    small_epochs: int = 8  # the first so many epochs see a smaller canvas, which is faster
     small_size: int = 160
     batch_size: int = 32  # over all processes together
     optimizer: Literal["adam", "adamw"] = "adamw"
     lr: float = 1e-3  # of the head
-    backbone_lr_ratio: float = 0.2
+    backbone_lr_ratio: float = 0.12
     weight_decay: float = 0.02
     schedule: Literal["one-cycle", "constant"] = "one-cycle"
     clip_grad_norm: float = 100.0
@@ -89,6 +91,17 @@ class TrainConfig:
     progress: bool = True
     debug: bool = False  # tracebacks instead of one-line errors
 
+    def __post_init__(self) -> None:
+        if self.small_epochs and self.head == "flatten":
+            raise UserError("the flatten head needs the full canvas: add --small-epochs 0.")
+        if self.small_epochs and (self.small_size % 32 or self.small_size < 32):
+            raise UserError(f"--small-size must be a multiple of 32, not {self.small_size}.")
+        if self.small_epochs and self.small_size > self.image_size:
+            raise UserError(
+                f"--small-size {self.small_size} is larger than --image-size {self.image_size}."
+                " Make it smaller, or add --small-epochs 0."
+            )
+
 
 def main(config: TrainConfig) -> None:
     """Train: data, network, loop, evaluation, checkpoints."""
@@ -98,162 +111,221 @@ def main(config: TrainConfig) -> None:
     set_seed(config.seed)
 
     # Data. The main process decodes the photos first; the others find the cache finished.
-    train_split = read_split(config.data, config.train_split)
+    class_names = read_split(config.data, config.train_split).class_names
     with accelerator.main_process_first():
-        dataset = build_dataset(config, config.train_split, train_split.class_names, train=True)
-        val = config.val_split and build_dataset(
-            config, config.val_split, train_split.class_names, train=False
-        )
+        dataset = build_dataset(config, config.train_split, class_names, train=True)
+        val = None
+        if config.val_split != "none":
+            val = build_dataset(config, config.val_split, class_names, train=False)
     loader = train_loader(dataset, config.batch_size, config.seed, config.num_workers)
-    steps_per_epoch = len(loader)
 
     # Network, optimiser, schedule.
     model = LargestObjectDetector(
-        dataset.class_names, config.image_size, config.head, config.backbone_weights
+        class_names, config.image_size, config.head, config.backbone_weights
     ).to(accelerator.device, memory_format=torch.channels_last)
     model.freeze(config.freeze)
     average = WeightAverage(model, config.ema_decay)
     optimizer = build_optimizer(model, config)
-    scheduler = build_scheduler(optimizer, config, config.epochs * steps_per_epoch)
+    scheduler = build_scheduler(optimizer, config, config.epochs * len(loader))
     model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
     val_loader = accelerator.prepare(eval_loader(val)) if val else None
-    bare_model = accelerator.unwrap_model(model)
 
-    history, best, start_step = [], -1.0, 0
+    run = Run(config, accelerator, model, average, optimizer, scheduler)
     if state:
-        bare_model.load_state_dict(state["model"])
-        average.model.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        scheduler.load_state_dict(state["scheduler"])
-        history, best, start_step = state["history"], state["best"], state["step"]
-    sums = state["sums"] if state else [0.0] * 6
-    step = start_step
-
-    def save(name: str, metrics: dict[str, Any]) -> None:
-        info = CheckpointInfo(
-            class_names=dataset.class_names, image_size=config.image_size, head=config.head,
-            config=settings(config), metrics=metrics, history=history, versions=library_versions(),
-        )  # fmt: skip
-        if accelerator.is_main_process:
-            save_checkpoint(out / f"{name}.safetensors", average.model, info)
-
-    def save_last(metrics: dict[str, Any]) -> None:
-        save("last", metrics)
-        if accelerator.is_main_process:
-            with replacing(out / "last.state.pt") as temporary:
-                torch.save({
-                    "model": bare_model.state_dict(), "average": average.model.state_dict(),
-                    "optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict(),
-                    "history": history, "best": best, "step": step, "sums": sums,
-                    "config": settings(config),
-                }, temporary)  # fmt: skip
-
+        run.restore(state)
     stop = StopSignal(accelerator)
     accelerator.print(
-        f"{len(dataset)} photos from {config.train_split}, {steps_per_epoch} steps an epoch,"
+        f"{len(dataset)} photos from {config.train_split}, {len(loader)} steps an epoch,"
         f" {accelerator.num_processes} process(es), {accelerator.device.type},"
-        f" {accelerator.mixed_precision}"
+        f" {accelerator.mixed_precision}\n{TABLE_HEADER}"
     )
-    accelerator.print(TABLE_HEADER)
-    for epoch in range(step // steps_per_epoch, config.epochs):
-        loader.set_epoch(epoch)  # reaches the sampler and the data set
-        model.train()
-        done = step - epoch * steps_per_epoch  # not 0 only when a run stopped inside an epoch
-        batches = accelerator.skip_first_batches(loader, done) if done else loader
-        bar = tqdm(
-            batches, f"epoch {epoch + 1}/{config.epochs}", steps_per_epoch, initial=done,
-            leave=False, disable=not (config.progress and accelerator.is_main_process),
-        )  # fmt: skip
-        started, seen = time.perf_counter(), 0
-        for images, (bbox_xyxy, class_id), *objects in bar:
-            # Dropout depends on seed, step and process alone, so that resuming repeats it.
-            torch.manual_seed(hash((config.seed, step, accelerator.process_index)))
-            if epoch < config.small_epochs:
-                images = shrink(images, config.small_size)
-            images = images.contiguous(memory_format=torch.channels_last)
-            outputs, cells = model(images, return_cells=True)
-            terms = detection_loss(
-                outputs, bbox_xyxy, class_id, config.image_size,
-                config.giou_weight, config.label_smoothing,
-            )  # fmt: skip
-            loss = terms.total
-            if objects and cells:
-                extra = all_objects_loss(cells, objects[0], config.image_size)
-                loss = loss + config.all_objects_weight * extra
-            if not math.isfinite(loss.item()):
-                raise UserError(
-                    f"the loss became {loss.item()} in epoch {epoch + 1}. Lower --lr (now"
-                    f" {config.lr:g}) or use --precision fp32; {out} keeps the last good state."
-                )
-            accelerator.backward(loss)
-            accelerator.clip_grad_norm_(model.parameters(), config.clip_grad_norm)
-            optimizer.step()
-            scheduler.step()
-            optimizer.zero_grad()
-            step += 1
-            average.update(bare_model, step)
-
-            right = (split_outputs(outputs)[0].argmax(1) == class_id).sum().item()
-            n = len(images)
-            values = (loss, terms.l1_px, terms.cross_entropy)
-            sums = add(sums, [n, *(n * v.item() for v in values), right, 0.0])
-            seen += n
-            speed = seen * accelerator.num_processes / (time.perf_counter() - started)
-            bar.set_postfix(
-                loss=f"{sums[1] / sums[0]:.2f}", l1=f"{sums[2] / sums[0]:.2f}",
-                acc=f"{sums[4] / sums[0]:.3f}", img_s=f"{speed:.1f}", refresh=False,
-            )  # fmt: skip
-            if stop.requested():
-                sums[5] += time.perf_counter() - started
-                save_last({})
-                accelerator.print(f"stopped in epoch {epoch + 1}; go on with --resume.")
-                raise KeyboardInterrupt
-
-        # End of the epoch: average over processes, validate, write everything down.
-        sums[5] += time.perf_counter() - started
-        total = accelerator.reduce(torch.tensor(sums, device=accelerator.device), "sum").tolist()
-        seconds = total[5] / accelerator.num_processes
-        row = {
-            "epoch": epoch + 1, "lr": scheduler.get_last_lr()[-1],
-            "loss": total[1] / total[0], "l1_px": total[2] / total[0],
-            "cross_entropy": total[3] / total[0], "accuracy": total[4] / total[0],
-            "images_per_s": total[0] / seconds, "seconds": seconds,
-        }  # fmt: skip
-        sums = [0.0] * 6
+    for epoch in range(run.step // len(loader), config.epochs):
+        row = train_one_epoch(run, loader, epoch, stop)
         metrics: dict[str, Any] = {}
-        last_epoch = epoch + 1 == config.epochs
-        if val_loader and (last_epoch or (epoch + 1) % config.eval_every == 0):
+        if val_loader and ((epoch + 1) % config.eval_every == 0 or epoch + 1 == config.epochs):
             answers = collect_answers(
                 average.model, val_loader, accelerator, config.image_size, progress=config.progress
             )
             metrics = {"split": config.val_split, **summarize(answers.scores())}
-            row |= {f"val_{k}": v for k, v in metrics.items() if k != "split"}
-        history.append(row)
+            row |= {f"val_{key}": value for key, value in metrics.items() if key != "split"}
         accelerator.print(table_row(row))
-        if not val_loader or metrics.get("joint", -1.0) > best:
-            best = metrics.get("joint", -1.0)
-            save("best", metrics)
-        save_last(metrics)
-        if accelerator.is_main_process:
-            frame = pd.DataFrame(history)
-            with replacing(out / "history.csv") as temporary:
-                frame.to_csv(temporary, index=False)
-            plots.plot_history(frame, out / "curves.png")
+        run.history.append(row)
+        if not val_loader or metrics.get("joint", -1.0) > run.best:
+            run.best = metrics.get("joint", -1.0)
+            run.save_checkpoint("best", metrics)
+        run.save_checkpoint("last", metrics)
+        run.save_state()
+        run.save_history()
 
     if accelerator.is_main_process:
-        shown = val or build_dataset(config, config.train_split, dataset.class_names, train=False)
+        shown = val or build_dataset(config, config.train_split, class_names, train=False)
         entries = plots.ask_spread(average.model, shown, accelerator.device)
         plots.picture_sheet(entries, out / "predictions.png")
         accelerator.print(f"wrote {out}/: best.safetensors, last.safetensors, history.csv, plots")
     accelerator.end_training()
 
 
+@dataclass
+class Run:
+    """All that changes while training, and how it is written down and read back."""
+
+    config: TrainConfig
+    accelerator: Accelerator
+    model: torch.nn.Module
+    average: WeightAverage
+    optimizer: torch.optim.Optimizer
+    scheduler: torch.optim.lr_scheduler.LRScheduler
+    step: int = 0
+    best: float = -1.0  # joint accuracy on the validation split
+    history: list[dict[str, Any]] = field(default_factory=list)
+    sums: "EpochSums" = field(default_factory=lambda: EpochSums())
+
+    @property
+    def bare_model(self) -> LargestObjectDetector:
+        """The detector without what accelerate wraps around it."""
+        return self.accelerator.unwrap_model(self.model)
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`save_state` wrote."""
+        self.bare_model.load_state_dict(state["model"])
+        self.average.model.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scheduler.load_state_dict(state["scheduler"])
+        self.step, self.best, self.history = state["step"], state["best"], state["history"]
+        self.sums = EpochSums(*state["sums"])
+
+    def save_state(self) -> None:
+        """Everything :meth:`restore` needs, in ``last.state.pt``."""
+        sums = self.sums.over_processes(self.accelerator)
+        if self.accelerator.is_main_process:
+            with replacing(Path(self.config.out) / "last.state.pt") as temporary:
+                torch.save({
+                    "model": self.bare_model.state_dict(),
+                    "average": self.average.model.state_dict(),
+                    "optimizer": self.optimizer.state_dict(),
+                    "scheduler": self.scheduler.state_dict(),
+                    "step": self.step, "best": self.best, "history": self.history,
+                    "sums": dataclasses.astuple(sums), "config": settings(self.config),
+                }, temporary)  # fmt: skip
+
+    def save_checkpoint(self, name: str, metrics: dict[str, Any]) -> None:
+        """The averaged weights, to use."""
+        info = CheckpointInfo(
+            class_names=self.bare_model.class_names, image_size=self.config.image_size,
+            head=self.config.head, config=settings(self.config), metrics=metrics,
+            history=self.history, versions=library_versions(),
+        )  # fmt: skip
+        if self.accelerator.is_main_process:
+            path = Path(self.config.out) / f"{name}.safetensors"
+            save_checkpoint(path, self.average.model, info)
+
+    def save_history(self) -> None:
+        """``history.csv`` and ``curves.png``."""
+        if self.accelerator.is_main_process:
+            frame = pd.DataFrame(self.history)
+            with replacing(Path(self.config.out) / "history.csv") as temporary:
+                frame.to_csv(temporary, index=False)
+            plots.plot_history(frame, Path(self.config.out) / "curves.png")
+
+
+@dataclass
+class EpochSums:
+    """Running sums over the photos of an epoch, in one process."""
+
+    images: float = 0.0
+    loss: float = 0.0
+    l1_px: float = 0.0
+    cross_entropy: float = 0.0
+    right: float = 0.0
+    seconds: float = 0.0
+
+    def over_processes(self, accelerator: Accelerator) -> "EpochSums":
+        """The average over all processes."""
+        sums = torch.tensor(dataclasses.astuple(self), device=accelerator.device)
+        return EpochSums(*accelerator.reduce(sums, "mean").tolist())
+
+
+def train_one_epoch(
+    run: Run, loader: DataLoader, epoch: int, stop: "StopSignal"
+) -> dict[str, float]:
+    """Every photo once; returns the epoch's row of the history."""
+    config, accelerator, sums = run.config, run.accelerator, run.sums
+    loader.set_epoch(epoch)  # reaches the sampler and the data set
+    run.model.train()
+    done = run.step - epoch * len(loader)  # not 0 only when a run was stopped inside an epoch
+    bar = tqdm(
+        accelerator.skip_first_batches(loader, done) if done else loader,
+        f"epoch {epoch + 1}/{config.epochs}", len(loader), initial=done, leave=False,
+        disable=not (config.progress and accelerator.is_main_process),
+    )  # fmt: skip
+    started, seconds_before, images_before = time.perf_counter(), sums.seconds, sums.images
+    for images, (bbox_xyxy, class_id), *objects in bar:
+        # Dropout depends on seed, step and process alone, so that resuming repeats it.
+        torch.manual_seed(hash((config.seed, run.step, accelerator.process_index)))
+        if epoch < config.small_epochs:
+            images = shrink(images, config.small_size)
+        images = images.contiguous(memory_format=torch.channels_last)
+        outputs, cells = run.model(images, return_cells=True)
+        terms = detection_loss(
+            outputs, bbox_xyxy, class_id, config.image_size,
+            config.giou_weight, config.label_smoothing,
+        )  # fmt: skip
+        loss = terms.total
+        if objects and cells:
+            extra = all_objects_loss(cells, objects[0], config.image_size)
+            loss = loss + config.all_objects_weight * extra
+        if not math.isfinite(loss.item()):
+            raise UserError(
+                f"the loss became {loss.item()} in epoch {epoch + 1}. Lower --lr (now"
+                f" {config.lr:g}) or use --precision fp32; {config.out} keeps what was saved."
+            )
+        accelerator.backward(loss)
+        accelerator.clip_grad_norm_(run.model.parameters(), config.clip_grad_norm)
+        run.optimizer.step()
+        run.scheduler.step()
+        run.optimizer.zero_grad()
+        run.step += 1
+        run.average.update(run.bare_model, run.step)
+
+        n = len(images)
+        sums.images += n
+        sums.loss += n * loss.item()
+        sums.l1_px += n * terms.l1_px.item()
+        sums.cross_entropy += n * terms.cross_entropy.item()
+        sums.right += (split_outputs(outputs)[0].argmax(1) == class_id).sum().item()
+        elapsed = time.perf_counter() - started
+        sums.seconds = seconds_before + elapsed
+        speed = (sums.images - images_before) * accelerator.num_processes / elapsed
+        bar.set_postfix(
+            loss=f"{sums.loss / sums.images:.2f}", l1=f"{sums.l1_px / sums.images:.2f}",
+            acc=f"{sums.right / sums.images:.3f}", img_s=f"{speed:.1f}", refresh=False,
+        )  # fmt: skip
+        # After the last batch the epoch is finished first: its row belongs into the history.
+        if run.step < (epoch + 1) * len(loader) and stop.requested():
+            bar.close()
+            run.save_checkpoint("last", {})
+            run.save_state()
+            accelerator.print(f"stopped in epoch {epoch + 1}; go on with --resume.")
+            raise KeyboardInterrupt
+
+    mean = sums.over_processes(accelerator)
+    run.sums = EpochSums()
+    return {
+        "epoch": epoch + 1, "lr": run.scheduler.get_last_lr()[-1],
+        "loss": mean.loss / mean.images, "l1_px": mean.l1_px / mean.images,
+        "cross_entropy": mean.cross_entropy / mean.images, "accuracy": mean.right / mean.images,
+        "images_per_s": mean.images * accelerator.num_processes / mean.seconds,
+        "seconds": mean.seconds,
+    }  # fmt: skip
+
+
 def build_accelerator(config: TrainConfig) -> Accelerator:
     """One loop for CPU, one GPU or many: each batch is split among the processes."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = best_device()
     bf16 = config.precision == "bf16" or (config.precision == "auto" and has_native_bf16(device))
     return Accelerator(
         mixed_precision="bf16" if bf16 else "no",
+        cpu=device.type == "cpu",  # without it accelerate does not look for other CPU processes
         dataloader_config=DataLoaderConfiguration(split_batches=True),
     )
 
@@ -301,20 +373,22 @@ class StopSignal:
     """Ctrl-C or ``kill``: finish the batch, save, leave. A second one stops at once."""
 
     def __init__(self, accelerator: Accelerator) -> None:
-        self.accelerator, self.received = accelerator, False
+        self.accelerator = accelerator
+        self.received: set[int] = set()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._receive)
 
     def _receive(self, number: int, _frame: object) -> None:
-        if self.received:
+        # Launchers answer Ctrl-C with a SIGTERM of their own: only the same signal twice is haste.
+        if number in self.received:
             raise KeyboardInterrupt
-        self.received = True
+        self.received.add(number)
 
     def requested(self) -> bool:
         """Whether any process was asked to stop; all of them answer alike."""
         if self.accelerator.num_processes == 1:
-            return self.received
-        flag = torch.tensor(float(self.received), device=self.accelerator.device)
+            return bool(self.received)
+        flag = torch.tensor(float(bool(self.received)), device=self.accelerator.device)
         return bool(self.accelerator.reduce(flag, "sum") > 0)
 
 
@@ -351,11 +425,6 @@ def settings(config: TrainConfig) -> dict[str, Any]:
     return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
-def add(first: list[float], second: list[float]) -> list[float]:
-    """Element by element."""
-    return [a + b for a, b in zip(first, second, strict=True)]
-
-
 TABLE_HEADER = (
     "epoch      lr    loss     l1     ce    acc |  v_l1  v_iou  v_acc v_joint |  img/s  secs"
 )
@@ -376,13 +445,14 @@ def table_row(row: dict[str, Any]) -> str:
     return f"{left} | {' '.join(shown)} | {row['images_per_s']:6.1f} {row['seconds']:5.0f}"
 
 
-def parse() -> TrainConfig:
-    """The command line as settings."""
+def from_command_line() -> None:
+    """Read the settings, see that all processes run, train."""
     config = tyro.cli(TrainConfig, description=__doc__)
     if config.augment_file:
         config.augment = AugmentConfig.from_file(config.augment_file)
-    return config
+    start_missing_processes()
+    main(config)
 
 
 if __name__ == "__main__":
-    sys.exit(run_cli(lambda: main(parse()), debug="--debug" in sys.argv))
+    sys.exit(run_cli(from_command_line, debug="--debug" in sys.argv))

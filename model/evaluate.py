@@ -26,7 +26,7 @@ from model.metrics import (
     per_class_scores,
     summarize,
 )
-from model.precision import has_native_bf16
+from model.precision import best_device, has_native_bf16
 from model.scoring import Answers, collect_answers
 from model.voc import list_splits, read_split
 
@@ -64,11 +64,9 @@ def main(config: EvaluateConfig) -> None:
     """Load, ask, score, print, write."""
     model, info = load_checkpoint(config.checkpoint)
     dataset = _dataset(config, config.split, info)
-    bf16 = config.precision == "bf16" or (
-        config.precision == "auto"
-        and has_native_bf16("cuda" if torch.cuda.is_available() else "cpu")
-    )
-    accelerator = Accelerator(mixed_precision="bf16" if bf16 else "no")
+    device = best_device()
+    bf16 = config.precision == "bf16" or (config.precision == "auto" and has_native_bf16(device))
+    accelerator = Accelerator(mixed_precision="bf16" if bf16 else "no", cpu=device.type == "cpu")
     model = model.to(accelerator.device, memory_format=torch.channels_last)
     loader = accelerator.prepare(eval_loader(dataset, config.batch_size, config.num_workers))
     answers = collect_answers(

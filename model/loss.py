@@ -63,13 +63,15 @@ def detection_loss(
 def all_objects_loss(cells: dict[str, Tensor], objects: Tensor, image_size: int) -> Tensor:
     """Every cell inside *any* annotated object must answer for that object.
 
-    The largest object alone says little about the other two thirds of VOC's boxes. A cell whose
-    centre lies in several boxes belongs to the smallest of them (as in FCOS). Same balance as the
-    main loss: ``l1_px + 25 * ce``, with the IoU loss beside L1, averaged over the cells in use.
+    The largest object alone says nothing of VOC's other boxes. A cell whose centre lies in several
+    of them belongs to the smallest (as in FCOS). Same balance as the main loss, averaged over the
+    cells in use: ``l1_px + 25 * (ce + (1 - GIoU) + choice)``, where ``choice`` is minus the log of
+    how much of the softmax that chooses among cells lies inside the largest object.
 
     Args:
         cells: from ``detector(images, return_cells=True)``.
-        objects: ``(N, K, 5)``: class id and ``xyxy`` in pixels of the canvas; class -1 pads.
+        objects: ``(N, K, 5)``: class id and ``xyxy`` in pixels of the canvas, the target in row 0;
+            class -1 pads.
         image_size: side of the canvas.
     """
     grid = math.isqrt(cells["logits"].shape[-1])
@@ -89,5 +91,7 @@ def all_objects_loss(cells: dict[str, Tensor], objects: Tensor, image_size: int)
     target = boxes[image_index, owner]
     cross_entropy = F.cross_entropy(logits, class_ids[image_index, owner].long())
     l1_px = l1_px_at_224(predicted, target, image_size).mean()
-    iou = generalized_box_iou_loss(predicted, target, reduction="mean")
-    return l1_px + CLASS_WEIGHT * (cross_entropy + iou)
+    giou = generalized_box_iou_loss(predicted, target, reduction="mean")
+    heard = (cells["attention"] * inside[:, 0]).sum(-1)
+    choice = -heard.clamp(min=1e-4).log().mean()
+    return l1_px + CLASS_WEIGHT * (cross_entropy + giou + choice)

@@ -3,6 +3,13 @@
 import torch
 
 
+def best_device() -> torch.device:
+    """The accelerator PyTorch sees, or the CPU."""
+    if torch.accelerator.is_available():
+        return torch.device(torch.accelerator.current_accelerator().type)
+    return torch.device("cpu")
+
+
 def has_native_bf16(device: torch.device | str) -> bool:
     """Whether bf16 is faster than float32 there: emulated bf16 is several times slower."""
     device = torch.device(device)

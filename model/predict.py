@@ -26,7 +26,7 @@ from model.draw import class_colour, draw_box
 from model.errors import UserError, run_cli
 from model.files import replacing
 from model.images import ImageSource, LoadedImage, find_images, load_fitted
-from model.precision import autocast, has_native_bf16
+from model.precision import autocast, best_device, has_native_bf16
 from model.scoring import answer
 
 DRAWN_SIDE = 1280
@@ -76,7 +76,7 @@ class Detector:
         device: torch.device | str | None = None,
     ) -> None:
         info = info or CheckpointInfo(model.class_names, model.image_size, model.head_name)
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = torch.device(device or best_device())
         self.info = info
         self.class_names = info.class_names
         self.model = model.to(self.device, memory_format=torch.channels_last).eval()

@@ -73,7 +73,7 @@ def loop_speed(data: str, out: Path) -> float:
     """Images a second of one epoch of train.py on the train split, in a process of its own."""
     command = [
         sys.executable, "train.py", "--data", data, "--out", out, "--epochs", "1",
-        "--small-epochs", "0", "--val-split", "", "--backbone-weights", "none", "--no-progress",
+        "--small-epochs", "0", "--val-split", "none", "--backbone-weights", "none", "--no-progress",
     ]  # fmt: skip
     subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
     return float(pd.read_csv(out / "history.csv").images_per_s.iloc[-1])

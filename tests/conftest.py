@@ -101,7 +101,7 @@ def run_command(*arguments: str, timeout: float = 240, **environment: str):
     return subprocess.run(
         [sys.executable, *map(str, arguments)],
         cwd=REPOSITORY,
-        env={**os.environ, "OMP_NUM_THREADS": "2", **environment},
+        env={"OMP_NUM_THREADS": "2", **os.environ, **environment},
         capture_output=True,
         text=True,
         timeout=timeout,

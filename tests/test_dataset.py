@@ -1,6 +1,8 @@
+import json
+
 import pytest
 import torch
-from conftest import make_voc, write_voc_xml
+from conftest import make_voc, run_command, write_voc_xml
 
 from model.augment import AugmentConfig
 from model.dataset import LargestObjectDataset, eval_loader, train_loader
@@ -102,3 +104,29 @@ def test_difficult_objects_are_nobodys_target(tmp_path):
 def test_too_small_a_split_for_a_batch(dataset):
     with pytest.raises(UserError, match="20 images, fewer than one batch of 32"):
         train_loader(dataset, 32)
+
+
+def test_processes_share_every_batch_without_overlap(tmp_path):
+    """Two real processes: together they see what one sees, batch by batch, each photo once."""
+    script = tmp_path / "indices.py"
+    script.write_text(
+        "import sys; sys.path.insert(0, '.')\n"
+        "from accelerate import Accelerator, DataLoaderConfiguration\n"
+        "from model.dataset import train_loader\n"
+        "config = DataLoaderConfiguration(split_batches=True)\n"
+        "accelerator = Accelerator(cpu=True, dataloader_config=config)\n"
+        "loader = accelerator.prepare(train_loader(range(26), 8, seed=5))\n"
+        "for epoch in (3, 4):\n"
+        "    loader.set_epoch(epoch)\n"
+        "    for batch in accelerator.skip_first_batches(loader, 1) if epoch == 4 else loader:\n"
+        "        both = accelerator.gather(batch)\n"
+        "        accelerator.print('batch', epoch, sorted(both.tolist()))\n"
+    )
+    alone = run_command(script)
+    together = run_command("-m", "torch.distributed.run", "--nproc_per_node", "2", script)
+    assert alone.returncode == together.returncode == 0, together.stderr
+    batches = [line for line in alone.stdout.splitlines() if line.startswith("batch")]
+    assert [line for line in together.stdout.splitlines() if line.startswith("batch")] == batches
+    seen = [json.loads(line.split(" ", 2)[2]) for line in batches]
+    assert [len(batch) for batch in seen] == [8] * 5  # three batches, then two of the next epoch
+    assert len({i for batch in seen[:3] for i in batch}) == 24

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -50,7 +52,7 @@ def cells(n_classes=3, grid=4):
     return {
         "logits": torch.zeros(1, n_classes, grid * grid),
         "boxes": torch.zeros(1, 4, grid * grid),
-        "chosen": torch.zeros(1, grid * grid),
+        "attention": torch.full((1, grid * grid), 1 / grid**2),
     }
 
 
@@ -78,3 +80,15 @@ def test_every_cell_answers_for_the_smallest_object_over_it():
     right["logits"][0, :, 0] = torch.tensor([50.0, 0, 0])
     wrong = all_objects_loss(right, objects_of(large, small), 64)
     assert float(wrong) == pytest.approx(CLASS_WEIGHT * 50 / 16, rel=1e-3)
+
+
+def test_listening_outside_the_largest_object_costs():
+    quarter = objects_of([0.0, 0, 0, 32, 32])
+    right = cells()
+    right["logits"][0, 0] = 50
+    right["boxes"][0] = torch.tensor([0.0, 0, 0.5, 0.5])[:, None]
+    spread = all_objects_loss(right, quarter, 64)  # attention is even: a quarter of it inside
+    assert float(spread) == pytest.approx(CLASS_WEIGHT * math.log(4), rel=1e-4)
+    right["attention"] = torch.zeros(1, 16)
+    right["attention"][0, 0] = 1
+    assert float(all_objects_loss(right, quarter, 64)) == pytest.approx(0, abs=1e-3)

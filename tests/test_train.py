@@ -18,6 +18,7 @@ from model.checkpoint import load_checkpoint, read_info
 FAST = [
     "--image-size", "64", "--batch-size", "5", "--backbone-weights", "none", "--epochs", "3",
     "--lr", "1e-3", "--num-workers", "0", "--no-progress", "--precision", "fp32",
+    "--small-epochs", "0",
 ]  # fmt: skip
 COMPARED = ["loss", "l1_px", "cross_entropy", "accuracy", "val_l1_px_224", "val_mean_iou"]
 
@@ -70,7 +71,7 @@ def start(data, out, *arguments) -> subprocess.Popen:
     command = [sys.executable, "train.py", "--data", data, "--out", out, *FAST, *arguments]
     return subprocess.Popen(
         list(map(str, command)), cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, env={**os.environ, "OMP_NUM_THREADS": "2"},
+        text=True, env={"OMP_NUM_THREADS": "2", **os.environ},
     )  # fmt: skip
 
 
@@ -125,12 +126,8 @@ def test_two_processes_see_each_photo_once_and_agree(toy_voc, tmp_path, finished
     arguments = ["--data", toy_voc, *FAST, "--batch-size", "10", "--eval-every", "1"]
     command = ["train.py", "--out", one, *arguments]
     assert run_command(*command).returncode == 0
-    command = [
-        "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1",
-        "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0",
-        "train.py", "--out", two, *arguments,
-    ]  # fmt: skip
-    result = run_command(*command)
+    launch = ["-m", "accelerate.commands.launch", "--num_processes", "2"]
+    result = run_command(*launch, "train.py", "--out", two, *arguments)
     assert result.returncode == 0, result.stderr
     assert "20 photos from train, 2 steps an epoch, 2 process(es), cpu" in result.stdout
     assert result.stdout.count("epoch      lr") == 1  # only the main process speaks
@@ -156,7 +153,7 @@ def test_augmentation_settings_from_a_file(toy_voc, tmp_path):
 def test_tutorials_recipe_and_training_without_validation(toy_voc, tmp_path):
     result = train(
         toy_voc, tmp_path / "run", "--head", "flatten", "--freeze", "all", "--optimizer", "adam",
-        "--schedule", "constant", "--ema-decay", "0", "--val-split", "", "--train-split",
+        "--schedule", "constant", "--ema-decay", "0", "--val-split", "none", "--train-split",
         "trainval", "--epochs", "2", "--batch-size", "10",
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
@@ -181,6 +178,8 @@ def test_other_classes_travel_in_the_checkpoint(tmp_path):
         (["--augment-file", "nothing.json"], "cannot read the augmentation settings nothing.json"),
         (["--backbone-weights", "none.safetensors"], "none.safetensors do not exist"),
         (["--out", "/proc/none"], "cannot write"),
+        (["--head", "flatten", "--small-epochs", "2"], "needs the full canvas"),
+        (["--small-epochs", "2"], "--small-size 160 is larger than --image-size 64"),
     ],
 )
 def test_bad_input_is_one_clear_sentence(toy_voc, tmp_path, arguments, says):
