@@ -68,8 +68,8 @@ class TrainConfig:
     label_smoothing: float = 0.0
 
     # optimisation
-    epochs: int = 12
-    small_epochs: int = 8  # the first so many epochs see a smaller canvas, which is faster
+    epochs: int = 8
+    small_epochs: int = 5  # the first so many epochs see a smaller canvas, which is faster
     small_size: int = 160
     batch_size: int = 32  # over all processes together
     optimizer: Literal["adam", "adamw"] = "adamw"

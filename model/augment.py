@@ -1,6 +1,6 @@
 """The augmentation pipeline: one implementation, which training runs and the trace shows.
 
-Horizontal flip, rotation, crop (off unless asked for), colour jitter, resize to the square canvas,
+Horizontal flip, rotation, zoom, colour jitter, resize to the square canvas,
 float in 0..1, ImageNet normalisation; built from ``torchvision.transforms.v2``, whose public hooks
 ``make_params`` / ``transform`` let us keep the parameters that were drawn. The boxes follow the
 geometric steps.
@@ -82,15 +82,15 @@ class AugmentConfig:
     rotation_degrees: float = _setting(
         4.0, 0, 180, "the photo is turned by up to this many degrees, either way"
     )
-    crop_min_side: float = _setting(
-        0.7, 0.1, 1, "smallest share of width and of height a random crop keeps; 1 = no crop"
+    zoom: float = _setting(
+        1.35, 1, 4, "width and height are zoomed by up to this factor, in or out; 1 = off"
     )
     brightness: float = _setting(0.3, 0, 1, "brightness factor drawn from 1 ± this")
     contrast: float = _setting(0.3, 0, 1, "contrast factor drawn from 1 ± this")
     saturation: float = _setting(0.3, 0, 1, "saturation factor drawn from 1 ± this")
     hue: float = _setting(0.0, 0, 0.5, "hue shifted by up to this share of the colour circle")
     box_rule: Literal["hull", "ellipse"] = field(
-        default="hull",
+        default="ellipse",
         metadata={
             "choices": ("hull", "ellipse"),
             "help": "box of a rotated object: hull of its corners (never cuts it), or of the"
@@ -109,7 +109,7 @@ class AugmentConfig:
     def none(cls) -> "AugmentConfig":
         """No augmentation at all: what evaluation and prediction use."""
         return cls(
-            flip_probability=0, rotation_degrees=0, crop_min_side=1,
+            flip_probability=0, rotation_degrees=0, zoom=1,
             brightness=0, contrast=0, saturation=0, hue=0,
         )  # fmt: skip
 
@@ -189,35 +189,37 @@ class RandomRotation(v2.RandomRotation):
         return super().transform(inpt, params)
 
 
-class RandomCrop(v2.Transform):
-    """Keep a random window of the photo, of ``min_side`` to all of its width and of its height.
+class RandomZoom(v2.Transform):
+    """See the photo through a random window, up to ``zoom`` times smaller or larger than it.
 
-    Width and height are drawn apart, so objects change size *and* shape; the resize that follows
-    then acts as a random zoom, which regression from few photos profits from most.
+    Width and height are drawn apart, so objects change size *and* shape. Smaller and larger are
+    equally likely: with crops alone every object is enlarged, and the network learns boxes that are
+    too large (measured on ``val``: 13 of 224 pixels too wide).
     """
 
-    def __init__(self, min_side: float) -> None:
+    def __init__(self, zoom: float) -> None:
         super().__init__()
-        self.min_side = min_side
+        self.zoom = zoom
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """``left, top, width, height`` of the window in pixels."""
+        """``left, top, width, height`` of the window in pixels of the photo."""
         height, width = _canvas_size(flat_inputs)
-        share = torch.empty(2).uniform_(self.min_side, 1).tolist()
+        limit = math.log(self.zoom)
+        share = torch.empty(2).uniform_(-limit, limit).exp().tolist()
         place = torch.rand(2).tolist()
-        crop_w, crop_h = max(1, round(width * share[0])), max(1, round(height * share[1]))
-        left, top = round(place[0] * (width - crop_w)), round(place[1] * (height - crop_h))
-        return {"left": left, "top": top, "width": crop_w, "height": crop_h}
+        window_w, window_h = max(1, round(width * share[0])), max(1, round(height * share[1]))
+        left, top = round(place[0] * (width - window_w)), round(place[1] * (height - window_h))
+        return {"left": left, "top": top, "width": window_w, "height": window_h}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        """Cut an image, or move boxes into the window (unclipped)."""
+        """What a PIL image shows in the window, or boxes in its pixels (unclipped)."""
         left, top, width, height = (params[k] for k in ("left", "top", "width", "height"))
         if isinstance(inpt, tv_tensors.BoundingBoxes):
             moved = inpt.as_subclass(Tensor) - torch.tensor([left, top, left, top])
             return tv_tensors.wrap(moved, like=inpt, canvas_size=(height, width))
-        if isinstance(inpt, Image.Image):
-            return inpt.crop((left, top, left + width, top + height))
-        return self._call_kernel(v2.functional.crop, inpt, top, left, height, width)
+        window = Image.new("RGB", (width, height), MEAN_COLOUR)
+        window.paste(inpt, (-left, -top))
+        return window
 
 
 def _canvas_size(flat_inputs: list[Any]) -> tuple[int, int]:
@@ -232,7 +234,7 @@ class Step:
     """One step of a trace.
 
     Attributes:
-        name: ``original``, ``flip``, ``rotation``, ``crop``, ``jitter``, ``resize``, ``network``.
+        name: ``original``, ``flip``, ``rotation``, ``zoom``, ``jitter``, ``resize``, ``network``.
         params: what was actually drawn, plain numbers.
         image: the picture after the step. For ``network`` it is float32 ``(3, S, S)``, normalised.
         bbox_xyxy: float32 ``(4,)``, the target in pixels of this step's image, clipped to it.
@@ -302,10 +304,10 @@ class Pipeline:
         self.geometry: dict[str, v2.Transform] = {
             "flip": RandomHorizontalFlip(config.flip_probability),
             "rotation": RandomRotation(config.rotation_degrees, config.box_rule),
-            "crop": RandomCrop(config.crop_min_side),
+            "zoom": RandomZoom(config.zoom),
         }
-        if config.crop_min_side == 1:
-            del self.geometry["crop"]
+        if config.zoom == 1:
+            del self.geometry["zoom"]
         self.jitter = v2.ColorJitter(
             config.brightness, config.contrast, config.saturation, config.hue
         )
@@ -388,7 +390,7 @@ class Pipeline:
         return {
             "flip": {"flipped": False},
             "rotation": {"angle": 0.0},
-            "crop": {"left": 0, "top": 0, "width": width, "height": height},
+            "zoom": {"left": 0, "top": 0, "width": width, "height": height},
         }[name]
 
     def _target_is_kept(self, boxes: dict, visible: dict) -> bool:
@@ -425,8 +427,10 @@ def describe(step: Step) -> str:
         return "flip: mirrored" if params["flipped"] else "flip: no"
     if step.name == "rotation":
         return f"rotation {params['angle']:+.1f}°"
-    if step.name == "crop":
-        return f"crop {params['width']} x {params['height']} at ({params['left']}, {params['top']})"
+    if step.name == "zoom":
+        return (
+            f"zoom to {params['width']} x {params['height']} at ({params['left']}, {params['top']})"
+        )
     if step.name == "jitter":
         names = ("brightness", "contrast", "saturation", "hue")
         drawn = {n: params[f"{n}_factor"] for n in names if params[f"{n}_factor"] is not None}

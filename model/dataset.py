@@ -16,7 +16,7 @@ from model.pixel_cache import PixelCache
 from model.voc import VocSplit, objects_of
 
 MAX_OBJECTS = 20
-SEEN_AS_OBJECT = 0.3  # other objects cut below this share by a crop are nobody's answer
+SEEN_AS_OBJECT = 0.3  # other objects cut below this share are nobody's answer
 
 
 class LargestObjectDataset(Dataset):

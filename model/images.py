@@ -8,6 +8,7 @@ the optional ``pillow-heif`` is installed.
 import math
 import warnings
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -155,6 +156,7 @@ def _why_unidentified(name: str, head: bytes, heif_missing: bool) -> str:
     return f"{name} is not an image this program can read. Use JPEG, PNG, WebP, AVIF, GIF or TIFF."
 
 
+@cache
 def _register_heif() -> bool:
     try:
         from pillow_heif import register_heif_opener

@@ -173,7 +173,7 @@ def main(config: PredictConfig) -> int:
     rows: list[list[object]] = []
     bad = 0
     bar = tqdm(total=len(files), unit="photo", disable=not config.progress or len(files) == 1)
-    with bar:
+    try:
         for start in range(0, len(files), config.batch_size):
             batch = files[start : start + config.batch_size]
             loaded = _load_good(detector, batch, bar)
@@ -186,7 +186,9 @@ def main(config: PredictConfig) -> int:
                     with replacing(config.draw / names[file]) as temporary:
                         drawing.save(temporary)
             bar.update(len(batch))
-    _report(rows, config)
+    finally:  # also after Ctrl-C or on a full disk: what is known is written down
+        bar.close()
+        _report(rows, config)
     if bad:
         print(f"{bad} of {len(files)} photos could not be read.", file=sys.stderr)
     return 1 if bad else 0
