@@ -137,7 +137,8 @@ def main(config: TrainConfig) -> None:
     accelerator.print(
         f"{len(dataset)} photos from {config.train_split}, {len(loader)} steps an epoch,"
         f" {accelerator.num_processes} process(es), {accelerator.device.type},"
-        f" {accelerator.mixed_precision}\n{TABLE_HEADER}"
+        f" {accelerator.mixed_precision}\n{TABLE_HEADER}",
+        flush=True,
     )
     for epoch in range(run.step // len(loader), config.epochs):
         row = train_one_epoch(run, loader, epoch, stop)
@@ -148,7 +149,7 @@ def main(config: TrainConfig) -> None:
             )
             metrics = {"split": config.val_split, **summarize(answers.scores())}
             row |= {f"val_{key}": value for key, value in metrics.items() if key != "split"}
-        accelerator.print(table_row(row))
+        accelerator.print(table_row(row), flush=True)
         run.history.append(row)
         if not val_loader or metrics.get("joint", -1.0) > run.best:
             run.best = metrics.get("joint", -1.0)
@@ -310,12 +311,14 @@ def train_one_epoch(
 
     mean = sums.over_processes(accelerator)
     run.sums = EpochSums()
+    lost = torch.tensor(loader.dataset.lost_boxes(), device=accelerator.device)
+    redrawn, gave_up = accelerator.reduce(lost, "sum").tolist()
     return {
         "epoch": epoch + 1, "lr": run.scheduler.get_last_lr()[-1],
         "loss": mean.loss / mean.images, "l1_px": mean.l1_px / mean.images,
         "cross_entropy": mean.cross_entropy / mean.images, "accuracy": mean.right / mean.images,
         "images_per_s": mean.images * accelerator.num_processes / mean.seconds,
-        "seconds": mean.seconds,
+        "seconds": mean.seconds, "boxes_redrawn": redrawn, "boxes_given_up": gave_up,
     }  # fmt: skip
 
 

@@ -57,12 +57,20 @@ class LargestObjectDataset(Dataset):
         self.all_objects = all_objects
         self.targets = [_boxes_and_classes(r, split.class_names) for r in split.frame.itertuples()]
         self.cache = PixelCache(self.files, working_side(image_size), cache_dir, progress)
-        # Shared memory: workers that live for several epochs see it change.
+        # Shared memory: workers that live for several epochs see the epoch change, and we see what
+        # they counted. One row a photo, so that no two workers write to the same place.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+        self._lost = torch.zeros((len(self.files), 2), dtype=torch.bool).share_memory_()
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw anew: call it before every epoch."""
+        """Draw anew, and count lost boxes anew: call it before every epoch."""
         self._epoch.fill_(epoch)
+        self._lost.zero_()
+
+    def lost_boxes(self) -> tuple[int, int]:
+        """Photos of this epoch whose box got lost and was drawn again; and those given up."""
+        redrawn, gave_up = self._lost.sum(dim=0).tolist()
+        return redrawn, gave_up
 
     def __len__(self) -> int:
         return len(self.files)
@@ -75,7 +83,9 @@ class LargestObjectDataset(Dataset):
     def sample(self, index: int) -> tuple[Sample, Tensor]:
         """The augmented photo with its boxes, and their class ids ``(N,)``; row 0 the target."""
         image, boxes, class_ids = self.photo(index)
-        return self.pipeline(image, boxes, self.photo_seed(index)), class_ids
+        sample = self.pipeline(image, boxes, self.photo_seed(index))
+        self._lost[index] = torch.tensor([sample.redraws > 0, sample.gave_up])
+        return sample, class_ids
 
     def photo(self, index: int) -> tuple:
         """What goes into the pipeline: RGB photo, boxes ``(N, 4)`` in its pixels, class ids."""

@@ -111,7 +111,9 @@ def prediction(config: BenchmarkConfig, folder: Path) -> dict[str, float]:
         smooth = np.asarray(coarse.resize(size, Image.Resampling.BICUBIC)).astype(np.int16)
         grain = rng.integers(-12, 13, smooth.shape, dtype=np.int16)
         files[name] = folder / f"{name}.jpg"
-        Image.fromarray((smooth + grain).clip(0, 255).astype(np.uint8)).save(files[name])
+        Image.fromarray((smooth + grain).clip(0, 255).astype(np.uint8)).save(
+            files[name], quality=92
+        )
     size = detector.info.image_size
     images = torch.randn(1, 3, size, size).contiguous(memory_format=torch.channels_last)
 

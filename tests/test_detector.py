@@ -3,7 +3,12 @@ import torch
 from safetensors.torch import save_file
 from torchvision.models import resnet34
 
-from model.detector import LargestObjectDetector, cell_centers, split_outputs
+from model.detector import (
+    LargestObjectDetector,
+    cell_centers,
+    split_outputs,
+    weighted_median,
+)
 from model.errors import UserError
 
 
@@ -63,8 +68,23 @@ def test_cells_answer_for_where_they_stand():
     assert centers[1].tolist() == [0.25] * 4 + [0.75] * 4
 
 
+@pytest.mark.parametrize(
+    ("values", "weights", "median"),
+    [
+        ([7.0], [1.0], 7.0),
+        ([3.0, 1.0, 2.0], [0.0, 0.0, 1.0], 2.0),
+        ([1.0, 2.0, 3.0, 4.0], [0.25, 0.25, 0.25, 0.25], 2.5),
+        ([9.0, 1.0], [0.4, 0.6], 1.0),  # the average would be 4.2
+        ([5.0, 5.0, 100.0], [0.3, 0.3, 0.4], 5.0),
+    ],
+)
+def test_weighted_median(values, weights, median):
+    answer = weighted_median(torch.tensor([values]), torch.tensor([weights]))
+    assert answer.tolist() == [median]
+
+
 def test_an_even_grid_answers_with_the_middle(grid):
-    """Without any evidence the softmaxes are flat, and the average of all cells is the centre."""
+    """Without any evidence the softmaxes are flat, and the middle of all cells is the centre."""
     with torch.no_grad():
         weight = grid.head.predict.weight.clone()
         grid.head.predict.weight.zero_()

@@ -44,6 +44,7 @@ def test_a_run_leaves_everything_a_reader_needs(finished):
     out, result = finished
     assert history(out).epoch.tolist() == [1, 2, 3]
     assert history(out).loss.iloc[-1] < history(out).loss.iloc[0]
+    assert {"boxes_redrawn", "boxes_given_up"} <= set(history(out).columns)
     for picture in ("curves.png", "predictions.png"):
         assert (out / picture).read_bytes().startswith(b"\x89PNG")
     rows = [
@@ -88,21 +89,31 @@ def stop_after_an_epoch(process: subprocess.Popen, number: signal.Signals) -> tu
     return "".join(shown) + out, err
 
 
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """A data set large enough that a run is inside an epoch most of the time, and a whole run."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    data = make_voc(folder / "VOC2007", 60, 5)
+    assert train(data, folder / "whole").returncode == 0
+    return data, folder / "whole"
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "kill"])
-def test_stopping_leaves_a_usable_checkpoint_and_resuming_changes_nothing(tmp_path, number):
-    # A data set large enough that a run is inside an epoch most of the time.
-    data = make_voc(tmp_path / "VOC2007", 60, 5)
-    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    process = start(data, stopped)
+def test_stopping_leaves_a_usable_checkpoint_and_resuming_changes_nothing(
+    uninterrupted, tmp_path, number
+):
+    data, whole = uninterrupted
+    stopped = tmp_path / "stopped"
+    # With a worker, which must neither take the signal for its own nor outlive the run.
+    process = start(data, stopped, "--num-workers", "1")
     text, errors = stop_after_an_epoch(process, number)
     assert process.returncode == 130, errors
     assert "go on with --resume" in text
     assert "Traceback" not in errors
     load_checkpoint(stopped / "last.safetensors")
     assert torch.load(stopped / "last.state.pt", weights_only=True)["step"] % 12  # inside an epoch
-    resumed = train(data, stopped, "--resume")
+    resumed = train(data, stopped, "--resume", "--num-workers", "1")
     assert resumed.returncode == 0, resumed.stderr
-    assert train(data, whole).returncode == 0
     pd.testing.assert_frame_equal(history(stopped)[COMPARED], history(whole)[COMPARED], rtol=1e-5)
 
 
