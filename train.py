@@ -213,7 +213,7 @@ class Run:
         """The averaged weights, to use."""
         info = CheckpointInfo(
             class_names=self.bare_model.class_names, image_size=self.config.image_size,
-            head=self.config.head, config=settings(self.config), metrics=metrics,
+            head=self.config.head, config=shared_settings(self.config), metrics=metrics,
             history=self.history, versions=library_versions(),
         )  # fmt: skip
         if self.accelerator.is_main_process:
@@ -426,6 +426,14 @@ def shrink(images: torch.Tensor, side: int) -> torch.Tensor:
 def settings(config: TrainConfig) -> dict[str, Any]:
     """All settings as plain values."""
     return json.loads(json.dumps(dataclasses.asdict(config)))
+
+
+def shared_settings(config: TrainConfig) -> dict[str, Any]:
+    """:func:`settings` for a file that travels: of paths only the last part, not whose disk."""
+    values = settings(config)
+    for name in ("data", "out", "cache_dir", "backbone_weights", "augment_file"):
+        values[name] = Path(values[name]).name
+    return values
 
 
 TABLE_HEADER = (

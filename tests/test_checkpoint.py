@@ -109,6 +109,7 @@ def test_the_shipped_checkpoint_says_where_it_comes_from():
     info = read_info(DEFAULT_CHECKPOINT)
     assert len(info.class_names) == 20
     assert info.config["train_split"] == "trainval"
+    assert "/" not in json.dumps(info.config)
     assert info.history
     assert info.versions["torch"]
     assert DEFAULT_CHECKPOINT.stat().st_size < 60 * 2**20

@@ -53,6 +53,8 @@ def test_a_run_leaves_everything_a_reader_needs(finished):
     assert len({len(row) for row in rows}) == 1  # fixed columns
     model, info = load_checkpoint(out / "best.safetensors")
     assert info.config["lr"] == 1e-3
+    assert info.config["out"] == "whole"  # a checkpoint travels; the folders of this disk do not
+    assert "/" not in json.dumps(info.config)
     assert info.config["augment"]["flip_probability"] == 0.5
     assert info.image_size == model.image_size == 64
     assert info.versions["torch"] == torch.__version__
