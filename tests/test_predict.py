@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import REPOSITORY, assert_clear_error, run_command
-from PIL import Image
+from PIL import Image, ImageOps
 
 from model import UserError, load_detector
 from model.checkpoint import CheckpointInfo, save_checkpoint
@@ -77,13 +77,23 @@ def test_a_mirrored_photo_gets_the_mirrored_box(shipped):
 
 
 def test_boxes_are_in_pixels_of_the_upright_original(tiny, tmp_path):
+    """A phone photo and the same photo stored upright get the same box, whatever it is."""
     exif = Image.Exif()
     exif[0x0112] = 6
-    Image.new("RGB", (1200, 800), "gray").save(tmp_path / "phone.jpg", exif=exif)
-    detection = load_detector(tiny).predict(tmp_path / "phone.jpg")
-    assert detection.image_size == (800, 1200)
-    middle = torch.tensor(detection.bbox_xyxy).view(2, 2).mean(0)
-    assert middle.tolist() == pytest.approx([400, 600], rel=0.15)
+    stored = Image.open(CAT).convert("RGB").resize((1200, 800))
+    stored.save(tmp_path / "phone.png", exif=exif)
+    upright = ImageOps.exif_transpose(Image.open(tmp_path / "phone.png"))
+    phone, plain = load_detector(tiny).predict_batch([tmp_path / "phone.png", np.asarray(upright)])
+    assert phone.image_size == plain.image_size == (800, 1200)
+    assert phone.bbox_xyxy == pytest.approx(plain.bbox_xyxy, abs=0.5)
+
+
+def test_boxes_scale_with_the_photo(tiny):
+    small = Image.open(CAT).convert("RGB")
+    large = small.resize((small.width * 4, small.height * 4), Image.Resampling.BICUBIC)
+    first, second = load_detector(tiny).predict_batch([small, large])
+    assert second.bbox_xyxy == pytest.approx([4 * v for v in first.bbox_xyxy], abs=60)
+    assert second.image_size == (1804, 1200)
 
 
 def test_drawing_scales_the_box_and_leaves_the_photo_alone(shipped):
