@@ -40,7 +40,7 @@ from model.loss import all_objects_loss, detection_loss
 from model.metrics import summarize
 from model.precision import best_device, has_native_bf16
 from model.scoring import collect_answers
-from model.voc import read_split
+from model.voc import VocSplit, read_split
 
 
 @dataclass
@@ -111,12 +111,14 @@ def main(config: TrainConfig) -> None:
     set_seed(config.seed)
 
     # Data. The main process decodes the photos first; the others find the cache finished.
-    class_names = read_split(config.data, config.train_split).class_names
+    train_split = read_split(config.data, config.train_split)
+    class_names = train_split.class_names
     with accelerator.main_process_first():
-        dataset = build_dataset(config, config.train_split, class_names, train=True)
+        dataset = build_dataset(config, train_split, train=True)
         val = None
         if config.val_split != "none":
-            val = build_dataset(config, config.val_split, class_names, train=False)
+            val_split = read_split(config.data, config.val_split, class_names)
+            val = build_dataset(config, val_split, train=False)
     loader = train_loader(dataset, config.batch_size, config.seed, config.num_workers)
 
     # Network, optimiser, schedule.
@@ -159,7 +161,7 @@ def main(config: TrainConfig) -> None:
         run.save_history()
 
     if accelerator.is_main_process:
-        shown = val or build_dataset(config, config.train_split, class_names, train=False)
+        shown = val or build_dataset(config, train_split, train=False)
         entries = plots.ask_spread(average.model, shown, accelerator.device)
         plots.picture_sheet(entries, out / "predictions.png")
         accelerator.print(f"wrote {out}/: best.safetensors, last.safetensors, history.csv, plots")
@@ -333,12 +335,10 @@ def build_accelerator(config: TrainConfig) -> Accelerator:
     )
 
 
-def build_dataset(
-    config: TrainConfig, split: str, class_names: tuple[str, ...], train: bool
-) -> LargestObjectDataset:
+def build_dataset(config: TrainConfig, split: VocSplit, train: bool) -> LargestObjectDataset:
     """The photos of one split, augmented for training."""
     return LargestObjectDataset(
-        read_split(config.data, split, class_names),
+        split,
         config.image_size,
         config.augment if train else None,
         config.seed,
