@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from model.augment import AugmentConfig, Pipeline, Sample, working_side
+from model.augment import AugmentConfig, Pipeline, Sample, photo_seed, working_side
 from model.errors import UserError
 from model.pixel_cache import PixelCache
 from model.voc import VocSplit, objects_of
@@ -96,8 +96,7 @@ class LargestObjectDataset(Dataset):
 
     def photo_seed(self, index: int) -> int:
         """Seed of this photo in this epoch; the trace of it with this seed is what trains."""
-        mixed = (self.seed * 1_000_003 + int(self._epoch)) * 1_000_003 + index
-        return mixed % (2**63 - 1)
+        return photo_seed(self.seed, int(self._epoch), self.files[index].name)
 
 
 def _boxes_and_classes(row, class_names: tuple[str, ...]) -> tuple[Tensor, Tensor, tuple[int, int]]:

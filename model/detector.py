@@ -138,7 +138,8 @@ class GridHead(nn.Module):
         else:
             box = weighted_median(boxes, side_attention)
         answer = (logits * attention).sum(-1)
-        return answer, box, {"logits": logits, "boxes": boxes, "attention": attention.squeeze(1)}
+        said = {"logits": logits, "boxes": boxes, "attention": attention.squeeze(1)}
+        return answer, box, said | {"side_attention": side_attention}
 
 
 def cell_centers(rows: int, columns: int, device: torch.device | None = None) -> Tensor:

@@ -108,10 +108,14 @@ class Detector:
             return []
         images = torch.stack([self.preprocess(photo.image) for photo in photos]).to(self.device)
         images = images.contiguous(memory_format=torch.channels_last)
-        with autocast(self.device, self.bf16):
+        with self.autocast():
             probabilities, boxes = answer(self.model, images, flip)
         rows = zip(photos, probabilities.cpu(), boxes.cpu().float(), strict=True)
         return [self._detection(*row) for row in rows]
+
+    def autocast(self) -> torch.autocast:
+        """bf16 where this device has it."""
+        return autocast(self.device, self.bf16)
 
     def preprocess(self, image: Image.Image) -> Tensor:
         """RGB photo -> float32 ``(3, S, S)`` normalised: the training pipeline, nothing drawn."""
@@ -180,7 +184,7 @@ def main(config: PredictConfig) -> int:
             bad += len(batch) - len(loaded)
             found = detector.predict_loaded([photo for _, photo in loaded], config.flip)
             for (file, _), detection in zip(loaded, found, strict=True):
-                rows.append(_row(file, detection))
+                rows.append(csv_row(file, detection))
                 if config.draw:
                     drawing = detection.draw(load_fitted(file, DRAWN_SIDE).image)
                     with replacing(config.draw / names[file]) as temporary:
@@ -204,7 +208,8 @@ def _load_good(detector: Detector, files: list[Path], bar) -> list[tuple[Path, L
     return good
 
 
-def _row(file: Path, d: Detection) -> list[object]:
+def csv_row(file: Path | str, d: Detection) -> list[object]:
+    """A row under :data:`CSV_HEADER`; corners in pixels of the original upright photo."""
     corners = [round(v, 1) for v in d.bbox_xyxy]
     return [str(file), d.class_name, round(d.score, 4), *corners, *d.image_size]
 

@@ -1,15 +1,18 @@
 """Run a detector over a loader and keep what it said beside what is true."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from model.detector import split_outputs
 from model.metrics import PerImage, per_image_scores
+
+if TYPE_CHECKING:  # predicting must not pay for importing what only evaluation uses
+    from accelerate import Accelerator
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def answer(model: nn.Module, images: Tensor, flip: bool = False) -> tuple[Tensor
 def collect_answers(
     model: nn.Module,
     loader: DataLoader,
-    accelerator: Accelerator,
+    accelerator: "Accelerator",
     image_size: int,
     flip: bool = False,
     progress: bool = True,

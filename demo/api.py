@@ -1,0 +1,169 @@
+"""The public endpoints, for ``gradio_client`` and ``curl``: small JSON in and out.
+
+They hang on components that are never shown; the names of the parameters below are the API.
+"""
+
+import random
+from typing import Any
+
+import gradio as gr
+
+from demo.augment_tab import Request, scene_of, variants_of
+from demo.backend import Backend, for_clients
+from demo.components import PhotoInput
+from demo.detect_tab import as_plain, detect_files
+from model.augment import AugmentConfig
+from model.errors import UserError
+from model.variants import advice, ask_detector
+from model.variants import as_plain as variant_as_plain
+
+
+def build(backend: Backend) -> None:
+    """Add ``/detect``, ``/augment``, ``/sample`` and ``/detect_many``."""
+    with gr.Row(visible=False):
+        photo = PhotoInput(label="photo")
+        photos = gr.File(file_count="multiple", label="photos")
+        sample = gr.Textbox("", label="sample")
+        checkpoint = gr.Textbox("", label="checkpoint")
+        bbox_xyxy = gr.JSON(label="bbox_xyxy")
+        settings = gr.JSON(label="settings")
+        seed = gr.Number(0, label="seed", precision=0)
+        count = gr.Number(8, label="count", precision=0)
+        ask = gr.Checkbox(False, label="ask_detector")
+        answer = gr.JSON(label="answer")
+        button = gr.Button()
+    endpoints = Endpoints(backend)
+    button.click(for_clients(endpoints.detect), [photo, sample, checkpoint], answer,
+                 api_name="detect")  # fmt: skip
+    button.click(
+        for_clients(endpoints.augment),
+        [photo, sample, bbox_xyxy, settings, seed, count, ask, checkpoint], answer,
+        api_name="augment",
+    )  # fmt: skip
+    button.click(for_clients(endpoints.sample), [sample], answer, api_name="sample")
+    button.click(for_clients(endpoints.detect_many), [photos, checkpoint], answer,
+                 api_name="detect_many")  # fmt: skip
+
+
+class Endpoints:
+    """What the endpoints do."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+
+    def detect(self, photo: str | None, sample: str = "", checkpoint: str = "") -> dict[str, Any]:
+        """Find the largest object of one photo.
+
+        Args:
+            photo: an image file; or leave it out and name a sample.
+            sample: name of a photo the server has, e.g. cat, or 000012 where VOC is there.
+            checkpoint: name of a checkpoint; empty for the one the server started with.
+
+        Returns:
+            class_name, score (0..1), bbox_xyxy (pixels of the upright photo), image_size (width,
+            height), probabilities of all classes, and milliseconds spent decoding and in the
+            network.
+        """
+        timed = self.backend.detect(self.backend.photo(sample, photo), checkpoint)
+        spent = {"decode": round(timed.decode_ms, 1), "network": round(timed.network_ms, 1)}
+        return {**as_plain(timed.detection), "milliseconds": spent}
+
+    def augment(
+        self,
+        photo: str | None,
+        sample: str = "",
+        bbox_xyxy: list[float] | None = None,
+        settings: dict[str, Any] | None = None,
+        seed: int = 0,
+        count: int = 8,
+        ask_detector: bool = False,
+        checkpoint: str = "",
+    ) -> dict[str, Any]:
+        """Trace the augmentation of one photo.
+
+        Args:
+            photo: an image file; or leave it out and name a sample.
+            sample: name of a photo the server has.
+            bbox_xyxy: the target, in pixels of the upright photo; left out, the ground truth of a
+                sample, else the detector's answer.
+            settings: augmentation settings that differ from the training defaults, e.g.
+                {"rotation_degrees": 15, "box_rule": "hull"}.
+            seed: of the run.
+            count: variants, 1 to 16.
+            ask_detector: also say what the detector answers on every variant.
+            checkpoint: name of a checkpoint.
+
+        Returns:
+            bbox_xyxy and its source; settings; advice; and the variants, each with its steps: name,
+            drawn params, image_size, bbox_xyxy in pixels of that step, visible, looseness.
+        """
+        if settings is not None and not isinstance(settings, dict):
+            raise UserError('settings must be a JSON object, like {"hue": 0.1}.')
+        config = AugmentConfig.from_dict(settings or {})
+        x1, y1, x2, y2 = _four(bbox_xyxy) if bbox_xyxy is not None else (None,) * 4
+        request = Request(
+            sample, photo, "ground truth" if bbox_xyxy is None else "my own", x1, y1, x2, y2,
+            seed, count, "1", checkpoint, tuple(vars(config).values()),
+        )  # fmt: skip
+        scene = scene_of(self.backend, request)
+        variants = variants_of(self.backend, request, scene)
+        plain = [variant_as_plain(variant) for variant in variants]
+        if ask_detector:
+            for row, held in zip(plain, _ask(self.backend, checkpoint, variants), strict=True):
+                row["detector"] = held
+        return {
+            "bbox_xyxy": [round(v, 2) for v in scene.bbox_xyxy], "box_from": scene.source,
+            "class_name": scene.class_name, "settings": vars(config),
+            "advice": advice(config, variants), "variants": plain,
+        }  # fmt: skip
+
+    def sample(self, sample: str = "") -> dict[str, Any]:
+        """What is known about a photo the server has.
+
+        Args:
+            sample: its name; empty for any one.
+
+        Returns:
+            sample, file_name, and objects: class_name, bbox_xyxy (pixels), difficult, largest.
+        """
+        library = self.backend.library
+        named = library.get(sample) if sample else random.choice(library.examples())
+        objects = [
+            {
+                "class_name": thing.class_name, "bbox_xyxy": list(thing.bbox_xyxy),
+                "difficult": thing.difficult, "largest": thing is named.largest,
+            }
+            for thing in named.objects
+        ]  # fmt: skip
+        return {"sample": named.name, "file_name": named.path.name, "objects": objects}
+
+    def detect_many(self, photos: list[str] | None, checkpoint: str = "") -> dict[str, Any]:
+        """Find the largest object of up to 100 photos.
+
+        Args:
+            photos: image files.
+            checkpoint: name of a checkpoint.
+
+        Returns:
+            detections: one a photo that could be read, as from /detect, with its file name; and
+            problems: one sentence for each of the others.
+        """
+        found, problems = detect_files(self.backend, photos or [], checkpoint)
+        rows = [{"file_name": path.name, **as_plain(d)} for path, d in found]
+        return {"detections": rows, "problems": problems}
+
+
+def _four(values: Any) -> list[float]:
+    if not isinstance(values, list) or len(values) != 4:
+        raise UserError("bbox_xyxy must be four numbers: left, top, right, bottom.")
+    return values
+
+
+def _ask(backend: Backend, checkpoint: str, variants: list) -> list[dict[str, Any]]:
+    return [
+        {
+            "class_name": held.class_name, "score": round(held.score, 4),
+            "bbox_xyxy": [round(v, 2) for v in held.bbox_xyxy], "iou": round(held.iou, 4),
+        }
+        for held in ask_detector(backend.detector(checkpoint), variants)
+    ]  # fmt: skip

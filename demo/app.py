@@ -1,0 +1,91 @@
+"""Open the demo in the browser.
+
+    python demo/app.py                      # http://127.0.0.1:7860, shipped checkpoint
+    python -m demo.app --data data          # with VOC 2007 to browse
+    python demo/app.py --checkpoint NAME    # another one of checkpoints/
+
+Works offline. Hugging Face Spaces starts this file too.
+"""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+# `python demo/app.py` puts demo/ on the path and not the folder above it.
+_HERE, _ROOT = Path(__file__).resolve().parent, Path(__file__).resolve().parent.parent
+sys.path[:] = [str(_ROOT), *(p for p in sys.path if Path(p or ".").resolve() not in (_HERE, _ROOT))]
+
+# Before Gradio is imported: it looks at these once.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+import gradio as gr  # noqa: E402
+import tyro  # noqa: E402
+
+from demo.backend import Backend  # noqa: E402
+from demo.page import build_page  # noqa: E402
+from demo.theme import CSS, HEAD, page_theme  # noqa: E402
+from model.checkpoint import DEFAULT_CHECKPOINT  # noqa: E402
+from model.errors import UserError, run_cli  # noqa: E402
+from model.samples import PhotoLibrary, find_voc  # noqa: E402
+
+MAX_UPLOAD = "40mb"
+
+
+@dataclass
+class AppConfig:
+    """Open the demo in the browser."""
+
+    checkpoint: str = DEFAULT_CHECKPOINT.stem  # name in checkpoints/, or a .safetensors file
+    data: Path | None = None  # VOC; looked for in $VOC_ROOT, data/ and VOCdevkit/
+    host: str = "127.0.0.1"
+    port: int = 7860
+    share: bool = False  # a public address for 72 hours, through Gradio's servers
+    debug: bool = False  # tracebacks instead of one-line errors
+
+
+def make_backend(config: AppConfig) -> Backend:
+    """Find checkpoint and photos.
+
+    Raises:
+        UserError: if the checkpoint or the data given are not there or cannot be used.
+    """
+    library = PhotoLibrary(find_voc(config.data))
+    path = Path(config.checkpoint)
+    if path.suffix == ".safetensors":
+        backend = Backend(library, path.stem, extra=path)
+    else:
+        backend = Backend(library, config.checkpoint)
+    backend.detector()  # a broken checkpoint is said now, not to the first visitor
+    return backend
+
+
+def main(config: AppConfig) -> None:
+    """Build the page and serve it until Ctrl-C."""
+    page = build_page(make_backend(config))
+    try:
+        launch(page, config)
+    except OSError as error:
+        raise UserError(
+            f"cannot listen on {config.host}:{config.port} ({error}). Is another demo running? Stop"
+            " it, or choose another --port."
+        ) from None
+
+
+def launch(page: gr.Blocks, config: AppConfig, block: bool = True) -> str:
+    """Serve the page; the address is printed and returned."""
+    _, address, _ = page.launch(
+        server_name=config.host, server_port=config.port, share=config.share,
+        theme=page_theme(), css_paths=CSS, head=HEAD, prevent_thread_lock=not block,
+        ssr_mode=False, run_history=False, max_file_size=MAX_UPLOAD, quiet=False,
+        footer_links=["api", "settings"],
+    )  # fmt: skip
+    return address
+
+
+if __name__ == "__main__":
+    on_spaces = {"host": "0.0.0.0"} if os.environ.get("SPACE_ID") else {}
+    arguments = tyro.cli(
+        AppConfig, prog="demo/app.py", description=__doc__, default=AppConfig(**on_spaces)
+    )
+    sys.exit(run_cli(lambda: main(arguments), arguments.debug))

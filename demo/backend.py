@@ -1,0 +1,176 @@
+"""What all tabs share: the checkpoints, the detectors, the named photos, files to take away."""
+
+import functools
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from demo.components import TakeAway
+from model.augment import working_side
+from model.checkpoint import CHECKPOINT_FOLDER, DEFAULT_CHECKPOINT
+from model.errors import UserError
+from model.images import LoadedImage, load_fitted
+from model.predict import DRAWN_SIDE, Detection, Detector, load_detector
+from model.samples import NamedPhoto, PhotoLibrary
+from model.voc import VocObject
+
+log = logging.getLogger("demo")
+
+try:  # on ZeroGPU Spaces this borrows a GPU for the call; everywhere else it is not there
+    from spaces import GPU as on_gpu
+except ImportError:
+
+    def on_gpu(function: Callable) -> Callable:
+        """Run where we are."""
+        return function
+
+
+@dataclass(frozen=True)
+class Photo:
+    """The photo someone looks at.
+
+    Attributes:
+        path: of the file.
+        sample: its name in the library; empty for an upload.
+        objects: annotated objects, in pixels of the upright photo.
+    """
+
+    path: Path
+    sample: str = ""
+    objects: tuple[VocObject, ...] = ()
+    largest: VocObject | None = None
+
+    @property
+    def file_name(self) -> str:
+        """For :func:`model.augment.photo_seed`: uploads are all alike, whatever they are called."""
+        return self.path.name if self.sample else ""
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A detection and the milliseconds it took."""
+
+    detection: Detection
+    decode_ms: float
+    network_ms: float
+
+
+@dataclass
+class Backend:
+    """Shared by all visitors; holds nothing of theirs.
+
+    Attributes:
+        library: photos with a name.
+        checkpoint: name of the one to start with.
+        folder: where checkpoints are chosen from, by name.
+        extra: a checkpoint file given on the command line, if it lies elsewhere.
+    """
+
+    library: PhotoLibrary
+    checkpoint: str = DEFAULT_CHECKPOINT.stem
+    folder: Path = CHECKPOINT_FOLDER
+    extra: Path | None = None
+    take_away: TakeAway = field(default_factory=TakeAway)
+
+    def __post_init__(self) -> None:
+        self._detector = lru_cache(maxsize=4)(load_detector)
+
+    def checkpoints(self) -> dict[str, Path]:
+        """Name -> file; names are all a visitor can choose."""
+        found = {path.stem: path for path in sorted(self.folder.glob("*.safetensors"))}
+        return found | ({self.extra.stem: self.extra} if self.extra else {})
+
+    def checkpoint_file(self, name: str = "") -> Path:
+        """The file of a checkpoint.
+
+        Raises:
+            UserError: for an unknown name.
+        """
+        known = self.checkpoints()
+        name = name or self.checkpoint
+        if name not in known:
+            raise UserError(
+                f"there is no checkpoint {name[:60]!r}. There is: {', '.join(known) or 'none'}."
+            )
+        return known[name]
+
+    def detector(self, name: str = "") -> Detector:
+        """The detector of a checkpoint, loaded once."""
+        return self._detector(self.checkpoint_file(name))
+
+    def class_names(self) -> tuple[str, ...]:
+        """Of the checkpoint the page starts with."""
+        return self.detector().class_names
+
+    def photo(self, sample: str, upload: str | None) -> Photo:
+        """What a visitor chose: a sample if one is named, else the upload.
+
+        Raises:
+            UserError: if there is neither.
+        """
+        if sample:
+            named: NamedPhoto = self.library.get(sample)
+            return Photo(named.path, sample, named.objects, named.largest)
+        if not upload:
+            raise UserError("choose a photo first: drop one into the field, or press an example.")
+        return Photo(Path(upload))
+
+    def load(self, photo: Photo, longest_side: int | None) -> LoadedImage:
+        """Read a photo; problems name it as its owner knows it."""
+        try:
+            return load_fitted(photo.path, longest_side)
+        except UserError as error:
+            raise UserError(str(error).replace(str(photo.path), photo.path.name)) from error
+
+    def shown(self, photo: Photo) -> LoadedImage:
+        """A photo at the size it is drawn in."""
+        return self.load(photo, DRAWN_SIDE)
+
+    def working_copy(self, photo: Photo, checkpoint: str = "") -> LoadedImage:
+        """A photo at the size augmentation and network work on."""
+        return self.load(photo, working_side(self.detector(checkpoint).info.image_size))
+
+    def detect(self, photo: Photo, checkpoint: str = "") -> Timed:
+        """Ask the network about one photo."""
+        started = time.perf_counter()
+        loaded = self.working_copy(photo, checkpoint)
+        decoded = time.perf_counter()
+        detection = predict_loaded(self.detector(checkpoint), [loaded])[0]
+        done = time.perf_counter()
+        return Timed(detection, 1000 * (decoded - started), 1000 * (done - decoded))
+
+
+@on_gpu
+def predict_loaded(detector: Detector, photos: Sequence[LoadedImage]) -> list[Detection]:
+    """The one heavy function."""
+    return detector.predict_loaded(photos)
+
+
+def in_words(error: Exception) -> str:
+    """One friendly sentence for any failure; what was not foreseen goes to the log."""
+    if isinstance(error, UserError):
+        text = str(error)
+        return text[:1].upper() + text[1:]
+    log.error("unexpected failure", exc_info=error)
+    return (
+        f"Something unexpected went wrong here ({type(error).__name__}). Try another photo, or load"
+        " the page again."
+    )
+
+
+def for_clients(function: Callable) -> Callable:
+    """Turn a failure of an API endpoint into one sentence for the caller."""
+    import gradio as gr
+
+    @functools.wraps(function)
+    def safe(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            raise gr.Error(in_words(error), print_exception=False) from error
+
+    return safe

@@ -1,0 +1,113 @@
+"""Gradio components shaped for this page."""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components.base import Component
+from gradio.data_classes import ImageData
+
+PRIVATE: dict[str, Any] = {"api_visibility": "private"}
+KEEP_FILES_S = 15 * 60
+
+
+class PhotoInput(gr.Image):
+    """An upload field that hands over the file as it is, whatever it holds.
+
+    ``gr.Image`` opens the file with Pillow first and fails with a bare "Error" where that does
+    not work; our own loader knows more formats and says what is wrong.
+    """
+
+    is_template = True  # in the browser this is an ordinary Image
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(type="filepath", image_mode=None, **kwargs)
+
+    def get_config(self, cls: type | None = None) -> dict[str, Any]:
+        """The settings of ``gr.Image``, whose names our own signature does not list."""
+        return super().get_config(cls or gr.Image)
+
+    def preprocess(self, payload: ImageData | None) -> str | None:
+        """The path of the upload, or ``None``."""
+        if payload is not None and payload.path and not (payload.url or "").startswith("data:"):
+            return payload.path
+        return super().preprocess(payload)  # type: ignore[return-value]
+
+
+_PICK_JS = """
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('button[data-key]');
+  if (button) {
+    element.querySelectorAll('button[data-key]').forEach(
+      (b) => b.setAttribute('aria-pressed', String(b === button)));
+    trigger('select', {key: button.dataset.key});
+  }
+});
+"""
+
+_POINT_JS = """
+element.addEventListener('click', (event) => {
+  const stage = event.target.closest('.stage');
+  if (!stage) return;
+  const area = stage.getBoundingClientRect();
+  trigger('select', {x: (event.clientX - area.left) / area.width,
+                     y: (event.clientY - area.top) / area.height});
+});
+"""
+
+
+def pick_grid(value: str = "", **kwargs: Any) -> gr.HTML:
+    """HTML with ``<button data-key>``; ``.select`` tells which one was pressed (``evt.key``)."""
+    return gr.HTML(value, js_on_load=_PICK_JS, **kwargs)
+
+
+def point_view(value: str = "", **kwargs: Any) -> gr.HTML:
+    """A photo figure; ``.select`` tells where it was clicked (``evt.x``, ``evt.y`` in 0..1)."""
+    return gr.HTML(value, js_on_load=_POINT_JS, **kwargs)
+
+
+class TakeAway:
+    """A folder of files made for download; they are removed after a quarter of an hour."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="largest-object-")
+
+    def write(self, name: str, content: bytes | str) -> str:
+        """Write a file and return its path; its folder's name cannot be guessed."""
+        self._sweep()
+        path = Path(tempfile.mkdtemp(dir=self._folder.name)) / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return str(path)
+
+    def _sweep(self) -> None:
+        for folder in Path(self._folder.name).iterdir():
+            if time.time() - folder.stat().st_mtime > KEEP_FILES_S:
+                for file in folder.iterdir():
+                    file.unlink(missing_ok=True)
+                os.rmdir(folder)
+
+
+_SAVE_JS = """(file) => {
+  if (!file || !file.url) return;
+  const link = document.createElement('a');
+  link.href = file.url;
+  link.download = file.orig_name || '';
+  document.body.append(link);
+  link.click();
+  link.remove();
+}"""
+
+
+def download_button(
+    label: str, make: Callable[..., str | None], inputs: Sequence[Component], elem_id: str
+) -> gr.Button:
+    """A button whose file is made when it is pressed; ``make`` returns its path."""
+    button = gr.Button(label, size="sm", elem_id=elem_id, min_width=120)
+    file = gr.DownloadButton(visible=False)
+    made = button.click(make, list(inputs), file, show_progress="hidden", **PRIVATE)
+    made.success(None, file, None, js=_SAVE_JS, **PRIVATE)
+    return button

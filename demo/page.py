@@ -1,0 +1,94 @@
+"""The whole page: a title, four tabs, and the links between them."""
+
+from typing import Any
+
+import gradio as gr
+
+from demo import api, augment_tab, dataset_tab, detect_tab, links, training_tab
+from demo.backend import Backend
+from demo.components import PRIVATE
+
+TITLE = "Largest-object detector"
+INTRODUCTION = (
+    "Drop a photo: a ResNet-34 names its largest object and draws one box around it. Then look"
+    " inside the augmentation it was trained with, image and box together, step by step."
+)
+
+
+def build_page(backend: Backend) -> gr.Blocks:
+    """All of the demo; ``launch`` it with :mod:`demo.theme`."""
+    first = backend.library.examples()[0].name
+    with gr.Blocks(
+        title=TITLE, analytics_enabled=False, fill_width=False, delete_cache=(3600, 7200)
+    ) as page:
+        with gr.Row():
+            with gr.Column(scale=4, min_width=280):
+                gr.HTML(f"<h1>{TITLE}</h1><p>{INTRODUCTION}</p>", elem_classes=["page-title"])
+            with gr.Column(scale=1, min_width=200):
+                checkpoint = gr.Dropdown(
+                    list(backend.checkpoints()), value=backend.checkpoint, label="Checkpoint",
+                    elem_id="checkpoint",
+                )  # fmt: skip
+        with gr.Tabs(elem_id="tabs") as tabs:
+            with gr.Tab("Detect", id="detect"):
+                detect = detect_tab.build(backend, checkpoint, first)
+            with gr.Tab("Augment", id="augment") as augment_page:
+                augment = augment_tab.build(backend, checkpoint, first)
+            with gr.Tab("Dataset", id="dataset") as dataset_page:
+                dataset = dataset_tab.build(backend)
+            with gr.Tab("Training", id="training") as training_page:
+                training_tab.build(backend, checkpoint)
+        api.build(backend)
+
+        minimal = {"show_progress": "minimal", **PRIVATE}
+        augment_page.select(
+            augment.hold, augment.controls, augment.hold_output, **minimal
+        )  # fmt: skip
+        training_page.select(None, None, None, js=_tab_js("training"), **PRIVATE)
+        if dataset:
+            dataset_page.select(dataset.refresh, dataset.controls, dataset.outputs, **minimal)
+            _send(tabs, dataset, detect, augment, checkpoint, backend)
+        checkpoint.input(
+            lambda *values: detect_tab.show(backend, *values),
+            [*detect.controls, checkpoint], detect.result, **minimal,
+        )  # fmt: skip
+        checkpoint.input(augment.refresh, augment.controls, augment.outputs, **minimal)
+        links.connect(page, backend, tabs, detect, augment, dataset, checkpoint)
+    page.queue(max_size=64, default_concurrency_limit=2)
+    return page
+
+
+def _tab_js(name: str) -> str:
+    return f"() => window.showInAddress('{name}', {{}})"
+
+
+def _send(
+    tabs: gr.Tabs,
+    dataset: dataset_tab.DatasetTab,
+    detect: detect_tab.DetectTab,
+    augment: augment_tab.AugmentTab,
+    checkpoint: gr.Dropdown,
+    backend: Backend,
+) -> None:
+    """The buttons that carry a VOC photo to another tab."""
+    quiet = {"show_progress": "hidden", **PRIVATE}
+    minimal = {"show_progress": "minimal", **PRIVATE}
+
+    def to_detect(name: str) -> tuple[Any, str, None]:
+        return gr.Tabs(selected="detect"), name, None
+
+    def to_augment(name: str) -> tuple[Any, str, None, str, str]:
+        return gr.Tabs(selected="augment"), name, None, "ground truth", "1"
+
+    dataset.to_detect.click(
+        to_detect, dataset.picked, [tabs, detect.sample, detect.upload], **quiet
+    ).then(
+        lambda *values: detect_tab.show(backend, *values),
+        [*detect.controls, checkpoint], detect.result, **minimal,
+    )  # fmt: skip
+    dataset.to_augment.click(
+        to_augment, dataset.picked,
+        [tabs, augment.sample, augment.upload, augment.box_source, augment.picked], **quiet,
+    ).then(augment.refresh, augment.controls, augment.outputs, **minimal).then(
+        augment.hold, augment.controls, augment.hold_output, **minimal
+    )  # fmt: skip
