@@ -1,11 +1,13 @@
+# make demo      set everything up, open the demo on http://127.0.0.1:7860
 # make predict   set everything up, find the largest object of a photo, write the picture
 # make test      set everything up, pass the tests
 
 PYTHON ?= python3
 PHOTO ?= examples/cat.jpg
 BIN := .venv/bin
+DEMO_FLAGS ?=
 
-.PHONY: setup predict test lint format clean
+.PHONY: setup demo predict test lint format clean
 
 setup: .venv/installed
 
@@ -13,6 +15,9 @@ setup: .venv/installed
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
 	touch $@
+
+demo: setup
+	$(BIN)/python demo/app.py $(DEMO_FLAGS)
 
 predict: setup
 	$(BIN)/python -m model.predict $(PHOTO) --draw outputs

@@ -55,7 +55,8 @@ class TrainConfig:
     augment: Annotated[AugmentConfig, tyro.conf.arg(name="aug")] = field(
         default_factory=AugmentConfig
     )
-    augment_file: str = ""  # JSON with augmentation settings; replaces the --aug ones
+    # JSON with augmentation settings; replaces the --aug.* ones
+    augment_file: Annotated[str, tyro.conf.arg(aliases=["--augment"])] = ""
 
     # network
     head: Literal["grid", "flatten"] = "grid"

@@ -10,7 +10,7 @@ import gradio as gr
 
 from demo.augment_tab import Request, scene_of, variants_of
 from demo.backend import Backend, for_clients
-from demo.components import PhotoInput
+from demo.components import photo_input
 from demo.detect_tab import as_plain, detect_files
 from model.augment import AugmentConfig
 from model.errors import UserError
@@ -21,7 +21,7 @@ from model.variants import as_plain as variant_as_plain
 def build(backend: Backend) -> None:
     """Add ``/detect``, ``/augment``, ``/sample`` and ``/detect_many``."""
     with gr.Row(visible=False):
-        photo = PhotoInput(label="photo")
+        photo = photo_input(label="photo")
         photos = gr.File(file_count="multiple", label="photos")
         sample = gr.Textbox("", label="sample")
         checkpoint = gr.Textbox("", label="checkpoint")

@@ -15,7 +15,7 @@ from PIL import Image
 
 from demo import markup
 from demo.backend import Backend, Photo, in_words
-from demo.components import PRIVATE, PhotoInput, download_button, pick_grid, point_view
+from demo.components import PRIVATE, download_button, photo_input, pick_grid, point_view
 from demo.detect_tab import example_tiles
 from model.augment import IMAGENET_MEAN, IMAGENET_STD, AugmentConfig, Step, describe
 from model.augment_code import to_code
@@ -118,7 +118,7 @@ def variants_of(backend: Backend, request: Request, scene: Scene) -> list[Varian
     info = backend.detector(request.checkpoint).info
     return make_variants(
         scene.loaded.image, scene.working_box, request.config, info.image_size,
-        whole(request.seed, "the seed", MAX_SEED), whole(request.count, "the number", MAX_VARIANTS),
+        whole(request.seed, "the seed", MAX_SEED), whole(request.count, "the number of variants", MAX_VARIANTS),
         scene.photo.file_name, mean=info.mean, std=info.std,
     )  # fmt: skip
 
@@ -136,7 +136,7 @@ def whole(value: Any, what: str, most: int) -> int:
 
 def show(backend: Backend, request: Request) -> dict[str, Any]:
     """What a request shows, by the name of the output; a problem is one sentence."""
-    empty = {"source": "", "grid": "", "steps": "", "code": "", "box": (None,) * 4}
+    empty = {"source": "", "grid": "", "steps": "", "code": "", "box": (None,) * 4, "from": None}
     try:
         scene = scene_of(backend, request)
         variants = variants_of(backend, request, scene)
@@ -154,6 +154,7 @@ def show(backend: Backend, request: Request) -> dict[str, Any]:
         "steps": steps_strip(variants[picked - 1], scene),
         "code": to_code(request.config, info.image_size),
         "box": tuple(round(v, 1) for v in scene.bbox_xyxy),
+        "from": scene.source,
     }
 
 
@@ -373,13 +374,14 @@ class AugmentTab:
         def refresh(*values: Any) -> tuple:
             shown = show(backend, Request.of(*values))
             parts = [shown[name] for name in ("source", "advice", "grid", "steps", "code")]
-            return (*parts, *(gr.skip() if v is None else v for v in shown["box"]))
+            numbers = (*shown["box"], shown["from"])
+            return (*parts, *(gr.skip() if v is None else v for v in numbers))
 
         def hold(*values: Any) -> str:
             return show_hold(backend, Request.of(*values))
 
         self.refresh, self.hold = refresh, hold
-        self.outputs = [c.source, r.advice, r.grid, r.steps, r.code, *self.box]
+        self.outputs = [c.source, r.advice, r.grid, r.steps, r.code, *self.box, self.box_source]
         self.hold_output = r.hold
 
 
@@ -434,9 +436,9 @@ class _Results:
 def _build_controls(
     backend: Backend, checkpoint: gr.Dropdown, first: str, shown: dict[str, Any]
 ) -> _Controls:
-    upload = PhotoInput(
-        label="Your photo", sources=["upload", "webcam", "clipboard"], height=150, buttons=[],
-        elem_id="augment-upload", placeholder="Drop a photo here\n- or -\nclick to choose",
+    upload = photo_input(
+        label="Your photo", sources=["upload", "webcam", "clipboard"], height=170, buttons=[],
+        elem_id="augment-upload", placeholder="Drop or choose a photo",
     )  # fmt: skip
     sample = gr.Textbox(first, visible=False)
     with gr.Accordion("Examples", open=False):
@@ -445,12 +447,12 @@ def _build_controls(
     corner = gr.Textbox("", visible=False)
     corner_note = gr.HTML("")
     box_source = gr.Radio(
-        list(BOX_SOURCES), value="ground truth", label="Box from", elem_id="augment-box-source",
+        list(BOX_SOURCES), value=shown["from"], label="Box from", elem_id="augment-box-source",
         info="my own: click two opposite corners on the photo, or type them below",
     )  # fmt: skip
     with gr.Row(elem_classes=["four"]):
         box = [
-            gr.Number(value, label=label, minimum=0, min_width=64, elem_id=f"augment-{label}")
+            gr.Number(value, label=label, minimum=0, min_width=105, elem_id=f"augment-{label}")
             for label, value in zip(("left", "top", "right", "bottom"), shown["box"], strict=True)
         ]
     use_box = gr.Button("Use these four numbers", size="sm", elem_id="augment-use-box")
@@ -467,7 +469,8 @@ def _build_controls(
     with gr.Row():
         defaults = gr.Button("Training defaults", size="sm", min_width=120, elem_id="defaults")
         lucky = gr.Button("Surprise me", size="sm", min_width=120, elem_id="surprise")
-    settings = [setting_control(field) for field in FIELDS]
+    with gr.Column(elem_classes=["settings"]):
+        settings = [setting_control(field) for field in FIELDS]
     tab = AugmentTab(
         upload, sample, box_source, box, seed, count, picked, checkpoint, settings
     )  # fmt: skip

@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from demo import markup
 from demo.components import TakeAway
 from model.augment import working_side
 from model.checkpoint import CHECKPOINT_FOLDER, DEFAULT_CHECKPOINT
@@ -21,7 +22,7 @@ from model.voc import VocObject
 log = logging.getLogger("demo")
 
 try:  # on ZeroGPU Spaces this borrows a GPU for the call; everywhere else it is not there
-    from spaces import GPU as on_gpu
+    from spaces import GPU as on_gpu  # noqa: N811
 except ImportError:
 
     def on_gpu(function: Callable) -> Callable:
@@ -78,6 +79,7 @@ class Backend:
 
     def __post_init__(self) -> None:
         self._detector = lru_cache(maxsize=4)(load_detector)
+        self.thumbnail = lru_cache(maxsize=512)(self._thumbnail)
 
     def checkpoints(self) -> dict[str, Path]:
         """Name -> file; names are all a visitor can choose."""
@@ -133,6 +135,10 @@ class Backend:
     def working_copy(self, photo: Photo, checkpoint: str = "") -> LoadedImage:
         """A photo at the size augmentation and network work on."""
         return self.load(photo, working_side(self.detector(checkpoint).info.image_size))
+
+    def _thumbnail(self, path: Path) -> str:
+        """A small copy of a named photo as a URL."""
+        return markup.data_uri(self.load(Photo(path), markup.THUMB_SIDE).image, quality=80)
 
     def detect(self, photo: Photo, checkpoint: str = "") -> Timed:
         """Ask the network about one photo."""

@@ -15,27 +15,23 @@ PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 KEEP_FILES_S = 15 * 60
 
 
-class PhotoInput(gr.Image):
+def photo_input(**kwargs: Any) -> gr.Image:
     """An upload field that hands over the file as it is, whatever it holds.
 
     ``gr.Image`` opens the file with Pillow first and fails with a bare "Error" where that does
     not work; our own loader knows more formats and says what is wrong.
     """
+    field = gr.Image(type="filepath", image_mode=None, **kwargs)
+    with_pillow = field.preprocess
 
-    is_template = True  # in the browser this is an ordinary Image
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(type="filepath", image_mode=None, **kwargs)
-
-    def get_config(self, cls: type | None = None) -> dict[str, Any]:
-        """The settings of ``gr.Image``, whose names our own signature does not list."""
-        return super().get_config(cls or gr.Image)
-
-    def preprocess(self, payload: ImageData | None) -> str | None:
-        """The path of the upload, or ``None``."""
+    def path_of(payload: ImageData | None) -> str | None:
         if payload is not None and payload.path and not (payload.url or "").startswith("data:"):
             return payload.path
-        return super().preprocess(payload)  # type: ignore[return-value]
+        return with_pillow(payload)  # type: ignore[return-value]
+
+    # Not a subclass: Gradio would write a .pyi file beside this one whenever it is imported.
+    field.preprocess = path_of  # type: ignore[method-assign]
+    return field
 
 
 _PICK_JS = """

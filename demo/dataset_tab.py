@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from demo import markup
-from demo.backend import Backend, Photo, in_words
+from demo.backend import Backend, in_words
 from demo.components import PRIVATE, download_button, pick_grid
 from model.errors import UserError
 from model.voc import list_splits
@@ -92,7 +92,7 @@ def show(
 
 
 def _tile(backend: Backend, row: Any, name: str, pressed: bool) -> str:
-    image = backend.load(Photo(backend.library.get(name).path), markup.THUMB_SIDE).image
+    image = backend.thumbnail(backend.library.get(name).path)
     caption = f"{name} {row.class_name}"
     return markup.tile(name, image, f"photo {name}, a {row.class_name}", caption, pressed)
 

@@ -13,7 +13,7 @@ import gradio as gr
 
 from demo import markup
 from demo.backend import Backend, Photo, Timed, in_words, predict_loaded
-from demo.components import PRIVATE, PhotoInput, download_button, pick_grid
+from demo.components import PRIVATE, download_button, photo_input, pick_grid
 from model.errors import UserError
 from model.explain import TARGETS, grad_cam
 from model.predict import CSV_HEADER, Detection, csv_row
@@ -30,6 +30,7 @@ class DetectTab:
 
     upload: gr.Image
     sample: gr.Textbox
+    examples: gr.HTML
     threshold: gr.Slider
     why: gr.Radio
     result: gr.HTML
@@ -245,33 +246,34 @@ def example_tiles(backend: Backend, pressed: str) -> str:
     """The examples as a grid of thumbnails."""
     tiles = []
     for named in backend.library.examples():
-        image = backend.load(Photo(named.path), markup.THUMB_SIDE).image
         alt = f"example {named.name}" + (f", a {named.largest.class_name}" if named.largest else "")
-        tiles.append(markup.tile(named.name, image, alt, pressed=named.name == pressed))
-    return markup.grid(tiles)
+        uri = backend.thumbnail(named.path)
+        tiles.append(markup.tile(named.name, uri, alt, pressed=named.name == pressed))
+    return markup.grid(tiles, "examples")
 
 
 def build(backend: Backend, checkpoint: gr.Dropdown, first: str) -> DetectTab:
     """Lay out the tab; ``first`` is the example that is shown when the page opens."""
     with gr.Row():
         with gr.Column(scale=1, min_width=290):
-            upload = PhotoInput(
+            upload = photo_input(
                 label="Your photo", sources=["upload", "webcam", "clipboard"], height=210,
-                buttons=[], elem_id="detect-upload", placeholder="Drop a photo here\n- or -\nclick to choose",
+                buttons=[], elem_id="detect-upload", placeholder="Drop or choose a photo",
             )  # fmt: skip
             sample = gr.Textbox(first, visible=False)
             gr.HTML("<h3 class='part'>Or an example</h3>")
             examples = pick_grid(example_tiles(backend, first), elem_id="detect-examples")
-            threshold = gr.Slider(
-                0, 1, DEFAULT_THRESHOLD, step=0.01, label="Sure from",
-                info="below this score the page says: not sure", elem_id="detect-threshold",
-            )  # fmt: skip
-            why = gr.Radio(
-                [NO_HEAT, *TARGETS], value=NO_HEAT, label="Show why", elem_id="detect-why",
-                info="what the class, or one side of the box, was read from",
-            )  # fmt: skip
         with gr.Column(scale=3, min_width=300):
             result = gr.HTML(show(backend, first, None), elem_id="detect-result", min_height=260)
+            with gr.Row():
+                threshold = gr.Slider(
+                    0, 1, DEFAULT_THRESHOLD, step=0.01, label="Sure from",
+                    info="below this score the page says: not sure", elem_id="detect-threshold",
+                )  # fmt: skip
+                why = gr.Radio(
+                    [NO_HEAT, *TARGETS], value=NO_HEAT, label="Show why", elem_id="detect-why",
+                    info="what the class, or one side of the box, was read from",
+                )  # fmt: skip
             with gr.Row():
                 chosen = [sample, upload, checkpoint]
                 for label, make, name in (
@@ -284,7 +286,7 @@ def build(backend: Backend, checkpoint: gr.Dropdown, first: str) -> DetectTab:
                     )  # fmt: skip
             _build_many(backend, checkpoint)
 
-    tab = DetectTab(upload, sample, threshold, why, result)
+    tab = DetectTab(upload, sample, examples, threshold, why, result)
 
     def refresh(sample: str, upload: str | None, threshold: float, why: str, name: str) -> str:
         return show(backend, sample, upload, threshold, why, name)
@@ -313,7 +315,8 @@ def _build_many(backend: Backend, checkpoint: gr.Dropdown) -> None:
         gallery = gr.HTML(markup.note(EMPTY_MANY), elem_id="many-result", min_height=60)
         table = gr.Textbox("", visible=False)
 
-        def look(paths: list[str] | None, name: str, progress: Any = gr.Progress()) -> tuple:
+        # Gradio finds the progress bar by this default.
+        def look(paths: list[str] | None, name: str, progress: Any = gr.Progress()) -> tuple:  # noqa: B008
             if not paths:
                 return markup.note(EMPTY_MANY), ""
             return show_many(backend, paths, name, progress)

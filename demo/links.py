@@ -4,6 +4,7 @@ Whatever an address does not say keeps its default; whatever it says wrongly is 
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,10 +34,8 @@ def parse(query: Mapping[str, str], backend: Backend) -> View:
     tab = query.get("tab", "").lower()
     view = View(tab if tab in TABS else "")
     if name := query.get("sample", ""):
-        try:
+        with suppress(UserError):
             view.sample = backend.library.get(name).name
-        except UserError:
-            pass
     _put(view, query, "seed", lambda v: _within(int(v), 0, augment_tab.MAX_SEED))
     _put(view, query, "count", lambda v: _within(int(v), 1, augment_tab.MAX_VARIANTS))
     _put(view, query, "variant", lambda v: str(_within(int(v), 1, augment_tab.MAX_VARIANTS)))
@@ -56,19 +55,15 @@ def parse(query: Mapping[str, str], backend: Backend) -> View:
 
 def _put(view: View, query: Mapping[str, str], name: str, read: Any) -> None:
     if name in query:
-        try:
+        with suppress(ValueError, OverflowError):
             view.values[name] = read(query[name])
-        except (ValueError, OverflowError):
-            pass
 
 
 def _put_setting(view: View, name: str, text: str) -> None:
-    try:
+    with suppress(ValueError, UserError):
         value: Any = text if name == "box_rule" else float(text)
         AugmentConfig(**{name: value})
         view.settings[name] = value
-    except (ValueError, UserError):
-        pass
 
 
 def _within(value: Any, low: float, high: float) -> Any:
@@ -103,7 +98,7 @@ def connect(
     asked = gr.Textbox("", visible=False)
     dataset_controls = dataset.controls if dataset else []
     # The checkpoint is not part of an address; uploads cannot be.
-    detect_controls = [detect.sample, detect.threshold, detect.why]
+    detect_controls = [detect.sample, detect.examples, detect.threshold, detect.why]
     augment_controls = [
         augment.sample, augment.box_source, *augment.box, augment.seed, augment.count,
         augment.picked, *augment.settings,
@@ -113,7 +108,8 @@ def connect(
     def restore(request: gr.Request) -> tuple[Any, ...]:
         query = {key: str(value) for key, value in request.query_params.items()}
         view = parse(query, backend)
-        return tuple(_updates(view, bool(dataset_controls)))
+        pressed = detect_tab.example_tiles(backend, view.sample) if view.sample else gr.skip()
+        return tuple(_updates(view, bool(dataset_controls), pressed))
 
     minimal = {"show_progress": "minimal", "api_visibility": "private"}
     page.load(restore, None, outputs, show_progress="hidden", api_visibility="private")
@@ -148,7 +144,7 @@ def connect(
         asked.change(draw_dataset, [asked, *dataset.controls], dataset.outputs, **minimal)
 
 
-def _updates(view: View, has_dataset: bool) -> list[Any]:
+def _updates(view: View, has_dataset: bool, examples: Any) -> list[Any]:
     """One update a control, in the order of ``outputs`` in :func:`connect`."""
 
     def value(name: str) -> Any:
@@ -159,8 +155,17 @@ def _updates(view: View, has_dataset: bool) -> list[Any]:
 
     corners = view.values.get("corners", [gr.skip()] * 4)
     updates: list[Any] = [gr.Tabs(selected=view.tab) if view.tab else gr.skip()]
-    updates += [sample_of("detect"), value("threshold"), value("why")]
-    updates += [sample_of("augment"), value("box"), *corners, value("seed"), value("count")]
+    updates += [sample_of("detect"), examples if view.tab == "detect" else gr.skip()]
+    updates += [value("threshold"), value("why")]
+    # A sample brings its own box unless the address says otherwise.
+    box = value("box") if "box" in view.values or not view.sample else "ground truth"
+    updates += [
+        sample_of("augment"),
+        box if view.tab == "augment" else gr.skip(),
+        *corners,
+        value("seed"),
+        value("count"),
+    ]
     updates.append(value("variant"))
     updates += [view.settings.get(item.name, gr.skip()) for item in augment_tab.FIELDS]
     if has_dataset:

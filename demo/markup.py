@@ -11,7 +11,6 @@ from PIL import Image
 
 from model.draw import class_colour, text_colour
 
-PHOTO_SIDE = 1280
 THUMB_SIDE = 220
 
 
@@ -43,13 +42,6 @@ def data_uri(image: Image.Image, quality: int = 88) -> str:
     buffer = io.BytesIO()
     image.convert("RGB").save(buffer, "JPEG", quality=quality)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def thumbnail(image: Image.Image, side: int = THUMB_SIDE) -> Image.Image:
-    """A copy no larger than ``side``."""
-    small = image.copy()
-    small.thumbnail((side, side), Image.Resampling.BILINEAR)
-    return small
 
 
 def heat_uri(heat: np.ndarray) -> str:
@@ -112,7 +104,7 @@ def _rectangle(box: DrawnBox) -> str:
     x1, y1, x2, y2 = (round(float(v), 2) for v in box.bbox_xyxy)
     place = f'x="{x1}" y="{y1}" width="{max(0, x2 - x1):.2f}" height="{max(0, y2 - y1):.2f}"'
     return (
-        f'<rect class="rim {box.role}" {place}/>'
+        f'<rect class="rim {box.role}" {place} stroke="{css_colour(text_colour(box.colour))}"/>'
         f'<rect class="line {box.role}" {place} stroke="{css_colour(box.colour)}"'
         f' data-role="{box.role}" data-xyxy="{x1},{y1},{x2},{y2}"/>'
     )
@@ -159,13 +151,13 @@ def note(sentence: str) -> str:
     return f'<p class="note">{escape(sentence)}</p>'
 
 
-def tile(key: str, image: Image.Image, alt: str, caption: str = "", pressed: bool = False) -> str:
+def tile(key: str, uri: str, alt: str, caption: str = "", pressed: bool = False) -> str:
     """One choice of a grid: a thumbnail to press."""
     below = f"<span>{escape(caption)}</span>" if caption else ""
     return (
         f'<button type="button" class="tile" data-key="{escape(key)}"'
         f' aria-pressed="{str(pressed).lower()}">'
-        f'<img src="{data_uri(thumbnail(image), 80)}" alt="{escape(alt)}" loading="lazy">{below}'
+        f'<img src="{uri}" alt="{escape(alt)}" loading="lazy">{below}'
         "</button>"
     )
 

@@ -137,8 +137,8 @@ def per_class(rows: Sequence[dict[str, Any]]) -> str:
     titles = "".join(f"<th scope='col'>{title}</th>" for title in head)
     return (
         '<h3 class="part">Class by class</h3><div class="scroll" tabindex="0" role="region"'
-        f' aria-label="Scores of every class"><table class="facts"><thead><tr>{titles}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
+        ' aria-label="Scores of every class"><table class="facts columns">'
+        f"<thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 

@@ -42,10 +42,14 @@ def _comma(step: str) -> str:
 
 
 def _head(config: AugmentConfig) -> list[str]:
-    imports = ["import torch", "from PIL import Image", "from torch import Tensor",
-               "from torchvision import tv_tensors", "from torchvision.transforms import v2"]  # fmt: skip
-    needs_math = config.zoom > 1 or config.box_rule == "ellipse"
-    if needs_math:
+    imports = [
+        "import torch",
+        "from PIL import Image",
+        "from torch import Tensor",
+        "from torchvision import tv_tensors",
+        "from torchvision.transforms import v2",
+    ]
+    if config.zoom > 1 or config.box_rule == "ellipse":
         imports = ["import math", "from typing import Any", "", *imports]
     return [*imports, ""]
 

@@ -42,7 +42,8 @@ def draw_box(
 ) -> Image.Image:
     """A copy of ``image`` with one box, and its label on a plate of the same colour.
 
-    Line and letters grow with the picture. A dark rim keeps the line visible on any background. The
+    Line and letters grow with the picture. A black or white rim, whichever is
+    further from the colour, keeps the line visible on any background. The
     plate sits above the box, or inside it where there is no room, and never leaves the picture.
 
     Args:
@@ -58,7 +59,7 @@ def draw_box(
     y1 = min(max(bbox_xyxy[1], 0), picture.height - 1)
     x2 = min(max(bbox_xyxy[2] - 1, x1), picture.width - 1)
     y2 = min(max(bbox_xyxy[3] - 1, y1), picture.height - 1)
-    canvas.rectangle((x1, y1, x2, y2), outline=(20, 20, 20), width=line + 2)
+    canvas.rectangle((x1, y1, x2, y2), outline=text_colour(colour), width=line + 2)
     canvas.rectangle((x1, y1, x2, y2), outline=colour, width=line)
     if label:
         _draw_label(canvas, picture.size, (x1, y1), colour, label)

@@ -14,7 +14,8 @@ from model.voc import VocImage, VocObject, VocSplit, find_voc_root, parse_annota
 EXAMPLE_FOLDER = Path(__file__).resolve().parent.parent / "examples"
 # A first impression of VOC: different classes, shapes and sizes, all from val.
 VOC_EXAMPLES = (
-    "000120", "000275", "001215", "000730", "000748", "001463", "000499", "000619", "000676", "000131",
+    "000120", "000275", "001215", "000730", "000748",
+    "001463", "000499", "000619", "000676", "000131",
 )  # fmt: skip
 
 

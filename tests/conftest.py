@@ -1,8 +1,15 @@
 """A tiny data set in the VOC layout, made here, and the real one where it is present."""
 
 import os
+import shutil
+import socket
 import subprocess
 import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -117,3 +124,69 @@ def assert_clear_error(result, *expected: str) -> None:
     assert len(errors) == 1, result.stderr
     for text in expected:
         assert text in errors[0]
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def running_demo(*arguments: str, command: tuple[str, ...] = ("demo/app.py",), **environment: str):
+    """The real server in a process of its own; gives its address."""
+    port = free_port()
+    log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed below)
+    process = subprocess.Popen(
+        [sys.executable, *command, "--port", str(port), *map(str, arguments)],
+        cwd=REPOSITORY, env={**os.environ, **environment}, stdout=log, stderr=log,
+    )  # fmt: skip
+    address = f"http://127.0.0.1:{port}/"
+    try:
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                urllib.request.urlopen(address, timeout=5).close()
+                break
+            except OSError:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    log.seek(0)
+                    pytest.fail(f"the demo did not start: {log.read()[-3000:]}")
+                time.sleep(0.2)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(30)
+        log.close()
+
+
+@pytest.fixture(scope="session")
+def demo_address(toy_voc, tmp_path_factory) -> Iterator[str]:
+    """A demo with the toy data set."""
+    folder = str(tmp_path_factory.mktemp("gradio"))
+    with running_demo("--data", str(toy_voc), GRADIO_TEMP_DIR=folder) as address:
+        yield address
+
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update",
+    "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A real browser: the system's Chromium, or the one Playwright installed."""
+    from playwright.sync_api import Error, sync_playwright
+
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(
+                executable_path=shutil.which("chromium"), args=CHROMIUM_FLAGS
+            )
+        except Error:
+            pytest.skip("no Chromium: apt-get install chromium, or playwright install chromium")
+        yield browser
+        browser.close()

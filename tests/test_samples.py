@@ -1,0 +1,48 @@
+"""model/samples.py: photos by name."""
+
+import pytest
+
+from model.errors import UserError
+from model.samples import PhotoLibrary, find_voc
+from model.voc import find_voc_root
+
+
+@pytest.mark.parametrize("name", ["", "nope", "../secret", "a/b", "x" * 100, "000001\n", "000099"])
+def test_unknown_names_are_refused_in_words(toy_voc, name):
+    for root in (None, find_voc_root(toy_voc)):
+        with pytest.raises(UserError, match="there is no sample"):
+            PhotoLibrary(root).get(name)
+
+
+def test_examples_are_there_without_voc():
+    library = PhotoLibrary(None)
+    assert [photo.name for photo in library.examples()] == ["astronaut", "cat"]
+    assert library.get("cat").largest is None
+    assert library.get("cat").path.is_file()
+    with pytest.raises(UserError, match="download"):
+        library.split("train")
+
+
+def test_voc_photos_bring_their_objects(toy_voc):
+    library = PhotoLibrary(find_voc_root(toy_voc))
+    photo = library.get("000004")
+    assert len(photo.objects) == 2
+    assert photo.largest is max(photo.objects, key=lambda o: o.area)
+    assert len(library.split("train").frame) == 20
+    assert library.split("train") is library.split("train")
+
+
+def test_a_photo_without_its_file_is_said(own_voc):
+    (own_voc / "JPEGImages" / "000001.jpg").unlink()
+    with pytest.raises(UserError, match="missing"):
+        PhotoLibrary(own_voc).get("000001")
+
+
+def test_voc_is_found_where_it_usually_is(toy_voc, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("VOC_ROOT", raising=False)
+    assert find_voc() is None
+    with pytest.raises(UserError, match="download"):
+        find_voc(tmp_path)
+    monkeypatch.setenv("VOC_ROOT", str(toy_voc))
+    assert find_voc() == find_voc_root(toy_voc)
