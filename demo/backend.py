@@ -160,7 +160,8 @@ def in_words(error: Exception) -> str:
     """One friendly sentence for any failure; what was not foreseen goes to the log."""
     if isinstance(error, UserError):
         text = str(error)
-        return text[:1].upper() + text[1:]
+        # A sentence starts with a capital; a file keeps the name its owner gave it.
+        return text if "." in text.split()[0] else text[:1].upper() + text[1:]
     log.error("unexpected failure", exc_info=error)
     return (
         f"Something unexpected went wrong here ({type(error).__name__}). Try another photo, or load"

@@ -301,9 +301,11 @@ def build(backend: Backend, checkpoint: gr.Dropdown, first: str) -> DetectTab:
     examples.select(picked, None, [sample, upload], show_progress="hidden", **PRIVATE).then(
         refresh, inputs, result, **quiet
     ).then(**to_address)
-    upload.input(lambda: "", None, sample, show_progress="hidden", **PRIVATE).then(
-        refresh, inputs, result, **quiet
-    ).then(**to_address)
+    # Not `input`: a picture from the camera comes without it. Pressing an example empties the
+    # field, which is no reason to forget the example.
+    upload.change(
+        lambda path: "" if path else gr.skip(), upload, sample, show_progress="hidden", **PRIVATE
+    ).then(refresh, inputs, result, **quiet).then(**to_address)
     for control in (threshold.release, why.input):
         control(refresh, inputs, result, **quiet).then(**to_address)
     return tab

@@ -15,6 +15,7 @@ from demo.backend import Backend
 from model.augment import AugmentConfig
 from model.errors import UserError
 from model.explain import TARGETS
+from model.voc import list_splits
 
 TABS = ("detect", "augment", "dataset", "training")
 
@@ -43,8 +44,11 @@ def parse(query: Mapping[str, str], backend: Backend) -> View:
     _put(view, query, "corners", _four)
     _put(view, query, "threshold", lambda v: _within(float(v), 0, 1))
     _put(view, query, "why", lambda v: _one_of(v, TARGETS))
-    _put(view, query, "split", str)
-    _put(view, query, "class", str)
+    if backend.library.voc_root:
+        splits = list_splits(backend.library.voc_root)
+        _put(view, query, "split", lambda v: _one_of(v, splits))
+    names = (dataset_tab.ANY, *backend.class_names())
+    _put(view, query, "class", lambda v: _one_of(v, names))
     _put(view, query, "size", lambda v: _one_of(v, dataset_tab.SIZES))
     _put(view, query, "page", lambda v: _within(int(v), 1, 100_000))
     for item in augment_tab.FIELDS:

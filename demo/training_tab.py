@@ -164,10 +164,9 @@ def confusion(report: dict[str, Any]) -> str:
 def _cell(count: int, share: float) -> str:
     if not count:
         return "<td></td>"
-    # Fixed colours, so that the letters keep their contrast in both themes.
-    light = 96 - 70 * share
-    letters = "#fff" if light < 55 else "#111"
-    return f'<td style="background: hsl(175 55% {light:.0f}%); color: {letters}">{count}</td>'
+    # Light colours in both themes, dark letters on all of them.
+    light = 96 - 60 * share
+    return f'<td style="background: hsl(175 55% {light:.0f}%); color: #000">{count}</td>'
 
 
 def without_front_matter(text: str) -> str:

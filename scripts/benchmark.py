@@ -100,25 +100,27 @@ def timed(function: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
+def photo_like(size: tuple[int, int]) -> Image.Image:
+    """Smooth shapes with some grain, so that the JPEG is neither tiny nor huge."""
+    rng = np.random.default_rng(0)
+    coarse = Image.fromarray(rng.integers(0, 255, (12, 16, 3), dtype=np.uint8))
+    smooth = np.asarray(coarse.resize(size, Image.Resampling.BICUBIC)).astype(np.int16)
+    grain = rng.integers(-12, 13, smooth.shape, dtype=np.int16)
+    return Image.fromarray((smooth + grain).clip(0, 255).astype(np.uint8))
+
+
 def prediction(config: BenchmarkConfig, folder: Path) -> dict[str, float]:
     """Ratios of predict() on two JPEGs to the bare forward pass."""
     detector = load_detector()
-    rng = np.random.default_rng(0)
-    # Photo-like: smooth shapes with some grain, so that the JPEG is neither tiny nor huge.
-    coarse = Image.fromarray(rng.integers(0, 255, (12, 16, 3), dtype=np.uint8))
     files = {}
     for name, size in {"500x375": (500, 375), "12_megapixel": (4000, 3000)}.items():
-        smooth = np.asarray(coarse.resize(size, Image.Resampling.BICUBIC)).astype(np.int16)
-        grain = rng.integers(-12, 13, smooth.shape, dtype=np.int16)
         files[name] = folder / f"{name}.jpg"
-        Image.fromarray((smooth + grain).clip(0, 255).astype(np.uint8)).save(
-            files[name], quality=92
-        )
+        photo_like(size).save(files[name], quality=92)
     size = detector.info.image_size
     images = torch.randn(1, 3, size, size).contiguous(memory_format=torch.channels_last)
 
     def forward() -> None:
-        with torch.inference_mode(), autocast(detector.device, detector.bf16):
+        with torch.inference_mode(), detector.autocast():
             detector.model(images)
 
     tasks = {"forward": forward}

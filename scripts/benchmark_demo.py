@@ -1,0 +1,152 @@
+"""Speed of the demo as ratios taken in one run, against the real server in a process of its own.
+
+    python scripts/benchmark_demo.py
+
+1. /detect over HTTP, upload included, on a 500 x 375 and on a 12-megapixel JPEG, against the bare
+   forward pass of one photo;
+2. processor seconds of the server for /augment with 8 variants and their traces;
+3. start of the server to the first answered page, against `import torch, torchvision, gradio`.
+
+Whatever is compared runs in turn, and the median is taken.
+"""
+
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import torch
+import tyro
+from gradio_client import Client, handle_file
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+
+from benchmark import photo_like, timed  # noqa: E402
+
+from model import load_detector  # noqa: E402
+
+IMPORTS = "import torch, torchvision, gradio"
+
+
+@dataclass
+class DemoBenchmarkConfig:
+    """Speed of the demo as ratios taken in one run."""
+
+    repeats: int = 15
+    starts: int = 3
+    json: Path | None = None
+
+
+@contextmanager
+def server(port: int) -> Iterator[psutil.Process]:
+    """The demo, and how long it took is up to the caller."""
+    command = [sys.executable, "demo/app.py", "--port", str(port)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    try:
+        yield psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def wait_for_page(port: int) -> None:
+    """Until the page is answered."""
+    while True:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30).read()
+            return
+        except OSError:
+            time.sleep(0.02)
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def start_ratio(starts: int) -> float:
+    """Start to first page over the imports alone."""
+    ratios = []
+    for _ in range(starts):
+        imports = timed(lambda: subprocess.run([sys.executable, "-c", IMPORTS], check=True))
+        port = free_port()
+        started = time.perf_counter()
+        with server(port):
+            wait_for_page(port)
+            page = time.perf_counter() - started
+        ratios.append(page / imports)
+        print(f"imports {imports:.2f} s, start to first page {page:.2f} s")
+    return statistics.median(ratios)
+
+
+def request_ratios(config: DemoBenchmarkConfig, folder: Path) -> dict[str, float]:
+    """/detect against the bare forward pass; processor seconds of /augment."""
+    detector = load_detector()
+    size = detector.info.image_size
+    images = torch.randn(1, 3, size, size).contiguous(memory_format=torch.channels_last)
+
+    def forward() -> None:
+        with torch.inference_mode(), detector.autocast():
+            detector.model(images)
+
+    files = {"500x375": (500, 375), "12_megapixel": (4000, 3000)}
+    for name, shape in files.items():
+        photo_like(shape).save(folder / f"{name}.jpg", quality=92)
+    port = free_port()
+    with server(port) as process:
+        wait_for_page(port)
+        client = Client(f"http://127.0.0.1:{port}/", verbose=False)
+
+        def detect(name: str) -> None:
+            client.predict(photo=handle_file(folder / f"{name}.jpg"), api_name="/detect")
+
+        tasks = {"forward": forward} | {n: lambda n=n: detect(n) for n in files}
+        for task in tasks.values():
+            task()
+        times: dict[str, list[float]] = {name: [] for name in tasks}
+        for _ in range(config.repeats):
+            for name, task in tasks.items():
+                times[name].append(timed(task))
+        spent = [augment_seconds(client, process, seed) for seed in range(config.repeats)]
+    median = {name: statistics.median(values) for name, values in times.items()}
+    print("milliseconds: " + ", ".join(f"{k} {1000 * v:.1f}" for k, v in median.items()))
+    result = {f"detect_{name}_over_forward": median[name] / median["forward"] for name in files}
+    return result | {"augment_8_cpu_seconds": statistics.median(spent)}
+
+
+def augment_seconds(client: Client, process: psutil.Process, seed: int) -> float:
+    """Processor time the server spends on one request for eight variants."""
+    before = process.cpu_times()
+    box = [60, 40, 400, 280]
+    client.predict(photo=None, sample="cat", bbox_xyxy=box, seed=seed, count=8, api_name="/augment")
+    after = process.cpu_times()
+    return after.user + after.system - before.user - before.system
+
+
+def main(config: DemoBenchmarkConfig) -> None:
+    """Measure, print, write."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    with tempfile.TemporaryDirectory() as folder:
+        result = request_ratios(config, Path(folder))
+    result["start_over_imports"] = start_ratio(config.starts)
+    for name, value in result.items():
+        print(f"{name:32} {value:.2f}")
+    if config.json:
+        config.json.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(DemoBenchmarkConfig, description=__doc__))

@@ -1,0 +1,75 @@
+"""The README's pictures of the demo, taken from the running app with photos that may be shipped.
+
+python scripts/screenshots.py --out docs
+"""
+
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+
+from benchmark_demo import free_port, server, wait_for_page  # noqa: E402
+
+WIDE, PHONE = (1280, 800), (390, 844)
+PICTURES = {
+    "detect-light": ("?tab=detect&sample=cat", "#detect-result .stage", "light", WIDE),
+    "augment-light": (
+        "?tab=augment&sample=astronaut&seed=7&rotation_degrees=15", "#augment-hold .row", "light",
+        (1280, 1500),
+    ),
+    "augment-dark": ("?tab=augment&sample=cat&seed=3", "#augment-hold .row", "dark", WIDE),
+    "phone-light": ("?tab=detect&sample=cat&why=class", "#detect-result .heat", "light", PHONE),
+    "phone-dark": ("?tab=augment&sample=cat&seed=3", "#augment-hold .row", "dark", PHONE),
+}  # fmt: skip
+
+
+@dataclass
+class ScreenshotConfig:
+    """The README's pictures of the demo."""
+
+    out: Path = ROOT / "docs"
+
+
+def take(browser: Browser, address: str, name: str, out: Path) -> None:
+    """One picture, written as a small PNG."""
+    query, ready, scheme, (width, height) = PICTURES[name]
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, color_scheme=scheme
+    )  # fmt: skip
+    page = context.new_page()
+    page.goto(address + query)
+    page.locator(ready).first.wait_for(timeout=60_000)
+    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(800)
+    if name == "phone-dark":
+        page.locator("#augment-grid").scroll_into_view_if_needed()
+    file = out / f"{name}.png"
+    page.screenshot(path=file)
+    context.close()
+    Image.open(file).quantize(200, dither=Image.Dither.NONE).save(file, optimize=True)
+    print(f"wrote {file}")
+
+
+def main(config: ScreenshotConfig) -> None:
+    """Start the demo without VOC, visit it, take the pictures."""
+    config.out.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    with server(port), sync_playwright() as playwright:
+        wait_for_page(port)
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
+        for name in PICTURES:
+            take(browser, f"http://127.0.0.1:{port}/", name, config.out)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(tyro.cli(ScreenshotConfig, description=__doc__))

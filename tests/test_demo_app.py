@@ -1,0 +1,71 @@
+"""Starting the demo in every way people do, and refusing what cannot work."""
+
+import re
+import socket
+import urllib.request
+
+import pytest
+from conftest import REPOSITORY, assert_clear_error, run_command, running_demo
+
+
+@pytest.mark.parametrize("command", [("demo/app.py",), ("-m", "demo.app")])
+def test_it_starts_as_a_file_and_as_a_module_without_voc(command, tmp_path):
+    # As on a Space: no data set, and the address is for everyone.
+    environment = {"SPACE_ID": "someone/detector", "VOC_ROOT": str(tmp_path)}
+    with running_demo(command=command, **environment) as address:
+        page = urllib.request.urlopen(address).read().decode()
+    assert "The largest object is" in page
+    assert "python -m model.voc download" in page  # the Dataset tab says how to get VOC
+    # Nothing on the page comes from another host, so it works offline.
+    hosts = set(re.findall(r"(?:src|href)=\"(https?://[^/\"]+)", page))
+    assert not {h for h in hosts if "127.0.0.1" not in h and "gradio.app" not in h}, hosts
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--checkpoint", "nope"], "there is no checkpoint 'nope'"),
+        (["--checkpoint", "gone.safetensors"], "gone.safetensors"),
+        (["--data", "nowhere"], "nowhere does not exist"),
+    ],
+)
+def test_bad_flags_are_refused_in_words(arguments, words):
+    assert_clear_error(run_command("demo/app.py", *arguments), words)
+
+
+def test_a_port_in_use_is_said():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert_clear_error(run_command("demo/app.py", "--port", port), port, "--port")
+
+
+def front_matter() -> dict[str, str]:
+    """What Hugging Face Spaces reads at the top of the README."""
+    text = (REPOSITORY / "README.md").read_text()
+    block = re.match(r"\A---\n(.*?)\n---\n", text, re.DOTALL)
+    assert block, "README.md must begin with the front matter of a Space"
+    lines = (line.split(":", 1) for line in block[1].splitlines() if ":" in line)
+    return {key.strip(): value.strip().strip("'\"") for key, value in lines}
+
+
+def test_the_space_runs_the_gradio_the_requirements_name():
+    """``sdk_version`` overrides requirements.txt on Spaces, so the two must agree."""
+    matter = front_matter()
+    (line,) = [
+        text for text in (REPOSITORY / "requirements.txt").read_text().split() if "gradio" in text
+    ]
+    lowest, below = re.fullmatch(r"gradio>=([\d.]+),<(\d+)", line).groups()
+    version = matter["sdk_version"].split(".")
+    assert version[: len(lowest.split("."))] == lowest.split(".")
+    assert int(version[0]) < int(below)
+    assert matter["sdk"] == "gradio"
+    assert (REPOSITORY / matter["app_file"]).is_file()
+    assert len(matter["short_description"]) <= 60
+
+
+def test_the_demo_holds_only_interface():
+    """``model/`` works without Gradio."""
+    for path in (REPOSITORY / "model").glob("*.py"):
+        assert "gradio" not in path.read_text(), path

@@ -1,0 +1,59 @@
+"""demo/markup.py: what people typed stays text, and boxes stand where they should."""
+
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from demo import markup
+
+PHOTO = Image.new("RGB", (200, 100), "grey")
+
+
+def test_names_cannot_become_html():
+    evil = '<img src=x onerror="alert(1)">'
+    box = markup.DrawnBox((1, 2, 3, 4), "prediction", "cat", evil)
+    parts = [
+        markup.figure(PHOTO, (200, 100), [box], alt=evil),
+        markup.problem(evil),
+        markup.note(evil),
+        markup.tile(evil, "data:,", evil, evil),
+        markup.bar(0.5, evil, evil),
+        markup.chip("cat", evil),
+    ]
+    for html in parts:
+        assert "<img src=x" not in html
+        assert "&lt;img src=x" in html
+
+
+@pytest.mark.parametrize(
+    ("bbox_xyxy", "above", "from_left"),
+    [
+        ((0, 0, 50, 50), False, True),
+        ((0, 40, 50, 90), True, True),
+        ((150, 40, 199, 90), True, False),
+        ((150, 2, 199, 90), False, False),
+    ],
+)
+def test_labels_stay_inside_the_photo(bbox_xyxy, above, from_left):
+    box = markup.DrawnBox(bbox_xyxy, "prediction", "cat", "cat 97%")
+    style = re.search(
+        r'class="tag prediction" style="([^"]+)"', markup.figure(PHOTO, (200, 100), [box])
+    )
+    assert ("bottom:" in style[1]) == above
+    assert ("left:" in style[1]) == from_left
+
+
+def test_boxes_keep_the_pixels_of_the_original():
+    """Shown small, the SVG still counts in pixels of the original photo."""
+    box = markup.DrawnBox((10.25, 20, 3000.5, 1500), "prediction", "cat")
+    html = markup.figure(PHOTO, (4000, 2000), [box])
+    assert 'viewBox="0 0 4000 2000"' in html
+    assert 'data-xyxy="10.25,20.0,3000.5,1500.0"' in html
+    assert 'width="2990.25" height="1480.00"' in html
+
+
+@pytest.mark.parametrize("heat", [np.zeros((8, 8)), np.eye(8), np.ones((1, 1))])
+def test_heat_is_a_picture(heat):
+    assert markup.heat_uri(heat.astype(np.float32)).startswith("data:image/png;base64,")
