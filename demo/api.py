@@ -9,12 +9,12 @@ from typing import Any
 import gradio as gr
 
 from demo.augment_tab import Request, scene_of, variants_of
-from demo.backend import Backend, for_clients
+from demo.backend import Backend, for_clients, hold
 from demo.components import photo_input
 from demo.detect_tab import as_plain, detect_files
 from model.augment import AugmentConfig
 from model.errors import UserError
-from model.variants import advice, ask_detector
+from model.variants import advice
 from model.variants import as_plain as variant_as_plain
 
 
@@ -165,5 +165,5 @@ def _ask(backend: Backend, checkpoint: str, variants: list) -> list[dict[str, An
             "class_name": held.class_name, "score": round(held.score, 4),
             "bbox_xyxy": [round(v, 2) for v in held.bbox_xyxy], "iou": round(held.iou, 4),
         }
-        for held in ask_detector(backend.detector(checkpoint), variants)
+        for held in hold(backend.checkpoint_file(checkpoint), variants)
     ]  # fmt: skip

@@ -56,7 +56,9 @@ def make_backend(config: AppConfig) -> Backend:
         backend = Backend(library, path.stem, extra=path)
     else:
         backend = Backend(library, config.checkpoint)
-    backend.detector()  # a broken checkpoint is said now, not to the first visitor
+    # A broken checkpoint is said now, and not to the first visitor, who does not have to wait for
+    # the first forward pass either: it is several times slower than all others.
+    backend.detect(backend.photo(library.examples()[0].name, None))
     return backend
 
 

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from demo import markup
-from demo.backend import Backend, Photo, in_words
+from demo.backend import Backend, Photo, hold, in_words
 from demo.components import PRIVATE, download_button, photo_input, pick_grid, point_view
 from demo.detect_tab import example_tiles
 from model.augment import IMAGENET_MEAN, IMAGENET_STD, AugmentConfig, Step, describe
@@ -26,7 +26,6 @@ from model.variants import (
     Held,
     Variant,
     advice,
-    ask_detector,
     checked_box,
     make_variants,
     pack_variants,
@@ -269,7 +268,7 @@ def show_hold(backend: Backend, request: Request) -> str:
     try:
         scene = scene_of(backend, request)
         variants = variants_of(backend, request, scene)
-        held = ask_detector(backend.detector(request.checkpoint), variants)
+        held = hold(backend.checkpoint_file(request.checkpoint), variants)
     except Exception:
         return ""  # the problem is already said above the grid
     return hold_chart(variants, held, scene)
@@ -378,10 +377,10 @@ class AugmentTab:
             numbers = (*shown["box"], shown["from"])
             return (*parts, *(gr.skip() if v is None else v for v in numbers))
 
-        def hold(*values: Any) -> str:
+        def chart(*values: Any) -> str:
             return show_hold(backend, Request.of(*values))
 
-        self.refresh, self.hold = refresh, hold
+        self.refresh, self.hold = refresh, chart
         self.outputs = [c.source, r.advice, r.grid, r.steps, r.code, *self.box, self.box_source]
         self.hold_output = r.hold
 
@@ -487,7 +486,7 @@ def _build_results(backend: Backend, controls: _Controls, shown: dict[str, Any])
     grid = pick_grid(shown["grid"], elem_id="augment-grid", min_height=300)
     steps = gr.HTML(shown["steps"], elem_id="augment-steps", min_height=300)
     hold = gr.HTML(elem_id="augment-hold", min_height=160)
-    gr.HTML("<h3 class='part'>To take away</h3>")
+    gr.HTML("<h3 class='part'>To take away</h3>", elem_classes=["heading"])
     with gr.Row():
         download_button(
             "augment.json", lambda *v: take_json(backend, *v), tab.settings, "augment-json"

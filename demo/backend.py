@@ -9,14 +9,18 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from demo import markup
 from demo.components import TakeAway
 from model.augment import working_side
 from model.checkpoint import CHECKPOINT_FOLDER, DEFAULT_CHECKPOINT
 from model.errors import UserError
+from model.explain import grad_cam
 from model.images import LoadedImage, load_fitted
 from model.predict import DRAWN_SIDE, Detection, Detector, load_detector
 from model.samples import NamedPhoto, PhotoLibrary
+from model.variants import Held, Variant, ask_detector
 from model.voc import VocObject
 
 log = logging.getLogger("demo")
@@ -78,7 +82,6 @@ class Backend:
     take_away: TakeAway = field(default_factory=TakeAway)
 
     def __post_init__(self) -> None:
-        self._detector = lru_cache(maxsize=4)(load_detector)
         self.thumbnail = lru_cache(maxsize=512)(self._thumbnail)
 
     def checkpoints(self) -> dict[str, Path]:
@@ -102,7 +105,7 @@ class Backend:
 
     def detector(self, name: str = "") -> Detector:
         """The detector of a checkpoint, loaded once."""
-        return self._detector(self.checkpoint_file(name))
+        return detector_of(self.checkpoint_file(name))
 
     def class_names(self) -> tuple[str, ...]:
         """Of the checkpoint the page starts with."""
@@ -145,15 +148,37 @@ class Backend:
         started = time.perf_counter()
         loaded = self.working_copy(photo, checkpoint)
         decoded = time.perf_counter()
-        detection = predict_loaded(self.detector(checkpoint), [loaded])[0]
+        detection = predict_loaded(self.checkpoint_file(checkpoint), [loaded])[0]
         done = time.perf_counter()
         return Timed(detection, 1000 * (decoded - started), 1000 * (done - decoded))
 
 
+@lru_cache(maxsize=4)
+def detector_of(checkpoint: Path) -> Detector:
+    """The detector in a checkpoint file, loaded once."""
+    return load_detector(checkpoint)
+
+
+# What asks the network. These get the checkpoint's path and not the detector, because on ZeroGPU
+# they run in a process of their own, and whatever is passed has to travel there.
+
+
 @on_gpu
-def predict_loaded(detector: Detector, photos: Sequence[LoadedImage]) -> list[Detection]:
-    """The one heavy function."""
-    return detector.predict_loaded(photos)
+def predict_loaded(checkpoint: Path, photos: Sequence[LoadedImage]) -> list[Detection]:
+    """See :meth:`Detector.predict_loaded`."""
+    return detector_of(checkpoint).predict_loaded(photos)
+
+
+@on_gpu
+def hold(checkpoint: Path, variants: Sequence[Variant]) -> list[Held]:
+    """See :func:`model.variants.ask_detector`."""
+    return ask_detector(detector_of(checkpoint), variants)
+
+
+@on_gpu
+def explain(checkpoint: Path, photo: LoadedImage) -> dict[str, np.ndarray]:
+    """See :func:`model.explain.grad_cam`."""
+    return grad_cam(detector_of(checkpoint), photo)
 
 
 def in_words(error: Exception) -> str:

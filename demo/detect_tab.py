@@ -12,10 +12,10 @@ from typing import Any
 import gradio as gr
 
 from demo import markup
-from demo.backend import Backend, Photo, Timed, in_words, predict_loaded
+from demo.backend import Backend, Photo, Timed, explain, in_words, predict_loaded
 from demo.components import PRIVATE, download_button, photo_input, pick_grid
 from model.errors import UserError
-from model.explain import TARGETS, grad_cam
+from model.explain import TARGETS
 from model.predict import CSV_HEADER, Detection, csv_row
 
 NO_HEAT = "off"
@@ -76,7 +76,9 @@ def _result(
     shown = backend.shown(photo)
     heat = None
     if why in TARGETS:
-        heat = grad_cam(backend.detector(checkpoint), backend.working_copy(photo, checkpoint))[why]
+        heat = explain(
+            backend.checkpoint_file(checkpoint), backend.working_copy(photo, checkpoint)
+        )[why]
     sure = d.score >= threshold
     label = f"{d.class_name} {d.score:.0%}" if sure else f"not sure: {d.class_name}? {d.score:.0%}"
     boxes = [markup.DrawnBox(d.bbox_xyxy, "prediction", d.class_name, label)]
@@ -214,7 +216,9 @@ def detect_files(
         photo = Photo(Path(file))
         try:
             loaded = backend.working_copy(photo, checkpoint)
-            found.append((photo.path, predict_loaded(backend.detector(checkpoint), [loaded])[0]))
+            found.append(
+                (photo.path, predict_loaded(backend.checkpoint_file(checkpoint), [loaded])[0])
+            )
         except UserError as error:
             problems.append(in_words(error))
     return found, problems
@@ -257,11 +261,11 @@ def build(backend: Backend, checkpoint: gr.Dropdown, first: str) -> DetectTab:
     with gr.Row():
         with gr.Column(scale=1, min_width=290):
             upload = photo_input(
-                label="Your photo", sources=["upload", "webcam", "clipboard"], height=210,
+                label="Your photo", sources=["upload", "webcam", "clipboard"], height=180,
                 buttons=[], elem_id="detect-upload", placeholder="Drop or choose a photo",
             )  # fmt: skip
             sample = gr.Textbox(first, visible=False)
-            gr.HTML("<h3 class='part'>Or an example</h3>")
+            gr.HTML("<h3 class='part'>Or an example</h3>", elem_classes=["heading"])
             examples = pick_grid(example_tiles(backend, first), elem_id="detect-examples")
         with gr.Column(scale=3, min_width=300):
             result = gr.HTML(show(backend, first, None), elem_id="detect-result", min_height=260)

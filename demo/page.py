@@ -21,14 +21,12 @@ def build_page(backend: Backend) -> gr.Blocks:
     with gr.Blocks(
         title=TITLE, analytics_enabled=False, fill_width=False, delete_cache=(3600, 7200)
     ) as page:
-        with gr.Row():
-            with gr.Column(scale=4, min_width=280):
-                gr.HTML(f"<h1>{TITLE}</h1><p>{INTRODUCTION}</p>", elem_classes=["page-title"])
-            with gr.Column(scale=1, min_width=200):
-                checkpoint = gr.Dropdown(
-                    list(backend.checkpoints()), value=backend.checkpoint, label="Checkpoint",
-                    elem_id="checkpoint",
-                )  # fmt: skip
+        gr.HTML(f"<h1>{TITLE}</h1><p>{INTRODUCTION}</p>", elem_classes=["page-title"])
+        # All tabs listen to it; it is shown in the Training tab, beside what it is worth.
+        checkpoint = gr.Dropdown(
+            list(backend.checkpoints()), value=backend.checkpoint, label="Checkpoint",
+            info="used in all tabs", elem_id="checkpoint", render=False,
+        )  # fmt: skip
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Detect", id="detect"):
                 detect = detect_tab.build(backend, checkpoint, first)

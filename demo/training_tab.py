@@ -178,6 +178,7 @@ def build(backend: Backend, checkpoint: gr.Dropdown) -> None:
     """Lay out the tab."""
     losses, shares, result, card = show(backend, backend.checkpoint)
     kwargs: dict[str, Any] = {"x": "epoch", "y": "value", "color": "curve", "height": 280}
+    checkpoint.render()
     with gr.Row():
         first = gr.LinePlot(losses, title="Loss and L1 by epoch", elem_id="loss-plot", **kwargs)
         second = gr.LinePlot(shares, title="Shares by epoch", elem_id="share-plot", **kwargs)
