@@ -8,10 +8,10 @@ from typing import Any
 
 import gradio as gr
 
-from demo.augment_tab import Request, scene_of, variants_of
+from demo.augment_view import Request, scene_of, variants_of
 from demo.backend import Backend, for_clients, hold
 from demo.components import photo_input
-from demo.detect_tab import as_plain, detect_files
+from demo.detect_view import as_plain, detect_files
 from model.augment import AugmentConfig
 from model.errors import UserError
 from model.variants import advice

@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from demo import augment_tab, dataset_tab, detect_tab
+from demo import augment_tab, augment_view, dataset_tab, detect_tab, detect_view
 from demo.backend import Backend
 from model.augment import AugmentConfig
 from model.errors import UserError
@@ -37,10 +37,10 @@ def parse(query: Mapping[str, str], backend: Backend) -> View:
     if name := query.get("sample", ""):
         with suppress(UserError):
             view.sample = backend.library.get(name).name
-    _put(view, query, "seed", lambda v: _within(int(v), 0, augment_tab.MAX_SEED))
-    _put(view, query, "count", lambda v: _within(int(v), 1, augment_tab.MAX_VARIANTS))
-    _put(view, query, "variant", lambda v: str(_within(int(v), 1, augment_tab.MAX_VARIANTS)))
-    _put(view, query, "box", lambda v: _one_of(v, augment_tab.BOX_SOURCES))
+    _put(view, query, "seed", lambda v: _within(int(v), 0, augment_view.MAX_SEED))
+    _put(view, query, "count", lambda v: _within(int(v), 1, augment_view.MAX_VARIANTS))
+    _put(view, query, "variant", lambda v: str(_within(int(v), 1, augment_view.MAX_VARIANTS)))
+    _put(view, query, "box", lambda v: _one_of(v, augment_view.BOX_SOURCES))
     _put(view, query, "corners", _four)
     _put(view, query, "threshold", lambda v: _within(float(v), 0, 1))
     _put(view, query, "why", lambda v: _one_of(v, TARGETS))
@@ -51,7 +51,7 @@ def parse(query: Mapping[str, str], backend: Backend) -> View:
     _put(view, query, "class", lambda v: _one_of(v, names))
     _put(view, query, "size", lambda v: _one_of(v, dataset_tab.SIZES))
     _put(view, query, "page", lambda v: _within(int(v), 1, 100_000))
-    for item in augment_tab.FIELDS:
+    for item in augment_view.FIELDS:
         if item.name in query:
             _put_setting(view, item.name, query[item.name])
     return view
@@ -112,7 +112,7 @@ def connect(
     def restore(request: gr.Request) -> tuple[Any, ...]:
         query = {key: str(value) for key, value in request.query_params.items()}
         view = parse(query, backend)
-        pressed = detect_tab.example_tiles(backend, view.sample) if view.sample else gr.skip()
+        pressed = detect_view.example_tiles(backend, view.sample) if view.sample else gr.skip()
         return tuple(_updates(view, bool(dataset_controls), pressed))
 
     minimal = {"show_progress": "minimal", "api_visibility": "private"}
@@ -122,7 +122,7 @@ def connect(
         if tab != "detect":
             return gr.skip()
         sample, upload, threshold, why, name = values
-        return detect_tab.show(backend, sample, upload, threshold, why, name)
+        return detect_view.show(backend, sample, upload, threshold, why, name)
 
     asked.change(draw_detect, [asked, *detect.controls, checkpoint], detect.result, **minimal)
 
@@ -171,7 +171,7 @@ def _updates(view: View, has_dataset: bool, examples: Any) -> list[Any]:
         value("count"),
     ]
     updates.append(value("variant"))
-    updates += [view.settings.get(item.name, gr.skip()) for item in augment_tab.FIELDS]
+    updates += [view.settings.get(item.name, gr.skip()) for item in augment_view.FIELDS]
     if has_dataset:
         updates += [value("split"), value("class"), value("size"), value("page")]
         updates.append(sample_of("dataset"))

@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from demo import api, augment_tab, dataset_tab, detect_tab, links, training_tab
+from demo import api, augment_tab, dataset_tab, detect_tab, detect_view, links, training_tab
 from demo.backend import Backend
 from demo.components import PRIVATE
 
@@ -47,7 +47,7 @@ def build_page(backend: Backend) -> gr.Blocks:
             dataset_page.select(dataset.refresh, dataset.controls, dataset.outputs, **minimal)
             _send(tabs, dataset, detect, augment, checkpoint, backend)
         checkpoint.input(
-            lambda *values: detect_tab.show(backend, *values),
+            lambda *values: detect_view.show(backend, *values),
             [*detect.controls, checkpoint], detect.result, **minimal,
         )  # fmt: skip
         checkpoint.input(augment.refresh, augment.controls, augment.outputs, **minimal)
@@ -81,7 +81,7 @@ def _send(
     dataset.to_detect.click(
         to_detect, dataset.picked, [tabs, detect.sample, detect.upload], **quiet
     ).then(
-        lambda *values: detect_tab.show(backend, *values),
+        lambda *values: detect_view.show(backend, *values),
         [*detect.controls, checkpoint], detect.result, **minimal,
     )  # fmt: skip
     dataset.to_augment.click(

@@ -291,7 +291,6 @@ class Plan:
         params: step name -> drawn parameters.
         boxes: step name -> ``(N, 4)`` boxes after the step, clipped; row 0 is the target.
         visible: step name -> ``(N,)`` share of each box still inside, since the original.
-        looseness: see :class:`Step`; that of the rotation, and of all steps after it.
         redraws: how often the target got lost and the geometry was drawn again.
         gave_up: whether the last try failed too, so that the geometry was left out.
     """
@@ -299,9 +298,14 @@ class Plan:
     params: dict[str, dict[str, Any]]
     boxes: dict[str, tv_tensors.BoundingBoxes]
     visible: dict[str, Tensor]
-    looseness: float
     redraws: int
     gave_up: bool
+
+    @property
+    def looseness(self) -> float:
+        """See :class:`Step`; that of the rotation, and of all steps after it."""
+        # Worked out when asked for: training never does, and it is a tenth of a sample's cost.
+        return _looseness(self.boxes["flip"][:1], self.params["rotation"]["angle"])
 
 
 @dataclass(frozen=True)
@@ -346,7 +350,11 @@ class Pipeline:
         )
         self.resize = v2.Resize((image_size, image_size), antialias=True)
         self.to_network = v2.Compose(
-            [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(mean, std)]
+            [
+                v2.ToImage(),
+                v2.ToDtype(torch.float32, scale=True),
+                v2.Normalize(mean, std, inplace=True),  # of the copy ToDtype has just made
+            ]
         )
 
     def __call__(self, image: Image.Image, bbox_xyxy: Tensor, seed: int = 0) -> Sample:
@@ -397,9 +405,7 @@ class Pipeline:
         boxes["jitter"], visible["jitter"] = boxes[last], visible[last]
         boxes["resize"] = self.resize.transform(boxes[last], {})
         visible["resize"] = visible[last]
-        angle = params["rotation"]["angle"]
-        looseness = _looseness(boxes["flip"][:1], angle)
-        return Plan(params, boxes, visible, looseness, min(draw, MAX_DRAWS), draw == MAX_DRAWS)
+        return Plan(params, boxes, visible, min(draw, MAX_DRAWS), draw == MAX_DRAWS)
 
     def _draw_geometry(
         self, boxes: tv_tensors.BoundingBoxes, idle: bool

@@ -24,10 +24,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import psutil
 import torch
 import tyro
-from gradio_client import Client, handle_file
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
@@ -108,10 +108,12 @@ def request_ratios(config: DemoBenchmarkConfig, folder: Path) -> dict[str, float
     port = free_port()
     with server(port) as process:
         wait_for_page(port)
-        client = Client(f"http://127.0.0.1:{port}/", verbose=False)
+        client = httpx.Client(base_url=f"http://127.0.0.1:{port}/gradio_api/", timeout=60)
 
         def detect(name: str) -> None:
-            client.predict(photo=handle_file(folder / f"{name}.jpg"), api_name="/detect")
+            with (folder / f"{name}.jpg").open("rb") as stream:
+                (path,) = client.post("upload", files={"files": stream}).json()
+            call(client, "detect", [{"path": path, "meta": {"_type": "gradio.FileData"}}, "", ""])
 
         tasks = {"forward": forward} | {n: lambda n=n: detect(n) for n in files}
         for task in tasks.values():
@@ -127,11 +129,19 @@ def request_ratios(config: DemoBenchmarkConfig, folder: Path) -> dict[str, float
     return result | {"augment_8_cpu_seconds": statistics.median(spent)}
 
 
-def augment_seconds(client: Client, process: psutil.Process, seed: int) -> float:
+def call(client: httpx.Client, name: str, data: list) -> None:
+    """One request to an endpoint and its whole answer, as ``curl`` does it."""
+    event = client.post(f"call/{name}", json={"data": data}).json()["event_id"]
+    answer = client.get(f"call/{name}/{event}").text
+    if not answer.startswith("event: complete"):
+        raise RuntimeError(f"/{name} failed: {answer[:300]}")
+
+
+def augment_seconds(client: httpx.Client, process: psutil.Process, seed: int) -> float:
     """Processor time the server spends on one request for eight variants."""
     before = process.cpu_times()
     box = [60, 40, 400, 280]
-    client.predict(photo=None, sample="cat", bbox_xyxy=box, seed=seed, count=8, api_name="/augment")
+    call(client, "augment", [None, "cat", box, None, seed, 8, False, ""])
     after = process.cpu_times()
     return after.user + after.system - before.user - before.system
 

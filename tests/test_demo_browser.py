@@ -350,6 +350,16 @@ def test_controls_write_an_address_that_restores_them(augment_page, chromium):
     again.context.close()
 
 
+def test_links_to_the_other_tabs(chromium, demo_address):
+    page = open_page(chromium, f"{demo_address}?tab=detect&sample=cat&why=left&threshold=1")
+    expect(page.locator("#detect-result .verdict")).to_contain_text("Not sure. Perhaps a cat")
+    assert page.locator("#detect-result img.heat").count() == 1
+    page.goto(f"{demo_address}?tab=dataset&split=val&class=cat&sample=000025")
+    expect(page.locator("#dataset-count")).to_contain_text("3 photos, page 1 of 1")
+    expect(page.locator("#dataset-card")).to_contain_text("000025.jpg")
+    page.context.close()
+
+
 @pytest.mark.parametrize(
     "query",
     [
