@@ -3,9 +3,14 @@
 import re
 import socket
 import urllib.request
+from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY, assert_clear_error, run_command, running_demo
+
+from demo.app import AppConfig, make_backend
+from model.checkpoint import DEFAULT_CHECKPOINT
+from model.errors import UserError
 
 
 @pytest.mark.parametrize("command", [("demo/app.py",), ("-m", "demo.app")])
@@ -22,15 +27,25 @@ def test_it_starts_as_a_file_and_as_a_module_without_voc(command, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("flags", "words"),
     [
-        (["--checkpoint", "nope"], "there is no checkpoint 'nope'"),
-        (["--checkpoint", "gone.safetensors"], "gone.safetensors"),
-        (["--data", "nowhere"], "nowhere does not exist"),
+        ({"checkpoint": "nope"}, "there is no checkpoint 'nope'"),
+        ({"checkpoint": "gone.safetensors"}, "gone.safetensors"),
+        ({"data": Path("nowhere")}, "nowhere does not exist"),
     ],
 )
-def test_bad_flags_are_refused_in_words(arguments, words):
-    assert_clear_error(run_command("demo/app.py", *arguments), words)
+def test_bad_flags_are_refused_in_words(flags, words):
+    with pytest.raises(UserError, match=words):
+        make_backend(AppConfig(**flags))
+
+
+def test_another_checkpoint_file_joins_those_to_choose_from(tmp_path):
+    copy = tmp_path / "mine.safetensors"
+    copy.write_bytes(DEFAULT_CHECKPOINT.read_bytes())
+    backend = make_backend(AppConfig(checkpoint=str(copy)))
+    assert list(backend.checkpoints()) == [DEFAULT_CHECKPOINT.stem, "mine"]
+    assert backend.checkpoint_file() == copy
+    assert backend.detector("mine").class_names == backend.detector().class_names
 
 
 def test_a_port_in_use_is_said():

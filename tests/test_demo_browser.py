@@ -164,6 +164,7 @@ def test_webcam(chromium, demo_address):
     upload = page.locator("#detect-upload")
     upload.get_by_label("Capture from camera").click()
     upload.get_by_text("Click to Access Webcam").click()
+    page.wait_for_function("document.querySelector('#detect-upload video')?.videoWidth > 0")
     upload.get_by_label("capture photo").click()
     shown = page.locator("#detect-result img.pixels")
     wait_for(lambda: shown.count() and shown.get_attribute("src") != before, "the camera's picture")
@@ -433,8 +434,10 @@ def test_accessibility_and_narrow_screens(chromium, demo_address, tab, scheme):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     dark = page.evaluate("document.body.classList.contains('dark')")
     assert dark == (scheme == "dark")
-    wait_for(lambda: page.locator(".pending").count() == 0, "the end of all fading")
-    page.wait_for_timeout(300)
+    # Parts that are being drawn anew are faded on purpose.
+    page.wait_for_timeout(500)
+    wait_for(lambda: page.locator(".translucent:not(.hide)").count() == 0, "the end of all fading")
+    page.wait_for_timeout(500)
     # What is ours; Gradio's own widgets (drop-downs, sliders, charts) are Gradio's to mend.
     rules = {"runOnly": ["wcag2a", "wcag2aa"]}
     found = Axe().run(page, options=rules).response["violations"]
