@@ -8,7 +8,6 @@ from typing import Any
 
 import gradio as gr
 
-from demo import markup
 from demo.augment_view import (
     BOX_SOURCES,
     DEFAULT_COUNT,
@@ -23,10 +22,11 @@ from demo.augment_view import (
     take_json,
     take_zip,
 )
-from demo.backend import Backend, in_words
+from demo.backend import Backend
 from demo.components import PRIVATE, download_button, photo_input, pick_grid, point_view
 from demo.detect_view import example_tiles
-from model.variants import MAX_VARIANTS, checked_box
+from model.errors import UserError
+from model.variants import MAX_VARIANTS
 
 
 @dataclass
@@ -104,8 +104,6 @@ class _Controls:
     tab: AugmentTab
     examples: gr.HTML
     source: gr.HTML
-    corner: gr.Textbox
-    corner_note: gr.HTML
     use_box: gr.Button
     defaults: gr.Button
     surprise: gr.Button
@@ -131,8 +129,6 @@ def _build_controls(
     with gr.Accordion("Examples", open=False):
         examples = pick_grid(example_tiles(backend, first), elem_id="augment-examples")
     source = point_view(shown["source"], elem_id="augment-source", elem_classes=["pointable"])
-    corner = gr.Textbox("", visible=False)
-    corner_note = gr.HTML("")
     box_source = gr.Radio(
         list(BOX_SOURCES), value=shown["from"], label="Box from", elem_id="augment-box-source",
         info="my own: click two opposite corners on the photo, or type them below",
@@ -161,7 +157,7 @@ def _build_controls(
     tab = AugmentTab(
         upload, sample, box_source, box, seed, count, picked, checkpoint, settings
     )  # fmt: skip
-    return _Controls(tab, examples, source, corner, corner_note, use_box, defaults, lucky)
+    return _Controls(tab, examples, source, use_box, defaults, lucky)
 
 
 def _build_results(backend: Backend, controls: _Controls, shown: dict[str, Any]) -> _Results:
@@ -201,10 +197,9 @@ def _connect(backend: Backend, c: _Controls, r: _Results) -> None:
     def steps_only(*values: Any) -> str:
         return show(backend, Request.of(*values))["steps"]
 
-    def clicked(
-        corner: str, sample: str, upload: str | None, name: str, event: gr.EventData
-    ) -> tuple:
-        return second_corner(backend, corner, sample, upload, name, event.x, event.y)
+    def clicked(sample: str, upload: str | None, name: str, event: gr.EventData) -> tuple:
+        corners = (event.x1, event.y1, event.x2, event.y2)
+        return clicked_box(backend, sample, upload, name, corners)
 
     def finish(seen: Any) -> None:
         seen.then(None, tab.controls, None, js=_ADDRESS_JS, **PRIVATE)
@@ -217,15 +212,14 @@ def _connect(backend: Backend, c: _Controls, r: _Results) -> None:
         finish(first.then(tab.refresh, tab.controls, tab.outputs, **minimal))
 
     tab.connect(backend, c, r)
-    chosen = [tab.sample, tab.upload, tab.box_source, tab.picked, c.corner, c.corner_note]
+    chosen = [tab.sample, tab.upload, tab.box_source, tab.picked]
     afterwards(c.examples.select(_picked_example, None, chosen, **quiet))
     afterwards(tab.upload.change(
-        lambda path: ("", "detector", "1", "", "") if path else (gr.skip(),) * 5,
-        tab.upload, [tab.sample, tab.box_source, tab.picked, c.corner, c.corner_note], **quiet,
+        lambda path: ("", "detector", "1") if path else (gr.skip(),) * 3,
+        tab.upload, [tab.sample, tab.box_source, tab.picked], **quiet,
     ))  # fmt: skip
     afterwards(c.source.select(
-        clicked, [c.corner, tab.sample, tab.upload, tab.checkpoint],
-        [c.corner, c.corner_note, *tab.box, tab.box_source], **quiet,
+        clicked, [tab.sample, tab.upload, tab.checkpoint], [*tab.box, tab.box_source], **quiet
     ))  # fmt: skip
     afterwards(c.use_box.click(lambda: "my own", None, tab.box_source, **quiet))
     defaults = [field.default for field in FIELDS]
@@ -244,37 +238,30 @@ def _picked_key(event: gr.EventData) -> str:
     return event.key
 
 
-def _picked_example(event: gr.EventData) -> tuple[str, None, str, str, str, str]:
-    return event.key, None, "ground truth", "1", "", ""
+def _picked_example(event: gr.EventData) -> tuple[str, None, str, str]:
+    return event.key, None, "ground truth", "1"
 
 
-def second_corner(
-    backend: Backend, corner: str, sample: str, upload: str | None, name: str, x: float, y: float
+def clicked_box(
+    backend: Backend,
+    sample: str,
+    upload: str | None,
+    name: str,
+    corners: tuple[float, float, float, float],
 ) -> tuple[Any, ...]:
-    """What a click on the photo does: remember a first corner, or make a box with it.
+    """The four numbers for two clicked corners (0..1 of the photo), and where they come from.
 
-    Returns:
-        The corner to remember (``"x,y"`` in 0..1, or nothing), a sentence, the four numbers, and
-        where the box comes from.
+    A box without area is passed on as it is; drawing it says what is wrong.
     """
-    nothing = (gr.skip(),) * 5
     try:
-        width, height = backend.working_copy(
-            backend.photo(sample, upload), name
-        ).original_size  # fmt: skip
-        if not corner:
-            where = f"{x * width:.0f}, {y * height:.0f}"
-            return (f"{x},{y}", markup.note(f"First corner: {where}. Now the opposite one."),
-                    *nothing)  # fmt: skip
-        first_x, first_y = (float(part) for part in corner.split(","))
-        box = (
-            min(x, first_x) * width, min(y, first_y) * height,
-            max(x, first_x) * width, max(y, first_y) * height,
-        )  # fmt: skip
-        checked = checked_box(box, (width, height)).tolist()
-        return ("", "", *(round(v, 1) for v in checked), "my own")
-    except Exception as error:
-        return ("", markup.problem(in_words(error)), *nothing)
+        photo = backend.photo(sample, upload)
+        width, height = backend.working_copy(photo, name).original_size
+    except UserError:
+        return (gr.skip(),) * 5  # there is no photo; the page already says so
+    x1, y1, x2, y2 = corners
+    left, right = sorted((x1 * width, x2 * width))
+    top, bottom = sorted((y1 * height, y2 * height))
+    return (*(max(0.0, round(v, 1)) for v in (left, top, right, bottom)), "my own")
 
 
 _ADDRESS_JS = """(sample, upload, source, x1, y1, x2, y2, seed, count, picked, checkpoint,

@@ -45,13 +45,29 @@ element.addEventListener('click', (event) => {
 });
 """
 
+# The first corner lives on the photo itself: when another photo takes its place it is forgotten.
 _POINT_JS = """
 element.addEventListener('click', (event) => {
   const stage = event.target.closest('.stage');
   if (!stage) return;
   const area = stage.getBoundingClientRect();
-  trigger('select', {x: (event.clientX - area.left) / area.width,
-                     y: (event.clientY - area.top) / area.height});
+  const x = (event.clientX - area.left) / area.width;
+  const y = (event.clientY - area.top) / area.height;
+  if (!stage.dataset.first) {
+    stage.dataset.first = JSON.stringify([x, y]);
+    const dot = document.createElement('span');
+    dot.className = 'corner';
+    dot.style.left = `${100 * x}%`;
+    dot.style.top = `${100 * y}%`;
+    stage.append(dot);
+    const words = stage.parentElement.querySelector('figcaption');
+    if (words) words.textContent = 'First corner set. Now click the opposite one.';
+    return;
+  }
+  const [x1, y1] = JSON.parse(stage.dataset.first);
+  delete stage.dataset.first;
+  stage.querySelector('.corner')?.remove();
+  trigger('select', {x1, y1, x2: x, y2: y});
 });
 """
 
@@ -62,7 +78,7 @@ def pick_grid(value: str = "", **kwargs: Any) -> gr.HTML:
 
 
 def point_view(value: str = "", **kwargs: Any) -> gr.HTML:
-    """A photo figure; ``.select`` tells where it was clicked (``evt.x``, ``evt.y`` in 0..1)."""
+    """A photo figure; ``.select`` tells two clicked corners (``evt.x1`` to ``evt.y2``, 0..1)."""
     return gr.HTML(value, js_on_load=_POINT_JS, **kwargs)
 
 

@@ -9,7 +9,7 @@ import pytest
 from conftest import REPOSITORY
 from PIL import Image
 from playwright.sync_api import Page, expect
-from test_demo_browser import SLOW, drawn_box, open_page, wait_for
+from test_demo_browser import drawn_box, open_page, wait_for
 
 CAT = REPOSITORY / "examples" / "cat.jpg"
 
@@ -136,4 +136,4 @@ def test_a_file_over_the_limit_is_refused_in_words(page, tmp_path):
     big = tmp_path / "big.png"
     big.write_bytes(b"\x89PNG" + bytes(41 * 2**20))
     page.locator("#detect-upload input[type=file]").set_input_files(big)
-    expect(page.get_by_text("exceed the maximum allowed size").first).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("exceed the maximum allowed size").first).to_be_visible()
