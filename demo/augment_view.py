@@ -266,8 +266,10 @@ def show_hold(backend: Backend, request: Request) -> str:
         scene = scene_of(backend, request)
         variants = variants_of(backend, request, scene)
         held = hold(backend.checkpoint_file(request.checkpoint), variants)
-    except Exception:
+    except UserError:
         return ""  # the problem is already said above the grid
+    except Exception as error:
+        return markup.problem(in_words(error))
     return hold_chart(variants, held, scene)
 
 
