@@ -13,15 +13,8 @@ from demo import markup
 from demo.backend import Backend, in_words
 from demo.components import PRIVATE
 from model.checkpoint import read_info
+from model.metrics import MEASURES
 
-MEASURES = {
-    "class_accuracy": "class accuracy",
-    "macro_accuracy": "macro accuracy",
-    "l1_px_224": "L1, pixels of a 224 canvas",
-    "mean_iou": "mean IoU",
-    "iou_50": "IoU at least 0.5",
-    "joint": "joint: class right and IoU at least 0.5",
-}
 LOSSES = {
     "loss": "loss (L1 + 25 x cross-entropy)",
     "l1_px": "L1 of training",

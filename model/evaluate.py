@@ -19,6 +19,7 @@ from model.dataset import LargestObjectDataset, eval_loader
 from model.errors import run_cli
 from model.files import replacing
 from model.metrics import (
+    MEASURES,
     PerImage,
     bootstrap_intervals,
     confusion_matrix,
@@ -29,15 +30,6 @@ from model.metrics import (
 from model.precision import best_device, has_native_bf16
 from model.scoring import Answers, collect_answers
 from model.voc import list_splits, read_split
-
-MEASURES = {
-    "class_accuracy": "class accuracy",
-    "macro_accuracy": "macro accuracy",
-    "l1_px_224": "L1 px @224",
-    "mean_iou": "mean IoU",
-    "iou_50": "IoU >= 0.5",
-    "joint": "joint (class right, IoU >= 0.5)",
-}
 
 
 @dataclass

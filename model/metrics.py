@@ -10,6 +10,14 @@ from model.boxes import paired_iou
 from model.loss import l1_px_at_224
 
 IOU_THRESHOLD = 0.5
+MEASURES = {
+    "class_accuracy": "class accuracy",
+    "macro_accuracy": "macro accuracy",
+    "l1_px_224": "L1 px @224",
+    "mean_iou": "mean IoU",
+    "iou_50": "IoU >= 0.5",
+    "joint": "joint (class right, IoU >= 0.5)",
+}
 
 
 @dataclass(frozen=True)
