@@ -136,16 +136,21 @@ def prediction(config: BenchmarkConfig, folder: Path) -> dict[str, float]:
     return {f"predict_{name}_over_forward": median[name] / median["forward"] for name in files}
 
 
+def report(result: dict[str, float], path: Path | None) -> None:
+    """Print the figures, and write them as JSON where a path is given."""
+    for name, value in result.items():
+        print(f"{name:32} {value:.2f}")
+    if path:
+        path.write_text(json.dumps(result, indent=1) + "\n")
+
+
 def main(config: BenchmarkConfig) -> None:
     """Measure, print, write."""
     with tempfile.TemporaryDirectory() as folder:
         result = prediction(config, Path(folder))
         if not config.skip_training:
             result |= training(config, Path(folder))
-    for name, value in result.items():
-        print(f"{name:32} {value:.2f}")
-    if config.json:
-        config.json.write_text(json.dumps(result, indent=1) + "\n")
+    report(result, config.json)
 
 
 if __name__ == "__main__":

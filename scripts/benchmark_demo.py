@@ -10,7 +10,6 @@
 Whatever is compared runs in turn, and the median is taken.
 """
 
-import json
 import os
 import socket
 import statistics
@@ -32,7 +31,7 @@ import tyro
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
-from benchmark import photo_like, timed  # noqa: E402
+from benchmark import photo_like, report, timed  # noqa: E402
 
 from model import load_detector  # noqa: E402
 
@@ -152,10 +151,7 @@ def main(config: DemoBenchmarkConfig) -> None:
     with tempfile.TemporaryDirectory() as folder:
         result = request_ratios(config, Path(folder))
     result["start_over_imports"] = start_ratio(config.starts)
-    for name, value in result.items():
-        print(f"{name:32} {value:.2f}")
-    if config.json:
-        config.json.write_text(json.dumps(result, indent=1) + "\n")
+    report(result, config.json)
 
 
 if __name__ == "__main__":
