@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from model.augment import AugmentConfig, Pipeline, Sample, photo_seed, working_side
 from model.errors import UserError
@@ -139,6 +139,15 @@ class EpochSampler(Sampler[int]):
         return iter(torch.randperm(self.length, generator=generator).tolist())
 
 
+def stack_channels_last(items: list[tuple]) -> list:
+    """``default_collate``, with the images ``(N, 3, S, S)`` in channels-last memory order.
+
+    It is the order of decoded photos and the one convolutions are fastest in: nothing is turned.
+    """
+    images, *rest = default_collate([(image.permute(1, 2, 0), *item) for image, *item in items])
+    return [images.permute(0, 3, 1, 2), *rest]
+
+
 def train_loader(
     dataset: LargestObjectDataset, batch_size: int, seed: int = 0, num_workers: int = 0
 ) -> DataLoader:
@@ -153,6 +162,7 @@ def train_loader(
         batch_size=batch_size,
         sampler=EpochSampler(len(dataset), seed),
         drop_last=True,
+        collate_fn=stack_channels_last,
         num_workers=num_workers,
         persistent_workers=num_workers > 0,
         worker_init_fn=_leave_the_process_group,
@@ -172,4 +182,6 @@ def eval_loader(
     dataset: LargestObjectDataset, batch_size: int = 64, num_workers: int = 0
 ) -> DataLoader:
     """All images in order, once."""
-    return DataLoader(dataset, batch_size=batch_size, num_workers=num_workers)
+    return DataLoader(
+        dataset, batch_size=batch_size, collate_fn=stack_channels_last, num_workers=num_workers
+    )

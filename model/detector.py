@@ -1,9 +1,10 @@
 """The network: a torchvision ResNet-34 without its last two layers, and a head of 20 + 4 outputs.
 
-Two heads. ``flatten`` is the tutorial's: all 25,088 features of the 7 x 7 map into one linear
+Three heads. ``flatten`` is the tutorial's: all 25,088 features of the 7 x 7 map into one linear
 layer, four sigmoids for the box. ``grid`` keeps geometry until the very end: every cell of a finer
 map proposes a class and a box relative to where it stands, and a softmax over the cells - one for
-the class, one for each side of the box - decides which cells are listened to.
+the class, one for each side of the box - decides which cells are listened to. ``decoupled`` is
+``grid`` with layers of their own for class and box.
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from model.boxes import clip_boxes
 from model.errors import UserError
 from model.voc import VOC_CLASSES
 
-HEADS = ("grid", "flatten")
+HEADS = ("decoupled", "grid", "flatten")
 ATTENTION_SCALE = (
     4.0  # without it the softmaxes stay flat for epochs: a third of all cells is heard
 )
@@ -101,7 +102,8 @@ class GridHead(nn.Module):
     how much it stands for the largest object, and how well it sees each of the four sides. The
     answer is the average over cells under those softmaxes (a soft-argmax, as in DSNT, Nibali et
     al. 2018), so a side can be read where it is seen, and nothing is flattened. In ``eval()`` each
-    side is the weighted median instead of the average.
+    side is a weighted median instead of the average: cells weigh the square root of their softmax
+    times the probability they give the answered class.
     """
 
     def __init__(self, num_classes: int, width: int = 160, dropout: float = 0.2) -> None:
@@ -109,37 +111,79 @@ class GridHead(nn.Module):
         self.num_classes = num_classes
         self.from_layer3 = nn.Conv2d(256, width, 1)
         self.from_layer4 = nn.Conv2d(512, width, 1)
+        self.build(width, dropout)
+
+    def build(self, width: int, dropout: float) -> None:
+        """Layers from the ``(N, width, S/16, S/16)`` features to what the cells say."""
         self.mix = nn.Sequential(
             nn.BatchNorm2d(width), nn.ReLU(),
-            nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(),
-            nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(),
-            nn.Dropout2d(dropout),
+            *conv_block(width), *conv_block(width), nn.Dropout2d(dropout),
         )  # fmt: skip
-        self.predict = nn.Conv2d(width, num_classes + 4 + 1 + 4, 1)
-        nn.init.normal_(self.predict.weight, std=0.01)
-        nn.init.zeros_(self.predict.bias)
+        self.predict = answering(width, self.num_classes + 9)
+
+    def say(self, features: Tensor) -> Tensor:
+        """``(N, C + 9, rows, columns)``: C logits, 4 distances, 1 choice, 4 sides seen."""
+        return self.predict(self.mix(features))
 
     def forward(self, layer3: Tensor, layer4: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Logits ``(N, C)``, box ``(N, 4)`` in units of the canvas, and the cells' own answers."""
         coarse = nn.functional.interpolate(
             self.from_layer4(layer4), size=layer3.shape[-2:], mode="bilinear"
         )
-        cells = self.predict(self.mix(self.from_layer3(layer3) + coarse)).float()
+        cells = self.say(self.from_layer3(layer3) + coarse).float()
         rows, columns = cells.shape[-2:]
         cells = cells.flatten(2)  # (N, C + 9, cells)
         logits, offsets, chosen, seen = cells.split([self.num_classes, 4, 1, 4], dim=1)
         boxes = cell_centers(rows, columns, cells.device).repeat(2, 1) + offsets
         attention = (ATTENTION_SCALE * chosen).softmax(-1)
-        side_attention = (ATTENTION_SCALE * (chosen + seen)).softmax(-1)
+        seen_sides = ATTENTION_SCALE * (chosen + seen)
+        answer = (logits * attention).sum(-1)
         # The mean lets gradients reach the attention; the median is not drawn towards a second
-        # object that part of the cells stand for.
+        # object that part of the cells stand for, so more cells can be heard (the square root),
+        # those that stand for another class less.
         if self.training:
+            side_attention = seen_sides.softmax(-1)
             box = (boxes * side_attention).sum(-1)
         else:
+            agrees = agreement(logits, answer.argmax(1))
+            side_attention = ((seen_sides + agrees.unsqueeze(1)) / 2).softmax(-1)
             box = weighted_median(boxes, side_attention)
-        answer = (logits * attention).sum(-1)
         said = {"logits": logits, "boxes": boxes, "attention": attention.squeeze(1)}
         return answer, box, said | {"side_attention": side_attention}
+
+
+class DecoupledHead(GridHead):
+    """The grid head with a layer of its own for the class and one for the box.
+
+    What tells a cat from a dog is not where it ends (as in YOLOX, Ge et al. 2021).
+    """
+
+    def build(self, width: int, dropout: float) -> None:
+        """See :meth:`GridHead.build`."""
+        self.mix = nn.Sequential(nn.BatchNorm2d(width), nn.ReLU(), *conv_block(width))
+        self.say_class = nn.Sequential(
+            *conv_block(width), nn.Dropout2d(dropout), answering(width, self.num_classes)
+        )
+        self.say_box = nn.Sequential(*conv_block(width), nn.Dropout2d(dropout), answering(width, 9))
+
+    def say(self, features: Tensor) -> Tensor:
+        """See :meth:`GridHead.say`."""
+        mixed = self.mix(features)
+        return torch.cat([self.say_class(mixed), self.say_box(mixed)], dim=1)
+
+
+def conv_block(width: int) -> list[nn.Module]:
+    """3 x 3 convolution, batch norm, ReLU."""
+    convolution = nn.Conv2d(width, width, 3, padding=1, bias=False)
+    return [convolution, nn.BatchNorm2d(width), nn.ReLU()]
+
+
+def answering(width: int, outputs: int) -> nn.Conv2d:
+    """A last layer that begins by saying next to nothing."""
+    layer = nn.Conv2d(width, outputs, 1)
+    nn.init.normal_(layer.weight, std=0.01)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 def cell_centers(rows: int, columns: int, device: torch.device | None = None) -> Tensor:
@@ -148,6 +192,16 @@ def cell_centers(rows: int, columns: int, device: torch.device | None = None) ->
     y = (torch.arange(rows, device=device) + 0.5) / rows
     grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
     return torch.stack([grid_x.flatten(), grid_y.flatten()])
+
+
+def agreement(logits: Tensor, class_id: Tensor) -> Tensor:
+    """``(N, P)``: log of the probability each of P cells gives its photo's class.
+
+    Args:
+        logits: ``(N, C, P)``.
+        class_id: ``(N,)`` int64.
+    """
+    return logits.log_softmax(1)[torch.arange(len(logits), device=logits.device), class_id]
 
 
 def weighted_median(values: Tensor, weights: Tensor) -> Tensor:
@@ -184,7 +238,7 @@ class LargestObjectDetector(
     Args:
         class_names: the C classes; position = class id.
         image_size: side S of the square canvas, a multiple of 32.
-        head: ``"grid"`` or ``"flatten"``.
+        head: ``"decoupled"``, ``"grid"`` or ``"flatten"``.
         backbone_weights: ``"imagenet"`` (torchvision's official ones, downloaded once), ``"none"``,
             or the path of a safetensors file.
     """
@@ -208,9 +262,10 @@ class LargestObjectDetector(
         num_classes = len(self.class_names)
         self._frozen: list[nn.Module] = []
         self.backbone = ResNet34Backbone(backbone_weights)
-        self.head = (
-            GridHead(num_classes) if head == "grid" else FlattenHead(num_classes, image_size)
-        )
+        if head == "flatten":
+            self.head = FlattenHead(num_classes, image_size)
+        else:
+            self.head = (DecoupledHead if head == "decoupled" else GridHead)(num_classes)
 
     def freeze(self, part: str) -> None:
         """Stop ``"stem"`` (conv1 to layer1) or ``"all"`` of the backbone from learning.

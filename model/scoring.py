@@ -65,7 +65,6 @@ def collect_answers(
     for images, (true_xyxy, true_class) in tqdm(
         loader, "evaluating", leave=False, unit="batch", disable=hidden
     ):
-        images = images.contiguous(memory_format=torch.channels_last)
         with accelerator.autocast():
             probabilities, bbox_xyxy = answer(model, images, flip)
         rows = (probabilities.float(), bbox_xyxy.float(), true_class, true_xyxy)

@@ -84,6 +84,19 @@ def test_workers_and_batch_size_change_nothing(dataset):
     assert not torch.equal(alone[:20], alone[20:])
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_batches_lie_channels_last_and_hold_what_the_items_hold(dataset, workers):
+    for loader in (train_loader(dataset, 5, 0, workers), eval_loader(dataset, 5, workers)):
+        order = list(loader.sampler)
+        images, (bbox_xyxy, class_id) = next(iter(loader))
+        assert images.is_contiguous(memory_format=torch.channels_last)
+        for row, index in enumerate(order[:5]):
+            image, (box, label) = dataset[index]
+            assert torch.equal(images[row], image)
+            assert torch.equal(bbox_xyxy[row], box)
+            assert class_id[row] == label
+
+
 def test_every_photo_once_an_epoch_in_an_order_of_its_own(dataset):
     loader = train_loader(dataset, 5)
     orders = []
@@ -127,14 +140,16 @@ def test_processes_share_every_batch_without_overlap(tmp_path):
     script = tmp_path / "indices.py"
     script.write_text(
         "import sys; sys.path.insert(0, '.')\n"
+        "import torch\n"
         "from accelerate import Accelerator, DataLoaderConfiguration\n"
         "from model.dataset import train_loader\n"
         "config = DataLoaderConfiguration(split_batches=True)\n"
         "accelerator = Accelerator(cpu=True, dataloader_config=config)\n"
-        "loader = accelerator.prepare(train_loader(range(26), 8, seed=5))\n"
+        "photos = [(torch.zeros(3, 1, 1), number) for number in range(26)]\n"
+        "loader = accelerator.prepare(train_loader(photos, 8, seed=5))\n"
         "for epoch in (3, 4):\n"
         "    loader.set_epoch(epoch)\n"
-        "    for batch in accelerator.skip_first_batches(loader, 1) if epoch == 4 else loader:\n"
+        "    for _, batch in accelerator.skip_first_batches(loader, 1) if epoch == 4 else loader:\n"
         "        both = accelerator.gather(batch)\n"
         "        accelerator.print('batch', epoch, sorted(both.tolist()))\n"
     )

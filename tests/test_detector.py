@@ -1,10 +1,13 @@
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import nn
 from torchvision.models import resnet34
 
 from model.detector import (
+    GridHead,
     LargestObjectDetector,
+    agreement,
     cell_centers,
     split_outputs,
     weighted_median,
@@ -18,7 +21,7 @@ def grid():
     return LargestObjectDetector(image_size=64).eval()
 
 
-@pytest.mark.parametrize("head", ["grid", "flatten"])
+@pytest.mark.parametrize("head", ["decoupled", "grid", "flatten"])
 @pytest.mark.parametrize("training", [False, True])
 def test_outputs_are_scores_and_corners(head, training):
     model = LargestObjectDetector("abcdefg", 64, head).train(training)
@@ -81,6 +84,45 @@ def test_cells_answer_for_where_they_stand():
 def test_weighted_median(values, weights, median):
     answer = weighted_median(torch.tensor([values]), torch.tensor([weights]))
     assert answer.tolist() == [median]
+
+
+def test_agreement_is_the_log_probability_of_the_answered_class():
+    logits = torch.tensor([[[2.0, 0.0], [0.0, 0.0]], [[0.0, 5.0], [1.0, 5.0]]])  # (N 2, C 2, P 2)
+    expected = logits.softmax(1).log()
+    torch.testing.assert_close(
+        agreement(logits, torch.tensor([0, 1])), torch.stack([expected[0, 0], expected[1, 1]])
+    )
+
+
+def head_that_says(*cells: tuple[int, float, float]) -> GridHead:
+    """A head of 3 classes whose 1 x n cells say: class id, left side (0..1), choice."""
+    head = GridHead(num_classes=3).eval()
+    said = torch.zeros(1, 3 + 4 + 1 + 4, 1, len(cells))
+    centers = cell_centers(1, len(cells))
+    for column, (class_id, left, choice) in enumerate(cells):
+        said[0, class_id, 0, column] = 10.0
+        said[0, 3, 0, column] = left - centers[0, column]
+        said[0, 7, 0, column] = choice
+    head.predict = nn.Module()
+    head.predict.forward = lambda _: said
+    return head
+
+
+@pytest.mark.parametrize(
+    ("cells", "left"),
+    [
+        # The median of what all cells say is 0.8; those of the answered class say 0.1.
+        ([(0, 0.1, 0.3), (1, 0.8, 0.2), (2, 0.9, 0.2)], 0.1),
+        # One cell shouts; its neighbours, which see the same object, outvote it.
+        ([(0, 0.9, 1.0), (0, 0.3, 0.8), (0, 0.3, 0.8), (0, 0.3, 0.8)], 0.3),
+        # A cell that is chosen by far is heard alone.
+        ([(0, 0.9, 9.0), (0, 0.3, 0.0), (0, 0.3, 0.0), (0, 0.3, 0.0)], 0.9),
+    ],
+)
+def test_sides_are_read_from_the_chosen_cells_of_the_answered_class(cells, left):
+    n = len(cells)
+    _, box, _ = head_that_says(*cells)(torch.zeros(1, 256, 1, n), torch.zeros(1, 512, 1, n))
+    assert box[0, 0].item() == pytest.approx(left, abs=1e-5)
 
 
 def test_an_even_grid_answers_with_the_middle(grid):

@@ -14,7 +14,7 @@ from model.predict import Detector
 REPOSITORY_CAT = "examples/cat.jpg"
 
 
-@pytest.mark.parametrize("head", ["grid", "flatten"])
+@pytest.mark.parametrize("head", ["decoupled", "grid", "flatten"])
 def test_maps_for_the_class_and_every_side(head):
     torch.manual_seed(0)
     detector = Detector(LargestObjectDetector(image_size=64, head=head).eval(), device="cpu")

@@ -14,6 +14,7 @@ from conftest import REPOSITORY, assert_clear_error, make_voc, run_command, writ
 
 from model.augment import AugmentConfig
 from model.checkpoint import load_checkpoint, read_info
+from train import clip_gradients
 
 FAST = [
     "--image-size", "64", "--batch-size", "5", "--backbone-weights", "none", "--epochs", "2",
@@ -29,6 +30,16 @@ def train(data, out, *arguments, **options):
 
 def history(out) -> pd.DataFrame:
     return pd.read_csv(out / "history.csv")
+
+
+@pytest.mark.parametrize("limit", [0.0, 1.0, 5.0, 4.99, 100.0])
+def test_gradients_are_clipped_as_by_torch(limit):
+    ours, torchs = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+    for layer in (ours, torchs):
+        layer.weight.grad = torch.tensor([[3.0, 4.0]])  # of length 5; the bias has none
+    clip_gradients(ours, limit)
+    torch.nn.utils.clip_grad_norm_(torchs.parameters(), limit)
+    torch.testing.assert_close(ours.weight.grad, torchs.weight.grad)
 
 
 @pytest.fixture(scope="module")
