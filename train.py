@@ -60,7 +60,7 @@ class TrainConfig:
     augment_file: Annotated[str, tyro.conf.arg(aliases=["--augment"])] = ""
 
     # network
-    head: Literal["decoupled", "grid", "flatten"] = "grid"
+    head: Literal["decoupled", "grid", "flatten"] = "decoupled"
     backbone_weights: str = "imagenet"  # "imagenet", "none", or a safetensors path
     freeze: Literal["none", "stem", "all"] = "stem"  # part of the backbone that does not learn
 
@@ -70,8 +70,8 @@ class TrainConfig:
     label_smoothing: float = 0.0
 
     # optimisation
-    epochs: int = 8
-    small_epochs: int = 5  # the first so many epochs see a smaller canvas, which is faster
+    epochs: int = 14
+    small_epochs: int = 10  # the first so many epochs see a smaller canvas, which is faster
     small_size: int = 160
     batch_size: int = 32  # over all processes together
     optimizer: Literal["adam", "adamw"] = "adamw"

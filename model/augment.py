@@ -94,7 +94,7 @@ class AugmentConfig:
         4.0, 0, 180, "the photo is turned by up to this many degrees, either way"
     )
     zoom: float = _setting(
-        1.35, 1, 4, "width and height are zoomed by up to this factor, in or out; 1 = off"
+        1.5, 1, 4, "width and height are zoomed by up to this factor, in or out; 1 = off"
     )
     brightness: float = _setting(0.3, 0, 1, "brightness factor drawn from 1 ± this")
     contrast: float = _setting(0.3, 0, 1, "contrast factor drawn from 1 ± this")

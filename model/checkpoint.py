@@ -38,7 +38,7 @@ class CheckpointInfo:
 
     class_names: tuple[str, ...] = VOC_CLASSES
     image_size: int = 224
-    head: str = "grid"
+    head: str = "decoupled"
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     config: dict[str, Any] = field(default_factory=dict)

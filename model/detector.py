@@ -103,7 +103,7 @@ class GridHead(nn.Module):
     answer is the average over cells under those softmaxes (a soft-argmax, as in DSNT, Nibali et
     al. 2018), so a side can be read where it is seen, and nothing is flattened. In ``eval()`` each
     side is a weighted median instead of the average: cells weigh the square root of their softmax
-    times the probability they give the answered class.
+    times the chance that they and the answer mean the same class.
     """
 
     def __init__(self, num_classes: int, width: int = 160, dropout: float = 0.2) -> None:
@@ -145,7 +145,7 @@ class GridHead(nn.Module):
             side_attention = seen_sides.softmax(-1)
             box = (boxes * side_attention).sum(-1)
         else:
-            agrees = agreement(logits, answer.argmax(1))
+            agrees = agreement(logits, answer)
             side_attention = ((seen_sides + agrees.unsqueeze(1)) / 2).softmax(-1)
             box = weighted_median(boxes, side_attention)
         said = {"logits": logits, "boxes": boxes, "attention": attention.squeeze(1)}
@@ -194,14 +194,15 @@ def cell_centers(rows: int, columns: int, device: torch.device | None = None) ->
     return torch.stack([grid_x.flatten(), grid_y.flatten()])
 
 
-def agreement(logits: Tensor, class_id: Tensor) -> Tensor:
-    """``(N, P)``: log of the probability each of P cells gives its photo's class.
+def agreement(cell_logits: Tensor, logits: Tensor) -> Tensor:
+    """``(N, P)``: log of the chance that a cell and the answer mean the same class.
 
     Args:
-        logits: ``(N, C, P)``.
-        class_id: ``(N,)`` int64.
+        cell_logits: ``(N, C, P)``, what each of P cells says.
+        logits: ``(N, C)``, the answer.
     """
-    return logits.log_softmax(1)[torch.arange(len(logits), device=logits.device), class_id]
+    both = cell_logits.log_softmax(1) + logits.log_softmax(1).unsqueeze(-1)
+    return both.logsumexp(1)
 
 
 def weighted_median(values: Tensor, weights: Tensor) -> Tensor:
@@ -247,7 +248,7 @@ class LargestObjectDetector(
         self,
         class_names: Sequence[str] = VOC_CLASSES,
         image_size: int = 224,
-        head: str = "grid",
+        head: str = "decoupled",
         backbone_weights: str = "none",
     ) -> None:
         super().__init__()

@@ -18,7 +18,7 @@ from model.errors import UserError
 @pytest.fixture(scope="module")
 def grid():
     torch.manual_seed(0)
-    return LargestObjectDetector(image_size=64).eval()
+    return LargestObjectDetector(image_size=64, head="grid").eval()
 
 
 @pytest.mark.parametrize("head", ["decoupled", "grid", "flatten"])
@@ -86,12 +86,14 @@ def test_weighted_median(values, weights, median):
     assert answer.tolist() == [median]
 
 
-def test_agreement_is_the_log_probability_of_the_answered_class():
-    logits = torch.tensor([[[2.0, 0.0], [0.0, 0.0]], [[0.0, 5.0], [1.0, 5.0]]])  # (N 2, C 2, P 2)
-    expected = logits.softmax(1).log()
-    torch.testing.assert_close(
-        agreement(logits, torch.tensor([0, 1])), torch.stack([expected[0, 0], expected[1, 1]])
-    )
+def test_agreement_is_the_log_chance_of_the_same_class():
+    # Two photos, two classes, two cells; the probabilities that their logits stand for.
+    cells = torch.tensor([[[0.9, 0.5], [0.1, 0.5]], [[0.2, 1e-9], [0.8, 1.0]]])
+    answer = torch.tensor([[0.7, 0.3], [0.0001, 0.9999]])
+    expected = [[0.9 * 0.7 + 0.1 * 0.3, 0.5], [0.2 * 0.0001 + 0.8 * 0.9999, 0.9999]]
+    agreed = agreement(cells.log() + 3, answer.log() - 2).exp()  # a shift is no matter to a softmax
+    torch.testing.assert_close(agreed, torch.tensor(expected))
+    assert agreement(torch.tensor([[[99.0], [-99.0]]]), torch.tensor([[-99.0, 99.0]])).isfinite()
 
 
 def head_that_says(*cells: tuple[int, float, float]) -> GridHead:
@@ -123,6 +125,13 @@ def test_sides_are_read_from_the_chosen_cells_of_the_answered_class(cells, left)
     n = len(cells)
     _, box, _ = head_that_says(*cells)(torch.zeros(1, 256, 1, n), torch.zeros(1, 512, 1, n))
     assert box[0, 0].item() == pytest.approx(left, abs=1e-5)
+
+
+def test_the_box_learns_without_the_layers_of_the_class():
+    model = LargestObjectDetector(image_size=64, head="decoupled")
+    split_outputs(model(torch.randn(2, 3, 64, 64)))[1].sum().backward()
+    assert not any(p.grad.any() for p in model.head.say_class.parameters())
+    assert all(p.grad.any() for p in model.head.say_box[-1].parameters())
 
 
 def test_an_even_grid_answers_with_the_middle(grid):
