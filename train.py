@@ -29,18 +29,19 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from model import plots
+from model.assignment import Targets, pad_targets
 from model.augment import AugmentConfig
 from model.checkpoint import CheckpointInfo, library_versions, save_checkpoint
-from model.dataset import LargestObjectDataset, eval_loader, train_loader
-from model.detector import LargestObjectDetector, split_outputs
+from model.dataset import DetectionDataset, eval_loader, train_loader
+from model.detector import LargestObjectDetector
 from model.ema import WeightAverage
 from model.errors import UserError, run_cli
 from model.files import replacing
 from model.launch import start_missing_processes
-from model.loss import all_objects_loss, detection_loss
+from model.loss import answer_loss, cells_loss
 from model.metrics import summarize
 from model.precision import best_device, has_native_bf16
-from model.scoring import collect_answers
+from model.scoring import collect_predictions
 from model.voc import VocSplit, read_split
 
 
@@ -60,13 +61,13 @@ class TrainConfig:
     augment_file: Annotated[str, tyro.conf.arg(aliases=["--augment"])] = ""
 
     # network
-    head: Literal["decoupled", "grid", "flatten"] = "decoupled"
+    head: Literal["pyramid", "decoupled", "flatten"] = "pyramid"
     backbone_weights: str = "imagenet"  # "imagenet", "none", or a safetensors path
     freeze: Literal["none", "stem", "all"] = "stem"  # part of the backbone that does not learn
 
     # loss: L1 + 25 x cross-entropy, plus
-    all_objects_weight: float = 0.5  # cells inside any annotated object answer for that object
-    giou_weight: float = 0.0
+    cells_weight: float = 0.5  # of what the cells are asked for; 0 gives the tutorial's loss
+    negatives: float = 0.1  # windows without any object, as a share of the photos of an epoch
     label_smoothing: float = 0.0
 
     # optimisation
@@ -148,10 +149,10 @@ def main(config: TrainConfig) -> None:
         row = train_one_epoch(run, loader, epoch, stop)
         metrics: dict[str, Any] = {}
         if val_loader and ((epoch + 1) % config.eval_every == 0 or epoch + 1 == config.epochs):
-            answers = collect_answers(
+            predictions = collect_predictions(
                 average.model, val_loader, accelerator, config.image_size, progress=config.progress
             )
-            metrics = {"split": config.val_split, **summarize(answers.scores())}
+            metrics = {"split": config.val_split, **summarize(predictions.scores())}
             row |= {f"val_{key}": value for key, value in metrics.items() if key != "split"}
         accelerator.print(table_row(row), flush=True)
         run.history.append(row)
@@ -164,7 +165,7 @@ def main(config: TrainConfig) -> None:
 
     if accelerator.is_main_process:
         shown = val or build_dataset(config, train_split, train=False)
-        entries = plots.ask_spread(average.model, shown, accelerator.device)
+        entries = plots.predict_spread(average.model, shown, accelerator.device)
         plots.picture_sheet(entries, out / "predictions.png")
         accelerator.print(f"wrote {out}/: best.safetensors, last.safetensors, history.csv, plots")
     accelerator.end_training()
@@ -264,20 +265,18 @@ def train_one_epoch(
         disable=not (config.progress and accelerator.is_main_process),
     )  # fmt: skip
     started, seconds_before, images_before = time.perf_counter(), sums.seconds, sums.images
-    for images, (bbox_xyxy, class_id), *objects in bar:
+    for images, target_dicts in bar:
         # Dropout depends on seed, step and process alone, so that resuming repeats it.
         torch.manual_seed(hash((config.seed, run.step, accelerator.process_index)))
+        targets = pad_targets(target_dicts)
         if epoch < config.small_epochs:
-            images = shrink(images, config.small_size)
-        outputs, cells = run.model(images, return_cells=True)
-        terms = detection_loss(
-            outputs, bbox_xyxy, class_id, config.image_size,
-            config.giou_weight, config.label_smoothing,
-        )  # fmt: skip
-        loss = terms.total
-        if objects and cells:
-            extra = all_objects_loss(cells, objects[0], config.image_size)
-            loss = loss + config.all_objects_weight * extra
+            images, targets = shrink(images, targets, config.small_size)
+        output = run.model(images)
+        answer = answer_loss(output, targets, images.shape[-1], config.label_smoothing)
+        loss = answer.total
+        if output.cells and config.cells_weight:
+            cells = cells_loss(output.cells, targets, images.shape[-1])
+            loss = loss + config.cells_weight * cells.total
         if not math.isfinite(loss.item()):
             raise UserError(
                 f"the loss became {loss.item()} in epoch {epoch + 1}. Lower --lr (now"
@@ -294,9 +293,9 @@ def train_one_epoch(
         n = len(images)
         sums.images += n
         sums.loss += n * loss.item()
-        sums.l1_px += n * terms.l1_px.item()
-        sums.cross_entropy += n * terms.cross_entropy.item()
-        sums.right += (split_outputs(outputs)[0].argmax(1) == class_id).sum().item()
+        sums.l1_px += n * answer.l1_px.item()
+        sums.cross_entropy += n * answer.cross_entropy.item()
+        sums.right += (output.logits.argmax(1) == targets.labels[:, 0]).sum().item()
         elapsed = time.perf_counter() - started
         sums.seconds = seconds_before + elapsed
         speed = (sums.images - images_before) * accelerator.num_processes / elapsed
@@ -344,15 +343,14 @@ def build_accelerator(config: TrainConfig) -> Accelerator:
     )
 
 
-def build_dataset(config: TrainConfig, split: VocSplit, train: bool) -> LargestObjectDataset:
+def build_dataset(config: TrainConfig, split: VocSplit, train: bool) -> DetectionDataset:
     """The photos of one split, augmented for training."""
-    return LargestObjectDataset(
+    return DetectionDataset(
         split,
         config.image_size,
         config.augment if train else None,
         config.seed,
         Path(config.cache_dir) if config.cache_dir else None,
-        all_objects=train and config.all_objects_weight > 0,
         progress=config.progress,
     )
 
@@ -429,9 +427,11 @@ def load_state(out: Path, config: TrainConfig) -> dict[str, Any] | None:
     return state
 
 
-def shrink(images: torch.Tensor, side: int) -> torch.Tensor:
-    """The batch on a smaller canvas; boxes stay in pixels of the full one."""
-    return F.interpolate(images, (side, side), mode="bilinear", antialias=True)
+def shrink(images: torch.Tensor, targets: Targets, side: int) -> tuple[torch.Tensor, Targets]:
+    """The batch, boxes and all, on a smaller canvas."""
+    scale = side / images.shape[-1]
+    smaller = F.interpolate(images, (side, side), mode="bilinear", antialias=True)
+    return smaller, targets._replace(boxes=targets.boxes * scale)
 
 
 def settings(config: TrainConfig) -> dict[str, Any]:

@@ -7,9 +7,9 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from model.classes import VOC_CLASSES
     from model.errors import UserError
     from model.predict import Detection, Detector, load_detector
-    from model.voc import VOC_CLASSES
 
 __all__ = ["VOC_CLASSES", "Detection", "Detector", "UserError", "load_detector"]
 
@@ -18,7 +18,7 @@ _HOME = {
     "Detector": "model.predict",
     "load_detector": "model.predict",
     "UserError": "model.errors",
-    "VOC_CLASSES": "model.voc",
+    "VOC_CLASSES": "model.classes",
 }
 
 

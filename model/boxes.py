@@ -9,6 +9,8 @@ import math
 import torch
 from torch import Tensor
 
+BoxXyxy = tuple[float, float, float, float]
+
 
 def rotate_boxes(
     bbox_xyxy: Tensor, angle: float, canvas_size: tuple[int, int], rule: str = "hull"

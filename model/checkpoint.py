@@ -1,5 +1,6 @@
 """Checkpoints: half-precision safetensors whose header says everything needed to use them."""
 
+import dataclasses
 import json
 import struct
 from dataclasses import dataclass, field
@@ -11,10 +12,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from model.augment import IMAGENET_MEAN, IMAGENET_STD
+from model.calibration import Calibration
+from model.classes import VOC_CLASSES
 from model.detector import LargestObjectDetector
 from model.errors import UserError
 from model.files import replacing
-from model.voc import VOC_CLASSES
 
 CHECKPOINT_FOLDER = Path(__file__).resolve().parent.parent / "checkpoints"
 DEFAULT_CHECKPOINT = CHECKPOINT_FOLDER / "largest-object-resnet34.safetensors"
@@ -28,12 +30,13 @@ class CheckpointInfo:
     Attributes:
         class_names: position = class id.
         image_size: side of the square canvas in pixels.
-        head: ``grid`` or ``flatten``.
+        head: one of :data:`model.detector.HEADS`.
         mean, std: normalisation of RGB in 0..1.
         config: all training settings.
         metrics: scores of these weights and the split they were measured on.
         history: one dict an epoch.
         versions: of the libraries it was trained with.
+        calibration: how evidence becomes a score; ``None`` if nobody fitted one.
     """
 
     class_names: tuple[str, ...] = VOC_CLASSES
@@ -45,6 +48,7 @@ class CheckpointInfo:
     metrics: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
+    calibration: Calibration | None = None
 
 
 def save_checkpoint(path: str | Path, model: LargestObjectDetector, info: CheckpointInfo) -> None:
@@ -53,7 +57,7 @@ def save_checkpoint(path: str | Path, model: LargestObjectDetector, info: Checkp
         name: (t.half() if t.is_floating_point() else t).contiguous().cpu()
         for name, t in model.state_dict().items()
     }
-    metadata = {"format": FORMAT, "info": json.dumps(info.__dict__)}
+    metadata = {"format": FORMAT, "info": json.dumps(dataclasses.asdict(info))}
     with replacing(path) as temporary:
         save_file(tensors, temporary, metadata)
 
@@ -83,6 +87,8 @@ def read_info(path: str | Path) -> CheckpointInfo:
         values = json.loads(metadata["info"])
         for name in ("class_names", "mean", "std"):
             values[name] = tuple(values[name])
+        if values.get("calibration"):
+            values["calibration"] = Calibration.from_plain(values["calibration"])
         return CheckpointInfo(**values)
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: its description cannot be read ({error}).") from None

@@ -4,9 +4,11 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
@@ -15,16 +17,14 @@ from model.errors import UserError
 from model.pixel_cache import PixelCache
 from model.voc import VocSplit, objects_of
 
-MAX_OBJECTS = 20
-SEEN_AS_OBJECT = 0.3  # other objects cut below this share are nobody's answer
+SEEN_AS_OBJECT = 0.3  # other objects cut below this share are no longer there to find
 
 
 class LargestObjectDataset(Dataset):
-    """``dataset[i] -> (image, (bbox_xyxy, class_id))``.
+    """``dataset[i] -> (image, (bbox_xyxy, class_id))``, as the tutorial has it.
 
     image float32 ``(3, S, S)`` normalised; bbox_xyxy float32 ``(4,)`` in pixels of the S canvas;
-    class_id int64. With ``all_objects`` a third item follows: float32 ``(20, 5)``, class id and box
-    of every object that is not difficult, largest first, padded with class -1.
+    class_id int64.
 
     What is drawn for a photo depends on ``seed``, the epoch and the photo alone: not on the batch
     size, the number of workers or processes, or on what came before.
@@ -35,7 +35,6 @@ class LargestObjectDataset(Dataset):
         augment: ``None`` is no augmentation.
         seed: of the augmentation.
         cache_dir: see :class:`model.pixel_cache.PixelCache`.
-        all_objects: see above.
         progress: show a bar while the cache is built.
     """
 
@@ -46,7 +45,6 @@ class LargestObjectDataset(Dataset):
         augment: AugmentConfig | None = None,
         seed: int = 0,
         cache_dir: Path | None = None,
-        all_objects: bool = False,
         progress: bool = True,
     ) -> None:
         self.class_names = split.class_names
@@ -54,8 +52,7 @@ class LargestObjectDataset(Dataset):
         self.frame: pd.DataFrame = split.frame
         self.pipeline = Pipeline(augment or AugmentConfig.none(), image_size)
         self.seed = seed
-        self.all_objects = all_objects
-        self.targets = [_boxes_and_classes(r, split.class_names) for r in split.frame.itertuples()]
+        self.objects = [_annotated(row, split.class_names) for row in split.frame.itertuples()]
         self.cache = PixelCache(self.files, working_side(image_size), cache_dir, progress)
         # Shared memory: workers that live for several epochs see the epoch change, and we see what
         # they counted. One row a photo, so that no two workers write to the same place.
@@ -75,50 +72,71 @@ class LargestObjectDataset(Dataset):
     def __len__(self) -> int:
         return len(self.files)
 
-    def __getitem__(self, index: int) -> tuple:
-        sample, class_ids = self.sample(index)
-        item = (sample.image, (sample.bbox_xyxy[0], class_ids[0]))
-        return (*item, _padded_objects(sample, class_ids)) if self.all_objects else item
+    def __getitem__(self, index: int) -> tuple[Tensor, Any]:
+        sample, labels = self.sample(index)
+        return sample.image, (sample.bbox_xyxy[0], labels[0])
 
     def sample(self, index: int) -> tuple[Sample, Tensor]:
         """The augmented photo with its boxes, and their class ids ``(N,)``; row 0 the target."""
-        image, boxes, class_ids = self.photo(index)
+        image, boxes, labels = self.photo(index)
         sample = self.pipeline(image, boxes, self.photo_seed(index))
         self._lost[index] = torch.tensor([sample.redraws > 0, sample.gave_up])
-        return sample, class_ids
+        return sample, labels
 
-    def photo(self, index: int) -> tuple:
+    def photo(self, index: int) -> tuple[Image.Image, Tensor, Tensor]:
         """What goes into the pipeline: RGB photo, boxes ``(N, 4)`` in its pixels, class ids."""
         image = self.cache[index]
-        boxes, class_ids, (width, height) = self.targets[index]
-        scale = torch.tensor([image.width / width, image.height / height]).repeat(2)
-        return image, boxes * scale, class_ids
+        known = self.objects[index]
+        scale = torch.tensor([image.width / known.width, image.height / known.height]).repeat(2)
+        return image, known.boxes * scale, known.labels
 
     def photo_seed(self, index: int) -> int:
         """Seed of this photo in this epoch; the trace of it with this seed is what trains."""
         return photo_seed(self.seed, int(self._epoch), self.files[index].name)
 
 
-def _boxes_and_classes(row, class_names: tuple[str, ...]) -> tuple[Tensor, Tensor, tuple[int, int]]:
+class DetectionDataset(LargestObjectDataset):
+    """``dataset[i] -> (image, target)``, as torchvision's detection models take them.
+
+    The target holds every object that is not difficult, the largest first: ``boxes`` float32
+    ``(N, 4)`` in pixels of the canvas, ``labels`` int64 ``(N,)``. Objects that the augmentation
+    pushed out of the picture are left out, apart from the largest, which always stays first.
+    """
+
+    def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Tensor]]:
+        sample, labels = self.sample(index)
+        kept = sample.visible >= SEEN_AS_OBJECT
+        kept[0] = True
+        target = {"boxes": sample.bbox_xyxy[kept], "labels": labels[kept]}
+        return sample.image, target
+
+
+class Annotated(NamedTuple):
+    """Objects of a photo that are not difficult, the largest first.
+
+    Attributes:
+        boxes: ``(N, 4)`` float32 in pixels of the original photo.
+        labels: ``(N,)`` int64 class ids.
+        width, height: of the original photo in pixels.
+    """
+
+    boxes: Tensor
+    labels: Tensor
+    width: int
+    height: int
+
+
+def _annotated(row: Any, class_names: tuple[str, ...]) -> Annotated:
     objects = [o for o in objects_of(row) if not o.difficult]
     objects.sort(key=lambda o: -o.area)  # stable: ties stay in file order, as in VocImage.largest
     try:
-        class_ids = torch.tensor([class_names.index(o.class_name) for o in objects])
+        labels = torch.tensor([class_names.index(o.class_name) for o in objects])
     except ValueError as error:
         raise UserError(
             f"{row.file_name}: {error}. The classes are: {', '.join(class_names)}."
         ) from None
     boxes = torch.tensor([o.bbox_xyxy for o in objects], dtype=torch.float32)
-    return boxes, class_ids, (row.width, row.height)
-
-
-def _padded_objects(sample: Sample, class_ids: Tensor) -> Tensor:
-    kept = sample.visible >= SEEN_AS_OBJECT
-    kept[0] = True
-    rows = torch.cat([class_ids[:, None].float(), sample.bbox_xyxy], dim=1)[kept][:MAX_OBJECTS]
-    padded = torch.full((MAX_OBJECTS, 5), -1.0)
-    padded[: len(rows)] = rows
-    return padded
+    return Annotated(boxes, labels, row.width, row.height)
 
 
 class EpochSampler(Sampler[int]):
@@ -139,13 +157,16 @@ class EpochSampler(Sampler[int]):
         return iter(torch.randperm(self.length, generator=generator).tolist())
 
 
-def stack_channels_last(items: list[tuple]) -> list:
-    """``default_collate``, with the images ``(N, 3, S, S)`` in channels-last memory order.
+def collate(items: list[tuple[Tensor, Any]]) -> tuple[Tensor, Any]:
+    """``(image, target)`` of each item -> images ``(N, 3, S, S)`` and the targets.
 
-    It is the order of decoded photos and the one convolutions are fastest in: nothing is turned.
+    Targets that are dicts stay a list, since photos hold different numbers of objects; others are
+    stacked. The images lie channels-last in memory: it is the order of decoded photos and the one
+    convolutions are fastest in, so nothing is turned.
     """
-    images, *rest = default_collate([(image.permute(1, 2, 0), *item) for image, *item in items])
-    return [images.permute(0, 3, 1, 2), *rest]
+    images = torch.stack([image.permute(1, 2, 0) for image, _ in items]).permute(0, 3, 1, 2)
+    targets = [target for _, target in items]
+    return images, targets if isinstance(targets[0], dict) else default_collate(targets)
 
 
 def train_loader(
@@ -162,7 +183,7 @@ def train_loader(
         batch_size=batch_size,
         sampler=EpochSampler(len(dataset), seed),
         drop_last=True,
-        collate_fn=stack_channels_last,
+        collate_fn=collate,
         num_workers=num_workers,
         persistent_workers=num_workers > 0,
         worker_init_fn=_leave_the_process_group,
@@ -182,6 +203,4 @@ def eval_loader(
     dataset: LargestObjectDataset, batch_size: int = 64, num_workers: int = 0
 ) -> DataLoader:
     """All images in order, once."""
-    return DataLoader(
-        dataset, batch_size=batch_size, collate_fn=stack_channels_last, num_workers=num_workers
-    )
+    return DataLoader(dataset, batch_size=batch_size, collate_fn=collate, num_workers=num_workers)

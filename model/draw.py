@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
-from model.voc import VOC_CLASSES
+from model.classes import VOC_CLASSES
 
 TRUTH_COLOUR = (255, 255, 255)
 _GOLDEN_ANGLE = 0.61803398875

@@ -1,8 +1,8 @@
-"""Why the detector answers as it does: Grad-CAM for the class and for each side of the box.
+"""Why the detector answers as it does: where the box was read from, and what speaks for the class.
 
-Grad-CAM (Selvaraju et al. 2017): the channels of the last convolutional map, weighted by how much
-each of them moves one output, summed over channels. For a class only what speaks *for* it counts
-(ReLU); for a side of the box both directions do (absolute value), since a side has no "more".
+The box: the detector's own attention over the photo. The class: Grad-CAM (Selvaraju et al. 2017),
+the channels of the last convolutional map, weighted by how much each of them moves the logit of the
+predicted class, summed over channels; only what speaks *for* the class counts (ReLU).
 """
 
 import numpy as np
@@ -12,40 +12,31 @@ from torch import Tensor
 from model.images import LoadedImage
 from model.predict import Detector
 
-TARGETS = ("class", "left", "top", "right", "bottom")
+TARGETS = ("class", "box")
 
 
-def grad_cam(detector: Detector, photo: LoadedImage) -> dict[str, np.ndarray]:
-    """Heat maps of all :data:`TARGETS`: float32 ``(S / 32, S / 32)`` in 0..1 over the whole photo.
+def explain(detector: Detector, photo: LoadedImage) -> dict[str, np.ndarray]:
+    """Heat maps of :data:`TARGETS` over the whole photo, float32 ``(rows, columns)`` in 0..1.
 
-    The gradients stop at ``layer4``, so this costs little more than one prediction.
+    The gradients stop at ``layer4``, so this costs little more than one prediction. Heads without
+    cells have no map of the box.
     """
     model = detector.model
     images = detector.preprocess(photo.image).unsqueeze(0).to(detector.device)
     with torch.no_grad():
-        layer3, layer4 = model.backbone(images.contiguous(memory_format=torch.channels_last))
-    layer4.requires_grad_()
+        features = model.backbone(images.contiguous(memory_format=torch.channels_last))
+    layer4 = features.layer4.requires_grad_()
     with torch.enable_grad():
-        logits, box, cells = model.head(layer3, layer4)
-        if cells is not None:
-            # What predicts is a median, which listens to one cell; the average it stands for
-            # listens to all of them and has useful gradients.
-            box = (cells["boxes"] * cells["side_attention"]).sum(-1)
-        outputs = [logits[0].max(), *box[0]]
-        maps = [_cam(output, layer4) for output in outputs]
-    maps = [maps[0].clamp(min=0), *(m.abs() for m in maps[1:])]
-    return {
-        name: _stretched(m).cpu().numpy().astype(np.float32)
-        for name, m in zip(TARGETS, maps, strict=True)
-    }
-
-
-def _cam(output: Tensor, features: Tensor) -> Tensor:
-    (gradient,) = torch.autograd.grad(output, features, retain_graph=True)
+        output = model.head(features._replace(layer4=layer4))
+        (gradient,) = torch.autograd.grad(output.logits[0].max(), layer4)
     weights = gradient.mean(dim=(2, 3), keepdim=True)
-    return (weights * features).sum(dim=1)[0].detach()
+    maps = {"class": (weights * layer4).sum(dim=1)[0].clamp(min=0)}
+    if output.cells:
+        maps["box"] = output.cells.attention_map()[0]
+    return {name: _stretched(heat.detach()) for name, heat in maps.items()}
 
 
-def _stretched(heat: Tensor) -> Tensor:
+def _stretched(heat: Tensor) -> np.ndarray:
     low, high = heat.min(), heat.max()
-    return (heat - low) / (high - low) if high > low else torch.zeros_like(heat)
+    stretched = (heat - low) / (high - low) if high > low else torch.zeros_like(heat)
+    return stretched.float().cpu().numpy()

@@ -1,10 +1,9 @@
-"""The tutorial's loss, and the one optional term that ``val`` rewarded.
+"""The tutorial's loss on the 20 + 4 numbers, and what is asked of the cells they come from.
 
 ``loss = L1 + 25 x cross-entropy``: L1 is the mean over the four coordinates in pixels of a 224
-canvas; the 25 multiplies the cross-entropy.
+canvas; the 25 multiplies the cross-entropy. The terms of the cells are an addition of ours.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -12,20 +11,45 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import generalized_box_iou_loss
 
-from model.detector import cell_centers, split_outputs
+from model.assignment import Targets, assign_cells
+from model.grouping import pairwise_iou
+from model.outputs import Cells, DetectorOutput
 
 CLASS_WEIGHT = 25.0
 REFERENCE_SIZE = 224
+NEGATIVE_POWER = 2.0  # cells that are right to say no weigh their own score to this power
+CHOICE_POWER = 3.0  # how much better a tight box is for the choice than a loose one
 
 
 @dataclass(frozen=True)
-class LossTerms:
-    """``total`` to minimise, and its parts: ``l1_px`` in pixels @224, ``cross_entropy``, extras."""
+class AnswerLoss:
+    """The tutorial's: ``total = l1_px + 25 * cross_entropy``; L1 in pixels @224."""
 
     total: Tensor
     l1_px: Tensor
     cross_entropy: Tensor
-    extra: Tensor
+
+
+@dataclass(frozen=True)
+class CellsLoss:
+    """What the cells are asked for, averaged over the cells that answer for an object.
+
+    Attributes:
+        quality: varifocal loss of the class scores.
+        giou: ``1 - GIoU`` of the boxes.
+        l1_px: mean absolute error of their corners, pixels @224.
+        choice: minus the log of how good a box the choice leads to.
+    """
+
+    quality: Tensor
+    giou: Tensor
+    l1_px: Tensor
+    choice: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """In the balance of the tutorial's loss."""
+        return self.l1_px + CLASS_WEIGHT * (self.quality + 2 * self.giou + self.choice)
 
 
 def l1_px_at_224(bbox_xyxy: Tensor, target_xyxy: Tensor, image_size: int) -> Tensor:
@@ -33,65 +57,64 @@ def l1_px_at_224(bbox_xyxy: Tensor, target_xyxy: Tensor, image_size: int) -> Ten
     return (bbox_xyxy - target_xyxy).abs().mean(dim=1) * (REFERENCE_SIZE / image_size)
 
 
-def detection_loss(
-    outputs: Tensor,
-    target_xyxy: Tensor,
-    target_class: Tensor,
-    image_size: int,
-    giou_weight: float = 0.0,
-    label_smoothing: float = 0.0,
-) -> LossTerms:
-    """``l1_px + 25 * ce`` (plus ``giou_weight * (1 - GIoU)``, off by default).
+def answer_loss(
+    output: DetectorOutput, targets: Targets, image_size: int, label_smoothing: float = 0.0
+) -> AnswerLoss:
+    """``l1_px + 25 * ce`` of the answer against the largest object, averaged over N images.
 
     Args:
-        outputs: ``(N, C + 4)`` from the detector in ``train()`` mode.
-        target_xyxy: ``(N, 4)`` float32, pixels of the ``image_size`` canvas.
-        target_class: ``(N,)`` int64.
-        image_size: side of the canvas.
-        giou_weight: weight of the generalised IoU loss (Rezatofighi et al. 2019).
+        output: from the detector in ``train()`` mode.
+        targets: the largest object comes first; images without one do not count.
+        image_size: side of the canvas in pixels.
         label_smoothing: of the cross-entropy.
     """
-    logits, bbox_xyxy = split_outputs(outputs)
-    l1_px = l1_px_at_224(bbox_xyxy, target_xyxy, image_size).mean()
-    cross_entropy = F.cross_entropy(logits, target_class, label_smoothing=label_smoothing)
-    extra = torch.zeros_like(l1_px)
-    if giou_weight:
-        extra = giou_weight * generalized_box_iou_loss(bbox_xyxy, target_xyxy, reduction="mean")
-    return LossTerms(l1_px + CLASS_WEIGHT * cross_entropy + extra, l1_px, cross_entropy, extra)
+    labels = targets.labels[:, 0]
+    some = (labels >= 0).float()
+    count = some.sum().clamp(min=1)
+    l1_px = (l1_px_at_224(output.boxes, targets.boxes[:, 0], image_size) * some).sum() / count
+    cross_entropy = F.cross_entropy(
+        output.logits, labels, ignore_index=-1, reduction="sum", label_smoothing=label_smoothing
+    )
+    cross_entropy = cross_entropy / count
+    return AnswerLoss(l1_px + CLASS_WEIGHT * cross_entropy, l1_px, cross_entropy)
 
 
-def all_objects_loss(cells: dict[str, Tensor], objects: Tensor, image_size: int) -> Tensor:
-    """Every cell inside *any* annotated object must answer for that object.
+def cells_loss(cells: Cells, targets: Targets, image_size: int) -> CellsLoss:
+    """All annotated objects, not the largest alone, teach the cells; see :class:`CellsLoss`."""
+    assignment = assign_cells(cells, targets)
+    image_index, cell_index = torch.nonzero(assignment.owner >= 0, as_tuple=True)
+    owner = assignment.owner[image_index, cell_index]
+    weight = assignment.quality[image_index, cell_index]
+    total_weight = weight.sum().clamp(min=1.0)
+    true_quality = torch.zeros_like(cells.logits)
+    true_quality[image_index, cell_index, targets.labels[image_index, owner]] = weight
+    quality = varifocal_loss(cells.logits, true_quality).sum() / total_weight
+    boxes, true_boxes = cells.boxes[image_index, cell_index], targets.boxes[image_index, owner]
+    giou = (generalized_box_iou_loss(boxes, true_boxes) * weight).sum() / total_weight
+    l1_px = (l1_px_at_224(boxes, true_boxes, image_size) * weight).sum() / total_weight
+    return CellsLoss(quality, giou, l1_px, choice_loss(cells, targets))
 
-    The largest object alone says nothing of VOC's other boxes. A cell whose centre lies in several
-    of them belongs to the smallest (as in FCOS). Same balance as the main loss, averaged over the
-    cells in use: ``l1_px + 25 * (ce + (1 - GIoU) + choice)``, where ``choice`` is minus the log of
-    how much of the softmax that chooses among cells lies inside the largest object.
 
-    Args:
-        cells: from ``detector(images, return_cells=True)``.
-        objects: ``(N, K, 5)``: class id and ``xyxy`` in pixels of the canvas, the target in row 0;
-            class -1 pads.
-        image_size: side of the canvas.
+def varifocal_loss(logits: Tensor, quality: Tensor) -> Tensor:
+    """Binary cross-entropy with soft targets (VarifocalNet, Zhang et al. 2021), elementwise.
+
+    A cell that should say yes weighs its target, one that should say no its own score squared, so
+    that the thousands of easy ones do not drown the rest.
     """
-    grid = math.isqrt(cells["logits"].shape[-1])
-    centers = cell_centers(grid, grid, objects.device) * image_size  # (2, P)
-    class_ids, boxes = objects[..., 0], objects[..., 1:]
-    x1, y1, x2, y2 = (boxes[..., i : i + 1] for i in range(4))  # each (N, K, 1)
-    inside = (centers[0] > x1) & (centers[0] < x2) & (centers[1] > y1) & (centers[1] < y2)
-    inside &= (class_ids >= 0).unsqueeze(-1)
-    area = ((x2 - x1) * (y2 - y1)).expand_as(inside).masked_fill(~inside, float("inf"))
-    smallest, owner = area.min(dim=1)  # (N, P)
-    image_index, cell_index = torch.nonzero(torch.isfinite(smallest), as_tuple=True)
-    if not len(image_index):
-        return cells["logits"].sum() * 0
-    owner = owner[image_index, cell_index]
-    logits = cells["logits"][image_index, :, cell_index]
-    predicted = cells["boxes"][image_index, :, cell_index] * image_size
-    target = boxes[image_index, owner]
-    cross_entropy = F.cross_entropy(logits, class_ids[image_index, owner].long())
-    l1_px = l1_px_at_224(predicted, target, image_size).mean()
-    giou = generalized_box_iou_loss(predicted, target, reduction="mean")
-    heard = (cells["attention"] * inside[:, 0]).sum(-1)
-    choice = -heard.clamp(min=1e-4).log().mean()
-    return l1_px + CLASS_WEIGHT * (cross_entropy + giou + choice)
+    negative_weight = logits.detach().sigmoid() ** NEGATIVE_POWER
+    weight = torch.where(quality > 0, quality, negative_weight)
+    return F.binary_cross_entropy_with_logits(logits, quality, weight, reduction="none")
+
+
+def choice_loss(cells: Cells, targets: Targets) -> Tensor:
+    """Minus the log of the mean IoU (cubed) with the largest object that the choice leads to.
+
+    It needs no assignment: whichever cells have a good box of the largest object should be chosen.
+    Images without an object do not count.
+    """
+    overlap = pairwise_iou(targets.boxes[:, :1], cells.boxes.detach()).squeeze(1) ** CHOICE_POWER
+    # Early on no box is any good; what counts is how the choice compares with the best there is.
+    reachable = overlap.amax(dim=1).clamp(min=1e-6)
+    surprise = -((cells.choice * overlap).sum(dim=1) / reachable).clamp(min=1e-4).log()
+    some = (targets.labels[:, 0] >= 0).float()
+    return (surprise * some).sum() / some.sum().clamp(min=1)

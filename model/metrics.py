@@ -1,6 +1,9 @@
 """Scores of largest-object detection, from predictions kept one row an image."""
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +13,7 @@ from model.boxes import paired_iou
 from model.loss import l1_px_at_224
 
 IOU_THRESHOLD = 0.5
+SIZE_EDGES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
 MEASURES = {
     "class_accuracy": "class accuracy",
     "macro_accuracy": "macro accuracy",
@@ -96,20 +100,55 @@ def bootstrap_intervals(
     }
 
 
-def per_class_scores(scores: PerImage, class_names: tuple[str, ...]) -> list[dict[str, object]]:
-    """One row a class that occurs: its images, and their mean scores."""
-    rows = []
-    for class_id, name in enumerate(class_names):
-        mine = scores.true_class == class_id
-        if mine.any():
-            rows.append({
-                "class_name": name, "n_images": int(mine.sum()),
-                "class_accuracy": float(scores.right[mine].mean()),
-                "l1_px_224": float(scores.l1_px[mine].mean()),
-                "mean_iou": float(scores.iou[mine].mean()),
-                "joint": float(scores.joint[mine].mean()),
-            })  # fmt: skip
-    return rows
+def group_scores(scores: PerImage, groups: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+    """One row a group of images that is not empty: how many, and their mean scores.
+
+    Args:
+        scores: of N images.
+        groups: name -> ``(N,)`` bool; they may overlap.
+    """
+    return [
+        {
+            "group": name, "n_images": int(mine.sum()),
+            "class_accuracy": float(scores.right[mine].mean()),
+            "l1_px_224": float(scores.l1_px[mine].mean()),
+            "mean_iou": float(scores.iou[mine].mean()),
+            "iou_50": float((scores.iou[mine] >= IOU_THRESHOLD).mean()),
+            "joint": float(scores.joint[mine].mean()),
+        }
+        for name, mine in groups.items()
+        if mine.any()
+    ]  # fmt: skip
+
+
+def class_groups(scores: PerImage, class_names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Images by their true class."""
+    return {name: scores.true_class == i for i, name in enumerate(class_names)}
+
+
+def size_groups(area_share: np.ndarray) -> dict[str, np.ndarray]:
+    """Images by how much of them the largest object's box covers, ``(N,)`` in 0..1."""
+    edges = itertools.pairwise(SIZE_EDGES)
+    return {
+        f"{low:.0%} to {high:.0%} of the photo": (area_share >= low)
+        & ((area_share < high) | (high == 1))
+        for low, high in edges
+    }
+
+
+def crowd_groups(n_objects: np.ndarray, second_share: np.ndarray) -> dict[str, np.ndarray]:
+    """Images by the number of objects, and those whose largest has a rival.
+
+    Args:
+        n_objects: ``(N,)``, difficult ones not counted.
+        second_share: ``(N,)``, area of the second largest object over that of the largest.
+    """
+    return {
+        "one object": n_objects == 1,
+        "two or three objects": (n_objects == 2) | (n_objects == 3),
+        "four and more objects": n_objects >= 4,
+        "second more than half as large": second_share > 0.5,
+    }
 
 
 def confusion_matrix(scores: PerImage, n_classes: int) -> np.ndarray:
@@ -119,10 +158,10 @@ def confusion_matrix(scores: PerImage, n_classes: int) -> np.ndarray:
     return matrix
 
 
-def constant_answer(
+def majority_baseline(
     true_class: Tensor, true_xyxy: Tensor, fit_class: Tensor, fit_xyxy: Tensor, image_size: int
 ) -> PerImage:
-    """What answering every photo with the commonest class and the median box would score.
+    """What predicting the commonest class and the median box for every photo would score.
 
     Class and box are fitted on ``fit_*`` (the training split), scored on ``true_*``.
     """

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,10 +11,11 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from model.dataset import LargestObjectDataset
+from model.assignment import pad_targets
+from model.dataset import DetectionDataset, LargestObjectDataset, collate
 from model.draw import TRUTH_COLOUR, class_colour, draw_box
 from model.files import replacing
-from model.scoring import Answers, answer
+from model.scoring import Predictions, predict_batch
 
 
 def _save(figure: Figure, path: Path) -> None:
@@ -115,18 +117,18 @@ def plot_statistics(frame: pd.DataFrame, path: Path) -> None:
 
 
 def sheet_entry(
-    dataset: LargestObjectDataset, index: int, answers: Answers, row: int
+    dataset: LargestObjectDataset, index: int, predictions: Predictions, row: int
 ) -> SheetEntry:
-    """Photo ``index`` in its own shape, with the answer and the truth in ``row`` of ``answers``."""
+    """Photo ``index`` in its own shape, with the prediction and the truth of ``row``."""
     image = dataset.photo(index)[0]
-    scale = torch.tensor([image.width, image.height]).repeat(2) / answers.image_size
-    score, class_id = answers.probabilities[row].max(dim=0)
+    scale = torch.tensor([image.width, image.height]).repeat(2) / predictions.image_size
+    score, class_id = predictions.probabilities[row].max(dim=0)
     return SheetEntry(
         image,
         dataset.class_names[int(class_id)],
         float(score),
-        (answers.bbox_xyxy[row] * scale).tolist(),
-        (answers.true_xyxy[row] * scale).tolist(),
+        (predictions.bbox_xyxy[row] * scale).tolist(),
+        (predictions.true_xyxy[row] * scale).tolist(),
     )
 
 
@@ -136,16 +138,53 @@ def spread_indices(length: int, n_photos: int = 16) -> list[int]:
     return [round(i * (length - 1) / max(1, n_photos - 1)) for i in range(n_photos)]
 
 
-def ask_spread(
-    model: torch.nn.Module, dataset: LargestObjectDataset, device: torch.device
+def predict_spread(
+    model: torch.nn.Module, dataset: DetectionDataset, device: torch.device
 ) -> list[SheetEntry]:
-    """Ask about photos spread over an unaugmented data set."""
+    """Predictions for photos spread over an unaugmented data set."""
     chosen = spread_indices(len(dataset))
-    items = [dataset[i] for i in chosen]
-    images = torch.stack([item[0] for item in items]).to(device)
-    probabilities, boxes = (t.cpu() for t in answer(model.eval(), images))
-    answers = Answers(
-        probabilities, boxes, torch.stack([item[1][1] for item in items]),
-        torch.stack([item[1][0] for item in items]), images.shape[-1],
+    images, targets = collate([dataset[i] for i in chosen])
+    predicted = predict_batch(model.eval(), images.to(device))
+    true = pad_targets(targets)
+    predictions = Predictions(
+        predicted.probabilities.cpu(), predicted.bbox_xyxy.cpu(), predicted.evidence.cpu(),
+        true.labels[:, 0], true.boxes[:, 0], images.shape[-1],
     )  # fmt: skip
-    return [sheet_entry(dataset, index, answers, row) for row, index in enumerate(chosen)]
+    return [sheet_entry(dataset, index, predictions, row) for row, index in enumerate(chosen)]
+
+
+def plot_evaluation(
+    folder: Path, dataset: LargestObjectDataset, predictions: Predictions, report: dict[str, Any]
+) -> list[str]:
+    """The pictures of an evaluation; returns the names of the files written."""
+    scores = predictions.scores()
+    plot_confusion(np.array(report["confusion"]), dataset.class_names, folder / "confusion.png")
+    written = ["confusion.png"]
+    if report.get("score"):
+        plot_reliability(report["score"]["reliability"], folder / "reliability.png")
+        written.append("reliability.png")
+    probability = predictions.probabilities.max(dim=1).values.numpy()
+    orders = {
+        "spread": spread_indices(len(scores.iou)),
+        "worst": scores.iou.argsort()[:16].tolist(),
+        "confused": (probability * ~scores.right).argsort()[::-1][:16].tolist(),
+    }
+    for name, chosen in orders.items():
+        entries = [sheet_entry(dataset, i, predictions, i) for i in chosen]
+        picture_sheet(entries, folder / f"{name}.png")
+        written.append(f"{name}.png")
+    return written
+
+
+def plot_reliability(bins: dict[str, Any], path: Path) -> None:
+    """Score against the share that is right (Guo et al. 2017); the area of a dot is its photos."""
+    figure = Figure(figsize=(4.5, 4.5))
+    axis = figure.subplots()
+    axis.plot([0, 1], [0, 1], color="grey", linewidth=1, linestyle="--")
+    sizes = 400 * np.array(bins["count"]) / max(bins["count"])
+    axis.scatter(bins["mean_score"], bins["share_right"], s=sizes, alpha=0.6, color="#4c78a8")
+    axis.plot(bins["mean_score"], bins["share_right"], color="#4c78a8")
+    axis.set(xlim=(0, 1), ylim=(0, 1), xlabel="score", ylabel="share with class and box right")
+    axis.set_title(f"expected calibration error {bins['ece']:.3f}", fontsize=10)
+    axis.grid(alpha=0.3)
+    _save(figure, path)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import torch
 import tyro
 from PIL import Image
@@ -27,21 +28,27 @@ from model.errors import UserError, run_cli
 from model.files import replacing
 from model.images import ImageSource, LoadedImage, find_images, load_fitted
 from model.precision import autocast, best_device, has_native_bf16
-from model.scoring import answer
+from model.scoring import BatchPrediction, per_image, predict_batch
 
 DRAWN_SIDE = 1280
+UNCALIBRATED_THRESHOLD = 0.5  # of the class probability
 
 
 @dataclass(frozen=True)
 class Detection:
-    """What the detector says of one photo.
+    """What the detector predicts for one photo.
 
     Attributes:
         class_name: of the largest object.
-        score: probability of that class, 0..1.
+        score: chance, 0..1, that class and box (IoU >= 0.5) are both right. A checkpoint without a
+            calibration gives the probability of the class instead.
         bbox_xyxy: left, top, right, bottom in pixels of the original upright photo.
         probabilities: class name -> probability, all classes, most probable first.
         image_size: ``(width, height)`` of the original upright photo.
+        sure: whether ``score`` passes the checkpoint's threshold. If not, the photo may well show
+            none of the classes.
+        attention: where the box was read from: float32 ``(rows, columns)`` over the whole photo,
+            summing to 1; ``None`` for heads without cells.
     """
 
     class_name: str
@@ -49,13 +56,15 @@ class Detection:
     bbox_xyxy: tuple[float, float, float, float]
     probabilities: dict[str, float]
     image_size: tuple[int, int]
+    sure: bool = True
+    attention: np.ndarray | None = None
 
     def draw(self, image: Image.Image) -> Image.Image:
         """A copy of the photo (any size of the same shape) with box, class and score."""
         scale_x = image.width / self.image_size[0]
         scale_y = image.height / self.image_size[1]
         scaled = [v * s for v, s in zip(self.bbox_xyxy, (scale_x, scale_y) * 2, strict=True)]
-        label = f"{self.class_name} {self.score:.0%}"
+        label = f"{self.class_name} {self.score:.0%}{'' if self.sure else '?'}"
         return draw_box(image, scaled, class_colour(self.class_name), label)
 
 
@@ -79,6 +88,7 @@ class Detector:
         self.device = torch.device(device or best_device())
         self.info = info
         self.class_names = info.class_names
+        self.threshold = info.calibration.threshold if info.calibration else UNCALIBRATED_THRESHOLD
         self.model = model.to(self.device, memory_format=torch.channels_last).eval()
         self.bf16 = has_native_bf16(self.device)
         self._pipeline = Pipeline(AugmentConfig.none(), info.image_size, info.mean, info.std)
@@ -109,9 +119,11 @@ class Detector:
         images = torch.stack([self.preprocess(photo.image) for photo in photos]).to(self.device)
         images = images.contiguous(memory_format=torch.channels_last)
         with self.autocast():
-            probabilities, boxes = answer(self.model, images, flip)
-        rows = zip(photos, probabilities.cpu(), boxes.cpu().float(), strict=True)
-        return [self._detection(*row) for row in rows]
+            predicted = predict_batch(self.model, images, flip)
+        return [
+            self._detection(photo, one)
+            for photo, one in zip(photos, per_image(predicted), strict=True)
+        ]
 
     def autocast(self) -> torch.autocast:
         """bf16 where this device has it."""
@@ -122,16 +134,22 @@ class Detector:
         whole = torch.tensor([[0.0, 0.0, image.width, image.height]])
         return self._pipeline(image, whole).image
 
-    def _detection(self, photo: LoadedImage, probabilities: Tensor, box: Tensor) -> Detection:
+    def _detection(self, photo: LoadedImage, predicted: BatchPrediction) -> Detection:
         width, height = photo.original_size
         scale = torch.tensor([width, height, width, height]) / self.info.image_size
-        values, order = probabilities.float().sort(descending=True)
+        values, order = predicted.probabilities.sort(descending=True)
         ranked = {
             self.class_names[i]: v for i, v in zip(order.tolist(), values.tolist(), strict=True)
         }
         name = next(iter(ranked))
-        x1, y1, x2, y2 = (box * scale).tolist()
-        return Detection(name, ranked[name], (x1, y1, x2, y2), ranked, photo.original_size)
+        calibration = self.info.calibration
+        score = float(calibration.score(predicted.evidence)) if calibration else ranked[name]
+        x1, y1, x2, y2 = (predicted.bbox_xyxy * scale).tolist()
+        attention = None if predicted.attention is None else predicted.attention.numpy()
+        return Detection(
+            name, score, (x1, y1, x2, y2), ranked, photo.original_size,
+            sure=score >= self.threshold, attention=attention,
+        )  # fmt: skip
 
 
 def load_detector(

@@ -1,26 +1,56 @@
-"""Run a detector over a loader and keep what it said beside what is true."""
+"""Run a detector over images or a loader and keep what it predicts beside what is true."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from model.detector import split_outputs
+from model.assignment import pad_targets
+from model.boxes import paired_iou
+from model.calibration import evidence
+from model.grouping import AGREES
 from model.metrics import PerImage, per_image_scores
+from model.outputs import DetectorOutput
 
 if TYPE_CHECKING:  # predicting must not pay for importing what only evaluation uses
     from accelerate import Accelerator
 
 
-@dataclass(frozen=True)
-class Answers:
-    """One row an image: ``probabilities`` ``(N, C)``, boxes ``(N, 4)`` in pixels of the canvas."""
+class BatchPrediction(NamedTuple):
+    """What a detector predicts for N images.
+
+    Attributes:
+        probabilities: ``(N, C)``.
+        bbox_xyxy: ``(N, 4)`` in pixels of the canvas.
+        evidence: ``(N, F)``, what the score is computed from; see :mod:`model.calibration`.
+        attention: ``(N, rows, columns)``, where the boxes were read from; ``None`` without cells.
+    """
 
     probabilities: Tensor
     bbox_xyxy: Tensor
+    evidence: Tensor
+    attention: Tensor | None
+
+    @classmethod
+    def of(cls, output: DetectorOutput) -> "BatchPrediction":
+        """From the network's output."""
+        attention = output.cells.attention_map() if output.cells else None
+        return cls(output.logits.softmax(dim=1), output.boxes, evidence(output), attention)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """One row an image: predictions beside the truth, boxes ``(N, 4)`` in pixels of the canvas.
+
+    Photos that show no object have the class -1 and an empty true box.
+    """
+
+    probabilities: Tensor
+    bbox_xyxy: Tensor
+    evidence: Tensor
     true_class: Tensor
     true_xyxy: Tensor
     image_size: int
@@ -34,39 +64,62 @@ class Answers:
 
 
 @torch.inference_mode()
-def answer(model: nn.Module, images: Tensor, flip: bool = False) -> tuple[Tensor, Tensor]:
-    """Probabilities ``(N, C)`` and boxes ``(N, 4)`` in pixels of the canvas.
+def predict_batch(model: nn.Module, images: Tensor, flip: bool = False) -> BatchPrediction:
+    """Predict for ``(N, 3, S, S)`` normalised images.
 
-    With ``flip`` the mirrored photo is asked as well and the two answers are averaged.
+    With ``flip`` the mirrored images are predicted too. Probabilities and evidence are averaged;
+    so are boxes that are of the same object. Of two objects the one with more evidence is kept. The
+    attention is that of the images as they are.
     """
-    logits, bbox_xyxy = split_outputs(model(images))
-    probabilities = logits.float().softmax(dim=1)
+    plain = BatchPrediction.of(model(images))
     if not flip:
-        return probabilities, bbox_xyxy
-    mirrored_probabilities, mirrored = answer(model, images.flip(-1))
-    x1, y1, x2, y2 = mirrored.unbind(1)
+        return plain
+    mirrored = BatchPrediction.of(model(images.flip(-1)))
+    x1, y1, x2, y2 = mirrored.bbox_xyxy.unbind(1)
     width = images.shape[-1]
-    unmirrored = torch.stack([width - x2, y1, width - x1, y2], dim=1)
-    return (probabilities + mirrored_probabilities) / 2, (bbox_xyxy + unmirrored) / 2
+    other = torch.stack([width - x2, y1, width - x1, y2], dim=1)
+    agree = (paired_iou(plain.bbox_xyxy, other) > AGREES).unsqueeze(1)
+    first = (plain.evidence.sum(1) >= mirrored.evidence.sum(1)).unsqueeze(1)
+    boxes = torch.where(
+        agree, (plain.bbox_xyxy + other) / 2, torch.where(first, plain.bbox_xyxy, other)
+    )
+    return BatchPrediction(
+        (plain.probabilities + mirrored.probabilities) / 2,
+        boxes,
+        (plain.evidence + mirrored.evidence) / 2,
+        plain.attention,
+    )
 
 
-def collect_answers(
+def per_image(batch: BatchPrediction) -> list[BatchPrediction]:
+    """One prediction an image, float32 on the CPU, without the first dimension."""
+    columns = [None if t is None else t.float().cpu() for t in batch]
+    return [
+        BatchPrediction(*(None if c is None else c[i] for c in columns))
+        for i in range(len(batch.probabilities))
+    ]
+
+
+def collect_predictions(
     model: nn.Module,
     loader: DataLoader,
     accelerator: "Accelerator",
     image_size: int,
     flip: bool = False,
     progress: bool = True,
-) -> Answers:
-    """Ask ``model`` about every photo of a prepared ``loader``, once, across all processes."""
+) -> Predictions:
+    """Predict every photo of a prepared ``loader`` once, across all processes.
+
+    The loader yields images and targets as :class:`model.dataset.DetectionDataset` has them.
+    """
     model.eval()
     parts = []
     hidden = not (progress and accelerator.is_main_process)
-    for images, (true_xyxy, true_class) in tqdm(
-        loader, "evaluating", leave=False, unit="batch", disable=hidden
-    ):
+    for images, targets in tqdm(loader, "evaluating", leave=False, unit="batch", disable=hidden):
         with accelerator.autocast():
-            probabilities, bbox_xyxy = answer(model, images, flip)
-        rows = (probabilities.float(), bbox_xyxy.float(), true_class, true_xyxy)
+            predicted = predict_batch(model, images, flip)
+        true = pad_targets(targets)
+        tensors = (predicted.probabilities, predicted.bbox_xyxy, predicted.evidence)
+        rows = (*(t.float() for t in tensors), true.labels[:, 0], true.boxes[:, 0])
         parts.append([t.cpu() for t in accelerator.gather_for_metrics(rows)])
-    return Answers(*(torch.cat(column) for column in zip(*parts, strict=True)), image_size)
+    return Predictions(*(torch.cat(column) for column in zip(*parts, strict=True)), image_size)

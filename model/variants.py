@@ -23,7 +23,7 @@ from model.augment import AugmentConfig, Pipeline, Step, Trace, photo_seed
 from model.boxes import box_areas, clip_boxes, paired_iou, rotate_boxes
 from model.errors import UserError
 from model.predict import Detector
-from model.scoring import answer
+from model.scoring import predict_batch
 
 MAX_VARIANTS = 16
 
@@ -167,10 +167,10 @@ def ask_detector(detector: Detector, variants: Sequence[Variant]) -> list[Held]:
     images = torch.stack([step.image for step in steps]).to(detector.device)
     images = images.contiguous(memory_format=torch.channels_last)
     with detector.autocast():
-        probabilities, boxes = answer(detector.model, images)
-    boxes = boxes.float().cpu()
+        predicted = predict_batch(detector.model, images)
+    boxes = predicted.bbox_xyxy.float().cpu()
     ious = paired_iou(boxes, torch.stack([step.bbox_xyxy for step in steps])).tolist()
-    scores, class_ids = probabilities.float().cpu().max(dim=1)
+    scores, class_ids = predicted.probabilities.float().cpu().max(dim=1)
     return [
         Held(detector.class_names[c], s, tuple(b), iou)
         for c, s, b, iou in zip(

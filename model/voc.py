@@ -18,14 +18,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from model.classes import VOC_CLASSES
 from model.errors import UserError
-
-VOC_CLASSES = (
-    "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
-    "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train",
-    "tvmonitor",
-)  # fmt: skip
-"""The 20 classes of PASCAL VOC, alphabetical; the position is the class id."""
 
 CSV_COLUMNS = [
     "file_name", "split", "width", "height", "class_name", "xmin", "ymin", "xmax", "ymax",

@@ -5,9 +5,10 @@ import torch
 from conftest import make_voc, run_command, write_voc_xml
 
 from model.augment import AugmentConfig
+from model.classes import VOC_CLASSES
 from model.dataset import LargestObjectDataset, eval_loader, train_loader
 from model.errors import UserError
-from model.voc import VOC_CLASSES, read_split
+from model.voc import read_split
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import torch
 from conftest import assert_clear_error, run_command
 
 from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, save_checkpoint
+from model.classes import VOC_CLASSES
 from model.detector import LargestObjectDetector
-from model.voc import VOC_CLASSES
 
 
 @pytest.fixture(scope="module")

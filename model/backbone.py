@@ -1,0 +1,76 @@
+"""torchvision's ResNet-34 without its last two layers, the average pool and the classifier."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torchvision.models import ResNet34_Weights, resnet34
+
+from model.errors import UserError
+
+
+class Features(NamedTuple):
+    """What the backbone sees of ``(N, 3, S, S)`` images.
+
+    Attributes:
+        layer2: ``(N, 128, S/8, S/8)``.
+        layer3: ``(N, 256, S/16, S/16)``.
+        layer4: ``(N, 512, S/32, S/32)``.
+    """
+
+    layer2: Tensor
+    layer3: Tensor
+    layer4: Tensor
+
+
+class ResNet34Backbone(nn.Module):
+    """torchvision's ResNet-34 up to ``layer4``; its tensor names are kept.
+
+    Args:
+        weights: ``"imagenet"`` (torchvision's official ones, downloaded once), ``"none"``, or the
+            path of a safetensors file.
+    """
+
+    def __init__(self, weights: str = "imagenet") -> None:
+        super().__init__()
+        net = resnet34(weights=ResNet34_Weights.IMAGENET1K_V1 if weights == "imagenet" else None)
+        self.conv1, self.bn1, self.relu, self.maxpool = net.conv1, net.bn1, net.relu, net.maxpool
+        self.layer1, self.layer2, self.layer3 = net.layer1, net.layer2, net.layer3
+        self.layer4 = net.layer4
+        if weights not in ("imagenet", "none"):
+            load_backbone_file(self, Path(weights))
+
+    def forward(self, images: Tensor) -> Features:
+        """``(N, 3, S, S)`` float, normalised -> :class:`Features`."""
+        stem = self.maxpool(self.relu(self.bn1(self.conv1(images))))
+        layer2 = self.layer2(self.layer1(stem))
+        layer3 = self.layer3(layer2)
+        return Features(layer2, layer3, self.layer4(layer3))
+
+
+def load_backbone_file(backbone: nn.Module, path: Path) -> None:
+    """Load a safetensors file with torchvision's ``resnet34`` tensor names; ``fc.*`` is ignored.
+
+    Raises:
+        UserError: if it is missing, broken, or of another network.
+    """
+    if not path.is_file():
+        raise UserError(
+            f"backbone weights {path} do not exist."
+            " Give 'imagenet', 'none', or the path of a safetensors file."
+        )
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} is not a safetensors file ({error}).") from None
+    tensors = {name: t.float() for name, t in tensors.items() if not name.startswith("fc.")}
+    expected = {name: t.shape for name, t in backbone.state_dict().items()}
+    given = {name: t.shape for name, t in tensors.items()}
+    # Files converted from elsewhere often leave out the batch counters, which nothing reads.
+    wrong = [n for n in expected if expected[n] != given.get(n) and "num_batches" not in n]
+    if wrong or set(given) - set(expected):
+        what = wrong[0] if wrong else sorted(set(given) - set(expected))[0]
+        raise UserError(f"{path} does not fit torchvision's ResNet-34 (first misfit: {what}).")
+    backbone.load_state_dict(tensors, strict=False)

@@ -1,0 +1,182 @@
+"""The score: the chance that class and box are both right, learned from photos with known truth.
+
+A softmax over 20 classes knows nothing of the box, and is sure of itself on photos that show none
+of them. The score is a logistic regression on what the network knows about its own answer (Platt
+scaling, Platt 1999, with more than one input).
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.grouping import pairwise_iou
+from model.outputs import DetectorOutput
+
+EVIDENCE = ("class", "support", "quality", "tightness")
+KEPT = 0.9  # share of the right answers whose score passes the threshold
+_EDGE = 1e-4  # shares are kept this far from 0 and 1, whose log-odds are infinite
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How evidence becomes a score.
+
+    Attributes:
+        weights: one a value of :data:`EVIDENCE`.
+        bias: added to the weighted sum before the sigmoid.
+        threshold: score from which a detection is sure.
+    """
+
+    weights: tuple[float, ...]
+    bias: float
+    threshold: float
+
+    @classmethod
+    def from_plain(cls, values: dict[str, Any]) -> "Calibration":
+        """Read what ``dataclasses.asdict`` gave.
+
+        Raises:
+            ValueError: if a number is missing, or is none.
+        """
+        numbers = [*values["weights"], values["bias"], values["threshold"]]
+        finite = all(isinstance(n, int | float) and math.isfinite(n) for n in numbers)
+        if not finite or len(values["weights"]) != len(EVIDENCE):
+            raise ValueError(f"the calibration needs {len(EVIDENCE) + 2} finite numbers")
+        return cls(tuple(values["weights"]), values["bias"], values["threshold"])
+
+    def score(self, values: Tensor) -> Tensor:
+        """``(N, F)`` evidence -> ``(N,)`` scores in 0..1."""
+        weights = values.new_tensor(self.weights)
+        return (values @ weights + self.bias).sigmoid()
+
+
+def evidence(output: DetectorOutput) -> Tensor:
+    """What an answer says about itself: log-odds ``(N, 4)``, columns :data:`EVIDENCE`.
+
+    class: the softmax of the predicted class. support: the share of the choice among cells that
+    stands behind the answer's box. quality: the score that the cells it was read from give to the
+    predicted class, which learned how good their boxes are. tightness: how much their boxes overlap
+    the answer. For heads without cells all but the first are 0.
+    """
+    probability, predicted = output.logits.float().softmax(dim=1).max(dim=1)
+    if output.cells is None:
+        zero = torch.zeros_like(probability)
+        return torch.stack([log_odds(probability), zero, zero, zero], dim=1)
+    cells = output.cells
+    overlap = pairwise_iou(output.boxes.unsqueeze(1), cells.boxes).squeeze(1)
+    support = (cells.choice * (overlap > 0.5)).sum(dim=1)
+    index = predicted[:, None, None].expand(-1, cells.logits.shape[1], 1)
+    scores = cells.logits.gather(2, index).squeeze(2).sigmoid()
+    quality = (cells.attention * scores).sum(dim=1)
+    tightness = (cells.attention * overlap).sum(dim=1)
+    columns = (probability, support, quality, tightness)
+    return torch.stack([log_odds(column.float()) for column in columns], dim=1)
+
+
+def log_odds(share: Tensor) -> Tensor:
+    """``log(p / (1 - p))``, finite."""
+    return share.clamp(_EDGE, 1 - _EDGE).logit()
+
+
+def fit_calibration(
+    values: Tensor, right: Tensor, negatives: Tensor | None = None, kept: float = KEPT
+) -> Calibration:
+    """Learn the score from photos with known truth.
+
+    Negatives help to find which evidence tells right from wrong. How sure to be is then learned
+    from the photos with an object alone, so that a score of 0.8 means right four times in five.
+
+    Args:
+        values: ``(N, F)`` evidence of photos with an object.
+        right: ``(N,)`` bool: class right and IoU at least 0.5.
+        negatives: ``(M, F)`` evidence of photos without any.
+        kept: share of the right answers the threshold keeps.
+    """
+    negatives = values[:0] if negatives is None else negatives
+    everything = torch.cat([values, negatives])
+    truth = torch.cat([right, torch.zeros(len(negatives), dtype=torch.bool)])
+    direction, _ = logistic_regression(everything, truth)
+    scale, bias = logistic_regression((values.double() @ direction).unsqueeze(1), right)
+    weights = tuple((direction * scale).tolist())
+    scores = Calibration(weights, float(bias), 0.5).score(values.double())
+    threshold = scores[right].quantile(1 - kept) if right.any() else torch.tensor(0.5)
+    return Calibration(weights, float(bias), float(threshold))
+
+
+def logistic_regression(
+    inputs: Tensor, truth: Tensor, ridge: float = 1e-3, steps: int = 50
+) -> tuple[Tensor, Tensor]:
+    """Weights ``(F,)`` and bias ``()`` by Newton's method (iteratively reweighted least squares).
+
+    Args:
+        inputs: ``(N, F)``.
+        truth: ``(N,)`` bool.
+        ridge: weight of the squared weights, which keeps separable data finite.
+        steps: at most.
+    """
+    x = torch.cat([inputs.double(), torch.ones(len(inputs), 1, dtype=torch.float64)], dim=1)
+    penalty = torch.diag(torch.tensor([ridge] * inputs.shape[1] + [0.0], dtype=torch.float64))
+    solution = torch.zeros(x.shape[1], dtype=torch.float64)
+    for _ in range(steps):
+        chance = (x @ solution).sigmoid()
+        spread = (chance * (1 - chance)).clamp(min=1e-9)
+        gradient = x.T @ (chance - truth.double()) / len(x) + penalty @ solution
+        curvature = (x.T * spread) @ x / len(x) + penalty + 1e-9 * torch.eye(x.shape[1])
+        step = torch.linalg.solve(curvature, gradient)
+        solution = solution - step * min(1.0, 5.0 / float(step.abs().max().clamp(min=1e-12)))
+        if float(step.abs().max()) < 1e-8:
+            break
+    return solution[:-1], solution[-1]
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How far scores can be believed (Guo et al. 2017).
+
+    Attributes:
+        ece: expected calibration error: mean distance of score and share right over the bins,
+            weighted by the photos in them.
+        mean_score, share_right, count: of each bin that holds photos.
+    """
+
+    ece: float
+    mean_score: list[float]
+    share_right: list[float]
+    count: list[int]
+
+
+def reliability(scores: np.ndarray, right: np.ndarray, n_bins: int = 10) -> Reliability:
+    """Bins of equal width over 0..1.
+
+    Args:
+        scores: ``(N,)`` in 0..1.
+        right: ``(N,)`` bool.
+        n_bins: how many.
+    """
+    place = np.minimum((scores * n_bins).astype(int), n_bins - 1)
+    bins = [place == b for b in range(n_bins) if (place == b).any()]
+    mean_score = [float(scores[b].mean()) for b in bins]
+    share_right = [float(right[b].mean()) for b in bins]
+    count = [int(b.sum()) for b in bins]
+    gaps = [n * abs(s - r) for n, s, r in zip(count, mean_score, share_right, strict=True)]
+    return Reliability(sum(gaps) / max(1, len(scores)), mean_score, share_right, count)
+
+
+def cross_validated_scores(
+    values: Tensor, right: Tensor, negatives: Tensor, folds: int = 5
+) -> np.ndarray:
+    """Scores ``(N,)`` of photos by calibrations that did not see them.
+
+    Fitting and judging on the same photos would flatter the calibration.
+    """
+    scores = torch.empty(len(values), dtype=torch.float64)
+    place = torch.arange(len(values)) % folds
+    for fold in range(min(folds, len(values))):
+        mine = place == fold
+        fitted = fit_calibration(values[~mine], right[~mine], negatives)
+        scores[mine] = fitted.score(values[mine].double())
+    return scores.numpy()

@@ -1,0 +1,55 @@
+"""What the network returns, in training and in use: one answer an image, and its cells."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+class Cells(NamedTuple):
+    """What each of P cells of the feature pyramid predicts for N images.
+
+    Attributes:
+        logits: ``(N, P, C)``; their sigmoid says class *and* how good the cell's box is.
+        boxes: ``(N, P, 4)`` ``xyxy`` in pixels of the canvas.
+        choice: ``(N, P)``, summing to 1: how much a cell stands for the largest object.
+        attention: ``(N, P)``, summing to 1: how much of the answer's box was read from a cell.
+        centers: ``(P, 2)``, x and y in pixels of the canvas.
+        level_shapes: rows and columns of each level of the pyramid, the finest first; P in all.
+    """
+
+    logits: Tensor
+    boxes: Tensor
+    choice: Tensor
+    attention: Tensor
+    centers: Tensor
+    level_shapes: tuple[tuple[int, int], ...]
+
+    def attention_map(self) -> Tensor:
+        """Where the answer's box was read from: ``(N, rows, columns)`` of the finest level.
+
+        The attention of a coarse cell is spread evenly over the area it covers; the sum stays 1.
+        """
+        finest = self.level_shapes[0]
+        counts = [rows * columns for rows, columns in self.level_shapes]
+        maps = []
+        for part, shape in zip(self.attention.split(counts, dim=1), self.level_shapes, strict=True):
+            covered = (finest[0] * finest[1]) / (shape[0] * shape[1])
+            level = part.unflatten(1, (1, *shape)) / covered
+            maps.append(F.interpolate(level, size=finest, mode="nearest").squeeze(1))
+        return torch.stack(maps).sum(dim=0)
+
+
+class DetectorOutput(NamedTuple):
+    """The 20 + 4 numbers, and where they come from.
+
+    Attributes:
+        logits: ``(N, C)`` float32; their softmax is the chance of each class.
+        boxes: ``(N, 4)`` float32 ``xyxy`` of the largest object in pixels of the canvas.
+        cells: see :class:`Cells`; ``None`` for heads without cells.
+    """
+
+    logits: Tensor
+    boxes: Tensor
+    cells: Cells | None
