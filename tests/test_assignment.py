@@ -70,7 +70,9 @@ def test_an_object_smaller_than_a_cell_gets_the_nearest_one():
 
 
 def test_photos_without_objects_own_no_cell():
-    nothing = pad_targets([{"labels": torch.empty(0, dtype=torch.int64), "boxes": torch.empty(0, 4)}])
+    nothing = pad_targets(
+        [{"labels": torch.empty(0, dtype=torch.int64), "boxes": torch.empty(0, 4)}]
+    )
     assignment = assign_cells(cells_with(torch.tensor([LARGE]).repeat(64, 1)), nothing)
     assert (assignment.owner == -1).all()
     assert not assignment.quality.any()
