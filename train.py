@@ -35,7 +35,7 @@ from model.dataset import LargestObjectDataset, eval_loader, train_loader
 from model.detector import LargestObjectDetector, split_outputs
 from model.ema import WeightAverage
 from model.errors import UserError, run_cli
-from model.files import replacing
+from model.files import atomic_write
 from model.launch import start_missing_processes
 from model.loss import all_objects_loss, detection_loss
 from model.metrics import summarize
@@ -203,7 +203,7 @@ class Run:
         """Everything :meth:`restore` needs, in ``last.state.pt``."""
         sums = self.sums.over_processes(self.accelerator)
         if self.accelerator.is_main_process:
-            with replacing(Path(self.config.out) / "last.state.pt") as temporary:
+            with atomic_write(Path(self.config.out) / "last.state.pt") as temporary:
                 torch.save({
                     "model": self.bare_model.state_dict(),
                     "average": self.average.model.state_dict(),
@@ -228,7 +228,7 @@ class Run:
         """``history.csv`` and ``curves.png``."""
         if self.accelerator.is_main_process:
             frame = pd.DataFrame(self.history)
-            with replacing(Path(self.config.out) / "history.csv") as temporary:
+            with atomic_write(Path(self.config.out) / "history.csv") as temporary:
                 frame.to_csv(temporary, index=False)
             plots.plot_history(frame, Path(self.config.out) / "curves.png")
 

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from model.augment import IMAGENET_MEAN, IMAGENET_STD
 from model.detector import LargestObjectDetector
 from model.errors import UserError
-from model.files import replacing
+from model.files import atomic_write
 from model.voc import VOC_CLASSES
 
 CHECKPOINT_FOLDER = Path(__file__).resolve().parent.parent / "checkpoints"
@@ -54,7 +54,7 @@ def save_checkpoint(path: str | Path, model: LargestObjectDetector, info: Checkp
         for name, t in model.state_dict().items()
     }
     metadata = {"format": FORMAT, "info": json.dumps(info.__dict__)}
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         save_file(tensors, temporary, metadata)
 
 

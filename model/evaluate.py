@@ -17,7 +17,7 @@ from accelerate import Accelerator
 from model.checkpoint import DEFAULT_CHECKPOINT, load_checkpoint
 from model.dataset import LargestObjectDataset, eval_loader
 from model.errors import run_cli
-from model.files import replacing
+from model.files import atomic_write
 from model.metrics import (
     MEASURES,
     PerImage,
@@ -78,7 +78,7 @@ def main(config: EvaluateConfig) -> None:
     }  # fmt: skip
     print(format_report(report))
     if config.json:
-        with replacing(config.json) as temporary:
+        with atomic_write(config.json) as temporary:
             temporary.write_text(json.dumps(report, indent=1) + "\n")
         print(f"wrote {config.json}")
     if config.plots:

@@ -10,13 +10,13 @@ from model.errors import UserError
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def atomic_write(path: str | Path) -> Iterator[Path]:
     """Give a temporary path beside ``path``; move it there if the block ends well.
 
     The temporary name keeps the suffix, because Pillow and pandas choose the format by it.
 
     Example:
-        >>> with replacing("out.csv") as temporary:
+        >>> with atomic_write("out.csv") as temporary:
         ...     frame.to_csv(temporary)
 
     Raises:

@@ -12,13 +12,13 @@ from PIL import Image
 
 from model.dataset import LargestObjectDataset
 from model.draw import TRUTH_COLOUR, class_colour, draw_box
-from model.files import replacing
+from model.files import atomic_write
 from model.scoring import Answers, answer
 
 
 def _save(figure: Figure, path: Path) -> None:
     figure.tight_layout()
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=110)
 
 
@@ -72,7 +72,7 @@ def picture_sheet(
         picture = draw_box(picture, box, class_colour(entry.class_name), label)
         left = (i % columns) * tile + (tile - size[0]) // 2
         sheet.paste(picture, (left, (i // columns) * tile + (tile - size[1]) // 2))
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         sheet.save(temporary)
 
 
