@@ -67,6 +67,11 @@ class LargestObjectDataset(Dataset):
         self._epoch.fill_(epoch)
         self._lost.zero_()
 
+    @property
+    def lost(self) -> Tensor:
+        """bool ``(photos, 2)``: this epoch's photos whose box was drawn again, or given up."""
+        return self._lost
+
     def lost_boxes(self) -> tuple[int, int]:
         """Photos of this epoch whose box got lost and was drawn again; and those given up."""
         redrawn, gave_up = self._lost.sum(dim=0).tolist()
