@@ -8,38 +8,31 @@ A run folder (``--out``) holds best.safetensors and last.safetensors (weights to
 (to resume), history.csv, curves.png, predictions.png.
 """
 
-import dataclasses
-import json
 import math
-import signal
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import pandas as pd
 import torch
 import torch.nn.functional as F
 import tyro
 from accelerate import Accelerator, DataLoaderConfiguration
 from accelerate.utils import set_seed
-from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from model import plots
 from model.assignment import Targets, pad_targets
 from model.augment import AugmentConfig
-from model.checkpoint import CheckpointInfo, library_versions, save_checkpoint
 from model.dataset import DetectionDataset, eval_loader, train_loader
 from model.detector import LargestObjectDetector
 from model.ema import WeightAverage
+from model.engine import TABLE_HEADER, Run, StopSignal, clip_gradients, load_state
 from model.errors import UserError, run_cli
-from model.files import replacing
 from model.launch import start_missing_processes
 from model.loss import answer_loss, cells_loss
 from model.metrics import summarize
+from model.negatives import WithNegatives
 from model.precision import best_device, has_native_bf16
 from model.scoring import collect_predictions
 from model.voc import VocSplit, read_split
@@ -67,8 +60,8 @@ class TrainConfig:
 
     # loss: L1 + 25 x cross-entropy, plus
     cells_weight: float = 0.5  # of what the cells are asked for; 0 gives the tutorial's loss
-    negatives: float = 0.1  # windows without any object, as a share of the photos of an epoch
     label_smoothing: float = 0.0
+    negatives: float = 0.1  # windows that show nothing known, for every photo of the split
 
     # optimisation
     epochs: int = 14
@@ -108,25 +101,21 @@ class TrainConfig:
 
 def main(config: TrainConfig) -> None:
     """Train: data, network, loop, evaluation, checkpoints."""
-    out = Path(config.out)
     accelerator = build_accelerator(config)
-    state = load_state(out, config)
+    state = load_state(config)
     set_seed(config.seed)
 
     # Data. The main process decodes the photos first; the others find the cache finished.
     train_split = read_split(config.data, config.train_split)
-    class_names = train_split.class_names
     with accelerator.main_process_first():
-        dataset = build_dataset(config, train_split, train=True)
-        val = None
-        if config.val_split != "none":
-            val_split = read_split(config.data, config.val_split, class_names)
-            val = build_dataset(config, val_split, train=False)
+        photos = build_dataset(config, train_split, train=True)
+        dataset = WithNegatives(photos, config.negatives)
+        val = build_val_dataset(config, train_split.class_names)
     loader = train_loader(dataset, config.batch_size, config.seed, config.num_workers)
 
     # Network, optimiser, schedule.
     model = LargestObjectDetector(
-        class_names, config.image_size, config.head, config.backbone_weights
+        train_split.class_names, config.image_size, config.head, config.backbone_weights
     ).to(accelerator.device, memory_format=torch.channels_last)
     model.freeze(config.freeze)
     average = WeightAverage(model, config.ema_decay)
@@ -135,201 +124,80 @@ def main(config: TrainConfig) -> None:
     model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
     val_loader = accelerator.prepare(eval_loader(val)) if val else None
 
-    run = Run(config, accelerator, model, average, optimizer, scheduler)
-    if state:
-        run.restore(state)
+    # Loop: train, evaluate, save.
     stop = StopSignal(accelerator)
+    run = Run(config, accelerator, model, average, optimizer, scheduler, stop)
+    run.begin(state)
     accelerator.print(
-        f"{len(dataset)} photos from {config.train_split}, {len(loader)} steps an epoch,"
+        f"{len(photos)} photos from {config.train_split}, {len(loader)} steps an epoch,"
         f" {accelerator.num_processes} process(es), {accelerator.device.type},"
         f" {accelerator.mixed_precision}\n{TABLE_HEADER}",
         flush=True,
     )
     for epoch in range(run.step // len(loader), config.epochs):
-        row = train_one_epoch(run, loader, epoch, stop)
-        metrics: dict[str, Any] = {}
-        if val_loader and ((epoch + 1) % config.eval_every == 0 or epoch + 1 == config.epochs):
-            predictions = collect_predictions(
-                average.model, val_loader, accelerator, config.image_size, progress=config.progress
-            )
-            metrics = {"split": config.val_split, **summarize(predictions.scores())}
-            row |= {f"val_{key}": value for key, value in metrics.items() if key != "split"}
-        accelerator.print(table_row(row), flush=True)
-        run.history.append(row)
-        if not val_loader or metrics.get("joint", -1.0) > run.best:
-            run.best = metrics.get("joint", -1.0)
-            run.save_checkpoint("best", metrics)
-        run.save_checkpoint("last", metrics)
-        run.save_state()
-        run.save_history()
+        train_one_epoch(run, config, loader, epoch)
+        row = run.epoch_row(dataset, epoch)
+        due = (epoch + 1) % config.eval_every == 0 or epoch + 1 == config.epochs
+        metrics = evaluate(run, config, val_loader) if val_loader and due else {}
+        run.finish_epoch(row, metrics)
 
-    if accelerator.is_main_process:
-        shown = val or build_dataset(config, train_split, train=False)
-        entries = plots.predict_spread(average.model, shown, accelerator.device)
-        plots.picture_sheet(entries, out / "predictions.png")
-        accelerator.print(f"wrote {out}/: best.safetensors, last.safetensors, history.csv, plots")
+    draw_predictions(run, val or build_dataset(config, train_split, train=False))
     accelerator.end_training()
 
 
-@dataclass
-class Run:
-    """All that changes while training, and how it is written down and read back."""
-
-    config: TrainConfig
-    accelerator: Accelerator
-    model: torch.nn.Module
-    average: WeightAverage
-    optimizer: torch.optim.Optimizer
-    scheduler: torch.optim.lr_scheduler.LRScheduler
-    step: int = 0
-    best: float = -1.0  # joint accuracy on the validation split
-    history: list[dict[str, Any]] = field(default_factory=list)
-    sums: "EpochSums" = field(default_factory=lambda: EpochSums())
-
-    @property
-    def bare_model(self) -> LargestObjectDetector:
-        """The detector without what accelerate wraps around it."""
-        return self.accelerator.unwrap_model(self.model)
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`save_state` wrote."""
-        self.bare_model.load_state_dict(state["model"])
-        self.average.model.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.scheduler.load_state_dict(state["scheduler"])
-        self.step, self.best, self.history = state["step"], state["best"], state["history"]
-        self.sums = EpochSums(*state["sums"])
-
-    def save_state(self) -> None:
-        """Everything :meth:`restore` needs, in ``last.state.pt``."""
-        sums = self.sums.over_processes(self.accelerator)
-        if self.accelerator.is_main_process:
-            with replacing(Path(self.config.out) / "last.state.pt") as temporary:
-                torch.save({
-                    "model": self.bare_model.state_dict(),
-                    "average": self.average.model.state_dict(),
-                    "optimizer": self.optimizer.state_dict(),
-                    "scheduler": self.scheduler.state_dict(),
-                    "step": self.step, "best": self.best, "history": self.history,
-                    "sums": dataclasses.astuple(sums), "config": settings(self.config),
-                }, temporary)  # fmt: skip
-
-    def save_checkpoint(self, name: str, metrics: dict[str, Any]) -> None:
-        """The averaged weights, to use."""
-        info = CheckpointInfo(
-            class_names=self.bare_model.class_names, image_size=self.config.image_size,
-            head=self.config.head, config=shared_settings(self.config), metrics=metrics,
-            history=self.history, versions=library_versions(),
-        )  # fmt: skip
-        if self.accelerator.is_main_process:
-            path = Path(self.config.out) / f"{name}.safetensors"
-            save_checkpoint(path, self.average.model, info)
-
-    def save_history(self) -> None:
-        """``history.csv`` and ``curves.png``."""
-        if self.accelerator.is_main_process:
-            frame = pd.DataFrame(self.history)
-            with replacing(Path(self.config.out) / "history.csv") as temporary:
-                frame.to_csv(temporary, index=False)
-            plots.plot_history(frame, Path(self.config.out) / "curves.png")
-
-
-@dataclass
-class EpochSums:
-    """Running sums over the photos of an epoch, in one process."""
-
-    images: float = 0.0
-    loss: float = 0.0
-    l1_px: float = 0.0
-    cross_entropy: float = 0.0
-    right: float = 0.0
-    seconds: float = 0.0
-
-    def over_processes(self, accelerator: Accelerator) -> "EpochSums":
-        """The average over all processes."""
-        sums = torch.tensor(dataclasses.astuple(self), device=accelerator.device)
-        return EpochSums(*accelerator.reduce(sums, "mean").tolist())
-
-
-def train_one_epoch(
-    run: Run, loader: DataLoader, epoch: int, stop: "StopSignal"
-) -> dict[str, float]:
-    """Every photo once; returns the epoch's row of the history."""
-    config, accelerator, sums = run.config, run.accelerator, run.sums
-    loader.set_epoch(epoch)  # reaches the sampler and the data set
+def train_one_epoch(run: Run, config: TrainConfig, loader: DataLoader, epoch: int) -> None:
+    """One optimisation step for every batch."""
     run.model.train()
-    done = run.step - epoch * len(loader)  # not 0 only when a run was stopped inside an epoch
-    bar = tqdm(
-        accelerator.skip_first_batches(loader, done) if done else loader,
-        f"epoch {epoch + 1}/{config.epochs}", len(loader), initial=done, leave=False,
-        disable=not (config.progress and accelerator.is_main_process),
-    )  # fmt: skip
-    started, seconds_before, images_before = time.perf_counter(), sums.seconds, sums.images
-    for images, target_dicts in bar:
-        # Dropout depends on seed, step and process alone, so that resuming repeats it.
-        torch.manual_seed(hash((config.seed, run.step, accelerator.process_index)))
-        targets = pad_targets(target_dicts)
-        if epoch < config.small_epochs:
-            images, targets = shrink(images, targets, config.small_size)
-        output = run.model(images)
-        answer = answer_loss(output, targets, images.shape[-1], config.label_smoothing)
-        loss = answer.total
-        if output.cells and config.cells_weight:
-            cells = cells_loss(output.cells, targets, images.shape[-1])
-            loss = loss + config.cells_weight * cells.total
+    for batch in run.batches(loader, epoch):
+        loss, figures = batch_loss(run, config, batch, epoch)
         if not math.isfinite(loss.item()):
             raise UserError(
                 f"the loss became {loss.item()} in epoch {epoch + 1}. Lower --lr (now"
                 f" {config.lr:g}) or use --precision fp32; {config.out} keeps what was saved."
             )
-        accelerator.backward(loss)
+        run.accelerator.backward(loss)
         clip_gradients(run.model, config.clip_grad_norm)
         run.optimizer.step()
         run.scheduler.step()
         run.optimizer.zero_grad()
-        run.step += 1
-        run.average.update(run.bare_model, run.step)
-
-        n = len(images)
-        sums.images += n
-        sums.loss += n * loss.item()
-        sums.l1_px += n * answer.l1_px.item()
-        sums.cross_entropy += n * answer.cross_entropy.item()
-        sums.right += (output.logits.argmax(1) == targets.labels[:, 0]).sum().item()
-        elapsed = time.perf_counter() - started
-        sums.seconds = seconds_before + elapsed
-        speed = (sums.images - images_before) * accelerator.num_processes / elapsed
-        bar.set_postfix(
-            loss=f"{sums.loss / sums.images:.2f}", l1=f"{sums.l1_px / sums.images:.2f}",
-            acc=f"{sums.right / sums.images:.3f}", img_s=f"{speed:.1f}", refresh=False,
-        )  # fmt: skip
-        # After the last batch the epoch is finished first: its row belongs into the history.
-        if run.step < (epoch + 1) * len(loader) and stop.requested():
-            bar.close()
-            run.save_checkpoint("last", {})
-            run.save_state()
-            accelerator.print(f"stopped in epoch {epoch + 1}; go on with --resume.")
-            raise KeyboardInterrupt
-
-    mean = sums.over_processes(accelerator)
-    run.sums = EpochSums()
-    lost = torch.tensor(loader.dataset.lost_boxes(), device=accelerator.device)
-    redrawn, gave_up = accelerator.reduce(lost, "sum").tolist()
-    return {
-        "epoch": epoch + 1, "lr": run.scheduler.get_last_lr()[-1],
-        "loss": mean.loss / mean.images, "l1_px": mean.l1_px / mean.images,
-        "cross_entropy": mean.cross_entropy / mean.images, "accuracy": mean.right / mean.images,
-        "images_per_s": mean.images * accelerator.num_processes / mean.seconds,
-        "seconds": mean.seconds, "boxes_redrawn": redrawn, "boxes_given_up": gave_up,
-    }  # fmt: skip
+        run.finish_step(len(batch[0]), figures)
 
 
-def clip_gradients(model: torch.nn.Module, limit: float) -> None:
-    """As ``clip_grad_norm_``, which rewrites all gradients even where none is too long."""
-    parameters = [p for p in model.parameters() if p.grad is not None]
-    norm = get_total_norm([p.grad for p in parameters])
-    if norm > limit:
-        clip_grads_with_norm_(parameters, limit, norm)
+def batch_loss(
+    run: Run, config: TrainConfig, batch: tuple, epoch: int
+) -> tuple[torch.Tensor, dict[str, float]]:
+    """The loss of a batch, and what the history shows of it: its means times its images."""
+    images, targets = batch[0], pad_targets(batch[1])
+    if epoch < config.small_epochs:
+        images, targets = shrink(images, targets, config.small_size)
+    output = run.model(images)
+    answer = answer_loss(output, targets, images.shape[-1], config.label_smoothing)
+    loss = answer.total
+    figures = {"l1_px": answer.l1_px, "cross_entropy": answer.cross_entropy}
+    if output.cells and config.cells_weight:
+        cells = cells_loss(output.cells, targets, images.shape[-1])
+        loss = loss + config.cells_weight * cells.total
+        figures |= {"cells": cells.total, "choice": cells.choice}
+    right = (output.logits.argmax(1) == targets.labels[:, 0]).sum()
+    n_objects = (targets.labels[:, 0] >= 0).sum().clamp(min=1)
+    means = {"loss": loss, **figures, "accuracy": right / n_objects}
+    return loss, {name: len(images) * value.item() for name, value in means.items()}
+
+
+def evaluate(run: Run, config: TrainConfig, val_loader: DataLoader) -> dict[str, Any]:
+    """Scores of the averaged weights on the validation split."""
+    predictions = collect_predictions(
+        run.average.model, val_loader, run.accelerator, config.image_size, progress=config.progress
+    )
+    return {"split": config.val_split, **summarize(predictions.scores())}
+
+
+def draw_predictions(run: Run, dataset: DetectionDataset) -> None:
+    """``predictions.png``: what the averaged weights predict for some photos."""
+    if run.accelerator.is_main_process:
+        entries = plots.predict_spread(run.average.model, dataset, run.accelerator.device)
+        plots.picture_sheet(entries, run.out / "predictions.png")
+        print(f"wrote {run.out}/: best.safetensors, last.safetensors, history.csv, plots")
 
 
 def build_accelerator(config: TrainConfig) -> Accelerator:
@@ -353,6 +221,13 @@ def build_dataset(config: TrainConfig, split: VocSplit, train: bool) -> Detectio
         Path(config.cache_dir) if config.cache_dir else None,
         progress=config.progress,
     )
+
+
+def build_val_dataset(config: TrainConfig, class_names: tuple[str, ...]) -> DetectionDataset | None:
+    """The photos to validate on; ``None`` if none are held out."""
+    if config.val_split == "none":
+        return None
+    return build_dataset(config, read_split(config.data, config.val_split, class_names), False)
 
 
 def build_optimizer(model: LargestObjectDetector, config: TrainConfig) -> torch.optim.Optimizer:
@@ -381,90 +256,11 @@ def build_scheduler(
     return torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps, pct_start=warm_up)
 
 
-class StopSignal:
-    """Ctrl-C or ``kill``: finish the batch, save, leave. A second one stops at once."""
-
-    def __init__(self, accelerator: Accelerator) -> None:
-        self.accelerator = accelerator
-        self.received: set[int] = set()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._receive)
-
-    def _receive(self, number: int, _frame: object) -> None:
-        # Launchers answer Ctrl-C with a SIGTERM of their own: only the same signal twice is haste.
-        if number in self.received:
-            raise KeyboardInterrupt
-        self.received.add(number)
-
-    def requested(self) -> bool:
-        """Whether any process was asked to stop; all of them answer alike."""
-        if self.accelerator.num_processes == 1:
-            return bool(self.received)
-        flag = torch.tensor(float(bool(self.received)), device=self.accelerator.device)
-        return bool(self.accelerator.reduce(flag, "sum") > 0)
-
-
-def load_state(out: Path, config: TrainConfig) -> dict[str, Any] | None:
-    """What ``--resume`` goes on from; refuses to write over another run."""
-    path = out / "last.state.pt"
-    if not config.resume:
-        if path.exists():
-            raise UserError(
-                f"{out} already holds a run. Go on with it (--resume) or choose another --out."
-            )
-        return None
-    if not path.exists():
-        raise UserError(f"{out} holds no run to resume. Check --out, or leave --resume out.")
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    now = settings(config)
-    free = {"resume", "progress", "debug", "num_workers", "eval_every", "data", "cache_dir", "out"}
-    for key, value in state["config"].items():
-        if key not in free and now.get(key) != value:
-            raise UserError(
-                f"{out} was trained with {key} = {value!r}, not {now.get(key)!r}."
-                " Resume with the same settings, or start a new run with another --out."
-            )
-    return state
-
-
 def shrink(images: torch.Tensor, targets: Targets, side: int) -> tuple[torch.Tensor, Targets]:
     """The batch, boxes and all, on a smaller canvas."""
     scale = side / images.shape[-1]
     smaller = F.interpolate(images, (side, side), mode="bilinear", antialias=True)
     return smaller, targets._replace(boxes=targets.boxes * scale)
-
-
-def settings(config: TrainConfig) -> dict[str, Any]:
-    """All settings as plain values."""
-    return json.loads(json.dumps(dataclasses.asdict(config)))
-
-
-def shared_settings(config: TrainConfig) -> dict[str, Any]:
-    """:func:`settings` for a file that travels: of paths only the last part, not whose disk."""
-    values = settings(config)
-    for name in ("data", "out", "cache_dir", "backbone_weights", "augment_file"):
-        values[name] = Path(values[name]).name
-    return values
-
-
-TABLE_HEADER = (
-    "epoch      lr    loss     l1     ce    acc |  v_l1  v_iou  v_acc v_joint |  img/s  secs"
-)
-
-
-def table_row(row: dict[str, Any]) -> str:
-    """One epoch in fixed columns; dashes where nothing was validated."""
-    left = (
-        f"{row['epoch']:5d} {row['lr']:7.1e} {row['loss']:7.2f} {row['l1_px']:6.2f}"
-        f" {row['cross_entropy']:6.3f} {row['accuracy']:6.3f}"
-    )
-    names = ("l1_px_224", "mean_iou", "class_accuracy", "joint")
-    widths = ("5.2f", "6.3f", "6.3f", "7.3f")
-    shown = [
-        format(row[f"val_{n}"], w) if f"val_{n}" in row else "-".rjust(int(w[0]))
-        for n, w in zip(names, widths, strict=True)
-    ]
-    return f"{left} | {' '.join(shown)} | {row['images_per_s']:6.1f} {row['seconds']:5.0f}"
 
 
 def from_command_line() -> None:

@@ -16,7 +16,7 @@ from model.calibration import Calibration
 from model.classes import VOC_CLASSES
 from model.detector import LargestObjectDetector
 from model.errors import UserError
-from model.files import replacing
+from model.files import atomic_write
 
 CHECKPOINT_FOLDER = Path(__file__).resolve().parent.parent / "checkpoints"
 DEFAULT_CHECKPOINT = CHECKPOINT_FOLDER / "largest-object-resnet34.safetensors"
@@ -58,7 +58,7 @@ def save_checkpoint(path: str | Path, model: LargestObjectDetector, info: Checkp
         for name, t in model.state_dict().items()
     }
     metadata = {"format": FORMAT, "info": json.dumps(dataclasses.asdict(info))}
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         save_file(tensors, temporary, metadata)
 
 

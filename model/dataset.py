@@ -59,10 +59,20 @@ class LargestObjectDataset(Dataset):
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
         self._lost = torch.zeros((len(self.files), 2), dtype=torch.bool).share_memory_()
 
+    @property
+    def epoch(self) -> int:
+        """Counted from 0; see :meth:`set_epoch`."""
+        return int(self._epoch)
+
     def set_epoch(self, epoch: int) -> None:
         """Draw anew, and count lost boxes anew: call it before every epoch."""
         self._epoch.fill_(epoch)
         self._lost.zero_()
+
+    @property
+    def lost(self) -> Tensor:
+        """bool ``(photos, 2)``: this epoch's photos whose box was drawn again, or given up."""
+        return self._lost
 
     def lost_boxes(self) -> tuple[int, int]:
         """Photos of this epoch whose box got lost and was drawn again; and those given up."""
@@ -92,7 +102,7 @@ class LargestObjectDataset(Dataset):
 
     def photo_seed(self, index: int) -> int:
         """Seed of this photo in this epoch; the trace of it with this seed is what trains."""
-        return photo_seed(self.seed, int(self._epoch), self.files[index].name)
+        return photo_seed(self.seed, self.epoch, self.files[index].name)
 
 
 class DetectionDataset(LargestObjectDataset):
@@ -144,6 +154,11 @@ class EpochSampler(Sampler[int]):
 
     def __init__(self, length: int, seed: int) -> None:
         self.length, self.seed, self.epoch = length, seed, 0
+
+    @property
+    def epoch(self) -> int:
+        """Counted from 0; see :meth:`set_epoch`."""
+        return int(self._epoch)
 
     def set_epoch(self, epoch: int) -> None:
         """Shuffle anew."""

@@ -19,7 +19,7 @@ from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, load_checkpoint
 from model.dataset import DetectionDataset, LargestObjectDataset, eval_loader
 from model.detector import LargestObjectDetector
 from model.errors import run_cli
-from model.files import replacing
+from model.files import atomic_write
 from model.negatives import NegativeWindows
 from model.precision import best_device, has_native_bf16
 from model.report import (
@@ -129,11 +129,11 @@ def write_files(
 ) -> None:
     """Write what was asked for."""
     if config.json:
-        with replacing(config.json) as temporary:
+        with atomic_write(config.json) as temporary:
             temporary.write_text(json.dumps(report, indent=1) + "\n")
         print(f"wrote {config.json}")
     if config.per_photo:
-        with replacing(config.per_photo) as temporary:
+        with atomic_write(config.per_photo) as temporary:
             per_photo_table(predictions, dataset, calibration).to_csv(temporary, index=False)
         print(f"wrote {config.per_photo}")
     if config.plots:

@@ -1,6 +1,7 @@
 """Writing files so that a crash, a full disk or a Ctrl-C never costs what was already there."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,19 +11,58 @@ from model.errors import UserError
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def atomic_write(path: str | Path) -> Iterator[Path]:
     """Give a temporary path beside ``path``; move it there if the block ends well.
 
     The temporary name keeps the suffix, because Pillow and pandas choose the format by it.
 
     Example:
-        >>> with replacing("out.csv") as temporary:
+        >>> with atomic_write("out.csv") as temporary:
         ...     frame.to_csv(temporary)
 
     Raises:
-        UserError: if the folder cannot be made or written to.
+        UserError: if the folder cannot be made or written to, or the disk is full. A file that was
+            at ``path`` is then still there, unchanged.
     """
     path = Path(path)
+    temporary = _temporary_beside(path)
+    try:
+        yield temporary
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {path}: {error.strerror or error}. Make room or choose another place;"
+            " nothing that was there before is lost."
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def ensure_writable(folder: Path) -> None:
+    """Make ``folder`` if it is missing, and try to write a file into it.
+
+    Raises:
+        UserError: if that fails.
+    """
+    _temporary_beside(folder / "probe").unlink()
+
+
+def ensure_room(folder: Path, n_bytes: int) -> None:
+    """Check that the disk of an existing folder has ``n_bytes`` free.
+
+    Raises:
+        UserError: if it has not.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < n_bytes:
+        raise UserError(
+            f"{folder} needs {n_bytes / 2**20:,.0f} MiB of disk space and there are"
+            f" {free / 2**20:,.0f} MiB. Make room or choose another place."
+        )
+
+
+def _temporary_beside(path: Path) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(
@@ -33,15 +73,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
             f"cannot write {path}: {error.strerror}. Choose a folder you may write to."
         ) from error
     os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    return Path(name)
 
 
 def _umask() -> int:

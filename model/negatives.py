@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from model.boxes import BoxXyxy
-from model.dataset import LargestObjectDataset
+from model.dataset import DetectionDataset, LargestObjectDataset
 from model.voc import objects_of
 
 MIN_SHARE = 0.3  # of the photo: smaller windows show little but blur
@@ -77,3 +77,35 @@ class NegativeWindows(Dataset):
         sample = self.photos.pipeline(cut, everything, self.photos.photo_seed(photo_index))
         nothing = {"boxes": torch.empty(0, 4), "labels": torch.empty(0, dtype=torch.int64)}
         return sample.image, nothing
+
+
+class WithNegatives(Dataset):
+    """The photos of an epoch, and with them some windows without any object.
+
+    Args:
+        photos: come first; their order and what is drawn for them stay as they are.
+        share: windows for every photo; every epoch takes others, as far as there are enough.
+    """
+
+    def __init__(self, photos: DetectionDataset, share: float) -> None:
+        self.photos = photos
+        self.windows = NegativeWindows(photos) if share else []
+        self.count = min(round(share * len(photos)), len(self.windows))
+
+    @property
+    def lost(self) -> Tensor:
+        """See :attr:`model.dataset.LargestObjectDataset.lost`."""
+        return self.photos.lost
+
+    def set_epoch(self, epoch: int) -> None:
+        """See :meth:`model.dataset.LargestObjectDataset.set_epoch`."""
+        self.photos.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        return len(self.photos) + self.count
+
+    def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Tensor]]:
+        if index < len(self.photos):
+            return self.photos[index]
+        place = index - len(self.photos) + self.photos.epoch * self.count
+        return self.windows[place % len(self.windows)]

@@ -11,7 +11,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from model.errors import UserError
-from model.files import replacing
+from model.files import atomic_write
 from model.images import load_fitted
 
 FORMAT = 1  # raise it when the way photos are read changes: old caches are then never used
@@ -72,7 +72,7 @@ class PixelCache:
 
     def _build(self, files: list[Path], longest_side: int, progress: bool) -> None:
         sizes: list[tuple[int, int]] = []
-        with ThreadPoolExecutor() as pool, replacing(self.path) as temporary:
+        with ThreadPoolExecutor() as pool, atomic_write(self.path) as temporary:
             photos = pool.map(lambda file: load_fitted(file, longest_side).image, files)
             with temporary.open("wb") as stream:
                 _write_header(stream, 0)
@@ -84,7 +84,7 @@ class PixelCache:
                 stream.seek(0)
                 _write_header(stream, sum(3 * w * h for w, h in sizes))
             # The index goes first: a pixel file under its final name is always complete.
-            with replacing(self.index_path) as index:
+            with atomic_write(self.index_path) as index:
                 index.write_text(json.dumps({"sizes": sizes}))
 
 

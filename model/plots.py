@@ -14,13 +14,13 @@ from PIL import Image
 from model.assignment import pad_targets
 from model.dataset import DetectionDataset, LargestObjectDataset, collate
 from model.draw import TRUTH_COLOUR, class_colour, draw_box
-from model.files import replacing
+from model.files import atomic_write
 from model.scoring import Predictions, predict_batch
 
 
 def _save(figure: Figure, path: Path) -> None:
     figure.tight_layout()
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=110)
 
 
@@ -74,7 +74,7 @@ def picture_sheet(
         picture = draw_box(picture, box, class_colour(entry.class_name), label)
         left = (i % columns) * tile + (tile - size[0]) // 2
         sheet.paste(picture, (left, (i // columns) * tile + (tile - size[1]) // 2))
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         sheet.save(temporary)
 
 

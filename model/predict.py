@@ -25,7 +25,7 @@ from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, load_checkpoint
 from model.detector import LargestObjectDetector
 from model.draw import class_colour, draw_box
 from model.errors import UserError, run_cli
-from model.files import replacing
+from model.files import atomic_write
 from model.images import ImageSource, LoadedImage, find_images, load_fitted
 from model.precision import autocast, best_device, has_native_bf16
 from model.scoring import BatchPrediction, per_image, predict_batch
@@ -205,7 +205,7 @@ def main(config: PredictConfig) -> int:
                 rows.append(csv_row(file, detection))
                 if config.draw:
                     drawing = detection.draw(load_fitted(file, DRAWN_SIDE).image)
-                    with replacing(config.draw / names[file]) as temporary:
+                    with atomic_write(config.draw / names[file]) as temporary:
                         drawing.save(temporary)
             bar.update(len(batch))
     finally:  # also after Ctrl-C or on a full disk: what is known is written down
@@ -234,7 +234,7 @@ def csv_row(file: Path | str, d: Detection) -> list[object]:
 
 def _report(rows: list[list[object]], config: PredictConfig) -> None:
     if config.csv:
-        with replacing(config.csv) as temporary, temporary.open("w", newline="") as stream:
+        with atomic_write(config.csv) as temporary, temporary.open("w", newline="") as stream:
             csv.writer(stream).writerows([CSV_HEADER, *rows])
         print(f"wrote {config.csv}: {len(rows)} photos")
     else:
@@ -264,7 +264,7 @@ def drawing_names(files: Sequence[Path]) -> dict[Path, str]:
 
 
 def _ensure_writable(folder: Path) -> None:
-    with replacing(folder / ".probe"):
+    with atomic_write(folder / ".probe"):
         pass
     (folder / ".probe").unlink()
 

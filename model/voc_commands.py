@@ -7,7 +7,7 @@ from typing import Annotated
 import tyro
 
 from model.errors import run_cli
-from model.files import replacing
+from model.files import atomic_write
 from model.voc import list_splits, read_split
 
 
@@ -23,7 +23,7 @@ class Csv:
     def run(self) -> None:
         """Read the split, write the file."""
         split = read_split(self.data, self.split)
-        with replacing(self.out) as temporary:
+        with atomic_write(self.out) as temporary:
             split.frame.to_csv(temporary, index=False)
         left_out = split.n_only_difficult
         print(f"wrote {self.out}: {len(split.frame)} photos, {len(split.class_names)} classes.")
