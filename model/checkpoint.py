@@ -41,7 +41,7 @@ class CheckpointInfo:
 
     class_names: tuple[str, ...] = VOC_CLASSES
     image_size: int = 224
-    head: str = "decoupled"
+    head: str = "pyramid"
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     config: dict[str, Any] = field(default_factory=dict)

@@ -155,11 +155,6 @@ class EpochSampler(Sampler[int]):
     def __init__(self, length: int, seed: int) -> None:
         self.length, self.seed, self.epoch = length, seed, 0
 
-    @property
-    def epoch(self) -> int:
-        """Counted from 0; see :meth:`set_epoch`."""
-        return int(self._epoch)
-
     def set_epoch(self, epoch: int) -> None:
         """Shuffle anew."""
         self.epoch = epoch

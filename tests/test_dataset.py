@@ -6,7 +6,7 @@ from conftest import make_voc, run_command, write_voc_xml
 
 from model.augment import AugmentConfig
 from model.classes import VOC_CLASSES
-from model.dataset import LargestObjectDataset, eval_loader, train_loader
+from model.dataset import DetectionDataset, LargestObjectDataset, eval_loader, train_loader
 from model.errors import UserError
 from model.voc import read_split
 
@@ -113,22 +113,43 @@ def test_evaluation_keeps_the_order(dataset):
     assert [VOC_CLASSES[c] for c in classes] == dataset.frame.class_name.tolist()
 
 
-def test_all_objects_are_padded_largest_first(toy_voc):
+def test_detection_targets_hold_every_object_the_largest_first(toy_voc):
     split = read_split(toy_voc, "train")
-    item = LargestObjectDataset(split, 64, all_objects=True, progress=False)[0]
-    _, (bbox, class_id), objects = item
-    assert objects.shape == (20, 5)
-    assert torch.equal(objects[0, 1:], bbox)
-    assert int(objects[0, 0]) == class_id
-    assert objects[:, 0].tolist()[2:] == [-1] * 18
-    assert (objects[1, 1:3] < 2).all()  # the small one in the corner
+    image, target = DetectionDataset(split, 64, progress=False)[0]
+    tutorial_image, (bbox, class_id) = LargestObjectDataset(split, 64, progress=False)[0]
+    assert torch.equal(image, tutorial_image)
+    assert target["boxes"].shape == (2, 4)
+    assert target["boxes"].dtype == torch.float32
+    assert target["labels"].dtype == torch.int64
+    assert torch.equal(target["boxes"][0], bbox)
+    assert target["labels"][0] == class_id
+    assert (target["boxes"][1, :2] < 2).all()  # the small one in the corner
+
+
+def test_objects_pushed_out_of_the_picture_are_no_longer_there_to_find(toy_voc):
+    wild = AugmentConfig(zoom=4, min_visible=0)
+    dataset = DetectionDataset(read_split(toy_voc, "train"), 64, wild, progress=False)
+    counts = []
+    for epoch in range(6):
+        dataset.set_epoch(epoch)
+        counts.append(len(dataset[0][1]["labels"]))
+    assert set(counts) == {1, 2}
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_batch_keeps_the_targets_of_each_photo(toy_voc, workers):
+    dataset = DetectionDataset(read_split(toy_voc, "train"), 64, progress=False)
+    images, targets = next(iter(eval_loader(dataset, 5, workers)))
+    assert images.is_contiguous(memory_format=torch.channels_last)
+    assert [len(t["labels"]) for t in targets] == [2, 1, 1, 1, 2]
+    assert all(torch.equal(t["boxes"], dataset[i][1]["boxes"]) for i, t in enumerate(targets))
 
 
 def test_difficult_objects_are_nobodys_target(tmp_path):
     root = make_voc(tmp_path / "VOC2007", 2, 1)
     write_voc_xml(root, "000000", (120, 90), [("car", 1, 1, 120, 90, 1), ("cat", 5, 5, 20, 20)])
-    dataset = LargestObjectDataset(read_split(root, "train"), 64, all_objects=True, progress=False)
-    assert dataset[0][2][:, 0].tolist()[:2] == [VOC_CLASSES.index("cat"), -1]
+    dataset = DetectionDataset(read_split(root, "train"), 64, progress=False)
+    assert dataset[0][1]["labels"].tolist() == [VOC_CLASSES.index("cat")]
 
 
 def test_too_small_a_split_for_a_batch(dataset):

@@ -33,9 +33,9 @@ def test_report_pictures_and_json(toy_voc, untrained, tmp_path):
         assert low <= value <= high
     assert sum(map(sum, report["confusion"])) == 10
     assert sum(row["n_images"] for row in report["per_class"]) == 10
-    constant = report["constant_answer"]
-    assert constant["fitted_on"] == "train"
-    assert constant["metrics"]["class_accuracy"] >= 0.3  # three classes, evenly spread
+    baseline = report["majority_baseline"]
+    assert baseline["fitted_on"] == "train"
+    assert baseline["metrics"]["class_accuracy"] >= 0.3  # three classes, evenly spread
     assert f"{report['metrics']['l1_px_224']:.3f}" in result.stdout
     for name in ("confusion", "spread", "worst", "confused"):
         assert (tmp_path / "plots" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
@@ -65,7 +65,7 @@ def test_a_class_the_checkpoint_does_not_know(toy_voc, tmp_path):
     assert_clear_error(result, "not among the 2 classes")
 
 
-def test_the_shipped_checkpoint_beats_the_constant_answer_on_real_photos(real_voc, tmp_path):
+def test_the_shipped_checkpoint_beats_the_majority_baseline_on_real_photos(real_voc, tmp_path):
     """It has seen these photos in training: this tests the wiring, not the accuracy."""
     lines = (real_voc / "ImageSets" / "Main" / "val.txt").read_text().splitlines()[:128]
     root = tmp_path / "VOC2007"
@@ -81,4 +81,4 @@ def test_the_shipped_checkpoint_beats_the_constant_answer_on_real_photos(real_vo
     report = json.loads((tmp_path / "r.json").read_text())
     assert report["class_names"] == list(VOC_CLASSES)
     assert report["metrics"]["joint"] > 0.7
-    assert report["metrics"]["l1_px_224"] < report["constant_answer"]["metrics"]["l1_px_224"] / 2
+    assert report["metrics"]["l1_px_224"] < report["majority_baseline"]["metrics"]["l1_px_224"] / 2
