@@ -17,14 +17,15 @@ from typing import Annotated, Any, Literal
 import torch
 import torch.nn.functional as F
 import tyro
-from accelerate import Accelerator, DataLoaderConfiguration
+from accelerate import DataLoaderConfiguration
 from accelerate.utils import set_seed
 from torch.utils.data import DataLoader
 
 from model import plots
 from model.assignment import Targets, pad_targets
 from model.augment import AugmentConfig
-from model.dataset import DetectionDataset, eval_loader, train_loader
+from model.calibrate import calibrate_checkpoint
+from model.dataset import DetectionDataset, train_loader
 from model.detector import LargestObjectDetector
 from model.ema import WeightAverage
 from model.engine import TABLE_HEADER, Run, StopSignal, clip_gradients, load_state
@@ -33,8 +34,8 @@ from model.launch import start_missing_processes
 from model.loss import answer_loss, cells_loss
 from model.metrics import summarize
 from model.negatives import WithNegatives
-from model.precision import best_device, has_native_bf16
-from model.scoring import collect_predictions
+from model.precision import build_accelerator
+from model.scoring import LoaderOptions, predict_dataset
 from model.voc import VocSplit, read_split
 
 
@@ -101,7 +102,9 @@ class TrainConfig:
 
 def main(config: TrainConfig) -> None:
     """Train: data, network, loop, evaluation, checkpoints."""
-    accelerator = build_accelerator(config)
+    # Each batch is split among the processes, so the recipe does not depend on their number.
+    sharing = DataLoaderConfiguration(split_batches=True)
+    accelerator = build_accelerator(config.precision, dataloader_config=sharing)
     state = load_state(config)
     set_seed(config.seed)
 
@@ -122,7 +125,6 @@ def main(config: TrainConfig) -> None:
     optimizer = build_optimizer(model, config)
     scheduler = build_scheduler(optimizer, config, config.epochs * len(loader))
     model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
-    val_loader = accelerator.prepare(eval_loader(val)) if val else None
 
     # Loop: train, evaluate, save.
     stop = StopSignal(accelerator)
@@ -138,9 +140,12 @@ def main(config: TrainConfig) -> None:
         train_one_epoch(run, config, loader, epoch)
         row = run.epoch_row(dataset, epoch)
         due = (epoch + 1) % config.eval_every == 0 or epoch + 1 == config.epochs
-        metrics = evaluate(run, config, val_loader) if val_loader and due else {}
+        metrics = evaluate(run, config, val) if val and due else {}
         run.finish_epoch(row, metrics)
 
+    if val:
+        for name in ("best", "last"):
+            calibrate_checkpoint(run.out / f"{name}.safetensors", val, accelerator)
     draw_predictions(run, val or build_dataset(config, train_split, train=False))
     accelerator.end_training()
 
@@ -184,11 +189,10 @@ def batch_loss(
     return loss, {name: len(images) * value.item() for name, value in means.items()}
 
 
-def evaluate(run: Run, config: TrainConfig, val_loader: DataLoader) -> dict[str, Any]:
+def evaluate(run: Run, config: TrainConfig, val: DetectionDataset) -> dict[str, Any]:
     """Scores of the averaged weights on the validation split."""
-    predictions = collect_predictions(
-        run.average.model, val_loader, run.accelerator, config.image_size, progress=config.progress
-    )
+    options = LoaderOptions(progress=config.progress)
+    predictions = predict_dataset(run.average.model, val, run.accelerator, options)
     return {"split": config.val_split, **summarize(predictions.scores())}
 
 
@@ -198,17 +202,6 @@ def draw_predictions(run: Run, dataset: DetectionDataset) -> None:
         entries = plots.predict_spread(run.average.model, dataset, run.accelerator.device)
         plots.picture_sheet(entries, run.out / "predictions.png")
         print(f"wrote {run.out}/: best.safetensors, last.safetensors, history.csv, plots")
-
-
-def build_accelerator(config: TrainConfig) -> Accelerator:
-    """One loop for CPU, one GPU or many: each batch is split among the processes."""
-    device = best_device()
-    bf16 = config.precision == "bf16" or (config.precision == "auto" and has_native_bf16(device))
-    return Accelerator(
-        mixed_precision="bf16" if bf16 else "no",
-        cpu=device.type == "cpu",  # without it accelerate does not look for other CPU processes
-        dataloader_config=DataLoaderConfiguration(split_batches=True),
-    )
 
 
 def build_dataset(config: TrainConfig, split: VocSplit, train: bool) -> DetectionDataset:

@@ -2,30 +2,34 @@
 
 import dataclasses
 import json
+import math
+import reprlib
 import struct
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from model.augment import IMAGENET_MEAN, IMAGENET_STD
-from model.calibration import Calibration
-from model.classes import VOC_CLASSES
-from model.detector import LargestObjectDetector
+from model.calibration import EVIDENCE, Calibration
+from model.classes import MAX_CLASSES, MAX_NAME_LENGTH, VOC_CLASSES
+from model.detector import HEADS, LargestObjectDetector
 from model.errors import UserError
 from model.files import atomic_write
 
 CHECKPOINT_FOLDER = Path(__file__).resolve().parent.parent / "checkpoints"
 DEFAULT_CHECKPOINT = CHECKPOINT_FOLDER / "largest-object-resnet34.safetensors"
 FORMAT = "largest-object-detector/1"
+MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 64, 2048  # pixels
 
 
 @dataclass
 class CheckpointInfo:
-    """What travels beside the weights.
+    """What travels beside the weights; :data:`ALLOWED` says which values can be used.
 
     Attributes:
         class_names: position = class id.
@@ -58,15 +62,20 @@ def save_checkpoint(path: str | Path, model: LargestObjectDetector, info: Checkp
         for name, t in model.state_dict().items()
     }
     metadata = {"format": FORMAT, "info": json.dumps(dataclasses.asdict(info))}
+    content = save(tensors, metadata)  # its own writing to files hides why it failed
     with atomic_write(path) as temporary:
-        save_file(tensors, temporary, metadata)
+        temporary.write_bytes(content)
 
 
 def read_info(path: str | Path) -> CheckpointInfo:
     """Read only what travels beside the weights (fast).
 
+    Values it does not know are ignored, so that a checkpoint of a newer program opens as long as
+    its format is the same.
+
     Raises:
-        UserError: if the file is missing, broken, truncated, or not one of ours.
+        UserError: if the file is missing, broken, truncated, not one of ours, or describes itself
+            with a value that is missing or cannot be used (named).
     """
     path = Path(path)
     if not path.is_file():
@@ -85,13 +94,86 @@ def read_info(path: str | Path) -> CheckpointInfo:
         )
     try:
         values = json.loads(metadata["info"])
-        for name in ("class_names", "mean", "std"):
-            values[name] = tuple(values[name])
-        if values.get("calibration"):
-            values["calibration"] = Calibration.from_plain(values["calibration"])
-        return CheckpointInfo(**values)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: its description cannot be read ({error}).") from None
+    except (KeyError, ValueError, RecursionError) as error:
+        raise UserError(
+            f"{path}: its description cannot be read ({type(error).__name__})."
+            " Download or train it again."
+        ) from None
+    if problem := _problem_of(values):
+        raise UserError(
+            f"{path}: its description cannot be read: {problem}. Download or train it again."
+        )
+    for name in ("class_names", "mean", "std"):
+        values[name] = tuple(values[name])
+    if values.get("calibration"):
+        values["calibration"] = Calibration.from_plain(values["calibration"])
+    known = {f.name for f in fields(CheckpointInfo)}
+    return CheckpointInfo(**{name: value for name, value in values.items() if name in known})
+
+
+def _are_class_names(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and 1 <= len(value) <= MAX_CLASSES
+        and all(isinstance(name, str) and name.strip() and name.isprintable() for name in value)
+        and all(len(name) <= MAX_NAME_LENGTH for name in value)
+        and len(set(value)) == len(value)
+    )
+
+
+def _is_image_size(value: Any) -> bool:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return whole and MIN_IMAGE_SIZE <= value <= MAX_IMAGE_SIZE and value % 32 == 0
+
+
+def _are_three_numbers(value: Any, above: float = -1e6) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 3
+        and all(isinstance(v, int | float) and not isinstance(v, bool) for v in value)
+        and all(above < v < 1e6 and not math.isnan(v) for v in value)
+    )
+
+
+def _is_dict(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_calibration(value: Any) -> bool:
+    try:
+        return value is None or bool(Calibration.from_plain(value))
+    except (TypeError, KeyError, ValueError):
+        return False
+
+
+ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "class_names": (_are_class_names, f"a list of 1 to {MAX_CLASSES} different names"),
+    "image_size": (
+        _is_image_size, f"a multiple of 32 from {MIN_IMAGE_SIZE} to {MAX_IMAGE_SIZE}"
+    ),
+    "head": (lambda v: isinstance(v, str) and v in HEADS, f"one of {', '.join(HEADS)}"),
+    "mean": (_are_three_numbers, "three finite numbers"),
+    "std": (lambda v: _are_three_numbers(v, above=0.0), "three finite numbers above 0"),
+    "config": (_is_dict, "a dictionary"),
+    "metrics": (_is_dict, "a dictionary"),
+    "history": (lambda v: isinstance(v, list) and all(map(_is_dict, v)), "a list of dictionaries"),
+    "versions": (_is_dict, "a dictionary"),
+    "calibration": (_is_calibration, f"{len(EVIDENCE)} weights, a bias and a threshold"),
+}  # fmt: skip
+"""Name of a value of :class:`CheckpointInfo` -> whether it can be used, and what is allowed."""
+REQUIRED = ("class_names", "image_size", "head", "mean", "std")
+
+
+def _problem_of(values: Any) -> str | None:
+    """What is wrong with a description, in words."""
+    if not isinstance(values, dict):
+        return f"it is {reprlib.repr(values)}, not a dictionary"
+    for name, (is_allowed, allowed) in ALLOWED.items():
+        if name in values and not is_allowed(values[name]):
+            return f"{name} is {reprlib.repr(values[name])}, not {allowed}"
+        if name not in values and name in REQUIRED:
+            return f"{name} is missing"
+    return None
 
 
 def load_checkpoint(
@@ -100,21 +182,36 @@ def load_checkpoint(
     """The detector in float32 and ``eval()`` mode, and its :class:`CheckpointInfo`.
 
     Raises:
-        UserError: as :func:`read_info`, and if the weights do not fit the network described.
+        UserError: as :func:`read_info`, and if the weights do not fit the network described, or
+            are not all finite numbers.
     """
     info = read_info(path)
+    tensors = _read_weights(Path(path), info)
     model = LargestObjectDetector(info.class_names, info.image_size, info.head)
-    with safe_open(path, framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no dict
-    tensors = {n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise UserError(
-            f"{path} holds the weights of another network than it says ({first})."
-        ) from None
+    model.load_state_dict(tensors)
     return model.eval(), info
+
+
+def _read_weights(path: Path, info: CheckpointInfo) -> dict[str, torch.Tensor]:
+    """The tensors, floating ones as float32, if they are those of the network described."""
+    with torch.device("meta"):  # no memory is taken, whatever the description asks for
+        network = LargestObjectDetector(info.class_names, info.image_size, info.head)
+    expected = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
+    with safe_open(path, framework="pt") as file:
+        given = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+        if wrong := [n for n in {**expected, **given} if expected.get(n) != given.get(n)]:
+            raise UserError(
+                f"{path} holds the weights of another network than it says (first misfit:"
+                f" {wrong[0]}). Download or train it again."
+            )
+        tensors = {name: file.get_tensor(name) for name in given}
+    tensors = {n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise UserError(
+                f"{path}: weights in {name} are not finite numbers. Download or train it again."
+            )
+    return tensors
 
 
 def library_versions() -> dict[str, str]:

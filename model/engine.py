@@ -7,7 +7,6 @@ that history.
 
 import dataclasses
 import json
-import pickle
 import signal
 import time
 from collections.abc import Iterator
@@ -334,10 +333,10 @@ def load_state(config: RunConfig) -> dict[str, Any] | None:
 def _read_state(path: Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError, pickle.UnpicklingError):
+    except Exception as error:  # PyTorch raises some ten different kinds for damaged files
         raise UserError(
-            f"{path} is damaged, so this run cannot go on. Start again with another --out;"
-            " the weights beside it (last.safetensors, best.safetensors) can still be used."
+            f"{path} is damaged ({type(error).__name__}), so this run cannot go on. Start again with"
+            " another --out; the weights beside it (last.safetensors, best.safetensors) are whole."
         ) from None
     if not isinstance(state, dict) or state.get("format") != STATE_FORMAT:
         raise UserError(

@@ -12,16 +12,14 @@ from typing import Any, Literal
 
 import torch
 import tyro
-from accelerate import Accelerator
 
 from model.calibration import Calibration
 from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, load_checkpoint
-from model.dataset import DetectionDataset, LargestObjectDataset, eval_loader
-from model.detector import LargestObjectDetector
+from model.dataset import DetectionDataset, LargestObjectDataset
 from model.errors import run_cli
 from model.files import atomic_write
 from model.negatives import NegativeWindows
-from model.precision import best_device, has_native_bf16
+from model.precision import build_accelerator
 from model.report import (
     accuracy_report,
     baseline_report,
@@ -29,7 +27,7 @@ from model.report import (
     per_photo_table,
     score_report,
 )
-from model.scoring import Predictions, collect_predictions
+from model.scoring import LoaderOptions, Predictions, predict_dataset
 from model.voc import list_splits, read_split
 
 
@@ -61,12 +59,12 @@ def main(config: EvaluateConfig) -> None:
     dataset = split_dataset(config, info)
     accelerator = build_accelerator(config.precision)
     model = model.to(accelerator.device, memory_format=torch.channels_last)
-    predictions = predict_all(model, dataset, accelerator, config)
-    negatives = torch.empty(0, predictions.evidence.shape[1])
-    if config.negatives and info.calibration:
-        windows = NegativeWindows(dataset)
-        if len(windows):
-            negatives = predict_all(model, windows, accelerator, config).evidence
+    options = LoaderOptions(config.batch_size, config.num_workers, config.flip, config.progress)
+    predictions = predict_dataset(model, dataset, accelerator, options)
+    negatives = predictions.evidence[:0]
+    windows = NegativeWindows(dataset) if config.negatives and info.calibration else []
+    if len(windows):
+        negatives = predict_dataset(model, windows, accelerator, options).evidence
     if not accelerator.is_main_process:
         return
     report = {
@@ -81,13 +79,6 @@ def main(config: EvaluateConfig) -> None:
     write_files(config, report, dataset, predictions, info.calibration)
 
 
-def build_accelerator(precision: str) -> Accelerator:
-    """The device and the precision to predict in."""
-    device = best_device()
-    bf16 = precision == "bf16" or (precision == "auto" and has_native_bf16(device))
-    return Accelerator(mixed_precision="bf16" if bf16 else "no", cpu=device.type == "cpu")
-
-
 def split_dataset(config: EvaluateConfig, info: CheckpointInfo) -> DetectionDataset:
     """The photos of the split, on the checkpoint's canvas."""
     return DetectionDataset(
@@ -95,19 +86,6 @@ def split_dataset(config: EvaluateConfig, info: CheckpointInfo) -> DetectionData
         info.image_size,
         cache_dir=Path(config.cache_dir) if config.cache_dir else None,
         progress=config.progress,
-    )
-
-
-def predict_all(
-    model: LargestObjectDetector,
-    dataset: DetectionDataset | NegativeWindows,
-    accelerator: Accelerator,
-    config: EvaluateConfig,
-) -> Predictions:
-    """Predict every image of a data set once."""
-    loader = accelerator.prepare(eval_loader(dataset, config.batch_size, config.num_workers))
-    return collect_predictions(
-        model, loader, accelerator, model.image_size, config.flip, config.progress
     )
 
 

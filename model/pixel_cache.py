@@ -1,8 +1,13 @@
-"""Decoded photos in one memory-mapped file, so that JPEG decoding leaves the epoch."""
+"""Decoded photos in one memory-mapped file, so that JPEG decoding leaves the epoch.
+
+The file holds nothing but the bytes of one photo after the other; a JSON file beside it holds their
+sizes.
+"""
 
 import hashlib
 import json
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,7 +19,7 @@ from model.errors import UserError
 from model.files import atomic_write
 from model.images import load_fitted
 
-FORMAT = 1  # raise it when the way photos are read changes: old caches are then never used
+FORMAT = 2  # raise it when the way photos are read changes: old caches are then never used
 
 
 def default_cache_dir() -> Path:
@@ -27,7 +32,8 @@ class PixelCache:
     """uint8 RGB photos no longer than ``longest_side``, shape kept, in one flat file.
 
     The file's name is a hash of every photo's path, size and modification time, the side, and the
-    format: change one photo and another cache is built, so a stale one is never used.
+    format: change one photo and another cache is built, so a stale one is never used. One that is
+    damaged (its length or its sizes are not what they should be) is built again.
 
     Args:
         files: the photos, in order.
@@ -47,12 +53,12 @@ class PixelCache:
         progress: bool = True,
     ) -> None:
         folder = Path(cache_dir or default_cache_dir())
-        self.path = folder / f"pixels-{_key(files, longest_side)}.npy"
+        self.path = folder / f"pixels-{_key(files, longest_side)}.rgb"
         self.index_path = self.path.with_suffix(".json")
-        if not (self.path.is_file() and self.index_path.is_file()):
-            self._build(files, longest_side, progress)
-        index = json.loads(self.index_path.read_text())
-        self.sizes: list[list[int]] = index["sizes"]
+        sizes = self._read_sizes(len(files), longest_side) if self.path.exists() else None
+        if sizes is None:
+            sizes = self._build(files, longest_side, progress)
+        self.sizes = sizes
         self.offsets = np.cumsum([0] + [3 * w * h for w, h in self.sizes])
         self._pixels: np.ndarray | None = None
 
@@ -62,7 +68,7 @@ class PixelCache:
     def __getitem__(self, index: int) -> Image.Image:
         """The photo as RGB; its pixels are a copy, free to change."""
         if self._pixels is None:  # opened late, so that each worker maps the file itself
-            self._pixels = np.load(self.path, mmap_mode="r")
+            self._pixels = np.memmap(self.path, np.uint8, mode="r")
         width, height = self.sizes[index]
         flat = self._pixels[self.offsets[index] : self.offsets[index + 1]]
         return Image.frombytes("RGB", (width, height), flat.tobytes())
@@ -70,29 +76,35 @@ class PixelCache:
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_pixels": None}
 
-    def _build(self, files: list[Path], longest_side: int, progress: bool) -> None:
-        sizes: list[tuple[int, int]] = []
+    def _read_sizes(self, n_photos: int, longest_side: int) -> list[list[int]] | None:
+        """Width and height of every photo; ``None``, and a line that says so, if damaged."""
+        try:
+            sizes = json.loads(self.index_path.read_text(encoding="utf-8"))["sizes"]
+            whole = len(sizes) == n_photos and all(
+                1 <= width <= longest_side and 1 <= height <= longest_side
+                for width, height in sizes
+            )
+            if whole and sum(3 * w * h for w, h in sizes) == self.path.stat().st_size:
+                return sizes
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            pass  # said below, and mended by building it again
+        print(f"the cache {self.path} is damaged and is built again.", file=sys.stderr, flush=True)
+        return None
+
+    def _build(self, files: list[Path], longest_side: int, progress: bool) -> list[list[int]]:
+        sizes: list[list[int]] = []
         with ThreadPoolExecutor() as pool, atomic_write(self.path) as temporary:
             photos = pool.map(lambda file: load_fitted(file, longest_side).image, files)
             with temporary.open("wb") as stream:
-                _write_header(stream, 0)
                 for photo in tqdm(
                     photos, "decoding photos once", len(files), unit="img", disable=not progress
                 ):
-                    sizes.append(photo.size)
+                    sizes.append(list(photo.size))
                     stream.write(photo.tobytes())
-                stream.seek(0)
-                _write_header(stream, sum(3 * w * h for w, h in sizes))
-            # The index goes first: a pixel file under its final name is always complete.
+            # The index goes first: a pixel file under its final name always has one.
             with atomic_write(self.index_path) as index:
-                index.write_text(json.dumps({"sizes": sizes}))
-
-
-def _write_header(stream, n_bytes: int) -> None:
-    # Fixed length whatever the count, so that it can be written again once the count is known.
-    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({n_bytes},), }}"
-    stream.write(b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little"))
-    stream.write(header.ljust(117).encode() + b"\n")
+                index.write_text(json.dumps({"sizes": sizes}), encoding="utf-8")
+        return sizes
 
 
 def _key(files: list[Path], longest_side: int) -> str:

@@ -1,6 +1,11 @@
 """bf16 where the processor or GPU computes it natively, float32 elsewhere."""
 
+from typing import TYPE_CHECKING, Any
+
 import torch
+
+if TYPE_CHECKING:  # predicting must not pay for importing it
+    from accelerate import Accelerator
 
 
 def best_device() -> torch.device:
@@ -25,3 +30,20 @@ def has_native_bf16(device: torch.device | str) -> bool:
 def autocast(device: torch.device | str, enabled: bool) -> torch.autocast:
     """``torch.autocast`` to bf16, or a context that does nothing."""
     return torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=enabled)
+
+
+def build_accelerator(precision: str, **options: Any) -> "Accelerator":
+    """accelerate's device, processes and precision; one loop for CPU, one GPU or many.
+
+    Args:
+        precision: ``"bf16"``, ``"fp32"``, or ``"auto"``.
+        options: for :class:`accelerate.Accelerator`.
+    """
+    from accelerate import Accelerator
+
+    device = best_device()
+    bf16 = precision == "bf16" or (precision == "auto" and has_native_bf16(device))
+    # Without `cpu` accelerate does not look for other CPU processes.
+    return Accelerator(
+        mixed_precision="bf16" if bf16 else "no", cpu=device.type == "cpu", **options
+    )

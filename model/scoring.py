@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from model.assignment import pad_targets
 from model.boxes import paired_iou
 from model.calibration import evidence
+from model.dataset import eval_loader
+from model.detector import LargestObjectDetector
 from model.grouping import AGREES
 from model.metrics import PerImage, per_image_scores
 from model.outputs import DetectorOutput
@@ -100,26 +102,40 @@ def per_image(batch: BatchPrediction) -> list[BatchPrediction]:
     ]
 
 
-def collect_predictions(
-    model: nn.Module,
-    loader: DataLoader,
-    accelerator: "Accelerator",
-    image_size: int,
-    flip: bool = False,
-    progress: bool = True,
-) -> Predictions:
-    """Predict every photo of a prepared ``loader`` once, across all processes.
+@dataclass(frozen=True)
+class LoaderOptions:
+    """How a data set is read and predicted; none of it changes a result by more than rounding."""
 
-    The loader yields images and targets as :class:`model.dataset.DetectionDataset` has them.
+    batch_size: int = 64
+    num_workers: int = 0
+    flip: bool = False
+    progress: bool = True
+
+
+def predict_dataset(
+    model: LargestObjectDetector,
+    dataset: Dataset,
+    accelerator: "Accelerator",
+    options: LoaderOptions = LoaderOptions(),
+) -> Predictions:
+    """Predict every image of a data set once, in order, across all processes.
+
+    Args:
+        model: on the accelerator's device.
+        dataset: items as :class:`model.dataset.DetectionDataset` has them.
+        accelerator: decides on device, precision and processes.
+        options: see there.
     """
     model.eval()
+    loader = accelerator.prepare(eval_loader(dataset, options.batch_size, options.num_workers))
+    hidden = not (options.progress and accelerator.is_main_process)
     parts = []
-    hidden = not (progress and accelerator.is_main_process)
     for images, targets in tqdm(loader, "evaluating", leave=False, unit="batch", disable=hidden):
         with accelerator.autocast():
-            predicted = predict_batch(model, images, flip)
+            predicted = predict_batch(model, images, options.flip)
         true = pad_targets(targets)
         tensors = (predicted.probabilities, predicted.bbox_xyxy, predicted.evidence)
         rows = (*(t.float() for t in tensors), true.labels[:, 0], true.boxes[:, 0])
         parts.append([t.cpu() for t in accelerator.gather_for_metrics(rows)])
-    return Predictions(*(torch.cat(column) for column in zip(*parts, strict=True)), image_size)
+    columns = [torch.cat(column) for column in zip(*parts, strict=True)]
+    return Predictions(*columns, image_size=model.image_size)

@@ -11,6 +11,7 @@ are never the target. The splits are VOC's own ``ImageSets/Main/*.txt``.
 
 import json
 import math
+import reprlib
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,13 +19,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from model.classes import VOC_CLASSES
+from model.classes import MAX_CLASSES, MAX_NAME_LENGTH, VOC_CLASSES
 from model.errors import UserError
 
 CSV_COLUMNS = [
     "file_name", "split", "width", "height", "class_name", "xmin", "ymin", "xmax", "ymax",
     "n_objects", "area_fraction", "objects",
 ]  # fmt: skip
+
+MAX_XML_BYTES = 1 << 20  # VOC's own files have at most some 10 KiB
+MAX_SIDE = 100_000  # pixels
 
 
 @dataclass(frozen=True)
@@ -96,32 +100,62 @@ def parse_annotation(xml_path: Path) -> VocImage:
     """Read one VOC XML file.
 
     Raises:
-        UserError: if it is not XML, lacks a size, has no objects, or a box that is inverted, empty
-            or outside the image; the text names the file.
+        UserError: if it is not XML, has a DOCTYPE (VOC has none; it can make a parser read other
+            files or swell without end), lacks a size, names a file with its folder, has no objects,
+            or a box that is inverted, empty or outside the image; the text names the file.
     """
-    try:
-        root = ElementTree.parse(xml_path).getroot()
-    except FileNotFoundError:
-        raise UserError(f"{xml_path} does not exist, but the split names it.") from None
-    except (ElementTree.ParseError, OSError) as error:
-        raise UserError(f"{xml_path} is not readable XML ({error}). Replace the file.") from None
-    width = _number(root, "size/width", xml_path)
-    height = _number(root, "size/height", xml_path)
+    root = _xml_root(xml_path)
+    width = _side(root, "size/width", xml_path)
+    height = _side(root, "size/height", xml_path)
     objects = tuple(
         _parse_object(node, width, height, xml_path) for node in root.iterfind("object")
     )
     if not objects:
         raise UserError(f"{xml_path} has no <object>. Annotate it or take it out of the split.")
-    file_name = root.findtext("filename") or f"{xml_path.stem}.jpg"
-    return VocImage(file_name, int(width), int(height), objects)
+    file_name = (root.findtext("filename") or "").strip() or f"{xml_path.stem}.jpg"
+    if not _is_plain_name(file_name):
+        raise UserError(
+            f"{xml_path}: <filename> is {reprlib.repr(file_name)}, not the bare name of a photo in"
+            " JPEGImages. Correct the file."
+        )
+    return VocImage(file_name, width, height, objects)
 
 
-def _parse_object(
-    node: ElementTree.Element, width: float, height: float, xml_path: Path
-) -> VocObject:
-    name = node.findtext("name")
+class _TreeWithoutDoctype(ElementTree.TreeBuilder):
+    def doctype(self, _name: str, _public_id: str | None, _system: str | None) -> None:
+        raise ValueError("it has a <!DOCTYPE>, which VOC annotations do not need")
+
+
+def _xml_root(xml_path: Path) -> ElementTree.Element:
+    try:
+        with xml_path.open("rb") as stream:
+            content = stream.read(MAX_XML_BYTES + 1)
+        if len(content) > MAX_XML_BYTES:
+            raise ValueError(f"it is larger than {MAX_XML_BYTES} bytes")
+        parser = ElementTree.XMLParser(target=_TreeWithoutDoctype())
+        return ElementTree.fromstring(content, parser)
+    except FileNotFoundError:
+        raise UserError(f"{xml_path} does not exist, but the split names it.") from None
+    # An unknown encoding is a LookupError, one that expat cannot read a ValueError.
+    except (ElementTree.ParseError, LookupError, ValueError, OSError) as error:
+        raise UserError(f"{xml_path} is not readable XML ({error}). Replace the file.") from None
+
+
+def _is_plain_name(name: str) -> bool:
+    """Whether it is a name of something in a folder, and no path that may lead elsewhere."""
+    plain = not {"/", "\\"} & set(name) and name not in ("", ".", "..")
+    return plain and len(name) <= MAX_NAME_LENGTH and name.isprintable()
+
+
+def _parse_object(node: ElementTree.Element, width: int, height: int, xml_path: Path) -> VocObject:
+    name = (node.findtext("name") or "").strip()
     if not name:
         raise UserError(f"{xml_path}: an <object> has no <name>. Add it.")
+    if len(name) > MAX_NAME_LENGTH or not name.isprintable():
+        raise UserError(
+            f"{xml_path}: the <name> of an <object> is {reprlib.repr(name)}, which is longer than"
+            f" {MAX_NAME_LENGTH} characters or cannot be printed. Correct the file."
+        )
     x1 = _number(node, "bndbox/xmin", xml_path) - 1
     y1 = _number(node, "bndbox/ymin", xml_path) - 1
     x2, y2 = _number(node, "bndbox/xmax", xml_path), _number(node, "bndbox/ymax", xml_path)
@@ -135,6 +169,16 @@ def _parse_object(
     return VocObject(name, (x1, y1, x2, y2), node.findtext("difficult", "0").strip() == "1")
 
 
+def _side(root: ElementTree.Element, tag: str, xml_path: Path) -> int:
+    value = _number(root, tag, xml_path)
+    if not 1 <= value <= MAX_SIDE or value != int(value):
+        raise UserError(
+            f"{xml_path}: <{tag}> is {reprlib.repr(root.findtext(tag))}, not a whole number of"
+            f" pixels from 1 to {MAX_SIDE}. Correct the file."
+        )
+    return int(value)
+
+
 def _number(node: ElementTree.Element, tag: str, xml_path: Path) -> float:
     text = node.findtext(tag)
     try:
@@ -142,7 +186,9 @@ def _number(node: ElementTree.Element, tag: str, xml_path: Path) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise UserError(f"{xml_path}: <{tag}> is {text!r}, not a number. Correct the file.")
+        raise UserError(
+            f"{xml_path}: <{tag}> is {reprlib.repr(text)}, not a number. Correct the file."
+        )
     return value
 
 
@@ -175,6 +221,11 @@ def read_split(root: str | Path, split: str, class_names: Sequence[str] | None =
             f"{folder}: split {split} has the class {unknown[0]!r}, which is not among the"
             f" {len(class_names)} classes expected ({', '.join(class_names)})."
         )
+    if len(class_names) > MAX_CLASSES:
+        raise UserError(
+            f"{folder}: split {split} has {len(class_names)} classes; a detector has at most"
+            f" {MAX_CLASSES}. Merge some, or take images out of the split."
+        )
     membership = _memberships(folder)
     rows = [_row(image, membership.get(name, split)) for name, image in split_images]
     frame = pd.DataFrame([row for row in rows if row], columns=CSV_COLUMNS)
@@ -187,9 +238,9 @@ def read_split(root: str | Path, split: str, class_names: Sequence[str] | None =
 
 def _parse_split(folder: Path, split: str) -> list[tuple[str, VocImage]]:
     list_file = folder / "ImageSets" / "Main" / f"{split}.txt"
-    if not list_file.is_file():
+    if not _is_plain_name(split) or not list_file.is_file():
         known = ", ".join(list_splits(folder)) or "none"
-        raise UserError(f"{folder} has no split {split!r}. There is: {known}.")
+        raise UserError(f"{folder} has no split {reprlib.repr(split)}. There is: {known}.")
     names = _names(list_file)
     if not names:
         raise UserError(f"{list_file} is empty. Put one image name a line into it.")
@@ -197,7 +248,19 @@ def _parse_split(folder: Path, split: str) -> list[tuple[str, VocImage]]:
 
 
 def _names(list_file: Path) -> list[str]:
-    return [line.split()[0] for line in list_file.read_text().splitlines() if line.strip()]
+    try:
+        text = list_file.read_text(encoding="utf-8-sig")
+    except (UnicodeDecodeError, OSError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UserError(f"{list_file} cannot be read: {why}. Save it as UTF-8 text.") from None
+    names = [line.split()[0] for line in text.splitlines() if line.strip()]
+    for name in names:
+        if not _is_plain_name(name):
+            raise UserError(
+                f"{list_file}: {reprlib.repr(name)} is not the name of a photo without its folder"
+                " and suffix. Correct the list."
+            )
+    return names
 
 
 def _memberships(folder: Path) -> dict[str, str]:

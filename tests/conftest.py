@@ -1,6 +1,7 @@
 """A tiny data set in the VOC layout, made here, and the real one where it is present."""
 
 import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -74,6 +75,31 @@ def make_voc(root: Path, n_train: int = 20, n_val: int = 10, classes=tuple(COLOU
     write_split(root, "val", names[n_train:])
     write_split(root, "trainval", names)
     return root
+
+
+@contextmanager
+def file_size_limit(n_bytes: int):
+    """No file can grow beyond ``n_bytes``: writing fails halfway, as on a full disk."""
+    # The signal that comes with it is ignored by Python: writing then fails with EFBIG.
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@contextmanager
+def mounted_tmpfs(folder: Path, options: str):
+    """A small or read-only disk at ``folder``, where the tests may mount one."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+    if not shutil.which("mount") or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("mounting a disk of a given size is not allowed here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,9 @@
 import json
+import time
 
 import pytest
 import torch
+from conftest import file_size_limit
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -90,19 +92,117 @@ def test_bad_checkpoints_get_one_sentence(saved, tmp_path, damage, says):
     assert "\n" not in str(caught.value)
 
 
-def test_a_failed_write_keeps_the_old_file(saved, tmp_path, monkeypatch):
+def test_a_failed_write_keeps_the_old_file(saved, tmp_path):
     path = tmp_path / "a.safetensors"
     save_checkpoint(path, saved[1], INFO)
     before = path.read_bytes()
-
-    def fail(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("model.checkpoint.save_file", fail)
-    with pytest.raises(UserError, match="No space left"):
+    with file_size_limit(1_000_000), pytest.raises(UserError, match="File too large") as caught:
         save_checkpoint(path, saved[1], INFO)
+    assert "\n" not in str(caught.value)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["a.safetensors"]
+
+
+def described(path, **changes):
+    """The checkpoint with another description; ``None`` leaves a value out."""
+    info = {**INFO.__dict__, **changes}
+    info = {name: value for name, value in info.items() if value is not None}
+    save_file({"x": torch.zeros(2)}, path, {"format": FORMAT, "info": json.dumps(info)})
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"class_names": None}, "class_names is missing"),
+        ({"class_names": []}, "class_names"),
+        ({"class_names": "ant"}, "class_names"),
+        ({"class_names": {"ant": 1}}, "class_names"),
+        ({"class_names": ["ant", 7]}, "class_names"),
+        ({"class_names": ["ant", None]}, "class_names"),
+        ({"class_names": ["ant", " "]}, "class_names"),
+        ({"class_names": ["ant", "ant"]}, "class_names"),
+        ({"class_names": ["a" * 100_000]}, "class_names"),
+        ({"class_names": [str(i) for i in range(1001)]}, "class_names"),
+        ({"image_size": None}, "image_size is missing"),
+        ({"image_size": 10**9}, "image_size is 1000000000"),
+        ({"image_size": 10**400}, "image_size"),
+        ({"image_size": 0}, "image_size is 0"),
+        ({"image_size": -64}, "image_size is -64"),
+        ({"image_size": 100}, "image_size is 100"),
+        ({"image_size": 256.0}, "image_size is 256.0"),
+        ({"image_size": True}, "image_size is True"),
+        ({"image_size": "256"}, "image_size is '256'"),
+        ({"head": None}, "head is missing"),
+        ({"head": "other"}, "head is 'other'"),
+        ({"head": []}, "head is []"),
+        ({"mean": None}, "mean is missing"),
+        ({"mean": [0.5, 0.5]}, "mean is [0.5, 0.5]"),
+        ({"mean": [0.5, float("nan"), 0.5]}, "mean is [0.5, nan, 0.5]"),
+        ({"mean": [0.5, "0.5", 0.5]}, "mean"),
+        ({"mean": [0.5, 0.5, 10**400]}, "mean"),
+        ({"mean": 0.5}, "mean is 0.5"),
+        ({"std": [1, 1, float("inf")]}, "std is [1, 1, inf]"),
+        ({"std": [1, 0, 1]}, "std is [1, 0, 1]"),
+        ({"std": [1, -1, 1]}, "std is [1, -1, 1]"),
+        ({"config": []}, "config is []"),
+        ({"metrics": "good"}, "metrics is 'good'"),
+        ({"history": {}}, "history is {}"),
+        ({"history": [1]}, "history is [1]"),
+        ({"versions": [1]}, "versions is [1]"),
+    ],
+    ids=lambda value: str(value)[:40],
+)  # fmt: skip
+def test_absurd_descriptions_are_refused_by_name(tmp_path, changes, says):
+    path = described(tmp_path / "odd.safetensors", **changes)
+    with pytest.raises(UserError) as caught:
+        read_info(path)
+    assert says in str(caught.value)
+    assert "odd.safetensors" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500 + len(str(path))
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "null", "7", '"text"', "[" * 100_000, "9" * 5000, "\udcff"], ids=lambda t: t[:9]
+)
+def test_a_description_that_is_no_description(tmp_path, text):
+    path = tmp_path / "odd.safetensors"
+    if text.isascii():
+        metadata = {"format": FORMAT, "info": text}
+    else:
+        metadata = {"format": FORMAT}  # no description at all
+    save_file({"x": torch.zeros(2)}, path, metadata)
+    with pytest.raises(UserError, match=r"odd\.safetensors: its description cannot be read"):
+        read_info(path)
+
+
+def test_a_newer_checkpoint_of_the_same_format_still_opens(tmp_path):
+    path = described(tmp_path / "new.safetensors", temperature=1.5)
+    assert read_info(path) == INFO
+
+
+def test_what_may_be_missing(tmp_path):
+    path = described(tmp_path / "a.safetensors", config=None, metrics=None, history=None)
+    assert read_info(path).history == []
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(saved, tmp_path, value):
+    tensors = load_file(saved[0])
+    tensors["backbone.layer4.2.conv2.weight"][3, 4, 1, 1] = value
+    path = tmp_path / "nan.safetensors"
+    save_file(tensors, path, {"format": FORMAT, "info": json.dumps(INFO.__dict__)})
+    with pytest.raises(UserError, match=r"nan\.safetensors.*layer4\.2\.conv2\.weight.*not finite"):
+        load_checkpoint(path)
+
+
+def test_a_description_of_a_huge_network_is_refused_before_it_is_built(tmp_path):
+    path = described(tmp_path / "huge.safetensors", head="flatten", image_size=2048)
+    started = time.perf_counter()
+    with pytest.raises(UserError, match="weights of another network"):
+        load_checkpoint(path)  # 537 million weights, 2 GiB
+    assert time.perf_counter() - started < 2
 
 
 def test_the_shipped_checkpoint_says_where_it_comes_from():

@@ -1,9 +1,11 @@
+import errno
+import json
 import os
 import pickle
 
 import numpy as np
 import pytest
-from conftest import make_voc
+from conftest import file_size_limit, make_voc
 
 from model import pixel_cache
 from model.errors import UserError
@@ -78,3 +80,57 @@ def test_unwritable_folder(files, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot write"):
         open_cache(files, tmp_path / "file")
+
+
+def edit_index(cache, change):
+    index = json.loads(cache.index_path.read_text())
+    change(index)
+    cache.index_path.write_text(json.dumps(index))
+
+
+DAMAGE = {
+    "pixels cut": lambda c: os.truncate(c.path, c.path.stat().st_size - 1),
+    "pixels too long": lambda c: c.path.write_bytes(c.path.read_bytes() + b"x"),
+    "pixels empty": lambda c: c.path.write_bytes(b""),
+    "index cut": lambda c: c.index_path.write_text(c.index_path.read_text()[:-5]),
+    "index empty": lambda c: c.index_path.write_text(""),
+    "index not UTF-8": lambda c: c.index_path.write_bytes(b"\xff\xfe\x00"),
+    "index a list": lambda c: c.index_path.write_text("[]"),
+    "index nested deeply": lambda c: c.index_path.write_text("[" * 100_000),
+    "a size missing": lambda c: edit_index(c, lambda i: i["sizes"].pop()),
+    "sizes of strings": lambda c: edit_index(c, lambda i: i.update(sizes=["ab"] * 6)),
+    "a negative size": lambda c: edit_index(
+        c, lambda i: i["sizes"].__setitem__(0, [-v for v in i["sizes"][0]])
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_cache_is_built_again(files, tmp_path, damage, capsys):
+    DAMAGE[damage](open_cache(files, tmp_path / "cache"))
+    capsys.readouterr()
+    healed = open_cache(files, tmp_path / "cache")
+    for i, file in enumerate(files):
+        assert np.array_equal(np.asarray(healed[i]), np.asarray(load_fitted(file, 80).image))
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert "is damaged" in said[0]
+    open_cache(files, tmp_path / "cache")
+    assert capsys.readouterr().err == ""  # it healed for good
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="who may not read it may not replace it either")
+def test_a_folder_in_the_place_of_a_cache_file_is_named(files, tmp_path):
+    cache = open_cache(files, tmp_path / "cache")
+    cache.path.unlink()
+    cache.path.mkdir()
+    with pytest.raises(UserError, match=f"cannot write.*{cache.path.name}"):
+        open_cache(files, tmp_path / "cache")
+
+
+def test_a_disk_that_fills_up_is_one_sentence_and_leaves_nothing(files, tmp_path):
+    with file_size_limit(10_000), pytest.raises(UserError) as caught:
+        open_cache(files, tmp_path / "cache")
+    assert os.strerror(errno.EFBIG) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert list((tmp_path / "cache").iterdir()) == []

@@ -1,4 +1,5 @@
 import io
+import time
 
 import pandas as pd
 import pytest
@@ -70,6 +71,78 @@ def test_bad_annotations_name_the_file_and_the_cure(tmp_path, case):
     assert says in str(caught.value)
 
 
+def annotation(size=("100", "100"), file_name="a.jpg", head="") -> bytes:
+    return (
+        f"{head}<annotation><filename>{file_name}</filename><size><width>{size[0]}</width>"
+        f"<height>{size[1]}</height></size><object><name>car</name><bndbox><xmin>1</xmin>"
+        "<ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox></object></annotation>"
+    ).encode()
+
+
+LAUGHS = "".join(
+    f'<!ENTITY l{i} "{f"&l{i - 1};" * 10 if i else "lol"}">' for i in range(10)
+)  # a billion times three letters
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (annotation(head='<?xml version="1.0" encoding="klingon"?>'), "klingon"),
+        (annotation(head='<?xml version="1.0" encoding="utf-7"?>'), "not readable XML"),
+        (annotation(head='<?xml version="1.0" encoding="shift_jis"?>'), "not readable XML"),
+        (b"\xff<a/>", "not readable XML"),
+        (b"", "not readable XML"),
+        (b"\x00" * 1000, "not readable XML"),
+        (annotation(head=f"<!DOCTYPE a [{LAUGHS}]>", file_name="&l9;"), "<!DOCTYPE"),
+        (annotation(head='<!DOCTYPE a SYSTEM "file:///etc/passwd">'), "<!DOCTYPE"),
+        (annotation(head='<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>',
+                    file_name="&x;"), "<!DOCTYPE"),
+        (b"<annotation>" + b" " * 2_000_000 + b"</annotation>", "larger than"),
+        (annotation(("0", "100")), "<size/width> is '0'"),
+        (annotation(("100", "-5")), "<size/height> is '-5'"),
+        (annotation(("1e160", "1e160")), "<size/width> is '1e160'"),
+        (annotation(("100.5", "100")), "<size/width> is '100.5'"),
+        (annotation(("9" * 4000, "100")), "<size/width> is '999"),
+        (annotation(("nan", "100")), "<size/width> is 'nan'"),
+        (annotation(file_name="/etc/passwd"), "<filename> is '/etc/passwd'"),
+        (annotation(file_name="../../secret.jpg"), "<filename> is '../../secret.jpg'"),
+        (annotation(file_name="folder/a.jpg"), "<filename>"),
+        (annotation(file_name="C:\\a.jpg"), "<filename>"),
+        (annotation(file_name=".."), "<filename>"),
+        (annotation(file_name="a" * 100_000), "<filename>"),
+        (annotation(file_name="a&#10;b.jpg"), "<filename>"),
+        (annotation().replace(b"car", b"c" * 100_000), "<name> of an <object>"),
+        (annotation().replace(b"car", b" \n "), "has no <name>"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_hostile_annotations_get_one_short_sentence(tmp_path, content, says):
+    path = tmp_path / "bad.xml"
+    path.write_bytes(content)
+    started = time.perf_counter()
+    with pytest.raises(UserError) as caught:
+        parse_annotation(path)
+    assert time.perf_counter() - started < 1
+    assert "bad.xml" in str(caught.value)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400 + len(str(path))
+
+
+def test_ordinary_encodings_are_read(tmp_path):
+    path = tmp_path / "a.xml"
+    text = annotation(file_name="süß.jpg").decode()
+    for encoding in ("utf-8", "utf-16", "iso-8859-1"):
+        path.write_bytes(f'<?xml version="1.0" encoding="{encoding}"?>{text}'.encode(encoding))
+        assert parse_annotation(path).file_name == "süß.jpg"
+
+
+def test_an_annotation_without_a_file_name_is_of_the_photo_of_its_own_name(tmp_path):
+    path = tmp_path / "000123.xml"
+    path.write_bytes(annotation(file_name="  "))
+    assert parse_annotation(path).file_name == "000123.jpg"
+
+
 @pytest.mark.parametrize("below", ["", "VOCdevkit", "VOCdevkit/VOC2007"])
 def test_root_may_be_any_of_three_folders(toy_voc, below):
     assert find_voc_root(toy_voc / below) == toy_voc / "VOCdevkit" / "VOC2007"
@@ -123,6 +196,49 @@ def test_bad_splits(own_voc, names, says):
         write_split(own_voc, "extra", names)
     with pytest.raises(UserError, match=says):
         read_split(own_voc, "extra")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"\xff\xfe\x00", "is not UTF-8"),
+        (b"000001\n\xe9t\xe9\n", "is not UTF-8"),
+        (b"../../secret\n", "'../../secret'"),
+        (b"/etc/passwd\n", "'/etc/passwd'"),
+        (b"0000\x0001\n", "not the name of a photo"),
+        (b"a" * 100_000, "not the name of a photo"),
+        (b"\n \n", "is empty"),
+    ],
+    ids=["UTF-16", "latin-1", "above", "absolute", "NUL", "endless", "blank"],
+)
+@pytest.mark.parametrize("split", ["train", "val"])  # the other one is read for the split column
+def test_bad_lists_get_one_short_sentence(own_voc, content, says, split):
+    path = own_voc / "ImageSets" / "Main" / f"{split}.txt"
+    path.write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        read_split(own_voc, split)
+    assert says in str(caught.value)
+    assert f"{split}.txt" in str(caught.value)
+    assert len(str(caught.value)) < 300 + len(str(path))
+
+
+def test_lists_saved_by_windows_are_read(own_voc):
+    path = own_voc / "ImageSets" / "Main" / "train.txt"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert len(read_split(own_voc, "train").frame) == 8
+
+
+@pytest.mark.parametrize("split", ["../Main/train", "/etc/hostname", "", "a" * 5000, "a\0b"])
+def test_a_split_is_a_name_and_no_path(own_voc, split):
+    with pytest.raises(UserError, match="has no split"):
+        read_split(own_voc, split)
+
+
+def test_more_classes_than_a_checkpoint_holds(tmp_path, monkeypatch):
+    root = make_voc(tmp_path / "VOC2007", 6, 3, classes=("zebra", "ant", "cow"))
+    monkeypatch.setattr("model.voc.MAX_CLASSES", 2)
+    with pytest.raises(UserError, match="3 classes.*at most 2"):
+        read_split(root, "train")
 
 
 def test_tutorial_boxes():
