@@ -145,7 +145,8 @@ def main(config: TrainConfig) -> None:
 
     if val:
         for name in ("best", "last"):
-            calibrate_checkpoint(run.out / f"{name}.safetensors", val, accelerator)
+            path = run.out / f"{name}.safetensors"
+            calibrate_checkpoint(path, val, accelerator, config.progress)
     draw_predictions(run, val or build_dataset(config, train_split, train=False))
     accelerator.end_training()
 

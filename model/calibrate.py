@@ -1,7 +1,7 @@
 """Teach a checkpoint what its scores are worth.
 
     python -m model.calibrate --checkpoint runs/mine/last.safetensors --data data
-    python -m model.calibrate --checkpoint runs/all/last.safetensors --like runs/mine/last.safetensors
+    python -m model.calibrate --checkpoint runs/all.safetensors --like runs/mine/last.safetensors
 
 The split must be one the weights have not learned from: on photos it knows by heart, a network is
 right more often than it will ever be again. Weights that were trained on everything take the
@@ -24,7 +24,7 @@ from model.dataset import DetectionDataset
 from model.errors import UserError, run_cli
 from model.negatives import NegativeWindows
 from model.precision import build_accelerator
-from model.scoring import predict_dataset
+from model.scoring import LoaderOptions, predict_dataset
 from model.voc import read_split
 
 
@@ -41,21 +41,25 @@ class CalibrateConfig:
     debug: bool = False  # tracebacks instead of one-line errors
 
 
-def calibrate_checkpoint(path: Path, dataset: DetectionDataset, accelerator: Accelerator) -> None:
+def calibrate_checkpoint(
+    path: Path, dataset: DetectionDataset, accelerator: Accelerator, progress: bool = True
+) -> None:
     """Fit the calibration on photos and on windows without any object, and store it.
 
     Args:
         path: of the checkpoint.
         dataset: photos that its weights have not learned from, not augmented.
         accelerator: decides on device and precision; all its processes must call.
+        progress: show a bar.
     """
     model, info = load_checkpoint(path)
     model = model.to(accelerator.device, memory_format=torch.channels_last)
-    predictions = predict_dataset(model, dataset, accelerator)
+    options = LoaderOptions(progress=progress)
+    predictions = predict_dataset(model, dataset, accelerator, options)
     negatives = predictions.evidence[:0]
     windows = NegativeWindows(dataset)
     if len(windows):
-        negatives = predict_dataset(model, windows, accelerator).evidence
+        negatives = predict_dataset(model, windows, accelerator, options).evidence
     if not accelerator.is_main_process:
         return
     right = torch.from_numpy(predictions.scores().joint)
