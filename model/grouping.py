@@ -12,6 +12,7 @@ from torch import Tensor
 
 CANDIDATES = 96  # the likeliest cells of an image; all others together hold next to nothing
 AGREES = 0.4  # IoU from which two boxes are of the same object
+CHOICE_POWER = 0.5  # the square root lets more cells of the group have a say
 
 
 class GroupBox(NamedTuple):
@@ -41,7 +42,7 @@ def read_group(boxes: Tensor, choice: Tensor, side_logits: Tensor) -> GroupBox:
     A cell supports every box that overlaps its own with an IoU above :data:`AGREES`, with the
     weight of its ``choice``. The cells that agree with the best supported box are the group. Each
     of the four sides is then their average under a softmax of its own, so that a side is read from
-    the cells that see it; the square root of ``choice`` lets more cells have a say.
+    the cells that see it.
 
     Which cells form the group is decided without gradients; boxes, choice and side logits of the
     group get them.
@@ -61,7 +62,7 @@ def read_group(boxes: Tensor, choice: Tensor, side_logits: Tensor) -> GroupBox:
         support = (agrees * likeliest.values.unsqueeze(1)).sum(-1)
         best = support.argmax(dim=1)
         in_group = agrees[torch.arange(len(best), device=best.device), best]
-    weight = 0.5 * likeliest.values.clamp(min=1e-12).log()
+    weight = CHOICE_POWER * likeliest.values.clamp(min=1e-12).log()
     weight = weight.masked_fill(~in_group, -torch.inf)
     side_weights = (weight.unsqueeze(-1) + sides).softmax(dim=1)
     attention = torch.zeros_like(choice).scatter(1, likeliest.indices, weight.softmax(dim=1))
