@@ -8,6 +8,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from model.errors import UserError
+from model.example_boxes import read_example_boxes
 from model.images import IMAGE_SUFFIXES
 from model.voc import VocImage, VocObject, VocSplit, find_voc_root, parse_annotation, read_split
 
@@ -26,12 +27,14 @@ class NamedPhoto:
     Attributes:
         name: ``cat``, or VOC's ``000012``.
         path: of the image file.
-        objects: what is annotated, boxes in pixels of the upright photo; empty if nobody did.
+        objects: what is annotated, boxes in pixels of the upright photo.
+        annotated: whether anybody looked: no objects then means that none of the classes is there.
     """
 
     name: str
     path: Path
     objects: tuple[VocObject, ...] = ()
+    annotated: bool = False
 
     @property
     def largest(self) -> VocObject | None:
@@ -62,13 +65,17 @@ class PhotoLibrary:
 
     Args:
         voc_root: from :func:`find_voc`.
-        example_folder: images that are there without VOC.
+        example_folder: images that are there without VOC, and their ``boxes.json``.
+
+    Raises:
+        UserError: if ``boxes.json`` is bad.
     """
 
     def __init__(self, voc_root: Path | None, example_folder: Path = EXAMPLE_FOLDER) -> None:
         self.voc_root = voc_root
+        boxes = read_example_boxes(example_folder)
         self._examples = {
-            path.stem: NamedPhoto(path.stem, path)
+            path.stem: NamedPhoto(path.stem, path, boxes.get(path.name, ()), path.name in boxes)
             for path in sorted(example_folder.glob("*"))
             if path.suffix.lower() in IMAGE_SUFFIXES
         }
@@ -111,7 +118,7 @@ class PhotoLibrary:
         path = self.voc_root / "JPEGImages" / image.file_name
         if not path.is_file():
             raise UserError(f"the photo of sample {name} is missing from {self.voc_root.name}.")
-        return NamedPhoto(name, path, image.objects)
+        return NamedPhoto(name, path, image.objects, annotated=True)
 
     def _split(self, split: str) -> VocSplit:
         """A whole VOC split, read once.
