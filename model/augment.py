@@ -241,6 +241,18 @@ class RandomZoom(v2.Transform):
         return window
 
 
+def _checked_boxes(bbox_xyxy: Tensor, canvas_size: tuple[int, int]) -> tv_tensors.BoundingBoxes:
+    if bbox_xyxy.ndim != 2 or bbox_xyxy.shape[0] < 1 or bbox_xyxy.shape[1] != 4:
+        raise ValueError(f"bbox_xyxy must be (N >= 1, 4), not {tuple(bbox_xyxy.shape)}")
+    boxes = bbox_xyxy.to(torch.float32).clone()
+    return tv_tensors.BoundingBoxes(boxes, format="XYXY", canvas_size=canvas_size)
+
+
+def _idle_jitter() -> dict[str, Any]:
+    factors = ("brightness", "contrast", "saturation", "hue")
+    return {"fn_idx": torch.arange(4), **{f"{name}_factor": None for name in factors}}
+
+
 def _canvas_size(flat_inputs: list[Any]) -> tuple[int, int]:
     for item in flat_inputs:
         if isinstance(item, tv_tensors.BoundingBoxes):
@@ -377,7 +389,24 @@ class Pipeline:
 
     def trace(self, image: Image.Image, bbox_xyxy: Tensor, seed: int = 0) -> Trace:
         """The same as calling the pipeline, with every step kept."""
-        plan = self.plan((image.height, image.width), bbox_xyxy, seed)
+        return self._follow(image, self.plan((image.height, image.width), bbox_xyxy, seed))
+
+    def trace_chosen(
+        self, image: Image.Image, bbox_xyxy: Tensor, chosen: dict[str, dict[str, Any]]
+    ) -> Trace:
+        """:meth:`trace` with parameters chosen instead of drawn; nothing is drawn again.
+
+        Args:
+            image, bbox_xyxy: see :meth:`__call__`.
+            chosen: step name -> all its parameters (of ``jitter`` those wanted), as in
+                :attr:`Plan.params`. A step that is not named leaves the photo as it is.
+        """
+        start = _checked_boxes(bbox_xyxy, (image.height, image.width))
+        params, boxes, visible = self._geometry_of(start, chosen)
+        params["jitter"] = {**_idle_jitter(), **chosen.get("jitter", {})}
+        return self._follow(image, self._plan_of(params, boxes, visible, 0, False))
+
+    def _follow(self, image: Image.Image, plan: Plan) -> Trace:
         looseness = 1.0
         steps = [self._step("original", {}, image, plan, looseness)]
         for name, transform, params in self._pixel_steps(plan):
@@ -390,31 +419,37 @@ class Pipeline:
 
     def plan(self, canvas_size: tuple[int, int], bbox_xyxy: Tensor, seed: int = 0) -> Plan:
         """Draw everything for a photo of ``(height, width)`` pixels without touching pixels."""
-        if bbox_xyxy.ndim != 2 or bbox_xyxy.shape[0] < 1 or bbox_xyxy.shape[1] != 4:
-            raise ValueError(f"bbox_xyxy must be (N >= 1, 4), not {tuple(bbox_xyxy.shape)}")
+        start = _checked_boxes(bbox_xyxy, canvas_size)
         with _seeded(seed):
-            start = tv_tensors.BoundingBoxes(
-                bbox_xyxy.to(torch.float32).clone(), format="XYXY", canvas_size=canvas_size
-            )
             for draw in range(MAX_DRAWS + 1):
-                params, boxes, visible = self._draw_geometry(start, idle=draw == MAX_DRAWS)
+                chosen: dict | None = {} if draw == MAX_DRAWS else None
+                params, boxes, visible = self._geometry_of(start, chosen)
                 if draw == MAX_DRAWS or self._target_is_kept(boxes, visible):
                     break
             params["jitter"] = self.jitter.make_params([start])
+        return self._plan_of(params, boxes, visible, min(draw, MAX_DRAWS), draw == MAX_DRAWS)
+
+    def _plan_of(
+        self, params: dict, boxes: dict, visible: dict, redraws: int, gave_up: bool
+    ) -> Plan:
         last = list(boxes)[-1]
         boxes["jitter"], visible["jitter"] = boxes[last], visible[last]
         boxes["resize"] = self.resize.transform(boxes[last], {})
         visible["resize"] = visible[last]
-        return Plan(params, boxes, visible, min(draw, MAX_DRAWS), draw == MAX_DRAWS)
+        return Plan(params, boxes, visible, redraws, gave_up)
 
-    def _draw_geometry(
-        self, boxes: tv_tensors.BoundingBoxes, idle: bool
+    def _geometry_of(
+        self, boxes: tv_tensors.BoundingBoxes, chosen: dict[str, dict] | None
     ) -> tuple[dict, dict, dict]:
+        """Parameters, boxes and visible shares by step; ``None`` for ``chosen`` draws."""
         params: dict[str, dict] = {}
         inside = torch.ones(len(boxes))
         kept_boxes, visible = {"original": boxes}, {"original": inside}
         for name, step in self.geometry.items():
-            params[name] = self._idle(name, boxes) if idle else step.make_params([boxes])
+            if chosen is None:
+                params[name] = step.make_params([boxes])
+            else:
+                params[name] = chosen.get(name) or self._idle(name, boxes)
             moved = step.transform(boxes, params[name])
             clipped = clip_boxes(moved.as_subclass(Tensor), moved.canvas_size)
             whole = box_areas(moved.as_subclass(Tensor)).clamp(min=1e-9)
@@ -434,9 +469,17 @@ class Pipeline:
 
     def _target_is_kept(self, boxes: dict, visible: dict) -> bool:
         last = list(boxes)[-1]
-        x1, y1, x2, y2 = boxes[last][0].tolist()
+        return self._is_kept(boxes[last][0], float(visible[last][0]))
+
+    def _is_kept(self, bbox_xyxy: Tensor, visible: float) -> bool:
+        x1, y1, x2, y2 = bbox_xyxy.tolist()
         has_size = x2 - x1 >= 1 and y2 - y1 >= 1
-        return has_size and float(visible[last][0]) >= self.config.min_visible
+        return has_size and visible >= self.config.min_visible
+
+    def keeps(self, trace: Trace) -> bool:
+        """Whether enough of the target is left in ``trace``; if not, training draws again."""
+        step = next(s for s in trace.steps if s.name == "jitter")  # the geometry is done by then
+        return self._is_kept(step.bbox_xyxy, step.visible)
 
     def _pixel_steps(self, plan: Plan) -> list[tuple[str, v2.Transform, dict[str, Any]]]:
         steps = [(name, step, plan.params[name]) for name, step in self.geometry.items()]

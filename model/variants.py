@@ -114,7 +114,7 @@ def make_variants(
     for number in range(1, count + 1):
         drawn_with = photo_seed(seed, number - 1, file_name)
         trace = pipeline.trace(photo, box.unsqueeze(0), drawn_with)
-        variants.append(Variant(number, drawn_with, trace, _health(trace, config.box_rule)))
+        variants.append(Variant(number, drawn_with, trace, box_health(trace, config.box_rule)))
     return variants
 
 
@@ -141,7 +141,8 @@ def checked_box(bbox_xyxy: Sequence[float], photo_size: tuple[int, int]) -> Tens
     return box
 
 
-def _health(trace: Trace, rule: str) -> BoxHealth:
+def box_health(trace: Trace, rule: str) -> BoxHealth:
+    """What became of the target's box in ``trace``, whose boxes follow ``rule``."""
     before = trace.steps[1]  # after the flip, before the rotation
     rotation = trace.steps[2]
     canvas = (before.image.height, before.image.width)

@@ -251,3 +251,30 @@ def test_other_boxes_follow_too_and_may_vanish():
 def test_boxes_of_a_wrong_shape(shape):
     with pytest.raises(ValueError, match=r"\(N >= 1, 4\)"):
         Pipeline(AugmentConfig())(photo(), torch.zeros(shape))
+
+
+def test_replaying_what_was_drawn_gives_the_same_trace():
+    pipeline = Pipeline(AugmentConfig(rotation_degrees=20, hue=0.1), 96)
+    for seed in range(5):
+        drawn = pipeline.plan((150, 200), BBOX, seed).params
+        again = pipeline.trace_chosen(photo(), BBOX, drawn)
+        expected = pipeline.trace(photo(), BBOX, seed)
+        assert torch.equal(again.steps[-1].image, expected.steps[-1].image)
+        for a, b in zip(again.steps, expected.steps, strict=True):
+            assert torch.equal(a.bbox_xyxy, b.bbox_xyxy)
+            assert (a.name, a.params, a.visible) == (b.name, b.params, b.visible)
+
+
+def test_steps_that_are_not_chosen_do_nothing():
+    pipeline = Pipeline(AugmentConfig(), 96)
+    steps = pipeline.trace_chosen(photo(), BBOX, {}).steps
+    assert all(np.array_equal(step.image, photo()) for step in steps[:5])
+    with pytest.raises(ValueError, match=r"\(N >= 1, 4\)"):
+        pipeline.trace_chosen(photo(), torch.zeros(4), {})
+
+
+def test_a_trace_that_loses_its_target_is_not_kept():
+    pipeline = Pipeline(AugmentConfig(min_visible=0.5), 96)
+    left = {"left": -140, "top": 0, "width": 60, "height": 150}
+    assert not pipeline.keeps(pipeline.trace_chosen(photo(), BBOX, {"zoom": left}))
+    assert pipeline.keeps(pipeline.trace_chosen(photo(), BBOX, {}))
