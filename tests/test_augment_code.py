@@ -21,17 +21,24 @@ BOXES = torch.tensor([[30.0, 20, 110, 80], [5, 5, 40, 30]])
         AugmentConfig(box_rule="ellipse", zoom=1, flip_probability=1),
     ],
 )
-def test_code_and_pipeline_agree_pixel_by_pixel(config):
+@pytest.mark.parametrize(
+    "normalisation",
+    [{}, {"mean": (0.5, 0.4, 0.3), "std": (0.2, 0.25, 1.0)}],
+    ids=["imagenet", "own"],
+)
+def test_code_and_pipeline_agree_pixel_by_pixel(config, normalisation):
     noise = np.random.default_rng(0).integers(0, 255, (100, 140, 3), dtype=np.uint8)
     photo = Image.fromarray(noise)
-    code = to_code(config, 64)
+    code = to_code(config, 64, **normalisation)
+    assert len(code.splitlines()) < 60
+    assert max(map(len, code.splitlines())) <= 100
     assert "import model" not in code
     assert "from model" not in code
     namespace: dict = {}
     exec(compile(code, "augment.py", "exec"), namespace)
     compared = 0
     for seed in range(6):
-        sample = Pipeline(config, 64)(photo, BOXES, seed)
+        sample = Pipeline(config, 64, **normalisation)(photo, BOXES, seed)
         if sample.redraws:
             continue  # the code says that it does not draw again
         image, boxes = namespace["augment"](photo, BOXES, seed)
@@ -39,3 +46,10 @@ def test_code_and_pipeline_agree_pixel_by_pixel(config):
         assert torch.allclose(boxes.as_subclass(torch.Tensor), sample.bbox_xyxy, atol=1e-3)
         compared += 1
     assert compared >= 3
+
+
+def test_boxes_may_be_whole_numbers():
+    namespace: dict = {}
+    exec(compile(to_code(AugmentConfig(), 64), "augment.py", "exec"), namespace)
+    image, boxes = namespace["augment"](Image.new("RGB", (140, 100)), BOXES.long(), 3)
+    assert boxes.dtype == image.dtype == torch.float32
