@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from model.augment import IMAGENET_MEAN, IMAGENET_STD, MEAN_COLOUR, AugmentConfig
 
-_ELLIPSE_ROTATION = """class Rotation(v2.RandomRotation):  # a box becomes the hull of its turned inscribed ellipse
+_ELLIPSE_ROTATION = """\
+class Rotation(v2.RandomRotation):  # a box becomes the hull of its turned inscribed ellipse
     def transform(self, x, params):
         if not isinstance(x, tv_tensors.BoundingBoxes):
             return super().transform(x, params)
@@ -24,7 +25,8 @@ _ELLIPSE_ROTATION = """class Rotation(v2.RandomRotation):  # a box becomes the h
 
 """
 
-_ZOOM = """class Zoom(v2.Transform):  # a random window, up to {zoom} times smaller or larger than the photo
+_ZOOM = """\
+class Zoom(v2.Transform):  # a random window, up to {zoom} times smaller or larger than the photo
     def make_params(self, flat_inputs):
         height, width = v2.functional.get_size(flat_inputs[0])
         share = torch.empty(2).uniform_(-math.log({zoom}), math.log({zoom})).exp().tolist()
