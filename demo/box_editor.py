@@ -1,0 +1,117 @@
+"""A component in which boxes are drawn on a photo, by mouse, touch or keyboard."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypedDict
+
+import gradio as gr
+
+from model.classes import VOC_CLASSES
+
+_WEB = Path(__file__).with_name("web")
+MAX_BOXES = 20
+
+
+class EditedBox(TypedDict):
+    """A box in pixels of the photo and its class, ``""`` if not named."""
+
+    bbox_xyxy: tuple[float, float, float, float]
+    class_name: str
+
+
+class EditorValue(TypedDict):
+    """What the component shows.
+
+    ``image`` is an address the browser can load, or ``None``; ``image_size`` is ``(width,
+    height)`` of what the boxes are in pixels of, which may be larger than the picture shown;
+    ``alt`` describes the photo; ``selected`` is the index of a box, or ``None``.
+    """
+
+    image: str | None
+    image_size: tuple[int, int]
+    alt: str
+    boxes: list[EditedBox]
+    selected: int | None
+
+
+class Edit(TypedDict):
+    """What the visitor made of the boxes; ``selected`` is the index of one, or ``None``."""
+
+    boxes: list[EditedBox]
+    selected: int | None
+
+
+class BoxEditor(gr.HTML):
+    """Shows an :class:`EditorValue`; ``input`` fires when the visitor has changed a box.
+
+    Listen with ``trigger_mode="always_last"``: held arrow keys come faster than an answer.
+
+    Args:
+        value: an :class:`EditorValue`, or ``None``.
+        class_names: what a box can be called.
+        max_boxes: at this number a new box takes the place of the one selected.
+        options: of :class:`gradio.HTML`.
+    """
+
+    def __init__(
+        self,
+        value: EditorValue | None = None,
+        *,
+        class_names: Sequence[str] = VOC_CLASSES,
+        max_boxes: int = MAX_BOXES,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            value,
+            html_template=(_WEB / "box_editor.html").read_text(),
+            css_template=(_WEB / "box_editor.css").read_text(),
+            js_on_load=(_WEB / "box_editor.js").read_text(),
+            apply_default_css=False,
+            class_names=list(class_names),
+            max_boxes=max_boxes,
+            **options,
+        )
+
+    def preprocess(self, payload: Any) -> Edit:
+        """The boxes; nothing else that a browser sends is believed.
+
+        Raises:
+            gr.Error: if they are not boxes with a class of ours.
+        """
+        if not payload:
+            return Edit(boxes=[], selected=None)
+        try:
+            boxes = [self._box(box) for box in payload["boxes"]]
+            selected = payload.get("selected")
+        except (TypeError, KeyError, ValueError, AttributeError):
+            raise gr.Error("the boxes that were sent cannot be read; reload the page.") from None
+        if len(boxes) > self.props["max_boxes"]:
+            raise gr.Error(f"there can be at most {self.props['max_boxes']} boxes; delete some.")
+        is_index = isinstance(selected, int) and 0 <= selected < len(boxes)
+        return Edit(boxes=boxes, selected=selected if is_index else None)
+
+    def _box(self, sent: dict) -> EditedBox:
+        x1, y1, x2, y2 = (float(v) for v in sent["bbox_xyxy"])
+        if not all(map(math.isfinite, (x1, y1, x2, y2))):
+            raise ValueError("not finite")
+        name = sent["class_name"]
+        if name and name not in self.props["class_names"]:
+            raise ValueError("no class of ours")
+        return EditedBox(bbox_xyxy=(x1, y1, x2, y2), class_name=name or "")
+
+    def postprocess(self, value: EditorValue | None) -> EditorValue | None:
+        """An :class:`EditorValue` as it is."""
+        return value
+
+    def api_info(self) -> dict[str, Any]:
+        """JSON schema of :class:`EditorValue`."""
+        return {"type": "object"}
+
+    def example_payload(self) -> dict[str, Any]:
+        """No boxes."""
+        return {"boxes": [], "selected": None}
+
+    def example_value(self) -> dict[str, Any]:
+        """No photo."""
+        return {"image": None, "boxes": [], "selected": None}
