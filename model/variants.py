@@ -19,11 +19,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from model.annotations import AnnotatedPhoto, annotation_files
 from model.augment import AugmentConfig, Pipeline, Step, Trace, photo_seed
 from model.boxes import box_areas, clip_boxes, paired_iou, rotate_boxes
+from model.classes import VOC_CLASSES
 from model.errors import UserError
 from model.predict import Detector
 from model.scoring import predict_batch
+from model.voc import VocObject
 
 MAX_VARIANTS = 16
 
@@ -252,8 +255,15 @@ CSV_HEADER = [
 def pack_variants(
     variants: Sequence[Variant], config: AugmentConfig, class_name: str = ""
 ) -> bytes:
-    """A ZIP with the variants as PNG (square canvas), ``boxes.csv`` and ``augment.json``."""
+    """A ZIP with the variants as PNG (square canvas), ``boxes.csv`` and ``augment.json``.
+
+    Beside them lie the boxes for other programs, see :mod:`model.annotations`. A box without a
+    class is called ``object`` there.
+    """
     rows, packed = [], io.BytesIO()
+    label = class_name or "object"
+    class_names = VOC_CLASSES if label in VOC_CLASSES else (label,)
+    annotated = []
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:  # PNGs are compressed
         for variant in variants:
             step, health = variant.step("resize"), variant.health
@@ -267,10 +277,14 @@ def pack_variants(
                 round(health.visible, 4), round(health.looseness, 4), health.redraws,
                 int(health.gave_up),
             ])  # fmt: skip
+            thing = VocObject(label, tuple(step.bbox_xyxy.tolist()))
+            annotated.append(AnnotatedPhoto(name, *step.image.size, (thing,)))
         table = io.StringIO()
         csv.writer(table, lineterminator="\n").writerows([CSV_HEADER, *rows])
         archive.writestr("boxes.csv", table.getvalue())
         archive.writestr("augment.json", config.to_json() + "\n")
+        for path, text in annotation_files(annotated, class_names).items():
+            archive.writestr(path, text)
     return packed.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import math
 import zipfile
 
@@ -24,7 +25,7 @@ from model.variants import (
     pack_variants,
     rotation_growth,
 )
-from model.voc import read_split
+from model.voc import parse_annotation, read_split
 
 BOX = (30.0, 20.0, 110.0, 80.0)
 
@@ -154,6 +155,26 @@ def test_the_zip_holds_pictures_and_their_boxes(photo):
             assert box == pytest.approx(variant.step("resize").bbox_xyxy.tolist(), abs=0.01)
             assert row["class_name"] == "cat"
         assert AugmentConfig.from_json(archive.read("augment.json").decode()) == config
+
+
+@pytest.mark.parametrize(("class_name", "label"), [("cat", "cat"), ("", "object"), ("mug", "mug")])
+def test_the_zip_holds_the_boxes_for_other_programs(photo, tmp_path, class_name, label):
+    config = AugmentConfig(box_rule="hull")
+    (variant,) = make_variants(photo, BOX, config, 64, count=1)
+    packed = pack_variants([variant], config, class_name)
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        archive.extractall(tmp_path)
+    expected = pytest.approx(variant.step("resize").bbox_xyxy.tolist(), abs=0.51)
+    read = parse_annotation(tmp_path / "voc" / "variant_01.xml")
+    assert (read.file_name, read.width, read.height) == ("variant_01.png", 64, 64)
+    assert read.objects[0].class_name == label
+    assert read.objects[0].bbox_xyxy == expected
+    coco = json.loads((tmp_path / "coco.json").read_text())
+    x, y, width, height = coco["annotations"][0]["bbox"]
+    assert (x, y, x + width, y + height) == expected
+    class_id, *shares = (tmp_path / "variant_01.txt").read_text().split()
+    assert f'  {class_id}: "{label}"\n' in (tmp_path / "data.yaml").read_text()
+    assert float(shares[0]) * 64 == pytest.approx(x + width / 2, abs=0.02)
 
 
 def test_as_plain_names_every_step(photo):

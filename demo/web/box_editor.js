@@ -99,6 +99,7 @@ function showBox(button, box, i, isTarget) {
   button.style.height = (100 * (y2 - y1)) / size[1] + "%";
   button.classList.toggle("selected", i === selected);
   button.classList.toggle("target", isTarget);
+  button.classList.toggle("high", y1 < 0.08 * size[1]);
   button.style.zIndex = i === selected ? 1 : 0;
   const name = box.class_name || "object";
   const also = boxes.length > 1 ? (isTarget ? ", the largest" : "") : "";
