@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader
 
 from model import plots
 from model.augment import AugmentConfig
+from model.checkpoint import MAX_IMAGE_SIZE
 from model.dataset import LargestObjectDataset, eval_loader, train_loader
 from model.detector import LargestObjectDetector, split_outputs
 from model.ema import WeightAverage
@@ -86,6 +87,8 @@ class TrainConfig:
     debug: bool = False  # tracebacks instead of one-line errors
 
     def __post_init__(self) -> None:
+        if self.image_size > MAX_IMAGE_SIZE:
+            raise UserError(f"--image-size is at most {MAX_IMAGE_SIZE}, not {self.image_size}.")
         if self.small_epochs and self.head == "flatten":
             raise UserError("the flatten head needs the full canvas: add --small-epochs 0.")
         if self.small_epochs and (self.small_size % 32 or self.small_size < 32):
