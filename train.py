@@ -24,7 +24,8 @@ from torch.utils.data import DataLoader
 from model import plots
 from model.assignment import Targets, pad_targets
 from model.augment import AugmentConfig
-from model.calibrate import calibrate_checkpoint
+from model.checkpoint import MAX_IMAGE_SIZE
+from model.checkpoint_calibration import calibrate_checkpoint
 from model.dataset import DetectionDataset, train_loader
 from model.detector import LargestObjectDetector
 from model.ema import WeightAverage
@@ -89,6 +90,8 @@ class TrainConfig:
     debug: bool = False  # tracebacks instead of one-line errors
 
     def __post_init__(self) -> None:
+        if self.image_size > MAX_IMAGE_SIZE:
+            raise UserError(f"--image-size is at most {MAX_IMAGE_SIZE}, not {self.image_size}.")
         if self.small_epochs and self.head == "flatten":
             raise UserError("the flatten head needs the full canvas: add --small-epochs 0.")
         if self.small_epochs and (self.small_size % 32 or self.small_size < 32):

@@ -335,8 +335,8 @@ def _read_state(path: Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # PyTorch raises some ten different kinds for damaged files
         raise UserError(
-            f"{path} is damaged ({type(error).__name__}), so this run cannot go on. Start again with"
-            " another --out; the weights beside it (last.safetensors, best.safetensors) are whole."
+            f"{path} is damaged ({type(error).__name__}), so this run cannot go on. Start a new run"
+            " with another --out; the weights beside it can still be used."
         ) from None
     if not isinstance(state, dict) or state.get("format") != STATE_FORMAT:
         raise UserError(

@@ -81,8 +81,7 @@ class PixelCache:
         try:
             sizes = json.loads(self.index_path.read_text(encoding="utf-8"))["sizes"]
             whole = len(sizes) == n_photos and all(
-                1 <= width <= longest_side and 1 <= height <= longest_side
-                for width, height in sizes
+                type(side) is int and 1 <= side <= longest_side for size in sizes for side in size
             )
             if whole and sum(3 * w * h for w, h in sizes) == self.path.stat().st_size:
                 return sizes

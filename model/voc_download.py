@@ -1,5 +1,6 @@
 """Fetch VOC 2007 from the address torchvision knows: resumable, verified by md5."""
 
+import tarfile
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -28,8 +29,8 @@ def download_voc2007(root: str | Path, test: bool = False, progress: bool = True
         The VOC2007 folder.
 
     Raises:
-        UserError: if the host does not answer or the file is not what it should be; the text names
-            the address, the md5 and the steps to do by hand.
+        UserError: if the host does not answer, the file is not what it should be (the text names
+            the address, the md5 and the steps to do by hand), or it cannot be unpacked.
     """
     source = DATASET_YEAR_DICT["2007-test" if test else "2007"]
     root = Path(root).expanduser()
@@ -45,7 +46,13 @@ def download_voc2007(root: str | Path, test: bool = False, progress: bool = True
             partial.unlink()
             raise UserError(_by_hand("what was downloaded has a wrong md5", source, archive))
         partial.replace(archive)
-    extract_archive(archive, root)
+    try:
+        extract_archive(archive, root)
+    except (OSError, tarfile.TarError) as error:
+        raise UserError(
+            f"{archive} cannot be unpacked ({error}). Make room if the disk is full, and run the"
+            " command again: what was downloaded is kept."
+        ) from None
     return root / "VOCdevkit" / "VOC2007"
 
 

@@ -99,6 +99,7 @@ DAMAGE = {
     "index nested deeply": lambda c: c.index_path.write_text("[" * 100_000),
     "a size missing": lambda c: edit_index(c, lambda i: i["sizes"].pop()),
     "sizes of strings": lambda c: edit_index(c, lambda i: i.update(sizes=["ab"] * 6)),
+    "a fraction": lambda c: edit_index(c, lambda i: i["sizes"][0].__setitem__(0, 80.0)),
     "a negative size": lambda c: edit_index(
         c, lambda i: i["sizes"].__setitem__(0, [-v for v in i["sizes"][0]])
     ),

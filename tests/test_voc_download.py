@@ -6,7 +6,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from conftest import make_voc
+from conftest import file_size_limit, make_voc
 
 from model import voc_download
 from model.errors import UserError
@@ -71,6 +71,19 @@ def test_goes_on_where_it_broke_off(mirror, tmp_path):
     folder = voc_download.download_voc2007(tmp_path / "data", progress=False)
     assert mirror.ranges == [None, "bytes=5000-"]
     assert len(read_split(folder, "val").frame) == 2
+
+
+def test_a_disk_too_full_to_unpack_keeps_what_was_downloaded(mirror, tmp_path):
+    archive = tmp_path / "data" / "VOCtrainval.tar"
+    archive.parent.mkdir()
+    archive.write_bytes(mirror.content)
+    with file_size_limit(1000), pytest.raises(UserError, match="cannot be unpacked") as caught:
+        voc_download.download_voc2007(tmp_path / "data", progress=False)
+    assert "Make room" in str(caught.value)
+    assert archive.read_bytes() == mirror.content
+    folder = voc_download.download_voc2007(tmp_path / "data", progress=False)
+    assert len(read_split(folder, "train").frame) == 4
+    assert mirror.ranges == []
 
 
 def test_wrong_md5_is_never_unpacked(mirror, tmp_path):
