@@ -18,11 +18,9 @@ from typing import Annotated, Literal
 
 import tyro
 from huggingface_hub import HfApi, SpaceHardware
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 
 from model.errors import UserError, run_cli
-
-HttpError = HfHubHTTPError.__bases__[0]  # of whichever HTTP library the hub's client uses
+from model.hub import refusals_in_words
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("demo", "model", "checkpoints", "examples")
@@ -139,8 +137,6 @@ def deploy(config: DeployConfig, api: HfApi) -> None:
     known = [machine.value for machine in SpaceHardware]
     if config.machine not in known:
         raise UserError(f"there is no hardware {config.machine!r}. There is: {', '.join(known)}.")
-    if config.space.count("/") != 1:
-        raise UserError(f"give the Space as YOU/NAME, not {config.space!r}.")
     with tempfile.TemporaryDirectory(prefix="space-") as name:
         folder = Path(name)
         files = build_space(folder, config.machine)
@@ -148,29 +144,9 @@ def deploy(config: DeployConfig, api: HfApi) -> None:
         if config.dry_run:
             print(f"nothing was sent; {config.space} would run on {config.machine}.")
             return
-        try:
+        paid = "leave out --hardware and choose --flavor zerogpu, which is free"
+        with refusals_in_words(config.space, paid):
             print(f"sent: {send(folder, config, api)}")
-        except (HttpError, HFValidationError, LocalTokenNotFoundError) as error:
-            raise UserError(in_words(error, config)) from error
-
-
-def in_words(error: Exception, config: DeployConfig) -> str:
-    """What the hub's refusal means, and the cure."""
-    reason = getattr(error, "server_message", None) or str(error).strip().partition("\n")[0]
-    status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
-    if status == 402:
-        return (
-            f"the hub wants a paid plan for {config.machine} ({reason}). Leave out --hardware and"
-            " choose --flavor zerogpu, which is free."
-        )
-    if status in (401, 403) or isinstance(error, LocalTokenNotFoundError):
-        return (
-            f"you may not write to {config.space} ({reason}). Log in with `hf auth login` and a"
-            " token that may write."
-        )
-    if isinstance(error, HFValidationError):
-        return f"{config.space!r} is no name for a Space: {reason}"
-    return f"the hub cannot be reached or did not take it ({reason}). Try again later."
 
 
 if __name__ == "__main__":

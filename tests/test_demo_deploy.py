@@ -109,7 +109,7 @@ def test_a_refusal_says_what_to_do(hub, status, words):
     ("settings", "words"),
     [
         ({"space": "detector"}, "YOU/NAME"),
-        ({"space": "some one/detector"}, "no name for a Space"),
+        ({"space": "some one/detector"}, "no name the hub allows"),
         ({"space": SPACE, "hardware": "big"}, "zero-a10g"),
         ({"space": SPACE}, "cannot be reached"),
     ],
