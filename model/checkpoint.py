@@ -2,6 +2,7 @@
 
 import json
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,9 +75,18 @@ def read_info(path: str | Path) -> CheckpointInfo:
         raise UserError(
             f"{path} is broken or is no safetensors file ({error}). Download or train it again."
         ) from None
+    return info_from_metadata(path, metadata)
+
+
+def info_from_metadata(path: Path, metadata: Mapping[str, str]) -> CheckpointInfo:
+    """What travels beside the weights, out of the text fields of a file (``path`` for messages).
+
+    Raises:
+        UserError: if the file is not one of ours, or its description cannot be used.
+    """
     if metadata.get("format") != FORMAT:
         raise UserError(
-            f"{path} is a safetensors file, but not a checkpoint of this program"
+            f"{path} is not a checkpoint of this program"
             f" (its format is {metadata.get('format', 'not given')!r}, not {FORMAT!r})."
         )
     try:
