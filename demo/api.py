@@ -51,7 +51,9 @@ class Endpoints:
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
 
-    def detect(self, photo: str | None, sample: str = "", checkpoint: str = "") -> dict[str, Any]:
+    def detect(
+        self, photo: str | None = None, sample: str = "", checkpoint: str = ""
+    ) -> dict[str, Any]:
         """Find the largest object of one photo.
 
         Args:
@@ -70,7 +72,7 @@ class Endpoints:
 
     def augment(
         self,
-        photo: str | None,
+        photo: str | None = None,
         sample: str = "",
         bbox_xyxy: list[float] | None = None,
         settings: dict[str, Any] | None = None,

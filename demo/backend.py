@@ -13,6 +13,7 @@ import numpy as np
 
 from demo import markup
 from demo.components import TakeAway
+from demo.gpu import OWN_DEVICE, for_batches
 from model.augment import working_side
 from model.checkpoint import CHECKPOINT_FOLDER, DEFAULT_CHECKPOINT
 from model.errors import UserError
@@ -25,13 +26,7 @@ from model.voc import VocObject
 
 log = logging.getLogger("demo")
 
-try:  # on ZeroGPU Spaces this borrows a GPU for the call; everywhere else it is not there
-    from spaces import GPU as on_gpu  # noqa: N811
-except ImportError:
-
-    def on_gpu(function: Callable) -> Callable:
-        """Run where we are."""
-        return function
+BATCH_SIZE = 16
 
 
 @dataclass(frozen=True)
@@ -154,28 +149,36 @@ class Backend:
 
 
 @lru_cache(maxsize=4)
-def detector_of(checkpoint: Path) -> Detector:
+def detector_of(checkpoint: Path, device: str | None = OWN_DEVICE) -> Detector:
     """The detector in a checkpoint file, loaded once."""
-    return load_detector(checkpoint)
+    return load_detector(checkpoint, device)
 
 
-# What asks the network. These get the checkpoint's path and not the detector, because on ZeroGPU
-# they run in a process of their own, and whatever is passed has to travel there.
-
-
-@on_gpu
 def predict_loaded(checkpoint: Path, photos: Sequence[LoadedImage]) -> list[Detection]:
-    """See :meth:`Detector.predict_loaded`."""
+    """See :meth:`Detector.predict_loaded`; for single photos."""
     return detector_of(checkpoint).predict_loaded(photos)
 
 
-@on_gpu
-def hold(checkpoint: Path, variants: Sequence[Variant]) -> list[Held]:
+# Batches get the checkpoint's path and not the detector, because on ZeroGPU they run in a process
+# of their own, and whatever is passed has to travel there.
+
+
+@for_batches
+def predict_many(
+    device: str | None, checkpoint: Path, photos: Sequence[LoadedImage]
+) -> list[Detection]:
+    """See :meth:`Detector.predict_loaded`."""
+    detector = detector_of(checkpoint, device)
+    parts = [photos[i : i + BATCH_SIZE] for i in range(0, len(photos), BATCH_SIZE)]
+    return [detection for part in parts for detection in detector.predict_loaded(part)]
+
+
+@for_batches
+def hold(device: str | None, checkpoint: Path, variants: Sequence[Variant]) -> list[Held]:
     """See :func:`model.variants.ask_detector`."""
-    return ask_detector(detector_of(checkpoint), variants)
+    return ask_detector(detector_of(checkpoint, device), variants)
 
 
-@on_gpu
 def explain(checkpoint: Path, photo: LoadedImage) -> dict[str, np.ndarray]:
     """See :func:`model.explain.grad_cam`."""
     return grad_cam(detector_of(checkpoint), photo)

@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from demo import markup
-from demo.backend import Backend, Photo, Timed, explain, in_words, predict_loaded
+from demo.backend import Backend, Photo, Timed, explain, in_words, predict_many
 from model.errors import UserError
 from model.explain import TARGETS
 from model.predict import CSV_HEADER, Detection, csv_row
@@ -190,19 +190,20 @@ def detect_files(
         raise UserError("choose some photos first.")
     if len(files) > MAX_PHOTOS:
         raise UserError(f"{len(files)} photos are too many at once: choose at most {MAX_PHOTOS}.")
-    found, problems = [], []
+    paths, photos, problems = [], [], []
     for i, file in enumerate(files):
         if step:
             step((i, len(files)), desc="looking at photos", unit="photos")
         photo = Photo(Path(file))
         try:
-            loaded = backend.working_copy(photo, checkpoint)
-            found.append(
-                (photo.path, predict_loaded(backend.checkpoint_file(checkpoint), [loaded])[0])
-            )
+            photos.append(backend.working_copy(photo, checkpoint))
+            paths.append(photo.path)
         except UserError as error:
             problems.append(in_words(error))
-    return found, problems
+    if step:
+        step(None, desc="asking the network")
+    found = predict_many(backend.checkpoint_file(checkpoint), photos) if photos else []
+    return list(zip(paths, found, strict=True)), problems
 
 
 def show_many(

@@ -5,7 +5,7 @@ import json
 import math
 import reprlib
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -87,9 +87,18 @@ def read_info(path: str | Path) -> CheckpointInfo:
         raise UserError(
             f"{path} is broken or is no safetensors file ({error}). Download or train it again."
         ) from None
+    return info_from_metadata(path, metadata)
+
+
+def info_from_metadata(path: Path, metadata: Mapping[str, str]) -> CheckpointInfo:
+    """What travels beside the weights, out of the text fields of a file (``path`` for messages).
+
+    Raises:
+        UserError: if the file is not one of ours, or its description cannot be used.
+    """
     if metadata.get("format") != FORMAT:
         raise UserError(
-            f"{path} is a safetensors file, but not a checkpoint of this program"
+            f"{path} is not a checkpoint of this program"
             f" (its format is {metadata.get('format', 'not given')!r}, not {FORMAT!r})."
         )
     try:

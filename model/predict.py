@@ -155,11 +155,15 @@ class Detector:
 def load_detector(
     checkpoint: str | Path = DEFAULT_CHECKPOINT, device: torch.device | str | None = None
 ) -> Detector:
-    """The shipped detector, or the one in another checkpoint file.
+    """The shipped detector, or the one in another checkpoint file, or in an ONNX file.
 
     Raises:
-        UserError: if the checkpoint is missing, broken or foreign.
+        UserError: if the checkpoint is missing, broken or foreign, or a package it needs is.
     """
+    if Path(checkpoint).suffix == ".onnx":
+        from model.onnx_network import load_onnx
+
+        return Detector(*load_onnx(Path(checkpoint)), device="cpu")
     model, info = load_checkpoint(checkpoint)
     return Detector(model, info, device)
 

@@ -37,8 +37,10 @@ class BatchPrediction(NamedTuple):
     attention: Tensor | None
 
     @classmethod
-    def of(cls, output: DetectorOutput) -> "BatchPrediction":
-        """From the network's output."""
+    def of(cls, output: "DetectorOutput | BatchPrediction") -> "BatchPrediction":
+        """From the network's output; networks of ONNX files predict by themselves."""
+        if isinstance(output, BatchPrediction):
+            return output
         attention = output.cells.attention_map() if output.cells else None
         return cls(output.logits.softmax(dim=1), output.boxes, evidence(output), attention)
 
