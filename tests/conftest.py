@@ -18,9 +18,14 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # reads this once, when it is imported.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+
+# How long an example takes says more about what else runs on the machine than about the code.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 COLOURS = {"car": (200, 40, 40), "cat": (40, 160, 60), "sheep": (60, 80, 220)}

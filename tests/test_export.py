@@ -8,14 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import REPOSITORY
 from PIL import Image, ImageDraw
 
 from model import Detector, load_detector
-from model.checkpoint import DEFAULT_CHECKPOINT
+from model.calibration import Calibration
+from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo
+from model.detector import LargestObjectDetector
 from model.errors import UserError
 from model.explain import explain
-from model.export import ExportConfig, main
+from model.export import ExportConfig, export_onnx, main
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install -e '.[export]'")
 for package in ("onnxscript", "onnxruntime"):
@@ -73,6 +76,20 @@ def test_it_answers_as_the_checkpoint_does(pair, count):
     assert [pair[1].predict(path).class_name for path in examples] == ["cat", "person"]
     mirrored = [detector.predict(examples[0], flip=True).bbox_xyxy for detector in pair]
     assert mirrored[1] == pytest.approx(mirrored[0], abs=0.5)
+
+
+def test_the_pyramid_head_is_exported_with_all_it_knows(tmp_path):
+    torch.manual_seed(0)
+    model = LargestObjectDetector(("ant", "bee", "cow"), 64).eval()
+    for norm in model.modules():
+        if isinstance(norm, torch.nn.BatchNorm2d):  # as if it had been trained: nothing is equal
+            norm.running_mean.normal_(std=0.1)
+    calibration = Calibration((0.5, 0.1, 0.2, 0.3), 0.1, 0.6)
+    info = CheckpointInfo(model.class_names, 64, calibration=calibration)
+    export_onnx(model, info, tmp_path / "pyramid.onnx")
+    exported = load_detector(tmp_path / "pyramid.onnx")
+    assert exported.threshold == 0.6
+    assert_same_answers((Detector(model, info, "cpu"), exported), made_photos(5))
 
 
 def test_it_answers_as_the_checkpoint_does_on_200_photos_of_voc(pair, real_voc):
