@@ -74,6 +74,19 @@ def read_info(path: str | Path) -> CheckpointInfo:
             with a value that is missing or cannot be used (named).
     """
     path = Path(path)
+    values = _description_of(path)
+    if problem := _problem_of(values):
+        raise UserError(
+            f"{path}: its description cannot be read: {problem}. Download or train it again."
+        )
+    for name in ("class_names", "mean", "std"):
+        values[name] = tuple(values[name])
+    known = {f.name for f in fields(CheckpointInfo)}
+    return CheckpointInfo(**{name: value for name, value in values.items() if name in known})
+
+
+def _description_of(path: Path) -> Any:
+    """The JSON that travels beside the weights, not looked at yet."""
     if not path.is_file():
         raise UserError(f"checkpoint {path} does not exist. {_what_there_is()}")
     try:
@@ -89,20 +102,12 @@ def read_info(path: str | Path) -> CheckpointInfo:
             f" (its format is {metadata.get('format', 'not given')!r}, not {FORMAT!r})."
         )
     try:
-        values = json.loads(metadata["info"])
+        return json.loads(metadata["info"])
     except (KeyError, ValueError, RecursionError) as error:
         raise UserError(
             f"{path}: its description cannot be read ({type(error).__name__})."
             " Download or train it again."
         ) from None
-    if problem := _problem_of(values):
-        raise UserError(
-            f"{path}: its description cannot be read: {problem}. Download or train it again."
-        )
-    for name in ("class_names", "mean", "std"):
-        values[name] = tuple(values[name])
-    known = {f.name for f in fields(CheckpointInfo)}
-    return CheckpointInfo(**{name: value for name, value in values.items() if name in known})
 
 
 def _are_class_names(value: Any) -> bool:
