@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 import torch
 from accelerate import Accelerator, DataLoaderConfiguration
+from accelerate.data_loader import prepare_data_loader
 from conftest import file_size_limit, mounted_tmpfs
 
-from model.augment import AugmentConfig
+from model.augment import AugmentConfig, photo_seed
 from model.checkpoint import read_info
 from model.dataset import LargestObjectDataset, train_loader
 from model.ema import WeightAverage
@@ -279,3 +280,13 @@ def test_gradients_are_clipped_as_by_torch(limit):
     clip_gradients(ours, limit)
     torch.nn.utils.clip_grad_norm_(torchs.parameters(), limit)
     torch.testing.assert_close(ours.weight.grad, torchs.weight.grad)
+
+
+def test_the_data_set_hears_of_the_epoch_when_processes_share_the_batches(dataset, tmp_path):
+    run = Trial(tmp_path, dataset).run
+    loader = prepare_data_loader(
+        train_loader(dataset, 4), num_processes=2, process_index=1, split_batches=True
+    )
+    run.step = len(loader)
+    next(run.batches(loader, 1))
+    assert dataset.photo_seed(0) == photo_seed(0, 1, dataset.files[0].name)

@@ -121,7 +121,8 @@ def test_stopping_leaves_a_usable_checkpoint_and_resuming_changes_nothing(
     assert "go on with --resume" in text
     assert "Traceback" not in errors
     load_checkpoint(stopped / "last.safetensors")
-    check_that_a_full_disk_loses_nothing(data, stopped)
+    if number == signal.SIGINT:  # once is enough
+        check_that_a_full_disk_loses_nothing(data, stopped)
     assert torch.load(stopped / "last.state.pt", weights_only=True)["step"] % 8  # inside an epoch
     resumed = train(data, stopped, *LOSES_BOXES, "--resume", "--num-workers", "1")
     assert resumed.returncode == 0, resumed.stderr
@@ -135,7 +136,7 @@ def check_that_a_full_disk_loses_nothing(data, out):
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     with file_size_limit(10 * 2**20):
         result = train(data, out, "--resume", *LOSES_BOXES)
-    assert_clear_error(result, "cannot write", "best.safetensors: File too large", "Make room")
+    assert_clear_error(result, "cannot write", ".safetensors: File too large", "Make room")
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
