@@ -42,7 +42,7 @@ def history(out) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, toy_voc):
     out = tmp_path_factory.mktemp("runs") / "whole"
-    result = train(toy_voc, out, "--all-objects-weight", "0.5", "--small-epochs", "1",
+    result = train(toy_voc, out, "--cells-weight", "0.5", "--small-epochs", "1",
                    "--small-size", "32")  # fmt: skip
     assert result.returncode == 0, result.stderr
     return out, result
@@ -143,7 +143,7 @@ def check_that_a_full_disk_loses_nothing(data, out):
 def test_resume_with_other_settings_or_nothing_to_resume(finished, toy_voc, tmp_path):
     out, _ = finished
     result = train(
-        toy_voc, out, "--all-objects-weight", "0.5", "--small-epochs", "1", "--small-size", "32",
+        toy_voc, out, "--cells-weight", "0.5", "--small-epochs", "1", "--small-size", "32",
         "--resume", "--seed", "9",
     )  # fmt: skip
     assert_clear_error(result, "seed = 0, not 9")
