@@ -26,7 +26,9 @@ from model.assignment import Targets, pad_targets
 from model.augment import AugmentConfig
 from model.checkpoint import MAX_IMAGE_SIZE
 from model.checkpoint_calibration import calibrate_checkpoint
-from model.dataset import DetectionDataset, train_loader
+from model.data.dataset import DetectionDataset, train_loader
+from model.data.negatives import WithNegatives
+from model.data.voc import VocSplit, read_split
 from model.detector import LargestObjectDetector
 from model.ema import WeightAverage
 from model.engine import TABLE_HEADER, Run, StopSignal, clip_gradients, load_state
@@ -34,10 +36,8 @@ from model.errors import UserError, run_cli
 from model.launch import start_missing_processes
 from model.loss import answer_loss, cells_loss
 from model.metrics import summarize
-from model.negatives import WithNegatives
 from model.precision import build_accelerator
-from model.scoring import LoaderOptions, predict_dataset
-from model.voc import VocSplit, read_split
+from model.predictions import LoaderOptions, predict_dataset
 
 
 @dataclass

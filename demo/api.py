@@ -13,9 +13,9 @@ from demo.backend import Backend, for_clients, hold
 from demo.components import photo_input
 from demo.detect_view import as_plain, detect_files
 from model.augment import AugmentConfig
+from model.augment.variants import advice
+from model.augment.variants import as_plain as variant_as_plain
 from model.errors import UserError
-from model.variants import advice
-from model.variants import as_plain as variant_as_plain
 
 
 def build(backend: Backend) -> None:

@@ -26,8 +26,8 @@ from demo.backend import Backend  # noqa: E402
 from demo.page import build_page  # noqa: E402
 from demo.theme import CSS, HEAD, page_theme  # noqa: E402
 from model.checkpoint import DEFAULT_CHECKPOINT  # noqa: E402
+from model.data.samples import PhotoLibrary, find_voc  # noqa: E402
 from model.errors import UserError, run_cli  # noqa: E402
-from model.samples import PhotoLibrary, find_voc  # noqa: E402
 
 MAX_UPLOAD = "40mb"
 

@@ -25,8 +25,8 @@ from demo.augment_view import (
 from demo.backend import Backend
 from demo.components import PRIVATE, download_button, photo_input, pick_grid, point_view
 from demo.detect_view import example_tiles
+from model.augment.variants import MAX_VARIANTS
 from model.errors import UserError
-from model.variants import MAX_VARIANTS
 
 
 @dataclass

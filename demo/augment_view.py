@@ -15,10 +15,8 @@ from PIL import Image
 from demo import markup
 from demo.backend import Backend, Photo, hold, in_words
 from model.augment import IMAGENET_MEAN, IMAGENET_STD, AugmentConfig, Step, describe
-from model.augment_code import to_code
-from model.errors import UserError
-from model.images import LoadedImage
-from model.variants import (
+from model.augment.export import to_code
+from model.augment.variants import (
     MAX_VARIANTS,
     Held,
     Variant,
@@ -27,6 +25,8 @@ from model.variants import (
     make_variants,
     pack_variants,
 )
+from model.data.images import LoadedImage
+from model.errors import UserError
 
 BOX_SOURCES = {
     "ground truth": "what VOC says",

@@ -15,14 +15,14 @@ from demo import markup
 from demo.components import TakeAway
 from demo.gpu import OWN_DEVICE, for_batches
 from model.augment import working_side
+from model.augment.variants import Held, Variant, ask_detector
 from model.checkpoint import CHECKPOINT_FOLDER, DEFAULT_CHECKPOINT
+from model.data.images import LoadedImage, load_fitted
+from model.data.samples import NamedPhoto, PhotoLibrary
+from model.data.voc import VocObject
 from model.errors import UserError
 from model.explain import grad_cam
-from model.images import LoadedImage, load_fitted
 from model.predict import DRAWN_SIDE, Detection, Detector, load_detector
-from model.samples import NamedPhoto, PhotoLibrary
-from model.variants import Held, Variant, ask_detector
-from model.voc import VocObject
 
 log = logging.getLogger("demo")
 
@@ -175,7 +175,7 @@ def predict_many(
 
 @for_batches
 def hold(device: str | None, checkpoint: Path, variants: Sequence[Variant]) -> list[Held]:
-    """See :func:`model.variants.ask_detector`."""
+    """See :func:`model.augment.variants.ask_detector`."""
     return ask_detector(detector_of(checkpoint, device), variants)
 
 

@@ -12,8 +12,8 @@ import pandas as pd
 from demo import markup
 from demo.backend import Backend, in_words
 from demo.components import PRIVATE, download_button, pick_grid
+from model.data.voc import list_splits
 from model.errors import UserError
-from model.voc import list_splits
 
 PER_PAGE = 18
 ANY = "any"

@@ -13,9 +13,9 @@ import gradio as gr
 from demo import augment_tab, augment_view, dataset_tab, detect_tab, detect_view
 from demo.backend import Backend
 from model.augment import AugmentConfig
+from model.data.voc import list_splits
 from model.errors import UserError
 from model.explain import TARGETS
-from model.voc import list_splits
 
 TABS = ("detect", "augment", "dataset", "training")
 

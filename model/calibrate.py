@@ -18,10 +18,10 @@ import tyro
 
 from model.checkpoint import load_checkpoint, read_info, save_checkpoint
 from model.checkpoint_calibration import calibrate_checkpoint
-from model.dataset import DetectionDataset
+from model.data.dataset import DetectionDataset
+from model.data.voc import read_split
 from model.errors import UserError, run_cli
 from model.precision import build_accelerator
-from model.voc import read_split
 
 
 @dataclass

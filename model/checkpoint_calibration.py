@@ -8,9 +8,9 @@ from accelerate import Accelerator
 
 from model.calibration import cross_validated_scores, fit_calibration, reliability
 from model.checkpoint import load_checkpoint, save_checkpoint
-from model.dataset import DetectionDataset
-from model.negatives import NegativeWindows
-from model.scoring import LoaderOptions, predict_dataset
+from model.data.dataset import DetectionDataset
+from model.data.negatives import NegativeWindows
+from model.predictions import LoaderOptions, predict_dataset
 
 
 def calibrate_checkpoint(

@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from model import plots
 from model.checkpoint import CheckpointInfo, library_versions, save_checkpoint
-from model.dataset import LargestObjectDataset
+from model.data.dataset import LargestObjectDataset
 from model.detector import LargestObjectDetector
 from model.ema import WeightAverage
 from model.errors import UserError
@@ -117,7 +117,7 @@ class Run:
         history: one dict an epoch.
         sums: of the epoch that is under way.
         lost: bool, a row a photo: boxes lost before a stop in the epoch that is under way; see
-            :attr:`model.dataset.LargestObjectDataset.lost`.
+            :attr:`model.data.dataset.LargestObjectDataset.lost`.
     """
 
     config: RunConfig

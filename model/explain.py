@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.images import LoadedImage
+from model.data.images import LoadedImage
 from model.predict import Detector
 
 TARGETS = ("class", "box")

@@ -5,7 +5,7 @@
 ``load_detector("detector.onnx")`` then gives the same detector, run by onnxruntime. The input is
 ``images``, float32 ``(N, 3, S, S)``, normalised; the outputs are ``probabilities`` ``(N, C)``,
 ``bbox_xyxy`` ``(N, 4)`` in pixels of the canvas, and the ``evidence`` ``(N, F)`` and ``attention``
-``(N, rows, columns)`` of :class:`model.scoring.BatchPrediction`. Class names, S, mean, deviation
+``(N, rows, columns)`` of :class:`model.predictions.BatchPrediction`. Class names, S, mean, deviation
 and calibration are in the file's metadata.
 """
 
@@ -25,7 +25,7 @@ from model.detector import LargestObjectDetector
 from model.errors import UserError, run_cli
 from model.files import atomic_write
 from model.onnx_network import INPUT, OUTPUTS
-from model.scoring import BatchPrediction
+from model.predictions import BatchPrediction
 
 OPSET = 18
 
@@ -41,7 +41,7 @@ class Predicting(nn.Module):
         self.model = model
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """``(N, 3, S, S)`` -> the tensors of :class:`model.scoring.BatchPrediction`."""
+        """``(N, 3, S, S)`` -> the tensors of :class:`model.predictions.BatchPrediction`."""
         predicted = BatchPrediction.of(self.model(images))
         attention = predicted.attention
         if attention is None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from model.checkpoint import CheckpointInfo, info_from_metadata
 from model.errors import UserError
-from model.scoring import BatchPrediction
+from model.predictions import BatchPrediction
 
 INPUT = "images"
 OUTPUTS = BatchPrediction._fields

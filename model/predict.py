@@ -22,13 +22,13 @@ from torch import Tensor
 
 from model.augment import AugmentConfig, Pipeline, working_side
 from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, load_checkpoint
+from model.data.images import ImageSource, LoadedImage, find_images, load_fitted
 from model.detector import LargestObjectDetector
 from model.draw import class_colour, draw_box
 from model.errors import UserError, run_cli
 from model.files import atomic_write
-from model.images import ImageSource, LoadedImage, find_images, load_fitted
 from model.precision import autocast, best_device, has_native_bf16
-from model.scoring import BatchPrediction, per_image, predict_batch
+from model.predictions import BatchPrediction, per_image, predict_batch
 
 DRAWN_SIDE = 1280
 UNCALIBRATED_THRESHOLD = 0.5  # of the class probability

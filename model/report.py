@@ -14,7 +14,7 @@ from torch import Tensor
 
 from model.boxes import box_areas
 from model.calibration import Calibration, reliability
-from model.dataset import LargestObjectDataset
+from model.data.dataset import LargestObjectDataset
 from model.metrics import (
     MEASURES,
     bootstrap_intervals,
@@ -26,7 +26,7 @@ from model.metrics import (
     size_groups,
     summarize,
 )
-from model.scoring import Predictions
+from model.predictions import Predictions
 
 
 @dataclass(frozen=True)

@@ -130,8 +130,8 @@ def own_voc(tmp_path) -> Path:
 @pytest.fixture(scope="session")
 def real_voc() -> Path:
     """VOC 2007 itself, from $VOC_ROOT or data/."""
+    from model.data.voc import find_voc_root
     from model.errors import UserError
-    from model.voc import find_voc_root
 
     try:
         return find_voc_root(os.environ.get("VOC_ROOT") or REPOSITORY / "data")

@@ -8,9 +8,9 @@ from demo import augment_view, dataset_tab, detect_view, training_tab
 from demo.augment_view import FIELDS, Request, surprise
 from demo.backend import Backend, in_words
 from model.augment import AugmentConfig
+from model.data.samples import PhotoLibrary
+from model.data.voc import find_voc_root
 from model.errors import UserError
-from model.samples import PhotoLibrary
-from model.voc import find_voc_root
 
 
 @pytest.fixture(scope="module")

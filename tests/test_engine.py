@@ -15,7 +15,8 @@ from conftest import file_size_limit, mounted_tmpfs
 
 from model.augment import AugmentConfig, photo_seed
 from model.checkpoint import read_info
-from model.dataset import LargestObjectDataset, train_loader
+from model.data.dataset import LargestObjectDataset, train_loader
+from model.data.voc import read_split
 from model.ema import WeightAverage
 from model.engine import (
     STATE_FILE,
@@ -27,7 +28,6 @@ from model.engine import (
     table_row,
 )
 from model.errors import UserError
-from model.voc import read_split
 
 EPOCHS = 2
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from model.data.images import find_images, load_fitted, load_image
 from model.errors import UserError
-from model.images import find_images, load_fitted, load_image
 
 RED = (255, 0, 0)
 
@@ -105,10 +105,10 @@ def test_heic_is_read_where_pillow_heif_is_installed():
 
 
 def test_heic_without_the_extra_names_the_cure(monkeypatch):
-    monkeypatch.setattr("model.images._register_heif", lambda: False)
+    monkeypatch.setattr("model.data.images._register_heif", lambda: False)
     header = b"\x00\x00\x00\x18ftypheic" + b"\x00" * 40
     monkeypatch.setattr(
-        "model.images.Image.open", lambda *_: (_ for _ in ()).throw(_unidentified())
+        "model.data.images.Image.open", lambda *_: (_ for _ in ()).throw(_unidentified())
     )
     with pytest.raises(UserError, match="pip install pillow-heif"):
         load_image(header)

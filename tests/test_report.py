@@ -2,7 +2,9 @@ import pytest
 import torch
 
 from model.calibration import Calibration
-from model.dataset import LargestObjectDataset
+from model.data.dataset import LargestObjectDataset
+from model.data.voc import read_split
+from model.predictions import Predictions
 from model.report import (
     PhotoFacts,
     accuracy_report,
@@ -11,8 +13,6 @@ from model.report import (
     per_photo_table,
     score_report,
 )
-from model.scoring import Predictions
-from model.voc import read_split
 
 
 @pytest.fixture

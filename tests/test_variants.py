@@ -11,11 +11,7 @@ import torch
 from PIL import Image
 
 from model.augment import AugmentConfig, Pipeline, photo_seed
-from model.dataset import LargestObjectDataset
-from model.detector import LargestObjectDetector
-from model.errors import UserError
-from model.predict import Detector
-from model.variants import (
+from model.augment.variants import (
     advice,
     as_plain,
     ask_detector,
@@ -24,7 +20,11 @@ from model.variants import (
     pack_variants,
     rotation_growth,
 )
-from model.voc import read_split
+from model.data.dataset import LargestObjectDataset
+from model.data.voc import read_split
+from model.detector import LargestObjectDetector
+from model.errors import UserError
+from model.predict import Detector
 
 BOX = (30.0, 20.0, 110.0, 80.0)
 

@@ -23,7 +23,7 @@ from model.augment import AugmentConfig, Pipeline, Step, Trace, photo_seed
 from model.boxes import box_areas, clip_boxes, paired_iou, rotate_boxes
 from model.errors import UserError
 from model.predict import Detector
-from model.scoring import predict_batch
+from model.predictions import predict_batch
 
 MAX_VARIANTS = 16
 

@@ -9,8 +9,8 @@ import pytest
 from conftest import file_size_limit, make_voc
 
 from model import voc_download
+from model.data.voc import read_split
 from model.errors import UserError
-from model.voc import read_split
 
 
 class Mirror(BaseHTTPRequestHandler):

@@ -1,9 +1,7 @@
-"""The augmentation pipeline: one implementation, which training runs and the trace shows.
+"""The pipeline: one implementation, which training runs and the trace shows.
 
-Horizontal flip, rotation, zoom, colour jitter, resize to the square canvas,
-float in 0..1, ImageNet normalisation; built from ``torchvision.transforms.v2``, whose public hooks
-``make_params`` / ``transform`` let us keep the parameters that were drawn. The boxes follow the
-geometric steps.
+Horizontal flip, rotation, zoom, colour jitter, resize to the square canvas, float in 0..1, ImageNet
+normalisation. The boxes follow the geometric steps.
 
     >>> pipeline = Pipeline(AugmentConfig(rotation_degrees=10), image_size=224)
     >>> sample = pipeline(photo, boxes, seed=7)            # what training does
@@ -12,15 +10,12 @@ geometric steps.
 """
 
 import dataclasses
-import json
-import math
 import threading
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from PIL import Image
@@ -28,12 +23,16 @@ from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
+from model.augment.config import AugmentConfig
+from model.augment.transforms import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    RandomHorizontalFlip,
+    RandomRotation,
+    RandomZoom,
+)
 from model.boxes import box_areas, clip_boxes, paired_iou, rotate_boxes
-from model.errors import UserError
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-MEAN_COLOUR = tuple(round(255 * m) for m in IMAGENET_MEAN)  # fills corners: zero once normalised
 MAX_DRAWS = 10
 WORKING_RATIO = 1.25
 
@@ -73,179 +72,6 @@ def photo_seed(seed: int, epoch: int, file_name: str) -> int:
     """
     mixed = (seed * 1_000_003 + epoch) * 4_294_967_311 + zlib.crc32(file_name.encode())
     return mixed % (2**63 - 1)
-
-
-def _setting(default: Any, low: float, high: float, text: str) -> Any:
-    return field(default=default, metadata={"low": low, "high": high, "help": text})
-
-
-@dataclass(frozen=True)
-class AugmentConfig:
-    """Settings of the augmentation, validated on construction.
-
-    Every field's ``metadata`` holds its allowed range and a one-line explanation.
-
-    Raises:
-        UserError: if a value is outside its range; the text names the field and the range.
-    """
-
-    flip_probability: float = _setting(0.5, 0, 1, "chance that the photo is mirrored")
-    rotation_degrees: float = _setting(
-        4.0, 0, 180, "the photo is turned by up to this many degrees, either way"
-    )
-    zoom: float = _setting(
-        1.5, 1, 4, "width and height are zoomed by up to this factor, in or out; 1 = off"
-    )
-    brightness: float = _setting(0.3, 0, 1, "brightness factor drawn from 1 ± this")
-    contrast: float = _setting(0.3, 0, 1, "contrast factor drawn from 1 ± this")
-    saturation: float = _setting(0.3, 0, 1, "saturation factor drawn from 1 ± this")
-    hue: float = _setting(0.0, 0, 0.5, "hue shifted by up to this share of the colour circle")
-    box_rule: Literal["hull", "ellipse"] = field(
-        default="ellipse",
-        metadata={
-            "choices": ("hull", "ellipse"),
-            "help": "box of a rotated object: hull of its corners (never cuts it), or of the"
-            " ellipse inside (tighter, right for round things)",
-        },
-    )
-    min_visible: float = _setting(
-        0.6, 0, 1, "share of the box that must stay in the picture, else draw again"
-    )
-
-    def __post_init__(self) -> None:
-        for item in dataclasses.fields(self):
-            _check_setting(item, getattr(self, item.name))
-
-    @classmethod
-    def none(cls) -> "AugmentConfig":
-        """No augmentation at all: what evaluation and prediction use."""
-        return cls(
-            flip_probability=0, rotation_degrees=0, zoom=1,
-            brightness=0, contrast=0, saturation=0, hue=0,
-        )  # fmt: skip
-
-    @classmethod
-    def from_json(cls, text: str) -> "AugmentConfig":
-        """Read what :meth:`to_json` wrote; fields left out keep their default.
-
-        Raises:
-            UserError: if it is not a JSON object, or names an unknown or bad setting.
-        """
-        try:
-            values = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise UserError(f"the augmentation settings are not JSON: {error}.") from None
-        if not isinstance(values, dict):
-            raise UserError('the augmentation settings must be a JSON object, like {"hue": 0.1}.')
-        return cls.from_dict(values)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "AugmentConfig":
-        """From field names and values; fields left out keep their default.
-
-        Raises:
-            UserError: for an unknown or bad setting.
-        """
-        known = [item.name for item in dataclasses.fields(cls)]
-        if unknown := sorted(set(values) - set(known)):
-            raise UserError(
-                f"unknown augmentation setting {unknown[0]!r}. There is: {', '.join(known)}."
-            )
-        return cls(**values)
-
-    @classmethod
-    def from_file(cls, path: str | Path) -> "AugmentConfig":
-        """:meth:`from_json` of a file."""
-        try:
-            return cls.from_json(Path(path).read_text())
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"cannot read the augmentation settings {path}: {error}.") from None
-        except UserError as error:
-            raise UserError(f"{path}: {error}") from None
-
-    def to_json(self) -> str:
-        """All settings as indented JSON."""
-        return json.dumps(dataclasses.asdict(self), indent=2)
-
-
-def _check_setting(item: dataclasses.Field, value: Any) -> None:
-    if choices := item.metadata.get("choices"):
-        if value not in choices:
-            raise UserError(f"{item.name} must be one of {', '.join(choices)}, not {value!r}.")
-        return
-    low, high = item.metadata["low"], item.metadata["high"]
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or not low <= value <= high:
-        raise UserError(f"{item.name} must be a number from {low:g} to {high:g}, not {value!r}.")
-
-
-class RandomHorizontalFlip(v2.RandomHorizontalFlip):
-    """torchvision's, with the coin toss moved into ``make_params`` so that it can be recorded."""
-
-    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """``flipped``: whether this photo is mirrored."""
-        return {"flipped": bool(torch.rand(1) < self.p)}
-
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        """Mirror image or boxes if the coin said so."""
-        return super().transform(inpt, {}) if params["flipped"] else inpt
-
-
-class RandomRotation(v2.RandomRotation):
-    """torchvision's for pixels; boxes by our rule and unclipped, so that the loss can be seen."""
-
-    def __init__(self, degrees: float, box_rule: str) -> None:
-        super().__init__(degrees, interpolation="bilinear", fill=list(MEAN_COLOUR))
-        self.box_rule = box_rule
-
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        """Turn an image or boxes by ``angle`` degrees counter-clockwise."""
-        if params["angle"] == 0:
-            return inpt
-        if isinstance(inpt, tv_tensors.BoundingBoxes):
-            plain = inpt.as_subclass(Tensor)
-            rotated = rotate_boxes(plain, params["angle"], inpt.canvas_size, self.box_rule)
-            return tv_tensors.wrap(rotated, like=inpt)
-        return super().transform(inpt, params)
-
-
-class RandomZoom(v2.Transform):
-    """See the photo through a random window, up to ``zoom`` times smaller or larger than it.
-
-    Width and height are drawn apart, so objects change size *and* shape. Smaller and larger are
-    equally likely: with crops alone every object the network learns from has been enlarged.
-    """
-
-    def __init__(self, zoom: float) -> None:
-        super().__init__()
-        self.zoom = zoom
-
-    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """``left, top, width, height`` of the window in pixels of the photo."""
-        height, width = _canvas_size(flat_inputs)
-        limit = math.log(self.zoom)
-        share = torch.empty(2).uniform_(-limit, limit).exp().tolist()
-        place = torch.rand(2).tolist()
-        window_w, window_h = max(1, round(width * share[0])), max(1, round(height * share[1]))
-        left, top = round(place[0] * (width - window_w)), round(place[1] * (height - window_h))
-        return {"left": left, "top": top, "width": window_w, "height": window_h}
-
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        """What a PIL image shows in the window, or boxes in its pixels (unclipped)."""
-        left, top, width, height = (params[k] for k in ("left", "top", "width", "height"))
-        if isinstance(inpt, tv_tensors.BoundingBoxes):
-            moved = inpt.as_subclass(Tensor) - torch.tensor([left, top, left, top])
-            return tv_tensors.wrap(moved, like=inpt, canvas_size=(height, width))
-        window = Image.new("RGB", (width, height), MEAN_COLOUR)
-        window.paste(inpt, (-left, -top))
-        return window
-
-
-def _canvas_size(flat_inputs: list[Any]) -> tuple[int, int]:
-    for item in flat_inputs:
-        if isinstance(item, tv_tensors.BoundingBoxes):
-            return item.canvas_size
-    return tuple(v2.functional.get_size(flat_inputs[0]))  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,16 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
+from model.data.images import IMAGE_SUFFIXES
+from model.data.voc import (
+    VocImage,
+    VocObject,
+    VocSplit,
+    find_voc_root,
+    parse_annotation,
+    read_split,
+)
 from model.errors import UserError
-from model.images import IMAGE_SUFFIXES
-from model.voc import VocImage, VocObject, VocSplit, find_voc_root, parse_annotation, read_split
 
 EXAMPLE_FOLDER = Path(__file__).resolve().parent.parent / "examples"
 # A first impression of VOC: different classes, shapes and sizes, all from val.

@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from model.augment import AugmentConfig, Pipeline, Sample, photo_seed, working_side
+from model.data.pixel_cache import PixelCache
+from model.data.voc import VocSplit, objects_of
 from model.errors import UserError
-from model.pixel_cache import PixelCache
-from model.voc import VocSplit, objects_of
 
 SEEN_AS_OBJECT = 0.3  # other objects cut below this share are no longer there to find
 
@@ -30,11 +30,11 @@ class LargestObjectDataset(Dataset):
     size, the number of workers or processes, or on what came before.
 
     Args:
-        split: from :func:`model.voc.read_split`.
+        split: from :func:`model.data.voc.read_split`.
         image_size: side S of the canvas.
         augment: ``None`` is no augmentation.
         seed: of the augmentation.
-        cache_dir: see :class:`model.pixel_cache.PixelCache`.
+        cache_dir: see :class:`model.data.pixel_cache.PixelCache`.
         progress: show a bar while the cache is built.
     """
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from model.assignment import pad_targets
 from model.boxes import paired_iou
 from model.calibration import evidence
-from model.dataset import eval_loader
+from model.data.dataset import eval_loader
 from model.detector import LargestObjectDetector
 from model.grouping import AGREES
 from model.metrics import PerImage, per_image_scores
@@ -124,7 +124,7 @@ def predict_dataset(
 
     Args:
         model: on the accelerator's device.
-        dataset: items as :class:`model.dataset.DetectionDataset` has them.
+        dataset: items as :class:`model.data.dataset.DetectionDataset` has them.
         accelerator: decides on device, precision and processes.
         options: see there.
     """

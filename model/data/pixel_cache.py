@@ -15,9 +15,9 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from model.data.images import load_fitted
 from model.errors import UserError
 from model.files import atomic_write
-from model.images import load_fitted
 
 FORMAT = 2  # raise it when the way photos are read changes: old caches are then never used
 
@@ -37,7 +37,7 @@ class PixelCache:
 
     Args:
         files: the photos, in order.
-        longest_side: see :func:`model.images.load_fitted`.
+        longest_side: see :func:`model.data.images.load_fitted`.
         cache_dir: default :func:`default_cache_dir`.
         progress: show a bar while building.
 

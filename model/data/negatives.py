@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from model.boxes import BoxXyxy
-from model.dataset import DetectionDataset, LargestObjectDataset
-from model.voc import objects_of
+from model.data.dataset import DetectionDataset, LargestObjectDataset
+from model.data.voc import objects_of
 
 MIN_SHARE = 0.3  # of the photo: smaller windows show little but blur
 
@@ -94,11 +94,11 @@ class WithNegatives(Dataset):
 
     @property
     def lost(self) -> Tensor:
-        """See :attr:`model.dataset.LargestObjectDataset.lost`."""
+        """See :attr:`model.data.dataset.LargestObjectDataset.lost`."""
         return self.photos.lost
 
     def set_epoch(self, epoch: int) -> None:
-        """See :meth:`model.dataset.LargestObjectDataset.set_epoch`."""
+        """See :meth:`model.data.dataset.LargestObjectDataset.set_epoch`."""
         self.photos.set_epoch(epoch)
 
     def __len__(self) -> int:

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from model.augment import AugmentConfig, Pipeline
-from model.augment_code import to_code
+from model.augment.export import to_code
 
 BOXES = torch.tensor([[30.0, 20, 110, 80], [5, 5, 40, 30]])
 
