@@ -4,9 +4,9 @@
 
 ``load_detector("detector.onnx")`` then gives the same detector, run by onnxruntime. The input is
 ``images``, float32 ``(N, 3, S, S)``, normalised; the outputs are ``probabilities`` ``(N, C)``,
-``bbox_xyxy`` ``(N, 4)`` in pixels of the canvas, and the ``evidence`` ``(N, F)`` and ``attention``
-``(N, rows, columns)`` of :class:`model.predictions.BatchPrediction`. Class names, S, mean, deviation
-and calibration are in the file's metadata.
+``bbox_xyxy`` ``(N, 4)`` in pixels of the canvas, and ``evidence`` ``(N, F)`` and ``attention``
+``(N, rows, columns)``, see :class:`model.predictions.BatchPrediction`. Class names, S, mean,
+deviation and calibration are in the file's metadata.
 """
 
 import json

@@ -1,5 +1,11 @@
-"""The command line of ``python -m model.voc``."""
+"""Fetch PASCAL VOC 2007, write it as a CSV, show its statistics.
 
+python -m model.voc download --data data
+python -m model.voc csv --data data --split trainval --out annotations.csv
+python -m model.voc stats --data data --split trainval --out stats.png
+"""
+
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -85,3 +91,7 @@ def main(arguments: list[str]) -> int:
     """Parse, run, answer the exit status."""
     command = tyro.cli(Command, prog="python -m model.voc", args=arguments)  # type: ignore[arg-type]
     return run_cli(command.run, command.debug)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

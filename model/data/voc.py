@@ -1,12 +1,8 @@
-"""PASCAL VOC: XML annotations -> one row an image -> CSV; download; statistics.
+"""PASCAL VOC: XML annotations -> one row an image, ready for a CSV.
 
 The conventions follow the VOC 2007 development kit: corners in the XML are 1-based and inclusive,
 ours are 0-based and half-open (``xmin - 1, ymin - 1, xmax, ymax``); objects marked ``difficult``
 are never the target. The splits are VOC's own ``ImageSets/Main/*.txt``.
-
-    python -m model.voc download --data data
-    python -m model.voc csv --data data --split trainval --out annotations.csv
-    python -m model.voc stats --data data --split trainval --out stats.png
 """
 
 import json
