@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from conftest import file_size_limit, make_voc
 
-from model import voc_download
+from model.data import download
 from model.data.voc import read_split
 from model.errors import UserError
 
@@ -43,7 +43,7 @@ def mirror(tmp_path, monkeypatch):
     server.content, server.break_after, server.ranges = archive.read_bytes(), None, []
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setitem(
-        voc_download.DATASET_YEAR_DICT,
+        download.DATASET_YEAR_DICT,
         "2007",
         {
             "url": f"http://127.0.0.1:{server.server_port}/VOCtrainval.tar",
@@ -56,19 +56,19 @@ def mirror(tmp_path, monkeypatch):
 
 
 def test_downloads_verifies_unpacks_and_does_not_repeat(mirror, tmp_path):
-    folder = voc_download.download_voc2007(tmp_path / "data", progress=False)
+    folder = download.download_voc2007(tmp_path / "data", progress=False)
     assert len(read_split(folder, "train").frame) == 4
-    voc_download.download_voc2007(tmp_path / "data", progress=False)
+    download.download_voc2007(tmp_path / "data", progress=False)
     assert mirror.ranges == [None]
 
 
 def test_goes_on_where_it_broke_off(mirror, tmp_path):
     mirror.break_after = 5000
     with pytest.raises(UserError, match="broke at 5000") as caught:
-        voc_download.download_voc2007(tmp_path / "data", progress=False)
+        download.download_voc2007(tmp_path / "data", progress=False)
     assert "by hand" in str(caught.value)
     mirror.break_after = None
-    folder = voc_download.download_voc2007(tmp_path / "data", progress=False)
+    folder = download.download_voc2007(tmp_path / "data", progress=False)
     assert mirror.ranges == [None, "bytes=5000-"]
     assert len(read_split(folder, "val").frame) == 2
 
@@ -78,10 +78,10 @@ def test_a_disk_too_full_to_unpack_keeps_what_was_downloaded(mirror, tmp_path):
     archive.parent.mkdir()
     archive.write_bytes(mirror.content)
     with file_size_limit(1000), pytest.raises(UserError, match="cannot be unpacked") as caught:
-        voc_download.download_voc2007(tmp_path / "data", progress=False)
+        download.download_voc2007(tmp_path / "data", progress=False)
     assert "Make room" in str(caught.value)
     assert archive.read_bytes() == mirror.content
-    folder = voc_download.download_voc2007(tmp_path / "data", progress=False)
+    folder = download.download_voc2007(tmp_path / "data", progress=False)
     assert len(read_split(folder, "train").frame) == 4
     assert mirror.ranges == []
 
@@ -89,15 +89,15 @@ def test_a_disk_too_full_to_unpack_keeps_what_was_downloaded(mirror, tmp_path):
 def test_wrong_md5_is_never_unpacked(mirror, tmp_path):
     mirror.content = mirror.content[:-1] + b"x"
     with pytest.raises(UserError, match="wrong md5"):
-        voc_download.download_voc2007(tmp_path / "data", progress=False)
+        download.download_voc2007(tmp_path / "data", progress=False)
     assert not list((tmp_path / "data").iterdir())
 
 
 def test_silent_host_names_the_steps_by_hand(mirror, tmp_path, monkeypatch):
-    source = voc_download.DATASET_YEAR_DICT["2007"]
+    source = download.DATASET_YEAR_DICT["2007"]
     monkeypatch.setitem(source, "url", "http://127.0.0.1:9/VOCtrainval.tar")
     with pytest.raises(UserError) as caught:
-        voc_download.download_voc2007(tmp_path / "data", progress=False)
+        download.download_voc2007(tmp_path / "data", progress=False)
     for text in ("by hand", source["md5"], "VOCtrainval.tar", str(tmp_path / "data")):
         assert text in str(caught.value)
 

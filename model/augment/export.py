@@ -7,8 +7,8 @@ that gets lost is not drawn again.
 
 import inspect
 
-from model import augment, boxes
-from model.augment import IMAGENET_MEAN, IMAGENET_STD, MEAN_COLOUR, AugmentConfig
+from model import boxes
+from model.augment import IMAGENET_MEAN, IMAGENET_STD, MEAN_COLOUR, AugmentConfig, transforms
 
 
 def to_code(config: AugmentConfig, image_size: int) -> str:
@@ -60,10 +60,10 @@ def _helpers(config: AugmentConfig) -> list[str]:
         parts.append(f"MEAN_COLOUR = {MEAN_COLOUR}\n\n")
     if config.box_rule == "ellipse":
         parts += [inspect.getsource(boxes.rotate_boxes) + "\n"]
-        parts += [inspect.getsource(augment.RandomRotation) + "\n"]
+        parts += [inspect.getsource(transforms.RandomRotation) + "\n"]
     if config.zoom > 1:
-        parts += [inspect.getsource(augment._canvas_size) + "\n"]
-        parts += [inspect.getsource(augment.RandomZoom) + "\n"]
+        parts += [inspect.getsource(transforms._canvas_size) + "\n"]
+        parts += [inspect.getsource(transforms.RandomZoom) + "\n"]
     return parts
 
 

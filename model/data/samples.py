@@ -18,7 +18,7 @@ from model.data.voc import (
 )
 from model.errors import UserError
 
-EXAMPLE_FOLDER = Path(__file__).resolve().parent.parent / "examples"
+EXAMPLE_FOLDER = Path(__file__).resolve().parents[2] / "examples"
 # A first impression of VOC: different classes, shapes and sizes, all from val.
 VOC_EXAMPLES = (
     "000120", "000275", "001215", "000730", "000748",
