@@ -42,15 +42,13 @@ def made_photos(count: int) -> list[Image.Image]:
     """Photos of all shapes with some coloured things on them."""
     draws, photos = random.Random(0), []
     for _ in range(count):
-        size = draws.randint(60, 500), draws.randint(60, 500)
-        photo = Image.new("RGB", size, tuple(draws.choices(range(256), k=3)))
+        width, height = draws.randint(60, 500), draws.randint(60, 500)
+        photo = Image.new("RGB", (width, height), tuple(draws.choices(range(256), k=3)))
         for _ in range(3):
-            x, y = (
-                sorted(draws.choices(range(size[0]), k=2)),
-                sorted(draws.choices(range(size[1]), k=2)),
-            )
+            left, right = sorted(draws.sample(range(width), 2))
+            top, bottom = sorted(draws.sample(range(height), 2))
             colour = tuple(draws.choices(range(256), k=3))
-            ImageDraw.Draw(photo).ellipse((x[0], y[0], x[1], y[1]), fill=colour)
+            ImageDraw.Draw(photo).ellipse((left, top, right, bottom), fill=colour)
         photos.append(photo)
     return photos
 
