@@ -52,7 +52,7 @@ class Config:
 class TinyDetector(torch.nn.Module):
     """Just enough of a detector to be trained and saved; 40 kB."""
 
-    class_names, image_size, head_name = ("ant", "bee"), 64, "grid"
+    class_names, image_size, head_name = ("ant", "bee"), 64, "pyramid"
 
     def __init__(self) -> None:
         super().__init__()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import file_size_limit, make_voc
 
-from model import pixel_cache
+from model.data import pixel_cache
 from model.data.images import load_fitted
 from model.data.pixel_cache import PixelCache
 from model.errors import UserError
