@@ -23,8 +23,9 @@ from demo.augment_view import (
     take_zip,
 )
 from demo.backend import Backend
-from demo.components import PRIVATE, download_button, photo_input, pick_grid, point_view
+from demo.components import PRIVATE, download_button, pick_grid, point_view
 from demo.detect_view import example_tiles
+from demo.uploads import photo_input
 from model.errors import UserError
 from model.variants import MAX_VARIANTS
 

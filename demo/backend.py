@@ -1,13 +1,11 @@
 """What all tabs share: the checkpoints, the detectors, the named photos, files to take away."""
 
-import functools
 import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -192,17 +190,3 @@ def in_words(error: Exception) -> str:
         f"Something unexpected went wrong here ({type(error).__name__}). Try another photo, or load"
         " the page again."
     )
-
-
-def for_clients(function: Callable) -> Callable:
-    """Turn a failure of an API endpoint into one sentence for the caller."""
-    import gradio as gr
-
-    @functools.wraps(function)
-    def safe(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return function(*args, **kwargs)
-        except Exception as error:
-            raise gr.Error(in_words(error), print_exception=False) from error
-
-    return safe

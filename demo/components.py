@@ -9,29 +9,9 @@ from typing import Any
 
 import gradio as gr
 from gradio.components.base import Component
-from gradio.data_classes import ImageData
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 KEEP_FILES_S = 15 * 60
-
-
-def photo_input(**kwargs: Any) -> gr.Image:
-    """An upload field that hands over the file as it is, whatever it holds.
-
-    ``gr.Image`` opens the file with Pillow first and fails with a bare "Error" where that does
-    not work; our own loader knows more formats and says what is wrong.
-    """
-    field = gr.Image(type="filepath", image_mode=None, **kwargs)
-    with_pillow = field.preprocess
-
-    def path_of(payload: ImageData | None) -> str | None:
-        if payload is not None and payload.path and not (payload.url or "").startswith("data:"):
-            return payload.path
-        return with_pillow(payload)  # type: ignore[return-value]
-
-    # Not a subclass: Gradio would write a .pyi file beside this one whenever it is imported.
-    field.preprocess = path_of  # type: ignore[method-assign]
-    return field
 
 
 _PICK_JS = """

@@ -7,7 +7,7 @@ import gradio as gr
 
 from demo import markup
 from demo.backend import Backend
-from demo.components import PRIVATE, download_button, photo_input, pick_grid
+from demo.components import PRIVATE, download_button, pick_grid
 from demo.detect_view import (
     DEFAULT_THRESHOLD,
     EMPTY_MANY,
@@ -19,6 +19,7 @@ from demo.detect_view import (
     take_json,
     take_png,
 )
+from demo.uploads import photo_input, photos_input
 from model.explain import TARGETS
 
 
@@ -100,7 +101,7 @@ def build(backend: Backend, checkpoint: gr.Dropdown, first: str) -> DetectTab:
 
 def _build_many(backend: Backend, checkpoint: gr.Dropdown) -> None:
     with gr.Accordion("Many photos at once", open=False, elem_id="many"):
-        files = gr.File(file_count="multiple", label="Photos", elem_id="many-files", height=150)
+        files = photos_input(label="Photos", elem_id="many-files", height=150)
         gallery = gr.HTML(markup.note(EMPTY_MANY), elem_id="many-result", min_height=60)
         table = gr.Textbox("", visible=False)
 

@@ -7,6 +7,7 @@ import gradio as gr
 from demo import api, augment_tab, dataset_tab, detect_tab, detect_view, links, training_tab
 from demo.backend import Backend
 from demo.components import PRIVATE
+from demo.guarded import GuardedBlocks
 
 TITLE = "Largest-object detector"
 INTRODUCTION = (
@@ -18,7 +19,7 @@ INTRODUCTION = (
 def build_page(backend: Backend) -> gr.Blocks:
     """All of the demo; ``launch`` it with :mod:`demo.theme`."""
     first = backend.library.examples()[0].name
-    with gr.Blocks(
+    with GuardedBlocks(
         title=TITLE, analytics_enabled=False, fill_width=False, delete_cache=(3600, 7200)
     ) as page:
         gr.HTML(f"<h1>{TITLE}</h1><p>{INTRODUCTION}</p>", elem_classes=["page-title"])

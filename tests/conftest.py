@@ -166,11 +166,39 @@ def running_demo(*arguments: str, command: tuple[str, ...] = ("demo/app.py",), *
         log.close()
 
 
+SECRET = "no-visitor-may-read-this"
+# The demo as it is, in a process that notes every secret file or device that anything in it opens.
+WATCHED_DEMO = f"""
+import os, runpy, sys
+log = os.open(os.environ["OPENED_LOG"], os.O_WRONLY | os.O_APPEND)
+def watch(event, arguments):
+    if event == "open" and any(word in str(arguments[0]) for word in ({SECRET!r}, "/dev/ptmx")):
+        os.write(log, f"{{arguments[0]}}\\n".encode())
+sys.addaudithook(watch)
+runpy.run_path("demo/app.py", run_name="__main__")
+"""
+
+
 @pytest.fixture(scope="session")
-def demo_address(toy_voc, tmp_path_factory) -> Iterator[str]:
+def opened_secrets(tmp_path_factory) -> Path:
+    """Where the demo notes what it opened of the files with :data:`SECRET` in their path."""
+    log = tmp_path_factory.mktemp("watch") / "opened"
+    log.touch()
+    return log
+
+
+@pytest.fixture(scope="session")
+def demo_folder(tmp_path_factory) -> Path:
+    """The folder the demo may write to."""
+    return tmp_path_factory.mktemp("gradio")
+
+
+@pytest.fixture(scope="session")
+def demo_address(toy_voc, demo_folder, opened_secrets) -> Iterator[str]:
     """A demo with the toy data set."""
-    folder = str(tmp_path_factory.mktemp("gradio"))
-    with running_demo("--data", str(toy_voc), GRADIO_TEMP_DIR=folder) as address:
+    environment = {"GRADIO_TEMP_DIR": str(demo_folder), "OPENED_LOG": str(opened_secrets)}
+    command = ("-c", WATCHED_DEMO)
+    with running_demo("--data", str(toy_voc), command=command, **environment) as address:
         yield address
 
 
