@@ -14,6 +14,7 @@ from PIL import Image
 
 from demo import markup
 from demo.backend import Backend, Photo, hold, in_words
+from demo.take_away import take_away
 from model.augment import IMAGENET_MEAN, IMAGENET_STD, AugmentConfig, Step, describe
 from model.augment_code import to_code
 from model.errors import UserError
@@ -312,13 +313,13 @@ def surprise(generator: random.Random | None = None) -> list[Any]:
 
 def take_json(backend: Backend, *settings: Any) -> str:
     """``augment.json`` for ``train.py --augment``."""
-    return backend.take_away.write("augment.json", _config(settings).to_json() + "\n")
+    return take_away("augment.json", _config(settings).to_json() + "\n")
 
 
 def take_code(backend: Backend, checkpoint: str, *settings: Any) -> str:
     """The pipeline as a stand-alone script."""
     size = backend.detector(checkpoint).info.image_size
-    return backend.take_away.write("augment.py", to_code(_config(settings), size))
+    return take_away("augment.py", to_code(_config(settings), size))
 
 
 def take_zip(backend: Backend, *values: Any) -> str:
@@ -331,7 +332,7 @@ def take_zip(backend: Backend, *values: Any) -> str:
         )
     except Exception as error:
         raise gr.Error(in_words(error), print_exception=False) from error
-    return backend.take_away.write(f"{scene.photo.path.stem}_variants.zip", packed)
+    return take_away(f"{scene.photo.path.stem}_variants.zip", packed)
 
 
 def _config(settings: Sequence[Any]) -> AugmentConfig:

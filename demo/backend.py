@@ -3,14 +3,14 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from demo import markup
-from demo.components import TakeAway
 from model.augment import working_side
 from model.checkpoint import CHECKPOINT_FOLDER, DEFAULT_CHECKPOINT
 from model.errors import UserError
@@ -19,7 +19,7 @@ from model.images import LoadedImage, load_fitted
 from model.predict import DRAWN_SIDE, Detection, Detector, load_detector
 from model.samples import NamedPhoto, PhotoLibrary
 from model.variants import Held, Variant, ask_detector
-from model.voc import VocObject
+from model.voc import VocObject, list_splits
 
 log = logging.getLogger("demo")
 
@@ -77,7 +77,6 @@ class Backend:
     checkpoint: str = DEFAULT_CHECKPOINT.stem
     folder: Path = CHECKPOINT_FOLDER
     extra: Path | None = None
-    take_away: TakeAway = field(default_factory=TakeAway)
 
     def __post_init__(self) -> None:
         self.thumbnail = lru_cache(maxsize=512)(self._thumbnail)
@@ -108,6 +107,18 @@ class Backend:
     def class_names(self) -> tuple[str, ...]:
         """Of the checkpoint the page starts with."""
         return self.detector().class_names
+
+    def split(self, name: str) -> pd.DataFrame:
+        """The rows of a VOC split, one a photo.
+
+        Raises:
+            UserError: without VOC, or if it has no such split.
+        """
+        root = self.library.voc_root
+        # A name becomes part of a path, so only those that are there are let through.
+        if root and name not in (known := list_splits(root)):
+            raise UserError(f"there is no split {name[:40]!r}. There is: {', '.join(known)}.")
+        return self.library.split(name).frame
 
     def photo(self, sample: str, upload: str | None) -> Photo:
         """What a visitor chose: a sample if one is named, else the upload.

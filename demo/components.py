@@ -1,17 +1,12 @@
 """Gradio components shaped for this page."""
 
-import os
-import tempfile
-import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.components.base import Component
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
-KEEP_FILES_S = 15 * 60
 
 
 _PICK_JS = """
@@ -60,27 +55,6 @@ def pick_grid(value: str = "", **kwargs: Any) -> gr.HTML:
 def point_view(value: str = "", **kwargs: Any) -> gr.HTML:
     """A photo figure; ``.select`` tells two clicked corners (``evt.x1`` to ``evt.y2``, 0..1)."""
     return gr.HTML(value, js_on_load=_POINT_JS, **kwargs)
-
-
-class TakeAway:
-    """A folder of files made for download; they are removed after a quarter of an hour."""
-
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="largest-object-")
-
-    def write(self, name: str, content: bytes | str) -> str:
-        """Write a file and return its path; its folder's name cannot be guessed."""
-        self._sweep()
-        path = Path(tempfile.mkdtemp(dir=self._folder.name)) / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return str(path)
-
-    def _sweep(self) -> None:
-        for folder in Path(self._folder.name).iterdir():
-            if time.time() - folder.stat().st_mtime > KEEP_FILES_S:
-                for file in folder.iterdir():
-                    file.unlink(missing_ok=True)
-                os.rmdir(folder)
 
 
 _SAVE_JS = """(file) => {

@@ -12,6 +12,7 @@ import pandas as pd
 from demo import markup
 from demo.backend import Backend, in_words
 from demo.components import PRIVATE, download_button, pick_grid
+from demo.take_away import take_away
 from model.errors import UserError
 from model.voc import list_splits
 
@@ -59,7 +60,7 @@ def chosen_rows(backend: Backend, split: str, class_name: str, size: str) -> pd.
     Raises:
         UserError: without VOC, or for an unknown split or size.
     """
-    frame = backend.library.split(split).frame
+    frame = backend.split(split)
     if size not in SIZES:
         raise UserError(f"there is no size {size!r}. There is: {', '.join(SIZES)}.")
     low, high = SIZES[size]
@@ -125,7 +126,7 @@ def photo_card(backend: Backend, name: str) -> str:
 
 def csv_row(backend: Backend, name: str) -> dict[str, Any]:
     """The CSV row of a photo; empty if it has no target."""
-    frame = backend.library.split("trainval").frame
+    frame = backend.split("trainval")
     found = frame[frame.file_name == backend.library.get(name).path.name]
     return {} if found.empty else found.iloc[0].to_dict()
 
@@ -180,10 +181,10 @@ def size_plot(width: np.ndarray, height: np.ndarray, cells: int = 12) -> str:
 def take_csv(backend: Backend, split: str) -> str:
     """The CSV of a whole split, as ``python -m model.voc csv`` writes it."""
     try:
-        frame = backend.library.split(split).frame
+        frame = backend.split(split)
     except UserError as error:
         raise gr.Error(in_words(error), print_exception=False) from error
-    return backend.take_away.write(f"voc2007_{split}.csv", frame.to_csv(index=False))
+    return take_away(f"voc2007_{split}.csv", frame.to_csv(index=False))
 
 
 def build(backend: Backend) -> DatasetTab | None:

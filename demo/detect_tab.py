@@ -19,6 +19,7 @@ from demo.detect_view import (
     take_json,
     take_png,
 )
+from demo.take_away import take_away
 from demo.uploads import photo_input, photos_input
 from model.explain import TARGETS
 
@@ -114,7 +115,7 @@ def _build_many(backend: Backend, checkpoint: gr.Dropdown) -> None:
         def take(text: str) -> str:
             if not text:
                 raise gr.Error("Choose some photos first.", print_exception=False)
-            return backend.take_away.write("detections.csv", text)
+            return take_away("detections.csv", text)
 
         files.change(look, [files, checkpoint], [gallery, table], **PRIVATE)
         download_button("All as CSV", take, [table], "many-csv")

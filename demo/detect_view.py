@@ -12,6 +12,7 @@ import gradio as gr
 
 from demo import markup
 from demo.backend import Backend, Photo, Timed, explain, in_words, predict_loaded
+from demo.take_away import take_away
 from model.errors import UserError
 from model.explain import TARGETS
 from model.predict import CSV_HEADER, Detection, csv_row
@@ -133,21 +134,21 @@ def take_png(backend: Backend, sample: str, upload: str | None, checkpoint: str)
     photo, d = _again(backend, sample, upload, checkpoint)
     buffer = io.BytesIO()
     d.draw(backend.shown(photo).image).save(buffer, "PNG", compress_level=4)
-    return backend.take_away.write(f"{photo.path.stem}_detected.png", buffer.getvalue())
+    return take_away(f"{photo.path.stem}_detected.png", buffer.getvalue())
 
 
 def take_json(backend: Backend, sample: str, upload: str | None, checkpoint: str) -> str:
     """Everything the detector said."""
     photo, d = _again(backend, sample, upload, checkpoint)
     text = json.dumps({"file": photo.path.name, **as_plain(d)}, indent=2)
-    return backend.take_away.write(f"{photo.path.stem}_detected.json", text + "\n")
+    return take_away(f"{photo.path.stem}_detected.json", text + "\n")
 
 
 def take_csv(backend: Backend, sample: str, upload: str | None, checkpoint: str) -> str:
     """The row ``python -m model.predict --csv`` writes."""
     photo, d = _again(backend, sample, upload, checkpoint)
     text = as_csv([csv_row(photo.path.name, d)])
-    return backend.take_away.write(f"{photo.path.stem}_detected.csv", text)
+    return take_away(f"{photo.path.stem}_detected.csv", text)
 
 
 def _again(

@@ -28,8 +28,10 @@ class GuardedBlocks(gr.Blocks):
         try:
             traverse(inputs, _check_file, is_file_obj)
             return await super().preprocess_data(block_fn, inputs, *args)
-        except (UserError, gr.Error, OSError):
+        except (UserError, gr.Error):
             raise
+        except OSError as error:
+            raise UserError(f"this server cannot store a file ({error.strerror}).") from error
         except Exception as error:
             raise UserError(BAD_VALUE) from error
 

@@ -9,6 +9,7 @@ from demo.backend import Backend
 from demo.components import PRIVATE
 from demo.guarded import GuardedBlocks
 
+MAX_UNFETCHED = 300
 TITLE = "Largest-object detector"
 INTRODUCTION = (
     "Drop a photo: a ResNet-34 names its largest object and draws one box around it. Then look"
@@ -54,6 +55,8 @@ def build_page(backend: Backend) -> gr.Blocks:
         checkpoint.input(augment.refresh, augment.controls, augment.outputs, **minimal)
         links.connect(page, backend, tabs, detect, augment, dataset, checkpoint)
     page.queue(max_size=64, default_concurrency_limit=2)
+    # Answers nobody fetches are kept, pictures and all: 2,000 of them unless told.
+    page._queue.pending_messages_per_session.max_size = MAX_UNFETCHED
     return page
 
 
