@@ -57,6 +57,27 @@ def point_view(value: str = "", **kwargs: Any) -> gr.HTML:
     return gr.HTML(value, js_on_load=_POINT_JS, **kwargs)
 
 
+def signal() -> gr.Textbox:
+    """A hidden field; what its ``.change`` draws is drawn for everyone who uses :func:`tell`.
+
+    Whatever many controls change must be drawn by *one* listener. With one each, an earlier change
+    that takes longer is shown over a later one; and a second change of the same control is dropped
+    while the first is still being drawn. ``.change`` waits for its answer and then runs once more
+    with the values of that moment.
+    """
+    return gr.Textbox("", visible=False)
+
+
+def tell(event: Callable[..., Any], to: gr.Textbox) -> None:
+    """At an event (``button.click``, or ``listener.then``) let a :func:`signal` draw."""
+    event(None, None, to, js="() => String(performance.now())", **PRIVATE)
+
+
+def in_order(name: str) -> dict[str, Any]:
+    """For listeners that change the same part of the page: none overtakes another of this name."""
+    return {"trigger_mode": "multiple", "concurrency_id": name, "concurrency_limit": 1}
+
+
 _SAVE_JS = """(file) => {
   if (!file || !file.url) return;
   const link = document.createElement('a');

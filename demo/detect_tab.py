@@ -7,7 +7,7 @@ import gradio as gr
 
 from demo import markup
 from demo.backend import Backend
-from demo.components import PRIVATE, download_button, pick_grid
+from demo.components import PRIVATE, download_button, in_order, pick_grid, signal, tell
 from demo.detect_view import (
     DEFAULT_THRESHOLD,
     EMPTY_MANY,
@@ -34,6 +34,7 @@ class DetectTab:
     threshold: gr.Slider
     why: gr.Radio
     result: gr.HTML
+    redraw: gr.Textbox  # see demo.components.signal
 
     @property
     def controls(self) -> list[Any]:
@@ -75,29 +76,34 @@ def build(backend: Backend, checkpoint: gr.Dropdown, first: str) -> DetectTab:
                     )  # fmt: skip
             _build_many(backend, checkpoint)
 
-    tab = DetectTab(upload, sample, examples, threshold, why, result)
+    tab = DetectTab(upload, sample, examples, threshold, why, result, signal())
+    _connect(backend, tab, checkpoint)
+    return tab
+
+
+def _connect(backend: Backend, tab: DetectTab, checkpoint: gr.Dropdown) -> None:
+    """Let every control draw the result anew, and keep the address in step."""
 
     def refresh(sample: str, upload: str | None, threshold: float, why: str, name: str) -> str:
         return show(backend, sample, upload, threshold, why, name)
 
-    inputs = [*tab.controls, checkpoint]
-    to_address = {"fn": None, "inputs": [sample, threshold, why], "js": _ADDRESS_JS, **PRIVATE}
-    quiet = {"show_progress": "minimal", **PRIVATE}
-
     def picked(event: gr.EventData) -> tuple[str, None]:
         return event.key, None
 
-    examples.select(picked, None, [sample, upload], show_progress="hidden", **PRIVATE).then(
-        refresh, inputs, result, **quiet
-    ).then(**to_address)
+    quiet = {"show_progress": "hidden", **PRIVATE}
+    chosen = tab.examples.select(
+        picked, None, [tab.sample, tab.upload], **quiet, **in_order("detect-choice")
+    )
     # Not `input`: a picture from the camera comes without it. Pressing an example empties the
     # field, which is no reason to forget the example.
-    upload.change(
-        lambda path: "" if path else gr.skip(), upload, sample, show_progress="hidden", **PRIVATE
-    ).then(refresh, inputs, result, **quiet).then(**to_address)
-    for control in (threshold.release, why.input):
-        control(refresh, inputs, result, **quiet).then(**to_address)
-    return tab
+    dropped = tab.upload.change(
+        lambda path: "" if path else gr.skip(), tab.upload, tab.sample, **quiet
+    )
+    for event in (chosen.then, dropped.then, tab.threshold.release, tab.why.input):
+        tell(event, tab.redraw)
+    tab.redraw.change(
+        refresh, [*tab.controls, checkpoint], tab.result, show_progress="minimal", **PRIVATE
+    ).then(None, [tab.sample, tab.threshold, tab.why], None, js=_ADDRESS_JS, **PRIVATE)
 
 
 def _build_many(backend: Backend, checkpoint: gr.Dropdown) -> None:
