@@ -27,8 +27,8 @@ def build(backend: Backend) -> None:
         checkpoint = gr.Textbox("", label="checkpoint")
         bbox_xyxy = gr.JSON(label="bbox_xyxy")
         settings = gr.JSON(label="settings")
-        seed = gr.Number(0, label="seed", precision=0)
-        count = gr.Number(8, label="count", precision=0)
+        seed = gr.Number(0, label="seed")  # no precision: rounding fails where checking speaks
+        count = gr.Number(8, label="count")
         ask = gr.Checkbox(False, label="ask_detector")
         answer = gr.JSON(label="answer")
         button = gr.Button()

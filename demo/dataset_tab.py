@@ -205,7 +205,7 @@ def build(backend: Backend) -> DatasetTab | None:
         size = gr.Dropdown(
             list(SIZES), value=ANY, label="Its size", min_width=150, elem_id="dataset-size"
         )
-        page = gr.Number(1, label="Page", precision=0, minimum=1, min_width=90,
+        page = gr.Number(1, label="Page", precision=0, minimum=1, maximum=100_000, min_width=90,
                          elem_id="dataset-page")  # fmt: skip
     picked = gr.Textbox("", visible=False)
     with gr.Row():

@@ -13,6 +13,7 @@ import gradio as gr
 from demo import markup
 from demo.backend import Backend, Photo, Timed, explain, in_words, predict_loaded
 from demo.take_away import take_away
+from model.csv_cells import defused
 from model.errors import UserError
 from model.explain import TARGETS
 from model.predict import CSV_HEADER, Detection, csv_row
@@ -175,7 +176,7 @@ def as_plain(d: Detection) -> dict[str, Any]:
 def as_csv(rows: list[list[object]]) -> str:
     """A CSV with the header of ``python -m model.predict``."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([CSV_HEADER, *rows])
+    csv.writer(text, lineterminator="\n").writerows(defused([CSV_HEADER, *rows]))
     return text.getvalue()
 
 

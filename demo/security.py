@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from fastapi.exceptions import RequestValidationError
+from gradio.route_utils import FnIndexInferError
 from gradio.routes import App, ORJSONResponse
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
@@ -20,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from demo.uploads import parse_carefully
 from model.errors import UserError
 
 log = logging.getLogger("demo")
@@ -109,8 +112,11 @@ class GuardedApp(App):
 
     def __init__(self, visitors: Visitors) -> None:
         super().__init__(default_response_class=ORJSONResponse)
+        parse_carefully()
         self.visitors = visitors
         self.add_exception_handler(OSError, _storage_answer)
+        for kind in (RequestValidationError, FnIndexInferError, TypeError, KeyError, ValueError):
+            self.add_exception_handler(kind, _unknown_request)
 
     def build_middleware_stack(self) -> ASGIApp:
         """Gradio's own stack, and ours around it: the last one here is asked first."""
@@ -129,6 +135,14 @@ async def _storage_answer(_: Request, error: Exception) -> PlainTextResponse:
     log.error("an upload could not be stored", exc_info=error)
     return PlainTextResponse(
         "The disk of this server is full, so the file was not stored. Try again later.", 507
+    )
+
+
+async def _unknown_request(_: Request, error: Exception) -> PlainTextResponse:
+    """A request Gradio cannot make sense of. Its own answer repeats it, or is no answer at all."""
+    log.info("a request that is none", exc_info=error)
+    return PlainTextResponse(
+        "This is no request the server knows. Its API is described on the page /?view=api.", 422
     )
 
 

@@ -5,16 +5,22 @@ a claim. :func:`uploaded` believes it only for what lies in this server's upload
 """
 
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio import route_utils
 from gradio.data_classes import FileData, ImageData, ListFiles
 from gradio.processing_utils import save_base64_to_cache
+from gradio.route_utils import GradioMultiPartParser
 from gradio.utils import get_upload_folder, is_in_or_equal
+from starlette.datastructures import FormData
+from starlette.formparsers import MultiPartException
 
 from model.errors import UserError
 
+MAX_FIELD = 4096  # bytes of a form field that is no file; the page sends none
 # The same words for a missing file, a folder, a forbidden file: nobody learns what is on the disk.
 NOT_UPLOADED = (
     "this photo is not among the files uploaded to this server, or no longer: upload it again."
@@ -35,6 +41,37 @@ def uploaded(path: str | None) -> str:
     if not known:
         raise UserError(NOT_UPLOADED)
     return str(real)
+
+
+class CarefulParser(GradioMultiPartParser):
+    """Gradio's parser of uploads, with two gaps closed.
+
+    Gradio keeps a form field of any size in memory, and leaves on the disk what has come of a file
+    whose sender hung up or that did not fit.
+    """
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        """A piece of a file, or of a field."""
+        super().on_part_data(data, start, end)
+        part = self._current_part
+        if part.file is None and len(part.data) > MAX_FIELD:
+            raise MultiPartException(f"A form field exceeds the maximum allowed size {MAX_FIELD}.")
+
+    async def parse(self) -> FormData:
+        """Store the files of a request; nothing of them stays if that fails."""
+        try:
+            return await super().parse()
+        except BaseException:
+            for file in self._files_to_close_on_error:
+                with suppress(OSError):  # the disk is still full when the rest is flushed
+                    file.close()
+                Path(file.name).unlink(missing_ok=True)
+            raise
+
+
+def parse_carefully() -> None:
+    """Let Gradio use :class:`CarefulParser`; it offers no other way to name one."""
+    route_utils.GradioMultiPartParser = CarefulParser  # type: ignore[misc]
 
 
 class PhotoInput(gr.Image):

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from model.augment import AugmentConfig, Pipeline, working_side
 from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, load_checkpoint
+from model.csv_cells import defused
 from model.detector import LargestObjectDetector
 from model.draw import class_colour, draw_box
 from model.errors import UserError, run_cli
@@ -217,7 +218,7 @@ def csv_row(file: Path | str, d: Detection) -> list[object]:
 def _report(rows: list[list[object]], config: PredictConfig) -> None:
     if config.csv:
         with replacing(config.csv) as temporary, temporary.open("w", newline="") as stream:
-            csv.writer(stream).writerows([CSV_HEADER, *rows])
+            csv.writer(stream).writerows(defused([CSV_HEADER, *rows]))
         print(f"wrote {config.csv}: {len(rows)} photos")
     else:
         for file, name, score, x1, y1, x2, y2, *_ in rows:

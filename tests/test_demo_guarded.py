@@ -195,3 +195,74 @@ def test_a_photo_inside_the_request_is_read(http):
     file = {"url": f"data:image/jpeg;base64,{content}"}
     said = http.post("gradio_api/run/detect", json={"data": [file, "", ""]}).json()
     assert said["data"][0]["class_name"] == "cat"
+
+
+LONG, HUGE = json.dumps("x" * 100_000), "9" * 400
+ARGUMENTS = ["photo", "sample", "bbox_xyxy", "settings", "seed", "count", "ask", "checkpoint"]
+
+
+@pytest.mark.parametrize(
+    ("argument", "text", "words"),
+    [
+        ("seed", HUGE, "seed must be a whole number"),
+        ("seed", "NaN", "seed must be a whole number"),
+        ("seed", "1.5", "seed must be a whole number"),
+        ("seed", LONG, "seed must be a whole number"),
+        ("count", HUGE, "from 1 to 16"),
+        ("count", "NaN", "from 1 to 16"),
+        ("count", "-Infinity", "from 1 to 16"),
+        ("bbox_xyxy", f"[{HUGE}, 1, 2, 3]", "four numbers"),
+        ("bbox_xyxy", "[NaN, 1, 2, 3]", "four numbers"),
+        ("settings", f'{{"hue": {HUGE}}}', "Hue must be a number"),
+        ("settings", f'{{"box_rule": {LONG}}}', "hull, ellipse"),
+        ("settings", f"{{{LONG}: 1}}", "nknown augmentation setting"),
+        ("settings", "[" * 900 + "]" * 900, "JSON object"),
+        ("settings", "[" * 90_000 + "]" * 90_000, "error parsing the body"),
+        ("seed", "9" * 9000, "error parsing the body"),
+        ("sample", LONG, "no sample"),
+        ("checkpoint", LONG, "no checkpoint"),
+        ("photo", LONG, "not one the page can use"),
+        ("photo", '{"url": "data:image/png;base64,AAA"}', "not one the page can use"),
+    ],
+)
+def test_absurd_values_get_one_short_sentence(http, argument, text, words):
+    values = ["null", '"cat"', "null", "null", "0", "2", "false", '""']
+    values[ARGUMENTS.index(argument)] = text
+    body = f'{{"data": [{",".join(values)}]}}'
+    answer = http.post(
+        "gradio_api/run/augment", content=body, headers={"Content-Type": "application/json"}
+    )
+    said = answer.json().get("error") or answer.json()["detail"]
+    assert words in said
+    assert len(said) < 300
+    assert "Traceback" not in said
+    assert "unexpected" not in said
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("call/nope", {"data": []}),
+        ("call/detect", {"data": "x" * 100_000}),
+        ("call/v2/augment", {"x" * 100_000: 1}),
+        ("queue/join", {"fn_index": 10_000, "data": [], "session_hash": "x"}),
+        ("queue/join", {"fn_index": "x" * 100_000, "data": []}),
+    ],
+)
+def test_requests_that_are_none(http, path, body):
+    answer = http.post(f"gradio_api/{path}", json=body)
+    assert 400 <= answer.status_code < 500
+    assert len(answer.text) < 200
+
+
+def test_absurd_values_at_private_doors(http, handlers):
+    """Whatever a field of the page refuses is refused in words."""
+    dependencies, known = handlers
+    calls = [
+        (handler["id"], [value] * len(handler["inputs"]))
+        for handler in dependencies
+        for value in (int(HUGE), "x" * 10_000)
+        if "number" in [known[number]["type"] for number in handler["inputs"]]
+    ]
+    for said in answers(http, calls):
+        assert len(said["error"]) <= 300

@@ -4,11 +4,15 @@ import asyncio
 import errno
 import http.client
 import json
+import socket
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import psutil
 import pytest
 from starlette.responses import PlainTextResponse
+from test_demo_browser import wait_for
 
 from demo.security import MAX_REQUEST, Door, Visitors, _storage_answer, checked_origin
 from model.errors import UserError
@@ -183,6 +187,50 @@ def test_what_is_no_site_is_refused(text):
 
 def test_a_site_is_named_as_browsers_do():
     assert checked_origin("https://Example.org:8443/") == "https://example.org:8443"
+
+
+def test_a_large_form_field_is_refused(http_):
+    answer = http_.post("gradio_api/upload", data={"x": "y" * 100_000}, files={"files": b"x"})
+    assert answer.status_code == 413
+    assert "form field exceeds" in answer.text
+
+
+def stored(demo_folder) -> set[Path]:
+    return {path for path in demo_folder.rglob("*") if path.is_file()}
+
+
+def demo_process(http_) -> psutil.Process:
+    port = str(http_.base_url.port)
+    return next(p for p in psutil.Process().children() if port in p.cmdline())
+
+
+@pytest.mark.skipif(not hasattr(psutil.Process, "rlimit"), reason="Linux limits file sizes")
+def test_an_upload_that_does_not_fit_on_the_disk(http_, demo_folder):
+    """A limit on the size of files stands for the end of the disk."""
+    process, before = demo_process(http_), stored(demo_folder)
+    process.rlimit(psutil.RLIMIT_FSIZE, (300_000, psutil.RLIM_INFINITY))
+    try:
+        answer = http_.post("gradio_api/upload", files={"files": ("a.jpg", b"x" * 900_000)})
+        assert answer.status_code == 507
+        assert answer.text.startswith("The disk of this server is full")
+        assert stored(demo_folder) == before
+    finally:
+        process.rlimit(psutil.RLIMIT_FSIZE, (psutil.RLIM_INFINITY,) * 2)
+    answer = http_.post("gradio_api/upload", files={"files": ("a.jpg", b"x" * 900_000)})
+    assert answer.status_code == 200
+
+
+def test_nothing_stays_of_an_upload_whose_sender_hangs_up(http_, demo_folder):
+    before = stored(demo_folder)
+    address = (http_.base_url.host, http_.base_url.port)
+    head = b"--b\r\nContent-Disposition: form-data; name=files; filename=a.jpg\r\n\r\n"
+    with socket.create_connection(address) as visitor:
+        visitor.sendall(
+            b"POST /gradio_api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999999\r\n"
+            b"Content-Type: multipart/form-data; boundary=b\r\n\r\n" + head + b"x" * 500_000
+        )
+        wait_for(lambda: stored(demo_folder) != before, "the beginning of the upload")
+    wait_for(lambda: stored(demo_folder) == before, "its end")
 
 
 def test_a_full_disk_is_said():
