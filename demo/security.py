@@ -140,7 +140,7 @@ async def _storage_answer(_: Request, error: Exception) -> PlainTextResponse:
 
 async def _unknown_request(_: Request, error: Exception) -> PlainTextResponse:
     """A request Gradio cannot make sense of. Its own answer repeats it, or is no answer at all."""
-    log.info("a request that is none", exc_info=error)
+    log.warning("a request that is none", exc_info=error)
     return PlainTextResponse(
         "This is no request the server knows. Its API is described on the page /?view=api.", 422
     )
