@@ -1,27 +1,25 @@
 """What all tabs share: the checkpoints, the detectors, the named photos, files to take away."""
 
-import functools
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from demo import markup
-from demo.components import TakeAway
 from demo.gpu import OWN_DEVICE, for_batches
+from model import explain as explaining
 from model.augment import working_side
 from model.augment.variants import Held, Variant, ask_detector
 from model.checkpoint import CHECKPOINT_FOLDER, DEFAULT_CHECKPOINT
 from model.data.images import LoadedImage, load_fitted
 from model.data.samples import NamedPhoto, PhotoLibrary
-from model.data.voc import VocObject
+from model.data.voc import VocObject, list_splits
 from model.errors import UserError
-from model.explain import grad_cam
 from model.predict import DRAWN_SIDE, Detection, Detector, load_detector
 
 log = logging.getLogger("demo")
@@ -74,7 +72,6 @@ class Backend:
     checkpoint: str = DEFAULT_CHECKPOINT.stem
     folder: Path = CHECKPOINT_FOLDER
     extra: Path | None = None
-    take_away: TakeAway = field(default_factory=TakeAway)
 
     def __post_init__(self) -> None:
         self.thumbnail = lru_cache(maxsize=512)(self._thumbnail)
@@ -105,6 +102,18 @@ class Backend:
     def class_names(self) -> tuple[str, ...]:
         """Of the checkpoint the page starts with."""
         return self.detector().class_names
+
+    def split(self, name: str) -> pd.DataFrame:
+        """The rows of a VOC split, one a photo.
+
+        Raises:
+            UserError: without VOC, or if it has no such split.
+        """
+        root = self.library.voc_root
+        # A name becomes part of a path, so only those that are there are let through.
+        if root and name not in (known := list_splits(root)):
+            raise UserError(f"there is no split {name[:40]!r}. There is: {', '.join(known)}.")
+        return self.library.split(name).frame
 
     def photo(self, sample: str, upload: str | None) -> Photo:
         """What a visitor chose: a sample if one is named, else the upload.
@@ -180,8 +189,8 @@ def hold(device: str | None, checkpoint: Path, variants: Sequence[Variant]) -> l
 
 
 def explain(checkpoint: Path, photo: LoadedImage) -> dict[str, np.ndarray]:
-    """See :func:`model.explain.grad_cam`."""
-    return grad_cam(detector_of(checkpoint), photo)
+    """See :func:`model.explain.explain`."""
+    return explaining.explain(detector_of(checkpoint), photo)
 
 
 def in_words(error: Exception) -> str:
@@ -195,17 +204,3 @@ def in_words(error: Exception) -> str:
         f"Something unexpected went wrong here ({type(error).__name__}). Try another photo, or load"
         " the page again."
     )
-
-
-def for_clients(function: Callable) -> Callable:
-    """Turn a failure of an API endpoint into one sentence for the caller."""
-    import gradio as gr
-
-    @functools.wraps(function)
-    def safe(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return function(*args, **kwargs)
-        except Exception as error:
-            raise gr.Error(in_words(error), print_exception=False) from error
-
-    return safe

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from model.augment import AugmentConfig, Pipeline, working_side
 from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, load_checkpoint
+from model.data.csv_cells import defused
 from model.data.images import ImageSource, LoadedImage, find_images, load_fitted
 from model.detector import LargestObjectDetector
 from model.draw import class_colour, draw_box
@@ -239,7 +240,7 @@ def csv_row(file: Path | str, d: Detection) -> list[object]:
 def _report(rows: list[list[object]], config: PredictConfig) -> None:
     if config.csv:
         with atomic_write(config.csv) as temporary, temporary.open("w", newline="") as stream:
-            csv.writer(stream).writerows([CSV_HEADER, *rows])
+            csv.writer(stream).writerows(defused([CSV_HEADER, *rows]))
         print(f"wrote {config.csv}: {len(rows)} photos")
     else:
         for file, name, score, x1, y1, x2, y2, *_ in rows:

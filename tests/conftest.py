@@ -197,11 +197,68 @@ def running_demo(*arguments: str, command: tuple[str, ...] = ("demo/app.py",), *
         log.close()
 
 
+SECRET = "no-visitor-may-read-this"
+# The demo as it is, in a process that notes every secret file or device that anything in it opens,
+# and that takes as many seconds longer for every variant as the file $PACE says.
+WATCHED_DEMO = f"""
+import os, runpy, sys, time
+log = os.open(os.environ["OPENED_LOG"], os.O_WRONLY | os.O_APPEND)
+def watch(event, arguments):
+    if event == "open" and any(word in str(arguments[0]) for word in ({SECRET!r}, "/dev/ptmx")):
+        os.write(log, f"{{arguments[0]}}\\n".encode())
+sys.addaudithook(watch)
+import model.augment.variants
+def slowed(function):
+    def slow(*arguments, **options):
+        found = function(*arguments, **options)
+        time.sleep(float(open(os.environ["PACE"]).read() or 0) * len(found))
+        return found
+    return slow
+for name in ("make_variants", "ask_detector"):
+    setattr(model.augment.variants, name, slowed(getattr(model.augment.variants, name)))
+runpy.run_path("demo/app.py", run_name="__main__")
+"""
+
+
 @pytest.fixture(scope="session")
-def demo_address(toy_voc, tmp_path_factory) -> Iterator[str]:
+def opened_secrets(tmp_path_factory) -> Path:
+    """Where the demo notes what it opened of the files with :data:`SECRET` in their path."""
+    log = tmp_path_factory.mktemp("watch") / "opened"
+    log.touch()
+    return log
+
+
+@pytest.fixture(scope="session")
+def pace_file(tmp_path_factory) -> Path:
+    """Holds by how many seconds a variant the demo is slowed down."""
+    file = tmp_path_factory.mktemp("pace") / "pace"
+    file.touch()
+    return file
+
+
+@pytest.fixture(scope="module")
+def slow_demo(pace_file) -> Iterator[None]:
+    """The shared demo takes its time, the longer the more variants it draws."""
+    pace_file.write_text("0.1")
+    yield
+    pace_file.write_text("")
+
+
+@pytest.fixture(scope="session")
+def demo_folder(tmp_path_factory) -> Path:
+    """The folder the demo may write to."""
+    return tmp_path_factory.mktemp("gradio")
+
+
+@pytest.fixture(scope="session")
+def demo_address(toy_voc, demo_folder, opened_secrets, pace_file) -> Iterator[str]:
     """A demo with the toy data set."""
-    folder = str(tmp_path_factory.mktemp("gradio"))
-    with running_demo("--data", str(toy_voc), GRADIO_TEMP_DIR=folder) as address:
+    environment = {
+        "GRADIO_TEMP_DIR": str(demo_folder), "OPENED_LOG": str(opened_secrets),
+        "PACE": str(pace_file),
+    }  # fmt: skip
+    command = ("-c", WATCHED_DEMO)
+    with running_demo("--data", str(toy_voc), command=command, **environment) as address:
         yield address
 
 

@@ -1,8 +1,10 @@
 """What the tabs show, without a browser."""
 
 import random
+import re
 
 import pytest
+from PIL import Image
 
 from demo import augment_view, dataset_tab, detect_view, training_tab
 from demo.augment_view import FIELDS, Request, surprise
@@ -43,6 +45,20 @@ def test_augment_says_what_is_wrong_in_the_page(backend, request_, words):
     assert 'role="alert"' in shown["advice"]
     assert words in shown["advice"]
     assert shown["grid"] == ""
+
+
+def test_a_box_too_thin_is_refused_in_pixels_of_the_photo(backend, tmp_path):
+    large = tmp_path / "large.jpg"
+    Image.new("RGB", (4000, 3000)).save(large)
+
+    def advice(width: float) -> str:
+        request = Request("", str(large), "my own", 100, 100, 100 + width, 900)
+        return augment_view.show(backend, request)["advice"]
+
+    assert "too thin: on this photo of 4000 x 3000 pixels" in advice(3)
+    least = int(re.search(r"at least (\d+) pixels wide", advice(3))[1])
+    assert "too thin" in advice(least - 1)
+    assert "problem" not in advice(least)
 
 
 def test_the_hull_is_advised_against_and_the_ellipse_not(backend):

@@ -52,6 +52,18 @@ def test_bad_boxes_are_refused_in_words(photo, box, words):
         make_variants(photo, box, AugmentConfig(), 64)
 
 
+def test_a_box_too_thin_for_a_smaller_copy_is_refused_in_pixels_of_the_photo():
+    least = (8.2, 8.2)
+    assert checked_box((10, 10, 20, 20), (4000, 3000), least).tolist() == [10, 10, 20, 20]
+    with pytest.raises(UserError, match=r"too thin.*4000 x 3000.*9 pixels wide and 9 high"):
+        checked_box((10, 10, 18, 20), (4000, 3000), least)
+
+
+def test_a_box_of_absurd_numbers_is_refused():
+    with pytest.raises(UserError, match="four numbers"):
+        checked_box((10**400, 1, 2, 3), (10, 10))
+
+
 def test_a_box_that_sticks_out_is_clipped():
     assert checked_box((-10, -10, 500, 50), (140, 100)).tolist() == [0, 0, 140, 50]
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -84,7 +83,7 @@ class AugmentConfig:
         known = [item.name for item in dataclasses.fields(cls)]
         if unknown := sorted(set(values) - set(known)):
             raise UserError(
-                f"unknown augmentation setting {unknown[0]!r}. There is: {', '.join(known)}."
+                f"unknown augmentation setting {unknown[0]!r:.60}. There is: {', '.join(known)}."
             )
         return cls(**values)
 
@@ -106,9 +105,10 @@ class AugmentConfig:
 def _check_setting(item: dataclasses.Field, value: Any) -> None:
     if choices := item.metadata.get("choices"):
         if value not in choices:
-            raise UserError(f"{item.name} must be one of {', '.join(choices)}, not {value!r}.")
+            raise UserError(f"{item.name} must be one of {', '.join(choices)}, not {value!r:.60}.")
         return
     low, high = item.metadata["low"], item.metadata["high"]
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or not low <= value <= high:
-        raise UserError(f"{item.name} must be a number from {low:g} to {high:g}, not {value!r}.")
+    if not is_number or not low <= value <= high:  # NaN is not within any range
+        shown = f"{value!r:.60}"
+        raise UserError(f"{item.name} must be a number from {low:g} to {high:g}, not {shown}.")

@@ -11,6 +11,7 @@ epoch ``k``, pixel by pixel, when ``file_name`` and all settings are the same.
 import csv
 import io
 import json
+import math
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from model.augment import AugmentConfig, Pipeline, Step, Trace, photo_seed
 from model.boxes import box_areas, clip_boxes, paired_iou, rotate_boxes
+from model.data.csv_cells import defused
 from model.errors import UserError
 from model.predict import Detector
 from model.predictions import predict_batch
@@ -118,25 +120,41 @@ def make_variants(
     return variants
 
 
-def checked_box(bbox_xyxy: Sequence[float], photo_size: tuple[int, int]) -> Tensor:
+def checked_box(
+    bbox_xyxy: Sequence[float],
+    photo_size: tuple[int, int],
+    least: tuple[float, float] = (1.0, 1.0),
+) -> Tensor:
     """``(4,)`` float32, clipped to a photo of ``(width, height)`` pixels.
 
+    Args:
+        bbox_xyxy: left, top, right, bottom in pixels of the photo.
+        photo_size: width and height of it.
+        least: width and height a box must have, in pixels of the photo: more than one where the
+            box is then used on a smaller copy.
+
     Raises:
-        UserError: if it is not four finite numbers, or nothing of it is inside.
+        UserError: if it is not four finite numbers, nothing of it is inside, or it is too thin.
     """
     width, height = photo_size
     try:
         box = torch.tensor([float(v) for v in bbox_xyxy], dtype=torch.float32)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         box = torch.empty(0)
     if box.shape != (4,) or not box.isfinite().all():
         raise UserError("the box must be four numbers: left, top, right, bottom.")
     box = clip_boxes(box, (height, width))
     x1, y1, x2, y2 = box.tolist()
-    if x2 - x1 < 1 or y2 - y1 < 1:
+    if x2 <= x1 or y2 <= y1:
         raise UserError(
             "the box has no area inside the photo: left must be smaller than right, and top"
             f" smaller than bottom, within {width} x {height} pixels."
+        )
+    if x2 - x1 < least[0] or y2 - y1 < least[1]:
+        across, down = math.ceil(least[0]), math.ceil(least[1])
+        raise UserError(
+            f"the box is too thin: on this photo of {width} x {height} pixels it must be at least"
+            f" {across} pixels wide and {down} high."
         )
     return box
 
@@ -267,7 +285,7 @@ def pack_variants(
                 int(health.gave_up),
             ])  # fmt: skip
         table = io.StringIO()
-        csv.writer(table, lineterminator="\n").writerows([CSV_HEADER, *rows])
+        csv.writer(table, lineterminator="\n").writerows(defused([CSV_HEADER, *rows]))
         archive.writestr("boxes.csv", table.getvalue())
         archive.writestr("augment.json", config.to_json() + "\n")
     return packed.getvalue()
