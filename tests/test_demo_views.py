@@ -69,10 +69,10 @@ def test_the_hull_is_advised_against_and_the_ellipse_not(backend):
         assert ("learn loose boxes" in advice) == expected
 
 
-@pytest.mark.parametrize("why", ["off", "class", "left", "nonsense"])
+@pytest.mark.parametrize("why", ["off", "class", "box", "nonsense"])
 def test_detect_with_and_without_heat(backend, why):
     html = detect_view.show(backend, "cat", None, why=why)
-    assert ('class="heat"' in html) == (why in ("class", "left"))
+    assert ('class="heat"' in html) == (why in ("class", "box"))
     assert 'data-role="prediction"' in html
 
 
