@@ -8,7 +8,6 @@ the optional ``pillow-heif`` is installed.
 import math
 import warnings
 from dataclasses import dataclass
-from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -16,11 +15,8 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from model.errors import UserError
+from model.image_formats import HEIC, IMAGE_SUFFIXES, names_in_words, readable_formats
 
-IMAGE_SUFFIXES = frozenset({
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".gif", ".bmp",
-    ".tif", ".tiff", ".ppm", ".pgm", ".heic", ".heif",
-})  # fmt: skip
 MAX_PIXELS = 100_000_000  # 100 Mpx as RGB is 300 MB: what a small server can still hold.
 
 ImageSource = str | Path | bytes | Image.Image | np.ndarray
@@ -119,12 +115,14 @@ def _fit(size: tuple[int, int], longest_side: int) -> tuple[int, int]:
 
 
 def _open(source: str | Path | bytes, name: str) -> Image.Image:
-    heif_missing = not _register_heif()
+    allowed = [each.pillow_name for each in readable_formats()]
     with warnings.catch_warnings():
         # Our own limit speaks; Pillow's warning at half of its limit would only add noise.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:
-            return Image.open(BytesIO(source) if isinstance(source, bytes) else source)
+            return Image.open(
+                BytesIO(source) if isinstance(source, bytes) else source, formats=allowed
+            )
         except FileNotFoundError:
             raise UserError(f"{name} does not exist. Check the path.") from None
         except IsADirectoryError:
@@ -135,7 +133,7 @@ def _open(source: str | Path | bytes, name: str) -> Image.Image:
             raise UserError(f"{name} is too large to open ({error}). Shrink it first.") from None
         except UnidentifiedImageError:
             head = source[:32] if isinstance(source, bytes) else _first_bytes(Path(source))
-            raise UserError(_why_unidentified(name, head, heif_missing)) from None
+            raise UserError(_why_unidentified(name, head)) from None
         except (OSError, SyntaxError, ValueError, EOFError) as error:
             raise UserError(f"{name} is damaged and cannot be opened ({error}).") from None
 
@@ -145,25 +143,19 @@ def _first_bytes(path: Path) -> bytes:
         return stream.read(32)
 
 
-def _why_unidentified(name: str, head: bytes, heif_missing: bool) -> str:
+def _why_unidentified(name: str, head: bytes) -> str:
     if not head:
         return f"{name} is empty (0 bytes). Save or download it again."
-    if head[4:8] == b"ftyp" and head[8:11] in (b"hei", b"hev", b"mif") and heif_missing:
+    if (
+        head[4:8] == b"ftyp"
+        and head[8:11] in (b"hei", b"hev", b"mif")
+        and HEIC not in readable_formats()
+    ):
         return (
             f"{name} is a HEIC photo, which needs an optional package: pip install pillow-heif,"
             " or save the photo as JPEG."
         )
-    return f"{name} is not an image this program can read. Use JPEG, PNG, WebP, AVIF, GIF or TIFF."
-
-
-@cache
-def _register_heif() -> bool:
-    try:
-        from pillow_heif import register_heif_opener
-    except ImportError:
-        return False
-    register_heif_opener()
-    return True
+    return f"{name} is not an image this program can read. Use {names_in_words()}."
 
 
 def _upright_rgb(image: Image.Image) -> tuple[Image.Image, bool]:

@@ -10,6 +10,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -166,11 +167,34 @@ def running_demo(*arguments: str, command: tuple[str, ...] = ("demo/app.py",), *
         log.close()
 
 
+@dataclass(frozen=True)
+class GhostscriptTrap:
+    """A false ``gs``: put ``folder`` first on PATH, and ``mark`` exists once someone started it."""
+
+    folder: Path
+    mark: Path
+
+    @property
+    def path(self) -> str:
+        return f"{self.folder}{os.pathsep}{os.environ['PATH']}"
+
+
 @pytest.fixture(scope="session")
-def demo_address(toy_voc, tmp_path_factory) -> Iterator[str]:
+def ghostscript_trap(tmp_path_factory) -> GhostscriptTrap:
+    """On the PATH of the demo; Pillow starts ``gs`` for whatever looks like PostScript."""
+    folder = tmp_path_factory.mktemp("gs")
+    program, mark = folder / "gs", folder / "started"
+    program.write_text(f"#!/bin/sh\necho started >> '{mark}'\n")
+    program.chmod(0o755)
+    return GhostscriptTrap(folder, mark)
+
+
+@pytest.fixture(scope="session")
+def demo_address(toy_voc, tmp_path_factory, ghostscript_trap) -> Iterator[str]:
     """A demo with the toy data set."""
     folder = str(tmp_path_factory.mktemp("gradio"))
-    with running_demo("--data", str(toy_voc), GRADIO_TEMP_DIR=folder) as address:
+    environment = {"GRADIO_TEMP_DIR": folder, "PATH": ghostscript_trap.path}
+    with running_demo("--data", str(toy_voc), **environment) as address:
         yield address
 
 

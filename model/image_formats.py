@@ -1,0 +1,61 @@
+"""The formats this project reads, in one place: what Pillow may try, file suffixes, names in texts.
+
+Pillow alone knows some forty formats and hands PostScript to Ghostscript, whatever the file is
+called. Uploads come from strangers, so nothing that is not in this list is ever tried.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+
+@dataclass(frozen=True)
+class ImageFormat:
+    """A format.
+
+    Attributes:
+        name: as people write it.
+        pillow_name: of Pillow's plugin.
+        suffixes: of its files, lower case.
+    """
+
+    name: str
+    pillow_name: str
+    suffixes: tuple[str, ...]
+
+
+HEIC = ImageFormat("HEIC", "HEIF", (".heic", ".heif"))  # needs the optional package pillow-heif
+FORMATS = (
+    # MPO, as many phones write it, is found and read by the JPEG plugin.
+    ImageFormat("JPEG", "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif")),
+    ImageFormat("PNG", "PNG", (".png",)),
+    ImageFormat("WebP", "WEBP", (".webp",)),
+    ImageFormat("AVIF", "AVIF", (".avif",)),
+    ImageFormat("GIF", "GIF", (".gif",)),
+    ImageFormat("TIFF", "TIFF", (".tif", ".tiff")),
+    ImageFormat("BMP", "BMP", (".bmp",)),
+    ImageFormat("PPM", "PPM", (".ppm", ".pgm")),
+    HEIC,
+)
+IMAGE_SUFFIXES = frozenset(suffix for each in FORMATS for suffix in each.suffixes)
+
+
+@cache
+def heic_is_readable() -> bool:
+    """Whether ``pillow-heif`` is installed; registers its plugin with Pillow."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return False
+    register_heif_opener()
+    return True
+
+
+def readable_formats() -> tuple[ImageFormat, ...]:
+    """:data:`FORMATS`, without HEIC where ``pillow-heif`` is not installed."""
+    return tuple(each for each in FORMATS if each is not HEIC or heic_is_readable())
+
+
+def names_in_words() -> str:
+    """The readable formats for a sentence: ``JPEG, PNG, ... or PPM``."""
+    *most, last = [each.name for each in readable_formats()]
+    return f"{', '.join(most)} or {last}"
