@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from model.errors import UserError
-from model.images import IMAGE_SUFFIXES
+from model.image_formats import IMAGE_SUFFIXES
 from model.voc import VocImage, VocObject, VocSplit, find_voc_root, parse_annotation, read_split
 
 EXAMPLE_FOLDER = Path(__file__).resolve().parent.parent / "examples"
