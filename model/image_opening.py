@@ -138,8 +138,6 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# Those that make a landscape a portrait.
-SWAPPING = frozenset(_TURNS[orientation] for orientation in (5, 6, 7, 8))
 
 
 def turn_upright(image: Image.Image) -> Image.Transpose | None:

@@ -16,7 +16,6 @@ from model.errors import UserError
 from model.image_formats import IMAGE_SUFFIXES
 from model.image_memory import BUDGET, MAX_DECODED_BYTES, decoding_bytes
 from model.image_opening import (
-    SWAPPING,
     OpenedImage,
     bytes_in,
     name_of,
@@ -25,7 +24,7 @@ from model.image_opening import (
     problems_named,
     turn_upright,
 )
-from model.image_pixels import reduced_size, reduction, resized_rgb
+from model.image_pixels import reduced_size, reduction, resized_rgb, turned_size
 
 MAX_PIXELS = 100_000_000
 _OPENING_BYTES = 32 * 2**20  # reserved for reading a header, and enough for most small photos
@@ -191,13 +190,8 @@ def _decoded(opened: OpenedImage, wish: _Wish) -> LoadedImage:
     if opened.image.size != announced:  # HEIC says its size for sure only now
         opened = OpenedImage(opened.image, opened.image.size)
     turn = turn_upright(opened.image)
-    image = resized_rgb(opened.image, _target(opened, wish))
-    if turn is None:
-        return LoadedImage(image, opened.stored_size)
-    width, height = opened.stored_size
-    return LoadedImage(
-        image.transpose(turn), (height, width) if turn in SWAPPING else (width, height)
-    )
+    image = resized_rgb(opened.image, turned_size(_target(opened, wish), turn), turn)
+    return LoadedImage(image, turned_size(opened.stored_size, turn))
 
 
 def _from_array(array: np.ndarray) -> Image.Image:

@@ -269,6 +269,8 @@ def test_pil_images_are_left_as_they_were():
         (np.zeros((4, 4), np.int32), "uint8, uint16 or float"),
         (np.full((4, 4), 200.0), "divide it by 255"),
         (np.full((4, 4), np.nan), "finite"),
+        (np.full((4, 4), np.inf, np.float16), "finite"),
+        (np.full((4, 4), 2, np.float16), "divide it by 255"),
     ],
 )
 def test_arrays_that_are_no_images(array, says):
@@ -284,12 +286,33 @@ def test_arrays_that_are_no_images(array, says):
         np.full((5, 7, 3), 128, np.uint8),
         np.full((5, 7), 32896, np.uint16),
         np.full((5, 7, 3), 128 / 255, np.float32),
+        np.full((5, 7, 3), 128 / 255, np.float16),
+        np.full((5, 7), 128 / 255, ">f8"),
     ],
 )
 def test_arrays(array):
     image = load_image(array)
     assert image.size == (7, 5)
     assert image.getpixel((0, 0)) == (128, 128, 128)
+
+
+def test_a_large_array_of_float16():
+    """Its sum is beyond what float16 can say."""
+    image = load_image(np.ones((300, 300, 3), np.float16))
+    assert image.getpixel((299, 299)) == (255, 255, 255)
+
+
+def test_a_photo_that_is_square_once_shrunk_is_turned_all_the_same():
+    loaded = load_fitted(rotated_jpeg(6, (1000, 999)), 280)
+    assert loaded.image.size == (280, 280)
+    assert loaded.original_size == (999, 1000)
+
+
+def test_what_was_turned_is_not_turned_again():
+    once = load_image(rotated_jpeg(6))
+    twice = load_image(once)
+    assert once.size == twice.size == (40, 60)
+    assert once.tobytes() == twice.tobytes()
 
 
 def test_find_images(tmp_path):
