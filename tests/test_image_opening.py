@@ -38,6 +38,21 @@ def cut_short(kind: str, **options) -> bytes:
     return content[: len(content) * 2 // 3]
 
 
+def avif_of_zeros() -> bytes:
+    """All that is not header is zero: Pillow's decoder raises ``RuntimeError``."""
+    content = encoded(noise(), "AVIF")
+    pixels = content.index(b"mdat") + 4
+    return content[:pixels] + bytes(len(content) - pixels)
+
+
+def big_tiff(offset: int) -> bytes:
+    """8 x 8, grey, with 64-bit offsets; beyond 2**63 Pillow raises ``OverflowError``."""
+    tags = {256: 8, 257: 8, 258: 8, 262: 1, 273: offset, 277: 1}
+    rows = b"".join(struct.pack("<HHQQ", tag, 16, 1, value) for tag, value in tags.items())
+    head = struct.pack("<2sHHHQ", b"II", 43, 8, 0, 80) + bytes(64)
+    return head + struct.pack("<Q", len(tags)) + rows + bytes(8)
+
+
 def empty_gif_block() -> bytes:
     """A graphic control block of no bytes, where four are expected: ``struct.error``."""
     content = encoded(noise().convert("P"), "GIF")
@@ -56,7 +71,9 @@ def tiff(tags: dict[int, tuple[int, int]]) -> bytes:
 
 
 ODD = {
-    "avif.avif": cut_short("AVIF"),
+    "avif.avif": avif_of_zeros(),
+    "big.tif": big_tiff(2**64 - 1),
+    "short.avif": cut_short("AVIF"),
     "webp.webp": cut_short("WEBP"),
     "png.png": cut_short("PNG"),
     "gif.gif": empty_gif_block(),
