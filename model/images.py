@@ -97,18 +97,23 @@ def find_images(paths: list[Path]) -> list[Path]:
     """
     found: list[Path] = []
     for path in paths:
-        if path.is_dir():
-            found += sorted(
-                p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()
-            )
-        elif path.exists():
-            found.append(path)
-        else:
-            raise UserError(f"{path} does not exist. Name image files, or folders that hold some.")
+        try:
+            found += _images_at(path)
+        except OSError as error:  # a name longer than the system allows, a disk that fails
+            raise UserError(f"{name_of(path)} cannot be read: {error.strerror}.") from error
     if not found:
         names = ", ".join(map(str, paths))
         raise UserError(f"no images in {names}. Looked for {' '.join(sorted(IMAGE_SUFFIXES))}.")
     return found
+
+
+def _images_at(path: Path) -> list[Path]:
+    if path.is_dir():
+        inside = path.rglob("*")
+        return sorted(p for p in inside if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+    if not path.exists():
+        raise UserError(f"{path} does not exist. Name image files, or folders that hold some.")
+    return [path]
 
 
 def _from_stream(stream: IO[bytes], wish: _Wish) -> LoadedImage:

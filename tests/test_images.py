@@ -323,7 +323,16 @@ def test_find_images(tmp_path):
     assert [p.name for p in found] == ["a.png", "b.JPG", "c.webp", "notes.txt"]
 
 
-@pytest.mark.parametrize(("name", "says"), [("gone", "does not exist"), ("", "no images in")])
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("gone", "does not exist"),
+        ("", "no images in"),
+        ("a" * 300, "File name too long"),
+        ("a" * 100_000, r"^.{40}\.\.\. cannot be read: File name too long"),
+    ],
+    ids=["gone", "empty folder", "300 characters", "100,000 characters"],
+)
 def test_find_images_says_what_is_wrong(tmp_path, name, says):
     with pytest.raises(UserError, match=says):
         find_images([tmp_path / name])
