@@ -18,7 +18,8 @@ class ImageFormat:
         name: as people write it.
         pillow_name: of Pillow's plugin.
         suffixes: of its files, lower case.
-        decoder_bytes: a pixel, that decoding takes besides the decoded image at its peak.
+        decoder_bytes: a pixel, that decoding takes besides the decoded image at its peak; at most,
+            for :mod:`model.image_memory` knows more of JPEG and TIFF.
     """
 
     name: str
