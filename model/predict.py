@@ -9,7 +9,7 @@ python -m model.predict PHOTOS_OR_FOLDERS --csv out.csv --draw DIR
 
 import csv
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -198,37 +198,54 @@ def main(config: PredictConfig) -> int:
         _ensure_writable(folder)
     names = drawing_names(files)
     rows: list[list[object]] = []
-    bad = 0
+    skipped: set[Path] = set()
     bar = tqdm(total=len(files), unit="photo", disable=not config.progress or len(files) == 1)
+
+    def skip(file: Path, error: UserError) -> None:
+        skipped.add(file)
+        bar.write(f"skipped: {error}", file=sys.stderr)
+
     try:
         for start in range(0, len(files), config.batch_size):
             batch = files[start : start + config.batch_size]
-            loaded = _load_good(detector, batch, bar)
-            bad += len(batch) - len(loaded)
+            loaded = _load_good(detector, batch, skip)
             found = detector.predict_loaded([photo for _, photo in loaded], config.flip)
             for (file, _), detection in zip(loaded, found, strict=True):
+                if config.draw and not _draw(detection, file, config.draw / names[file], skip):
+                    continue
                 rows.append(csv_row(file, detection))
-                if config.draw:
-                    drawing = detection.draw(load_fitted(file, DRAWN_SIDE).image)
-                    with atomic_write(config.draw / names[file]) as temporary:
-                        drawing.save(temporary)
             bar.update(len(batch))
     finally:  # also after Ctrl-C or on a full disk: what is known is written down
         bar.close()
         _report(rows, config)
-    if bad:
-        print(f"{bad} of {len(files)} photos could not be read.", file=sys.stderr)
-    return 1 if bad else 0
+    if skipped:
+        print(f"{len(skipped)} of {len(files)} photos could not be read.", file=sys.stderr)
+    return 1 if skipped else 0
 
 
-def _load_good(detector: Detector, files: list[Path], bar) -> list[tuple[Path, LoadedImage]]:
+Skip = Callable[[Path, UserError], None]
+
+
+def _load_good(detector: Detector, files: list[Path], skip: Skip) -> list[tuple[Path, LoadedImage]]:
     good = []
     for file in files:
         try:
             good.append((file, detector.load(file)))
         except UserError as error:
-            bar.write(f"skipped: {error}", file=sys.stderr)
+            skip(file, error)
     return good
+
+
+def _draw(detection: Detection, file: Path, target: Path, skip: Skip) -> bool:
+    """Write the annotated copy; ``False`` if the photo can no longer be read."""
+    try:
+        photo = load_fitted(file, DRAWN_SIDE).image
+    except UserError as error:
+        skip(file, error)
+        return False
+    with atomic_write(target) as temporary:
+        detection.draw(photo).save(temporary)
+    return True
 
 
 def csv_row(file: Path | str, d: Detection) -> list[object]:

@@ -11,6 +11,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -197,6 +198,28 @@ def running_demo(*arguments: str, command: tuple[str, ...] = ("demo/app.py",), *
         log.close()
 
 
+@dataclass(frozen=True)
+class GhostscriptTrap:
+    """A false ``gs``: put ``folder`` first on PATH, and ``mark`` exists once someone started it."""
+
+    folder: Path
+    mark: Path
+
+    @property
+    def path(self) -> str:
+        return f"{self.folder}{os.pathsep}{os.environ['PATH']}"
+
+
+@pytest.fixture(scope="session")
+def ghostscript_trap(tmp_path_factory) -> GhostscriptTrap:
+    """On the PATH of the demo; Pillow starts ``gs`` for whatever looks like PostScript."""
+    folder = tmp_path_factory.mktemp("gs")
+    program, mark = folder / "gs", folder / "started"
+    program.write_text(f"#!/bin/sh\necho started >> '{mark}'\n")
+    program.chmod(0o755)
+    return GhostscriptTrap(folder, mark)
+
+
 SECRET = "no-visitor-may-read-this"
 # The demo as it is, in a process that notes every secret file or device that anything in it opens,
 # and that takes as many seconds longer for every variant as the file $PACE says.
@@ -251,11 +274,13 @@ def demo_folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def demo_address(toy_voc, demo_folder, opened_secrets, pace_file) -> Iterator[str]:
+def demo_address(
+    toy_voc, demo_folder, opened_secrets, pace_file, ghostscript_trap
+) -> Iterator[str]:
     """A demo with the toy data set."""
     environment = {
         "GRADIO_TEMP_DIR": str(demo_folder), "OPENED_LOG": str(opened_secrets),
-        "PACE": str(pace_file),
+        "PACE": str(pace_file), "PATH": ghostscript_trap.path,
     }  # fmt: skip
     command = ("-c", WATCHED_DEMO)
     with running_demo("--data", str(toy_voc), command=command, **environment) as address:

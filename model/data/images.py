@@ -2,26 +2,32 @@
 
 Handles what real uploads bring: EXIF rotation, transparency (laid over white), 16-bit and float
 grey (scaled, not saturated), palettes, CMYK, animations (first frame), WebP, AVIF, and HEIC where
-the optional ``pillow-heif`` is installed.
+the optional ``pillow-heif`` is installed. Memory is bounded: see :mod:`model.data.image_memory`.
 """
 
-import math
-import warnings
 from dataclasses import dataclass
-from functools import cache
-from io import BytesIO
 from pathlib import Path
+from typing import IO
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
+from model.data.image_formats import IMAGE_SUFFIXES
+from model.data.image_memory import BUDGET, MAX_DECODED_BYTES, decoding_bytes
+from model.data.image_opening import (
+    OpenedImage,
+    bytes_in,
+    name_of,
+    open_image,
+    open_stream,
+    problems_named,
+    turn_upright,
+)
+from model.data.image_pixels import reduced_size, reduction, resized_rgb, turned_size
 from model.errors import UserError
 
-IMAGE_SUFFIXES = frozenset({
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".gif", ".bmp",
-    ".tif", ".tiff", ".ppm", ".pgm", ".heic", ".heif",
-})  # fmt: skip
-MAX_PIXELS = 100_000_000  # 100 Mpx as RGB is 300 MB: what a small server can still hold.
+MAX_PIXELS = 100_000_000
+_OPENING_BYTES = 32 * 2**20  # reserved for reading a header, and enough for most small photos
 
 ImageSource = str | Path | bytes | Image.Image | np.ndarray
 
@@ -34,13 +40,29 @@ class LoadedImage:
     original_size: tuple[int, int]
 
 
+@dataclass(frozen=True)
+class _Wish:
+    """What a caller wants of an image.
+
+    Attributes:
+        name: of the image in error texts.
+        longest_side: pixels; ``None`` for full size.
+        max_pixels: images with more are refused.
+    """
+
+    name: str
+    longest_side: int | None
+    max_pixels: int
+
+
 def load_image(source: ImageSource, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Open anything image-like as an upright RGB image at its full size.
 
     Args:
         source: a path, the bytes of a file, a PIL image, or an array ``(H, W)``, ``(H, W, 1)``,
             ``(H, W, 3)`` or ``(H, W, 4)`` of uint8, uint16, or floats in 0..1.
-        max_pixels: images with more are refused before they are decoded.
+        max_pixels: images with more are refused before they are decoded, and so are those that
+            take more than :data:`model.data.image_memory.MAX_DECODED_BYTES` to decode.
 
     Raises:
         UserError: if it is missing, empty, damaged, too large or no image; the text names the file.
@@ -56,33 +78,15 @@ def load_fitted(
     For JPEGs the decoder itself shrinks by a power of two first, which makes a 12-megapixel photo
     several times faster to read; boxes stay exact because they scale with ``original_size``.
     """
-    name = _name(source)
+    wish = _Wish(name_of(source), longest_side, max_pixels)
     if isinstance(source, np.ndarray):
-        opened = _from_array(source)
-    elif isinstance(source, Image.Image):
-        opened = source.copy()  # decoding and seeking would change the caller's image
-    else:
-        opened = _open(source, name)
-    if opened.width * opened.height > max_pixels:
-        raise UserError(
-            f"{name} has {opened.width} x {opened.height} pixels, more than the limit of"
-            f" {max_pixels / 1e6:.0f} megapixels. Shrink it first."
-        )
-    stored_size = opened.size
-    if longest_side is not None and opened.format == "JPEG":
-        opened.draft(None, _fit(stored_size, longest_side))
-    try:
-        upright, turned = _upright_rgb(opened)
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise UserError(
-            f"{name} is damaged and cannot be decoded ({error}). Save or download it again."
-        ) from error
-    original_size = stored_size[::-1] if turned else stored_size
-    if longest_side is not None and max(upright.size) > longest_side:
-        upright = upright.resize(
-            _fit(original_size, longest_side), Image.Resampling.BILINEAR, reducing_gap=2.0
-        )
-    return LoadedImage(upright, original_size)
+        source = _from_array(source)
+    if isinstance(source, Image.Image):
+        opened = OpenedImage(source, source.size)
+        with BUDGET.reserve(_bytes_needed(opened, wish)), problems_named(wish.name):
+            return _decoded(opened, wish)
+    with open_stream(source, wish.name) as stream:
+        return _from_stream(stream, wish)
 
 
 def find_images(paths: list[Path]) -> list[Path]:
@@ -93,24 +97,91 @@ def find_images(paths: list[Path]) -> list[Path]:
     """
     found: list[Path] = []
     for path in paths:
-        if path.is_dir():
-            found += sorted(
-                p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()
-            )
-        elif path.exists():
-            found.append(path)
-        else:
-            raise UserError(f"{path} does not exist. Name image files, or folders that hold some.")
+        try:
+            found += _images_at(path)
+        except OSError as error:  # a name longer than the system allows, a disk that fails
+            raise UserError(f"{name_of(path)} cannot be read: {error.strerror}.") from error
     if not found:
         names = ", ".join(map(str, paths))
         raise UserError(f"no images in {names}. Looked for {' '.join(sorted(IMAGE_SUFFIXES))}.")
     return found
 
 
-def _name(source: ImageSource) -> str:
-    if isinstance(source, (str, Path)):
-        return str(source)
-    return "the image"
+def _images_at(path: Path) -> list[Path]:
+    if path.is_dir():
+        inside = path.rglob("*")
+        return sorted(p for p in inside if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+    if not path.exists():
+        raise UserError(f"{path} does not exist. Name image files, or folders that hold some.")
+    return [path]
+
+
+def _from_stream(stream: IO[bytes], wish: _Wish) -> LoadedImage:
+    # Some decoders copy the file, and its metadata out of it, when they open it.
+    available = _OPENING_BYTES + 4 * bytes_in(stream)
+    with BUDGET.reserve(available):
+        result = _decoded_within(available, stream, wish)
+    if isinstance(result, LoadedImage):
+        return result
+    # It is opened once more: nothing may be held while waiting for more, or all might wait for one
+    # another.
+    available += result
+    with BUDGET.reserve(available):
+        result = _decoded_within(available, stream, wish)
+    assert isinstance(result, LoadedImage)
+    return result
+
+
+def _decoded_within(available: int, stream: IO[bytes], wish: _Wish) -> LoadedImage | int:
+    """The image, or the bytes needed for it if they are more than are ``available``."""
+    opened = _open(stream, wish)
+    needed = _bytes_needed(opened, wish)
+    if needed > available:
+        return needed
+    with problems_named(wish.name):
+        return _decoded(opened, wish)
+
+
+def _open(stream: IO[bytes], wish: _Wish) -> OpenedImage:
+    image = open_image(stream, wish.name)
+    stored_size = image.size
+    if wish.longest_side is not None and image.format in ("JPEG", "MPO"):
+        with problems_named(wish.name):
+            image.draft(None, _fit(stored_size, wish.longest_side))
+    return OpenedImage(image, stored_size)
+
+
+def _bytes_needed(opened: OpenedImage, wish: _Wish) -> int:
+    """Bytes decoding takes.
+
+    Raises:
+        UserError: if the image has too many pixels, or needs too many bytes.
+    """
+    width, height = opened.stored_size
+    if width * height > wish.max_pixels:
+        raise UserError(
+            f"{wish.name} has {width} x {height} pixels, more than the limit of"
+            f" {wish.max_pixels / 1e6:.0f} megapixels. Shrink it first."
+        )
+    size = opened.image.size
+    kept_width, kept_height = reduced_size(size, reduction(size, _target(opened, wish)))
+    with problems_named(wish.name):
+        needed = decoding_bytes(opened.image, opened.stored_size, kept_width * kept_height)
+    if needed > MAX_DECODED_BYTES:
+        raise UserError(
+            f"{wish.name} has {width} x {height} pixels, which take {needed / 1e9:.1f} GB to"
+            f" decode, more than the limit of {MAX_DECODED_BYTES / 1e9:.1f} GB. Shrink it first."
+        )
+    return needed
+
+
+def _target(opened: OpenedImage, wish: _Wish) -> tuple[int, int]:
+    """The size wanted, not turned yet."""
+    if wish.longest_side is None:
+        return opened.image.size
+    fitted = _fit(opened.stored_size, wish.longest_side)
+    width, height = opened.image.size
+    return min(fitted[0], width), min(fitted[1], height)
 
 
 def _fit(size: tuple[int, int], longest_side: int) -> tuple[int, int]:
@@ -118,79 +189,14 @@ def _fit(size: tuple[int, int], longest_side: int) -> tuple[int, int]:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def _open(source: str | Path | bytes, name: str) -> Image.Image:
-    heif_missing = not _register_heif()
-    with warnings.catch_warnings():
-        # Our own limit speaks; Pillow's warning at half of its limit would only add noise.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        try:
-            return Image.open(BytesIO(source) if isinstance(source, bytes) else source)
-        except FileNotFoundError:
-            raise UserError(f"{name} does not exist. Check the path.") from None
-        except IsADirectoryError:
-            raise UserError(f"{name} is a folder, not an image. Name a file in it.") from None
-        except PermissionError:
-            raise UserError(f"{name} cannot be read: permission denied.") from None
-        except Image.DecompressionBombError as error:
-            raise UserError(f"{name} is too large to open ({error}). Shrink it first.") from None
-        except UnidentifiedImageError:
-            head = source[:32] if isinstance(source, bytes) else _first_bytes(Path(source))
-            raise UserError(_why_unidentified(name, head, heif_missing)) from None
-        except (OSError, SyntaxError, ValueError, EOFError) as error:
-            raise UserError(f"{name} is damaged and cannot be opened ({error}).") from None
-
-
-def _first_bytes(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return stream.read(32)
-
-
-def _why_unidentified(name: str, head: bytes, heif_missing: bool) -> str:
-    if not head:
-        return f"{name} is empty (0 bytes). Save or download it again."
-    if head[4:8] == b"ftyp" and head[8:11] in (b"hei", b"hev", b"mif") and heif_missing:
-        return (
-            f"{name} is a HEIC photo, which needs an optional package: pip install pillow-heif,"
-            " or save the photo as JPEG."
-        )
-    return f"{name} is not an image this program can read. Use JPEG, PNG, WebP, AVIF, GIF or TIFF."
-
-
-@cache
-def _register_heif() -> bool:
-    try:
-        from pillow_heif import register_heif_opener
-    except ImportError:
-        return False
-    register_heif_opener()
-    return True
-
-
-def _upright_rgb(image: Image.Image) -> tuple[Image.Image, bool]:
-    """The image upright, and whether that swapped its width and height."""
-    if getattr(image, "is_animated", False):
-        image.seek(0)
-    image.load()
-    turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
-    image = ImageOps.exif_transpose(image)
-    if image.mode in ("I;16", "I;16B", "I;16L", "I", "F"):
-        image = _scaled_to_8_bits(image)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    return image.convert("RGB") if image.mode != "RGB" else image, turned
-
-
-def _scaled_to_8_bits(image: Image.Image) -> Image.Image:
-    """Grey with more than 8 bits. Pillow's own convert() cuts at 255, which turns photos white."""
-    values = np.asarray(image, dtype=np.float64)
-    if image.mode == "F":
-        top = 1.0 if np.nanmax(values, initial=0.0) <= 1.0 else 255.0
-    else:
-        top = 255.0 if values.max(initial=0) <= 255 and image.mode == "I" else 65535.0
-    scaled = np.nan_to_num(values / top * 255).clip(0, 255).round().astype(np.uint8)
-    return Image.fromarray(scaled)
+def _decoded(opened: OpenedImage, wish: _Wish) -> LoadedImage:
+    announced = opened.image.size
+    opened.image.load()
+    if opened.image.size != announced:  # HEIC says its size for sure only now
+        opened = OpenedImage(opened.image, opened.image.size)
+    turn = turn_upright(opened.image)
+    image = resized_rgb(opened.image, turned_size(_target(opened, wish), turn), turn)
+    return LoadedImage(image, turned_size(opened.stored_size, turn))
 
 
 def _from_array(array: np.ndarray) -> Image.Image:
@@ -205,9 +211,10 @@ def _from_array(array: np.ndarray) -> Image.Image:
     if array.dtype == np.uint16:
         array = np.round(array / 257).astype(np.uint8)
     elif np.issubdtype(array.dtype, np.floating):
-        if not math.isfinite(float(array.sum())) or array.min() < 0 or array.max() > 1:
+        # Not by their sum, which for float16 is infinite beyond 65,504.
+        if not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
             raise UserError("a float image array must be finite and within 0..1; divide it by 255.")
-        array = np.round(array * 255).astype(np.uint8)
+        array = np.round(array.astype(np.float32) * 255).astype(np.uint8)
     elif array.dtype != np.uint8:
         raise UserError(f"an image array must be uint8, uint16 or float, not {array.dtype}.")
     return Image.fromarray(array)

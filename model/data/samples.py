@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
-from model.data.images import IMAGE_SUFFIXES
+from model.data.image_formats import IMAGE_SUFFIXES
 from model.data.voc import (
     VocImage,
     VocObject,
