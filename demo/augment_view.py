@@ -19,7 +19,6 @@ from model.augment import IMAGENET_MEAN, IMAGENET_STD, AugmentConfig, Step, desc
 from model.augment.export import to_code
 from model.augment.variants import (
     MAX_VARIANTS,
-    Held,
     Variant,
     advice,
     checked_box,
@@ -28,6 +27,7 @@ from model.augment.variants import (
 )
 from model.data.images import LoadedImage
 from model.errors import UserError
+from model.robustness import VariantPrediction
 
 BOX_SOURCES = {
     "ground truth": "what VOC says",
@@ -286,7 +286,7 @@ def show_hold(backend: Backend, request: Request) -> str:
     return hold_chart(variants, held, scene)
 
 
-def hold_chart(variants: Sequence[Variant], held: Sequence[Held], scene: Scene) -> str:
+def hold_chart(variants: Sequence[Variant], held: Sequence[VariantPrediction], scene: Scene) -> str:
     """Class, score and IoU of every variant."""
     expected = scene.class_name or held[0].class_name
     right = sum(answer.class_name == expected for answer in held)

@@ -14,13 +14,14 @@ from demo import markup
 from demo.gpu import OWN_DEVICE, for_batches
 from model import explain as explaining
 from model.augment import working_side
-from model.augment.variants import Held, Variant, ask_detector
+from model.augment.variants import Variant
 from model.checkpoint import CHECKPOINT_FOLDER, DEFAULT_CHECKPOINT
 from model.data.images import LoadedImage, load_fitted
 from model.data.samples import NamedPhoto, PhotoLibrary
 from model.data.voc import VocObject, list_splits
 from model.errors import UserError
-from model.predict import DRAWN_SIDE, Detection, Detector, load_detector
+from model.inference import DRAWN_SIDE, Detection, Detector, load_detector
+from model.robustness import VariantPrediction, predict_variants
 
 log = logging.getLogger("demo")
 
@@ -183,9 +184,11 @@ def predict_many(
 
 
 @for_batches
-def hold(device: str | None, checkpoint: Path, variants: Sequence[Variant]) -> list[Held]:
-    """See :func:`model.augment.variants.ask_detector`."""
-    return ask_detector(detector_of(checkpoint, device), variants)
+def hold(
+    device: str | None, checkpoint: Path, variants: Sequence[Variant]
+) -> list[VariantPrediction]:
+    """See :func:`model.robustness.predict_variants`."""
+    return predict_variants(detector_of(checkpoint, device), variants)
 
 
 def explain(checkpoint: Path, photo: LoadedImage) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ from demo.take_away import take_away
 from model.data.csv_cells import defused
 from model.errors import UserError
 from model.explain import TARGETS
-from model.predict import CSV_HEADER, Detection, csv_row
+from model.inference import CSV_HEADER, Detection, csv_row
 
 NO_HEAT = "off"
 DEFAULT_THRESHOLD = 0.5

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from model.data.images import LoadedImage
-from model.predict import Detector
+from model.inference import Detector
 
 TARGETS = ("class", "box")
 

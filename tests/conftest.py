@@ -230,15 +230,15 @@ def watch(event, arguments):
     if event == "open" and any(word in str(arguments[0]) for word in ({SECRET!r}, "/dev/ptmx")):
         os.write(log, f"{{arguments[0]}}\\n".encode())
 sys.addaudithook(watch)
-import model.augment.variants
+import model.augment.variants, model.robustness
 def slowed(function):
     def slow(*arguments, **options):
         found = function(*arguments, **options)
         time.sleep(float(open(os.environ["PACE"]).read() or 0) * len(found))
         return found
     return slow
-for name in ("make_variants", "ask_detector"):
-    setattr(model.augment.variants, name, slowed(getattr(model.augment.variants, name)))
+model.augment.variants.make_variants = slowed(model.augment.variants.make_variants)
+model.robustness.predict_variants = slowed(model.robustness.predict_variants)
 runpy.run_path("demo/app.py", run_name="__main__")
 """
 

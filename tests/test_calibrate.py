@@ -8,7 +8,7 @@ from conftest import assert_clear_error, run_command
 from model.calibration import Calibration
 from model.checkpoint import CheckpointInfo, load_checkpoint, read_info, save_checkpoint
 from model.detector import LargestObjectDetector
-from model.predict import load_detector
+from model.inference import load_detector
 
 
 @pytest.fixture(scope="module")

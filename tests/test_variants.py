@@ -1,4 +1,4 @@
-"""model/variants.py: draws of one photo, and what became of its box."""
+"""Draws of one photo, and what became of its box."""
 
 import csv
 import io
@@ -14,7 +14,6 @@ from model.augment import AugmentConfig, Pipeline, photo_seed
 from model.augment.variants import (
     advice,
     as_plain,
-    ask_detector,
     checked_box,
     make_variants,
     pack_variants,
@@ -22,9 +21,7 @@ from model.augment.variants import (
 )
 from model.data.dataset import LargestObjectDataset
 from model.data.voc import read_split
-from model.detector import LargestObjectDetector
 from model.errors import UserError
-from model.predict import Detector
 
 BOX = (30.0, 20.0, 110.0, 80.0)
 
@@ -141,16 +138,6 @@ def test_a_box_lost_in_every_draw_is_said(photo):
     config = AugmentConfig(rotation_degrees=180, min_visible=1.0)
     said = advice(config, make_variants(photo, (0, 0, 140, 100), config, 64, count=16))
     assert any("in every try" in text for text in said), said
-
-
-def test_the_detector_is_asked_about_every_variant(photo):
-    torch.manual_seed(0)
-    detector = Detector(LargestObjectDetector(image_size=64).eval(), device="cpu")
-    variants = make_variants(photo, BOX, AugmentConfig(), 64, count=3)
-    held = ask_detector(detector, variants)
-    assert [h.class_name in detector.class_names for h in held] == [True] * 3
-    assert all(0 <= h.iou <= 1 and 0 < h.score <= 1 for h in held)
-    assert ask_detector(detector, []) == []
 
 
 def test_the_zip_holds_pictures_and_their_boxes(photo):

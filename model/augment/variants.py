@@ -21,11 +21,9 @@ from PIL import Image
 from torch import Tensor
 
 from model.augment import AugmentConfig, Pipeline, Step, Trace, photo_seed
-from model.boxes import box_areas, clip_boxes, paired_iou, rotate_boxes
+from model.boxes import box_areas, clip_boxes, rotate_boxes
 from model.data.csv_cells import defused
 from model.errors import UserError
-from model.predict import Detector
-from model.predictions import predict_batch
 
 MAX_VARIANTS = 16
 
@@ -71,16 +69,6 @@ class Variant:
         """The last step before the photo is squeezed onto the square canvas."""
         names = [step.name for step in self.trace.steps]
         return self.trace.steps[names.index("resize") - 1]
-
-
-@dataclass(frozen=True)
-class Held:
-    """The detector's answer on one variant, and its IoU with the transformed box."""
-
-    class_name: str
-    score: float
-    bbox_xyxy: tuple[float, ...]  # pixels of the square canvas
-    iou: float
 
 
 def make_variants(
@@ -175,26 +163,6 @@ def _health(trace: Trace, rule: str) -> BoxHealth:
         last.visible, last.looseness, growth, clipped["hull"], clipped["ellipse"],
         trace.redraws, trace.gave_up,
     )  # fmt: skip
-
-
-def ask_detector(detector: Detector, variants: Sequence[Variant]) -> list[Held]:
-    """What the detector says of every variant, from the very tensors training would see."""
-    if not variants:
-        return []
-    steps = [variant.step("network") for variant in variants]
-    images = torch.stack([step.image for step in steps]).to(detector.device)
-    images = images.contiguous(memory_format=torch.channels_last)
-    with detector.autocast():
-        predicted = predict_batch(detector.model, images)
-    boxes = predicted.bbox_xyxy.float().cpu()
-    ious = paired_iou(boxes, torch.stack([step.bbox_xyxy for step in steps])).tolist()
-    scores, class_ids = predicted.probabilities.float().cpu().max(dim=1)
-    return [
-        Held(detector.class_names[c], s, tuple(b), iou)
-        for c, s, b, iou in zip(
-            class_ids.tolist(), scores.tolist(), boxes.tolist(), ious, strict=True
-        )
-    ]
 
 
 def rotation_growth(bbox_xyxy: Sequence[float], angle: float, rule: str) -> float:
