@@ -24,8 +24,11 @@ from torch.utils.data import DataLoader
 from model import plots
 from model.assignment import Targets, pad_targets
 from model.augment import AugmentConfig
-from model.calibrate import calibrate_checkpoint
-from model.dataset import DetectionDataset, train_loader
+from model.checkpoint import MAX_IMAGE_SIZE
+from model.checkpoint_calibration import calibrate_checkpoint
+from model.data.dataset import DetectionDataset, train_loader
+from model.data.negatives import WithNegatives
+from model.data.voc import VocSplit, read_split
 from model.detector import LargestObjectDetector
 from model.ema import WeightAverage
 from model.engine import TABLE_HEADER, Run, StopSignal, clip_gradients, load_state
@@ -33,10 +36,8 @@ from model.errors import UserError, run_cli
 from model.launch import start_missing_processes
 from model.loss import answer_loss, cells_loss
 from model.metrics import summarize
-from model.negatives import WithNegatives
 from model.precision import build_accelerator
-from model.scoring import LoaderOptions, predict_dataset
-from model.voc import VocSplit, read_split
+from model.predictions import LoaderOptions, predict_dataset
 
 
 @dataclass
@@ -89,6 +90,8 @@ class TrainConfig:
     debug: bool = False  # tracebacks instead of one-line errors
 
     def __post_init__(self) -> None:
+        if self.image_size > MAX_IMAGE_SIZE:
+            raise UserError(f"--image-size is at most {MAX_IMAGE_SIZE}, not {self.image_size}.")
         if self.small_epochs and self.head == "flatten":
             raise UserError("the flatten head needs the full canvas: add --small-epochs 0.")
         if self.small_epochs and (self.small_size % 32 or self.small_size < 32):

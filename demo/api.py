@@ -9,40 +9,38 @@ from typing import Any
 import gradio as gr
 
 from demo.augment_view import Request, scene_of, variants_of
-from demo.backend import Backend, for_clients, hold
-from demo.components import photo_input
+from demo.backend import Backend, hold
 from demo.detect_view import as_plain, detect_files
+from demo.uploads import photo_input, photos_input
 from model.augment import AugmentConfig
+from model.augment.variants import advice
+from model.augment.variants import as_plain as variant_as_plain
 from model.errors import UserError
-from model.variants import advice
-from model.variants import as_plain as variant_as_plain
 
 
 def build(backend: Backend) -> None:
     """Add ``/detect``, ``/augment``, ``/sample`` and ``/detect_many``."""
     with gr.Row(visible=False):
         photo = photo_input(label="photo")
-        photos = gr.File(file_count="multiple", label="photos")
+        photos = photos_input(label="photos")
         sample = gr.Textbox("", label="sample")
         checkpoint = gr.Textbox("", label="checkpoint")
         bbox_xyxy = gr.JSON(label="bbox_xyxy")
         settings = gr.JSON(label="settings")
-        seed = gr.Number(0, label="seed", precision=0)
-        count = gr.Number(8, label="count", precision=0)
+        seed = gr.Number(0, label="seed")  # no precision: rounding fails where checking speaks
+        count = gr.Number(8, label="count")
         ask = gr.Checkbox(False, label="ask_detector")
         answer = gr.JSON(label="answer")
         button = gr.Button()
     endpoints = Endpoints(backend)
-    button.click(for_clients(endpoints.detect), [photo, sample, checkpoint], answer,
-                 api_name="detect")  # fmt: skip
+    button.click(endpoints.detect, [photo, sample, checkpoint], answer, api_name="detect")
     button.click(
-        for_clients(endpoints.augment),
+        endpoints.augment,
         [photo, sample, bbox_xyxy, settings, seed, count, ask, checkpoint], answer,
         api_name="augment",
     )  # fmt: skip
-    button.click(for_clients(endpoints.sample), [sample], answer, api_name="sample")
-    button.click(for_clients(endpoints.detect_many), [photos, checkpoint], answer,
-                 api_name="detect_many")  # fmt: skip
+    button.click(endpoints.sample, [sample], answer, api_name="sample")
+    button.click(endpoints.detect_many, [photos, checkpoint], answer, api_name="detect_many")
 
 
 class Endpoints:
@@ -51,7 +49,9 @@ class Endpoints:
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
 
-    def detect(self, photo: str | None, sample: str = "", checkpoint: str = "") -> dict[str, Any]:
+    def detect(
+        self, photo: str | None = None, sample: str = "", checkpoint: str = ""
+    ) -> dict[str, Any]:
         """Find the largest object of one photo.
 
         Args:
@@ -70,7 +70,7 @@ class Endpoints:
 
     def augment(
         self,
-        photo: str | None,
+        photo: str | None = None,
         sample: str = "",
         bbox_xyxy: list[float] | None = None,
         settings: dict[str, Any] | None = None,

@@ -16,20 +16,28 @@ from pathlib import Path
 _HERE, _ROOT = Path(__file__).resolve().parent, Path(__file__).resolve().parent.parent
 sys.path[:] = [str(_ROOT), *(p for p in sys.path if Path(p or ".").resolve() not in (_HERE, _ROOT))]
 
+from demo.lifecycle import prepare, run  # noqa: E402
+
 # Before Gradio is imported: it looks at these once.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+if __name__ == "__main__":
+    prepare()
 
 import gradio as gr  # noqa: E402
 import tyro  # noqa: E402
+from gradio.tunneling import CURRENT_TUNNELS  # noqa: E402
 
 from demo.backend import Backend  # noqa: E402
 from demo.page import build_page  # noqa: E402
+from demo.security import GuardedApp, Visitors, checked_origin  # noqa: E402
 from demo.theme import CSS, HEAD, page_theme  # noqa: E402
 from model.checkpoint import DEFAULT_CHECKPOINT  # noqa: E402
+from model.data.samples import PhotoLibrary, find_voc  # noqa: E402
 from model.errors import UserError, run_cli  # noqa: E402
-from model.samples import PhotoLibrary, find_voc  # noqa: E402
 
 MAX_UPLOAD = "40mb"
+# What Gradio remembers of each visitor, about 200 KiB; older ones are forgotten first.
+MAX_SESSIONS = 100
 
 
 @dataclass
@@ -41,6 +49,7 @@ class AppConfig:
     host: str = "127.0.0.1"
     port: int = 7860
     share: bool = False  # a public address for 72 hours, through Gradio's servers
+    allow_origin: tuple[str, ...] = ()  # other sites that may call or show the page, https://...
     debug: bool = False  # tracebacks instead of one-line errors
 
 
@@ -63,7 +72,7 @@ def make_backend(config: AppConfig) -> Backend:
 
 
 def main(config: AppConfig) -> None:
-    """Build the page and serve it until Ctrl-C."""
+    """Build the page and serve it until Ctrl-C or SIGTERM."""
     page = build_page(make_backend(config))
     try:
         launch(page, config)
@@ -72,14 +81,21 @@ def main(config: AppConfig) -> None:
             f"cannot listen on {config.host}:{config.port} ({error}). Is another demo running? Stop"
             " it, or choose another --port."
         ) from None
+    finally:
+        for tunnel in CURRENT_TUNNELS:
+            tunnel.kill()
 
 
 def launch(page: gr.Blocks, config: AppConfig, block: bool = True) -> str:
     """Serve the page; the address is printed and returned."""
+    origins = tuple(map(checked_origin, config.allow_origin))
+    public = config.share or bool(os.environ.get("SPACE_ID"))
     _, address, _ = page.launch(
+        _app=GuardedApp(Visitors(config.host, origins, public)),
         server_name=config.host, server_port=config.port, share=config.share,
         theme=page_theme(), css_paths=CSS, head=HEAD, prevent_thread_lock=not block,
         ssr_mode=False, run_history=False, max_file_size=MAX_UPLOAD, quiet=False,
+        enable_monitoring=False, state_session_capacity=MAX_SESSIONS,
         footer_links=["api", "settings"],
     )  # fmt: skip
     return address
@@ -90,4 +106,4 @@ if __name__ == "__main__":
     arguments = tyro.cli(
         AppConfig, prog="demo/app.py", description=__doc__, default=AppConfig(**on_spaces)
     )
-    sys.exit(run_cli(lambda: main(arguments), arguments.debug))
+    run(lambda: run_cli(lambda: main(arguments), arguments.debug))

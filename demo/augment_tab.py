@@ -23,10 +23,19 @@ from demo.augment_view import (
     take_zip,
 )
 from demo.backend import Backend
-from demo.components import PRIVATE, download_button, photo_input, pick_grid, point_view
+from demo.components import (
+    PRIVATE,
+    download_button,
+    in_order,
+    pick_grid,
+    point_view,
+    signal,
+    tell,
+)
 from demo.detect_view import example_tiles
+from demo.uploads import photo_input
+from model.augment.variants import MAX_VARIANTS
 from model.errors import UserError
-from model.variants import MAX_VARIANTS
 
 
 @dataclass
@@ -42,10 +51,8 @@ class AugmentTab:
     picked: gr.Textbox
     checkpoint: gr.Dropdown
     settings: list[Any]
-    refresh: Callable[..., tuple] | None = None
-    hold: Callable[..., str] | None = None
-    outputs: list[Any] = dataclasses.field(default_factory=list)
-    hold_output: gr.HTML | None = None
+    redraw: gr.Textbox  # see demo.components.signal
+    chart: gr.Textbox  # the same for the chart alone; holds what the chart was last drawn for
 
     @property
     def controls(self) -> list[Any]:
@@ -55,21 +62,11 @@ class AugmentTab:
             self.picked, self.checkpoint, *self.settings,
         ]  # fmt: skip
 
-    def connect(self, backend: Backend, c: "_Controls", r: "_Results") -> None:
-        """What draws this tab anew, for its own controls and for others."""
-
-        def refresh(*values: Any) -> tuple:
-            shown = show(backend, Request.of(*values))
-            parts = [shown[name] for name in ("source", "advice", "grid", "steps", "code")]
-            numbers = (*shown["box"], shown["from"])
-            return (*parts, *(gr.skip() if v is None else v for v in numbers))
-
-        def chart(*values: Any) -> str:
-            return show_hold(backend, Request.of(*values))
-
-        self.refresh, self.hold = refresh, chart
-        self.outputs = [c.source, r.advice, r.grid, r.steps, r.code, *self.box, self.box_source]
-        self.hold_output = r.hold
+    def draw_chart(self, event: Callable[..., Any]) -> None:
+        """At an event let the chart be drawn, unless it shows these very settings already."""
+        shown = [control for control in self.controls if control is not self.picked]
+        js = f"(...values) => JSON.stringify(values.slice(0, {len(shown)}))"
+        event(None, shown, self.chart, js=js, **PRIVATE)
 
 
 def setting_control(field: dataclasses.Field) -> Any:
@@ -155,7 +152,8 @@ def _build_controls(
     with gr.Column(elem_classes=["settings"]):
         settings = [setting_control(field) for field in FIELDS]
     tab = AugmentTab(
-        upload, sample, box_source, box, seed, count, picked, checkpoint, settings
+        upload, sample, box_source, box, seed, count, picked, checkpoint, settings,
+        signal(), signal(),
     )  # fmt: skip
     return _Controls(tab, examples, source, use_box, defaults, lucky)
 
@@ -193,53 +191,79 @@ def _connect(backend: Backend, c: _Controls, r: _Results) -> None:
     tab = c.tab
     quiet = {"show_progress": "hidden", **PRIVATE}
     minimal = {"show_progress": "minimal", **PRIVATE}
+    draws = {"concurrency_id": "augment-draw", "concurrency_limit": 1, **minimal}
+
+    def refresh(*values: Any) -> tuple:
+        request = Request.of(*values)
+        shown = show(backend, request)
+        parts = [shown[name] for name in ("source", "advice", "grid", "steps", "code")]
+        # A visitor may have gone on meanwhile: what stays as it was is not written back.
+        before = (request.x1, request.y1, request.x2, request.y2, request.box_source)
+        after = (*shown["box"], shown["from"])
+        return (*parts, *map(changed, before, after))
 
     def steps_only(*values: Any) -> str:
         return show(backend, Request.of(*values))["steps"]
+
+    def chart(*values: Any) -> str:
+        return show_hold(backend, Request.of(*values))
+
+    _connect_choices(backend, c)
+    for control in (*tab.settings, tab.count):
+        tell(control.release if isinstance(control, gr.Slider) else control.input, tab.redraw)
+    tell(tab.box_source.input, tab.redraw)
+    tell(tab.seed.input, tab.redraw)
+    outputs = [c.source, r.advice, r.grid, r.steps, r.code, *tab.box, tab.box_source]
+    drawn = tab.redraw.change(refresh, tab.controls, outputs, **draws)
+    drawn.then(None, tab.controls, None, js=_ADDRESS_JS, **PRIVATE)
+    tab.draw_chart(drawn.then)
+    tab.chart.change(chart, tab.controls, r.hold, **minimal)
+    # The grid stays as it is, so that the button keeps the keyboard's focus.
+    picked = r.grid.select(_picked_key, None, tab.picked, **quiet, **in_order("augment-pick"))
+    shown = picked.then(steps_only, tab.controls, r.steps, **minimal, **in_order("augment-draw"))
+    shown.then(None, tab.controls, None, js=_ADDRESS_JS, **PRIVATE)
+
+
+def _connect_choices(backend: Backend, c: _Controls) -> None:
+    """What sets several controls at once, and then lets the tab be drawn."""
+    tab = c.tab
+    quiet = {"show_progress": "hidden", **PRIVATE}
+    in_turn = quiet | in_order("augment-choice")
+
+    def picked_example(event: gr.EventData) -> tuple[str, None, str, str]:
+        known = backend.photo(event.key, None).largest
+        return event.key, None, "ground truth" if known else "detector", "1"
 
     def clicked(sample: str, upload: str | None, name: str, event: gr.EventData) -> tuple:
         corners = (event.x1, event.y1, event.x2, event.y2)
         return clicked_box(backend, sample, upload, name, corners)
 
-    def finish(seen: Any) -> None:
-        seen.then(None, tab.controls, None, js=_ADDRESS_JS, **PRIVATE)
-        seen.then(tab.hold, tab.controls, r.hold, **minimal)
-
-    def at_once(event: Any) -> None:
-        finish(event(tab.refresh, tab.controls, tab.outputs, trigger_mode="always_last", **minimal))
-
-    def afterwards(first: Any) -> None:
-        finish(first.then(tab.refresh, tab.controls, tab.outputs, **minimal))
-
-    tab.connect(backend, c, r)
-    chosen = [tab.sample, tab.upload, tab.box_source, tab.picked]
-    afterwards(c.examples.select(_picked_example, None, chosen, **quiet))
-    afterwards(tab.upload.change(
-        lambda path: ("", "detector", "1") if path else (gr.skip(),) * 3,
-        tab.upload, [tab.sample, tab.box_source, tab.picked], **quiet,
-    ))  # fmt: skip
-    afterwards(c.source.select(
-        clicked, [tab.sample, tab.upload, tab.checkpoint], [*tab.box, tab.box_source], **quiet
-    ))  # fmt: skip
-    afterwards(c.use_box.click(lambda: "my own", None, tab.box_source, **quiet))
     defaults = [field.default for field in FIELDS]
-    afterwards(c.defaults.click(lambda: defaults, None, tab.settings, **quiet))
-    afterwards(c.surprise.click(surprise, None, [tab.seed, *tab.settings], **quiet))
-    for control in (*tab.settings, tab.count):
-        at_once(control.release if isinstance(control, gr.Slider) else control.input)
-    at_once(tab.box_source.input)
-    at_once(tab.seed.input)
-    picked = r.grid.select(_picked_key, None, tab.picked, **quiet)
-    shown = picked.then(steps_only, tab.controls, r.steps, **minimal)
-    shown.then(None, tab.controls, None, js=_ADDRESS_JS, **PRIVATE)
+    for choice in (
+        c.examples.select(
+            picked_example, None, [tab.sample, tab.upload, tab.box_source, tab.picked], **in_turn
+        ),
+        tab.upload.change(
+            lambda path: ("", "detector", "1") if path else (gr.skip(),) * 3,
+            tab.upload, [tab.sample, tab.box_source, tab.picked], **quiet,
+        ),
+        c.source.select(
+            clicked, [tab.sample, tab.upload, tab.checkpoint], [*tab.box, tab.box_source], **in_turn
+        ),
+        c.use_box.click(lambda: "my own", None, tab.box_source, **in_turn),
+        c.defaults.click(lambda: defaults, None, tab.settings, **in_turn),
+        c.surprise.click(surprise, None, [tab.seed, *tab.settings], **in_turn),
+    ):  # fmt: skip
+        tell(choice.then, tab.redraw)
+
+
+def changed(before: Any, after: Any) -> Any:
+    """``after``, or nothing where it is unknown or as it was."""
+    return gr.skip() if after is None or after == before else after
 
 
 def _picked_key(event: gr.EventData) -> str:
     return event.key
-
-
-def _picked_example(event: gr.EventData) -> tuple[str, None, str, str]:
-    return event.key, None, "ground truth", "1"
 
 
 def clicked_box(

@@ -14,19 +14,20 @@ from PIL import Image
 
 from demo import markup
 from demo.backend import Backend, Photo, hold, in_words
+from demo.take_away import take_away
 from model.augment import IMAGENET_MEAN, IMAGENET_STD, AugmentConfig, Step, describe
-from model.augment_code import to_code
-from model.errors import UserError
-from model.images import LoadedImage
-from model.variants import (
+from model.augment.export import to_code
+from model.augment.variants import (
     MAX_VARIANTS,
-    Held,
     Variant,
     advice,
     checked_box,
     make_variants,
     pack_variants,
 )
+from model.data.images import LoadedImage
+from model.errors import UserError
+from model.robustness import VariantPrediction
 
 BOX_SOURCES = {
     "ground truth": "what VOC says",
@@ -102,11 +103,22 @@ def scene_of(backend: Backend, request: Request) -> Scene:
         corners = (request.x1, request.y1, request.x2, request.y2)
         if None in corners:
             raise UserError("your own box needs two corners: click them on the photo.")
-        box = checked_box(corners, loaded.original_size)  # type: ignore[arg-type]
         name = photo.largest.class_name if photo.largest else ""
-        return Scene(photo, loaded, tuple(box.tolist()), name, source)
+        return Scene(photo, loaded, usable_box(corners, loaded), name, source)
     d = backend.detect(photo, request.checkpoint).detection
-    return Scene(photo, loaded, d.bbox_xyxy, d.class_name, "detector")
+    return Scene(photo, loaded, usable_box(d.bbox_xyxy, loaded), d.class_name, "detector")
+
+
+def usable_box(bbox_xyxy: Sequence[Any], loaded: LoadedImage) -> tuple[float, ...]:
+    """A box in pixels of the photo that is also one on its working copy.
+
+    Raises:
+        UserError: if it is none; sizes in the text are pixels of the photo.
+    """
+    sizes = zip(loaded.original_size, loaded.image.size, strict=True)
+    # A little more, because a box loses its last digits on the way to the copy.
+    across, down = (1.001 * full / copy if full > copy else 1.0 for full, copy in sizes)
+    return tuple(checked_box(bbox_xyxy, loaded.original_size, (across, down)).tolist())
 
 
 def variants_of(backend: Backend, request: Request, scene: Scene) -> list[Variant]:
@@ -114,20 +126,21 @@ def variants_of(backend: Backend, request: Request, scene: Scene) -> list[Varian
     info = backend.detector(request.checkpoint).info
     return make_variants(
         scene.loaded.image, scene.working_box, request.config, info.image_size,
-        whole(request.seed, "the seed", MAX_SEED),
-        whole(request.count, "the number of variants", MAX_VARIANTS),
+        whole(request.seed, "the seed", 0, MAX_SEED),
+        whole(request.count, "the number of variants", 1, MAX_VARIANTS),
         scene.photo.file_name, mean=info.mean, std=info.std,
     )  # fmt: skip
 
 
-def whole(value: Any, what: str, most: int) -> int:
-    """A whole number from 0 to ``most``.
+def whole(value: Any, what: str, least: int, most: int) -> int:
+    """A whole number from ``least`` to ``most``.
 
     Raises:
         UserError: if it is not one.
     """
-    if not isinstance(value, (int, float)) or value != value or not 0 <= value <= most:
-        raise UserError(f"{what} must be a whole number from 0 to {most}.")
+    # NaN is not within any range, and infinity is not below any limit.
+    if not isinstance(value, (int, float)) or not least <= value <= most or value != int(value):
+        raise UserError(f"{what} must be a whole number from {least} to {most}.")
     return int(value)
 
 
@@ -273,7 +286,7 @@ def show_hold(backend: Backend, request: Request) -> str:
     return hold_chart(variants, held, scene)
 
 
-def hold_chart(variants: Sequence[Variant], held: Sequence[Held], scene: Scene) -> str:
+def hold_chart(variants: Sequence[Variant], held: Sequence[VariantPrediction], scene: Scene) -> str:
     """Class, score and IoU of every variant."""
     expected = scene.class_name or held[0].class_name
     right = sum(answer.class_name == expected for answer in held)
@@ -312,13 +325,13 @@ def surprise(generator: random.Random | None = None) -> list[Any]:
 
 def take_json(backend: Backend, *settings: Any) -> str:
     """``augment.json`` for ``train.py --augment``."""
-    return backend.take_away.write("augment.json", _config(settings).to_json() + "\n")
+    return take_away("augment.json", _config(settings).to_json() + "\n")
 
 
 def take_code(backend: Backend, checkpoint: str, *settings: Any) -> str:
     """The pipeline as a stand-alone script."""
     size = backend.detector(checkpoint).info.image_size
-    return backend.take_away.write("augment.py", to_code(_config(settings), size))
+    return take_away("augment.py", to_code(_config(settings), size))
 
 
 def take_zip(backend: Backend, *values: Any) -> str:
@@ -331,7 +344,7 @@ def take_zip(backend: Backend, *values: Any) -> str:
         )
     except Exception as error:
         raise gr.Error(in_words(error), print_exception=False) from error
-    return backend.take_away.write(f"{scene.photo.path.stem}_variants.zip", packed)
+    return take_away(f"{scene.photo.path.stem}_variants.zip", packed)
 
 
 def _config(settings: Sequence[Any]) -> AugmentConfig:

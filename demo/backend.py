@@ -1,37 +1,31 @@
 """What all tabs share: the checkpoints, the detectors, the named photos, files to take away."""
 
-import functools
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from demo import markup
-from demo.components import TakeAway
+from demo.gpu import OWN_DEVICE, for_batches
+from model import explain as explaining
 from model.augment import working_side
+from model.augment.variants import Variant
 from model.checkpoint import CHECKPOINT_FOLDER, DEFAULT_CHECKPOINT
+from model.data.images import LoadedImage, load_fitted
+from model.data.samples import NamedPhoto, PhotoLibrary
+from model.data.voc import VocObject, list_splits
 from model.errors import UserError
-from model.explain import grad_cam
-from model.images import LoadedImage, load_fitted
-from model.predict import DRAWN_SIDE, Detection, Detector, load_detector
-from model.samples import NamedPhoto, PhotoLibrary
-from model.variants import Held, Variant, ask_detector
-from model.voc import VocObject
+from model.inference import DRAWN_SIDE, Detection, Detector, load_detector
+from model.robustness import VariantPrediction, predict_variants
 
 log = logging.getLogger("demo")
 
-try:  # on ZeroGPU Spaces this borrows a GPU for the call; everywhere else it is not there
-    from spaces import GPU as on_gpu  # noqa: N811
-except ImportError:
-
-    def on_gpu(function: Callable) -> Callable:
-        """Run where we are."""
-        return function
+BATCH_SIZE = 16
 
 
 @dataclass(frozen=True)
@@ -79,7 +73,6 @@ class Backend:
     checkpoint: str = DEFAULT_CHECKPOINT.stem
     folder: Path = CHECKPOINT_FOLDER
     extra: Path | None = None
-    take_away: TakeAway = field(default_factory=TakeAway)
 
     def __post_init__(self) -> None:
         self.thumbnail = lru_cache(maxsize=512)(self._thumbnail)
@@ -110,6 +103,18 @@ class Backend:
     def class_names(self) -> tuple[str, ...]:
         """Of the checkpoint the page starts with."""
         return self.detector().class_names
+
+    def split(self, name: str) -> pd.DataFrame:
+        """The rows of a VOC split, one a photo.
+
+        Raises:
+            UserError: without VOC, or if it has no such split.
+        """
+        root = self.library.voc_root
+        # A name becomes part of a path, so only those that are there are let through.
+        if root and name not in (known := list_splits(root)):
+            raise UserError(f"there is no split {name[:40]!r}. There is: {', '.join(known)}.")
+        return self.library.split(name).frame
 
     def photo(self, sample: str, upload: str | None) -> Photo:
         """What a visitor chose: a sample if one is named, else the upload.
@@ -154,31 +159,41 @@ class Backend:
 
 
 @lru_cache(maxsize=4)
-def detector_of(checkpoint: Path) -> Detector:
+def detector_of(checkpoint: Path, device: str | None = OWN_DEVICE) -> Detector:
     """The detector in a checkpoint file, loaded once."""
-    return load_detector(checkpoint)
+    return load_detector(checkpoint, device)
 
 
-# What asks the network. These get the checkpoint's path and not the detector, because on ZeroGPU
-# they run in a process of their own, and whatever is passed has to travel there.
-
-
-@on_gpu
 def predict_loaded(checkpoint: Path, photos: Sequence[LoadedImage]) -> list[Detection]:
-    """See :meth:`Detector.predict_loaded`."""
+    """See :meth:`Detector.predict_loaded`; for single photos."""
     return detector_of(checkpoint).predict_loaded(photos)
 
 
-@on_gpu
-def hold(checkpoint: Path, variants: Sequence[Variant]) -> list[Held]:
-    """See :func:`model.variants.ask_detector`."""
-    return ask_detector(detector_of(checkpoint), variants)
+# Batches get the checkpoint's path and not the detector, because on ZeroGPU they run in a process
+# of their own, and whatever is passed has to travel there.
 
 
-@on_gpu
+@for_batches
+def predict_many(
+    device: str | None, checkpoint: Path, photos: Sequence[LoadedImage]
+) -> list[Detection]:
+    """See :meth:`Detector.predict_loaded`."""
+    detector = detector_of(checkpoint, device)
+    parts = [photos[i : i + BATCH_SIZE] for i in range(0, len(photos), BATCH_SIZE)]
+    return [detection for part in parts for detection in detector.predict_loaded(part)]
+
+
+@for_batches
+def hold(
+    device: str | None, checkpoint: Path, variants: Sequence[Variant]
+) -> list[VariantPrediction]:
+    """See :func:`model.robustness.predict_variants`."""
+    return predict_variants(detector_of(checkpoint, device), variants)
+
+
 def explain(checkpoint: Path, photo: LoadedImage) -> dict[str, np.ndarray]:
-    """See :func:`model.explain.grad_cam`."""
-    return grad_cam(detector_of(checkpoint), photo)
+    """See :func:`model.explain.explain`."""
+    return explaining.explain(detector_of(checkpoint), photo)
 
 
 def in_words(error: Exception) -> str:
@@ -192,17 +207,3 @@ def in_words(error: Exception) -> str:
         f"Something unexpected went wrong here ({type(error).__name__}). Try another photo, or load"
         " the page again."
     )
-
-
-def for_clients(function: Callable) -> Callable:
-    """Turn a failure of an API endpoint into one sentence for the caller."""
-    import gradio as gr
-
-    @functools.wraps(function)
-    def safe(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return function(*args, **kwargs)
-        except Exception as error:
-            raise gr.Error(in_words(error), print_exception=False) from error
-
-    return safe

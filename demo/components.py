@@ -1,37 +1,12 @@
 """Gradio components shaped for this page."""
 
-import os
-import tempfile
-import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.components.base import Component
-from gradio.data_classes import ImageData
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
-KEEP_FILES_S = 15 * 60
-
-
-def photo_input(**kwargs: Any) -> gr.Image:
-    """An upload field that hands over the file as it is, whatever it holds.
-
-    ``gr.Image`` opens the file with Pillow first and fails with a bare "Error" where that does
-    not work; our own loader knows more formats and says what is wrong.
-    """
-    field = gr.Image(type="filepath", image_mode=None, **kwargs)
-    with_pillow = field.preprocess
-
-    def path_of(payload: ImageData | None) -> str | None:
-        if payload is not None and payload.path and not (payload.url or "").startswith("data:"):
-            return payload.path
-        return with_pillow(payload)  # type: ignore[return-value]
-
-    # Not a subclass: Gradio would write a .pyi file beside this one whenever it is imported.
-    field.preprocess = path_of  # type: ignore[method-assign]
-    return field
 
 
 _PICK_JS = """
@@ -82,25 +57,25 @@ def point_view(value: str = "", **kwargs: Any) -> gr.HTML:
     return gr.HTML(value, js_on_load=_POINT_JS, **kwargs)
 
 
-class TakeAway:
-    """A folder of files made for download; they are removed after a quarter of an hour."""
+def signal() -> gr.Textbox:
+    """A hidden field; what its ``.change`` draws is drawn for everyone who uses :func:`tell`.
 
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="largest-object-")
+    Whatever many controls change must be drawn by *one* listener. With one each, an earlier change
+    that takes longer is shown over a later one; and a second change of the same control is dropped
+    while the first is still being drawn. ``.change`` waits for its answer and then runs once more
+    with the values of that moment.
+    """
+    return gr.Textbox("", visible=False)
 
-    def write(self, name: str, content: bytes | str) -> str:
-        """Write a file and return its path; its folder's name cannot be guessed."""
-        self._sweep()
-        path = Path(tempfile.mkdtemp(dir=self._folder.name)) / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return str(path)
 
-    def _sweep(self) -> None:
-        for folder in Path(self._folder.name).iterdir():
-            if time.time() - folder.stat().st_mtime > KEEP_FILES_S:
-                for file in folder.iterdir():
-                    file.unlink(missing_ok=True)
-                os.rmdir(folder)
+def tell(event: Callable[..., Any], to: gr.Textbox) -> None:
+    """At an event (``button.click``, or ``listener.then``) let a :func:`signal` draw."""
+    event(None, None, to, js="() => String(performance.now())", **PRIVATE)
+
+
+def in_order(name: str) -> dict[str, Any]:
+    """For listeners that change the same part of the page: none overtakes another of this name."""
+    return {"trigger_mode": "multiple", "concurrency_id": name, "concurrency_limit": 1}
 
 
 _SAVE_JS = """(file) => {

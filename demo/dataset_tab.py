@@ -11,9 +11,10 @@ import pandas as pd
 
 from demo import markup
 from demo.backend import Backend, in_words
-from demo.components import PRIVATE, download_button, pick_grid
+from demo.components import PRIVATE, download_button, in_order, pick_grid, signal, tell
+from demo.take_away import take_away
+from model.data.voc import list_splits
 from model.errors import UserError
-from model.voc import list_splits
 
 PER_PAGE = 18
 ANY = "any"
@@ -44,8 +45,7 @@ class DatasetTab:
     picked: gr.Textbox
     to_detect: gr.Button
     to_augment: gr.Button
-    refresh: Callable[..., tuple]
-    outputs: list[Any]
+    redraw: gr.Textbox  # see demo.components.signal
 
     @property
     def controls(self) -> list[Any]:
@@ -59,7 +59,7 @@ def chosen_rows(backend: Backend, split: str, class_name: str, size: str) -> pd.
     Raises:
         UserError: without VOC, or for an unknown split or size.
     """
-    frame = backend.library.split(split).frame
+    frame = backend.split(split)
     if size not in SIZES:
         raise UserError(f"there is no size {size!r}. There is: {', '.join(SIZES)}.")
     low, high = SIZES[size]
@@ -125,7 +125,7 @@ def photo_card(backend: Backend, name: str) -> str:
 
 def csv_row(backend: Backend, name: str) -> dict[str, Any]:
     """The CSV row of a photo; empty if it has no target."""
-    frame = backend.library.split("trainval").frame
+    frame = backend.split("trainval")
     found = frame[frame.file_name == backend.library.get(name).path.name]
     return {} if found.empty else found.iloc[0].to_dict()
 
@@ -180,10 +180,10 @@ def size_plot(width: np.ndarray, height: np.ndarray, cells: int = 12) -> str:
 def take_csv(backend: Backend, split: str) -> str:
     """The CSV of a whole split, as ``python -m model.voc csv`` writes it."""
     try:
-        frame = backend.library.split(split).frame
+        frame = backend.split(split)
     except UserError as error:
         raise gr.Error(in_words(error), print_exception=False) from error
-    return backend.take_away.write(f"voc2007_{split}.csv", frame.to_csv(index=False))
+    return take_away(f"voc2007_{split}.csv", frame.to_csv(index=False))
 
 
 def build(backend: Backend) -> DatasetTab | None:
@@ -205,7 +205,7 @@ def build(backend: Backend) -> DatasetTab | None:
         size = gr.Dropdown(
             list(SIZES), value=ANY, label="Its size", min_width=150, elem_id="dataset-size"
         )
-        page = gr.Number(1, label="Page", precision=0, minimum=1, min_width=90,
+        page = gr.Number(1, label="Page", precision=0, minimum=1, maximum=100_000, min_width=90,
                          elem_id="dataset-page")  # fmt: skip
     picked = gr.Textbox("", visible=False)
     with gr.Row():
@@ -227,23 +227,21 @@ def build(backend: Backend) -> DatasetTab | None:
                                        elem_id="send-augment")  # fmt: skip
     plots = gr.HTML(elem_id="dataset-charts")
 
-    def refresh(*values: Any) -> tuple[str, str, str, str]:
-        return show(backend, *values)
-
-    tab = DatasetTab(
-        split, class_name, size, page, picked, to_detect, to_augment, refresh,
-        [tiles, card, plots, count],
-    )  # fmt: skip
-    _connect(backend, tab, tiles, card, before, after)
+    tab = DatasetTab(split, class_name, size, page, picked, to_detect, to_augment, signal())
+    _connect(backend, tab, [tiles, card, plots, count], before, after)
     return tab
 
 
 def _connect(
-    backend: Backend, tab: DatasetTab, tiles: gr.HTML, card: gr.HTML, before: Any, after: Any
+    backend: Backend, tab: DatasetTab, outputs: list[Any], before: gr.Button, after: gr.Button
 ) -> None:
-    quiet = {"show_progress": "hidden", **PRIVATE}
+    tiles, card, *_ = outputs
+    quiet = {"show_progress": "hidden", **PRIVATE, **in_order("dataset-choice")}
     minimal = {"show_progress": "minimal", **PRIVATE}
     address = {"fn": None, "inputs": tab.controls, "js": _ADDRESS_JS, **PRIVATE}
+
+    def refresh(*values: Any) -> tuple[str, str, str, str]:
+        return show(backend, *values)
 
     def one_card(name: str) -> str:
         try:
@@ -254,19 +252,16 @@ def _connect(
     def turned(by: int) -> Callable[[float], tuple[float, str]]:
         return lambda page: (max(1, int(page or 1) + by), "")
 
+    place = [tab.page, tab.picked]
     for control in (tab.split, tab.class_name, tab.size):
-        control.input(lambda: (1, ""), None, [tab.page, tab.picked], **quiet).then(
-            tab.refresh, tab.controls, tab.outputs, **minimal
-        ).then(**address)
+        tell(control.input(lambda: (1, ""), None, place, **quiet).then, tab.redraw)
     for button, by in ((before, -1), (after, 1)):
-        button.click(turned(by), tab.page, [tab.page, tab.picked], **quiet).then(
-            tab.refresh, tab.controls, tab.outputs, **minimal
-        ).then(**address)
-    tab.page.submit(lambda: "", None, tab.picked, **quiet).then(
-        tab.refresh, tab.controls, tab.outputs, **minimal
-    ).then(**address)
+        tell(button.click(turned(by), tab.page, place, **quiet).then, tab.redraw)
+    tell(tab.page.submit(lambda: "", None, tab.picked, **quiet).then, tab.redraw)
+    draws = {"concurrency_id": "dataset-draw", "concurrency_limit": 1, **minimal}
+    tab.redraw.change(refresh, tab.controls, outputs, **draws).then(**address)
     tiles.select(_picked_key, None, tab.picked, **quiet).then(
-        one_card, tab.picked, card, **minimal
+        one_card, tab.picked, card, **minimal, **in_order("dataset-draw")
     ).then(**address)
 
 

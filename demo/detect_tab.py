@@ -7,7 +7,7 @@ import gradio as gr
 
 from demo import markup
 from demo.backend import Backend
-from demo.components import PRIVATE, download_button, photo_input, pick_grid
+from demo.components import PRIVATE, download_button, in_order, pick_grid, signal, tell
 from demo.detect_view import (
     DEFAULT_THRESHOLD,
     EMPTY_MANY,
@@ -19,6 +19,8 @@ from demo.detect_view import (
     take_json,
     take_png,
 )
+from demo.take_away import take_away
+from demo.uploads import photo_input, photos_input
 from model.explain import TARGETS
 
 
@@ -32,6 +34,7 @@ class DetectTab:
     threshold: gr.Slider
     why: gr.Radio
     result: gr.HTML
+    redraw: gr.Textbox  # see demo.components.signal
 
     @property
     def controls(self) -> list[Any]:
@@ -59,7 +62,7 @@ def build(backend: Backend, checkpoint: gr.Dropdown, first: str) -> DetectTab:
                 )  # fmt: skip
                 why = gr.Radio(
                     [NO_HEAT, *TARGETS], value=NO_HEAT, label="Show why", elem_id="detect-why",
-                    info="what the class, or one side of the box, was read from",
+                    info="what the class, or the box, was read from",
                 )  # fmt: skip
             with gr.Row():
                 chosen = [sample, upload, checkpoint]
@@ -73,34 +76,39 @@ def build(backend: Backend, checkpoint: gr.Dropdown, first: str) -> DetectTab:
                     )  # fmt: skip
             _build_many(backend, checkpoint)
 
-    tab = DetectTab(upload, sample, examples, threshold, why, result)
+    tab = DetectTab(upload, sample, examples, threshold, why, result, signal())
+    _connect(backend, tab, checkpoint)
+    return tab
+
+
+def _connect(backend: Backend, tab: DetectTab, checkpoint: gr.Dropdown) -> None:
+    """Let every control draw the result anew, and keep the address in step."""
 
     def refresh(sample: str, upload: str | None, threshold: float, why: str, name: str) -> str:
         return show(backend, sample, upload, threshold, why, name)
 
-    inputs = [*tab.controls, checkpoint]
-    to_address = {"fn": None, "inputs": [sample, threshold, why], "js": _ADDRESS_JS, **PRIVATE}
-    quiet = {"show_progress": "minimal", **PRIVATE}
-
     def picked(event: gr.EventData) -> tuple[str, None]:
         return event.key, None
 
-    examples.select(picked, None, [sample, upload], show_progress="hidden", **PRIVATE).then(
-        refresh, inputs, result, **quiet
-    ).then(**to_address)
+    quiet = {"show_progress": "hidden", **PRIVATE}
+    chosen = tab.examples.select(
+        picked, None, [tab.sample, tab.upload], **quiet, **in_order("detect-choice")
+    )
     # Not `input`: a picture from the camera comes without it. Pressing an example empties the
     # field, which is no reason to forget the example.
-    upload.change(
-        lambda path: "" if path else gr.skip(), upload, sample, show_progress="hidden", **PRIVATE
-    ).then(refresh, inputs, result, **quiet).then(**to_address)
-    for control in (threshold.release, why.input):
-        control(refresh, inputs, result, **quiet).then(**to_address)
-    return tab
+    dropped = tab.upload.change(
+        lambda path: "" if path else gr.skip(), tab.upload, tab.sample, **quiet
+    )
+    for event in (chosen.then, dropped.then, tab.threshold.release, tab.why.input):
+        tell(event, tab.redraw)
+    tab.redraw.change(
+        refresh, [*tab.controls, checkpoint], tab.result, show_progress="minimal", **PRIVATE
+    ).then(None, [tab.sample, tab.threshold, tab.why], None, js=_ADDRESS_JS, **PRIVATE)
 
 
 def _build_many(backend: Backend, checkpoint: gr.Dropdown) -> None:
     with gr.Accordion("Many photos at once", open=False, elem_id="many"):
-        files = gr.File(file_count="multiple", label="Photos", elem_id="many-files", height=150)
+        files = photos_input(label="Photos", elem_id="many-files", height=150)
         gallery = gr.HTML(markup.note(EMPTY_MANY), elem_id="many-result", min_height=60)
         table = gr.Textbox("", visible=False)
 
@@ -113,7 +121,7 @@ def _build_many(backend: Backend, checkpoint: gr.Dropdown) -> None:
         def take(text: str) -> str:
             if not text:
                 raise gr.Error("Choose some photos first.", print_exception=False)
-            return backend.take_away.write("detections.csv", text)
+            return take_away("detections.csv", text)
 
         files.change(look, [files, checkpoint], [gallery, table], **PRIVATE)
         download_button("All as CSV", take, [table], "many-csv")

@@ -11,10 +11,12 @@ from typing import Any
 import gradio as gr
 
 from demo import markup
-from demo.backend import Backend, Photo, Timed, explain, in_words, predict_loaded
+from demo.backend import Backend, Photo, Timed, explain, in_words, predict_many
+from demo.take_away import take_away
+from model.data.csv_cells import defused
 from model.errors import UserError
 from model.explain import TARGETS
-from model.predict import CSV_HEADER, Detection, csv_row
+from model.inference import CSV_HEADER, Detection, csv_row
 
 NO_HEAT = "off"
 DEFAULT_THRESHOLD = 0.5
@@ -59,7 +61,7 @@ def _result(
     if why in TARGETS:
         heat = explain(
             backend.checkpoint_file(checkpoint), backend.working_copy(photo, checkpoint)
-        )[why]
+        ).get(why)
     sure = d.score >= threshold
     label = f"{d.class_name} {d.score:.0%}" if sure else f"not sure: {d.class_name}? {d.score:.0%}"
     boxes = [markup.DrawnBox(d.bbox_xyxy, "prediction", d.class_name, label)]
@@ -82,7 +84,7 @@ def _legend(photo: Photo, why: str) -> str:
     if why == "class":
         parts.append("Warm: what speaks for this class (Grad-CAM).")
     elif why in TARGETS:
-        parts.append(f"Warm: what decides where the {why} side of the box goes (Grad-CAM).")
+        parts.append("Warm: where the detector read the box from.")
     return " ".join(parts)
 
 
@@ -133,21 +135,21 @@ def take_png(backend: Backend, sample: str, upload: str | None, checkpoint: str)
     photo, d = _again(backend, sample, upload, checkpoint)
     buffer = io.BytesIO()
     d.draw(backend.shown(photo).image).save(buffer, "PNG", compress_level=4)
-    return backend.take_away.write(f"{photo.path.stem}_detected.png", buffer.getvalue())
+    return take_away(f"{photo.path.stem}_detected.png", buffer.getvalue())
 
 
 def take_json(backend: Backend, sample: str, upload: str | None, checkpoint: str) -> str:
     """Everything the detector said."""
     photo, d = _again(backend, sample, upload, checkpoint)
     text = json.dumps({"file": photo.path.name, **as_plain(d)}, indent=2)
-    return backend.take_away.write(f"{photo.path.stem}_detected.json", text + "\n")
+    return take_away(f"{photo.path.stem}_detected.json", text + "\n")
 
 
 def take_csv(backend: Backend, sample: str, upload: str | None, checkpoint: str) -> str:
     """The row ``python -m model.predict --csv`` writes."""
     photo, d = _again(backend, sample, upload, checkpoint)
     text = as_csv([csv_row(photo.path.name, d)])
-    return backend.take_away.write(f"{photo.path.stem}_detected.csv", text)
+    return take_away(f"{photo.path.stem}_detected.csv", text)
 
 
 def _again(
@@ -165,6 +167,7 @@ def as_plain(d: Detection) -> dict[str, Any]:
     return {
         "class_name": d.class_name,
         "score": round(d.score, 4),
+        "sure": d.sure,
         "bbox_xyxy": [round(v, 2) for v in d.bbox_xyxy],
         "image_size": list(d.image_size),
         "probabilities": {name: round(p, 4) for name, p in d.probabilities.items()},
@@ -174,7 +177,7 @@ def as_plain(d: Detection) -> dict[str, Any]:
 def as_csv(rows: list[list[object]]) -> str:
     """A CSV with the header of ``python -m model.predict``."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([CSV_HEADER, *rows])
+    csv.writer(text, lineterminator="\n").writerows(defused([CSV_HEADER, *rows]))
     return text.getvalue()
 
 
@@ -190,19 +193,20 @@ def detect_files(
         raise UserError("choose some photos first.")
     if len(files) > MAX_PHOTOS:
         raise UserError(f"{len(files)} photos are too many at once: choose at most {MAX_PHOTOS}.")
-    found, problems = [], []
+    paths, photos, problems = [], [], []
     for i, file in enumerate(files):
         if step:
             step((i, len(files)), desc="looking at photos", unit="photos")
         photo = Photo(Path(file))
         try:
-            loaded = backend.working_copy(photo, checkpoint)
-            found.append(
-                (photo.path, predict_loaded(backend.checkpoint_file(checkpoint), [loaded])[0])
-            )
+            photos.append(backend.working_copy(photo, checkpoint))
+            paths.append(photo.path)
         except UserError as error:
             problems.append(in_words(error))
-    return found, problems
+    if step:
+        step(None, desc="asking the network")
+    found = predict_many(backend.checkpoint_file(checkpoint), photos) if photos else []
+    return list(zip(paths, found, strict=True)), problems
 
 
 def show_many(

@@ -3,6 +3,7 @@
 Whatever an address does not say keeps its default; whatever it says wrongly is left out.
 """
 
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,10 +13,11 @@ import gradio as gr
 
 from demo import augment_tab, augment_view, dataset_tab, detect_tab, detect_view
 from demo.backend import Backend
+from demo.components import PRIVATE
 from model.augment import AugmentConfig
+from model.data.voc import list_splits
 from model.errors import UserError
 from model.explain import TARGETS
-from model.voc import list_splits
 
 TABS = ("detect", "augment", "dataset", "training")
 
@@ -96,7 +98,6 @@ def connect(
     detect: detect_tab.DetectTab,
     augment: augment_tab.AugmentTab,
     dataset: dataset_tab.DatasetTab | None,
-    checkpoint: gr.Dropdown,
 ) -> None:
     """Read the address when the page opens, and draw anew what it changed."""
     asked = gr.Textbox("", visible=False)
@@ -115,37 +116,19 @@ def connect(
         pressed = detect_view.example_tiles(backend, view.sample) if view.sample else gr.skip()
         return tuple(_updates(view, bool(dataset_controls), pressed))
 
-    minimal = {"show_progress": "minimal", "api_visibility": "private"}
     page.load(restore, None, outputs, show_progress="hidden", api_visibility="private")
-
-    def draw_detect(tab: str, *values: Any) -> Any:
-        if tab != "detect":
-            return gr.skip()
-        sample, upload, threshold, why, name = values
-        return detect_view.show(backend, sample, upload, threshold, why, name)
-
-    asked.change(draw_detect, [asked, *detect.controls, checkpoint], detect.result, **minimal)
-
-    def draw_augment(tab: str, *values: Any) -> Any:
-        if tab != "augment":
-            return tuple(gr.skip() for _ in augment.outputs)
-        return augment.refresh(*values)
-
-    def draw_hold(tab: str, *values: Any) -> Any:
-        return augment.hold(*values) if tab == "augment" else gr.skip()
-
-    inputs = [asked, *augment.controls]
-    asked.change(draw_augment, inputs, augment.outputs, **minimal).then(
-        draw_hold, inputs, augment.hold_output, **minimal
-    )
+    redraws = {"detect": detect.redraw, "augment": augment.redraw}
     if dataset:
+        redraws["dataset"] = dataset.redraw
+    js = _REDRAW_JS % json.dumps(list(redraws))
+    asked.change(None, [asked, *redraws.values()], list(redraws.values()), js=js, **PRIVATE)
 
-        def draw_dataset(tab: str, *values: Any) -> Any:
-            if tab != "dataset":
-                return tuple(gr.skip() for _ in dataset.outputs)
-            return dataset.refresh(*values)
 
-        asked.change(draw_dataset, [asked, *dataset.controls], dataset.outputs, **minimal)
+# Tells the signal of the tab that was asked for, and leaves the others as they are.
+_REDRAW_JS = """(asked, ...signals) => {
+  const tabs = %s, now = String(performance.now());
+  return tabs.map((tab, i) => tab === asked ? now : signals[i]);
+}"""
 
 
 def _updates(view: View, has_dataset: bool, examples: Any) -> list[Any]:

@@ -4,10 +4,12 @@ from typing import Any
 
 import gradio as gr
 
-from demo import api, augment_tab, dataset_tab, detect_tab, detect_view, links, training_tab
+from demo import api, augment_tab, dataset_tab, detect_tab, links, training_tab
 from demo.backend import Backend
-from demo.components import PRIVATE
+from demo.components import PRIVATE, tell
+from demo.guarded import GuardedBlocks
 
+MAX_UNFETCHED = 300
 TITLE = "Largest-object detector"
 INTRODUCTION = (
     "Drop a photo: a ResNet-34 names its largest object and draws one box around it. Then look"
@@ -18,7 +20,7 @@ INTRODUCTION = (
 def build_page(backend: Backend) -> gr.Blocks:
     """All of the demo; ``launch`` it with :mod:`demo.theme`."""
     first = backend.library.examples()[0].name
-    with gr.Blocks(
+    with GuardedBlocks(
         title=TITLE, analytics_enabled=False, fill_width=False, delete_cache=(3600, 7200)
     ) as page:
         gr.HTML(f"<h1>{TITLE}</h1><p>{INTRODUCTION}</p>", elem_classes=["page-title"])
@@ -38,21 +40,17 @@ def build_page(backend: Backend) -> gr.Blocks:
                 training_tab.build(backend, checkpoint)
         api.build(backend)
 
-        minimal = {"show_progress": "minimal", **PRIVATE}
-        augment_page.select(
-            augment.hold, augment.controls, augment.hold_output, **minimal
-        )  # fmt: skip
+        augment.draw_chart(augment_page.select)
         training_page.select(None, None, None, js=_tab_js("training"), **PRIVATE)
         if dataset:
-            dataset_page.select(dataset.refresh, dataset.controls, dataset.outputs, **minimal)
-            _send(tabs, dataset, detect, augment, checkpoint, backend)
-        checkpoint.input(
-            lambda *values: detect_view.show(backend, *values),
-            [*detect.controls, checkpoint], detect.result, **minimal,
-        )  # fmt: skip
-        checkpoint.input(augment.refresh, augment.controls, augment.outputs, **minimal)
-        links.connect(page, backend, tabs, detect, augment, dataset, checkpoint)
+            tell(dataset_page.select, dataset.redraw)
+            _send(tabs, dataset, detect, augment)
+        for tab in (detect, augment):
+            tell(checkpoint.input, tab.redraw)
+        links.connect(page, backend, tabs, detect, augment, dataset)
     page.queue(max_size=64, default_concurrency_limit=2)
+    # Answers nobody fetches are kept, pictures and all: 2,000 of them unless told.
+    page._queue.pending_messages_per_session.max_size = MAX_UNFETCHED
     return page
 
 
@@ -65,12 +63,9 @@ def _send(
     dataset: dataset_tab.DatasetTab,
     detect: detect_tab.DetectTab,
     augment: augment_tab.AugmentTab,
-    checkpoint: gr.Dropdown,
-    backend: Backend,
 ) -> None:
     """The buttons that carry a VOC photo to another tab."""
     quiet = {"show_progress": "hidden", **PRIVATE}
-    minimal = {"show_progress": "minimal", **PRIVATE}
 
     def to_detect(name: str) -> tuple[Any, str, None]:
         return gr.Tabs(selected="detect"), name, None
@@ -78,15 +73,12 @@ def _send(
     def to_augment(name: str) -> tuple[Any, str, None, str, str]:
         return gr.Tabs(selected="augment"), name, None, "ground truth", "1"
 
-    dataset.to_detect.click(
+    sent = dataset.to_detect.click(
         to_detect, dataset.picked, [tabs, detect.sample, detect.upload], **quiet
-    ).then(
-        lambda *values: detect_view.show(backend, *values),
-        [*detect.controls, checkpoint], detect.result, **minimal,
-    )  # fmt: skip
-    dataset.to_augment.click(
+    )
+    tell(sent.then, detect.redraw)
+    sent = dataset.to_augment.click(
         to_augment, dataset.picked,
         [tabs, augment.sample, augment.upload, augment.box_source, augment.picked], **quiet,
-    ).then(augment.refresh, augment.controls, augment.outputs, **minimal).then(
-        augment.hold, augment.controls, augment.hold_output, **minimal
     )  # fmt: skip
+    tell(sent.then, augment.redraw)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from model.classes import VOC_CLASSES
     from model.errors import UserError
-    from model.predict import Detection, Detector, load_detector
+    from model.inference import Detection, Detector, load_detector
 
 __all__ = ["VOC_CLASSES", "Detection", "Detector", "UserError", "load_detector"]
 
 _HOME = {
-    "Detection": "model.predict",
-    "Detector": "model.predict",
-    "load_detector": "model.predict",
+    "Detection": "model.inference",
+    "Detector": "model.inference",
+    "load_detector": "model.inference",
     "UserError": "model.errors",
     "VOC_CLASSES": "model.classes",
 }

@@ -14,18 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import torch
 import tyro
-from accelerate import Accelerator
 
-from model.calibration import cross_validated_scores, fit_calibration, reliability
 from model.checkpoint import load_checkpoint, read_info, save_checkpoint
-from model.dataset import DetectionDataset
+from model.checkpoint_calibration import calibrate_checkpoint
+from model.data.dataset import DetectionDataset
+from model.data.voc import read_split
 from model.errors import UserError, run_cli
-from model.negatives import NegativeWindows
 from model.precision import build_accelerator
-from model.scoring import LoaderOptions, predict_dataset
-from model.voc import read_split
 
 
 @dataclass
@@ -39,39 +35,6 @@ class CalibrateConfig:
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     cache_dir: str = ""
     debug: bool = False  # tracebacks instead of one-line errors
-
-
-def calibrate_checkpoint(
-    path: Path, dataset: DetectionDataset, accelerator: Accelerator, progress: bool = True
-) -> None:
-    """Fit the calibration on photos and on windows without any object, and store it.
-
-    Args:
-        path: of the checkpoint.
-        dataset: photos that its weights have not learned from, not augmented.
-        accelerator: decides on device and precision; all its processes must call.
-        progress: show a bar.
-    """
-    model, info = load_checkpoint(path)
-    model = model.to(accelerator.device, memory_format=torch.channels_last)
-    options = LoaderOptions(progress=progress)
-    predictions = predict_dataset(model, dataset, accelerator, options)
-    negatives = predictions.evidence[:0]
-    windows = NegativeWindows(dataset)
-    if len(windows):
-        negatives = predict_dataset(model, windows, accelerator, options).evidence
-    if not accelerator.is_main_process:
-        return
-    right = torch.from_numpy(predictions.scores().joint)
-    calibration = fit_calibration(predictions.evidence, right, negatives)
-    save_checkpoint(path, model, dataclasses.replace(info, calibration=calibration))
-    judged = cross_validated_scores(predictions.evidence, right, negatives)
-    error = reliability(judged, right.numpy()).ece
-    text = f"{path}: calibration error {error:.3f}, threshold {calibration.threshold:.3f}"
-    if len(negatives):
-        refused = calibration.score(negatives.double()) < calibration.threshold
-        text += f", refuses {refused.double().mean():.1%} of {len(negatives)} windows of nothing"
-    print(text, flush=True)
 
 
 def main(config: CalibrateConfig) -> None:

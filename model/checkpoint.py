@@ -5,7 +5,7 @@ import json
 import math
 import reprlib
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -87,18 +87,16 @@ def read_info(path: str | Path) -> CheckpointInfo:
         raise UserError(
             f"{path} is broken or is no safetensors file ({error}). Download or train it again."
         ) from None
-    if metadata.get("format") != FORMAT:
-        raise UserError(
-            f"{path} is a safetensors file, but not a checkpoint of this program"
-            f" (its format is {metadata.get('format', 'not given')!r}, not {FORMAT!r})."
-        )
-    try:
-        values = json.loads(metadata["info"])
-    except (KeyError, ValueError, RecursionError) as error:
-        raise UserError(
-            f"{path}: its description cannot be read ({type(error).__name__})."
-            " Download or train it again."
-        ) from None
+    return info_from_metadata(path, metadata)
+
+
+def info_from_metadata(path: Path, metadata: Mapping[str, str]) -> CheckpointInfo:
+    """What travels beside the weights, out of the text fields of a file (``path`` for messages).
+
+    Raises:
+        UserError: if the file is not one of ours, or its description cannot be used.
+    """
+    values = _description_of(path, metadata)
     if problem := _problem_of(values):
         raise UserError(
             f"{path}: its description cannot be read: {problem}. Download or train it again."
@@ -109,6 +107,22 @@ def read_info(path: str | Path) -> CheckpointInfo:
         values["calibration"] = Calibration.from_plain(values["calibration"])
     known = {f.name for f in fields(CheckpointInfo)}
     return CheckpointInfo(**{name: value for name, value in values.items() if name in known})
+
+
+def _description_of(path: Path, metadata: Mapping[str, str]) -> Any:
+    """The JSON that travels beside the weights, not looked at yet."""
+    if metadata.get("format") != FORMAT:
+        raise UserError(
+            f"{path} is not a checkpoint of this program"
+            f" (its format is {metadata.get('format', 'not given')!r}, not {FORMAT!r})."
+        )
+    try:
+        return json.loads(metadata["info"])
+    except (KeyError, ValueError, RecursionError) as error:
+        raise UserError(
+            f"{path}: its description cannot be read ({type(error).__name__})."
+            " Download or train it again."
+        ) from None
 
 
 def _are_class_names(value: Any) -> bool:

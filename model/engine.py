@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from model import plots
 from model.checkpoint import CheckpointInfo, library_versions, save_checkpoint
-from model.dataset import LargestObjectDataset
+from model.data.dataset import LargestObjectDataset
 from model.detector import LargestObjectDetector
 from model.ema import WeightAverage
 from model.errors import UserError
@@ -117,7 +117,7 @@ class Run:
         history: one dict an epoch.
         sums: of the epoch that is under way.
         lost: bool, a row a photo: boxes lost before a stop in the epoch that is under way; see
-            :attr:`model.dataset.LargestObjectDataset.lost`.
+            :attr:`model.data.dataset.LargestObjectDataset.lost`.
     """
 
     config: RunConfig
@@ -335,8 +335,8 @@ def _read_state(path: Path) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # PyTorch raises some ten different kinds for damaged files
         raise UserError(
-            f"{path} is damaged ({type(error).__name__}), so this run cannot go on. Start again with"
-            " another --out; the weights beside it (last.safetensors, best.safetensors) are whole."
+            f"{path} is damaged ({type(error).__name__}), so this run cannot go on. Start a new run"
+            " with another --out; the weights beside it can still be used."
         ) from None
     if not isinstance(state, dict) or state.get("format") != STATE_FORMAT:
         raise UserError(

@@ -15,11 +15,13 @@ import tyro
 
 from model.calibration import Calibration
 from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, load_checkpoint
-from model.dataset import DetectionDataset, LargestObjectDataset
+from model.data.dataset import DetectionDataset, LargestObjectDataset
+from model.data.negatives import NegativeWindows
+from model.data.voc import list_splits, read_split
 from model.errors import run_cli
 from model.files import atomic_write
-from model.negatives import NegativeWindows
 from model.precision import build_accelerator
+from model.predictions import LoaderOptions, Predictions, predict_dataset
 from model.report import (
     accuracy_report,
     baseline_report,
@@ -27,8 +29,6 @@ from model.report import (
     per_photo_table,
     score_report,
 )
-from model.scoring import LoaderOptions, Predictions, predict_dataset
-from model.voc import list_splits, read_split
 
 
 @dataclass

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.images import LoadedImage
-from model.predict import Detector
+from model.data.images import LoadedImage
+from model.inference import Detector
 
 TARGETS = ("class", "box")
 

@@ -61,7 +61,8 @@ def read_group(boxes: Tensor, choice: Tensor, side_logits: Tensor) -> GroupBox:
         agrees = agrees | torch.eye(agrees.shape[-1], dtype=torch.bool, device=agrees.device)
         support = (agrees * likeliest.values.unsqueeze(1)).sum(-1)
         best = support.argmax(dim=1)
-        in_group = agrees[torch.arange(len(best), device=best.device), best]
+        row = best[:, None, None].expand(-1, 1, agrees.shape[-1])
+        in_group = agrees.gather(1, row).squeeze(1)
     weight = CHOICE_POWER * likeliest.values.clamp(min=1e-12).log()
     weight = weight.masked_fill(~in_group, -torch.inf)
     side_weights = (weight.unsqueeze(-1) + sides).softmax(dim=1)

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from model.assignment import pad_targets
-from model.dataset import DetectionDataset, LargestObjectDataset, collate
+from model.data.dataset import DetectionDataset, LargestObjectDataset, collate
 from model.draw import TRUTH_COLOUR, class_colour, draw_box
 from model.files import atomic_write
-from model.scoring import Predictions, predict_batch
+from model.predictions import Predictions, predict_batch
 
 
 def _save(figure: Figure, path: Path) -> None:

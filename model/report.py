@@ -14,7 +14,8 @@ from torch import Tensor
 
 from model.boxes import box_areas
 from model.calibration import Calibration, reliability
-from model.dataset import LargestObjectDataset
+from model.data.csv_cells import defused
+from model.data.dataset import LargestObjectDataset
 from model.metrics import (
     MEASURES,
     bootstrap_intervals,
@@ -26,7 +27,7 @@ from model.metrics import (
     size_groups,
     summarize,
 )
-from model.scoring import Predictions
+from model.predictions import Predictions
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,8 @@ def per_photo_table(
     scale = extent / predictions.image_size
     probability = predictions.probabilities.max(dim=1).values
     score = calibration.score(predictions.evidence.double()) if calibration else probability
-    columns: dict[str, Any] = {"file_name": dataset.frame.file_name}
+    names = [name for (name,) in defused(zip(dataset.frame.file_name))]
+    columns: dict[str, Any] = {"file_name": names}
     for prefix, classes, boxes in (
         ("true", scores.true_class, predictions.true_xyxy),
         ("predicted", scores.predicted_class, predictions.bbox_xyxy),

@@ -1,6 +1,7 @@
 """Speed of the demo as ratios taken in one run, against the real server in a process of its own.
 
     python scripts/benchmark_demo.py
+    python scripts/benchmark_demo.py --memory-calls 3000    # instead: does its memory stay flat?
 
 1. /detect over HTTP, upload included, on a 500 x 375 and on a 12-megapixel JPEG, against the bare
    forward pass of one photo;
@@ -33,6 +34,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 from benchmark import photo_like, report, timed  # noqa: E402
 
+from demo.app import MAX_SESSIONS  # noqa: E402
 from model import load_detector  # noqa: E402
 
 IMPORTS = "import torch, torchvision, gradio"
@@ -44,6 +46,7 @@ class DemoBenchmarkConfig:
 
     repeats: int = 15
     starts: int = 3
+    memory_calls: int = 0  # measure memory over so many calls, and nothing else
     json: Path | None = None
 
 
@@ -145,9 +148,43 @@ def augment_seconds(client: httpx.Client, process: psutil.Process, seed: int) ->
     return after.user + after.system - before.user - before.system
 
 
+def memory_growth(calls: int) -> dict[str, float]:
+    """Memory of the server after so many calls over what it was when it had warmed up.
+
+    Every call is another visitor's. A third asks for a detection, one in thirty for variants, the
+    others for what is known of a sample. Warm: the sessions Gradio keeps are filled twice over.
+    """
+    port = free_port()
+    with server(port) as process:
+        wait_for_page(port)
+        client = httpx.Client(base_url=f"http://127.0.0.1:{port}/gradio_api/", timeout=120)
+
+        def work(count: int) -> float:
+            for number in range(count):
+                if number % 30 == 1:
+                    call(client, "augment", [None, "cat", None, None, number, 2, False, ""])
+                elif number % 3 == 0:
+                    call(client, "detect", [None, "cat", ""])
+                else:
+                    call(client, "sample", ["cat"])
+            return process.memory_info().rss
+
+        warm = work(2 * MAX_SESSIONS)
+        print(f"warm: {warm / 2**20:.0f} MiB after {2 * MAX_SESSIONS} calls")
+        most = end = warm
+        for start in range(0, calls, 300):
+            end = work(min(300, calls - start))
+            most = max(most, end)
+            print(f"{min(start + 300, calls):6} calls: {end / 2**20:.0f} MiB", flush=True)
+    return {"memory_end_over_warm": end / warm, "memory_most_over_warm": most / warm}
+
+
 def main(config: DemoBenchmarkConfig) -> None:
     """Measure, print, write."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    if config.memory_calls:
+        report(memory_growth(config.memory_calls), config.json)
+        return
     with tempfile.TemporaryDirectory() as folder:
         result = request_ratios(config, Path(folder))
     result["start_over_imports"] = start_ratio(config.starts)

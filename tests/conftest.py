@@ -11,6 +11,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -18,9 +19,14 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # reads this once, when it is imported.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+
+# How long an example takes says more about what else runs on the machine than about the code.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 COLOURS = {"car": (200, 40, 40), "cat": (40, 160, 60), "sheep": (60, 80, 220)}
@@ -125,8 +131,8 @@ def own_voc(tmp_path) -> Path:
 @pytest.fixture(scope="session")
 def real_voc() -> Path:
     """VOC 2007 itself, from $VOC_ROOT or data/."""
+    from model.data.voc import find_voc_root
     from model.errors import UserError
-    from model.voc import find_voc_root
 
     try:
         return find_voc_root(os.environ.get("VOC_ROOT") or REPOSITORY / "data")
@@ -192,11 +198,92 @@ def running_demo(*arguments: str, command: tuple[str, ...] = ("demo/app.py",), *
         log.close()
 
 
+@dataclass(frozen=True)
+class GhostscriptTrap:
+    """A false ``gs``: put ``folder`` first on PATH, and ``mark`` exists once someone started it."""
+
+    folder: Path
+    mark: Path
+
+    @property
+    def path(self) -> str:
+        return f"{self.folder}{os.pathsep}{os.environ['PATH']}"
+
+
 @pytest.fixture(scope="session")
-def demo_address(toy_voc, tmp_path_factory) -> Iterator[str]:
+def ghostscript_trap(tmp_path_factory) -> GhostscriptTrap:
+    """On the PATH of the demo; Pillow starts ``gs`` for whatever looks like PostScript."""
+    folder = tmp_path_factory.mktemp("gs")
+    program, mark = folder / "gs", folder / "started"
+    program.write_text(f"#!/bin/sh\necho started >> '{mark}'\n")
+    program.chmod(0o755)
+    return GhostscriptTrap(folder, mark)
+
+
+SECRET = "no-visitor-may-read-this"
+# The demo as it is, in a process that notes every secret file or device that anything in it opens,
+# and that takes as many seconds longer for every variant as the file $PACE says.
+WATCHED_DEMO = f"""
+import os, runpy, sys, time
+log = os.open(os.environ["OPENED_LOG"], os.O_WRONLY | os.O_APPEND)
+def watch(event, arguments):
+    if event == "open" and any(word in str(arguments[0]) for word in ({SECRET!r}, "/dev/ptmx")):
+        os.write(log, f"{{arguments[0]}}\\n".encode())
+sys.addaudithook(watch)
+import model.augment.variants, model.robustness
+def slowed(function):
+    def slow(*arguments, **options):
+        found = function(*arguments, **options)
+        time.sleep(float(open(os.environ["PACE"]).read() or 0) * len(found))
+        return found
+    return slow
+model.augment.variants.make_variants = slowed(model.augment.variants.make_variants)
+model.robustness.predict_variants = slowed(model.robustness.predict_variants)
+runpy.run_path("demo/app.py", run_name="__main__")
+"""
+
+
+@pytest.fixture(scope="session")
+def opened_secrets(tmp_path_factory) -> Path:
+    """Where the demo notes what it opened of the files with :data:`SECRET` in their path."""
+    log = tmp_path_factory.mktemp("watch") / "opened"
+    log.touch()
+    return log
+
+
+@pytest.fixture(scope="session")
+def pace_file(tmp_path_factory) -> Path:
+    """Holds by how many seconds a variant the demo is slowed down."""
+    file = tmp_path_factory.mktemp("pace") / "pace"
+    file.touch()
+    return file
+
+
+@pytest.fixture(scope="module")
+def slow_demo(pace_file) -> Iterator[None]:
+    """The shared demo takes its time, the longer the more variants it draws."""
+    pace_file.write_text("0.1")
+    yield
+    pace_file.write_text("")
+
+
+@pytest.fixture(scope="session")
+def demo_folder(tmp_path_factory) -> Path:
+    """The folder the demo may write to."""
+    return tmp_path_factory.mktemp("gradio")
+
+
+@pytest.fixture(scope="session")
+def demo_address(
+    toy_voc, demo_folder, opened_secrets, pace_file, ghostscript_trap
+) -> Iterator[str]:
     """A demo with the toy data set."""
-    folder = str(tmp_path_factory.mktemp("gradio"))
-    with running_demo("--data", str(toy_voc), GRADIO_TEMP_DIR=folder) as address:
+    environment = {
+        "GRADIO_TEMP_DIR": str(demo_folder), "OPENED_LOG": str(opened_secrets),
+        "PACE": str(pace_file), "PATH": ghostscript_trap.path,
+    }  # fmt: skip
+    command = ("-c", WATCHED_DEMO)
+    with running_demo("--data", str(toy_voc), command=command, **environment) as address:
         yield address
 
 

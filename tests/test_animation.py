@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.animation import MAX_BYTES, rotation_animation
 from model.augment import AugmentConfig
+from model.augment.animation import MAX_BYTES, rotation_animation
+from model.data.samples import PhotoLibrary
 from model.errors import UserError
-from model.samples import PhotoLibrary
 
 
 def frames_of(packed: bytes) -> list[np.ndarray]:

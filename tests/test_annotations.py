@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from model.annotations import (
+from model.augment.annotations import (
     AnnotatedPhoto,
     annotation_files,
     to_coco,
@@ -16,7 +16,7 @@ from model.annotations import (
     yolo_yaml,
 )
 from model.classes import VOC_CLASSES
-from model.voc import VocObject, parse_annotation
+from model.data.voc import VocObject, parse_annotation
 
 NAMES = st.sampled_from(VOC_CLASSES)
 
@@ -116,7 +116,7 @@ def test_a_photo_without_objects():
 
 
 def test_the_examples_survive_the_round_trip(tmp_path):
-    from model.samples import PhotoLibrary
+    from model.data.samples import PhotoLibrary
 
     for photo in PhotoLibrary(None).examples():
         with Image.open(photo.path) as picture:

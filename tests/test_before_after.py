@@ -6,8 +6,9 @@ import torch
 from PIL import Image
 
 from model.augment import AugmentConfig, Pipeline
-from model.before_after import caption, ghost_box, sentence, step_captions
-from model.variants import Held, Variant, box_health, make_variants
+from model.augment.before_after import caption, ghost_box, sentence, step_captions
+from model.augment.variants import Variant, box_health, make_variants
+from model.robustness import VariantPrediction
 
 BOX = (30.0, 20.0, 110.0, 80.0)
 PHOTO = Image.fromarray(np.full((100, 140, 3), 120, np.uint8))
@@ -68,7 +69,7 @@ def test_without_a_zoom_step():
 def test_the_sentence_tells_what_became_of_the_box_and_of_the_answer():
     turned = chosen(rotation={"angle": 12.0}, box=(40.0, 30.0, 100.0, 70.0))
     growth = round(100 * turned.health.growth)
-    answer = Held("cat", 0.9, (0, 0, 1, 1), 0.876)
+    answer = VariantPrediction("cat", 0.9, (0, 0, 1, 1), 0.876)
     assert sentence(turned, answer, "cat") == (
         f"Turned 12 degrees: box {growth} % larger, all of it still visible,"
         " the detector still says cat, IoU 0.88."

@@ -164,14 +164,11 @@ def test_absurd_descriptions_are_refused_by_name(tmp_path, changes, says):
 
 
 @pytest.mark.parametrize(
-    "text", ["[]", "null", "7", '"text"', "[" * 100_000, "9" * 5000, "\udcff"], ids=lambda t: t[:9]
+    "text", ["[]", "null", "7", '"text"', "[" * 100_000, "9" * 5000, ""], ids=lambda t: t[:9]
 )
 def test_a_description_that_is_no_description(tmp_path, text):
     path = tmp_path / "odd.safetensors"
-    if text.isascii():
-        metadata = {"format": FORMAT, "info": text}
-    else:
-        metadata = {"format": FORMAT}  # no description at all
+    metadata = {"format": FORMAT, "info": text} if text else {"format": FORMAT}
     save_file({"x": torch.zeros(2)}, path, metadata)
     with pytest.raises(UserError, match=r"odd\.safetensors: its description cannot be read"):
         read_info(path)
@@ -202,7 +199,7 @@ def test_a_description_of_a_huge_network_is_refused_before_it_is_built(tmp_path)
     started = time.perf_counter()
     with pytest.raises(UserError, match="weights of another network"):
         load_checkpoint(path)  # 537 million weights, 2 GiB
-    assert time.perf_counter() - started < 2
+    assert time.perf_counter() - started < 5
 
 
 def test_the_shipped_checkpoint_says_where_it_comes_from():

@@ -6,9 +6,9 @@ from conftest import make_voc, run_command, write_voc_xml
 
 from model.augment import AugmentConfig
 from model.classes import VOC_CLASSES
-from model.dataset import DetectionDataset, LargestObjectDataset, eval_loader, train_loader
+from model.data.dataset import DetectionDataset, LargestObjectDataset, eval_loader, train_loader
+from model.data.voc import read_split
 from model.errors import UserError
-from model.voc import read_split
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_processes_share_every_batch_without_overlap(tmp_path):
         "import sys; sys.path.insert(0, '.')\n"
         "import torch\n"
         "from accelerate import Accelerator, DataLoaderConfiguration\n"
-        "from model.dataset import train_loader\n"
+        "from model.data.dataset import train_loader\n"
         "config = DataLoaderConfiguration(split_batches=True)\n"
         "accelerator = Accelerator(cpu=True, dataloader_config=config)\n"
         "photos = [(torch.zeros(3, 1, 1), number) for number in range(26)]\n"

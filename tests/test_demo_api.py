@@ -10,8 +10,8 @@ from gradio_client.exceptions import AppError
 
 from model import load_detector
 from model.augment import AugmentConfig, working_side
-from model.images import load_fitted
-from model.variants import as_plain, make_variants
+from model.augment.variants import as_plain, make_variants
+from model.data.images import load_fitted
 
 CAT = REPOSITORY / "examples" / "cat.jpg"
 EXAMPLE_NAMES = {path.stem for path in CAT.parent.glob("*.jpg")}

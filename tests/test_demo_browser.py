@@ -110,19 +110,19 @@ def test_examples_threshold_and_reasons(page):
     expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
     assert page.locator("#detect-result img.heat").count() == 0
     heats = set()
-    for side in ("class", "left", "bottom"):
+    for side in ("class", "box"):
         page.locator("#detect-why").get_by_label(side, exact=True).check()
         expect(page.locator("#detect-result figcaption")).to_contain_text(
             "this class" if side == "class" else side
         )
         heats.add(page.locator("#detect-result img.heat").get_attribute("src"))
-    assert len(heats) == 3
+    assert len(heats) == 2
     number = page.locator("#detect-threshold input[type=number]")
     number.fill("1")
     number.press("Enter")
     page.locator("#detect-threshold input[type=range]").press("End")
     expect(page.locator("#detect-result .verdict")).to_contain_text("Not sure")
-    expect(page).to_have_url(re.compile("sample=cat.*why=bottom"))
+    expect(page).to_have_url(re.compile("sample=cat.*why=box"))
 
 
 def test_detect_downloads(page):
@@ -353,7 +353,7 @@ def test_controls_write_an_address_that_restores_them(augment_page, chromium):
 
 
 def test_links_to_the_other_tabs(chromium, demo_address):
-    page = open_page(chromium, f"{demo_address}?tab=detect&sample=cat&why=left&threshold=1")
+    page = open_page(chromium, f"{demo_address}?tab=detect&sample=cat&why=box&threshold=1")
     expect(page.locator("#detect-result .verdict")).to_contain_text("Not sure. Perhaps a cat")
     assert page.locator("#detect-result img.heat").count() == 1
     page.goto(f"{demo_address}?tab=dataset&split=val&class=cat&sample=000025")

@@ -4,8 +4,8 @@ import pytest
 
 from demo.backend import Backend
 from demo.links import parse
-from model.samples import PhotoLibrary
-from model.voc import find_voc_root
+from model.data.samples import PhotoLibrary
+from model.data.voc import find_voc_root
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,18 @@
 """What the tabs show, without a browser."""
 
 import random
+import re
 
 import pytest
+from PIL import Image
 
 from demo import augment_view, dataset_tab, detect_view, training_tab
 from demo.augment_view import FIELDS, Request, surprise
 from demo.backend import Backend, in_words
 from model.augment import AugmentConfig
+from model.data.samples import PhotoLibrary
+from model.data.voc import find_voc_root
 from model.errors import UserError
-from model.samples import PhotoLibrary
-from model.voc import find_voc_root
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,20 @@ def test_augment_says_what_is_wrong_in_the_page(backend, request_, words):
     assert shown["grid"] == ""
 
 
+def test_a_box_too_thin_is_refused_in_pixels_of_the_photo(backend, tmp_path):
+    large = tmp_path / "large.jpg"
+    Image.new("RGB", (4000, 3000)).save(large)
+
+    def advice(width: float) -> str:
+        request = Request("", str(large), "my own", 100, 100, 100 + width, 900)
+        return augment_view.show(backend, request)["advice"]
+
+    assert "too thin: on this photo of 4000 x 3000 pixels" in advice(3)
+    least = int(re.search(r"at least (\d+) pixels wide", advice(3))[1])
+    assert "too thin" in advice(least - 1)
+    assert "problem" not in advice(least)
+
+
 def test_the_hull_is_advised_against_and_the_ellipse_not(backend):
     values = {field.name: field.default for field in FIELDS} | {"rotation_degrees": 30.0}
     for rule, expected in (("hull", True), ("ellipse", False)):
@@ -53,10 +69,10 @@ def test_the_hull_is_advised_against_and_the_ellipse_not(backend):
         assert ("learn loose boxes" in advice) == expected
 
 
-@pytest.mark.parametrize("why", ["off", "class", "left", "nonsense"])
+@pytest.mark.parametrize("why", ["off", "class", "box", "nonsense"])
 def test_detect_with_and_without_heat(backend, why):
     html = detect_view.show(backend, "cat", None, why=why)
-    assert ('class="heat"' in html) == (why in ("class", "left"))
+    assert ('class="heat"' in html) == (why in ("class", "box"))
     assert 'data-role="prediction"' in html
 
 

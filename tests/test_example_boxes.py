@@ -5,9 +5,9 @@ import json
 import pytest
 from PIL import Image
 
+from model.data.example_boxes import read_example_boxes
+from model.data.samples import EXAMPLE_FOLDER
 from model.errors import UserError
-from model.example_boxes import read_example_boxes
-from model.samples import EXAMPLE_FOLDER
 
 GOOD = {"class_name": "cat", "bbox_xyxy": [1, 2, 30, 20]}
 

@@ -6,10 +6,10 @@ import torch
 from PIL import Image
 
 from model import load_detector
+from model.data.images import LoadedImage
 from model.detector import HEADS, LargestObjectDetector
 from model.explain import explain
-from model.images import LoadedImage
-from model.predict import Detector
+from model.inference import Detector
 
 REPOSITORY_CAT = "examples/cat.jpg"
 

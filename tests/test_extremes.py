@@ -6,8 +6,8 @@ import torch
 from PIL import Image
 
 from model.augment import AugmentConfig, Pipeline
+from model.augment.extremes import extremes
 from model.errors import UserError
-from model.extremes import extremes
 
 BOX = (30.0, 20.0, 110.0, 80.0)
 ALL = AugmentConfig(

@@ -2,10 +2,14 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from conftest import REPOSITORY
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
 from PIL import Image
 
+from model.data.image_formats import FORMATS, HEIC, readable_formats
+from model.data.images import find_images, load_fitted, load_image
 from model.errors import UserError
-from model.images import find_images, load_fitted, load_image
 
 RED = (255, 0, 0)
 
@@ -97,6 +101,79 @@ def test_one_pixel_and_a_long_strip():
     assert strip.original_size == (10000, 20)
 
 
+# Nothing but a name is needed: Pillow's check of the header accepts these, and starts Ghostscript.
+POSTSCRIPT = (
+    b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n%%BeginPage: 1\nshowpage\n"
+)
+
+
+@pytest.mark.parametrize("as_bytes", [False, True], ids=["a file named .jpg", "bytes"])
+def test_postscript_never_starts_ghostscript(tmp_path, monkeypatch, ghostscript_trap, as_bytes):
+    monkeypatch.setenv("PATH", ghostscript_trap.path)
+    monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", None)  # where it was found is remembered
+    file = tmp_path / "holiday.jpg"
+    file.write_bytes(POSTSCRIPT)
+    with pytest.raises(UserError, match="is not an image this program can read"):
+        load_image(POSTSCRIPT if as_bytes else file)
+    assert not ghostscript_trap.mark.exists()
+
+
+def test_postscript_that_is_uploaded_never_starts_ghostscript(
+    tmp_path, demo_address, ghostscript_trap
+):
+    file = tmp_path / "holiday.jpg"
+    file.write_bytes(POSTSCRIPT)
+    client = Client(demo_address, verbose=False)
+    with pytest.raises(AppError, match="is not an image this program can read"):
+        client.predict(photo=handle_file(file), api_name="/detect")
+    assert not ghostscript_trap.mark.exists()
+
+
+# Formats Pillow reads and we do not promise.
+@pytest.mark.parametrize("kind", ["TGA", "PCX", "ICO", "SGI", "JPEG2000", "DDS", "QOI"])
+def test_what_is_not_promised_is_not_tried(kind):
+    with pytest.raises(UserError, match="Use JPEG, PNG, WebP, AVIF, GIF, TIFF, BMP"):
+        load_image(encoded(Image.new("RGB", (32, 32), RED), kind))
+
+
+def test_the_readme_promises_what_is_read():
+    promise = (
+        (REPOSITORY / "README.md").read_text().split("\n\nJPEG, PNG", 1)[1].split("Nothing")[0]
+    )
+    for each in FORMATS:
+        assert each.name in f"JPEG, PNG{promise}"
+
+
+@pytest.mark.parametrize("each", FORMATS, ids=lambda each: each.name)
+def test_every_promised_format_is_read(each):
+    if each is HEIC:
+        pytest.importorskip("pillow_heif", reason="optional extra not installed")
+    options = {"quality": 95} if each.name in ("JPEG", "WebP", "AVIF", "HEIC") else {}
+    content = encoded(Image.new("RGB", (64, 48), RED), each.pillow_name, **options)
+    image = load_image(content)
+    assert image.size == (64, 48)
+    assert nearly(image.getpixel((9, 9)), RED, 12)
+    assert each in readable_formats()
+
+
+def test_several_jpegs_in_one_as_phones_write_them():
+    """MPO: the JPEG plugin hands it on to another one."""
+    blue = Image.new("RGB", (600, 400), (0, 0, 255))
+    content = encoded(Image.new("RGB", (600, 400), RED), "MPO", save_all=True, append_images=[blue])
+    assert Image.open(BytesIO(content)).format == "MPO"
+    assert nearly(load_image(content).getpixel((9, 9)), RED)
+    assert load_fitted(content, 100).image.size == (100, 67)
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "AVIF", "TIFF", "HEIF"])
+def test_animations_show_their_first_frame(kind):
+    if kind == "HEIF":
+        pytest.importorskip("pillow_heif", reason="optional extra not installed")
+    frames = [Image.new("RGB", (64, 48), colour) for colour in (RED, (0, 255, 0), (0, 0, 255))]
+    content = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
+    assert nearly(load_image(content).getpixel((9, 9)), RED, 12)
+
+
 def test_heic_is_read_where_pillow_heif_is_installed():
     heif = pytest.importorskip("pillow_heif", reason="optional extra not installed")
     heif.register_heif_opener()
@@ -105,19 +182,10 @@ def test_heic_is_read_where_pillow_heif_is_installed():
 
 
 def test_heic_without_the_extra_names_the_cure(monkeypatch):
-    monkeypatch.setattr("model.images._register_heif", lambda: False)
+    monkeypatch.setattr("model.data.image_formats.heic_is_readable", lambda: False)
     header = b"\x00\x00\x00\x18ftypheic" + b"\x00" * 40
-    monkeypatch.setattr(
-        "model.images.Image.open", lambda *_: (_ for _ in ()).throw(_unidentified())
-    )
     with pytest.raises(UserError, match="pip install pillow-heif"):
         load_image(header)
-
-
-def _unidentified():
-    from PIL import UnidentifiedImageError
-
-    return UnidentifiedImageError()
 
 
 # EXIF orientation -> where the stored red left half is once upright: a pixel that must be red.
@@ -201,6 +269,8 @@ def test_pil_images_are_left_as_they_were():
         (np.zeros((4, 4), np.int32), "uint8, uint16 or float"),
         (np.full((4, 4), 200.0), "divide it by 255"),
         (np.full((4, 4), np.nan), "finite"),
+        (np.full((4, 4), np.inf, np.float16), "finite"),
+        (np.full((4, 4), 2, np.float16), "divide it by 255"),
     ],
 )
 def test_arrays_that_are_no_images(array, says):
@@ -216,12 +286,33 @@ def test_arrays_that_are_no_images(array, says):
         np.full((5, 7, 3), 128, np.uint8),
         np.full((5, 7), 32896, np.uint16),
         np.full((5, 7, 3), 128 / 255, np.float32),
+        np.full((5, 7, 3), 128 / 255, np.float16),
+        np.full((5, 7), 128 / 255, ">f8"),
     ],
 )
 def test_arrays(array):
     image = load_image(array)
     assert image.size == (7, 5)
     assert image.getpixel((0, 0)) == (128, 128, 128)
+
+
+def test_a_large_array_of_float16():
+    """Its sum is beyond what float16 can say."""
+    image = load_image(np.ones((300, 300, 3), np.float16))
+    assert image.getpixel((299, 299)) == (255, 255, 255)
+
+
+def test_a_photo_that_is_square_once_shrunk_is_turned_all_the_same():
+    loaded = load_fitted(rotated_jpeg(6, (1000, 999)), 280)
+    assert loaded.image.size == (280, 280)
+    assert loaded.original_size == (999, 1000)
+
+
+def test_what_was_turned_is_not_turned_again():
+    once = load_image(rotated_jpeg(6))
+    twice = load_image(once)
+    assert once.size == twice.size == (40, 60)
+    assert once.tobytes() == twice.tobytes()
 
 
 def test_find_images(tmp_path):
@@ -232,7 +323,16 @@ def test_find_images(tmp_path):
     assert [p.name for p in found] == ["a.png", "b.JPG", "c.webp", "notes.txt"]
 
 
-@pytest.mark.parametrize(("name", "says"), [("gone", "does not exist"), ("", "no images in")])
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("gone", "does not exist"),
+        ("", "no images in"),
+        ("a" * 300, "File name too long"),
+        ("a" * 100_000, r"^.{40}\.\.\. cannot be read: File name too long"),
+    ],
+    ids=["gone", "empty folder", "300 characters", "100,000 characters"],
+)
 def test_find_images_says_what_is_wrong(tmp_path, name, says):
     with pytest.raises(UserError, match=says):
         find_images([tmp_path / name])

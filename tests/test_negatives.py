@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.augment import AugmentConfig
-from model.dataset import DetectionDataset, train_loader
-from model.negatives import NegativeWindows, WithNegatives, largest_empty_window
-from model.voc import read_split
+from model.data.dataset import DetectionDataset, train_loader
+from model.data.negatives import NegativeWindows, WithNegatives, largest_empty_window
+from model.data.voc import read_split
 
 side = st.integers(0, 20)
 

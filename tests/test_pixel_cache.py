@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from conftest import file_size_limit, make_voc
 
-from model import pixel_cache
+from model.data import pixel_cache
+from model.data.images import load_fitted
+from model.data.pixel_cache import PixelCache
 from model.errors import UserError
-from model.images import load_fitted
-from model.pixel_cache import PixelCache
 
 
 @pytest.fixture
@@ -99,6 +99,7 @@ DAMAGE = {
     "index nested deeply": lambda c: c.index_path.write_text("[" * 100_000),
     "a size missing": lambda c: edit_index(c, lambda i: i["sizes"].pop()),
     "sizes of strings": lambda c: edit_index(c, lambda i: i.update(sizes=["ab"] * 6)),
+    "a fraction": lambda c: edit_index(c, lambda i: i["sizes"][0].__setitem__(0, 80.0)),
     "a negative size": lambda c: edit_index(
         c, lambda i: i["sizes"].__setitem__(0, [-v for v in i["sizes"][0]])
     ),

@@ -9,7 +9,8 @@ from PIL import Image, ImageOps
 from model import UserError, load_detector
 from model.checkpoint import CheckpointInfo, save_checkpoint
 from model.detector import LargestObjectDetector
-from model.predict import Detector, drawing_names
+from model.inference import Detector
+from model.predict import drawing_names
 
 CAT = REPOSITORY / "examples" / "cat.jpg"
 

@@ -6,8 +6,8 @@ import torch
 from PIL import Image
 
 from model.augment import AugmentConfig
-from model.presets import PRESETS, preset_of
-from model.variants import advice, make_variants
+from model.augment.presets import PRESETS, preset_of
+from model.augment.variants import advice, make_variants
 from train import TrainConfig
 
 BOX = (30.0, 20.0, 110.0, 80.0)

@@ -3,9 +3,9 @@
 import pytest
 from PIL import Image
 
+from model.data.samples import PhotoLibrary, find_voc
+from model.data.voc import find_voc_root
 from model.errors import UserError
-from model.samples import PhotoLibrary, find_voc
-from model.voc import find_voc_root
 
 
 @pytest.mark.parametrize("name", ["", "nope", "../secret", "a/b", "x" * 100, "000001\n", "000099"])

@@ -10,18 +10,25 @@ import time
 import pandas as pd
 import pytest
 import torch
-from conftest import REPOSITORY, assert_clear_error, make_voc, run_command, write_voc_xml
+from conftest import (
+    REPOSITORY,
+    assert_clear_error,
+    file_size_limit,
+    make_voc,
+    run_command,
+    write_voc_xml,
+)
 
 from model.augment import AugmentConfig
 from model.checkpoint import load_checkpoint, read_info
-from train import clip_gradients
 
 FAST = [
     "--image-size", "64", "--batch-size", "5", "--backbone-weights", "none", "--epochs", "2",
     "--lr", "1e-3", "--num-workers", "0", "--no-progress", "--precision", "fp32",
     "--small-epochs", "0",
 ]  # fmt: skip
-COMPARED = ["loss", "l1_px", "cross_entropy", "accuracy", "val_l1_px_224", "val_mean_iou"]
+TIMES = ["seconds", "images_per_s"]
+LOSES_BOXES = ["--aug.rotation-degrees", "40", "--aug.zoom", "2", "--aug.min-visible", "0.9"]
 
 
 def train(data, out, *arguments, **options):
@@ -32,20 +39,10 @@ def history(out) -> pd.DataFrame:
     return pd.read_csv(out / "history.csv")
 
 
-@pytest.mark.parametrize("limit", [0.0, 1.0, 5.0, 4.99, 100.0])
-def test_gradients_are_clipped_as_by_torch(limit):
-    ours, torchs = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
-    for layer in (ours, torchs):
-        layer.weight.grad = torch.tensor([[3.0, 4.0]])  # of length 5; the bias has none
-    clip_gradients(ours, limit)
-    torch.nn.utils.clip_grad_norm_(torchs.parameters(), limit)
-    torch.testing.assert_close(ours.weight.grad, torchs.weight.grad)
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, toy_voc):
     out = tmp_path_factory.mktemp("runs") / "whole"
-    result = train(toy_voc, out, "--all-objects-weight", "0.5", "--small-epochs", "1",
+    result = train(toy_voc, out, "--cells-weight", "0.5", "--small-epochs", "1",
                    "--small-size", "32")  # fmt: skip
     assert result.returncode == 0, result.stderr
     return out, result
@@ -107,7 +104,7 @@ def uninterrupted(tmp_path_factory):
     """A data set large enough that a run is inside an epoch most of the time, and a whole run."""
     folder = tmp_path_factory.mktemp("uninterrupted")
     data = make_voc(folder / "VOC2007", 40, 5)
-    assert train(data, folder / "whole").returncode == 0
+    assert train(data, folder / "whole", *LOSES_BOXES).returncode == 0
     return data, folder / "whole"
 
 
@@ -118,26 +115,46 @@ def test_stopping_leaves_a_usable_checkpoint_and_resuming_changes_nothing(
     data, whole = uninterrupted
     stopped = tmp_path / "stopped"
     # With a worker, which must neither take the signal for its own nor outlive the run.
-    process = start(data, stopped, "--num-workers", "1")
+    process = start(data, stopped, *LOSES_BOXES, "--num-workers", "1")
     text, errors = stop_after_an_epoch(process, number)
     assert process.returncode == 130, errors
     assert "go on with --resume" in text
     assert "Traceback" not in errors
     load_checkpoint(stopped / "last.safetensors")
+    if number == signal.SIGINT:  # once is enough
+        check_that_a_full_disk_loses_nothing(data, stopped)
     assert torch.load(stopped / "last.state.pt", weights_only=True)["step"] % 8  # inside an epoch
-    resumed = train(data, stopped, "--resume", "--num-workers", "1")
+    resumed = train(data, stopped, *LOSES_BOXES, "--resume", "--num-workers", "1")
     assert resumed.returncode == 0, resumed.stderr
-    pd.testing.assert_frame_equal(history(stopped)[COMPARED], history(whole)[COMPARED], rtol=1e-5)
+    assert history(whole).boxes_redrawn.min() > 0
+    pd.testing.assert_frame_equal(
+        history(stopped).drop(columns=TIMES), history(whole).drop(columns=TIMES), check_exact=True
+    )
+
+
+def check_that_a_full_disk_loses_nothing(data, out):
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with file_size_limit(10 * 2**20):
+        result = train(data, out, "--resume", *LOSES_BOXES)
+    assert_clear_error(result, "cannot write", ".safetensors: File too large", "Make room")
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
 def test_resume_with_other_settings_or_nothing_to_resume(finished, toy_voc, tmp_path):
     out, _ = finished
     result = train(
-        toy_voc, out, "--all-objects-weight", "0.5", "--small-epochs", "1", "--small-size", "32",
+        toy_voc, out, "--cells-weight", "0.5", "--small-epochs", "1", "--small-size", "32",
         "--resume", "--seed", "9",
     )  # fmt: skip
     assert_clear_error(result, "seed = 0, not 9")
     assert_clear_error(train(toy_voc, tmp_path / "new", "--resume"), "no run to resume")
+
+
+def test_an_output_folder_that_cannot_be_written_is_told_before_training(toy_voc, tmp_path):
+    (tmp_path / "file").touch()
+    result = train(toy_voc, tmp_path / "file" / "run")
+    assert_clear_error(result, "cannot write", "Choose a folder you may write to")
+    assert "steps an epoch" not in result.stdout
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_what_was(finished, toy_voc, tmp_path):
@@ -147,7 +164,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_what_was(finished, toy_voc, tm
 
 def test_two_processes_see_each_photo_once_and_agree(toy_voc, tmp_path, finished):
     one, two = tmp_path / "one", tmp_path / "two"
-    arguments = ["--data", toy_voc, *FAST, "--batch-size", "10", "--eval-every", "1"]
+    arguments = ["--data", toy_voc, *FAST, *LOSES_BOXES, "--batch-size", "10"]
     command = ["train.py", "--out", one, *arguments]
     assert run_command(*command).returncode == 0
     launch = ["-m", "accelerate.commands.launch", "--num_processes", "2"]
@@ -159,6 +176,10 @@ def test_two_processes_see_each_photo_once_and_agree(toy_voc, tmp_path, finished
     # norm, which averages over the photos of one process, tells the runs apart.
     assert history(two).loss.iloc[0] == pytest.approx(history(one).loss.iloc[0], rel=0.1)
     assert len(history(two)) == 2
+    # In the second epoch too: every process must have heard that it began.
+    lost = ["boxes_redrawn", "boxes_given_up"]
+    assert history(two)[lost].equals(history(one)[lost])
+    assert history(one).boxes_redrawn.nunique() == 2
     assert history(two).val_joint.notna().all()
     load_checkpoint(two / "last.safetensors")
 
@@ -201,7 +222,7 @@ def test_other_classes_travel_in_the_checkpoint(tmp_path):
         (["--aug.hue", "0.9"], "hue must be a number from 0 to 0.5"),
         (["--augment-file", "nothing.json"], "cannot read the augmentation settings nothing.json"),
         (["--backbone-weights", "none.safetensors"], "none.safetensors do not exist"),
-        (["--out", "/proc/none"], "cannot write"),
+        (["--image-size", "2080"], "--image-size is at most 2048"),
         (["--head", "flatten", "--small-epochs", "2"], "needs the full canvas"),
         (["--small-epochs", "2"], "--small-size 160 is larger than --image-size 64"),
     ],

@@ -1,4 +1,4 @@
-"""model/variants.py: draws of one photo, and what became of its box."""
+"""Draws of one photo, and what became of its box."""
 
 import csv
 import io
@@ -12,20 +12,17 @@ import torch
 from PIL import Image
 
 from model.augment import AugmentConfig, Pipeline, photo_seed
-from model.dataset import LargestObjectDataset
-from model.detector import LargestObjectDetector
-from model.errors import UserError
-from model.predict import Detector
-from model.variants import (
+from model.augment.variants import (
     advice,
     as_plain,
-    ask_detector,
     checked_box,
     make_variants,
     pack_variants,
     rotation_growth,
 )
-from model.voc import parse_annotation, read_split
+from model.data.dataset import LargestObjectDataset
+from model.data.voc import parse_annotation, read_split
+from model.errors import UserError
 
 BOX = (30.0, 20.0, 110.0, 80.0)
 
@@ -51,6 +48,18 @@ def photo() -> Image.Image:
 def test_bad_boxes_are_refused_in_words(photo, box, words):
     with pytest.raises(UserError, match=words):
         make_variants(photo, box, AugmentConfig(), 64)
+
+
+def test_a_box_too_thin_for_a_smaller_copy_is_refused_in_pixels_of_the_photo():
+    least = (8.2, 8.2)
+    assert checked_box((10, 10, 20, 20), (4000, 3000), least).tolist() == [10, 10, 20, 20]
+    with pytest.raises(UserError, match=r"too thin.*4000 x 3000.*9 pixels wide and 9 high"):
+        checked_box((10, 10, 18, 20), (4000, 3000), least)
+
+
+def test_a_box_of_absurd_numbers_is_refused():
+    with pytest.raises(UserError, match="four numbers"):
+        checked_box((10**400, 1, 2, 3), (10, 10))
 
 
 def test_a_box_that_sticks_out_is_clipped():
@@ -130,16 +139,6 @@ def test_a_box_lost_in_every_draw_is_said(photo):
     config = AugmentConfig(rotation_degrees=180, min_visible=1.0)
     said = advice(config, make_variants(photo, (0, 0, 140, 100), config, 64, count=16))
     assert any("in every try" in text for text in said), said
-
-
-def test_the_detector_is_asked_about_every_variant(photo):
-    torch.manual_seed(0)
-    detector = Detector(LargestObjectDetector(image_size=64).eval(), device="cpu")
-    variants = make_variants(photo, BOX, AugmentConfig(), 64, count=3)
-    held = ask_detector(detector, variants)
-    assert [h.class_name in detector.class_names for h in held] == [True] * 3
-    assert all(0 <= h.iou <= 1 and 0 < h.score <= 1 for h in held)
-    assert ask_detector(detector, []) == []
 
 
 def test_the_zip_holds_pictures_and_their_boxes(photo):

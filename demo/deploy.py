@@ -1,0 +1,154 @@
+"""Put the demo on Hugging Face Spaces.
+
+    python -m demo.deploy YOU/largest-object --dry-run   # what would be sent
+    python -m demo.deploy YOU/largest-object             # free: ZeroGPU
+
+Log in once with `hf auth login`. Only what the Space needs is sent: the page, the model, the
+checkpoints, the examples.
+"""
+
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from huggingface_hub import HfApi, SpaceHardware
+
+from model.errors import UserError, run_cli
+from model.hub import refusals_in_words
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = ("demo", "model", "checkpoints", "examples")
+FILES = ("LICENSE",)
+FLAVORS = {"zerogpu": SpaceHardware.ZERO_A10G, "cpu": SpaceHardware.CPU_BASIC}
+# Spaces brings its own of these; sdk_version in the front matter chooses Gradio's.
+BROUGHT_BY_SPACES = ("gradio", "huggingface_hub")
+# The newest pair ZeroGPU runs (its documentation in September 2026: 2.8.0, 2.9.1, 2.10.0, 2.11.0,
+# 2.12.1 and 2.13.0). Left open, pip would take a newer one, which does not start there.
+NEWEST_ON_ZEROGPU = {"torch": "2.13.0", "torchvision": "0.28.0"}
+
+
+@dataclass
+class DeployConfig:
+    """Put the demo on Hugging Face Spaces."""
+
+    space: Annotated[str, tyro.conf.Positional]  # YOU/NAME; made if it does not exist
+    flavor: Literal["zerogpu", "cpu"] = "zerogpu"  # zerogpu: free; cpu: needs a paid plan
+    hardware: str | None = None  # a machine paid by the hour instead, e.g. t4-small
+    private: bool = False  # only you can open it
+    dry_run: bool = False  # list and size every file, send nothing
+    debug: bool = False  # tracebacks instead of one-line errors
+
+    @property
+    def machine(self) -> str:
+        """The hub's name of the hardware."""
+        return self.hardware or FLAVORS[self.flavor].value
+
+
+def build_space(folder: Path, machine: str) -> list[Path]:
+    """Write into ``folder`` everything a Space on that hardware needs; the files, sorted.
+
+    Raises:
+        UserError: if there is no checkpoint to show.
+    """
+    if not any((ROOT / "checkpoints").glob("*.safetensors")):
+        raise UserError("there is no checkpoint in checkpoints/: train one and copy it there.")
+    for path in _needed():
+        target = folder / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    (folder / "README.md").write_text(space_readme((ROOT / "README.md").read_text()))
+    requirements = (ROOT / "requirements.txt").read_text()
+    (folder / "requirements.txt").write_text(space_requirements(requirements, machine))
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _needed() -> Iterator[Path]:
+    for name in FILES:
+        yield ROOT / name
+    for name in FOLDERS:
+        for path in (ROOT / name).rglob("*"):
+            inside = path.relative_to(ROOT).parts
+            unwanted = path.suffix in (".pyc", ".pyi", ".tmp") or path == Path(__file__).resolve()
+            hidden = any(part.startswith((".", "__pycache__")) for part in inside)
+            if path.is_file() and not hidden and not unwanted:
+                yield path
+
+
+def space_readme(readme: str) -> str:
+    """Front matter, title and first paragraph: a Space's page shows the demo, not the manual."""
+    found = re.match(r"(---\n.*?\n---\n)\s*(# .+?\n\n.+?\n)\n", readme, re.DOTALL)
+    if not found:
+        raise UserError("README.md must begin with a Space's front matter, a title, a paragraph.")
+    return f"{found[1]}\n{found[2]}"
+
+
+def space_requirements(requirements: str, machine: str) -> str:
+    """The lines of requirements.txt a Space installs."""
+    lines = []
+    for line in requirements.splitlines():
+        name = re.split(r"[^\w-]", line, maxsplit=1)[0]
+        if name in BROUGHT_BY_SPACES:
+            continue
+        if machine == SpaceHardware.ZERO_A10G and name in NEWEST_ON_ZEROGPU:
+            line = re.sub(r"<[\w.]+", f"<={NEWEST_ON_ZEROGPU[name]}", line)
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def listing(folder: Path, files: list[Path]) -> str:
+    """One line a file with its size in bytes, and their sum."""
+    sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
+    rows = [f"{size:>12,}  {name}" for name, size in sizes.items()]
+    return "\n".join([*rows, f"{sum(sizes.values()):>12,}  bytes in {len(sizes)} files"])
+
+
+def send(folder: Path, config: DeployConfig, api: HfApi) -> str:
+    """Make the Space if need be, upload the folder; the Space's address.
+
+    Files of an earlier upload that are no longer needed are removed; others are left alone.
+    """
+    there = api.repo_exists(config.space, repo_type="space")
+    if not there:
+        api.create_repo(
+            config.space, repo_type="space", space_sdk="gradio", private=config.private or None,
+            space_hardware=SpaceHardware(config.machine),
+        )  # fmt: skip
+    api.upload_folder(
+        repo_id=config.space, repo_type="space", folder_path=folder,
+        commit_message="Deploy the demo", delete_patterns=[f"{name}/**" for name in FOLDERS],
+    )  # fmt: skip
+    if there and config.hardware:
+        api.request_space_hardware(config.space, SpaceHardware(config.hardware))
+    return f"{api.endpoint}/spaces/{config.space}"
+
+
+def deploy(config: DeployConfig, api: HfApi) -> None:
+    """Build the folder, list it, and unless it is a dry run send it.
+
+    Raises:
+        UserError: if the hub refuses or cannot be reached; the text says what to do.
+    """
+    known = [machine.value for machine in SpaceHardware]
+    if config.machine not in known:
+        raise UserError(f"there is no hardware {config.machine!r}. There is: {', '.join(known)}.")
+    with tempfile.TemporaryDirectory(prefix="space-") as name:
+        folder = Path(name)
+        files = build_space(folder, config.machine)
+        print(listing(folder, files))
+        if config.dry_run:
+            print(f"nothing was sent; {config.space} would run on {config.machine}.")
+            return
+        paid = "leave out --hardware and choose --flavor zerogpu, which is free"
+        with refusals_in_words(config.space, paid):
+            print(f"sent: {send(folder, config, api)}")
+
+
+if __name__ == "__main__":
+    arguments = tyro.cli(DeployConfig, prog="python -m demo.deploy", description=__doc__)
+    sys.exit(run_cli(lambda: deploy(arguments, HfApi()), arguments.debug))

@@ -1,0 +1,59 @@
+"""The page as Gradio's ``Blocks``, with what every handler needs: checked files, failures in words.
+
+Handlers of the page and of the API all pass through here, so none of them can forget it.
+"""
+
+from typing import Any
+
+import gradio as gr
+from gradio_client.utils import is_file_obj, traverse
+
+from demo.backend import in_words
+from demo.uploads import uploaded
+from model.errors import UserError
+
+BAD_VALUE = "a value in this request is not one the page can use: check its numbers and names."
+MAX_SENTENCE = 300  # characters
+
+
+class GuardedBlocks(gr.Blocks):
+    """A page whose handlers see only uploaded files, and whose failures are one sentence each."""
+
+    async def preprocess_data(self, block_fn: Any, inputs: list[Any], *args: Any) -> list[Any]:
+        """Check the files of a request before Gradio touches them, then do what Gradio does.
+
+        Raises:
+            UserError: for a file that was not uploaded, and for a value a component refuses.
+        """
+        try:
+            traverse(inputs, _check_file, is_file_obj)
+            return await super().preprocess_data(block_fn, inputs, *args)
+        except (UserError, gr.Error):
+            raise
+        except OSError as error:
+            raise UserError(f"this server cannot store a file ({error.strerror}).") from error
+        except Exception as error:
+            raise UserError(BAD_VALUE) from error
+
+    async def process_api(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Answer a request.
+
+        Raises:
+            gr.Error: for any failure; its text is for the visitor.
+        """
+        try:
+            return await super().process_api(*args, **kwargs)
+        except gr.Error as error:
+            raise gr.Error(_short(error.message), print_exception=False) from error
+        except Exception as error:
+            raise gr.Error(_short(in_words(error)), print_exception=False) from error
+
+
+def _check_file(file: dict[str, Any]) -> dict[str, Any]:
+    uploaded(file["path"])
+    return file
+
+
+def _short(sentence: str) -> str:
+    # Gradio repeats what was sent, whatever its length.
+    return sentence if len(sentence) <= MAX_SENTENCE else sentence[: MAX_SENTENCE - 4] + " ..."

@@ -1,0 +1,115 @@
+"""From start to end of the server: its own temporary folder, and SIGTERM.
+
+Imports nothing heavy: a container may be stopped while the rest is still being imported.
+"""
+
+import atexit
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from filelock import FileLock, Timeout
+
+from model.errors import UserError
+
+PREFIX = "largest-object-"
+LOCK = ".lock"
+JUST_MADE_S = 60.0  # a folder this young without a lock belongs to a server that is starting
+
+
+_at_the_end = ExitStack()
+
+
+def prepare() -> None:
+    """Before Gradio is imported: the temporary folder, which it looks for only once, and SIGTERM.
+
+    By default SIGTERM ends a program at once, and its files stay behind; as process 1 of a
+    container it does not end at all. Here it does what :func:`sys.exit` does.
+    """
+    signal.signal(signal.SIGTERM, _exit)
+    atexit.register(_at_the_end.close)
+    try:
+        _at_the_end.enter_context(temporary_folder())
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
+def _exit(number: int, _: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)  # a second one shall not interrupt the clearing up
+    sys.exit(128 + number)
+
+
+def run(main: Callable[[], int]) -> NoReturn:
+    """Run the program, clear up, and leave with its exit status.
+
+    Python would then wait for threads that are busy with a photo, and take everything apart; nobody
+    waits for either.
+    """
+    try:
+        with _at_the_end:
+            status = main()
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A folder for everything visitors upload or take away; removed at the end.
+
+    Gradio is told to use it, so that it serves no file of another program. It lies in
+    ``$GRADIO_TEMP_DIR``, else where temporary files lie. Folders of servers that were killed are
+    removed.
+
+    Raises:
+        UserError: if it cannot be made.
+    """
+    base = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir())
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        sweep(base)
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base)).resolve()
+    except OSError as error:
+        raise UserError(
+            f"cannot write to {base} ({error.strerror}), where uploads would go. Name another"
+            " folder in GRADIO_TEMP_DIR."
+        ) from None
+    try:
+        # The system frees the lock of a process that is gone, however it went.
+        with FileLock(folder / LOCK):
+            os.environ["GRADIO_TEMP_DIR"] = str(folder / "files")
+            os.environ["GRADIO_EXAMPLES_CACHE"] = str(folder / "examples")
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(base: Path) -> None:
+    """Remove the folders in ``base`` whose server is gone."""
+    for folder in base.glob(f"{PREFIX}*"):
+        if _is_abandoned(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    try:
+        facts = folder.lstat()
+        ours = folder.is_dir() and not folder.is_symlink()
+        if not ours or (hasattr(os, "getuid") and facts.st_uid != os.getuid()):
+            return False
+        if not (folder / LOCK).is_file():
+            return time.time() - facts.st_mtime > JUST_MADE_S
+        with FileLock(folder / LOCK, timeout=0):
+            return True
+    except (OSError, Timeout):  # gone meanwhile; or its server lives
+        return False

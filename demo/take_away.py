@@ -1,0 +1,49 @@
+"""Files made for a visitor to take away."""
+
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from gradio.utils import get_upload_folder
+
+from model.errors import UserError
+
+KEEP_S = 15 * 60
+
+
+def take_away(name: str, content: bytes | str) -> str:
+    """Write a file for download and return its path; its folder's name cannot be guessed.
+
+    It lies where Gradio serves files from, so Gradio makes no copy of it; it is removed after a
+    quarter of an hour.
+
+    Raises:
+        UserError: if it cannot be written.
+    """
+    base, folder = Path(get_upload_folder()) / "take-away", None
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        sweep(base)
+        folder = Path(tempfile.mkdtemp(dir=base))
+        path = folder / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    except OSError as error:
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise UserError(
+            f"the file could not be made: this server cannot write it ({error.strerror}). Try again"
+            " later."
+        ) from error
+    return str(path)
+
+
+def sweep(base: Path, older_than: float = KEEP_S) -> None:
+    """Remove the folders in ``base`` that are older than so many seconds."""
+    for folder in base.iterdir():
+        try:
+            old = time.time() - folder.stat().st_mtime > older_than
+        except FileNotFoundError:  # another visitor's sweep was faster
+            continue
+        if old:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,117 @@
+"""Fields for photos, and the one check of every file a visitor names.
+
+A visitor sends the path of an upload back to the server with each request, so a path is nothing but
+a claim. :func:`uploaded` believes it only for what lies in this server's upload folder.
+"""
+
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio import route_utils
+from gradio.data_classes import FileData, ImageData, ListFiles
+from gradio.processing_utils import save_base64_to_cache
+from gradio.route_utils import GradioMultiPartParser
+from gradio.utils import get_upload_folder, is_in_or_equal
+from starlette.datastructures import FormData
+from starlette.formparsers import MultiPartException
+
+from model.errors import UserError
+
+MAX_FIELD = 4096  # bytes of a form field that is no file; the page sends none
+# The same words for a missing file, a folder, a forbidden file: nobody learns what is on the disk.
+NOT_UPLOADED = (
+    "this photo is not among the files uploaded to this server, or no longer: upload it again."
+)
+
+
+def uploaded(path: str | None) -> str:
+    """The path of an upload, links resolved. The file itself is not opened.
+
+    Raises:
+        UserError: if it is no regular file inside the upload folder; always with the same text.
+    """
+    try:
+        real = Path(path or "").resolve(strict=True)
+        known = is_in_or_equal(real, get_upload_folder()) and stat.S_ISREG(real.stat().st_mode)
+    except (OSError, ValueError, RuntimeError):  # missing, a NUL byte in the name, a loop of links
+        known = False
+    if not known:
+        raise UserError(NOT_UPLOADED)
+    return str(real)
+
+
+class CarefulParser(GradioMultiPartParser):
+    """Gradio's parser of uploads, with two gaps closed.
+
+    Gradio keeps a form field of any size in memory, and leaves on the disk what has come of a file
+    whose sender hung up or that did not fit.
+    """
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        """A piece of a file, or of a field."""
+        super().on_part_data(data, start, end)
+        part = self._current_part
+        if part.file is None and len(part.data) > MAX_FIELD:
+            raise MultiPartException(f"A form field exceeds the maximum allowed size {MAX_FIELD}.")
+
+    async def parse(self) -> FormData:
+        """Store the files of a request; nothing of them stays if that fails."""
+        try:
+            return await super().parse()
+        except BaseException:
+            for file in self._files_to_close_on_error:
+                with suppress(OSError):  # the disk is still full when the rest is flushed
+                    file.close()
+                Path(file.name).unlink(missing_ok=True)
+            raise
+
+
+def parse_carefully() -> None:
+    """Let Gradio use :class:`CarefulParser`; it offers no other way to name one."""
+    route_utils.GradioMultiPartParser = CarefulParser  # type: ignore[misc]
+
+
+class PhotoInput(gr.Image):
+    """An upload field that hands over the path of the file as it is, whatever it holds.
+
+    ``gr.Image`` takes any path, opens the file with Pillow, and fails with a bare "Error" where
+    that does not work; our own loader knows more formats and says what is wrong.
+    """
+
+    is_template = True  # drawn as gr.Image
+
+    def preprocess(self, payload: ImageData | None) -> str | None:
+        """The path of the uploaded file, ``None`` if there is none."""
+        if payload is None:
+            return None
+        if (payload.url or "").startswith("data:"):
+            path = save_base64_to_cache(payload.url or "", self.GRADIO_CACHE)
+            self.temp_files.add(path)
+            return path
+        return uploaded(payload.path)
+
+
+class PhotosInput(gr.File):
+    """A field for many files that hands over their paths."""
+
+    is_template = True  # drawn as gr.File
+
+    def preprocess(self, payload: ListFiles | FileData | None) -> list[str] | None:
+        """The paths of the uploaded files, ``None`` if there are none."""
+        if payload is None:
+            return None
+        files = payload.root if isinstance(payload, ListFiles) else [payload]
+        return [uploaded(file.path) for file in files]
+
+
+def photo_input(**kwargs: Any) -> PhotoInput:
+    """A field for one photo."""
+    return PhotoInput(type="filepath", image_mode=None, **kwargs)
+
+
+def photos_input(**kwargs: Any) -> PhotosInput:
+    """A field for many photos."""
+    return PhotosInput(file_count="multiple", **kwargs)

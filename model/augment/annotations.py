@@ -1,0 +1,120 @@
+"""Photos and their boxes in the formats other programs read: YOLO, COCO and PASCAL VOC.
+
+YOLO: one text file a photo, ``class x_center y_center width height`` as shares of the photo, class
+ids from 0 in ``data.yaml``. COCO: one JSON file, boxes ``x, y, width, height`` in pixels, 0-based;
+ids of photos, boxes and categories from 1. VOC: one XML file a photo, corners in whole pixels,
+1-based and inclusive.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from xml.etree import ElementTree
+
+from model.data.voc import VocObject
+
+
+@dataclass(frozen=True)
+class AnnotatedPhoto:
+    """A photo's file name, its size in pixels, and its objects; boxes 0-based and half-open."""
+
+    file_name: str
+    width: int
+    height: int
+    objects: tuple[VocObject, ...]
+
+
+def annotation_files(
+    photos: Sequence[AnnotatedPhoto], class_names: Sequence[str]
+) -> dict[str, str]:
+    """All formats at once: path -> text, with the photos themselves in the folder above.
+
+    Raises:
+        ValueError: if an object's class is not among ``class_names``.
+    """
+    files = {"coco.json": to_coco(photos, class_names), "data.yaml": yolo_yaml(class_names)}
+    for photo in photos:
+        stem = PurePosixPath(photo.file_name).stem
+        # YOLO looks for the labels beside the photo when there is no images/ in its path.
+        files[f"{stem}.txt"] = to_yolo(photo, class_names)
+        files[f"voc/{stem}.xml"] = to_voc(photo)
+    return files
+
+
+def to_yolo(photo: AnnotatedPhoto, class_names: Sequence[str]) -> str:
+    """One line an object; the empty text if there is none."""
+    ids = list(class_names)
+    lines = []
+    for thing in photo.objects:
+        x1, y1, x2, y2 = thing.bbox_xyxy
+        center_x, center_y = (x1 + x2) / 2 / photo.width, (y1 + y2) / 2 / photo.height
+        width, height = (x2 - x1) / photo.width, (y2 - y1) / photo.height
+        shares = " ".join(f"{v:.6f}" for v in (center_x, center_y, width, height))
+        lines.append(f"{ids.index(thing.class_name)} {shares}\n")
+    return "".join(lines)
+
+
+def yolo_yaml(class_names: Sequence[str]) -> str:
+    """``data.yaml``: where the photos lie and what the class ids mean."""
+    # A JSON string is a YAML string too, whatever is in it.
+    names = "".join(f"  {i}: {json.dumps(name)}\n" for i, name in enumerate(class_names))
+    return f"path: .\ntrain: .\nval: .\nnames:\n{names}"
+
+
+def to_coco(photos: Sequence[AnnotatedPhoto], class_names: Sequence[str]) -> str:
+    """The JSON of COCO's object detection task."""
+    ids = list(class_names)
+    annotations: list[dict] = []
+    for image_id, photo in enumerate(photos, 1):
+        for thing in photo.objects:
+            x1, y1, x2, y2 = thing.bbox_xyxy
+            annotations.append({
+                "id": len(annotations) + 1, "image_id": image_id,
+                "category_id": ids.index(thing.class_name) + 1,
+                "bbox": [round(v, 2) for v in (x1, y1, x2 - x1, y2 - y1)],
+                "area": round(thing.area, 2), "iscrowd": 0,
+            })  # fmt: skip
+    content = {
+        "images": [
+            {"id": i, "file_name": p.file_name, "width": p.width, "height": p.height}
+            for i, p in enumerate(photos, 1)
+        ],
+        "annotations": annotations,
+        "categories": [{"id": i, "name": name} for i, name in enumerate(ids, 1)],
+    }
+    return json.dumps(content, indent=1) + "\n"
+
+
+def to_voc(photo: AnnotatedPhoto) -> str:
+    """The XML that :func:`model.data.voc.parse_annotation` reads."""
+    root = ElementTree.Element("annotation")
+    _add(root, "filename", photo.file_name)
+    size = _add(root, "size")
+    for name, value in (("width", photo.width), ("height", photo.height), ("depth", 3)):
+        _add(size, name, value)
+    for thing in photo.objects:
+        node = _add(root, "object")
+        _add(node, "name", thing.class_name)
+        _add(node, "difficult", int(thing.difficult))
+        corners = _add(node, "bndbox")
+        for name, value in zip(
+            ("xmin", "ymin", "xmax", "ymax"), _voc_corners(photo, thing), strict=True
+        ):
+            _add(corners, name, value)
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _voc_corners(photo: AnnotatedPhoto, thing: VocObject) -> tuple[int, int, int, int]:
+    """Whole pixels, 1-based and inclusive, at least one pixel wide and within the photo."""
+    x1, y1, x2, y2 = (round(v) for v in thing.bbox_xyxy)
+    x1, y1 = min(max(x1, 0), photo.width - 1), min(max(y1, 0), photo.height - 1)
+    return x1 + 1, y1 + 1, min(max(x2, x1 + 1), photo.width), min(max(y2, y1 + 1), photo.height)
+
+
+def _add(parent: ElementTree.Element, tag: str, text: object = None) -> ElementTree.Element:
+    node = ElementTree.SubElement(parent, tag)
+    if text is not None:
+        node.text = str(text)
+    return node

@@ -1,0 +1,22 @@
+"""Cells of a CSV that no spreadsheet takes for a formula."""
+
+from collections.abc import Iterable, Sequence
+
+# https://owasp.org/www-community/attacks/CSV_Injection
+_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def defused(rows: Iterable[Sequence[object]]) -> list[list[object]]:
+    """The rows, with an apostrophe before every text a spreadsheet would calculate.
+
+    A photo may be called ``=HYPERLINK(...).jpg``. Numbers stay numbers, negative ones too.
+
+    Example:
+        >>> defused([["=1+1.jpg", -2.5, "cat"]])
+        [["'=1+1.jpg", -2.5, 'cat']]
+    """
+    return [[_defused(cell) for cell in row] for row in rows]
+
+
+def _defused(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_STARTS_A_FORMULA) else cell

@@ -1,0 +1,216 @@
+"""Annotations + pixel cache + augmentation -> batches."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
+
+from model.augment import AugmentConfig, Pipeline, Sample, photo_seed, working_side
+from model.data.pixel_cache import PixelCache
+from model.data.voc import VocSplit, objects_of
+from model.errors import UserError
+
+SEEN_AS_OBJECT = 0.3  # other objects cut below this share are no longer there to find
+
+
+class LargestObjectDataset(Dataset):
+    """``dataset[i] -> (image, (bbox_xyxy, class_id))``, as the tutorial has it.
+
+    image float32 ``(3, S, S)`` normalised; bbox_xyxy float32 ``(4,)`` in pixels of the S canvas;
+    class_id int64.
+
+    What is drawn for a photo depends on ``seed``, the epoch and the photo alone: not on the batch
+    size, the number of workers or processes, or on what came before.
+
+    Args:
+        split: from :func:`model.data.voc.read_split`.
+        image_size: side S of the canvas.
+        augment: ``None`` is no augmentation.
+        seed: of the augmentation.
+        cache_dir: see :class:`model.data.pixel_cache.PixelCache`.
+        progress: show a bar while the cache is built.
+    """
+
+    def __init__(
+        self,
+        split: VocSplit,
+        image_size: int = 224,
+        augment: AugmentConfig | None = None,
+        seed: int = 0,
+        cache_dir: Path | None = None,
+        progress: bool = True,
+    ) -> None:
+        self.class_names = split.class_names
+        self.files = [split.image_folder / name for name in split.frame.file_name]
+        self.frame: pd.DataFrame = split.frame
+        self.pipeline = Pipeline(augment or AugmentConfig.none(), image_size)
+        self.seed = seed
+        self.objects = [_annotated(row, split.class_names) for row in split.frame.itertuples()]
+        self.cache = PixelCache(self.files, working_side(image_size), cache_dir, progress)
+        # Shared memory: workers that live for several epochs see the epoch change, and we see what
+        # they counted. One row a photo, so that no two workers write to the same place.
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+        self._lost = torch.zeros((len(self.files), 2), dtype=torch.bool).share_memory_()
+
+    @property
+    def epoch(self) -> int:
+        """Counted from 0; see :meth:`set_epoch`."""
+        return int(self._epoch)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw anew, and count lost boxes anew: call it before every epoch."""
+        self._epoch.fill_(epoch)
+        self._lost.zero_()
+
+    @property
+    def lost(self) -> Tensor:
+        """bool ``(photos, 2)``: this epoch's photos whose box was drawn again, or given up."""
+        return self._lost
+
+    def lost_boxes(self) -> tuple[int, int]:
+        """Photos of this epoch whose box got lost and was drawn again; and those given up."""
+        redrawn, gave_up = self._lost.sum(dim=0).tolist()
+        return redrawn, gave_up
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Any]:
+        sample, labels = self.sample(index)
+        return sample.image, (sample.bbox_xyxy[0], labels[0])
+
+    def sample(self, index: int) -> tuple[Sample, Tensor]:
+        """The augmented photo with its boxes, and their class ids ``(N,)``; row 0 the target."""
+        image, boxes, labels = self.photo(index)
+        sample = self.pipeline(image, boxes, self.photo_seed(index))
+        self._lost[index] = torch.tensor([sample.redraws > 0, sample.gave_up])
+        return sample, labels
+
+    def photo(self, index: int) -> tuple[Image.Image, Tensor, Tensor]:
+        """What goes into the pipeline: RGB photo, boxes ``(N, 4)`` in its pixels, class ids."""
+        image = self.cache[index]
+        known = self.objects[index]
+        scale = torch.tensor([image.width / known.width, image.height / known.height]).repeat(2)
+        return image, known.boxes * scale, known.labels
+
+    def photo_seed(self, index: int) -> int:
+        """Seed of this photo in this epoch; the trace of it with this seed is what trains."""
+        return photo_seed(self.seed, self.epoch, self.files[index].name)
+
+
+class DetectionDataset(LargestObjectDataset):
+    """``dataset[i] -> (image, target)``, as torchvision's detection models take them.
+
+    The target holds every object that is not difficult, the largest first: ``boxes`` float32
+    ``(N, 4)`` in pixels of the canvas, ``labels`` int64 ``(N,)``. Objects that the augmentation
+    pushed out of the picture are left out, apart from the largest, which always stays first.
+    """
+
+    def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Tensor]]:
+        sample, labels = self.sample(index)
+        kept = sample.visible >= SEEN_AS_OBJECT
+        kept[0] = True
+        target = {"boxes": sample.bbox_xyxy[kept], "labels": labels[kept]}
+        return sample.image, target
+
+
+class Annotated(NamedTuple):
+    """Objects of a photo that are not difficult, the largest first.
+
+    Attributes:
+        boxes: ``(N, 4)`` float32 in pixels of the original photo.
+        labels: ``(N,)`` int64 class ids.
+        width, height: of the original photo in pixels.
+    """
+
+    boxes: Tensor
+    labels: Tensor
+    width: int
+    height: int
+
+
+def _annotated(row: Any, class_names: tuple[str, ...]) -> Annotated:
+    objects = [o for o in objects_of(row) if not o.difficult]
+    objects.sort(key=lambda o: -o.area)  # stable: ties stay in file order, as in VocImage.largest
+    try:
+        labels = torch.tensor([class_names.index(o.class_name) for o in objects])
+    except ValueError as error:
+        raise UserError(
+            f"{row.file_name}: {error}. The classes are: {', '.join(class_names)}."
+        ) from None
+    boxes = torch.tensor([o.bbox_xyxy for o in objects], dtype=torch.float32)
+    return Annotated(boxes, labels, row.width, row.height)
+
+
+class EpochSampler(Sampler[int]):
+    """A permutation that depends on ``(seed, epoch)`` alone, so that resuming repeats it."""
+
+    def __init__(self, length: int, seed: int) -> None:
+        self.length, self.seed, self.epoch = length, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Shuffle anew."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        return iter(torch.randperm(self.length, generator=generator).tolist())
+
+
+def collate(items: list[tuple[Tensor, Any]]) -> tuple[Tensor, Any]:
+    """``(image, target)`` of each item -> images ``(N, 3, S, S)`` and the targets.
+
+    Targets that are dicts stay a list, since photos hold different numbers of objects; others are
+    stacked. The images lie channels-last in memory: it is the order of decoded photos and the one
+    convolutions are fastest in, so nothing is turned.
+    """
+    images = torch.stack([image.permute(1, 2, 0) for image, _ in items]).permute(0, 3, 1, 2)
+    targets = [target for _, target in items]
+    return images, targets if isinstance(targets[0], dict) else default_collate(targets)
+
+
+def train_loader(
+    dataset: LargestObjectDataset, batch_size: int, seed: int = 0, num_workers: int = 0
+) -> DataLoader:
+    """Shuffled mini-batches; the ragged last one is dropped (another one every epoch)."""
+    if len(dataset) < batch_size:
+        raise UserError(
+            f"the split has {len(dataset)} images, fewer than one batch of {batch_size}."
+            " Choose a smaller batch size."
+        )
+    return DataLoader(
+        dataset,
+        batch_size=batch_size,
+        sampler=EpochSampler(len(dataset), seed),
+        drop_last=True,
+        collate_fn=collate,
+        num_workers=num_workers,
+        persistent_workers=num_workers > 0,
+        worker_init_fn=_leave_the_process_group,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+def _leave_the_process_group(_worker_id: int) -> None:
+    # Ctrl-C and `timeout` signal the whole group, but it is the training loop that decides when to
+    # stop. Its own handlers came along with the fork; without them the parent can end the worker.
+    os.setpgid(0, 0)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def eval_loader(
+    dataset: LargestObjectDataset, batch_size: int = 64, num_workers: int = 0
+) -> DataLoader:
+    """All images in order, once."""
+    return DataLoader(dataset, batch_size=batch_size, collate_fn=collate, num_workers=num_workers)

@@ -1,0 +1,174 @@
+"""A photo -> its largest object.
+
+>>> from model import load_detector
+>>> d = load_detector().predict("photo.jpg")
+>>> d.class_name, d.score, d.bbox_xyxy
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from model.augment import AugmentConfig, Pipeline, working_side
+from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, load_checkpoint
+from model.data.images import ImageSource, LoadedImage, load_fitted
+from model.detector import LargestObjectDetector
+from model.draw import class_colour, draw_box
+from model.precision import autocast, best_device, has_native_bf16
+from model.predictions import BatchPrediction, per_image, predict_batch
+
+DRAWN_SIDE = 1280
+UNCALIBRATED_THRESHOLD = 0.5  # of the class probability
+CSV_HEADER = [
+    "file", "class_name", "score", "xmin", "ymin", "xmax", "ymax", "width", "height",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What the detector predicts for one photo.
+
+    Attributes:
+        class_name: of the largest object.
+        score: chance, 0..1, that class and box (IoU >= 0.5) are both right. A checkpoint without a
+            calibration gives the probability of the class instead.
+        bbox_xyxy: left, top, right, bottom in pixels of the original upright photo.
+        probabilities: class name -> probability, all classes, most probable first.
+        image_size: ``(width, height)`` of the original upright photo.
+        sure: whether ``score`` passes the checkpoint's threshold. If not, the photo may well show
+            none of the classes.
+        attention: where the box was read from: float32 ``(rows, columns)`` over the whole photo,
+            summing to 1; ``None`` for heads without cells.
+    """
+
+    class_name: str
+    score: float
+    bbox_xyxy: tuple[float, float, float, float]
+    probabilities: dict[str, float]
+    image_size: tuple[int, int]
+    sure: bool = True
+    attention: np.ndarray | None = None
+
+    def draw(self, image: Image.Image) -> Image.Image:
+        """A copy of the photo (any size of the same shape) with box, class and score."""
+        scale_x = image.width / self.image_size[0]
+        scale_y = image.height / self.image_size[1]
+        scaled = [v * s for v, s in zip(self.bbox_xyxy, (scale_x, scale_y) * 2, strict=True)]
+        label = f"{self.class_name} {self.score:.0%}{'' if self.sure else '?'}"
+        return draw_box(image, scaled, class_colour(self.class_name), label)
+
+
+class Detector:
+    """A trained network with everything needed to ask it about photos.
+
+    Args:
+        model: in ``eval()`` mode.
+        info: class names, canvas size, normalisation; by default what ``model`` itself knows,
+            which is all there is after ``LargestObjectDetector.from_pretrained``.
+        device: ``None`` takes a GPU if there is one.
+    """
+
+    def __init__(
+        self,
+        model: LargestObjectDetector,
+        info: CheckpointInfo | None = None,
+        device: torch.device | str | None = None,
+    ) -> None:
+        info = info or CheckpointInfo(model.class_names, model.image_size, model.head_name)
+        self.device = torch.device(device or best_device())
+        self.info = info
+        self.class_names = info.class_names
+        self.threshold = info.calibration.threshold if info.calibration else UNCALIBRATED_THRESHOLD
+        self.model = model.to(self.device, memory_format=torch.channels_last).eval()
+        self.bf16 = has_native_bf16(self.device)
+        self._pipeline = Pipeline(AugmentConfig.none(), info.image_size, info.mean, info.std)
+
+    def predict(self, source: ImageSource, flip: bool = False) -> Detection:
+        """The largest object of one photo: a path, PIL image, array, or the bytes of a file.
+
+        With ``flip`` the mirrored photo is asked too and the answers are averaged: slower, a little
+        better (README says by how much).
+
+        Raises:
+            UserError: if the photo cannot be read; the text says why.
+        """
+        return self.predict_batch([source], flip)[0]
+
+    def predict_batch(self, sources: Sequence[ImageSource], flip: bool = False) -> list[Detection]:
+        """:meth:`predict` for several photos in one pass; ``[]`` for none."""
+        return self.predict_loaded([self.load(source) for source in sources], flip)
+
+    def load(self, source: ImageSource) -> LoadedImage:
+        """Read a photo no larger than the network needs."""
+        return load_fitted(source, working_side(self.info.image_size))
+
+    def predict_loaded(self, photos: Sequence[LoadedImage], flip: bool = False) -> list[Detection]:
+        """:meth:`predict_batch` for photos that :meth:`load` read."""
+        if not photos:
+            return []
+        images = torch.stack([self.preprocess(photo.image) for photo in photos]).to(self.device)
+        images = images.contiguous(memory_format=torch.channels_last)
+        with self.autocast():
+            predicted = predict_batch(self.model, images, flip)
+        return [
+            self._detection(photo, one)
+            for photo, one in zip(photos, per_image(predicted), strict=True)
+        ]
+
+    def autocast(self) -> torch.autocast:
+        """bf16 where this device has it."""
+        return autocast(self.device, self.bf16)
+
+    def preprocess(self, image: Image.Image) -> Tensor:
+        """RGB photo -> float32 ``(3, S, S)`` normalised: the training pipeline, nothing drawn."""
+        whole = torch.tensor([[0.0, 0.0, image.width, image.height]])
+        return self._pipeline(image, whole).image
+
+    def score(self, predicted: BatchPrediction) -> float:
+        """The score of one image's prediction; see :class:`Detection`."""
+        if self.info.calibration:
+            return float(self.info.calibration.score(predicted.evidence))
+        return float(predicted.probabilities.max())
+
+    def _detection(self, photo: LoadedImage, predicted: BatchPrediction) -> Detection:
+        width, height = photo.original_size
+        scale = torch.tensor([width, height, width, height]) / self.info.image_size
+        values, order = predicted.probabilities.sort(descending=True)
+        ranked = {
+            self.class_names[i]: v for i, v in zip(order.tolist(), values.tolist(), strict=True)
+        }
+        name = next(iter(ranked))
+        score = self.score(predicted)
+        x1, y1, x2, y2 = (predicted.bbox_xyxy * scale).tolist()
+        attention = None if predicted.attention is None else predicted.attention.numpy()
+        return Detection(
+            name, score, (x1, y1, x2, y2), ranked, photo.original_size,
+            sure=score >= self.threshold, attention=attention,
+        )  # fmt: skip
+
+
+def load_detector(
+    checkpoint: str | Path = DEFAULT_CHECKPOINT, device: torch.device | str | None = None
+) -> Detector:
+    """The shipped detector, or the one in another checkpoint file, or in an ONNX file.
+
+    Raises:
+        UserError: if the checkpoint is missing, broken or foreign, or a package it needs is.
+    """
+    if Path(checkpoint).suffix == ".onnx":
+        from model.onnx_network import load_onnx
+
+        return Detector(*load_onnx(Path(checkpoint)), device="cpu")
+    model, info = load_checkpoint(checkpoint)
+    return Detector(model, info, device)
+
+
+def csv_row(file: Path | str, d: Detection) -> list[object]:
+    """A row under :data:`CSV_HEADER`; corners in pixels of the original upright photo."""
+    corners = [round(v, 1) for v in d.bbox_xyxy]
+    return [str(file), d.class_name, round(d.score, 4), *corners, *d.image_size]

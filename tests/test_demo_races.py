@@ -1,0 +1,124 @@
+"""Controls moved faster than the server answers: what is shown in the end is what they say.
+
+The server is slowed down in proportion to the variants it draws, so that an earlier change with
+many of them takes longer than a later one with few.
+"""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+from test_demo_browser import SLOW, content, open_page, slide, wait_for
+
+from model.augment import AugmentConfig
+
+
+class Traffic:
+    """Counts the requests of a page that the server has not answered yet."""
+
+    def __init__(self, page: Page) -> None:
+        self.page, self.open, self.sent = page, set(), 0
+        page.on("request", self._began)
+        page.on("requestfinished", lambda request: self.open.discard(request))
+        page.on("requestfailed", lambda request: self.open.discard(request))
+
+    def _began(self, request) -> None:
+        if re.search(r"/queue/(join|data)", request.url):
+            self.open.add(request)
+            self.sent += 1
+
+    def settle(self) -> None:
+        """Wait until nothing is on its way, and nothing follows from what came last."""
+        quiet = 0
+        while quiet < 4:
+            before = self.sent
+            self.page.wait_for_timeout(100)
+            quiet = 0 if self.open or self.sent != before else quiet + 1
+
+
+@pytest.fixture(scope="module")
+def opened_page(chromium, demo_address, slow_demo):
+    page = open_page(chromium, f"{demo_address}?tab=augment&sample=000004&seed=3")
+    page.traffic = Traffic(page)
+    yield page
+    page.context.close()
+
+
+@pytest.fixture
+def slow_page(opened_page):
+    """The Augment tab as it comes, of a server that takes its time."""
+    page = opened_page
+    slide(page, "count", 8)
+    page.locator("#defaults").click()
+    page.traffic.settle()
+    assert (variants(page), chart_rows(page)) == (8, 8)
+    return page
+
+
+def variants(page: Page) -> int:
+    return page.locator("#augment-grid button").count()
+
+
+def chart_rows(page: Page) -> int:
+    return page.locator("#augment-hold .row").count()
+
+
+def test_a_later_change_of_another_control_is_not_overtaken(slow_page):
+    slide(slow_page, "flip_probability", 1)
+    wait_for(lambda: "flip: mirrored" in content(slow_page, "steps"), "the first change")
+    slide(slow_page, "count", 2)
+    slow_page.traffic.settle()
+    assert (variants(slow_page), chart_rows(slow_page)) == (2, 2)
+
+
+def test_a_later_change_of_the_same_control_is_not_dropped(slow_page):
+    for count in (6, 2):
+        slide(slow_page, "count", count)
+        wait_for(lambda count=count: variants(slow_page) == count, f"{count} variants")
+    slow_page.traffic.settle()
+    assert chart_rows(slow_page) == 2
+
+
+def test_hammered_controls_end_as_they_stand(slow_page, chromium, demo_address):
+    page = slow_page
+    for count, angle, hue in ((12, 5, 0.1), (4, 30, 0.3), (9, 12, 0.0), (3, 21, 0.2)):
+        slide(page, "count", count)
+        slide(page, "rotation_degrees", angle)
+        slide(page, "hue", hue)
+    page.locator("#augment-box-source").get_by_label("detector").check()
+    page.traffic.settle()
+    expect(page.locator("#augment-box-source").get_by_label("detector")).to_be_checked()
+    assert (variants(page), chart_rows(page)) == (3, 3)
+    expect(page).to_have_url(re.compile("count=3.*box=detector.*rotation_degrees=21.*hue=0.2"))
+    again = open_page(chromium, page.url)
+    wait_for(lambda: chart_rows(again) == 3, "the same view")
+    for part in ("source", "grid", "steps", "hold"):
+        wait_for(lambda p=part: content(again, p) == content(page, p), f"the same {part}")
+    again.context.close()
+
+
+def test_what_was_chosen_last_is_shown(slow_page):
+    page = slow_page
+    for number in ("7", "3", "5"):
+        page.locator(f"#augment-grid button[data-key='{number}']").click()
+    page.traffic.settle()
+    expect(page.locator("#augment-steps")).to_contain_text("Variant 5, step by step")
+    for _ in range(2):
+        page.locator("#surprise").click()
+    page.locator("#defaults").click()
+    page.traffic.settle()
+    default = f"{AugmentConfig().rotation_degrees:g}"
+    expect(page.locator("#augment-rotation_degrees input[type=number]")).to_have_value(default)
+    assert "rotation_degrees" not in page.url
+
+
+def test_examples_of_the_detect_tab(chromium, demo_address):
+    page = open_page(chromium, demo_address)
+    traffic = Traffic(page)
+    traffic.settle()
+    for name in ("cat", "astronaut", "cat"):
+        page.locator(f"#detect-examples button[data-key={name}]").click()
+    traffic.settle()
+    expect(page.locator("#detect-result .verdict")).to_contain_text("cat", timeout=SLOW)
+    assert page.locator("#detect-result img.pixels").count() == 1
+    page.context.close()

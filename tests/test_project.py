@@ -1,0 +1,78 @@
+"""The files people and their tools expect beside the code say the same as the code."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import REPOSITORY
+from setuptools.config.pyprojecttoml import read_configuration
+
+
+def required(name: str) -> list[str]:
+    """The requirements of a file, without comments and included files."""
+    lines = (
+        re.sub(r"(^|\s)#.*", "", line) for line in (REPOSITORY / name).read_text().splitlines()
+    )
+    return [line.strip() for line in lines if line.strip() and not line.startswith("-r")]
+
+
+@pytest.fixture(scope="module")
+def pyproject() -> dict:
+    """pyproject.toml as a build sees it, with what is read from other files."""
+    return read_configuration(REPOSITORY / "pyproject.toml")
+
+
+def test_pyproject_asks_for_what_the_requirements_ask_for(pyproject):
+    assert pyproject["project"]["dependencies"] == required("requirements.txt")
+    assert pyproject["dependency-groups"]["dev"] == required("requirements-dev.txt")
+    assert (REPOSITORY / "requirements-dev.txt").read_text().startswith("-r requirements.txt\n")
+
+
+def test_extras_agree_with_what_the_tests_use(pyproject):
+    known = required("requirements.txt") + required("requirements-dev.txt")
+    for extra, wanted in pyproject["project"]["optional-dependencies"].items():
+        for requirement in wanted:
+            assert requirement.replace("[mcp]", "") in known, extra
+
+
+def test_every_package_is_named(pyproject):
+    packages = {path.parent.name for path in REPOSITORY.glob("*/__init__.py")}
+    assert set(pyproject["tool"]["setuptools"]["packages"]) == packages
+
+
+def test_ci_runs_what_the_readme_says(pyproject):
+    workflow = yaml.safe_load((REPOSITORY / ".github/workflows/test.yml").read_text())
+    job = workflow["jobs"]["test"]
+    assert "make test" in [step.get("run") for step in job["steps"]]
+    lowest = pyproject["project"]["requires-python"].removeprefix(">=")
+    assert lowest in job["strategy"]["matrix"]["python"]
+    assert workflow["permissions"] == {"contents": "read"}
+
+
+def test_the_citation_names_this_version_and_licence(pyproject):
+    citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text())
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+    assert str(citation["version"]) == pyproject["project"]["version"]
+    assert citation["license"] == pyproject["project"]["license"]
+
+
+@pytest.mark.parametrize(
+    "name", ["CONTRIBUTING.md", "SECURITY.md", "docs/hosting.md", "docs/api.md"]
+)
+def test_links_and_make_targets_exist(name):
+    text = (REPOSITORY / name).read_text()
+    makefile = (REPOSITORY / "Makefile").read_text()
+    for target in re.findall(r"^make (\w+)", text, re.MULTILINE):
+        assert f"\n{target}:" in makefile
+    for link in re.findall(r"\]\((?!https?://|#)([^)#]+)", text):
+        assert (REPOSITORY / name).parent.joinpath(link).exists(), link
+
+
+def test_no_committed_file_names_a_package_registry():
+    names = ["Dockerfile", "requirements.txt", "requirements-dev.txt", "pyproject.toml", "Makefile"]
+    files = [REPOSITORY / name for name in names]
+    for path in [*files, *REPOSITORY.glob(".github/**/*.yml"), *REPOSITORY.glob("docs/*.md")]:
+        assert not re.search(
+            r"pypi\.org|download\.pytorch|--index-url +http", Path(path).read_text()
+        )
