@@ -5,10 +5,13 @@ import socket
 import urllib.request
 from pathlib import Path
 
+import httpx
 import pytest
-from conftest import REPOSITORY, assert_clear_error, run_command, running_demo
+from conftest import REPOSITORY, assert_clear_error, free_port, run_command, running_demo
 
-from demo.app import AppConfig, make_backend
+import demo.page
+from demo import app
+from demo.app import AppConfig, launch, make_backend
 from model.checkpoint import DEFAULT_CHECKPOINT
 from model.errors import UserError
 
@@ -54,6 +57,24 @@ def test_a_port_in_use_is_said():
         taken.listen()
         port = str(taken.getsockname()[1])
         assert_clear_error(run_command("demo/app.py", "--port", port), port, "--port")
+
+
+def test_visitors_who_do_not_come_back_are_forgotten(monkeypatch, tmp_path):
+    """What Gradio keeps of a visitor, and answers nobody fetches, are bounded."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    monkeypatch.setattr(app, "MAX_SESSIONS", 5)
+    monkeypatch.setattr(demo.page, "MAX_UNFETCHED", 10)
+    config = AppConfig(port=free_port())
+    page = demo.page.build_page(make_backend(config))
+    try:
+        address = launch(page, config, block=False)
+        for _ in range(15):
+            body = {"data": ["cat"]}
+            httpx.post(f"{address}gradio_api/call/sample", json=body).raise_for_status()
+        assert len(page.app.state_holder.session_data) <= 5
+        assert len(page._queue.pending_messages_per_session) <= 10
+    finally:
+        page.close(verbose=False)
 
 
 def front_matter() -> dict[str, str]:
