@@ -29,6 +29,7 @@ from model.checkpoint_calibration import calibrate_checkpoint
 from model.data.dataset import DetectionDataset, train_loader
 from model.data.negatives import WithNegatives
 from model.data.voc import VocSplit, read_split
+from model.decoupled_loss import decoupled_cells_loss
 from model.detector import LargestObjectDetector
 from model.ema import WeightAverage
 from model.engine import TABLE_HEADER, Run, StopSignal, clip_gradients, load_state
@@ -56,14 +57,14 @@ class TrainConfig:
     augment_file: Annotated[str, tyro.conf.arg(aliases=["--augment"])] = ""
 
     # network
-    head: Literal["pyramid", "decoupled", "flatten"] = "pyramid"
+    head: Literal["decoupled", "pyramid", "flatten"] = "decoupled"
     backbone_weights: str = "imagenet"  # "imagenet", "none", or a safetensors path
     freeze: Literal["none", "stem", "all"] = "stem"  # part of the backbone that does not learn
 
     # loss: L1 + 25 x cross-entropy, plus
     cells_weight: float = 0.5  # of what the cells are asked for; 0 gives the tutorial's loss
     label_smoothing: float = 0.0
-    negatives: float = 0.1  # windows that show nothing known, for every photo of the split
+    negatives: float = 0.0  # windows that show nothing known, for every photo of the split
 
     # optimisation
     epochs: int = 14
@@ -184,9 +185,12 @@ def batch_loss(
     loss = answer.total
     figures = {"l1_px": answer.l1_px, "cross_entropy": answer.cross_entropy}
     if output.cells and config.cells_weight:
-        cells = cells_loss(output.cells, targets, images.shape[-1])
-        loss = loss + config.cells_weight * cells.total
-        figures |= {"cells": cells.total, "choice": cells.choice}
+        if config.head == "pyramid":
+            cells = cells_loss(output.cells, targets, images.shape[-1]).total
+        else:
+            cells = decoupled_cells_loss(output.cells, targets, images.shape[-1])
+        loss = loss + config.cells_weight * cells
+        figures["cells"] = cells
     right = (output.logits.argmax(1) == targets.labels[:, 0]).sum()
     n_objects = (targets.labels[:, 0] >= 0).sum().clamp(min=1)
     means = {"loss": loss, **figures, "accuracy": right / n_objects}
