@@ -122,7 +122,7 @@ def per_class(rows: Sequence[dict[str, Any]]) -> str:
     """One row a class, best joint accuracy first."""
     head = ("class", "photos", "class right", "L1 px", "mean IoU", "joint")
     body = "".join(
-        f"<tr><th scope='row'>{markup.chip(r['class_name'])}</th><td>{r['n_images']}</td>"
+        f"<tr><th scope='row'>{markup.chip(r['group'])}</th><td>{r['n_images']}</td>"
         f"<td>{r['class_accuracy']:.0%}</td><td>{r['l1_px_224']:.1f}</td>"
         f"<td>{r['mean_iou']:.2f}</td><td>{r['joint']:.0%}</td></tr>"
         for r in sorted(rows, key=lambda r: -r["joint"])

@@ -37,8 +37,9 @@ def test_extras_agree_with_what_the_tests_use(pyproject):
 
 
 def test_every_package_is_named(pyproject):
-    packages = {path.parent.name for path in REPOSITORY.glob("*/__init__.py")}
-    assert set(pyproject["tool"]["setuptools"]["packages"]) == packages
+    found = [path for top in ("demo", "model") for path in (REPOSITORY / top).rglob("__init__.py")]
+    names = {".".join(path.parent.relative_to(REPOSITORY).parts) for path in found}
+    assert set(pyproject["tool"]["setuptools"]["packages"]) == names
 
 
 def test_ci_runs_what_the_readme_says(pyproject):
