@@ -53,14 +53,6 @@ def test_named_fields_as_with_curl(demo_address):
         assert json.loads(lines[1].removeprefix("data: "))[0]["class_name"] == "cat"
 
 
-def test_the_page_shows_inside_another_page(demo_address, chromium):
-    source = re.search(r'src="(https://[^"]+\.hf\.space)"', block("html"))[1]
-    page = chromium.new_page()
-    page.set_content(block("html").replace(source, demo_address))
-    page.frame_locator("iframe").get_by_text("The largest object is").first.wait_for()
-    page.close()
-
-
 @pytest.mark.parametrize("endpoint", ["/detect", "/detect_many", "/augment", "/sample"])
 def test_every_field_in_the_table_exists(demo_address, endpoint):
     info = json.load(urllib.request.urlopen(f"{demo_address}gradio_api/info"))
