@@ -1,5 +1,6 @@
 """A tiny data set in the VOC layout, made here, and the real one where it is present."""
 
+import asyncio
 import os
 import resource
 import shutil
@@ -9,10 +10,12 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Two workers that both use two threads each wait for one another most of the time. PyTorch
@@ -292,6 +295,12 @@ CHROMIUM_FLAGS = [
     "--disable-background-networking", "--disable-component-update",
     "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
 ]  # fmt: skip
+
+
+def run_async(coroutine: Coroutine) -> Any:
+    """What a coroutine returns, run in a thread: Playwright keeps an event loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """demo/security.py: who may call the server, with how much, and what it tells browsers."""
 
-import asyncio
 import errno
 import http.client
 import json
@@ -136,7 +135,7 @@ async def answer_of(visitors: Visitors, **request) -> httpx.Response:
 
 def test_a_space_may_be_framed_by_the_hub_and_a_plain_server_may_not(monkeypatch):
     def policy() -> str:
-        return asyncio.run(answer_of(Visitors("0.0.0.0"))).headers["content-security-policy"]
+        return run_async(answer_of(Visitors("0.0.0.0"))).headers["content-security-policy"]
 
     assert "huggingface" not in policy()
     monkeypatch.setenv("SPACE_ID", "someone/detector")
@@ -145,7 +144,7 @@ def test_a_space_may_be_framed_by_the_hub_and_a_plain_server_may_not(monkeypatch
 
 def test_a_site_that_was_allowed_may_call_and_frame():
     visitors = Visitors("127.0.0.1", (ELSEWHERE,))
-    answer = asyncio.run(answer_of(visitors, headers={"Origin": ELSEWHERE}))
+    answer = run_async(answer_of(visitors, headers={"Origin": ELSEWHERE}))
     assert answer.text == "yes"
     assert ELSEWHERE in answer.headers["content-security-policy"]
     assert "elsewhere.example" in visitors.hosts
@@ -162,7 +161,7 @@ def test_a_site_that_was_allowed_may_call_and_frame():
     ],
 )
 def test_which_origins_are_this_page(visitors, headers, status):
-    answer = asyncio.run(answer_of(visitors, headers=headers))
+    answer = run_async(answer_of(visitors, headers=headers))
     assert answer.status_code == status
     assert "access-control-allow-origin" not in answer.headers
 
@@ -234,8 +233,8 @@ def test_nothing_stays_of_an_upload_whose_sender_hangs_up(http_, demo_folder):
 
 
 def test_a_full_disk_is_said():
-    answer = asyncio.run(_storage_answer(None, OSError(errno.ENOSPC, "No space left on device")))
+    answer = run_async(_storage_answer(None, OSError(errno.ENOSPC, "No space left on device")))
     assert answer.status_code == 507
     assert b"disk of this server is full" in answer.body
     with pytest.raises(OSError, match="other"):
-        asyncio.run(_storage_answer(None, OSError(errno.EBADF, "other")))
+        run_async(_storage_answer(None, OSError(errno.EBADF, "other")))

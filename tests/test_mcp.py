@@ -1,12 +1,11 @@
 """The public endpoints as tools of an MCP client: ``pip install -e '.[mcp]'``."""
 
 import ast
-import asyncio
 import base64
 from typing import Any
 
 import pytest
-from conftest import REPOSITORY, running_demo
+from conftest import REPOSITORY, run_async, running_demo
 
 mcp = pytest.importorskip("mcp", reason="MCP is not installed: pip install -e '.[mcp]'")
 CAT = base64.b64encode((REPOSITORY / "examples" / "cat.jpg").read_bytes()).decode()
@@ -30,7 +29,7 @@ async def ask(address: str, tool: str, arguments: dict[str, Any]) -> tuple[dict[
 def test_a_tool_finds_the_largest_object_of_a_photo_sent(tmp_path):
     photo = {"photo": f"data:image/jpeg;base64,{CAT}"}
     with running_demo(GRADIO_MCP_SERVER="True", VOC_ROOT=str(tmp_path)) as address:
-        tools, answer = asyncio.run(ask(address, "detect", photo))
+        tools, answer = run_async(ask(address, "detect", photo))
     assert answer["class_name"] == "cat"
     assert answer["image_size"] == [451, 300]
     assert {"detect", "augment", "sample", "detect_many"} <= set(tools)
