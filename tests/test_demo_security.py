@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 import pytest
+from conftest import run_async
 from starlette.responses import PlainTextResponse
 from test_demo_browser import wait_for
 
