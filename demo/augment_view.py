@@ -15,7 +15,7 @@ from PIL import Image
 from demo import markup
 from demo.backend import Backend, Photo, hold, in_words
 from demo.take_away import take_away
-from model.augment import IMAGENET_MEAN, IMAGENET_STD, AugmentConfig, Step, describe
+from model.augment import AugmentConfig, Step, describe
 from model.augment.export import to_code
 from model.augment.variants import (
     MAX_VARIANTS,
@@ -25,12 +25,13 @@ from model.augment.variants import (
     make_variants,
     pack_variants,
 )
+from model.checkpoint import CheckpointInfo
 from model.data.images import LoadedImage
 from model.errors import UserError
 from model.robustness import VariantPrediction
 
 BOX_SOURCES = {
-    "ground truth": "what VOC says",
+    "ground truth": "what is annotated",
     "detector": "the detector's answer",
     "my own": "click two opposite corners on the photo, or type the numbers",
 }
@@ -161,8 +162,8 @@ def show(backend: Backend, request: Request) -> dict[str, Any]:
             for text in advice(request.config, variants)
         ),
         "grid": variants_grid(variants, scene, picked),
-        "steps": steps_strip(variants[picked - 1], scene),
-        "code": to_code(request.config, info.image_size),
+        "steps": steps_strip(variants[picked - 1], scene, info),
+        "code": to_code(request.config, info.image_size, info.mean, info.std),
         "box": tuple(round(v, 1) for v in scene.bbox_xyxy),
         "from": scene.source,
     }
@@ -215,11 +216,11 @@ def health_line(variant: Variant) -> str:
     return " · ".join(parts)
 
 
-def steps_strip(variant: Variant, scene: Scene) -> str:
+def steps_strip(variant: Variant, scene: Scene, info: CheckpointInfo) -> str:
     """The pipeline of one variant, picture by picture."""
     tiles = []
     for step in variant.trace.steps:
-        picture, boxes = step_image(step), [target_box(step, scene)]
+        picture, boxes = step_image(step, info), [target_box(step, scene)]
         if step.name == "rotation" and step.params["angle"]:
             boxes = [
                 markup.DrawnBox(variant.health.hull_xyxy, "hull", "", "hull"),
@@ -244,11 +245,11 @@ def steps_strip(variant: Variant, scene: Scene) -> str:
     )
 
 
-def step_image(step: Step) -> Image.Image:
+def step_image(step: Step, info: CheckpointInfo) -> Image.Image:
     """The picture of a step; what the network gets is made visible by undoing the normalisation."""
     if isinstance(step.image, Image.Image):
         return step.image
-    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (info.mean, info.std))
     pixels = ((step.image * std + mean).clamp(0, 1) * 255).round().to(torch.uint8)
     return Image.fromarray(pixels.permute(1, 2, 0).numpy())
 
@@ -330,8 +331,9 @@ def take_json(backend: Backend, *settings: Any) -> str:
 
 def take_code(backend: Backend, checkpoint: str, *settings: Any) -> str:
     """The pipeline as a stand-alone script."""
-    size = backend.detector(checkpoint).info.image_size
-    return take_away("augment.py", to_code(_config(settings), size))
+    info = backend.detector(checkpoint).info
+    code = to_code(_config(settings), info.image_size, info.mean, info.std)
+    return take_away("augment.py", code)
 
 
 def take_zip(backend: Backend, *values: Any) -> str:

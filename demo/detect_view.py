@@ -80,7 +80,7 @@ def _result(
 def _legend(photo: Photo, why: str) -> str:
     parts = []
     if photo.largest:
-        parts.append("Dashed white: what VOC says.")
+        parts.append("Dashed white: the annotated box.")
     if why == "class":
         parts.append("Warm: what speaks for this class (Grad-CAM).")
     elif why in TARGETS:
@@ -123,8 +123,8 @@ def _facts(photo: Photo, timed: Timed, drawn_ms: float) -> str:
     if photo.largest:
         truth = photo.largest
         overlap = iou(d.bbox_xyxy, truth.bbox_xyxy)
-        rows.append(("VOC says", markup.chip(truth.class_name)))
-        rows.append(("overlap with VOC's box", f"IoU {overlap:.2f}"))
+        rows.append(("annotated as", markup.chip(truth.class_name)))
+        rows.append(("overlap with the annotated box", f"IoU {overlap:.2f}"))
     if photo.sample:
         rows.append(("sample", escape(photo.sample)))
     return markup.table(rows)

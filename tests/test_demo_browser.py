@@ -408,7 +408,7 @@ def test_browsing_the_data_set(page):
     wait_for(lambda: page.locator("#augment-source").is_visible(), "the Augment tab")
     page.get_by_role("tab", name="Dataset").click()
     page.locator("#send-detect").click()
-    expect(page.locator("#detect-result")).to_contain_text("overlap with VOC's box")
+    expect(page.locator("#detect-result")).to_contain_text("overlap with the annotated box")
 
 
 def test_training_tab(page):
