@@ -60,9 +60,9 @@ class Endpoints:
             checkpoint: name of a checkpoint; empty for the one the server started with.
 
         Returns:
-            class_name, score (0..1), bbox_xyxy (pixels of the upright photo), image_size (width,
-            height), probabilities of all classes, and milliseconds spent decoding and in the
-            network.
+            class_name, score (0..1), sure (whether the score passes the checkpoint's threshold),
+            bbox_xyxy (pixels of the upright photo), image_size (width, height), probabilities of
+            all classes, and milliseconds spent decoding and in the network.
         """
         timed = self.backend.detect(self.backend.photo(sample, photo), checkpoint)
         spent = {"decode": round(timed.decode_ms, 1), "network": round(timed.network_ms, 1)}
