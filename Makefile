@@ -25,11 +25,13 @@ predict: setup
 test: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/pyrefly check
 	$(BIN)/python -m pytest
 
 lint: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/pyrefly check
 
 clean:
 	rm -rf .venv outputs .pytest_cache .ruff_cache .hypothesis

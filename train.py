@@ -18,8 +18,8 @@ import torch
 import torch.nn.functional as F
 import tyro
 from accelerate import DataLoaderConfiguration
+from accelerate.data_loader import DataLoaderShard
 from accelerate.utils import set_seed
-from torch.utils.data import DataLoader
 
 from model import plots
 from model.assignment import Targets, pad_targets
@@ -123,7 +123,8 @@ def main(config: TrainConfig) -> None:
     # Network, optimiser, schedule.
     model = LargestObjectDetector(
         train_split.class_names, config.image_size, config.head, config.backbone_weights
-    ).to(accelerator.device, memory_format=torch.channels_last)
+    )
+    model = model.to(accelerator.device).to(memory_format=torch.channels_last)
     model.freeze(config.freeze)
     average = WeightAverage(model, config.ema_decay)
     optimizer = build_optimizer(model, config)
@@ -155,7 +156,7 @@ def main(config: TrainConfig) -> None:
     accelerator.end_training()
 
 
-def train_one_epoch(run: Run, config: TrainConfig, loader: DataLoader, epoch: int) -> None:
+def train_one_epoch(run: Run, config: TrainConfig, loader: DataLoaderShard, epoch: int) -> None:
     """One optimisation step for every batch."""
     run.model.train()
     for batch in run.batches(loader, epoch):

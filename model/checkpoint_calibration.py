@@ -9,8 +9,7 @@ from accelerate import Accelerator
 from model.calibration import cross_validated_scores, fit_calibration, reliability
 from model.checkpoint import load_checkpoint, save_checkpoint
 from model.data.dataset import DetectionDataset
-from model.data.negatives import NegativeWindows
-from model.predictions import LoaderOptions, predict_dataset
+from model.predictions import LoaderOptions, predict_dataset, predict_negatives
 
 
 def calibrate_checkpoint(
@@ -25,13 +24,10 @@ def calibrate_checkpoint(
         progress: show a bar.
     """
     model, info = load_checkpoint(path)
-    model = model.to(accelerator.device, memory_format=torch.channels_last)
+    model = model.to(accelerator.device).to(memory_format=torch.channels_last)
     options = LoaderOptions(progress=progress)
     predictions = predict_dataset(model, dataset, accelerator, options)
-    negatives = predictions.evidence[:0]
-    windows = NegativeWindows(dataset)
-    if len(windows):
-        negatives = predict_dataset(model, windows, accelerator, options).evidence
+    negatives = predict_negatives(model, dataset, accelerator, options)
     if not accelerator.is_main_process:
         return
     right = torch.from_numpy(predictions.scores().joint)

@@ -69,7 +69,9 @@ class LargestObjectDetector(
         Frozen batch-norm layers also keep their statistics: they stay in ``eval()`` mode.
         """
         b = self.backbone
-        parts = {"none": [], "stem": [b.conv1, b.bn1, b.layer1], "all": [b]}
+        parts: dict[str, list[nn.Module]] = {
+            "none": [], "stem": [b.conv1, b.bn1, b.layer1], "all": [b],
+        }  # fmt: skip
         self._frozen = parts[part]
         for module in self._frozen:
             module.requires_grad_(False)

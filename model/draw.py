@@ -73,8 +73,9 @@ def _draw_label(
     colour: tuple[int, int, int],
     label: str,
 ) -> None:
-    font = ImageFont.load_default(size=max(12, round(max(size) / 28)))
-    pad = font.size / 4
+    letters = max(12, round(max(size) / 28))
+    font = ImageFont.load_default(letters)
+    pad = letters / 4
     left, top, right, bottom = canvas.textbbox((0, 0), label, font=font)
     width, height = right - left + 2 * pad, bottom - top + 2 * pad
     x = max(0, min(corner[0], size[0] - width))

@@ -1,6 +1,7 @@
 """A moving average of the weights: what is evaluated and shipped."""
 
 import copy
+from typing import Generic, TypeVar
 
 import torch
 from torch import nn
@@ -9,7 +10,10 @@ STRIDE = 4
 EVERY_STEP_UNTIL = 100  # a multiple of STRIDE, so that none is left out
 
 
-class WeightAverage:
+Model = TypeVar("Model", bound=nn.Module)
+
+
+class WeightAverage(Generic[Model]):
     """Exponential moving average of a model's parameters and batch-norm statistics.
 
     The decay starts low and rises to ``decay`` (``min(decay, (1 + t) / (10 + t))``, as in
@@ -20,7 +24,7 @@ class WeightAverage:
     over all weights costs time, and the average hardly differs.
     """
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
+    def __init__(self, model: Model, decay: float) -> None:
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
         self.decay = decay
 

@@ -12,19 +12,19 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol, cast
 
 import pandas as pd
 import torch
 from accelerate import Accelerator
+from accelerate.data_loader import DataLoaderShard
 from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from model import plots
 from model.checkpoint import CheckpointInfo, library_versions, save_checkpoint
-from model.data.dataset import LargestObjectDataset
+from model.data.dataset import EpochDataset
 from model.detector import LargestObjectDetector
 from model.ema import WeightAverage
 from model.errors import UserError
@@ -41,6 +41,7 @@ PATH_SETTINGS = ("data", "out", "cache_dir", "backbone_weights", "augment_file")
 class RunConfig(Protocol):
     """The settings of ``train.TrainConfig`` that the engine reads; it stores all of them."""
 
+    __dataclass_fields__: ClassVar[dict[str, Any]]
     out: str
     seed: int
     epochs: int
@@ -117,13 +118,13 @@ class Run:
         history: one dict an epoch.
         sums: of the epoch that is under way.
         lost: bool, a row a photo: boxes lost before a stop in the epoch that is under way; see
-            :attr:`model.data.dataset.LargestObjectDataset.lost`.
+            :attr:`model.data.dataset.EpochDataset.lost`.
     """
 
     config: RunConfig
     accelerator: Accelerator
     model: torch.nn.Module
-    average: WeightAverage
+    average: WeightAverage[LargestObjectDetector]
     optimizer: torch.optim.Optimizer
     scheduler: torch.optim.lr_scheduler.LRScheduler
     stop: StopSignal
@@ -141,16 +142,18 @@ class Run:
     @property
     def bare_model(self) -> LargestObjectDetector:
         """The detector without what accelerate wraps around it."""
-        return self.accelerator.unwrap_model(self.model)
+        # accelerate only says that it is a module.
+        return cast(LargestObjectDetector, self.accelerator.unwrap_model(self.model))
 
-    def batches(self, loader: DataLoader, epoch: int) -> Iterator[Any]:
+    def batches(self, loader: DataLoaderShard, epoch: int) -> Iterator[Any]:
         """The batches of an epoch that are left; saves and leaves when asked to stop.
 
         Raises:
             KeyboardInterrupt: when asked to stop, once everything is saved.
         """
-        loader.set_epoch(epoch)  # accelerate's loader: reaches the sampler
-        loader.dataset.set_epoch(epoch)  # which accelerate forgets when there are several processes
+        dataset = cast(EpochDataset, loader.dataset)
+        loader.set_epoch(epoch)  # reaches the sampler
+        dataset.set_epoch(epoch)  # which accelerate forgets when there are several processes
         last_step = (epoch + 1) * len(loader)
         done = self.step - epoch * len(loader)  # not 0 only after a stop inside the epoch
         bar = tqdm(
@@ -169,7 +172,7 @@ class Run:
             # After the last batch the epoch is finished first: its row belongs into the history.
             if self.step < last_step and self.stop.requested():
                 bar.close()
-                self._save_and_leave(loader.dataset, epoch)
+                self._save_and_leave(dataset, epoch)
 
     def finish_step(self, n_images: int, figures: dict[str, float]) -> None:
         """Count a step that was taken; ``figures`` are sums over the photos of its batch."""
@@ -177,7 +180,7 @@ class Run:
         self.average.update(self.bare_model, self.step)
         self.sums.add(n_images, figures)
 
-    def epoch_row(self, dataset: LargestObjectDataset, epoch: int) -> dict[str, Any]:
+    def epoch_row(self, dataset: EpochDataset, epoch: int) -> dict[str, Any]:
         """The epoch's row of the history, over all processes; begins new sums."""
         total = self.sums.over_processes(self.accelerator)
         seconds = total.seconds / self.accelerator.num_processes
@@ -274,14 +277,14 @@ class Run:
                 frame.to_csv(temporary, index=False)
             plots.plot_history(frame, self.out / "curves.png")
 
-    def _save_and_leave(self, dataset: LargestObjectDataset, epoch: int) -> None:
+    def _save_and_leave(self, dataset: EpochDataset, epoch: int) -> None:
         self.lost = self._lost_so_far(dataset)
         self.save_checkpoint("last", {})
         self.save_state()
         self.accelerator.print(f"stopped in epoch {epoch + 1}; go on with --resume.")
         raise KeyboardInterrupt
 
-    def _lost_so_far(self, dataset: LargestObjectDataset) -> Tensor:
+    def _lost_so_far(self, dataset: EpochDataset) -> Tensor:
         """Boxes lost in this epoch, a row a photo, in all processes and before any stop."""
         flags = (dataset.lost | self.lost).float().to(self.accelerator.device)
         return (self.accelerator.reduce(flags, "sum") > 0).cpu()
@@ -359,15 +362,14 @@ def _torch_save(state: dict[str, Any], path: Path) -> None:
 
 def clip_gradients(model: torch.nn.Module, limit: float) -> None:
     """As ``clip_grad_norm_``, which rewrites all gradients even where none is too long."""
-    parameters = [p for p in model.parameters() if p.grad is not None]
-    norm = get_total_norm([p.grad for p in parameters])
+    norm = get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
     if norm > limit:
-        clip_grads_with_norm_(parameters, limit, norm)
+        clip_grads_with_norm_(model.parameters(), limit, norm)
 
 
 def all_settings(config: RunConfig) -> dict[str, Any]:
     """All settings as plain values."""
-    return json.loads(json.dumps(dataclasses.asdict(config)))  # type: ignore[call-overload]
+    return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
 def shared_settings(config: RunConfig) -> dict[str, Any]:

@@ -16,12 +16,11 @@ import tyro
 from model.calibration import Calibration
 from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, load_checkpoint
 from model.data.dataset import DetectionDataset, LargestObjectDataset
-from model.data.negatives import NegativeWindows
 from model.data.voc import list_splits, read_split
 from model.errors import run_cli
 from model.files import atomic_write
 from model.precision import build_accelerator
-from model.predictions import LoaderOptions, Predictions, predict_dataset
+from model.predictions import LoaderOptions, Predictions, predict_dataset, predict_negatives
 from model.report import (
     accuracy_report,
     baseline_report,
@@ -58,13 +57,12 @@ def main(config: EvaluateConfig) -> None:
     model, info = load_checkpoint(config.checkpoint)
     dataset = split_dataset(config, info)
     accelerator = build_accelerator(config.precision)
-    model = model.to(accelerator.device, memory_format=torch.channels_last)
+    model = model.to(accelerator.device).to(memory_format=torch.channels_last)
     options = LoaderOptions(config.batch_size, config.num_workers, config.flip, config.progress)
     predictions = predict_dataset(model, dataset, accelerator, options)
     negatives = predictions.evidence[:0]
-    windows = NegativeWindows(dataset) if config.negatives and info.calibration else []
-    if len(windows):
-        negatives = predict_dataset(model, windows, accelerator, options).evidence
+    if config.negatives and info.calibration:
+        negatives = predict_negatives(model, dataset, accelerator, options)
     if not accelerator.is_main_process:
         return
     report = {

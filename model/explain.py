@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from model.data.images import LoadedImage
+from model.errors import UserError
 from model.inference import Detector
+from model.onnx_network import OnnxNetwork
 
 TARGETS = ("class", "box")
 
@@ -20,8 +22,13 @@ def explain(detector: Detector, photo: LoadedImage) -> dict[str, np.ndarray]:
 
     The gradients stop at ``layer4``, so this costs little more than one prediction. Heads without
     cells have no map of the box.
+
+    Raises:
+        UserError: for the network of an ONNX file.
     """
     model = detector.model
+    if isinstance(model, OnnxNetwork):
+        raise UserError("an ONNX file has no gradients: use the .safetensors checkpoint for this.")
     images = detector.preprocess(photo.image).unsqueeze(0).to(detector.device)
     with torch.no_grad():
         features = model.backbone(images.contiguous(memory_format=torch.channels_last))

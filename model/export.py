@@ -78,7 +78,9 @@ def export_onnx(model: LargestObjectDetector, info: CheckpointInfo, out: Path) -
             input_names=[INPUT], output_names=list(OUTPUTS),
             dynamic_shapes=({0: torch.export.Dim("batch")},),
         )  # fmt: skip
-    if isinstance(program.model.graph.inputs[0].shape[0], int):
+    assert program is not None  # only the old exporter returns nothing
+    shape = program.model.graph.inputs[0].shape
+    if shape is None or isinstance(shape[0], int):
         raise RuntimeError("something in the network makes the number of images a constant")
     description = {"format": FORMAT, "info": json.dumps(asdict(info))}
     program.model.metadata_props.update(description)

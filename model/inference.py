@@ -8,6 +8,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,6 +22,9 @@ from model.detector import LargestObjectDetector
 from model.draw import class_colour, draw_box
 from model.precision import autocast, best_device, has_native_bf16
 from model.predictions import BatchPrediction, per_image, predict_batch
+
+if TYPE_CHECKING:
+    from model.onnx_network import OnnxNetwork
 
 DRAWN_SIDE = 1280
 UNCALIBRATED_THRESHOLD = 0.5  # of the class probability
@@ -75,7 +79,7 @@ class Detector:
 
     def __init__(
         self,
-        model: LargestObjectDetector,
+        model: "LargestObjectDetector | OnnxNetwork",
         info: CheckpointInfo | None = None,
         device: torch.device | str | None = None,
     ) -> None:
@@ -84,7 +88,7 @@ class Detector:
         self.info = info
         self.class_names = info.class_names
         self.threshold = info.calibration.threshold if info.calibration else UNCALIBRATED_THRESHOLD
-        self.model = model.to(self.device, memory_format=torch.channels_last).eval()
+        self.model = model.to(self.device).to(memory_format=torch.channels_last).eval()
         self.bf16 = has_native_bf16(self.device)
         self._pipeline = Pipeline(AugmentConfig.none(), info.image_size, info.mean, info.std)
 

@@ -27,7 +27,8 @@ def start_missing_processes() -> None:
     several = "ACCELERATE_MIXED_PRECISION" in os.environ and "MASTER_PORT" in os.environ
     if not several or "RANK" in os.environ or torch.accelerator.is_available():
         return
-    number = _asked_for(psutil.Process().parent().cmdline())
+    launcher = psutil.Process().parent()
+    number = _asked_for(launcher.cmdline() if launcher else [])
     if number is None:
         raise UserError(
             "accelerate started one process of several, and how many cannot be told."

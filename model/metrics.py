@@ -94,10 +94,11 @@ def bootstrap_intervals(
             scores.l1_px[pick], scores.iou[pick],
         )  # fmt: skip
         draws.append(summarize(resampled))
-    return {
-        key: tuple(float(q) for q in np.percentile([d[key] for d in draws], [2.5, 97.5]))
-        for key in draws[0]
-    }
+    intervals = {}
+    for key in draws[0]:
+        low, high = np.percentile([draw[key] for draw in draws], [2.5, 97.5])
+        intervals[key] = (float(low), float(high))
+    return intervals
 
 
 def group_scores(scores: PerImage, groups: dict[str, np.ndarray]) -> list[dict[str, Any]]:

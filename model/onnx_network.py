@@ -20,20 +20,14 @@ class OnnxNetwork(nn.Module):
 
     Args:
         session: an ``onnxruntime.InferenceSession`` with the input and outputs named above.
+        info: what travels beside the network in its file.
     """
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: Any, info: CheckpointInfo) -> None:
         super().__init__()
         self.session = session
-
-    @property
-    def backbone(self) -> nn.Module:
-        """There is none.
-
-        Raises:
-            UserError: always; heat maps of a class are gradients of the backbone.
-        """
-        raise UserError("an ONNX file has no gradients: use the .safetensors checkpoint for this.")
+        self.class_names, self.image_size = info.class_names, info.image_size
+        self.head_name = info.head
 
     def forward(self, images: Tensor) -> BatchPrediction:
         """``(N, 3, S, S)`` float32, normalised -> the prediction, float32."""
@@ -69,7 +63,7 @@ def load_onnx(path: Path) -> tuple[OnnxNetwork, CheckpointInfo]:
         ) from None
     info = info_from_metadata(path, session.get_modelmeta().custom_metadata_map)
     _check_shapes(path, session, info)
-    return OnnxNetwork(session), info
+    return OnnxNetwork(session, info), info
 
 
 def _check_shapes(path: Path, session: Any, info: CheckpointInfo) -> None:

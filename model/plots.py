@@ -66,14 +66,14 @@ def picture_sheet(
     sheet = Image.new("RGB", (columns * tile, rows * tile), "white")
     for i, entry in enumerate(entries):
         scale = (tile - 8) / max(entry.image.size)
-        size = tuple(max(1, round(side * scale)) for side in entry.image.size)
-        picture = entry.image.resize(size, Image.Resampling.BILINEAR)
+        width, height = (max(1, round(side * scale)) for side in entry.image.size)
+        picture = entry.image.resize((width, height), Image.Resampling.BILINEAR)
         picture = draw_box(picture, [scale * v for v in entry.true_xyxy], TRUTH_COLOUR)
         label = f"{entry.class_name} {entry.score:.0%}"
         box = [scale * v for v in entry.bbox_xyxy]
         picture = draw_box(picture, box, class_colour(entry.class_name), label)
-        left = (i % columns) * tile + (tile - size[0]) // 2
-        sheet.paste(picture, (left, (i // columns) * tile + (tile - size[1]) // 2))
+        left = (i % columns) * tile + (tile - width) // 2
+        sheet.paste(picture, (left, (i // columns) * tile + (tile - height) // 2))
     with atomic_write(path) as temporary:
         sheet.save(temporary)
 

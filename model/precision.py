@@ -10,9 +10,8 @@ if TYPE_CHECKING:  # predicting must not pay for importing it
 
 def best_device() -> torch.device:
     """The accelerator PyTorch sees, or the CPU."""
-    if torch.accelerator.is_available():
-        return torch.device(torch.accelerator.current_accelerator().type)
-    return torch.device("cpu")
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    return torch.device(accelerator.type if accelerator else "cpu")
 
 
 def has_native_bf16(device: torch.device | str) -> bool:

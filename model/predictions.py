@@ -10,8 +10,9 @@ from tqdm import tqdm
 
 from model.assignment import pad_targets
 from model.boxes import paired_iou
-from model.calibration import evidence
-from model.data.dataset import eval_loader
+from model.calibration import EVIDENCE, evidence
+from model.data.dataset import LargestObjectDataset, eval_loader
+from model.data.negatives import NegativeWindows
 from model.detector import LargestObjectDetector
 from model.grouping import AGREES
 from model.metrics import PerImage, per_image_scores
@@ -97,10 +98,13 @@ def predict_batch(model: nn.Module, images: Tensor, flip: bool = False) -> Batch
 
 def per_image(batch: BatchPrediction) -> list[BatchPrediction]:
     """One prediction an image, float32 on the CPU, without the first dimension."""
-    columns = [None if t is None else t.float().cpu() for t in batch]
+    probabilities, boxes, evidences = (t.float().cpu() for t in batch[:3])
+    attention = None if batch.attention is None else batch.attention.float().cpu()
     return [
-        BatchPrediction(*(None if c is None else c[i] for c in columns))
-        for i in range(len(batch.probabilities))
+        BatchPrediction(
+            probabilities[i], boxes[i], evidences[i], None if attention is None else attention[i]
+        )
+        for i in range(len(probabilities))
     ]
 
 
@@ -141,3 +145,16 @@ def predict_dataset(
         parts.append([t.cpu() for t in accelerator.gather_for_metrics(rows)])
     columns = [torch.cat(column) for column in zip(*parts, strict=True)]
     return Predictions(*columns, image_size=model.image_size)
+
+
+def predict_negatives(
+    model: LargestObjectDetector,
+    dataset: LargestObjectDataset,
+    accelerator: "Accelerator",
+    options: LoaderOptions = LoaderOptions(),
+) -> Tensor:
+    """``(M, F)`` evidence of the windows of ``dataset`` that show no object; see there."""
+    windows = NegativeWindows(dataset)
+    if not len(windows):
+        return torch.empty(0, len(EVIDENCE))
+    return predict_dataset(model, windows, accelerator, options).evidence

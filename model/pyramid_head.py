@@ -63,9 +63,8 @@ class PyramidHead(nn.Module):
         self.class_branch = nn.Sequential(SharedBlock(width), SharedBlock(width))
         self.box_branch = nn.Sequential(SharedBlock(width), SharedBlock(width))
         self.dropout = nn.Dropout2d(dropout)
-        self.predict_class = small_start(nn.Conv2d(width, num_classes, 1))
+        self.predict_class = small_start(nn.Conv2d(width, num_classes, 1), PRIOR)
         self.predict_box = small_start(nn.Conv2d(width, 9, 1))  # 4 distances, 1 choice, 4 sides
-        nn.init.constant_(self.predict_class.bias, math.log(PRIOR / (1 - PRIOR)))
         self.level_scale = nn.Parameter(torch.ones(len(STRIDES)))
         self.choice_scale = nn.Parameter(torch.tensor(4.0))
         self.score_weight = nn.Parameter(torch.tensor(1.0))
@@ -148,8 +147,9 @@ def cell_centers(
     return torch.stack([grid_x.flatten(), grid_y.flatten()], dim=1)
 
 
-def small_start(layer: nn.Conv2d) -> nn.Conv2d:
-    """A last layer that begins by saying next to nothing."""
+def small_start(layer: nn.Conv2d, prior: float = 0.5) -> nn.Conv2d:
+    """A last layer whose outputs all begin near the log-odds of ``prior``, whatever it sees."""
+    assert layer.bias is not None
     nn.init.normal_(layer.weight, std=0.01)
-    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    nn.init.constant_(layer.bias, math.log(prior / (1 - prior)))
     return layer

@@ -33,7 +33,7 @@ def predict_variants(detector: Detector, variants: Sequence[Variant]) -> list[Va
     if not variants:
         return []
     steps = [variant.step("network") for variant in variants]
-    images = torch.stack([step.image for step in steps]).to(detector.device)
+    images = torch.stack([step.tensor for step in steps]).to(detector.device)
     images = images.contiguous(memory_format=torch.channels_last)
     with detector.autocast():
         predicted = per_image(predict_batch(detector.model, images))

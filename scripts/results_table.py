@@ -13,7 +13,7 @@ import tyro
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from model.evaluate import MEASURES
+from model.metrics import MEASURES
 
 
 def cell(key: str, values: list[float]) -> str:

@@ -94,6 +94,18 @@ class Step:
     visible: float
     looseness: float
 
+    @property
+    def photo(self) -> Image.Image:
+        """:attr:`image` of any step but ``network``."""
+        assert isinstance(self.image, Image.Image)
+        return self.image
+
+    @property
+    def tensor(self) -> Tensor:
+        """:attr:`image` of ``network``."""
+        assert isinstance(self.image, Tensor)
+        return self.image
+
 
 @dataclass(frozen=True)
 class Trace:
@@ -332,7 +344,7 @@ def describe(step: Step) -> str:
         drawn = {n: params[f"{n}_factor"] for n in names if params[f"{n}_factor"] is not None}
         return "jitter " + (", ".join(f"{n} {v:.2f}" for n, v in drawn.items()) or "off")
     if step.name == "resize":
-        return f"resize to {step.image.width} x {step.image.height}"
+        return f"resize to {step.photo.width} x {step.photo.height}"
     return step.name
 
 

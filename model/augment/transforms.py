@@ -35,7 +35,7 @@ class RandomRotation(v2.RandomRotation):
     """torchvision's for pixels; boxes by our rule and unclipped, so that the loss can be seen."""
 
     def __init__(self, degrees: float, box_rule: str) -> None:
-        super().__init__(degrees, interpolation="bilinear", fill=list(MEAN_COLOUR))
+        super().__init__((-degrees, degrees), interpolation="bilinear", fill=list(MEAN_COLOUR))
         self.box_rule = box_rule
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
@@ -85,4 +85,5 @@ def _canvas_size(flat_inputs: list[Any]) -> tuple[int, int]:
     for item in flat_inputs:
         if isinstance(item, tv_tensors.BoundingBoxes):
             return item.canvas_size
-    return tuple(v2.functional.get_size(flat_inputs[0]))  # type: ignore[return-value]
+    height, width = v2.functional.get_size(flat_inputs[0])
+    return height, width

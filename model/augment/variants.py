@@ -154,7 +154,7 @@ def box_health(trace: Trace, rule: str) -> BoxHealth:
     """What became of the target's box in ``trace``, whose boxes follow ``rule``."""
     before = trace.steps[1]  # after the flip, before the rotation
     rotation = trace.steps[2]
-    canvas = (before.image.height, before.image.width)
+    canvas = (before.photo.height, before.photo.width)
     box = before.bbox_xyxy.unsqueeze(0)
     turned = {
         name: rotate_boxes(box, rotation.params["angle"], canvas, name)
@@ -255,11 +255,11 @@ def pack_variants(
             step, health = variant.step("resize"), variant.health
             name = f"variant_{variant.number:02d}.png"
             picture = io.BytesIO()
-            step.image.save(picture, "PNG", compress_level=3)
+            step.photo.save(picture, "PNG", compress_level=3)
             archive.writestr(name, picture.getvalue())
             corners = [round(v, 2) for v in step.bbox_xyxy.tolist()]
             rows.append([
-                name, variant.number, variant.seed, class_name, *corners, *step.image.size,
+                name, variant.number, variant.seed, class_name, *corners, *step.photo.size,
                 round(health.visible, 4), round(health.looseness, 4), health.redraws,
                 int(health.gave_up),
             ])  # fmt: skip

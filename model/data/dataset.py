@@ -2,7 +2,8 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sized
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +21,20 @@ from model.errors import UserError
 SEEN_AS_OBJECT = 0.3  # other objects cut below this share are no longer there to find
 
 
-class LargestObjectDataset(Dataset):
+class EpochDataset(Dataset[tuple[Tensor, Any]], Sized, ABC):
+    """A data set to train on: what is drawn for its photos changes from epoch to epoch."""
+
+    @property
+    @abstractmethod
+    def lost(self) -> Tensor:
+        """bool ``(photos, 2)``: this epoch's photos whose box was drawn again, or given up."""
+
+    @abstractmethod
+    def set_epoch(self, epoch: int) -> None:
+        """Draw anew, and count lost boxes anew: call it before every epoch."""
+
+
+class LargestObjectDataset(EpochDataset):
     """``dataset[i] -> (image, (bbox_xyxy, class_id))``, as the tutorial has it.
 
     image float32 ``(3, S, S)`` normalised; bbox_xyxy float32 ``(4,)`` in pixels of the S canvas;
@@ -65,13 +79,13 @@ class LargestObjectDataset(Dataset):
         return int(self._epoch)
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw anew, and count lost boxes anew: call it before every epoch."""
+        """See :meth:`EpochDataset.set_epoch`."""
         self._epoch.fill_(epoch)
         self._lost.zero_()
 
     @property
     def lost(self) -> Tensor:
-        """bool ``(photos, 2)``: this epoch's photos whose box was drawn again, or given up."""
+        """See :attr:`EpochDataset.lost`."""
         return self._lost
 
     def lost_boxes(self) -> tuple[int, int]:
@@ -180,7 +194,7 @@ def collate(items: list[tuple[Tensor, Any]]) -> tuple[Tensor, Any]:
 
 
 def train_loader(
-    dataset: LargestObjectDataset, batch_size: int, seed: int = 0, num_workers: int = 0
+    dataset: EpochDataset, batch_size: int, seed: int = 0, num_workers: int = 0
 ) -> DataLoader:
     """Shuffled mini-batches; the ragged last one is dropped (another one every epoch)."""
     if len(dataset) < batch_size:
@@ -209,8 +223,6 @@ def _leave_the_process_group(_worker_id: int) -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def eval_loader(
-    dataset: LargestObjectDataset, batch_size: int = 64, num_workers: int = 0
-) -> DataLoader:
+def eval_loader(dataset: Dataset, batch_size: int = 64, num_workers: int = 0) -> DataLoader:
     """All images in order, once."""
     return DataLoader(dataset, batch_size=batch_size, collate_fn=collate, num_workers=num_workers)

@@ -18,7 +18,7 @@ from model.data.image_formats import HEIC, names_in_words, readable_formats
 from model.errors import UserError
 
 # Text of a PNG is decompressed when the file is opened; Pillow's own limit is 64 MiB.
-PngImagePlugin.MAX_TEXT_MEMORY = 4 * 2**20
+PngImagePlugin.MAX_TEXT_MEMORY = 4 * 2**20  # type: ignore[bad-assignment]  # Pillow's own number
 MAX_TAG_BYTES = 8 * 2**20  # of one TIFF or EXIF directory
 _LONGEST_NAME = 4096  # of a path on any system
 

@@ -1,7 +1,7 @@
 """Decoded pixels of any mode -> upright RGB, smaller on the way, without full-size copies."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from PIL import Image
@@ -134,5 +134,6 @@ def _white_level(image: Image.Image) -> float:
         brightest = max(float(np.nanmax(np.asarray(tile), initial=0.0)) for tile in tiles)
         return 1.0 if brightest <= 1.0 else 255.0
     if image.mode == "I":
-        return 255.0 if image.getextrema()[1] <= 255 else 65535.0
+        _, brightest = cast(tuple[float, float], image.getextrema())  # a pair for one channel
+        return 255.0 if brightest <= 255 else 65535.0
     return 65535.0

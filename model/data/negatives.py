@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from model.boxes import BoxXyxy
-from model.data.dataset import DetectionDataset, LargestObjectDataset
+from model.data.dataset import DetectionDataset, EpochDataset, LargestObjectDataset
 from model.data.voc import objects_of
 
 MIN_SHARE = 0.3  # of the photo: smaller windows show little but blur
@@ -57,12 +57,12 @@ class NegativeWindows(Dataset):
 
     def __init__(self, photos: LargestObjectDataset) -> None:
         self.photos = photos
-        found = [
-            (index, largest_empty_window([o.bbox_xyxy for o in objects_of(row)], *size))
-            for index, row in enumerate(photos.frame.itertuples())
-            if (size := (row.width, row.height))
-        ]
-        self.windows = [(index, window) for index, window in found if window]
+        self.windows: list[tuple[int, BoxXyxy]] = []
+        for index, row in enumerate(photos.frame.itertuples()):
+            boxes = [o.bbox_xyxy for o in objects_of(row)]
+            known = photos.objects[index]
+            if window := largest_empty_window(boxes, known.width, known.height):
+                self.windows.append((index, window))
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -72,14 +72,15 @@ class NegativeWindows(Dataset):
         image, _, _ = self.photos.photo(photo_index)
         known = self.photos.objects[photo_index]
         scale = (image.width / known.width, image.height / known.height) * 2
-        cut = image.crop(tuple(round(side * s) for side, s in zip(window, scale, strict=True)))
+        x1, y1, x2, y2 = (round(side * s) for side, s in zip(window, scale, strict=True))
+        cut = image.crop((x1, y1, x2, y2))
         everything = torch.tensor([[0.0, 0.0, cut.width, cut.height]])
         sample = self.photos.pipeline(cut, everything, self.photos.photo_seed(photo_index))
         nothing = {"boxes": torch.empty(0, 4), "labels": torch.empty(0, dtype=torch.int64)}
         return sample.image, nothing
 
 
-class WithNegatives(Dataset):
+class WithNegatives(EpochDataset):
     """The photos of an epoch, and with them some windows without any object.
 
     Args:
@@ -94,11 +95,11 @@ class WithNegatives(Dataset):
 
     @property
     def lost(self) -> Tensor:
-        """See :attr:`model.data.dataset.LargestObjectDataset.lost`."""
+        """See :attr:`model.data.dataset.EpochDataset.lost`."""
         return self.photos.lost
 
     def set_epoch(self, epoch: int) -> None:
-        """See :meth:`model.data.dataset.LargestObjectDataset.set_epoch`."""
+        """See :meth:`model.data.dataset.EpochDataset.set_epoch`."""
         self.photos.set_epoch(epoch)
 
     def __len__(self) -> int:
