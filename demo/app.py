@@ -20,6 +20,9 @@ from demo.lifecycle import prepare, run  # noqa: E402
 
 # Before Gradio is imported: it looks at these once.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+# After each answer Gradio sums up the last 10,000 for its page /monitoring, which is shut here.
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
+os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(10**12))
 if __name__ == "__main__":
     prepare()
 
