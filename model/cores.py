@@ -1,8 +1,8 @@
 """Passes of the network that run at the same time share the processor's cores.
 
-Alone, a pass is fastest on all cores. Two passes with a thread a core each are slower than one after
-the other: every layer ends with threads waiting for one another, and waiting takes processor time.
-With fewer threads each they do not meet at all, and together they are faster than passes on all
+Alone, a pass is fastest on all cores. Two passes with a thread on every core each are slower than
+one after the other: each layer ends with threads that wait for one another, and waiting takes
+processor time. With fewer threads each they hardly meet, and together are faster than passes on all
 cores in turn, since no layer splits perfectly.
 """
 
