@@ -16,6 +16,7 @@ from model import explain as explaining
 from model.augment import working_side
 from model.augment.variants import Variant
 from model.checkpoint import CHECKPOINT_FOLDER, DEFAULT_CHECKPOINT
+from model.cores import shared_cores
 from model.data.images import LoadedImage, load_fitted
 from model.data.samples import NamedPhoto, PhotoLibrary
 from model.data.voc import VocObject, list_splits
@@ -166,7 +167,9 @@ def detector_of(checkpoint: Path, device: str | None = OWN_DEVICE) -> Detector:
 
 def predict_loaded(checkpoint: Path, photos: Sequence[LoadedImage]) -> list[Detection]:
     """See :meth:`Detector.predict_loaded`; for single photos."""
-    return detector_of(checkpoint).predict_loaded(photos)
+    detector = detector_of(checkpoint)
+    with shared_cores(detector.device):
+        return detector.predict_loaded(photos)
 
 
 # Batches get the checkpoint's path and not the detector, because on ZeroGPU they run in a process
@@ -179,8 +182,11 @@ def predict_many(
 ) -> list[Detection]:
     """See :meth:`Detector.predict_loaded`."""
     detector = detector_of(checkpoint, device)
-    parts = [photos[i : i + BATCH_SIZE] for i in range(0, len(photos), BATCH_SIZE)]
-    return [detection for part in parts for detection in detector.predict_loaded(part)]
+    found: list[Detection] = []
+    for start in range(0, len(photos), BATCH_SIZE):
+        with shared_cores(detector.device):  # single photos of others get their turn in between
+            found += detector.predict_loaded(photos[start : start + BATCH_SIZE])
+    return found
 
 
 @for_batches
@@ -188,12 +194,16 @@ def hold(
     device: str | None, checkpoint: Path, variants: Sequence[Variant]
 ) -> list[VariantPrediction]:
     """See :func:`model.robustness.predict_variants`."""
-    return predict_variants(detector_of(checkpoint, device), variants)
+    detector = detector_of(checkpoint, device)
+    with shared_cores(detector.device):
+        return predict_variants(detector, variants)
 
 
 def explain(checkpoint: Path, photo: LoadedImage) -> dict[str, np.ndarray]:
     """See :func:`model.explain.explain`."""
-    return explaining.explain(detector_of(checkpoint), photo)
+    detector = detector_of(checkpoint)
+    with shared_cores(detector.device):
+        return explaining.explain(detector, photo)
 
 
 def in_words(error: Exception) -> str:

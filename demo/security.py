@@ -22,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from demo.sessions import LightSessions
 from demo.uploads import parse_carefully
 from model.errors import UserError
 
@@ -113,6 +114,7 @@ class GuardedApp(App):
     def __init__(self, visitors: Visitors) -> None:
         super().__init__(default_response_class=ORJSONResponse)
         parse_carefully()
+        self.state_holder = LightSessions()
         self.visitors = visitors
         self.add_exception_handler(OSError, _storage_answer)
         for kind in (RequestValidationError, FnIndexInferError, TypeError, KeyError, ValueError):

@@ -1,0 +1,53 @@
+"""Passes of the network that run at the same time share the processor's cores.
+
+Alone, a pass is fastest on all cores. Two passes with a thread on every core each are slower than
+one after the other: each layer ends with threads that wait for one another, and waiting takes
+processor time. With fewer threads each they hardly meet, and together are faster than passes on all
+cores in turn, since no layer splits perfectly.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+import torch
+
+
+class Cores:
+    """Deals out threads to the passes that run; no more of them at once than there are cores.
+
+    Args:
+        count: cores of this process.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._running = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def share(self) -> Iterator[int]:
+        """Wait for a core; inside, PyTorch computes with the threads that are given.
+
+        A pass that has begun keeps its threads when others join.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._running < self.count)
+            self._running += 1
+            threads = max(1, self.count // self._running)
+        try:
+            torch.set_num_threads(threads)  # of the calling thread, and of threads yet to come
+            yield threads
+        finally:
+            torch.set_num_threads(self.count)
+            with self._changed:
+                self._running -= 1
+                self._changed.notify()
+
+
+CORES = Cores(torch.get_num_threads())
+
+
+def shared_cores(device: torch.device) -> AbstractContextManager:
+    """For passes on this device: :meth:`Cores.share` of this process, nothing for a GPU."""
+    return CORES.share() if device.type == "cpu" else nullcontext()
