@@ -8,10 +8,12 @@ from typing import Any
 
 import gradio as gr
 
-from demo.augment_view import Request, scene_of, variants_of
-from demo.backend import Backend, hold
-from demo.detect_view import as_plain, detect_files
+from demo.backend import Backend, robustness
+from demo.box_editor import EditedBox
+from demo.photos import PhotoChoice
 from demo.uploads import photo_input, photos_input
+from demo.views.augment import AugmentState, scene_of, variants_of
+from demo.views.detect import as_plain, detect_files
 from model.augment import AugmentConfig
 from model.augment.variants import advice
 from model.augment.variants import as_plain as variant_as_plain
@@ -95,24 +97,28 @@ class Endpoints:
 
         Returns:
             bbox_xyxy and its source; settings; advice; and the variants, each with its steps: name,
-            drawn params, image_size, bbox_xyxy in pixels of that step, visible, looseness.
+            drawn params, image_size, bbox_xyxy in pixels of that step, visible, hull_ellipse_iou
+            (how well two estimates of the turned box agree, 1 without rotation).
         """
         if settings is not None and not isinstance(settings, dict):
             raise UserError('settings must be a JSON object, like {"hue": 0.1}.')
         config = AugmentConfig.from_dict(settings or {})
-        x1, y1, x2, y2 = _four(bbox_xyxy) if bbox_xyxy is not None else (None,) * 4
-        request = Request(
-            sample, photo, "ground truth" if bbox_xyxy is None else "my own", x1, y1, x2, y2,
-            seed, count, "1", checkpoint, tuple(vars(config).values()),
+        given = (
+            [EditedBox(bbox_xyxy=_four(bbox_xyxy), class_name="")] if bbox_xyxy is not None else []
+        )
+        state = AugmentState(
+            photo=PhotoChoice(sample, photo), checkpoint=checkpoint, seed=seed, count=count,
+            **vars(config),
         )  # fmt: skip
-        scene = scene_of(self.backend, request)
-        variants = variants_of(self.backend, request, scene)
+        scene = scene_of(self.backend, state, given)
+        variants = variants_of(self.backend, state, scene)
         plain = [variant_as_plain(variant) for variant in variants]
         if ask_detector:
-            for row, held in zip(plain, _ask(self.backend, checkpoint, variants), strict=True):
-                row["detector"] = held
+            for row, answer in zip(plain, _ask(self.backend, checkpoint, variants), strict=True):
+                row["detector"] = answer
         return {
-            "bbox_xyxy": [round(v, 2) for v in scene.bbox_xyxy], "box_from": scene.source,
+            "bbox_xyxy": [round(v, 2) for v in scene.boxes[0]["bbox_xyxy"]],
+            "box_from": scene.source,
             "class_name": scene.class_name, "settings": vars(config),
             "advice": advice(config, variants), "variants": plain,
         }  # fmt: skip
@@ -162,8 +168,8 @@ def _four(values: Any) -> list[float]:
 def _ask(backend: Backend, checkpoint: str, variants: list) -> list[dict[str, Any]]:
     return [
         {
-            "class_name": held.class_name, "score": round(held.score, 4),
-            "bbox_xyxy": [round(v, 2) for v in held.bbox_xyxy], "iou": round(held.iou, 4),
+            "class_name": answer.class_name, "score": round(answer.score, 4),
+            "bbox_xyxy": [round(v, 2) for v in answer.bbox_xyxy], "iou": round(answer.iou, 4),
         }
-        for held in hold(backend.checkpoint_file(checkpoint), variants)
+        for answer in robustness(backend.checkpoint_file(checkpoint), variants)
     ]  # fmt: skip

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from demo import markup
 from demo.gpu import OWN_DEVICE, for_batches
 from model import explain as explaining
 from model.augment import working_side
@@ -75,9 +74,6 @@ class Backend:
     folder: Path = CHECKPOINT_FOLDER
     extra: Path | None = None
 
-    def __post_init__(self) -> None:
-        self.thumbnail = lru_cache(maxsize=512)(self._thumbnail)
-
     def checkpoints(self) -> dict[str, Path]:
         """Name -> file; names are all a visitor can choose."""
         found = {path.stem: path for path in sorted(self.folder.glob("*.safetensors"))}
@@ -127,7 +123,9 @@ class Backend:
             named: NamedPhoto = self.library.get(sample)
             return Photo(named.path, sample, named.objects, named.largest)
         if not upload:
-            raise UserError("choose a photo first: drop one into the field, or press an example.")
+            raise UserError(
+                "choose a photo first: drop one anywhere on the page, or press an example."
+            )
         return Photo(Path(upload))
 
     def load(self, photo: Photo, longest_side: int | None) -> LoadedImage:
@@ -144,10 +142,6 @@ class Backend:
     def working_copy(self, photo: Photo, checkpoint: str = "") -> LoadedImage:
         """A photo at the size augmentation and network work on."""
         return self.load(photo, working_side(self.detector(checkpoint).info.image_size))
-
-    def _thumbnail(self, path: Path) -> str:
-        """A small copy of a named photo as a URL."""
-        return markup.data_uri(self.load(Photo(path), markup.THUMB_SIDE).image, quality=80)
 
     def detect(self, photo: Photo, checkpoint: str = "") -> Timed:
         """Ask the network about one photo."""
@@ -190,7 +184,7 @@ def predict_many(
 
 
 @for_batches
-def hold(
+def robustness(
     device: str | None, checkpoint: Path, variants: Sequence[Variant]
 ) -> list[VariantPrediction]:
     """See :func:`model.robustness.predict_variants`."""

@@ -1,84 +1,145 @@
-"""The whole page: a title, four tabs, and the links between them."""
+"""The whole page: a photo, four tabs that look at it, and the address of what is shown."""
 
+import time
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
 
-from demo import api, augment_tab, dataset_tab, detect_tab, links, training_tab
+from demo import api
+from demo.address import TABS, TabState, asked_tab
 from demo.backend import Backend
-from demo.components import PRIVATE, tell
+from demo.components import PRIVATE, QUIET, Controls, in_order, signal
 from demo.guarded import GuardedBlocks
+from demo.photos import PhotoChoice, PhotoChooser, chooser_html, looked_at
+from demo.tabs import augment, dataset, detect, training
 
 MAX_UNFETCHED = 300
 TITLE = "Largest-object detector"
-INTRODUCTION = (
-    "Drop a photo: a ResNet-34 names its largest object and draws one box around it. Then look"
-    " inside the augmentation it was trained with, image and box together, step by step."
-)
+INTRODUCTION = "names the largest object of a photo, boxes it, and shows what augmentation does."
 
 
 def build_page(backend: Backend) -> gr.Blocks:
     """All of the demo; ``launch`` it with :mod:`demo.theme`."""
-    first = backend.library.examples()[0].name
     with GuardedBlocks(
-        title=TITLE, analytics_enabled=False, fill_width=False, delete_cache=(3600, 7200)
+        title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 7200)
     ) as page:
-        gr.HTML(f"<h1>{TITLE}</h1><p>{INTRODUCTION}</p>", elem_classes=["page-title"])
-        # All tabs listen to it; it is shown in the Training tab, beside what it is worth.
-        checkpoint = gr.Dropdown(
-            list(backend.checkpoints()), value=backend.checkpoint, label="Checkpoint",
-            info="used in all tabs", elem_id="checkpoint", render=False,
-        )  # fmt: skip
-        with gr.Tabs(elem_id="tabs") as tabs:
-            with gr.Tab("Detect", id="detect"):
-                detect = detect_tab.build(backend, checkpoint, first)
-            with gr.Tab("Augment", id="augment") as augment_page:
-                augment = augment_tab.build(backend, checkpoint, first)
-            with gr.Tab("Dataset", id="dataset") as dataset_page:
-                dataset = dataset_tab.build(backend)
-            with gr.Tab("Training", id="training") as training_page:
-                training_tab.build(backend, checkpoint)
-        api.build(backend)
-
-        augment.draw_chart(augment_page.select)
-        training_page.select(None, None, None, js=_tab_js("training"), **PRIVATE)
-        if dataset:
-            tell(dataset_page.select, dataset.redraw)
-            _send(tabs, dataset, detect, augment)
-        for tab in (detect, augment):
-            tell(checkpoint.input, tab.redraw)
-        links.connect(page, backend, tabs, detect, augment, dataset)
+        Page(backend, page)
     page.queue(max_size=64, default_concurrency_limit=2)
     # Answers nobody fetches are kept, pictures and all: 2,000 of them unless told.
     page._queue.pending_messages_per_session.max_size = MAX_UNFETCHED
     return page
 
 
-def _tab_js(name: str) -> str:
-    return f"() => window.showInAddress('{name}', {{}})"
+class Page:
+    """The parts of the page, and what connects them."""
+
+    def __init__(self, backend: Backend, page: gr.Blocks) -> None:
+        self.backend = backend
+        first = PhotoChoice(backend.library.examples()[0].name)
+        with gr.Row(elem_id="top", equal_height=False):
+            gr.HTML(f"<h1>{TITLE}</h1><p>{INTRODUCTION}</p>", elem_classes=["page-title"])
+            self.photo = PhotoChooser(first, inside=chooser_html(backend), elem_id="photo")
+            gr.Button("Copy link", size="sm", elem_id="copy-link", min_width=96).click(
+                None, None, None, js="() => window.copyLink()", **PRIVATE
+            )
+        # All tabs listen to it; it is shown in the Training tab, beside what it is worth.
+        checkpoint = gr.Dropdown(
+            list(backend.checkpoints()), value=backend.checkpoint, label="Checkpoint",
+            info="used in all tabs", elem_id="checkpoint", render=False,
+        )  # fmt: skip
+        self.opened, self.address = gr.Textbox(TABS[0], visible=False), signal()
+        self.replace = signal()
+        signals = augment.Signals(self.opened, self.replace, signal())
+        shared: Controls = {"photo": self.photo, "checkpoint": checkpoint}
+        with gr.Tabs(elem_id="tabs") as self.tabs:
+            with gr.Tab("Detect", id="detect") as detect_page:
+                self.detect = detect.build(backend, shared, self.address)
+            with gr.Tab("Augment", id="augment") as augment_page:
+                self.augment = augment.build(backend, shared, self.address, signals)
+            with gr.Tab("Dataset", id="dataset") as dataset_page:
+                self.dataset = dataset.build(backend, self.address, self.opened)
+            with gr.Tab("Training", id="training") as training_page:
+                training.build(backend, checkpoint)
+        api.build(backend)
+        for name, tab in zip(
+            TABS, (detect_page, augment_page, dataset_page, training_page), strict=True
+        ):
+            js = f"() => window.openedTab('{name}')"
+            tab.select(None, None, self.opened, js=js, **PRIVATE)
+        self.address.change(
+            None, self.address, None, js="(query) => window.showInAddress(query)", **PRIVATE
+        )
+        self._connect_photo()
+        self._restore_from_address(page)
+
+    def _connect_photo(self) -> None:
+        """A photo that was chosen is looked at, then shown in all tabs, with its own boxes."""
+        box_source, boxes = (self.augment.controls[name] for name in ("box_source", "boxes"))
+        redraw = self.detect.redraw
+        fresh = [self.photo, box_source, boxes, redraw, self.replace]
+        turn = {**QUIET, **in_order("photo")}
+
+        def chosen(choice: PhotoChoice) -> dict[Any, Any]:
+            return self._new_photo(looked_at(self.backend, choice))
+
+        def sent(tab: str) -> Any:
+            def send(name: str) -> dict[Any, Any]:
+                return {**self._new_photo(PhotoChoice(name)), self.tabs: gr.Tabs(selected=tab)}
+
+            return send
+
+        self.photo.input(chosen, self.photo, fresh, **turn)
+        picked = self.dataset.controls["picked"]
+        for button, tab in (
+            (self.dataset.to_detect, "detect"), (self.dataset.to_augment, "augment"),
+        ):  # fmt: skip
+            button.click(sent(tab), picked, [*fresh, self.tabs], **turn)
+        self.detect.to_augment.click(lambda: gr.Tabs(selected="augment"), None, self.tabs, **QUIET)
+
+    def _new_photo(self, choice: PhotoChoice) -> dict[Any, Any]:
+        if choice.note:
+            return {self.photo: choice}
+        controls = self.augment.controls
+        return {
+            self.photo: choice, controls["box_source"]: "ground truth", controls["boxes"]: "",
+            self.detect.redraw: _token(), self.replace: _token(),
+        }  # fmt: skip
+
+    def _restore_from_address(self, page: gr.Blocks) -> None:
+        """Read the address when the page opens, and draw anew what it changed."""
+        tabs = (self.detect, self.augment, self.dataset)
+        controls = {id(c): c for tab in tabs for c in tab.controls.values()}
+        outputs = [self.tabs, self.opened, self.detect.redraw, self.replace, *controls.values()]
+
+        def restore(request: gr.Request) -> dict[Any, Any]:
+            return self.asked({key: str(v) for key, v in request.query_params.items()})
+
+        loaded = page.load(restore, None, outputs, show_progress="hidden", **PRIVATE)
+        loaded.then(None, None, None, js="() => window.addressRestored()", **PRIVATE)
+
+    def asked(self, query: Mapping[str, str]) -> dict[Any, Any]:
+        """What an address changes, by component."""
+        name = asked_tab(query)
+        updates: dict[Any, Any] = {self.replace: _token()}
+        for tab in (self.detect, self.augment, self.dataset):
+            if tab.defaults.tab == name:
+                state = tab.defaults.from_query(query, self.backend.library)
+                updates |= _differences(state, tab.defaults, tab.controls)
+        if len(updates) > 1 and name == "detect":
+            updates[self.detect.redraw] = _token()
+        if name != TABS[0]:
+            updates |= {self.tabs: gr.Tabs(selected=name), self.opened: name}
+        return updates
 
 
-def _send(
-    tabs: gr.Tabs,
-    dataset: dataset_tab.DatasetTab,
-    detect: detect_tab.DetectTab,
-    augment: augment_tab.AugmentTab,
-) -> None:
-    """The buttons that carry a VOC photo to another tab."""
-    quiet = {"show_progress": "hidden", **PRIVATE}
+def _token() -> str:
+    return str(time.monotonic_ns())
 
-    def to_detect(name: str) -> tuple[Any, str, None]:
-        return gr.Tabs(selected="detect"), name, None
 
-    def to_augment(name: str) -> tuple[Any, str, None, str, str]:
-        return gr.Tabs(selected="augment"), name, None, "ground truth", "1"
-
-    sent = dataset.to_detect.click(
-        to_detect, dataset.picked, [tabs, detect.sample, detect.upload], **quiet
-    )
-    tell(sent.then, detect.redraw)
-    sent = dataset.to_augment.click(
-        to_augment, dataset.picked,
-        [tabs, augment.sample, augment.upload, augment.box_source, augment.picked], **quiet,
-    )  # fmt: skip
-    tell(sent.then, augment.redraw)
+def _differences(state: TabState, defaults: TabState, controls: Controls) -> dict[Any, Any]:
+    return {
+        component: getattr(state, name)
+        for name, component in controls.items()
+        if getattr(state, name) != getattr(defaults, name)
+    }

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import gradio as gr
 
-CSS = Path(__file__).with_name("style.css")
-HEAD = f"<script>{Path(__file__).with_name('page.js').read_text()}</script>"
+_WEB = Path(__file__).with_name("web")
+CSS = _WEB / "style.css"
+HEAD = f"<script>{(_WEB / 'page.js').read_text()}</script>"
 
 
 def page_theme() -> gr.themes.Base:

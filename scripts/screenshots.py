@@ -23,12 +23,14 @@ WIDE, PHONE = (1280, 800), (390, 844)
 PICTURES: dict[str, tuple[str, str, Literal["light", "dark"], tuple[int, int]]] = {
     "detect-light": ("?tab=detect&sample=cat", "#detect-result .chip:text('cat')", "light", WIDE),
     "augment-light": (
-        "?tab=augment&sample=astronaut&seed=7&rotation_degrees=15", "#augment-hold .row", "light",
+        "?tab=augment&sample=astronaut&seed=7&rotation_degrees=15",
+        "#augment-robustness .row",
+        "light",
         (1280, 1500),
     ),
-    "augment-dark": ("?tab=augment&sample=cat&seed=3", "#augment-hold .row", "dark", WIDE),
-    "phone-light": ("?tab=detect&sample=cat&why=class", "#detect-result .heat", "light", PHONE),
-    "phone-dark": ("?tab=augment&sample=cat&seed=3", "#augment-hold .row", "dark", PHONE),
+    "augment-dark": ("?tab=augment&sample=cat&seed=3", "#augment-robustness .row", "dark", WIDE),
+    "phone-light": ("?tab=detect&sample=cat&explain=class", "#detect-result .heat", "light", PHONE),
+    "phone-dark": ("?tab=augment&sample=cat&seed=3", "#augment-robustness .row", "dark", PHONE),
 }  # fmt: skip
 
 

@@ -171,15 +171,19 @@ def test_trace_names_and_drawn_parameters():
     assert describe(Pipeline(AugmentConfig.none()).trace(photo(), BBOX).steps[3]) == "jitter off"
 
 
-def test_looseness_is_that_of_the_drawn_angle():
+def test_hull_ellipse_iou_is_that_of_the_drawn_angle():
     config = AugmentConfig(rotation_degrees=180, zoom=1, min_visible=0)
     square = torch.tensor([[70.0, 50, 120, 100]])
     for seed in range(10):
         trace = Pipeline(config).trace(photo(), square, seed).steps
         angle = math.radians(trace[2].params["angle"])
         side = abs(math.cos(angle)) + abs(math.sin(angle))
-        assert trace[1].looseness == 1
-        assert trace[2].looseness == trace[-1].looseness == pytest.approx(1 / side**2, rel=1e-3)
+        assert trace[1].hull_ellipse_iou == 1
+        assert (
+            trace[2].hull_ellipse_iou
+            == trace[-1].hull_ellipse_iou
+            == pytest.approx(1 / side**2, rel=1e-3)
+        )
 
 
 def test_visible_share_of_a_cut_box():

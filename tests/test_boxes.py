@@ -65,7 +65,7 @@ def test_turning_there_and_back_keeps_the_centre(bbox, angle):
 
 
 @pytest.mark.parametrize(("angle", "iou"), [(0, 1.0), (10, 0.745), (15, 0.667), (30, 0.536)])
-def test_looseness_of_a_round_object(angle, iou):
+def test_hull_ellipse_iou_of_a_round_object(angle, iou):
     square = torch.tensor([[100.0, 100, 200, 200]])
     hull, circle = (rotate_boxes(square, angle, CANVAS, rule) for rule in ("hull", "ellipse"))
     assert float(paired_iou(hull, circle)) == pytest.approx(iou, abs=5e-4)

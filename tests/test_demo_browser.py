@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+import shutil
 import time
 import zipfile
 
@@ -12,7 +13,10 @@ from conftest import REPOSITORY, run_command
 from gradio_client import Client, handle_file
 from playwright.sync_api import Browser, Page, expect
 
+from model.augment import AugmentConfig
+
 CAT = REPOSITORY / "examples" / "cat.jpg"
+DOG = REPOSITORY / "examples" / "dog.jpg"
 ASTRONAUT = REPOSITORY / "examples" / "astronaut.jpg"
 SLOW = 60_000  # milliseconds; machines differ
 expect.set_options(timeout=SLOW)
@@ -39,7 +43,9 @@ def page(chromium, demo_address):
 @pytest.fixture
 def augment_page(chromium, demo_address):
     page = open_page(chromium, f"{demo_address}?tab=augment&sample=000004&seed=3")
-    expect(page.locator("#augment-hold .row")).to_have_count(8)
+    expect(page.locator("#augment-robustness .row")).to_have_count(8)
+    page.get_by_text("Advanced: box, seed, rules").click()
+    expect(page.locator("#augment-seed input")).to_be_visible()
     page.wait_for_timeout(500)
     yield page
     page.context.close()
@@ -51,20 +57,17 @@ def drawn_box(page: Page, where: str = "#detect-result", role: str = "prediction
     return [float(v) for v in line.get_attribute("data-xyxy").split(",")]
 
 
-def drop(page: Page, selector: str, path, name: str = "", kind: str = "image/jpeg") -> None:
-    """A genuine drag-and-drop: DataTransfer with a file, dragenter, dragover, drop."""
-    content = base64.b64encode(path.read_bytes()).decode()
-    transfer = page.evaluate_handle(
-        """([content, name, type]) => {
-          const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
-          const transfer = new DataTransfer();
-          transfer.items.add(new File([bytes], name, {type}));
-          return transfer;
-        }""",
-        [content, name or path.name, kind],
-    )
-    for event in ("dragenter", "dragover", "drop"):
-        page.dispatch_event(selector, event, {"dataTransfer": transfer})
+def drop(page: Page, *paths, on: str = "body") -> None:
+    """The browser's own drag: a synthetic event would keep its files longer than a real one."""
+    area = page.locator(on).bounding_box()
+    size = page.viewport_size
+    x = min(area["x"] + area["width"] / 2, size["width"] - 5)
+    y = min(area["y"] + area["height"] / 2, size["height"] - 5)
+    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+    session = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        session.send("Input.dispatchDragEvent", {"type": kind, "x": x, "y": y, "data": data})
+    session.detach()
 
 
 def wait_for(condition, what: str) -> None:
@@ -85,9 +88,12 @@ def test_a_finished_example_is_there_at_once(page):
     assert image.evaluate("e => e.naturalWidth") == 512
 
 
-def test_drag_and_drop_ends_with_the_box_the_api_says(page, demo_address):
-    drop(page, "#detect-upload button", CAT)
-    expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
+def test_a_second_and_a_third_drop_replace_the_photo(page, demo_address):
+    for path, name in ((ASTRONAUT, "person"), (DOG, "dog"), (CAT, "cat")):
+        drop(page, path, on="#detect-result")
+        expect(page.locator("#photo .said")).to_have_text(f"Your photo: {path.name}")
+        expect(page.locator("#detect-result .verdict")).to_contain_text(name)
+    expect(page).to_have_url(re.compile("photo=own"))
     answer = Client(demo_address, verbose=False).predict(photo=handle_file(CAT), api_name="/detect")
     assert drawn_box(page) == pytest.approx(answer["bbox_xyxy"], abs=0.02)
     # Not only the numbers: the rectangle stands at that place of the picture on the screen.
@@ -105,28 +111,89 @@ def test_drag_and_drop_ends_with_the_box_the_api_says(page, demo_address):
     assert on_screen == pytest.approx(answer["bbox_xyxy"], abs=8)
 
 
-def test_examples_threshold_and_reasons(page):
-    page.locator("#detect-examples button[data-key=cat]").click()
+def test_what_is_no_photo_leaves_the_one_that_is_there(page):
+    drop(page, CAT)
     expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
+    drop(page, REPOSITORY / "LICENSE")
+    expect(page.locator("#photo .said.problem")).to_contain_text("LICENSE is not an image")
+    expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
+    page.locator("#augment-this").click()
+    expect(page.locator("#augment-sentence")).to_contain_text("still says cat")
+
+
+def test_paste(page):
+    content = base64.b64encode(CAT.read_bytes()).decode()
+    page.evaluate(
+        """(content) => {
+          const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
+          const clipboardData = new DataTransfer();
+          clipboardData.items.add(new File([bytes], 'cat.jpg', {type: 'image/jpeg'}));
+          document.body.dispatchEvent(
+            new ClipboardEvent('paste', {clipboardData, bubbles: true, cancelable: true}));
+        }""",
+        content,
+    )
+    expect(page.locator("#photo .said")).to_have_text("Your photo: cat.jpg")
+    expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
+
+
+def test_the_photo_is_carried_along_and_back_goes_to_the_tab_before(page):
+    drop(page, CAT)
+    expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
+    page.locator("#augment-this").click()
+    expect(page.locator("#augment-sentence")).to_contain_text("still says cat")
+    drop(page, DOG, on="#augment-after")
+    expect(page.locator("#augment-sentence")).to_contain_text("still says dog")
+    page.go_back()
+    expect(page.locator("#detect-result .verdict")).to_contain_text("dog")
+    expect(page).to_have_url(re.compile("tab=detect"))
+    page.reload()
+    page.wait_for_selector(".stage", state="attached")
+    expect(page.locator("#photo .said")).to_contain_text("an address cannot hold")
+
+
+def test_the_link_is_copied(chromium, demo_address):
+    page = open_page(
+        chromium, f"{demo_address}?tab=detect&sample=cat",
+        permissions=["clipboard-read", "clipboard-write"],
+    )  # fmt: skip
+    page.locator("#copy-link").click()
+    expect(page.locator("#copy-link")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
+    page.context.close()
+
+
+def test_what_it_knows_is_said_before(page):
+    page.get_by_text("The 20 things it knows").click()
+    assert page.locator("#photo .chips .chip:visible").count() == 20
+
+
+def test_examples_threshold_and_explanations(page):
+    page.locator("#photo button[data-key=cat]").click()
+    expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
+    expect(page.locator("#detect-result")).to_contain_text("your request took")
     assert page.locator("#detect-result img.heat").count() == 0
     heats = set()
-    for side in ("class", "box"):
-        page.locator("#detect-why").get_by_label(side, exact=True).check()
-        expect(page.locator("#detect-result figcaption")).to_contain_text(
-            "this class" if side == "class" else side
-        )
+    for label, words in (("speaks for the class", "this class"), ("was read from", "its box")):
+        page.locator("#detect-explain").get_by_label(label).check()
+        expect(page.locator("#detect-result figcaption")).to_contain_text(words)
         heats.add(page.locator("#detect-result img.heat").get_attribute("src"))
     assert len(heats) == 2
+    heat = page.locator("#detect-result img.heat")
+    number = page.locator("#detect-opacity input[type=number]")
+    number.fill("0.2")
+    number.press("Enter")
+    wait_for(lambda: heat.evaluate("e => getComputedStyle(e).opacity") == "0.2", "the opacity")
     number = page.locator("#detect-threshold input[type=number]")
     number.fill("1")
     number.press("Enter")
-    page.locator("#detect-threshold input[type=range]").press("End")
-    expect(page.locator("#detect-result .verdict")).to_contain_text("Not sure")
-    expect(page).to_have_url(re.compile("sample=cat.*why=box"))
+    expect(page.locator("#detect-result .verdict")).to_contain_text("None of the 20")
+    expect(page.locator("#detect-result .verdict")).to_contain_text("Best guess: cat")
+    expect(page).to_have_url(re.compile("sample=cat.*threshold=1.*explain=box"))
 
 
 def test_detect_downloads(page):
-    page.locator("#detect-examples button[data-key=cat]").click()
+    page.locator("#photo button[data-key=cat]").click()
     expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
     got = {}
     for kind in ("png", "json", "csv"):
@@ -142,33 +209,33 @@ def test_detect_downloads(page):
     assert row.startswith("cat.jpg,cat,")
 
 
-def test_many_photos_at_once(page):
-    page.get_by_role("button", name="Many photos at once").click()
-    page.locator("#many-files input[type=file]").set_input_files(
-        [CAT, ASTRONAUT, REPOSITORY / "LICENSE"]
-    )
+def test_many_photos_at_once(page, tmp_path):
+    drop(page, CAT, ASTRONAUT, REPOSITORY / "LICENSE")
     expect(page.locator("#many-result")).to_contain_text("2 of 3 photos answered")
     expect(page.locator("#many-result .problem")).to_contain_text("LICENSE is not an image")
-    assert page.locator("#many-result figure").count() == 2
+    folder = tmp_path / "holiday"
+    folder.mkdir()
+    shutil.copy(REPOSITORY / "examples" / "balloon.jpg", folder)
+    drop(page, folder)
+    expect(page.locator("#many-result")).to_contain_text("3 of 4 photos answered; 1 below")
+    expect(page.locator("#many-result .unsure")).to_contain_text("none of the 20?")
     with page.expect_download() as download:
         page.locator("#many-csv").click()
     lines = download.value.path().read_text().splitlines()
-    assert [line.split(",")[:2] for line in lines[1:]] == [
-        ["cat.jpg", "cat"], ["astronaut.jpg", "person"],
-    ]  # fmt: skip
+    assert [line.split(",")[0] for line in lines[1:]] == ["cat.jpg", "astronaut.jpg", "balloon.jpg"]
+    page.locator("#many-result button").first.click()
+    expect(page.locator("#photo .said")).to_have_text("Your photo: cat.jpg")
+    expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
 
 
-def test_webcam(chromium, demo_address):
+def test_camera(chromium, demo_address):
     """Chromium's pretend camera."""
     page = open_page(chromium, demo_address, permissions=["camera"])
-    before = page.locator("#detect-result img.pixels").get_attribute("src")
-    upload = page.locator("#detect-upload")
-    upload.get_by_label("Capture from camera").click()
-    upload.get_by_text("Click to Access Webcam").click()
-    page.wait_for_function("document.querySelector('#detect-upload video')?.videoWidth > 0")
-    upload.get_by_label("capture photo").click()
-    shown = page.locator("#detect-result img.pixels")
-    wait_for(lambda: shown.count() and shown.get_attribute("src") != before, "the camera's picture")
+    page.locator("#photo .camera").click()
+    page.wait_for_function("document.querySelector('#photo video').videoWidth > 0")
+    page.locator("#photo .shoot").click()
+    expect(page.locator("#photo .said")).to_have_text("Your photo: camera.jpg")
+    expect(page.locator("#detect-result")).not_to_contain_text("astronaut")
     page.context.close()
 
 
@@ -191,37 +258,48 @@ def slide(page: Page, name: str, value: float) -> None:
     box.press("Tab")
 
 
-def params(page: Page) -> str:
-    return " | ".join(page.locator("#augment-steps .step-name").all_inner_texts())
+def step(page: Page, name: str) -> str:
+    """What the strip says of a step."""
+    return page.locator(f"#augment-steps [data-step={name}]").inner_text()
 
 
 def test_every_slider_changes_what_it_says(augment_page):
     page = augment_page
+
+    def becomes(name: str, value: float, where: str, words: str) -> None:
+        slide(page, name, value)
+        expect(page.locator(f"#augment-steps [data-step={where}]")).to_contain_text(words)
+
     for name in ("brightness", "contrast", "saturation"):
-        settled(page, lambda name=name: slide(page, name, 0))
-        expect(page.locator("#augment-steps")).not_to_contain_text(f"{name} ")
-    assert "jitter off" in params(page)
-    settled(page, lambda: slide(page, "hue", 0.4))
-    assert re.search(r"hue -?0\.\d\d", params(page))
-    settled(page, lambda: slide(page, "rotation_degrees", 0))
-    assert "rotation +0.0°" in params(page)
-    settled(page, lambda: slide(page, "zoom", 1))
-    assert "zoom" not in params(page)
-    settled(page, lambda: slide(page, "flip_probability", 1))
-    assert "flip: mirrored" in params(page)
-    settled(page, lambda: slide(page, "flip_probability", 0))
-    assert "flip: no" in params(page)
-    settled(page, lambda: slide(page, "count", 3))
-    assert page.locator("#augment-grid button").count() == 3
-    expect(page.locator("#augment-hold .row")).to_have_count(3)
+        slide(page, name, 0)
+    becomes("hue", 0, "jitter", "nothing done")
+    becomes("hue", 0.4, "jitter", "hue")
+    becomes("rotation_degrees", 0, "rotation", "nothing done")
+    slide(page, "zoom", 1)
+    expect(page.locator("#augment-steps [data-step=zoom]")).to_have_count(0)
+    becomes("flip_probability", 1, "flip", "mirrored")
+    expect(page.locator("#augment-sentence")).to_contain_text("Mirrored")
+    becomes("flip_probability", 0, "flip", "nothing done")
+    slide(page, "count", 3)
+    expect(page.locator("#augment-grid button")).to_have_count(3)
+    expect(page.locator("#augment-robustness .row")).to_have_count(3)
+
+
+def test_sliders_answer_the_arrow_keys_and_the_enter_key(augment_page):
+    page = augment_page
+    number = page.locator("#augment-rotation_degrees input[type=number]")
+    number.fill("30")
+    number.press("Enter")
+    expect(page.locator("#augment-extremes")).to_contain_text("+30°")
+    page.locator("#augment-rotation_degrees input[type=range]").press("ArrowRight")
+    expect(page.locator("#augment-extremes")).to_contain_text("+31°")
+    expect(page.locator("#augment-extremes")).not_to_contain_text("+30°")
 
 
 def test_rotation_rule_and_advice(augment_page):
     page = augment_page
     settled(page, lambda: slide(page, "rotation_degrees", 40))
-    before = content(page, "grid")
-    page.locator("#augment-box_rule").get_by_label("hull").check()
-    wait_for(lambda: content(page, "grid") != before, "looser boxes")
+    settled(page, lambda: page.locator("#augment-box_rule").get_by_label("hull").check())
     expect(page.locator("#augment-advice")).to_contain_text("loose boxes")
     rotation = page.locator("#augment-steps [data-step=rotation]")
     assert rotation.locator("rect.line.hull").count() == 1
@@ -230,17 +308,22 @@ def test_rotation_rule_and_advice(augment_page):
     expect(page.locator("#augment-advice")).to_contain_text("drawn again")
 
 
-def test_picking_a_variant_shows_its_steps(augment_page):
+def test_picking_a_variant_shows_it_and_nothing_else_is_drawn(augment_page):
     page = augment_page
-    first = content(page, "steps")
+    first, grid = content(page, "steps"), content(page, "grid")
     page.locator("#augment-grid button[data-key='5']").click()
-    expect(page.locator("#augment-steps")).to_contain_text("Variant 5, step by step")
+    expect(page.locator("#augment-after figcaption")).to_contain_text("variant 5 of 8")
+    expect(page).to_have_url(re.compile("variant=5"))
     assert content(page, "steps") != first
+    pressed = page.locator("#augment-grid button[aria-pressed=true]")
+    expect(pressed).to_have_attribute("data-key", "5")
+    assert re.sub("aria-pressed=.[a-z]+.", "", content(page, "grid")) == re.sub(
+        "aria-pressed=.[a-z]+.", "", grid
+    )
     names = page.locator("#augment-steps [data-step]").evaluate_all(
         "tiles => tiles.map(tile => tile.dataset.step)"
     )
     assert names == ["original", "flip", "rotation", "zoom", "jitter", "resize", "network"]
-    expect(page).to_have_url(re.compile("variant=5"))
 
 
 def test_the_page_shows_what_the_api_says(augment_page, demo_address):
@@ -252,47 +335,110 @@ def test_the_page_shows_what_the_api_says(augment_page, demo_address):
         where = f"#augment-grid button[data-key='{variant['number']}']"
         shown = drawn_box(augment_page, where, "target")
         assert shown == pytest.approx(jitter["bbox_xyxy"], abs=0.02)
-        row = augment_page.locator("#augment-hold .row").nth(variant["number"] - 1)
+        row = augment_page.locator("#augment-robustness .row").nth(variant["number"] - 1)
         expect(row).to_contain_text(variant["detector"]["class_name"])
-        expect(row).to_contain_text(f"{variant['detector']['iou']:.2f}")
+        overlap = f"{variant['detector']['iou']:.2f}"
+        expect(row).to_contain_text(overlap)
+        expect(augment_page.locator(f"{where} .badge")).to_have_text(f"IoU {overlap}")
 
 
-def test_two_clicks_set_the_box(augment_page):
+def box_text(page: Page) -> list[float]:
+    """The numbers of the first box."""
+    page.wait_for_timeout(100)
+    text = page.locator("#augment-boxes input, #augment-boxes textarea").input_value()
+    return [float(v) for v in re.findall(r"-?[\d.]+", text.split(";")[0])]
+
+
+def test_a_box_is_drawn_by_dragging_and_moved_by_keys(augment_page):
     page = augment_page
-    stage = page.locator("#augment-source .stage")
-    size = stage.bounding_box()
-    stage.click(position={"x": size["width"] * 0.75, "y": size["height"] * 0.8})
-    expect(page.locator("#augment-source figcaption")).to_contain_text("Now click the opposite one")
-    settled(
-        page,
-        lambda: stage.click(position={"x": size["width"] * 0.25, "y": size["height"] * 0.2}),
-    )
+    area = page.locator("#augment-before .stage").bounding_box()
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return area["x"] + x * area["width"], area["y"] + y * area["height"]
+
+    def drag() -> None:
+        page.keyboard.down("Shift")
+        page.mouse.move(*at(0.1, 0.1))
+        page.mouse.down()
+        page.mouse.move(*at(0.9, 0.95), steps=4)
+        page.mouse.up()
+        page.keyboard.up("Shift")
+
+    settled(page, drag)
     # Photo 000004 has 90 x 120 pixels.
-    expected = [0.25 * 90, 0.2 * 120, 0.75 * 90, 0.8 * 120]
-    assert drawn_box(page, "#augment-source", "target") == pytest.approx(expected, abs=1)
+    expected = [0.1 * 90, 0.1 * 120, 0.9 * 90, 0.95 * 120]
+    assert box_text(page) == pytest.approx(expected, abs=1)
     expect(page.locator("#augment-box-source").get_by_label("my own")).to_be_checked()
+    before = box_text(page)
+    settled(page, lambda: page.keyboard.press("ArrowRight"))
+    assert box_text(page) == pytest.approx([before[0] + 1, before[1], before[2] + 1, before[3]])
 
 
-def test_four_numbers_set_the_box(augment_page):
+def test_four_numbers_set_the_box_and_bad_ones_leave_it(augment_page):
     page = augment_page
-    for name, value in zip(("left", "top", "right", "bottom"), (5, 6, 50, 70), strict=True):
-        page.locator(f"#augment-{name} input").fill(str(value))
-    settled(page, lambda: page.locator("#augment-use-box").click())
-    assert drawn_box(page, "#augment-source", "target") == [5, 6, 50, 70]
-    page.locator("#augment-right input").fill("2")
-    page.locator("#augment-use-box").click()
-    expect(page.locator("#augment-advice .problem")).to_contain_text("no area")
+    field = page.locator("#augment-boxes input, #augment-boxes textarea")
+
+    def enter(text: str) -> None:
+        field.fill(text)
+        field.press("Enter")
+
+    settled(page, lambda: enter("dog 5, 6, 50, 70"))
+    label = page.locator("#augment-before .box").first
+    expect(label).to_have_attribute("aria-label", re.compile("dog.*left 5, top 6, right 50"))
+    grid = content(page, "grid")
+    enter("5, 6, 2")
+    expect(page.locator("#augment-problem .problem")).to_contain_text("is no box")
+    expect(label).to_have_attribute("aria-label", re.compile("dog.*left 5, top 6, right 50"))
+    assert content(page, "grid") == grid
 
 
-def test_surprise_and_back_to_the_defaults(augment_page):
+def test_presets_and_surprise(augment_page):
     page = augment_page
-    first = content(page, "grid")
+    page.locator("#preset-none").click()
+    expect(page.locator("#augment-sentence")).to_contain_text("Unchanged")
+    expect(page.locator("#augment-extremes")).to_contain_text("Nothing is switched on")
+    page.locator("#preset-too-much").click()
+    expect(page.locator("#augment-rotation_degrees input[type=number]")).to_have_value("60")
+    expect(page.locator("#augment-extremes")).to_contain_text("+60°")
     settled(page, lambda: page.locator("#surprise").click())
-    page.locator("#defaults").click()
-    seed = page.locator("#augment-seed input")
-    seed.fill("3")
-    seed.press("Enter")
-    wait_for(lambda: content(page, "grid") == first, "the first variants")
+    page.locator("#preset-training").click()
+    default = f"{AugmentConfig().rotation_degrees:g}"
+    expect(page.locator("#augment-rotation_degrees input[type=number]")).to_have_value(default)
+
+
+@pytest.mark.parametrize("height", [900, 700])
+def test_settings_and_both_pictures_are_in_sight_together(chromium, demo_address, height):
+    page = open_page(
+        chromium, f"{demo_address}?tab=augment", viewport={"width": 1280, "height": height}
+    )
+    expect(page.locator("#augment-grid .badge")).to_have_count(8)
+    for name in ("#augment-before .stage", "#augment-after .stage", "#augment-sentence .live",
+                 "#augment-rotation_degrees", "#augment-zoom"):  # fmt: skip
+        area = page.locator(name).bounding_box()
+        assert area["y"] >= 0, name
+        assert area["y"] + area["height"] <= height, name
+    if height == 900:
+        for name in ("#augment-steps", "#augment-hue"):
+            area = page.locator(name).bounding_box()
+            assert area["y"] + area["height"] <= height, name
+    assert page.locator("#augment-after rect.line.ghost").count() == 1
+    page.context.close()
+
+
+def test_on_a_phone_the_pair_stays_while_the_settings_scroll(chromium, demo_address):
+    page = open_page(
+        chromium, f"{demo_address}?tab=augment", viewport={"width": 390, "height": 844},
+        has_touch=True,
+    )  # fmt: skip
+    expect(page.locator("#augment-grid .badge")).to_have_count(8)
+    for name in (*(f"#augment-{n}" for n in ("flip_probability", "zoom", "hue")), "#surprise"):
+        control = page.locator(name)
+        control.scroll_into_view_if_needed()
+        area = control.bounding_box()
+        assert 0 <= area["x"] <= area["x"] + area["width"] <= 390, name
+        pair = page.locator("#augment-after .stage").bounding_box()
+        assert 0 <= pair["y"] <= pair["y"] + pair["height"] <= 844, name
+    page.context.close()
 
 
 def test_what_is_taken_away_trains(augment_page, toy_voc, tmp_path):
@@ -316,7 +462,8 @@ def test_what_is_taken_away_trains(augment_page, toy_voc, tmp_path):
     with page.expect_download() as download:
         page.locator("#augment-zip").click()
     with zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes())) as archive:
-        assert len(archive.namelist()) == 10
+        names = set(archive.namelist())
+        assert {"boxes.csv", "coco.json", "data.yaml", "variant_08.png", "variant_08.txt"} <= names
         assert json.loads(archive.read("augment.json")) == json.loads(settings.read_text())
 
 
@@ -328,9 +475,9 @@ def test_the_same_address_gives_the_same_view(chromium, demo_address):
     views = []
     for _ in range(2):
         page = open_page(chromium, address)
-        expect(page.locator("#augment-hold .row")).to_have_count(4)
-        expect(page.locator("#augment-steps")).to_contain_text("Variant 3, step by step")
-        views.append([content(page, part) for part in ("grid", "steps", "hold")])
+        expect(page.locator("#augment-robustness .row")).to_have_count(4)
+        expect(page.locator("#augment-after figcaption")).to_contain_text("variant 3 of 4")
+        views.append([content(page, part) for part in ("grid", "steps", "robustness")])
         expect(page.locator("#augment-rotation_degrees input[type=number]")).to_have_value("25")
         page.context.close()
     assert views[0] == views[1]
@@ -342,9 +489,9 @@ def test_controls_write_an_address_that_restores_them(augment_page, chromium):
     expect(page).to_have_url(re.compile("rotation_degrees=17"))
     page.locator("#augment-grid button[data-key='2']").click()
     expect(page).to_have_url(re.compile("variant=2.*rotation_degrees=17"))
-    expect(page.locator("#augment-steps")).to_contain_text("Variant 2, step by step")
+    expect(page.locator("#augment-after figcaption")).to_contain_text("variant 2 of 8")
     again = open_page(chromium, page.url)
-    expect(again.locator("#augment-steps")).to_contain_text("Variant 2, step by step")
+    expect(again.locator("#augment-after figcaption")).to_contain_text("variant 2 of 8")
     wait_for(
         lambda: content(again, "grid") == content(page, "grid"),
         "the same variants",
@@ -353,8 +500,8 @@ def test_controls_write_an_address_that_restores_them(augment_page, chromium):
 
 
 def test_links_to_the_other_tabs(chromium, demo_address):
-    page = open_page(chromium, f"{demo_address}?tab=detect&sample=cat&why=box&threshold=1")
-    expect(page.locator("#detect-result .verdict")).to_contain_text("Not sure. Perhaps a cat")
+    page = open_page(chromium, f"{demo_address}?tab=detect&sample=cat&explain=box&threshold=1")
+    expect(page.locator("#detect-result .verdict")).to_contain_text("Best guess: cat")
     assert page.locator("#detect-result img.heat").count() == 1
     page.goto(f"{demo_address}?tab=dataset&split=val&class=cat&sample=000025")
     expect(page.locator("#dataset-count")).to_contain_text("3 photos, page 1 of 1")
@@ -366,8 +513,8 @@ def test_links_to_the_other_tabs(chromium, demo_address):
     "query",
     [
         "?tab=nowhere&sample=../../x",
-        "?tab=augment&seed=abc&count=999&rotation_degrees=nan&box_rule=round&corners=1,2",
-        "?tab=detect&threshold=7&why=<script>alert(1)</script>",
+        "?tab=augment&seed=abc&count=999&rotation_degrees=nan&box_rule=round&boxes=1,2",
+        "?tab=detect&threshold=7&explain=<script>alert(1)</script>",
     ],
 )
 def test_bad_addresses_open_the_page_all_the_same(chromium, demo_address, query):
@@ -379,10 +526,10 @@ def test_bad_addresses_open_the_page_all_the_same(chromium, demo_address, query)
 
 def test_two_people_do_not_see_each_other(chromium, demo_address):
     one, two = open_page(chromium, demo_address), open_page(chromium, demo_address)
-    drop(one, "#detect-upload button", CAT)
-    two.locator("#detect-examples button[data-key=astronaut]").click()
+    drop(one, CAT)
+    two.locator("#photo button[data-key=astronaut]").click()
     expect(one.locator("#detect-result .verdict")).to_contain_text("cat")
-    two.locator("#detect-why").get_by_label("class", exact=True).check()
+    two.locator("#detect-explain").get_by_label("speaks for the class").check()
     expect(two.locator("#detect-result figcaption")).to_contain_text("this class")
     expect(two.locator("#detect-result .verdict")).to_contain_text("person")
     expect(one.locator("#detect-result .verdict")).to_contain_text("cat")
@@ -404,11 +551,11 @@ def test_browsing_the_data_set(page):
         page.locator("#dataset-csv").click()
     assert len(download.value.path().read_text().splitlines()) == 31
     page.locator("#send-augment").click()
-    expect(page.locator("#augment-source figcaption")).to_contain_text("ground truth")
-    wait_for(lambda: page.locator("#augment-source").is_visible(), "the Augment tab")
+    expect(page.locator("#augment-sentence .live")).to_be_visible()
+    expect(page).to_have_url(re.compile("tab=augment&sample=000020"))
     page.get_by_role("tab", name="Dataset").click()
     page.locator("#send-detect").click()
-    expect(page.locator("#detect-result")).to_contain_text("overlap with the annotated box")
+    expect(page.locator("#detect-result")).to_contain_text("overlap with the true box")
 
 
 def test_training_tab(page):
@@ -429,7 +576,7 @@ def test_accessibility_and_narrow_screens(chromium, demo_address, tab, scheme):
         chromium, f"{demo_address}?tab={tab}", color_scheme=scheme,
         viewport={"width": 390, "height": 844},
     )  # fmt: skip
-    shown = {"detect": "#detect-result .stage", "augment": "#augment-hold .row",
+    shown = {"detect": "#detect-result .stage", "augment": "#augment-robustness .row",
              "dataset": "#dataset-card .stage", "training": "#training-results table"}  # fmt: skip
     expect(page.locator(shown[tab]).first).to_be_visible(timeout=SLOW)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -450,9 +597,15 @@ def test_accessibility_and_narrow_screens(chromium, demo_address, tab, scheme):
 
 
 def test_keyboard_alone(page):
-    page.locator("#detect-examples button[data-key=cat]").focus()
+    page.locator("#photo button[data-key=cat]").focus()
     page.keyboard.press("Enter")
     expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
     page.get_by_role("tab", name="Augment").focus()
     page.keyboard.press("Enter")
-    expect(page.locator("#augment-source .stage")).to_be_visible()
+    expect(page.locator("#augment-before .box")).to_have_count(1)
+    expect(page.locator("#augment-grid .badge")).to_have_count(8)
+    page.locator("#augment-before .box").focus()
+    settled(page, lambda: page.keyboard.press("Shift+ArrowRight"))
+    page.locator("#augment-rotation_degrees input[type=range]").focus()
+    settled(page, lambda: page.keyboard.press("ArrowRight"))
+    expect(page).to_have_url(re.compile("boxes=cat.*rotation_degrees=5"))

@@ -16,6 +16,12 @@ SENTENCE = (
 )
 META = {"meta": {"_type": "gradio.FileData"}}
 FILE_FIELDS = ("image", "file", "uploadbutton", "downloadbutton", "gallery", "imageeditor")
+# Components of our own that take files, and how their value holds one.
+OWN_FIELDS: dict[str, Any] = {
+    "photo": lambda file: {"sample": "", "upload": file},
+    "offered": lambda file: {"sample": "cat", "offered": {"sample": "", "upload": file}},
+    "many-files": lambda file: [file],
+}
 
 
 @pytest.fixture(scope="module")
@@ -97,24 +103,35 @@ def filled(
     return values
 
 
+def kinds_of(component: dict[str, Any]) -> list[str]:
+    """In which ways the value of a component can hold a file."""
+    own = component["props"].get("elem_id")
+    if own == "photo":
+        return ["photo", "offered"]
+    if own in OWN_FIELDS or component["type"] in FILE_FIELDS:
+        return [own if own in OWN_FIELDS else component["type"]]
+    return []
+
+
 @pytest.fixture(scope="module")
-def doors(handlers) -> list[tuple[dict[str, Any], int, bool]]:
-    """Handler, which of its inputs takes a file, and whether it takes many."""
+def doors(handlers) -> list[tuple[dict[str, Any], int, str]]:
+    """Handler, which of its inputs takes a file, and how."""
     dependencies, known = handlers
     return [
-        (handler, place, known[number]["type"] == "file")
+        (handler, place, kind)
         for handler in dependencies
         for place, number in enumerate(handler["inputs"])
-        if known[number]["type"] in FILE_FIELDS
+        for kind in kinds_of(known[number])
     ]
 
 
 def refused(http, handlers, doors, claim: str, extra: dict[str, Any]) -> None:
     """All these doors answer with the same sentence."""
     file = {"path": claim, "orig_name": "cat.jpg", **extra}
+    wrap = OWN_FIELDS | {"file": lambda file: [file]}
     calls = [
-        (handler["id"], filled(handler, handlers[1], place, [file] if many else file))
-        for handler, place, many in doors
+        (handler["id"], filled(handler, handlers[1], place, wrap.get(kind, dict)(file)))
+        for handler, place, kind in doors
     ]
     for (handler, *_), said in zip(doors, answers(http, calls), strict=True):
         assert said.get("error") == SENTENCE, (claim[:99], extra, handler["api_name"], said)
@@ -133,11 +150,11 @@ def test_every_door_that_takes_a_file(http, handlers, doors, claims, opened_secr
 def test_every_kind_of_claim(http, handlers, doors, claims, opened_secrets):
     """At the doors of the API and at one private door of each kind of field."""
     kinds = {
-        (handler["api_visibility"] == "public" and handler["api_name"], many): door
+        (handler["api_visibility"] == "public" and handler["api_name"], kind): door
         for door in doors
-        for handler, _, many in [door]
+        for handler, _, kind in [door]
     }
-    assert len(kinds) == 5
+    assert len(kinds) == 6
     for claim in claims.values():
         for extra in ({}, META):
             refused(http, handlers, list(kinds.values()), claim, extra)
@@ -150,10 +167,7 @@ def test_fields_that_take_no_file_open_none_either(http, handlers, claims, opene
     calls = []
     for handler in dependencies:
         for hostile in (claims["absolute"], {"path": claims["absolute"], **META}):
-            values = [
-                None if known[number]["type"] in FILE_FIELDS else hostile
-                for number in handler["inputs"]
-            ]
+            values = [None if kinds_of(known[number]) else hostile for number in handler["inputs"]]
             calls.append((handler["id"], values))
     for start in range(0, len(calls), 30):
         for said in answers(http, calls[start : start + 30]):

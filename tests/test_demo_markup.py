@@ -1,4 +1,4 @@
-"""demo/markup.py: what people typed stays text, and boxes stand where they should."""
+"""demo/views/markup.py: what people typed stays text, and boxes stand where they should."""
 
 import re
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demo import markup
+from demo.views import markup
 
 PHOTO = Image.new("RGB", (200, 100), "grey")
 

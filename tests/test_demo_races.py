@@ -41,6 +41,7 @@ class Traffic:
 def opened_page(chromium, demo_address, slow_demo):
     page = open_page(chromium, f"{demo_address}?tab=augment&sample=000004&seed=3")
     page.traffic = Traffic(page)
+    page.get_by_text("Advanced: box, seed, rules").click()
     yield page
     page.context.close()
 
@@ -50,7 +51,7 @@ def slow_page(opened_page):
     """The Augment tab as it comes, of a server that takes its time."""
     page = opened_page
     slide(page, "count", 8)
-    page.locator("#defaults").click()
+    page.locator("#preset-training").click()
     ends_with(page, 8)
     return page
 
@@ -63,7 +64,11 @@ def ends_with(page: Page, count: int) -> None:
     """So many variants and rows of the chart are shown when everything is answered."""
     page.traffic.settle()
     expect(page.locator("#augment-grid button")).to_have_count(count)
-    expect(page.locator("#augment-hold .row")).to_have_count(count)
+    expect(page.locator("#augment-robustness .row")).to_have_count(count)
+
+
+def chart_rows(page: Page) -> int:
+    return page.locator("#augment-robustness .row").count()
 
 
 def test_a_later_change_of_another_control_is_not_overtaken(slow_page):
@@ -89,10 +94,10 @@ def test_hammered_controls_end_as_they_stand(slow_page, chromium, demo_address):
     page.locator("#augment-box-source").get_by_label("detector").check()
     ends_with(page, 3)
     expect(page.locator("#augment-box-source").get_by_label("detector")).to_be_checked()
-    expect(page).to_have_url(re.compile("count=3.*box=detector.*rotation_degrees=21.*hue=0.2"))
+    expect(page).to_have_url(re.compile("box=detector.*count=3.*rotation_degrees=21.*hue=0.2"))
     again = open_page(chromium, page.url)
-    expect(again.locator("#augment-hold .row")).to_have_count(3)
-    for part in ("source", "grid", "steps", "hold"):
+    wait_for(lambda: chart_rows(again) == 3, "the same view")
+    for part in ("after", "grid", "steps", "robustness", "extremes"):
         wait_for(lambda p=part: content(again, p) == content(page, p), f"the same {part}")
     again.context.close()
 
@@ -102,10 +107,10 @@ def test_what_was_chosen_last_is_shown(slow_page):
     for number in ("7", "3", "5"):
         page.locator(f"#augment-grid button[data-key='{number}']").click()
     page.traffic.settle()
-    expect(page.locator("#augment-steps")).to_contain_text("Variant 5, step by step")
+    expect(page.locator("#augment-after figcaption")).to_contain_text("variant 5 of 8")
     for _ in range(2):
         page.locator("#surprise").click()
-    page.locator("#defaults").click()
+    page.locator("#preset-training").click()
     page.traffic.settle()
     default = f"{AugmentConfig().rotation_degrees:g}"
     expect(page.locator("#augment-rotation_degrees input[type=number]")).to_have_value(default)
@@ -117,7 +122,7 @@ def test_examples_of_the_detect_tab(chromium, demo_address):
     traffic = Traffic(page)
     traffic.settle()
     for name in ("cat", "astronaut", "cat"):
-        page.locator(f"#detect-examples button[data-key={name}]").click()
+        page.locator(f"#photo button[data-key={name}]").click()
     traffic.settle()
     expect(page.locator("#detect-result .verdict")).to_contain_text("cat", timeout=SLOW)
     assert page.locator("#detect-result img.pixels").count() == 1

@@ -91,8 +91,9 @@ def upload(page: Page, folder: Path, name: str, content: bytes) -> None:
     """Give a file to the page, and wait until the first example is gone."""
     file = folder / name
     file.write_bytes(content)
-    page.locator("#detect-upload input[type=file]").set_input_files(file)
-    wait_for(lambda: "astronaut" not in page.locator("#detect-result").inner_text(), "an answer")
+    page.locator("#photo input.files").set_input_files(file)
+    answer = page.locator("#photo .problem, #detect-result:not(:has-text('astronaut')) .stage")
+    wait_for(lambda: answer.count(), "an answer")
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -125,15 +126,16 @@ def test_a_right_picture(page, tmp_path, name):
 def test_a_clear_sentence(page, tmp_path, name):
     make, words = PROBLEMS[name]
     upload(page, tmp_path, name, make())
-    problem = page.locator("#detect-result .problem")
+    problem = page.locator("#photo .said.problem")
     expect(problem).to_contain_text(words)
     assert name in problem.inner_text()
     assert "Traceback" not in problem.inner_text()
     assert "/" not in problem.inner_text().replace("http://", "")
+    expect(page.locator("#detect-result")).to_contain_text("astronaut")  # the photo stays
 
 
 def test_a_file_over_the_limit_is_refused_in_words(page, tmp_path):
     big = tmp_path / "big.png"
     big.write_bytes(b"\x89PNG" + bytes(41 * 2**20))
-    page.locator("#detect-upload input[type=file]").set_input_files(big)
-    expect(page.get_by_text("exceed the maximum allowed size").first).to_be_visible()
+    page.locator("#photo input.files").set_input_files(big)
+    expect(page.locator("#photo .said.problem")).to_contain_text("maximum")

@@ -11,6 +11,8 @@ const addButton = element.querySelector(".add");
 const deleteButton = element.querySelector(".delete");
 const said = element.querySelector(".said");
 const HANDLES = ["nw", "n", "ne", "e", "se", "s", "sw", "w"];
+const details = element.querySelector(".change");
+if (matchMedia("(max-width: 640px)").matches) details.open = false;
 const MIN_SIDE = 4; // pixels of the photo
 
 let boxes = [];
@@ -48,7 +50,7 @@ function read() {
   if (image.getAttribute("src") !== address && address) image.src = address;
   image.alt = value.alt || "the photo";
   if (value.image_size) setSize(value.image_size);
-  stage.hidden = element.querySelector(".tools").hidden = help.hidden = !address;
+  stage.hidden = details.hidden = !address;
   element.querySelector(".empty").hidden = Boolean(address);
   show();
 }

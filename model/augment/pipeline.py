@@ -14,7 +14,7 @@ import threading
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -84,7 +84,10 @@ class Step:
         image: the picture after the step. For ``network`` it is float32 ``(3, S, S)``, normalised.
         bbox_xyxy: float32 ``(4,)``, the target in pixels of this step's image, clipped to it.
         visible: share of the object's box still inside the picture, 0..1, since the original.
-        looseness: IoU of the corner hull with the ellipse estimate; 1 = tight, 0.54 at 30 degrees.
+        hull_ellipse_iou: IoU of the corner hull with the ellipse estimate; 1 = they agree, 0.54 for
+            a square box turned by 30 degrees.
+        others: float32 ``(N - 1, 4)``, the other boxes, as ``bbox_xyxy``; they have no say in what
+            is drawn.
     """
 
     name: str
@@ -92,7 +95,8 @@ class Step:
     image: Image.Image | Tensor
     bbox_xyxy: Tensor
     visible: float
-    looseness: float
+    hull_ellipse_iou: float
+    others: Tensor = field(default_factory=lambda: torch.empty(0, 4))
 
     @property
     def photo(self) -> Image.Image:
@@ -140,10 +144,10 @@ class Plan:
     gave_up: bool
 
     @property
-    def looseness(self) -> float:
+    def hull_ellipse_iou(self) -> float:
         """See :class:`Step`; that of the rotation, and of all steps after it."""
         # Worked out when asked for: training never does, and it is a tenth of a sample's cost.
-        return _looseness(self.boxes["flip"][:1], self.params["rotation"]["angle"])
+        return _hull_ellipse_iou(self.boxes["flip"][:1], self.params["rotation"]["angle"])
 
 
 @dataclass(frozen=True)
@@ -233,12 +237,12 @@ class Pipeline:
         return self._follow(image, self._plan_of(params, boxes, visible, 0, False))
 
     def _follow(self, image: Image.Image, plan: Plan) -> Trace:
-        looseness = 1.0
-        steps = [self._step("original", {}, image, plan, looseness)]
+        overlap = 1.0
+        steps = [self._step("original", {}, image, plan, overlap)]
         for name, transform, params in self._pixel_steps(plan):
             image = transform.transform(image, params)
-            looseness = plan.looseness if name == "rotation" else looseness
-            steps.append(self._step(name, params, image, plan, looseness))
+            overlap = plan.hull_ellipse_iou if name == "rotation" else overlap
+            steps.append(self._step(name, params, image, plan, overlap))
         network = self.to_network(image).as_subclass(Tensor)
         last = dataclasses.replace(steps[-1], name="network", params={}, image=network)
         return Trace([*steps, last], plan.redraws, plan.gave_up)
@@ -313,14 +317,16 @@ class Pipeline:
 
     @staticmethod
     def _step(
-        name: str, params: dict[str, Any], image: Image.Image, plan: Plan, looseness: float
+        name: str, params: dict[str, Any], image: Image.Image, plan: Plan, overlap: float
     ) -> Step:
-        bbox = plan.boxes[name].as_subclass(Tensor)[0]
+        boxes = plan.boxes[name].as_subclass(Tensor)
         plain = {k: v.tolist() if isinstance(v, Tensor) else v for k, v in params.items()}
-        return Step(name, plain, image, bbox, float(plan.visible[name][0]), looseness)
+        return Step(
+            name, plain, image, boxes[0], float(plan.visible[name][0]), overlap, boxes[1:]
+        )  # fmt: skip
 
 
-def _looseness(bbox_xyxy: Tensor, angle: float) -> float:
+def _hull_ellipse_iou(bbox_xyxy: Tensor, angle: float) -> float:
     """IoU of the hull rule's box with the ellipse rule's, both unclipped; 1 without rotation."""
     plain = bbox_xyxy.as_subclass(Tensor)
     far = (1, 1)  # the centre of rotation moves both boxes alike and cancels

@@ -4,6 +4,7 @@
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -87,3 +88,15 @@ def _canvas_size(flat_inputs: list[Any]) -> tuple[int, int]:
             return item.canvas_size
     height, width = v2.functional.get_size(flat_inputs[0])
     return height, width
+
+
+def unnormalised(image: Tensor, mean: Sequence[float], std: Sequence[float]) -> Image.Image:
+    """What the network gets as a picture again.
+
+    Args:
+        image: float32 ``(3, H, W)``, normalised.
+        mean, std: it was normalised with, for RGB in 0..1.
+    """
+    centre, spread = (torch.tensor(v).view(3, 1, 1) for v in (mean, std))
+    pixels = ((image.cpu() * spread + centre).clamp(0, 1) * 255).round().to(torch.uint8)
+    return Image.fromarray(pixels.permute(1, 2, 0).numpy())

@@ -37,7 +37,7 @@ class BoxHealth:
 
     Attributes:
         visible: share of it still in the picture at the end, 0..1.
-        looseness: IoU of corner hull and ellipse estimate; 1 = tight.
+        hull_ellipse_iou: IoU of corner hull and ellipse estimate; 1 = they agree.
         growth: how much larger the box is after the rotation than before, as a share of its area,
             by the rule in use and before clipping: 0.6 = 60 % larger.
         hull_xyxy, ellipse_xyxy: both estimates after the rotation, pixels of the turned photo,
@@ -46,7 +46,7 @@ class BoxHealth:
     """
 
     visible: float
-    looseness: float
+    hull_ellipse_iou: float
     growth: float
     hull_xyxy: tuple[float, ...]
     ellipse_xyxy: tuple[float, ...]
@@ -82,6 +82,9 @@ def make_variants(
     seed: int = 0,
     count: int = 8,
     file_name: str = "",
+    *,
+    first: int = 1,
+    others: Sequence[Sequence[float]] = (),
     **normalisation: Sequence[float],
 ) -> list[Variant]:
     """``count`` draws for one photo, with every step kept.
@@ -94,6 +97,8 @@ def make_variants(
         seed: of the run.
         count: 1 to 16.
         file_name: of the photo in the data set, see :func:`model.augment.photo_seed`.
+        first: number of the first draw: a variant can be drawn without those before it.
+        others: boxes of other objects, which follow along.
         normalisation: ``mean`` and ``std`` for :class:`model.augment.Pipeline`.
 
     Raises:
@@ -101,12 +106,12 @@ def make_variants(
     """
     if not 1 <= count <= MAX_VARIANTS:
         raise UserError(f"the number of variants must be from 1 to {MAX_VARIANTS}, not {count}.")
-    box = checked_box(bbox_xyxy, photo.size)
+    boxes = torch.stack([checked_box(box, photo.size) for box in (bbox_xyxy, *others)])
     pipeline = Pipeline(config, image_size, **normalisation)
     variants = []
-    for number in range(1, count + 1):
+    for number in range(first, first + count):
         drawn_with = photo_seed(seed, number - 1, file_name)
-        trace = pipeline.trace(photo, box.unsqueeze(0), drawn_with)
+        trace = pipeline.trace(photo, boxes, drawn_with)
         variants.append(Variant(number, drawn_with, trace, box_health(trace, config.box_rule)))
     return variants
 
@@ -164,7 +169,7 @@ def box_health(trace: Trace, rule: str) -> BoxHealth:
     growth = float(box_areas(turned[rule]) / box_areas(box)) - 1
     last = trace.steps[-1]
     return BoxHealth(
-        last.visible, last.looseness, growth, clipped["hull"], clipped["ellipse"],
+        last.visible, last.hull_ellipse_iou, growth, clipped["hull"], clipped["ellipse"],
         trace.redraws, trace.gave_up,
     )  # fmt: skip
 
@@ -234,7 +239,7 @@ def _of(count: int, variants: Sequence[Variant]) -> str:
 
 CSV_HEADER = [
     "file_name", "variant", "seed", "class_name", "xmin", "ymin", "xmax", "ymax", "width", "height",
-    "visible", "looseness", "redraws", "gave_up",
+    "visible", "hull_ellipse_iou", "redraws", "gave_up",
 ]  # fmt: skip
 
 
@@ -260,7 +265,7 @@ def pack_variants(
             corners = [round(v, 2) for v in step.bbox_xyxy.tolist()]
             rows.append([
                 name, variant.number, variant.seed, class_name, *corners, *step.photo.size,
-                round(health.visible, 4), round(health.looseness, 4), health.redraws,
+                round(health.visible, 4), round(health.hull_ellipse_iou, 4), health.redraws,
                 int(health.gave_up),
             ])  # fmt: skip
             thing = VocObject(label, tuple(step.bbox_xyxy.tolist()))
@@ -283,7 +288,7 @@ def as_plain(variant: Variant) -> dict:
             "image_size": list(_size(step)),
             "bbox_xyxy": [round(v, 3) for v in step.bbox_xyxy.tolist()],
             "visible": round(step.visible, 4),
-            "looseness": round(step.looseness, 4),
+            "hull_ellipse_iou": round(step.hull_ellipse_iou, 4),
         }
         for step in variant.trace.steps
     ]

@@ -7,15 +7,20 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
+import pandas as pd
+
 from model.data.example_boxes import read_example_boxes
 from model.data.image_formats import IMAGE_SUFFIXES
+from model.data.images import load_fitted
 from model.data.voc import (
+    CSV_COLUMNS,
     VocImage,
     VocObject,
     VocSplit,
     find_voc_root,
     parse_annotation,
     read_split,
+    row_of,
 )
 from model.errors import UserError
 
@@ -113,6 +118,18 @@ class PhotoLibrary:
             except UserError:
                 continue  # a subset, or a data set of someone's own in VOC's layout
         return chosen
+
+    def example_rows(self) -> pd.DataFrame:
+        """The examples that come with the project as rows of a CSV, but those without a target.
+
+        The columns are :data:`model.data.voc.CSV_COLUMNS`; the split is called ``examples``.
+        """
+        rows = []
+        for named in self._examples.values():
+            width, height = load_fitted(named.path, 64).original_size  # only the size is wanted
+            image = VocImage(named.path.name, width, height, named.objects)
+            rows.append(row_of(image, "examples"))
+        return pd.DataFrame([row for row in rows if row], columns=CSV_COLUMNS)
 
     def _read_voc_photo(self, name: str) -> NamedPhoto:
         assert self.voc_root is not None

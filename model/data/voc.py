@@ -223,7 +223,7 @@ def read_split(root: str | Path, split: str, class_names: Sequence[str] | None =
             f" {MAX_CLASSES}. Merge some, or take images out of the split."
         )
     membership = _memberships(folder)
-    rows = [_row(image, membership.get(name, split)) for name, image in split_images]
+    rows = [row_of(image, membership.get(name, split)) for name, image in split_images]
     frame = pd.DataFrame([row for row in rows if row], columns=CSV_COLUMNS)
     if frame.empty:
         raise UserError(f"{folder}: split {split} has no image with an object to learn from.")
@@ -265,7 +265,8 @@ def _memberships(folder: Path) -> dict[str, str]:
     return {name: s for s, path in lists.items() if path.is_file() for name in _names(path)}
 
 
-def _row(image: VocImage, split: str) -> dict[str, object] | None:
+def row_of(image: VocImage, split: str) -> dict[str, object] | None:
+    """The CSV row of a photo, under :data:`CSV_COLUMNS`; ``None`` if it has no target."""
     target = image.largest
     if target is None:
         return None

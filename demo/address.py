@@ -1,0 +1,109 @@
+"""Addresses: ``?tab=augment&sample=000012&seed=7`` restores a view.
+
+Every tab has a frozen dataclass of what it shows, a :class:`TabState`. Its fields say how they are
+written in an address; nothing else on the page knows.
+"""
+
+import dataclasses
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
+from urllib.parse import urlencode
+
+from demo.photos import LOST_UPLOAD, OWN_PHOTO, PhotoChoice
+from model.data.samples import PhotoLibrary
+from model.errors import UserError
+
+TABS = ("detect", "augment", "dataset", "training")
+Self = TypeVar("Self", bound="TabState")
+
+
+def in_address(default: Any, read: Callable[[str], Any], name: str = "") -> Any:
+    """A field that is written into the address where it differs from the default.
+
+    Args:
+        default: of the field.
+        read: text of an address -> value; ``ValueError`` or ``UserError`` for what makes no sense.
+        name: in the address, if not that of the field.
+    """
+    return field(default=default, metadata={"read": read, "name": name})
+
+
+@dataclass(frozen=True)
+class TabState:
+    """What a tab shows."""
+
+    tab: ClassVar[str] = ""
+    photo: PhotoChoice = field(default_factory=PhotoChoice)
+
+    @classmethod
+    def addressed(cls) -> dict[str, dataclasses.Field]:
+        """Name in an address -> field."""
+        return {
+            item.metadata["name"] or item.name: item
+            for item in dataclasses.fields(cls)
+            if "read" in item.metadata
+        }
+
+    def from_query(self: Self, query: Mapping[str, str], library: PhotoLibrary) -> Self:
+        """This state with whatever an address says; what it says wrongly is left out."""
+        found: dict[str, Any] = {}
+        for name, item in self.addressed().items():
+            if name in query:
+                with suppress(ValueError, OverflowError, UserError):
+                    found[item.name] = item.metadata["read"](query[name])
+        if photo := asked_photo(query, library):
+            found["photo"] = photo
+        return dataclasses.replace(self, **found)
+
+    def to_query(self, defaults: "TabState") -> str:
+        """The address of this state, without what is as in ``defaults``."""
+        said = {"tab": self.tab, **self.photo.to_query()}
+        for name, item in self.addressed().items():
+            value = getattr(self, item.name)
+            if value != getattr(defaults, item.name) and value not in (None, ""):
+                said[name] = f"{value:g}" if isinstance(value, float) else str(value)
+        return urlencode(said)
+
+
+def asked_photo(query: Mapping[str, str], library: PhotoLibrary) -> PhotoChoice | None:
+    """The photo an address names; ``None`` if it names none that is here."""
+    if query.get("photo") == OWN_PHOTO:
+        return PhotoChoice(note=LOST_UPLOAD)
+    with suppress(UserError):
+        return PhotoChoice(library.get(query["sample"]).name) if query.get("sample") else None
+    return None
+
+
+def asked_tab(query: Mapping[str, str]) -> str:
+    """The tab an address opens."""
+    tab = query.get("tab", "").lower()
+    return tab if tab in TABS else TABS[0]
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """Reads a whole number of a range."""
+    return lambda text: _within(int(text), low, high)
+
+
+def number(low: float, high: float) -> Callable[[str], float]:
+    """Reads a number of a range."""
+    return lambda text: _within(float(text), low, high)
+
+
+def one_of(allowed: Collection[str]) -> Callable[[str], str]:
+    """Reads one of some words."""
+
+    def read(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(text)
+        return text
+
+    return read
+
+
+def _within(value: Any, low: float, high: float) -> Any:
+    if not low <= value <= high:  # NaN is not within any range
+        raise ValueError(value)
+    return value

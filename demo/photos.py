@@ -1,0 +1,145 @@
+"""The one photo all tabs look at: how it is chosen, and the field it is chosen with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from demo.backend import Backend, in_words
+from demo.uploads import uploaded
+from demo.views import markup
+from demo.views.markup import WEB
+from model.errors import UserError
+
+LOOK_SIDE = 64  # pixels: enough to know that a file is a photo
+OWN_PHOTO = "own"  # what an address says instead of an upload, which it cannot hold
+LOST_UPLOAD = (
+    "This link was made with a photo of somebody's own, which an address cannot hold: drop it here"
+    " again. All settings are as they were."
+)
+
+
+@dataclass(frozen=True)
+class PhotoChoice:
+    """A photo of the library by name, or the path of an upload.
+
+    ``offered`` is what the visitor has just chosen and nobody has looked at yet; ``note`` is a
+    sentence for them.
+    """
+
+    sample: str = ""
+    upload: str | None = None
+    offered: "PhotoChoice | None" = None
+    note: str = ""
+
+    def to_query(self) -> dict[str, str]:
+        """As part of an address."""
+        if self.sample:
+            return {"sample": self.sample}
+        return {"photo": OWN_PHOTO} if self.upload else {}
+
+
+class PhotoChooser(gr.HTML):
+    """Drop, paste, choose or photograph a photo, or press an example.
+
+    Files may be dropped anywhere on the page; several at once go to :class:`ManyPhotos`. ``input``
+    fires when the visitor offers one. The value is a :class:`PhotoChoice`.
+
+    Args:
+        value: the photo that is there when the page opens.
+        inside: from :func:`chooser_html`.
+        options: of :class:`gradio.HTML`.
+    """
+
+    def __init__(
+        self, value: PhotoChoice | None = None, *, inside: str = "", **options: Any
+    ) -> None:
+        super().__init__(
+            value, html_template=inside, apply_default_css=False,
+            js_on_load=(WEB / "photo_chooser.js").read_text(), **options,
+        )  # fmt: skip
+
+    def preprocess(self, payload: Any) -> PhotoChoice:
+        """Which photo is shown, and which is offered.
+
+        Raises:
+            UserError: for a file that was not uploaded.
+        """
+        payload = payload if isinstance(payload, dict) else {}
+        offered = payload.get("offered")
+        return PhotoChoice(
+            **_sent(payload), offered=PhotoChoice(**_sent(offered)) if offered else None
+        )
+
+    def postprocess(self, value: PhotoChoice | None) -> dict[str, Any]:
+        """For the browser."""
+        value = value or PhotoChoice()
+        upload = None
+        if value.upload:
+            upload = {
+                "path": value.upload, "orig_name": Path(value.upload).name,
+                "meta": {"_type": "gradio.FileData"},
+            }  # fmt: skip
+        return {"sample": value.sample, "upload": upload, "offered": None, "note": value.note}
+
+    def api_info(self) -> dict[str, Any]:
+        """JSON schema of the value."""
+        return {"type": "object"}
+
+
+def _sent(payload: Any) -> dict[str, Any]:
+    payload = payload if isinstance(payload, dict) else {}
+    upload = payload.get("upload")
+    if isinstance(upload, dict):
+        return {"upload": uploaded(str(upload.get("path")))}
+    return {"sample": str(payload.get("sample") or "")}
+
+
+class ManyPhotos(gr.HTML):
+    """A field for many photos; ``input`` fires when some were added. The value is their paths."""
+
+    def __init__(self, value: Sequence[str] | None = None, **options: Any) -> None:
+        super().__init__(
+            value, html_template=(WEB / "many_photos.html").read_text(), apply_default_css=False,
+            js_on_load=(WEB / "many_photos.js").read_text(), **options,
+        )  # fmt: skip
+
+    def preprocess(self, payload: Any) -> list[str]:
+        """The paths of the uploaded files.
+
+        Raises:
+            UserError: for a file that was not uploaded.
+        """
+        files = payload if isinstance(payload, list) else []
+        return [uploaded(str(file.get("path"))) for file in files if isinstance(file, dict)]
+
+    def postprocess(self, value: Sequence[str] | None) -> list[Any]:
+        """It is only ever filled by the browser."""
+        return []
+
+    def api_info(self) -> dict[str, Any]:
+        """JSON schema of the value."""
+        return {"type": "array", "items": {}}
+
+
+def chooser_html(backend: Backend) -> str:
+    """The inside of a :class:`PhotoChooser`."""
+    tiles = []
+    for named in backend.library.examples():
+        alt = f"example {named.name}" + (f", a {named.largest.class_name}" if named.largest else "")
+        tiles.append(markup.tile(named.name, markup.thumbnail(named.path), alt))
+    chips = [markup.chip(name) for name in backend.class_names()]
+    return markup.render("photo_chooser.html", tiles=markup.join(tiles), chips=markup.join(chips))
+
+
+def looked_at(backend: Backend, choice: PhotoChoice) -> PhotoChoice:
+    """What was offered if it can be read; else what was there, and why."""
+    if choice.offered is None:
+        return choice
+    try:
+        backend.load(backend.photo(choice.offered.sample, choice.offered.upload), LOOK_SIDE)
+    except UserError as error:
+        return PhotoChoice(choice.sample, choice.upload, note=in_words(error))
+    return choice.offered

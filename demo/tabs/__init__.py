@@ -1,0 +1,1 @@
+"""Layout and wiring, one module a tab."""

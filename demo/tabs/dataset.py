@@ -1,0 +1,158 @@
+"""The Dataset tab: browse VOC, or without it the examples, every object outlined."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from demo.backend import Backend, in_words
+from demo.components import (
+    DRAWS,
+    QUIET,
+    Controls,
+    download_button,
+    in_order,
+    pick_grid,
+    picked_key,
+)
+from demo.views import markup
+from demo.views.dataset import (
+    ANY,
+    SIZES,
+    WITHOUT_VOC,
+    DatasetState,
+    photo_card,
+    show,
+    splits_of,
+    take_csv,
+)
+
+
+@dataclass
+class DatasetTab:
+    """What other parts of the page need; ``controls`` by the fields of :class:`DatasetState`."""
+
+    defaults: DatasetState
+    controls: Controls
+    to_detect: gr.Button
+    to_augment: gr.Button
+
+
+@dataclass
+class _Shown:
+    count: gr.HTML
+    tiles: gr.HTML
+    card: gr.HTML
+    charts: gr.HTML
+
+
+def build(backend: Backend, address: gr.Textbox, opened: gr.Textbox) -> DatasetTab:
+    """Lay out the tab; ``opened`` holds the name of the tab that is open."""
+    splits = splits_of(backend.library)
+    defaults = DatasetState(split="trainval" if "trainval" in splits else splits[0])
+    if backend.library.voc_root is None:
+        gr.HTML(markup.note(WITHOUT_VOC), elem_id="dataset-missing")
+    controls = _build_controls(backend, splits, defaults)
+    with gr.Row():
+        with gr.Column(scale=3, min_width=300):
+            count = gr.HTML(elem_id="dataset-count")
+            with gr.Row():
+                before = gr.Button("Previous page", size="sm", min_width=120)
+                after = gr.Button("Next page", size="sm", min_width=120, elem_id="dataset-next")
+            tiles = pick_grid(elem_id="dataset-grid", min_height=420)
+            download_button(
+                "CSV of the split", lambda split: take_csv(backend, split),
+                {"split": controls["split"]}, "dataset-csv",
+            )  # fmt: skip
+        with gr.Column(scale=2, min_width=300):
+            card = gr.HTML(elem_id="dataset-card", min_height=420)
+            with gr.Row():
+                to_detect = gr.Button("Send to Detect", size="sm", min_width=120,
+                                      elem_id="send-detect")  # fmt: skip
+                to_augment = gr.Button("Send to Augment", size="sm", min_width=120,
+                                       elem_id="send-augment")  # fmt: skip
+    shown = _Shown(count, tiles, card, gr.HTML(elem_id="dataset-charts"))
+    _connect_pages(controls, before, after)
+    _connect_drawing(backend, controls, shown, opened, (address, defaults))
+    return DatasetTab(defaults, controls, to_detect, to_augment)
+
+
+def _build_controls(backend: Backend, splits: list[str], defaults: DatasetState) -> Controls:
+    with gr.Row():
+        split = gr.Dropdown(
+            splits, value=defaults.split, label="Split", min_width=130, elem_id="dataset-split"
+        )
+        class_name = gr.Dropdown(
+            [ANY, *backend.class_names()], value=ANY, label="Class of the largest object",
+            min_width=150, elem_id="dataset-class",
+        )  # fmt: skip
+        size = gr.Dropdown(
+            list(SIZES), value=ANY, label="Its size", min_width=150, elem_id="dataset-size"
+        )
+        page = gr.Number(1, label="Page", precision=0, minimum=1, maximum=100_000, min_width=90,
+                         elem_id="dataset-page")  # fmt: skip
+    picked = gr.Textbox("", visible=False)
+    return {
+        "split": split, "class_name": class_name, "size": size, "page": page, "picked": picked,
+    }  # fmt: skip
+
+
+def _connect_pages(controls: Controls, before: gr.Button, after: gr.Button) -> None:
+    """Another split, class or size begins on page 1; another page picks its first photo."""
+    page, picked = controls["page"], controls["picked"]
+    turn = {**QUIET, **in_order("dataset-choice")}
+
+    def turned(by: int) -> Callable[[float], dict[Any, Any]]:
+        return lambda number: {page: max(1, int(number or 1) + by), picked: ""}
+
+    gr.on(
+        [controls[name].input for name in ("split", "class_name", "size")],
+        lambda: {page: 1, picked: ""}, None, [page, picked], **turn,
+    )  # fmt: skip
+    for button, by in ((before, -1), (after, 1)):
+        button.click(turned(by), page, [page, picked], **turn)
+    page.submit(lambda: "", None, picked, **turn)
+
+
+def _connect_drawing(
+    backend: Backend,
+    controls: Controls,
+    shown: _Shown,
+    opened: gr.Textbox,
+    told: tuple[gr.Textbox, DatasetState],
+) -> None:
+    address, defaults = told
+    outputs = [shown.count, shown.tiles, shown.card, shown.charts, address]
+
+    def draw(opened: str, **values: Any) -> dict[Any, Any]:
+        if opened != DatasetState.tab:
+            return gr.skip()
+        try:
+            state = DatasetState(**values)
+            view = show(backend, state)
+        except Exception as error:
+            return {shown.count: markup.problem(in_words(error))}
+        return {
+            shown.count: view.count, shown.tiles: view.tiles, shown.card: view.card,
+            shown.charts: view.charts, address: state.to_query(defaults),
+        }  # fmt: skip
+
+    def one_card(**values: Any) -> dict[Any, Any]:
+        state = DatasetState(**values)
+        try:
+            card = photo_card(backend, state.picked)
+        except Exception as error:
+            card = markup.problem(in_words(error))
+        return {shown.card: card, address: state.to_query(defaults)}
+
+    changed = [controls[name].change for name in ("split", "class_name", "size", "page")]
+    gr.on(
+        [*changed, opened.change], draw, inputs_kwargs={"opened": opened, **controls},
+        outputs=outputs, **DRAWS,
+    )  # fmt: skip
+    picked = controls["picked"]
+    shown.tiles.select(picked_key, None, picked, **QUIET, **in_order("dataset-pick")).then(
+        one_card, inputs_kwargs=controls, outputs=[shown.card, address], **QUIET,
+        **in_order("dataset-card"),
+    )  # fmt: skip

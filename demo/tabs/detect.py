@@ -1,0 +1,138 @@
+"""The Detect tab: one photo and its largest object; many photos at once."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from demo.backend import Backend, in_words
+from demo.components import (
+    DRAWS,
+    PRIVATE,
+    QUIET,
+    Controls,
+    changes,
+    download_button,
+    pick_grid,
+    picked_key,
+    signal,
+)
+from demo.photos import ManyPhotos, PhotoChoice
+from demo.take_away import take_away
+from demo.views import markup
+from demo.views.detect import (
+    EMPTY_MANY,
+    NO_HEAT,
+    DetectState,
+    show,
+    show_many,
+    take_csv,
+    take_json,
+    take_png,
+)
+from model.errors import UserError
+
+EXPLANATIONS = [
+    ("nothing", NO_HEAT),
+    ("what speaks for the class", "class"),
+    ("where the box was read from", "box"),
+]
+OPACITY_JS = "(v) => document.documentElement.style.setProperty('--heat', v)"
+
+
+@dataclass
+class DetectTab:
+    """What other parts of the page need.
+
+    Attributes:
+        defaults: what the tab shows when the page opens.
+        controls: by the names of the fields of :class:`DetectState`.
+        redraw: see :func:`demo.components.signal`.
+        to_augment: the button that opens the Augment tab.
+    """
+
+    defaults: DetectState
+    controls: Controls
+    redraw: gr.Textbox
+    to_augment: gr.Button
+
+
+def build(backend: Backend, shared: Controls, address: gr.Textbox) -> DetectTab:
+    """Lay out the tab; ``shared`` are the photo and the checkpoint, which all tabs have."""
+    defaults = DetectState(
+        photo=PhotoChoice(backend.library.examples()[0].name), checkpoint=backend.checkpoint,
+        threshold=round(backend.detector().threshold, 2),
+    )  # fmt: skip
+    # No visitor waited for this one, so there is no time to tell.
+    first = show(backend, defaults, timed=False)
+    result = gr.HTML(first, elem_id="detect-result", min_height=260)
+    with gr.Row(elem_classes=["compact"]):
+        to_augment = gr.Button("Augment this photo", variant="primary", size="sm",
+                               elem_id="augment-this", min_width=120)  # fmt: skip
+        for label, make, name in (
+            ("Picture (PNG)", take_png, "png"), ("JSON", take_json, "json"),
+            ("CSV row", take_csv, "csv"),
+        ):  # fmt: skip
+            download_button(
+                label, lambda make=make, **chosen: make(backend, **chosen), shared, f"detect-{name}"
+            )
+    with gr.Row(elem_classes=["compact"]):
+        threshold = gr.Slider(
+            0, 1, defaults.threshold, step=0.01, label="Confidence threshold",
+            info="below it the page says: none of the 20", elem_id="detect-threshold",
+        )  # fmt: skip
+        explain = gr.Radio(EXPLANATIONS, value=NO_HEAT, label="Explain", elem_id="detect-explain")
+        opacity = gr.Slider(
+            0, 1, 0.75, step=0.05, label="Opacity of the explanation", elem_id="detect-opacity"
+        )
+    controls = {**shared, "threshold": threshold, "explain": explain}
+    redraw = signal()
+    opacity.change(None, opacity, None, js=OPACITY_JS, **PRIVATE)
+
+    def draw(**values: Any) -> dict[Any, Any]:
+        try:
+            state = DetectState(**values)
+            return {result: show(backend, state), address: state.to_query(defaults)}
+        except Exception as error:
+            return {result: markup.problem(in_words(error))}
+
+    gr.on(
+        [*changes(controls, "checkpoint", "threshold", "explain"), redraw.change],
+        draw, inputs_kwargs=controls, outputs=[result, address], **DRAWS,
+    )  # fmt: skip
+    _build_many(backend, controls, redraw)
+    return DetectTab(defaults, controls, redraw, to_augment)
+
+
+def _build_many(backend: Backend, controls: Controls, redraw: gr.Textbox) -> None:
+    gr.HTML("<h3 class='part'>Many photos at once</h3>", elem_classes=["heading"])
+    files = ManyPhotos(elem_id="many-files")
+    gallery = pick_grid(markup.note(EMPTY_MANY), elem_id="many-result", min_height=60)
+    table = gr.Textbox("", visible=False)
+    settings = {name: controls[name] for name in ("checkpoint", "threshold")}
+
+    # Gradio finds the progress bar by this default.
+    def look(
+        files: list[str], checkpoint: str, threshold: float, progress: Any = gr.Progress()  # noqa: B008
+    ) -> dict[Any, Any]:  # fmt: skip
+        shown, text = show_many(backend, files, checkpoint, threshold, progress)
+        return {gallery: shown, table: text}
+
+    def take(text: str) -> str:
+        if not text:
+            raise UserError("choose some photos first.")
+        return take_away("detections.csv", text)
+
+    def open_one(files: list[str], event: gr.EventData) -> PhotoChoice:
+        return PhotoChoice(upload=files[int(picked_key(event))])
+
+    given = {"files": files, **settings}
+    files.input(
+        look, inputs_kwargs=given, outputs=[gallery, table], trigger_mode="always_last", **PRIVATE
+    )
+    download_button("All as CSV", take, {"text": table}, "many-csv")
+    opened = gallery.select(open_one, files, controls["photo"], **QUIET)
+    opened.success(None, None, redraw, js=TO_TOP_JS, **PRIVATE)
+
+
+TO_TOP_JS = "() => { window.scrollTo({top: 0}); return String(performance.now()); }"

@@ -1,0 +1,1 @@
+"""Values -> what is shown, one module a tab. Nothing here knows components."""

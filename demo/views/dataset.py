@@ -1,0 +1,202 @@
+"""What the Dataset tab shows: photos with every object outlined; counts and sizes."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from demo.address import TabState, in_address, one_of, whole
+from demo.backend import Backend
+from demo.photos import PhotoChoice
+from demo.take_away import take_away
+from demo.views import markup
+from model.classes import VOC_CLASSES
+from model.data.samples import PhotoLibrary
+from model.data.voc import list_splits
+from model.errors import UserError
+
+PER_PAGE = 18
+ANY = "any"
+SIZES = {
+    ANY: (0.0, 1.01),
+    "small: below 10 % of the photo": (0.0, 0.10),
+    "medium: 10 to 40 %": (0.10, 0.40),
+    "large: above 40 %": (0.40, 1.01),
+}
+CARD_COLUMNS = ["file_name", "split", "width", "height", "class_name", "xmin", "ymin", "xmax",
+                "ymax", "n_objects", "area_fraction"]  # fmt: skip
+
+EXAMPLES = "examples"
+WITHOUT_VOC = (
+    "PASCAL VOC 2007 is not here, so these are the examples that come with the project."
+    " Get it (about 450 MB) with: python -m model.voc download --data data - then start the demo"
+    " again, or point it to a copy you have with --data."
+)
+
+
+@dataclass(frozen=True)
+class DatasetState(TabState):
+    """What the Dataset tab shows; in an address ``sample`` is the photo whose card is shown."""
+
+    tab: ClassVar[str] = "dataset"
+    split: str = in_address("trainval", str)
+    class_name: str = in_address(ANY, one_of((ANY, *VOC_CLASSES)), "class")
+    size: str = in_address(ANY, one_of(SIZES))
+    page: int = in_address(1, whole(1, 100_000))
+    picked: str = ""
+
+    def from_query(self, query: Mapping[str, str], library: PhotoLibrary) -> "DatasetState":
+        """As of every tab."""
+        asked = super().from_query(query, library)
+        split = asked.split if asked.split in splits_of(library) else self.split
+        return dataclasses.replace(
+            asked, split=split, picked=asked.photo.sample, photo=PhotoChoice()
+        )
+
+    def to_query(self, defaults: TabState) -> str:
+        """As of every tab."""
+        shown = dataclasses.replace(self, photo=PhotoChoice(self.picked))
+        return super(DatasetState, shown).to_query(defaults)
+
+
+def splits_of(library: PhotoLibrary) -> list[str]:
+    """The splits there are to browse; without VOC the examples are one."""
+    return list_splits(library.voc_root) if library.voc_root else [EXAMPLES]
+
+
+def rows_of(backend: Backend, split: str) -> pd.DataFrame:
+    """The photos of a split, one a row; without VOC there is one, the examples.
+
+    Raises:
+        UserError: if there is no such split.
+    """
+    if split == EXAMPLES and not backend.library.voc_root:
+        return backend.library.example_rows()
+    return backend.split(split)
+
+
+def chosen_rows(backend: Backend, split: str, class_name: str, size: str) -> pd.DataFrame:
+    """Rows of a split whose largest object is of this class and size.
+
+    Raises:
+        UserError: without VOC, or for an unknown split or size.
+    """
+    frame = rows_of(backend, split)
+    if size not in SIZES:
+        raise UserError(f"there is no size {size!r}. There is: {', '.join(SIZES)}.")
+    low, high = SIZES[size]
+    keep = (frame.area_fraction >= low) & (frame.area_fraction < high)
+    if class_name != ANY:
+        keep &= frame.class_name == class_name
+    return frame[keep]
+
+
+@dataclass(frozen=True)
+class View:
+    """A page of thumbnails, the picked photo, the charts, and a line on how many there are."""
+
+    tiles: Markup
+    card: Markup
+    charts: Markup
+    count: Markup
+
+
+def show(backend: Backend, state: DatasetState) -> View:
+    """What a state shows."""
+    rows = chosen_rows(backend, state.split, state.class_name, state.size)
+    pages = max(1, -(-len(rows) // PER_PAGE))
+    number_ = int(min(max(1, state.page or 1), pages))
+    part = rows.iloc[(number_ - 1) * PER_PAGE : number_ * PER_PAGE]
+    names = [name.rsplit(".", 1)[0] for name in part.file_name]
+    picked = state.picked or (names[0] if names else "")
+    tiles = [
+        _tile(backend, row, name, name == picked)
+        for row, name in zip(part.itertuples(), names, strict=True)
+    ]
+    card = photo_card(backend, picked) if picked else markup.note("No photo fits.")
+    count = Markup("<p>{} photos, page {} of {}</p>").format(len(rows), number_, pages)
+    return View(markup.grid(tiles, "browse"), card, charts(rows), count)
+
+
+def _tile(backend: Backend, row: Any, name: str, pressed: bool) -> Markup:
+    image = markup.thumbnail(backend.library.get(name).path)
+    caption = f"{name} {row.class_name}"
+    return markup.tile(name, image, f"photo {name}, a {row.class_name}", caption, pressed)
+
+
+def photo_card(backend: Backend, name: str) -> Markup:
+    """A photo with every object outlined, and its CSV row."""
+    photo = backend.photo(name, None)
+    shown = backend.shown(photo)
+    largest = photo.largest
+    boxes = []
+    for thing in sorted(photo.objects, key=lambda o: o is largest):
+        label = thing.class_name
+        if thing is largest:
+            boxes.append(markup.DrawnBox(thing.bbox_xyxy, "target", label, f"largest: {label}"))
+        elif thing.difficult:
+            boxes.append(
+                markup.DrawnBox(thing.bbox_xyxy, "difficult", label, f"{label}, difficult")
+            )
+        else:
+            boxes.append(markup.DrawnBox(thing.bbox_xyxy, "object", label, label))
+    things = ", ".join(o.class_name for o in photo.objects)
+    picture = markup.figure(
+        shown.image, shown.original_size, boxes, f"photo {name} with {things}",
+        caption="Bold: the largest object. Thin: the others. Dashed: difficult, never the target.",
+    )  # fmt: skip
+    row = csv_row(backend, name)
+    facts = [(column, str(row[column])) for column in CARD_COLUMNS if column in row]
+    return picture + markup.table(facts, "Its row of the CSV")
+
+
+def csv_row(backend: Backend, name: str) -> dict[str, Any]:
+    """The CSV row of a photo; empty if it has no target."""
+    frame = rows_of(backend, "trainval" if backend.library.voc_root else EXAMPLES)
+    found = frame[frame.file_name == backend.library.get(name).path.name]
+    return {} if found.empty else found.iloc[0].to_dict()
+
+
+def charts(rows: pd.DataFrame) -> Markup:
+    """Photos a class, and the sizes of the largest boxes."""
+    if rows.empty:
+        return Markup()
+    counts = rows.class_name.value_counts()
+    bars = [
+        markup.bar(count / counts.iloc[0], name, str(count), name) for name, count in counts.items()
+    ]
+    width = ((rows.xmax - rows.xmin) / rows.width).to_numpy()
+    height = ((rows.ymax - rows.ymin) / rows.height).to_numpy()
+    return markup.render("dataset_charts.html", bars=bars, **_size_plot(width, height))
+
+
+def _size_plot(width: np.ndarray, height: np.ndarray, cells: int = 12) -> dict[str, Any]:
+    """How often a box has this share of the photo's width and height: squares of an SVG."""
+    grid, _, _ = np.histogram2d(width, height, bins=cells, range=[[0, 1], [0, 1]])
+    side, left, bottom = 240 / cells, 44, 246
+    squares = [
+        {
+            "x": f"{left + i * side:.1f}", "y": f"{bottom - (j + 1) * side:.1f}",
+            "side": f"{side:.1f}", "opacity": f"{(grid[i, j] / grid.max()) ** 0.6:.2f}",
+            "count": int(grid[i, j]),
+        }
+        for i in range(cells)
+        for j in range(cells)
+        if grid[i, j]
+    ]  # fmt: skip
+    ticks = [
+        {"x": left + 240 * t, "y": bottom - 240 * t + 4, "text": f"{t:.0%}"} for t in (0, 0.5, 1)
+    ]
+    return {"squares": squares, "ticks": ticks, "left": left}
+
+
+def take_csv(backend: Backend, split: str) -> str:
+    """The CSV of a whole split, as ``python -m model.voc csv`` writes it."""
+    return take_away(
+        f"{split}.csv" if split == EXAMPLES else f"voc2007_{split}.csv",
+        rows_of(backend, split).to_csv(index=False),
+    )

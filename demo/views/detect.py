@@ -1,0 +1,236 @@
+"""What the Detect tab shows for a photo, or for many, and the files to take away."""
+
+import csv
+import io
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from markupsafe import Markup
+
+from demo.address import TabState, in_address, number, one_of
+from demo.backend import Backend, Photo, Timed, explain, in_words, predict_many
+from demo.photos import PhotoChoice
+from demo.take_away import take_away
+from demo.views import markup
+from model.boxes import paired_iou
+from model.data.csv_cells import defused
+from model.errors import UserError
+from model.explain import TARGETS
+from model.inference import CSV_HEADER, Detection, csv_row
+
+NO_HEAT = "off"
+MAX_PHOTOS = 100
+EMPTY_MANY = "You get a picture of each and one CSV."
+
+
+@dataclass(frozen=True)
+class DetectState(TabState):
+    """What the Detect tab shows."""
+
+    tab: ClassVar[str] = "detect"
+    checkpoint: str = ""
+    threshold: float = in_address(0.5, number(0, 1))
+    explain: str = in_address(NO_HEAT, one_of((NO_HEAT, *TARGETS)))
+
+
+def iou(first: Sequence[float], second: Sequence[float]) -> float:
+    """IoU of two boxes."""
+    pair = [torch.tensor([list(box)], dtype=torch.float32) for box in (first, second)]
+    return float(paired_iou(*pair)[0])
+
+
+def show(backend: Backend, state: DetectState, timed: bool = True) -> Markup:
+    """The result for one photo; ``timed=False`` leaves out how long it took."""
+    photo = backend.photo(state.photo.sample, state.photo.upload)
+    answer = backend.detect(photo, state.checkpoint)
+    d, started = answer.detection, time.perf_counter()
+    shown, heat = backend.shown(photo), _heat(backend, state, photo, answer.detection)
+    sure = d.score >= state.threshold
+    boxes = [_predicted(d, sure)]
+    if photo.largest:
+        boxes.insert(0, markup.DrawnBox(photo.largest.bbox_xyxy, "truth"))
+    where = ", ".join(f"{v:.0f}" for v in d.bbox_xyxy)
+    alt = f"Photo with a box around a {d.class_name}: left, top, right, bottom {where} pixels."
+    picture = markup.figure(shown.image, d.image_size, boxes, alt, heat, _legend(photo, state))
+    drawn_ms = 1000 * (time.perf_counter() - started)
+    facts = _facts(photo, d, state.threshold)
+    if timed:
+        facts.append(("your request took", _milliseconds(answer, drawn_ms)))
+    top = list(d.probabilities.items())[:5]
+    return markup.render(
+        "detect_result.html", picture=picture, chip=markup.chip(d.class_name), sure=sure,
+        article="an" if d.class_name[:1] in "aeiou" else "a", score=f"{d.score:.0%}",
+        n_classes=len(d.probabilities),
+        bars=[markup.bar(p, name, f"{p:.1%}", name) for name, p in top], facts=markup.table(facts),
+    )  # fmt: skip
+
+
+def _predicted(d: Detection, sure: bool) -> markup.DrawnBox:
+    if sure:
+        label = f"{d.class_name} {d.score:.0%}"
+        return markup.DrawnBox(d.bbox_xyxy, "prediction", d.class_name, label)
+    return markup.DrawnBox(d.bbox_xyxy, "guess", "", f"best guess: {d.class_name} {d.score:.0%}")
+
+
+def _heat(backend: Backend, state: DetectState, photo: Photo, d: Detection) -> np.ndarray | None:
+    """The heat map that was asked for, in 0..1; ``None`` for none."""
+    if state.explain == "box" and d.attention is not None:
+        return d.attention / max(float(d.attention.max()), 1e-9)
+    if state.explain in TARGETS:
+        copy = backend.working_copy(photo, state.checkpoint)
+        return explain(backend.checkpoint_file(state.checkpoint), copy).get(state.explain)
+    return None
+
+
+def _legend(photo: Photo, state: DetectState) -> str:
+    parts = []
+    if photo.largest:
+        parts.append("Dashed white: the true box.")
+    if state.explain == "class":
+        parts.append("Warm: what speaks for this class (Grad-CAM).")
+    elif state.explain == "box":
+        parts.append("Warm: where the detector read its box from.")
+    return " ".join(parts)
+
+
+def _milliseconds(timed: Timed, drawn_ms: float) -> str:
+    return (
+        f"decode {timed.decode_ms:.0f} ms, network {timed.network_ms:.0f} ms,"
+        f" draw {drawn_ms:.0f} ms"
+    )
+
+
+def _facts(photo: Photo, d: Detection, threshold: float) -> list[tuple[str, str]]:
+    corners = ", ".join(f"{v:.1f}" for v in d.bbox_xyxy)
+    numbers = Markup('<span class="box-numbers">{}</span> px').format(corners)
+    rows: list[tuple[str, str]] = [
+        ("confidence", f"{d.score:.0%}, threshold {threshold:.0%}"),
+        ("box: left, top, right, bottom", numbers),
+        ("photo", f"{d.image_size[0]} x {d.image_size[1]} px"),
+    ]
+    if photo.sample:
+        rows.append(("example", photo.sample))
+    if photo.largest:
+        truth = photo.largest
+        rows.append(("true class", markup.chip(truth.class_name)))
+        rows.append(("overlap with the true box", f"IoU {iou(d.bbox_xyxy, truth.bbox_xyxy):.2f}"))
+    return rows
+
+
+def take_png(backend: Backend, photo: PhotoChoice, checkpoint: str) -> str:
+    """The annotated picture, at most 1280 px."""
+    shown, d = _again(backend, photo, checkpoint)
+    buffer = io.BytesIO()
+    d.draw(backend.shown(shown).image).save(buffer, "PNG", compress_level=4)
+    return take_away(f"{shown.path.stem}_detected.png", buffer.getvalue())
+
+
+def take_json(backend: Backend, photo: PhotoChoice, checkpoint: str) -> str:
+    """Everything the detector said."""
+    shown, d = _again(backend, photo, checkpoint)
+    text = json.dumps({"file": shown.path.name, **as_plain(d)}, indent=2)
+    return take_away(f"{shown.path.stem}_detected.json", text + "\n")
+
+
+def take_csv(backend: Backend, photo: PhotoChoice, checkpoint: str) -> str:
+    """The row ``python -m model.predict --csv`` writes."""
+    shown, d = _again(backend, photo, checkpoint)
+    text = as_csv([csv_row(shown.path.name, d)])
+    return take_away(f"{shown.path.stem}_detected.csv", text)
+
+
+def _again(backend: Backend, choice: PhotoChoice, checkpoint: str) -> tuple[Photo, Detection]:
+    photo = backend.photo(choice.sample, choice.upload)
+    return photo, backend.detect(photo, checkpoint).detection
+
+
+def as_plain(d: Detection) -> dict[str, Any]:
+    """A detection as JSON-ready values."""
+    return {
+        "class_name": d.class_name,
+        "score": round(d.score, 4),
+        "sure": d.sure,
+        "bbox_xyxy": [round(v, 2) for v in d.bbox_xyxy],
+        "image_size": list(d.image_size),
+        "probabilities": {name: round(p, 4) for name, p in d.probabilities.items()},
+    }
+
+
+def as_csv(rows: list[list[object]]) -> str:
+    """A CSV with the header of ``python -m model.predict``."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(defused([CSV_HEADER, *rows]))
+    return text.getvalue()
+
+
+def detect_files(
+    backend: Backend, files: list[str], checkpoint: str, step: Any = None
+) -> tuple[list[tuple[Path, Detection]], list[str]]:
+    """Detections of the photos that can be read, and one sentence for each of the others.
+
+    Raises:
+        UserError: if there are no files, or too many.
+    """
+    if not files:
+        raise UserError("choose some photos first.")
+    if len(files) > MAX_PHOTOS:
+        raise UserError(f"{len(files)} photos are too many at once: choose at most {MAX_PHOTOS}.")
+    paths, photos, problems = [], [], []
+    for i, file in enumerate(files):
+        if step:
+            step((i, len(files)), desc="looking at photos", unit="photos")
+        photo = Photo(Path(file))
+        try:
+            photos.append(backend.working_copy(photo, checkpoint))
+            paths.append(photo.path)
+        except UserError as error:
+            problems.append(in_words(error))
+    if step:
+        step(None, desc="asking the network")
+    found = predict_many(backend.checkpoint_file(checkpoint), photos) if photos else []
+    return list(zip(paths, found, strict=True)), problems
+
+
+def show_many(
+    backend: Backend, files: list[str], checkpoint: str, threshold: float, progress: Any
+) -> tuple[Markup, str]:
+    """Annotated thumbnails, and the CSV (empty when there is nothing).
+
+    The key of a tile is the place of its file among ``files``.
+    """
+    if not files:
+        return markup.note(EMPTY_MANY), ""
+    try:
+        found, problems = detect_files(backend, files, checkpoint, progress)
+    except Exception as error:
+        return markup.problem(in_words(error)), ""
+    unsure = sum(d.score < threshold for _, d in found)
+    summary = f"{len(found)} of {len(found) + len(problems)} photos answered"
+    if unsure:
+        summary += f"; {unsure} below the threshold of {threshold:.0%}, marked with a ?"
+    tiles = [_many_tile(backend, files, path, d, d.score >= threshold) for path, d in found]
+    rows = [csv_row(path.name, d) for path, d in found]
+    parts = [
+        Markup("<p>{}. Press one to see all about it.</p>").format(summary),
+        *map(markup.problem, problems), markup.grid(tiles, "many"),
+    ]  # fmt: skip
+    return markup.join(parts), as_csv(rows) if rows else ""
+
+
+def _many_tile(backend: Backend, files: list[str], path: Path, d: Detection, sure: bool) -> Markup:
+    small = backend.load(Photo(path), 480).image
+    words = f"{d.class_name} {d.score:.0%}" + ("" if sure else "?")
+    box = markup.DrawnBox(d.bbox_xyxy, "prediction" if sure else "guess", d.class_name)
+    inner = markup.figure(small, d.image_size, [box], f"{path.name}: {words}")
+    caption = markup.join([
+        markup.chip(d.class_name, words) if sure else f"none of the 20? best guess: {words}",
+        " ", path.name,
+    ])  # fmt: skip
+    key = str(files.index(str(path)))
+    return markup.figure_tile(key, inner, caption, False, "" if sure else "unsure")

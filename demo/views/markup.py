@@ -1,0 +1,191 @@
+"""The HTML the page is made of. Boxes are SVG over the photo, so they are crisp at any size.
+
+The templates lie in ``demo/web``; whatever is put into one is escaped unless it is
+:class:`markupsafe.Markup`, which only templates return.
+"""
+
+import base64
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from PIL import Image
+
+from model.data.images import load_fitted
+from model.draw import class_colour, text_colour
+
+THUMB_SIDE = 220
+WEB = Path(__file__).resolve().parent.parent / "web"
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(WEB), autoescape=True, undefined=StrictUndefined,
+    trim_blocks=True, lstrip_blocks=True,
+)  # fmt: skip
+
+
+def render(template: str, **values: Any) -> Markup:
+    """Fill a template of ``demo/web``."""
+    return Markup(_TEMPLATES.get_template(template).render(**values))
+
+
+@dataclass(frozen=True)
+class DrawnBox:
+    """A box over a photo.
+
+    Attributes:
+        bbox_xyxy: in pixels of ``PhotoFigure.size``.
+        role: ``prediction``, ``truth``, ``target``, ``object``, ``hull`` or ``ellipse``; its look
+            is in the style sheet.
+        class_name: gives the colour; none is white.
+        label: on a plate at the box; nothing if empty.
+    """
+
+    bbox_xyxy: Sequence[float]
+    role: str
+    class_name: str = ""
+    label: str = ""
+
+    @property
+    def colour(self) -> tuple[int, int, int]:
+        """RGB."""
+        return class_colour(self.class_name) if self.class_name else (255, 255, 255)
+
+
+def data_uri(image: Image.Image, quality: int = 88) -> str:
+    """The picture as a JPEG inside a URL: nothing is stored, and no one else can ask for it."""
+    buffer = io.BytesIO()
+    image.convert("RGB").save(buffer, "JPEG", quality=quality)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def heat_uri(heat: np.ndarray) -> str:
+    """A heat map in 0..1 as a PNG, transparent where it is cold; the browser enlarges it."""
+    side = Image.fromarray((heat * 255).astype(np.uint8)).resize((96, 96), Image.Resampling.BICUBIC)
+    value = np.asarray(side, dtype=np.float32) / 255
+    red = np.clip(1.6 * value + 0.4, 0, 1)
+    green = np.clip(1.7 * value - 0.3, 0, 0.95)
+    blue = np.clip(0.55 - value, 0, 1)
+    alpha = np.clip(value * 1.1 - 0.05, 0, 0.78)
+    pixels = (np.stack([red, green, blue, alpha], -1) * 255).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def css_colour(colour: tuple[int, int, int]) -> str:
+    """``rgb(...)``."""
+    return "rgb({}, {}, {})".format(*colour)
+
+
+@lru_cache(maxsize=512)
+def thumbnail(path: Path) -> str:
+    """A small copy of a photo of the library, as a URL."""
+    return data_uri(load_fitted(path, THUMB_SIDE).image, quality=80)
+
+
+def figure(
+    image: Image.Image,
+    size: tuple[int, int],
+    boxes: Iterable[DrawnBox] = (),
+    alt: str = "",
+    heat: np.ndarray | None = None,
+    caption: str = "",
+) -> Markup:
+    """A photo with boxes over it.
+
+    Args:
+        image: what is shown, any size of the same shape.
+        size: ``(width, height)`` the boxes are pixels of.
+        boxes: drawn in order.
+        alt: for those who do not see it.
+        heat: see :func:`heat_uri`; laid over the whole photo, which is then shown without colours.
+        caption: below it.
+    """
+    width, height = size
+    drawn = [_drawn(box, width, height) for box in boxes]
+    return render(
+        "figure.html", width=width, height=height, source=data_uri(image), alt=alt, boxes=drawn,
+        heat="" if heat is None else heat_uri(heat), caption=caption,
+    )  # fmt: skip
+
+
+def _drawn(box: DrawnBox, width: int, height: int) -> dict[str, Any]:
+    """What the template of a figure needs to know of a box."""
+    x1, y1, x2, y2 = (round(float(v), 2) for v in box.bbox_xyxy)
+    return {
+        "role": box.role, "label": box.label, "x": x1, "y": y1,
+        "width": f"{max(0, x2 - x1):.2f}", "height": f"{max(0, y2 - y1):.2f}",
+        "xyxy": f"{x1},{y1},{x2},{y2}", "colour": css_colour(box.colour),
+        "rim": css_colour(text_colour(box.colour)), "place": _tag_place(box, width, height),
+    }  # fmt: skip
+
+
+def _tag_place(box: DrawnBox, width: int, height: int) -> str:
+    x1, y1, x2, _ = box.bbox_xyxy
+    # Above the box where there is room, else inside; from its left edge, or from its right one
+    # where the left edge is far to the right.
+    place = f"bottom: {100 - 100 * y1 / height:.2f}%" if y1 > 0.11 * height else (
+        f"top: {max(0, 100 * y1 / height):.2f}%")  # fmt: skip
+    if x1 > 0.55 * width:
+        return place + f"; right: {max(0, 100 - 100 * x2 / width):.2f}%"
+    return place + f"; left: {max(0, 100 * x1 / width):.2f}%"
+
+
+def chip(class_name: str, text: str = "") -> Markup:
+    """A class name on its colour."""
+    colour = class_colour(class_name)
+    return Markup('<span class="chip" style="background: {}; color: {}">{}</span>').format(
+        css_colour(colour), css_colour(text_colour(colour)), text or class_name
+    )
+
+
+def bar(share: float, label: str, value: str, class_name: str = "") -> Markup:
+    """A labelled horizontal bar; ``share`` in 0..1."""
+    colour = css_colour(class_colour(class_name)) if class_name else ""
+    width = f"{100 * min(max(share, 0), 1):.1f}"
+    return render("bar.html", label=label, value=value, width=width, colour=colour)
+
+
+def problem(sentence: str) -> Markup:
+    """What went wrong, in the page."""
+    return Markup('<p class="note problem" role="alert">{}</p>').format(sentence)
+
+
+def note(sentence: str, kind: str = "") -> Markup:
+    """Something worth knowing."""
+    return Markup('<p class="note {}">{}</p>').format(kind, sentence)
+
+
+def tile(key: str, uri: str, alt: str, caption: str = "", pressed: bool = False) -> Markup:
+    """One choice of a grid: a thumbnail to press."""
+    return render(
+        "tile.html", key=key, uri=uri, alt=alt, caption=caption, pressed=pressed, inner="", kind=""
+    )
+
+
+def figure_tile(key: str, inner: Markup, caption: str, pressed: bool, kind: str = "") -> Markup:
+    """One choice of a grid: a whole figure to press."""
+    return render(
+        "tile.html", key=key, uri="", alt="", caption=caption, pressed=pressed, inner=inner,
+        kind=kind,
+    )  # fmt: skip
+
+
+def grid(tiles: Iterable[Markup], kind: str = "") -> Markup:
+    """Tiles side by side, as many as fit."""
+    return Markup('<div class="grid {}">{}</div>').format(kind, join(tiles))
+
+
+def join(parts: Iterable[str]) -> Markup:
+    """Parts one after the other; text is escaped."""
+    return Markup("").join(parts)
+
+
+def table(rows: Sequence[tuple[str, str]], caption: str = "") -> Markup:
+    """Two columns: what, and its value."""
+    return render("facts.html", rows=rows, caption=caption)

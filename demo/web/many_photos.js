@@ -1,0 +1,34 @@
+// Many photos; more can be added. props.value: a list of {path, orig_name}.
+const input = element.querySelector('input'), said = element.querySelector('.said');
+
+async function add(files) {
+  const failed = [];
+  const sent = [];
+  for (const [i, file] of files.entries()) {
+    said.textContent = `Sending photo ${i + 1} of ${files.length} ...`;
+    try {
+      const {path} = await upload(file);
+      sent.push({path, orig_name: file.name, meta: {_type: 'gradio.FileData'}});
+    } catch (error) {
+      failed.push(`${file.name}: ${error.message || error}`);
+    }
+  }
+  props.value = [...(props.value || []), ...sent];
+  said.textContent = failed.length ? `Not sent: ${failed.join('; ')}` : '';
+  trigger('input');
+}
+
+function takeWaiting() {
+  const files = window.manyPhotos;
+  if (!files) return;
+  window.manyPhotos = null;
+  element.scrollIntoView({block: 'center'});
+  add(files);
+}
+
+element.querySelector('.choose').addEventListener('click', () => input.click());
+element.querySelector('.clear').addEventListener('click', () => { props.value = []; trigger('input'); });
+input.addEventListener('change', () => { const files = [...input.files]; input.value = ''; if (files.length) add(files); });
+// The field exists once its tab was opened; what was dropped before that waits for it.
+document.addEventListener('many-photos', takeWaiting);
+takeWaiting();

@@ -1,0 +1,131 @@
+// Choose a photo: by name, by file, by the camera, or by a drop or paste anywhere on the page.
+//
+// props.value: {sample, upload: {path, orig_name} or null, offered: {sample, upload} or null, note}
+// The server checks what is offered and takes it over, or says in `note` why not.
+const $ = (selector) => element.querySelector(selector);
+const said = $('.said');
+
+function show() {
+  const value = props.value || {};
+  for (const tile of element.querySelectorAll('button[data-key]')) {
+    tile.setAttribute('aria-pressed', String(tile.dataset.key === value.sample));
+  }
+  said.textContent = value.note || (value.upload ? `Your photo: ${value.upload.orig_name || 'yours'}` : '');
+  said.classList.toggle('problem', Boolean(value.note));
+}
+
+function offer(offered) {
+  props.value = {...props.value, offered, note: ''};
+  trigger('input');
+}
+
+async function send(file) {
+  said.classList.remove('problem');
+  said.textContent = `Sending ${file.name || 'the photo'} ...`;
+  try {
+    const {path} = await upload(file);
+    offer({sample: '', upload: {path, orig_name: file.name, meta: {_type: 'gradio.FileData'}}});
+  } catch (error) {
+    said.classList.add('problem');
+    said.textContent = `${file.name || 'The photo'} could not be sent: ${error.message || error}`;
+  }
+}
+
+/** One file is the photo; several, or whatever is dropped on the field for many, go there. */
+function take(files, many) {
+  if (!files.length) return;
+  if (files.length === 1 && !many) return send(files[0]);
+  window.manyPhotos = files;
+  document.dispatchEvent(new Event('many-photos'));
+}
+
+function entriesOf(transfer) {
+  // While the event is handled: the browser empties the list afterwards.
+  const items = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  return {items, files: [...transfer.files]};
+}
+
+async function filesIn(entry) {
+  if (entry.isFile) return [await new Promise((done, fail) => entry.file(done, fail))];
+  const reader = entry.createReader(), found = [];
+  for (;;) {
+    const part = await new Promise((done, fail) => reader.readEntries(done, fail));
+    if (!part.length) return found;
+    for (const inner of part) found.push(...await filesIn(inner));
+  }
+}
+
+async function dropped({items, files}, many) {
+  if (!items.some((entry) => entry.isDirectory)) return take(files, many);
+  const found = [];
+  for (const entry of items) found.push(...await filesIn(entry));
+  take(found.filter((file) => !file.name.startsWith('.')), true);
+}
+
+const hasFiles = (event) => event.dataTransfer && [...event.dataTransfer.types].includes('Files');
+
+function over(event) {
+  if (!hasFiles(event)) return;
+  event.preventDefault();
+  event.stopPropagation();
+  event.dataTransfer.dropEffect = 'copy';
+  document.body.classList.add('dropping');
+}
+
+function leave(event) {
+  if (!event.relatedTarget) document.body.classList.remove('dropping');
+}
+
+function drop(event) {
+  if (!hasFiles(event)) return;
+  event.preventDefault();
+  event.stopPropagation();
+  document.body.classList.remove('dropping');
+  dropped(entriesOf(event.dataTransfer), Boolean(event.target.closest?.('#many-files')));
+}
+
+// Before any field of the page sees it.
+window.addEventListener('dragenter', over, true);
+window.addEventListener('dragover', over, true);
+window.addEventListener('dragleave', leave, true);
+window.addEventListener('drop', drop, true);
+window.addEventListener('paste', (event) => {
+  const files = [...(event.clipboardData?.files || [])];
+  if (!files.length) return;
+  event.preventDefault();
+  event.stopPropagation();
+  take(files, false);
+}, true);
+
+const files = $('.files'), rear = $('.rear'), viewfinder = $('.viewfinder'), video = $('video');
+for (const input of [files, rear]) {
+  input.addEventListener('change', () => { take([...input.files], false); input.value = ''; });
+}
+$('.choose').addEventListener('click', () => files.click());
+
+$('.camera').addEventListener('click', async () => {
+  if (matchMedia('(pointer: coarse)').matches || !navigator.mediaDevices) return rear.click();
+  try {
+    video.srcObject = await navigator.mediaDevices.getUserMedia({video: {facingMode: 'environment'}});
+    viewfinder.showModal();
+  } catch (error) {
+    said.classList.add('problem');
+    said.textContent = `The camera could not be opened: ${error.message}`;
+  }
+});
+viewfinder.addEventListener('close', () => video.srcObject?.getTracks().forEach((track) => track.stop()));
+$('.leave').addEventListener('click', () => viewfinder.close());
+$('.shoot').addEventListener('click', () => {
+  const canvas = document.createElement('canvas');
+  [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+  canvas.getContext('2d').drawImage(video, 0, 0);
+  viewfinder.close();
+  canvas.toBlob((blob) => send(new File([blob], 'camera.jpg', {type: 'image/jpeg'})), 'image/jpeg', 0.92);
+});
+
+element.addEventListener('click', (event) => {
+  const tile = event.target.closest('button[data-key]');
+  if (tile) offer({sample: tile.dataset.key, upload: null});
+});
+watch('value', show);
+show();

@@ -1,0 +1,75 @@
+"""demo/address.py: addresses are read with suspicion, and written by what reads them."""
+
+import pytest
+
+from demo.address import asked_tab
+from demo.photos import LOST_UPLOAD, PhotoChoice
+from demo.views.augment import AugmentState
+from demo.views.dataset import DatasetState
+from demo.views.detect import DetectState
+from model.data.samples import PhotoLibrary
+from model.data.voc import find_voc_root
+
+AUGMENT, DETECT, DATASET = AugmentState(), DetectState(), DatasetState()
+
+
+@pytest.fixture(scope="module")
+def library(toy_voc) -> PhotoLibrary:
+    return PhotoLibrary(find_voc_root(toy_voc))
+
+
+@pytest.mark.parametrize("defaults", [AUGMENT, DETECT, DATASET])
+def test_nothing_asked_nothing_changed(library, defaults):
+    assert defaults.from_query({}, library) == defaults
+    assert defaults.to_query(defaults) == f"tab={defaults.tab}"
+
+
+@pytest.mark.parametrize(
+    ("defaults", "name", "text"),
+    [
+        *((AUGMENT, "seed", text) for text in ("x", "-1", "1e9", "")),
+        *((AUGMENT, "count", text) for text in ("0", "17")),
+        (AUGMENT, "variant", "99"), (AUGMENT, "box", "yours"), (AUGMENT, "boxes", "1,2,3"),
+        (AUGMENT, "boxes", "1,2,3,nan"), (AUGMENT, "boxes", "unicorn 1 2 3 4"),
+        (AUGMENT, "rotation_degrees", "-3"), (AUGMENT, "rotation_degrees", "nan"),
+        (AUGMENT, "box_rule", "round"), (AUGMENT, "hue", "2"), (AUGMENT, "min_visible", "inf"),
+        (DETECT, "threshold", "1.5"), (DETECT, "threshold", "nan"), (DETECT, "explain", "because"),
+        (DATASET, "size", "huge"), (DATASET, "page", "0"), (DATASET, "split", "test"),
+        (DATASET, "split", "../x"), (DATASET, "class", "unicorn"),
+        *((state, "sample", "../../etc/passwd") for state in (AUGMENT, DETECT, DATASET)),
+    ],
+)  # fmt: skip
+def test_bad_values_are_left_out(library, defaults, name, text):
+    assert defaults.from_query({name: text}, library) == defaults
+
+
+@pytest.mark.parametrize(
+    ("defaults", "query"),
+    [
+        (AUGMENT, "tab=augment&sample=000004&boxes=cat+1%2C+2%2C+30%2C+40&box=my+own&seed=12"
+                  "&count=3&variant=2&rotation_degrees=15&box_rule=hull"),
+        (AUGMENT, "tab=augment&sample=cat&box=detector"),
+        (DETECT, "tab=detect&sample=000004&threshold=0.25&explain=box"),
+        (DATASET, "tab=dataset&sample=000004&split=val&class=cat&page=2"),
+    ],
+)  # fmt: skip
+def test_an_address_survives_reading_and_writing(library, defaults, query):
+    from urllib.parse import parse_qsl
+
+    state = defaults.from_query(dict(parse_qsl(query)), library)
+    assert state != defaults
+    assert state.to_query(defaults) == query
+
+
+def test_an_upload_is_not_in_an_address_and_that_is_said(library):
+    query = AugmentState(photo=PhotoChoice(upload="/secret/place.jpg"), seed=3).to_query(AUGMENT)
+    assert query == "tab=augment&photo=own&seed=3"
+    asked = AUGMENT.from_query({"photo": "own", "seed": "3"}, library)
+    assert asked.photo.note == LOST_UPLOAD
+    assert asked.seed == 3
+
+
+def test_unknown_tabs_open_the_first():
+    assert [asked_tab({"tab": name}) for name in ("augment", "nowhere", "")] == [
+        "augment", "detect", "detect",
+    ]  # fmt: skip
