@@ -82,7 +82,7 @@ def _words(step: Step, size_before: tuple[int, int]) -> Iterator[str]:
     elif step.name == "jitter":
         yield from _colour_words(params)
     elif step.name == "resize":
-        yield f"resized to {step.image.width} x {step.image.height}"
+        yield f"resized to {step.photo.width} x {step.photo.height}"
     elif step.name == "original":
         yield "original"
     elif step.name == "network":

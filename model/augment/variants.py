@@ -269,7 +269,8 @@ def pack_variants(
                 int(health.gave_up),
             ])  # fmt: skip
             thing = VocObject(label, tuple(step.bbox_xyxy.tolist()))
-            annotated.append(AnnotatedPhoto(name, *step.image.size, (thing,)))
+            width, height = step.photo.size
+            annotated.append(AnnotatedPhoto(name, width, height, (thing,)))
         table = io.StringIO()
         csv.writer(table, lineterminator="\n").writerows(defused([CSV_HEADER, *rows]))
         archive.writestr("boxes.csv", table.getvalue())
