@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 from PIL import Image
 
-from model import images
+from model.data import images
 from model.data.image_formats import readable_formats
 from model.data.image_memory import MAX_DECODED_BYTES, MemoryBudget
 from model.data.images import load_fitted
