@@ -3,6 +3,7 @@ import shutil
 
 import pytest
 import torch
+from commands import run_here
 from conftest import assert_clear_error, run_command
 
 from model.calibration import Calibration
@@ -36,10 +37,10 @@ def test_a_checkpoint_learns_what_its_scores_are_worth_and_keeps_its_weights(
         assert torch.equal(tensor, after.state_dict()[name]), name
     copied = tmp_path / "other.safetensors"
     shutil.copy(untrained, copied)
-    result = run_command("-m", "model.calibrate", "--checkpoint", copied, "--like", path)
+    result = run_here("-m", "model.calibrate", "--checkpoint", copied, "--like", path)
     assert result.returncode == 0, result.stderr
     assert read_info(copied).calibration == new.calibration
-    result = run_command("-m", "model.calibrate", "--checkpoint", copied, "--like", untrained)
+    result = run_here("-m", "model.calibrate", "--checkpoint", copied, "--like", untrained)
     assert_clear_error(result, "has no calibration")
 
 

@@ -2,6 +2,7 @@ import json
 
 import pytest
 import torch
+from commands import run_here
 from conftest import make_voc, run_command, write_voc_xml
 
 from model.augment import AugmentConfig
@@ -175,7 +176,7 @@ def test_processes_share_every_batch_without_overlap(tmp_path):
         "        both = accelerator.gather(batch)\n"
         "        accelerator.print('batch', epoch, sorted(both.tolist()))\n"
     )
-    alone = run_command(script)
+    alone = run_here(script)
     together = run_command("-m", "torch.distributed.run", "--nproc_per_node", "2", script)
     assert alone.returncode == together.returncode == 0, together.stderr
     batches = [line for line in alone.stdout.splitlines() if line.startswith("batch")]

@@ -3,6 +3,7 @@ import csv
 import numpy as np
 import pytest
 import torch
+from commands import run_here
 from conftest import REPOSITORY, assert_clear_error, run_command
 from PIL import Image, ImageOps
 
@@ -153,7 +154,7 @@ def test_command_writes_csv_and_drawings_and_reports_bad_files(tiny, tmp_path):
 
 
 def test_command_on_one_good_photo_prints_and_succeeds(tiny):
-    result = run_command("-m", "model.predict", CAT, "--checkpoint", tiny)
+    result = run_here("-m", "model.predict", CAT, "--checkpoint", tiny)
     assert result.returncode == 0, result.stderr
     assert "cat.jpg: " in result.stdout
 
@@ -170,4 +171,4 @@ def test_command_on_one_good_photo_prints_and_succeeds(tiny):
 def test_command_errors(tiny, arguments, says):
     if "--checkpoint" not in arguments:
         arguments = [*arguments, "--checkpoint", str(tiny)]
-    assert_clear_error(run_command("-m", "model.predict", *arguments), says)
+    assert_clear_error(run_here("-m", "model.predict", *arguments), says)

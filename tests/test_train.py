@@ -1,15 +1,15 @@
-"""train.py as people run it: a process of its own, on a tiny data set."""
+"""train.py as people run it, on a tiny data set; in a process of its own where that matters."""
 
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 
 import pandas as pd
 import pytest
 import torch
+from commands import run_here
 from conftest import (
     REPOSITORY,
     assert_clear_error,
@@ -31,8 +31,8 @@ TIMES = ["seconds", "images_per_s"]
 LOSES_BOXES = ["--aug.rotation-degrees", "40", "--aug.zoom", "2", "--aug.min-visible", "0.9"]
 
 
-def train(data, out, *arguments, **options):
-    return run_command("train.py", "--data", data, "--out", out, *FAST, *arguments, **options)
+def train(data, out, *arguments, run=run_here):
+    return run("train.py", "--data", data, "--out", out, *FAST, *arguments)
 
 
 def history(out) -> pd.DataFrame:
@@ -43,7 +43,7 @@ def history(out) -> pd.DataFrame:
 def finished(tmp_path_factory, toy_voc):
     out = tmp_path_factory.mktemp("runs") / "whole"
     result = train(toy_voc, out, "--cells-weight", "0.5", "--small-epochs", "1",
-                   "--small-size", "32")  # fmt: skip
+                   "--small-size", "32", run=run_command)  # fmt: skip
     assert result.returncode == 0, result.stderr
     return out, result
 
@@ -93,7 +93,6 @@ def stop_after_an_epoch(process: subprocess.Popen, number: signal.Signals) -> tu
         shown.append(line)
         if line.startswith("    1 "):
             break
-    time.sleep(0.4)
     process.send_signal(number)
     out, err = process.communicate(timeout=120)
     return "".join(shown) + out, err
@@ -104,7 +103,7 @@ def uninterrupted(tmp_path_factory):
     """A data set large enough that a run is inside an epoch most of the time, and a whole run."""
     folder = tmp_path_factory.mktemp("uninterrupted")
     data = make_voc(folder / "VOC2007", 40, 5)
-    assert train(data, folder / "whole", *LOSES_BOXES).returncode == 0
+    assert train(data, folder / "whole", *LOSES_BOXES, run=run_command).returncode == 0
     return data, folder / "whole"
 
 
@@ -124,7 +123,7 @@ def test_stopping_leaves_a_usable_checkpoint_and_resuming_changes_nothing(
     if number == signal.SIGINT:  # once is enough
         check_that_a_full_disk_loses_nothing(data, stopped)
     assert torch.load(stopped / "last.state.pt", weights_only=True)["step"] % 8  # inside an epoch
-    resumed = train(data, stopped, *LOSES_BOXES, "--resume", "--num-workers", "1")
+    resumed = train(data, stopped, *LOSES_BOXES, "--resume", "--num-workers", "1", run=run_command)
     assert resumed.returncode == 0, resumed.stderr
     assert history(whole).boxes_redrawn.min() > 0
     pd.testing.assert_frame_equal(
@@ -165,8 +164,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_what_was(finished, toy_voc, tm
 def test_two_processes_see_each_photo_once_and_agree(toy_voc, tmp_path, finished):
     one, two = tmp_path / "one", tmp_path / "two"
     arguments = ["--data", toy_voc, *FAST, *LOSES_BOXES, "--batch-size", "10"]
-    command = ["train.py", "--out", one, *arguments]
-    assert run_command(*command).returncode == 0
+    assert run_here("train.py", "--out", one, *arguments).returncode == 0
     launch = ["-m", "accelerate.commands.launch", "--num_processes", "2"]
     result = run_command(*launch, "train.py", "--out", two, *arguments)
     assert result.returncode == 0, result.stderr
@@ -230,8 +228,7 @@ def test_other_classes_travel_in_the_checkpoint(tmp_path):
 def test_bad_input_is_one_clear_sentence(toy_voc, tmp_path, arguments, says):
     if "--out" not in arguments:
         arguments = ["--out", tmp_path / "run", *arguments]
-    result = run_command("train.py", "--data", toy_voc, *FAST, *arguments)
-    assert_clear_error(result, says)
+    assert_clear_error(run_here("train.py", "--data", toy_voc, *FAST, *arguments), says)
 
 
 def test_a_class_that_only_val_has(tmp_path):

@@ -3,6 +3,7 @@ import time
 
 import pandas as pd
 import pytest
+from commands import run_here
 from conftest import make_voc, run_command, write_split, write_voc_xml
 
 from model.data.voc import (
@@ -257,7 +258,7 @@ def test_csv_command(toy_voc, tmp_path):
 
 def test_stats_command(toy_voc, tmp_path):
     out = tmp_path / "stats.png"
-    result = run_command("-m", "model.voc", "stats", "--data", toy_voc, "--out", out)
+    result = run_here("-m", "model.voc", "stats", "--data", toy_voc, "--out", out)
     assert result.returncode == 0, result.stderr
     table = pd.read_csv(io.StringIO(result.stdout.split("\n30 photos")[0]), sep=r"\s+")
     assert table.photos.sum() == 30

@@ -1,0 +1,48 @@
+"""Run a command line without the cost of a new process."""
+
+import runpy
+import signal
+import subprocess
+import sys
+import warnings
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+
+import pytest
+from accelerate.state import AcceleratorState
+from conftest import REPOSITORY
+
+
+def run_here(*arguments: object) -> subprocess.CompletedProcess:
+    """As :func:`conftest.run_command` does, same ``__main__`` and arguments, in this process.
+
+    It spares the seconds a new Python takes to import PyTorch; every command line has one test that
+    starts it for real. An exception that would show as a traceback there is raised here.
+    """
+    words = [str(argument) for argument in arguments]
+    out, err = StringIO(), StringIO()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.chdir(REPOSITORY)
+        patch.setattr(sys, "argv", words[1:] if words[0] == "-m" else words)
+        try:
+            status = _run_main(words)
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+            # The next command may choose another precision, which accelerate allows once a process.
+            AcceleratorState._reset_state(reset_partial_state=True)
+    return subprocess.CompletedProcess(words, status, out.getvalue(), err.getvalue())
+
+
+def _run_main(words: list[str]) -> int:
+    try:
+        if words[0] == "-m":
+            with warnings.catch_warnings():  # the module may have been imported before: so it has
+                warnings.filterwarnings("ignore", "'.*' found in sys.modules", RuntimeWarning)
+                runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(words[0], run_name="__main__")
+    except SystemExit as end:
+        return end.code or 0
+    return 0
