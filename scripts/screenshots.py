@@ -21,7 +21,7 @@ WIDE, PHONE = (1280, 800), (390, 844)
 PICTURES = {
     "detect-light": ("?tab=detect&sample=cat", "#detect-result .chip:text('cat')", "light", WIDE),
     "augment-light": (
-        "?tab=augment&sample=astronaut&seed=7&rotation_degrees=15", "#augment-robustness .row", "light",
+        "?tab=augment&sample=astronaut&rotation_degrees=15", "#augment-robustness .row", "light",
         (1280, 1500),
     ),
     "augment-dark": ("?tab=augment&sample=cat&seed=3", "#augment-robustness .row", "dark", WIDE),
@@ -49,7 +49,7 @@ def take(browser: Browser, address: str, name: str, out: Path) -> None:
     page.wait_for_load_state("networkidle")
     page.wait_for_timeout(800)
     if name == "phone-dark":
-        page.locator("#augment-grid").scroll_into_view_if_needed()
+        page.locator("#augment-zoom").scroll_into_view_if_needed()
     file = out / f"{name}.png"
     page.screenshot(path=file)
     context.close()
