@@ -110,7 +110,8 @@ class Page:
         """Read the address when the page opens, and draw anew what it changed."""
         tabs = (self.detect, self.augment, self.dataset)
         controls = {id(c): c for tab in tabs for c in tab.controls.values()}
-        outputs = [self.tabs, self.opened, self.detect.redraw, self.replace, *controls.values()]
+        # Values first: what listens to a signal reads them as soon as it is set.
+        outputs = [*controls.values(), self.detect.redraw, self.replace, self.opened, self.tabs]
 
         def restore(request: gr.Request) -> dict[Any, Any]:
             return self.asked({key: str(v) for key, v in request.query_params.items()})

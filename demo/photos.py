@@ -130,8 +130,7 @@ def chooser_html(backend: Backend) -> str:
     for named in backend.library.examples():
         alt = f"example {named.name}" + (f", a {named.largest.class_name}" if named.largest else "")
         tiles.append(markup.tile(named.name, markup.thumbnail(named.path), alt))
-    chips = [markup.chip(name) for name in backend.class_names()]
-    return markup.render("photo_chooser.html", tiles=markup.join(tiles), chips=markup.join(chips))
+    return markup.render("photo_chooser.html", tiles=markup.join(tiles))
 
 
 def looked_at(backend: Backend, choice: PhotoChoice) -> PhotoChoice:

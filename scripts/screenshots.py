@@ -7,7 +7,6 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import tyro
 from PIL import Image
@@ -19,13 +18,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 from benchmark_demo import free_port, server, wait_for_page  # noqa: E402
 
 WIDE, PHONE = (1280, 800), (390, 844)
-# Name -> what is opened, what is there when it is ready, colours, size of the window.
-PICTURES: dict[str, tuple[str, str, Literal["light", "dark"], tuple[int, int]]] = {
+PICTURES = {
     "detect-light": ("?tab=detect&sample=cat", "#detect-result .chip:text('cat')", "light", WIDE),
     "augment-light": (
-        "?tab=augment&sample=astronaut&seed=7&rotation_degrees=15",
-        "#augment-robustness .row",
-        "light",
+        "?tab=augment&sample=astronaut&rotation_degrees=15", "#augment-robustness .row", "light",
         (1280, 1500),
     ),
     "augment-dark": ("?tab=augment&sample=cat&seed=3", "#augment-robustness .row", "dark", WIDE),
@@ -53,7 +49,7 @@ def take(browser: Browser, address: str, name: str, out: Path) -> None:
     page.wait_for_load_state("networkidle")
     page.wait_for_timeout(800)
     if name == "phone-dark":
-        page.locator("#augment-grid").scroll_into_view_if_needed()
+        page.locator("#augment-zoom").scroll_into_view_if_needed()
     file = out / f"{name}.png"
     page.screenshot(path=file)
     context.close()
