@@ -8,32 +8,9 @@ import re
 
 import pytest
 from playwright.sync_api import Page, expect
-from test_demo_browser import SLOW, content, open_page, slide, wait_for
+from test_demo_browser import SLOW, Traffic, content, open_page, slide, wait_for
 
 from model.augment import AugmentConfig
-
-
-class Traffic:
-    """Counts the requests of a page that the server has not answered yet."""
-
-    def __init__(self, page: Page) -> None:
-        self.page, self.open, self.sent = page, set(), 0
-        page.on("request", self._began)
-        page.on("requestfinished", lambda request: self.open.discard(request))
-        page.on("requestfailed", lambda request: self.open.discard(request))
-
-    def _began(self, request) -> None:
-        if re.search(r"/queue/(join|data)", request.url):
-            self.open.add(request)
-            self.sent += 1
-
-    def settle(self) -> None:
-        """Wait until nothing is on its way, and nothing follows from what came last."""
-        quiet = 0
-        while quiet < 4:
-            before = self.sent
-            self.page.wait_for_timeout(100)
-            quiet = 0 if self.open or self.sent != before else quiet + 1
 
 
 @pytest.fixture(scope="module")
