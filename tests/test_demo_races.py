@@ -8,11 +8,12 @@ import re
 
 import pytest
 from playwright.sync_api import Page, expect
-from test_demo_browser import SLOW, content, open_page, slide, wait_for
+from test_demo_browser import SLOW, Traffic, content, open_page, slide, wait_for
 
 from model.augment import AugmentConfig
 
 
+<<<<<<< HEAD
 class Traffic:
     """Counts the requests of a page that the server has not answered yet."""
 
@@ -37,6 +38,8 @@ class Traffic:
             quiet = 0 if self.open or self.sent != before else quiet + 1
 
 
+=======
+>>>>>>> page
 @pytest.fixture(scope="module")
 def opened_page(chromium, demo_address, slow_demo):
     page = open_page(chromium, f"{demo_address}?tab=augment&sample=000004&seed=3")

@@ -12,7 +12,13 @@ from demo.views.training import show
 def build(backend: Backend, checkpoint: gr.Dropdown) -> None:
     """Lay out the tab."""
     losses, shares, result, card = show(backend, backend.checkpoint)
-    kwargs: dict[str, Any] = {"x": "epoch", "y": "value", "color": "curve", "height": 280}
+    kwargs: dict[str, Any] = {
+        "x": "epoch",
+        "y": "value",
+        "color": "curve",
+        "height": 280,
+        "x_axis_format": "d",
+    }
     checkpoint.render()
     with gr.Row():
         first = gr.LinePlot(losses, title="Loss and L1 by epoch", elem_id="loss-plot", **kwargs)
