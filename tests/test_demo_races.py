@@ -13,33 +13,6 @@ from test_demo_browser import SLOW, Traffic, content, open_page, slide, wait_for
 from model.augment import AugmentConfig
 
 
-<<<<<<< HEAD
-class Traffic:
-    """Counts the requests of a page that the server has not answered yet."""
-
-    def __init__(self, page: Page) -> None:
-        self.page, self.open, self.sent = page, set(), 0
-        page.on("request", self._began)
-        page.on("requestfinished", lambda request: self.open.discard(request))
-        page.on("requestfailed", lambda request: self.open.discard(request))
-
-    def _began(self, request) -> None:
-        if re.search(r"/queue/(join|data)", request.url):
-            self.open.add(request)
-            self.sent += 1
-
-    def settle(self) -> None:
-        """Wait until nothing is on its way, and the browser has dealt with what came last."""
-        quiet = 0
-        while quiet < 4:
-            before = self.sent
-            self.page.evaluate("() => new Promise((done) => requestIdleCallback(() => done()))")
-            self.page.wait_for_timeout(100)
-            quiet = 0 if self.open or self.sent != before else quiet + 1
-
-
-=======
->>>>>>> page
 @pytest.fixture(scope="module")
 def opened_page(chromium, demo_address, slow_demo):
     page = open_page(chromium, f"{demo_address}?tab=augment&sample=000004&seed=3")
