@@ -48,10 +48,11 @@ class Traffic:
             self.sent += 1
 
     def settle(self) -> None:
-        """Wait until nothing is on its way, and nothing follows from what came last."""
+        """Wait until nothing is on its way, and the browser has dealt with what came last."""
         quiet = 0
         while quiet < 4:
             before = self.sent
+            self.page.evaluate("() => new Promise((done) => requestIdleCallback(() => done()))")
             self.page.wait_for_timeout(100)
             quiet = 0 if self.open or self.sent != before else quiet + 1
 
