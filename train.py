@@ -135,12 +135,7 @@ def main(config: TrainConfig) -> None:
     stop = StopSignal(accelerator)
     run = Run(config, accelerator, model, average, optimizer, scheduler, stop)
     run.begin(state)
-    accelerator.print(
-        f"{len(photos)} photos from {config.train_split}, {len(loader)} steps an epoch,"
-        f" {accelerator.num_processes} process(es), {accelerator.device.type},"
-        f" {accelerator.mixed_precision}\n{TABLE_HEADER}",
-        flush=True,
-    )
+    announce(run, config, len(photos), len(loader))
     for epoch in range(run.step // len(loader), config.epochs):
         train_one_epoch(run, config, loader, epoch)
         row = run.epoch_row(dataset, epoch)
@@ -149,11 +144,20 @@ def main(config: TrainConfig) -> None:
         run.finish_epoch(row, metrics)
 
     if val:
-        for name in ("best", "last"):
-            path = run.out / f"{name}.safetensors"
-            calibrate_checkpoint(path, val, accelerator, config.progress)
+        calibrate_checkpoints(run, config, val)
     draw_predictions(run, val or build_dataset(config, train_split, train=False))
     accelerator.end_training()
+
+
+def announce(run: Run, config: TrainConfig, n_photos: int, n_steps: int) -> None:
+    """What is about to happen, and the header of the table of epochs."""
+    accelerator = run.accelerator
+    accelerator.print(
+        f"{n_photos} photos from {config.train_split}, {n_steps} steps an epoch,"
+        f" {accelerator.num_processes} process(es), {accelerator.device.type},"
+        f" {accelerator.mixed_precision}\n{TABLE_HEADER}",
+        flush=True,
+    )
 
 
 def train_one_epoch(run: Run, config: TrainConfig, loader: DataLoaderShard, epoch: int) -> None:
@@ -203,6 +207,13 @@ def evaluate(run: Run, config: TrainConfig, val: DetectionDataset) -> dict[str, 
     options = LoaderOptions(progress=config.progress)
     predictions = predict_dataset(run.average.model, val, run.accelerator, options)
     return {"split": config.val_split, **summarize(predictions.scores())}
+
+
+def calibrate_checkpoints(run: Run, config: TrainConfig, val: DetectionDataset) -> None:
+    """Teach both checkpoints what their scores are worth."""
+    for name in ("best", "last"):
+        path = run.out / f"{name}.safetensors"
+        calibrate_checkpoint(path, val, run.accelerator, config.progress)
 
 
 def draw_predictions(run: Run, dataset: DetectionDataset) -> None:

@@ -1,4 +1,4 @@
-"""Which cell of the pyramid answers for which annotated object."""
+"""Which cells of the pyramid are assigned to which annotated object."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -40,10 +40,10 @@ def pad_targets(targets: Sequence[dict[str, Tensor]]) -> Targets:
 
 
 class Assignment(NamedTuple):
-    """What the cells should say.
+    """What the cells should predict.
 
     Attributes:
-        owner: ``(N, P)`` int64: index of the object a cell answers for, -1 for none.
+        owner: ``(N, P)`` int64: index of the object a cell is assigned to, -1 for none.
         quality: ``(N, P)`` float in 0..1: the class score a cell should reach, 0 for none.
     """
 
@@ -53,7 +53,7 @@ class Assignment(NamedTuple):
 
 @torch.no_grad()
 def assign_cells(cells: Cells, targets: Targets) -> Assignment:
-    """The cells whose class *and* box fit an object best answer for it (TOOD, Feng et al. 2021).
+    """Assign to each object the cells whose class *and* box fit it best (TOOD, Feng et al. 2021).
 
     The alignment of a cell with an object is ``score ** 0.5 * IoU ** 4``. Of the cells whose centre
     lies in an object's box - or the nearest cell, if no centre does - the nine best aligned are

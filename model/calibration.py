@@ -1,7 +1,7 @@
 """The score: the chance that class and box are both right, learned from photos with known truth.
 
 A softmax over 20 classes knows nothing of the box, and is sure of itself on photos that show none
-of them. The score is a logistic regression on what the network knows about its own answer (Platt
+of them. The score is a logistic regression on evidence of how good the prediction is (Platt
 scaling, Platt 1999, with more than one input).
 """
 
@@ -55,12 +55,12 @@ class Calibration:
 
 
 def evidence(output: DetectorOutput) -> Tensor:
-    """What an answer says about itself: log-odds ``(N, 4)``, columns :data:`EVIDENCE`.
+    """Evidence of how good each prediction is: log-odds ``(N, 4)``, columns :data:`EVIDENCE`.
 
-    class: the softmax of the predicted class. support: the share of the choice among cells that
-    stands behind the answer's box. quality: the score that the cells it was read from give to the
+    class: the softmax of the predicted class. support: the share of the choice among cells whose
+    boxes overlap the predicted one. quality: the score that the cells it was read from give to the
     predicted class, which learned how good their boxes are. tightness: how much their boxes overlap
-    the answer. For heads without cells all but the first are 0.
+    the predicted one. For heads without cells all but the first are 0.
     """
     probability, predicted = output.logits.float().softmax(dim=1).max(dim=1)
     if output.cells is None:

@@ -14,12 +14,12 @@ ATTENTION_SCALE = 4.0  # without it the softmaxes stay flat for epochs
 class DecoupledHead(nn.Module):
     """Cells of one stride, layers of their own for class and box, five softmaxes that choose.
 
-    ``layer4``, enlarged twice, and ``layer3`` meet at stride 16. Each cell says a class, a box as
-    four offsets from its centre in units of the canvas, how much it stands for the largest object,
-    and how well it sees each side. The class is their average under the softmax of the choice. In
-    ``train()`` mode so is each side; in ``eval()`` mode it is a weighted median, which is not drawn
-    towards a second object, of cells weighed by the square root of their softmax times the chance
-    that they and the answer mean the same class.
+    ``layer4``, enlarged twice, and ``layer3`` meet at stride 16. Each cell predicts a class, a box
+    as four offsets from its centre in units of the canvas, how much it stands for the largest
+    object, and how well it sees each side. The class is their average under the softmax of the
+    choice. In ``train()`` mode so is each side; in ``eval()`` mode it is a weighted median, which
+    is not drawn towards a second object, of cells weighed by the square root of their softmax times
+    the chance that they and the whole photo's prediction are of one class.
     """
 
     def __init__(self, num_classes: int, width: int = 160, dropout: float = 0.2) -> None:
@@ -39,7 +39,7 @@ class DecoupledHead(nn.Module):
         )
 
     def forward(self, features: Features) -> DetectorOutput:
-        """Features of ``(N, 3, S, S)`` images -> answer and cells, float32."""
+        """Features of ``(N, 3, S, S)`` images -> prediction and cells, float32."""
         layer3 = self.from_layer3(features.layer3)
         rows, columns = layer3.shape[-2:]
         layer4 = nn.functional.interpolate(
@@ -75,11 +75,11 @@ def conv_block(width: int) -> list[nn.Module]:
 
 
 def agreement(cell_logits: Tensor, logits: Tensor) -> Tensor:
-    """``(N, P)``: log of the chance that a cell and the answer mean the same class.
+    """``(N, P)``: log of the chance that a cell and the whole photo are of one class.
 
     Args:
-        cell_logits: ``(N, C, P)``, what each of P cells says.
-        logits: ``(N, C)``, the answer.
+        cell_logits: ``(N, C, P)``, predicted by each of P cells.
+        logits: ``(N, C)``, predicted for the whole photo.
     """
     both = cell_logits.log_softmax(1) + logits.log_softmax(1).unsqueeze(-1)
     return both.logsumexp(1)
@@ -89,7 +89,7 @@ def weighted_median(values: Tensor, weights: Tensor) -> Tensor:
     """Median along the last dimension, each value counting as much as its weight.
 
     Where the weights part evenly between two values, their middle: mirrored input then gives a
-    mirrored answer.
+    mirrored box.
 
     Args:
         values: ``(..., P)``.

@@ -1,8 +1,8 @@
 """The network: ResNet-34 without its last two layers, and a head with 20 + 4 outputs.
 
-Three heads. ``pyramid`` is the detector's: cells of three strides propose, a group of them that
-agrees answers. ``flatten`` is the tutorial's: all 25,088 features of the 7 x 7 map into one linear
-layer, four sigmoids for the box. ``decoupled`` is that of the first shipped weights.
+Three heads. ``pyramid`` is the detector's: cells of three strides predict, and a group of them that
+agrees gives the box. ``flatten`` is the tutorial's: all 25,088 features of the 7 x 7 map into one
+linear layer, four sigmoids for the box. ``decoupled`` is that of the first shipped weights.
 """
 
 from collections.abc import Sequence
@@ -87,7 +87,7 @@ class LargestObjectDetector(
         """``(N, 3, S, S)`` float, normalised -> :class:`model.outputs.DetectorOutput`.
 
         Boxes are in pixels of the images given, also where their side is not ``image_size`` (the
-        flatten head takes no other). In ``eval()`` mode the answer's is upright and inside them.
+        flatten head takes no other). In ``eval()`` mode the predicted one is upright and inside.
         """
         output = self.head(self.backbone(images))
         if self.training:

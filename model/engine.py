@@ -66,7 +66,7 @@ class StopSignal:
         self.received.add(number)
 
     def requested(self) -> bool:
-        """Whether any process was asked to stop; all of them answer alike."""
+        """Whether any process was asked to stop; all of them return the same."""
         if self.accelerator.num_processes == 1:
             return bool(self.received)
         flag = torch.tensor(float(bool(self.received)), device=self.accelerator.device)

@@ -1,4 +1,4 @@
-"""Why the detector answers as it does: where the box was read from, and what speaks for the class.
+"""Why the detector predicts what it does: where the box was read from, what speaks for the class.
 
 The box: the detector's own attention over the photo. The class: Grad-CAM (Selvaraju et al. 2017),
 the channels of the last convolutional map, weighted by how much each of them moves the logit of the

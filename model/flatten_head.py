@@ -24,7 +24,7 @@ class FlattenHead(nn.Module):
         self.num_classes, self.image_size = num_classes, image_size
 
     def forward(self, features: Features) -> DetectorOutput:
-        """The answer; there are no cells."""
+        """Features -> prediction, without cells."""
         outputs = self.layers(features.layer4).float()
         logits, corners = outputs[:, : self.num_classes], outputs[:, self.num_classes :]
         return DetectorOutput(logits, corners.sigmoid() * self.image_size, None)

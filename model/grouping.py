@@ -2,7 +2,7 @@
 
 A mean over all cells of a photo with two sheep lies between them, right for neither. Here the box
 with the most support among the likeliest cells is looked up first - the mode instead of the mean -
-and only the cells whose boxes overlap it have a say.
+and only the cells whose boxes overlap it count.
 """
 
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from torch import Tensor
 
 CANDIDATES = 96  # the likeliest cells of an image; all others together hold next to nothing
 AGREES = 0.4  # IoU from which two boxes are of the same object
-CHOICE_POWER = 0.5  # the square root lets more cells of the group have a say
+CHOICE_POWER = 0.5  # the square root lets more cells of the group count
 
 
 class GroupBox(NamedTuple):

@@ -68,7 +68,7 @@ class Detection:
 
 
 class Detector:
-    """A trained network with everything needed to ask it about photos.
+    """A trained network with everything needed to predict for photos.
 
     Args:
         model: in ``eval()`` mode.
@@ -95,8 +95,8 @@ class Detector:
     def predict(self, source: ImageSource, flip: bool = False) -> Detection:
         """The largest object of one photo: a path, PIL image, array, or the bytes of a file.
 
-        With ``flip`` the mirrored photo is asked too and the answers are averaged: slower, a little
-        better (README says by how much).
+        With ``flip`` the mirrored photo is predicted too and both are averaged: slower, a little
+        better (README: by how much).
 
         Raises:
             UserError: if the photo cannot be read; the text says why.

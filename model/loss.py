@@ -1,4 +1,4 @@
-"""The tutorial's loss on the 20 + 4 numbers, and what is asked of the cells they come from.
+"""The tutorial's loss on the 20 + 4 numbers, and the loss of the cells they come from.
 
 ``loss = L1 + 25 x cross-entropy``: L1 is the mean over the four coordinates in pixels of a 224
 canvas; the 25 multiplies the cross-entropy. The terms of the cells are an addition of ours.
@@ -17,7 +17,7 @@ from model.outputs import Cells, DetectorOutput
 
 CLASS_WEIGHT = 25.0
 REFERENCE_SIZE = 224
-NEGATIVE_POWER = 2.0  # cells that are right to say no weigh their own score to this power
+NEGATIVE_POWER = 2.0  # cells without an object weigh their own score to this power
 CHOICE_POWER = 3.0  # how much better a tight box is for the choice than a loose one
 
 
@@ -32,7 +32,7 @@ class AnswerLoss:
 
 @dataclass(frozen=True)
 class CellsLoss:
-    """What the cells are asked for, averaged over the cells that answer for an object.
+    """The loss of the cells, averaged over those that are assigned to an object.
 
     Attributes:
         quality: varifocal loss of the class scores.
@@ -60,7 +60,7 @@ def l1_px_at_224(bbox_xyxy: Tensor, target_xyxy: Tensor, image_size: int) -> Ten
 def answer_loss(
     output: DetectorOutput, targets: Targets, image_size: int, label_smoothing: float = 0.0
 ) -> AnswerLoss:
-    """``l1_px + 25 * ce`` of the answer against the largest object, averaged over N images.
+    """``l1_px + 25 * ce`` of the prediction and the largest object, averaged over N images.
 
     Args:
         output: from the detector in ``train()`` mode.
@@ -98,8 +98,8 @@ def cells_loss(cells: Cells, targets: Targets, image_size: int) -> CellsLoss:
 def varifocal_loss(logits: Tensor, quality: Tensor) -> Tensor:
     """Binary cross-entropy with soft targets (VarifocalNet, Zhang et al. 2021), elementwise.
 
-    A cell that should say yes weighs its target, one that should say no its own score squared, so
-    that the thousands of easy ones do not drown the rest.
+    A cell with an object weighs its target, one without weighs its own score squared, so that the
+    thousands of easy ones do not drown the rest.
     """
     negative_weight = logits.detach().sigmoid() ** NEGATIVE_POWER
     weight = torch.where(quality > 0, quality, negative_weight)

@@ -68,9 +68,9 @@ def load_onnx(path: Path) -> tuple[OnnxNetwork, CheckpointInfo]:
 
 def _check_shapes(path: Path, session: Any, info: CheckpointInfo) -> None:
     side, classes = info.image_size, len(info.class_names)
-    said = {INPUT: [3, side, side], "probabilities": [classes], "bbox_xyxy": [4]}
+    expected = {INPUT: [3, side, side], "probabilities": [classes], "bbox_xyxy": [4]}
     found = {v.name: v.shape[1:] for v in [*session.get_inputs(), *session.get_outputs()]}
-    for name, shape in said.items():
+    for name, shape in expected.items():
         if found.get(name) != shape:
             raise UserError(
                 f"{path} holds another network than it says ({name} should be {shape} for each"

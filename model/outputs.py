@@ -1,4 +1,4 @@
-"""What the network returns, in training and in use: one answer an image, and its cells."""
+"""What the network returns, in training and in use: one prediction an image, and its cells."""
 
 from typing import NamedTuple
 
@@ -11,10 +11,10 @@ class Cells(NamedTuple):
     """What each of P cells of the feature pyramid predicts for N images.
 
     Attributes:
-        logits: ``(N, P, C)``; their sigmoid says class *and* how good the cell's box is.
+        logits: ``(N, P, C)``; their sigmoid scores the class *and* how good the cell's box is.
         boxes: ``(N, P, 4)`` ``xyxy`` in pixels of the canvas.
         choice: ``(N, P)``, summing to 1: how much a cell stands for the largest object.
-        attention: ``(N, P)``, summing to 1: how much of the answer's box was read from a cell.
+        attention: ``(N, P)``, summing to 1: how much of the predicted box was read from a cell.
         centers: ``(P, 2)``, x and y in pixels of the canvas.
         level_shapes: rows and columns of each level of the pyramid, the finest first; P in all.
     """
@@ -27,7 +27,7 @@ class Cells(NamedTuple):
     level_shapes: tuple[tuple[int, int], ...]
 
     def attention_map(self) -> Tensor:
-        """Where the answer's box was read from: ``(N, rows, columns)`` of the finest level.
+        """Where the predicted box was read from: ``(N, rows, columns)`` of the finest level.
 
         The attention of a coarse cell is spread evenly over the area it covers; the sum stays 1.
         """

@@ -1,4 +1,4 @@
-"""The detector's head: a feature pyramid whose cells propose, and a group of them that answers."""
+"""The detector's head: a feature pyramid, and the group of its cells that gives the box."""
 
 import math
 
@@ -40,7 +40,7 @@ class PyramidHead(nn.Module):
     """Cells of strides 8, 16 and 32, with branches of their own for class and box.
 
     The levels meet from coarse to fine as in FPN (Lin et al. 2017), and each is told what the whole
-    photo holds. Every cell predicts class logits whose sigmoid also says how good its box is (as in
+    photo holds. Every cell predicts class logits whose sigmoid also rates its box (as in
     VarifocalNet, Zhang et al. 2021), four distances from its centre to the sides of a box (as in
     FCOS, Tian et al. 2019), and how much it stands for the *largest* object: a learned value plus
     the logs of its best class score and of its box area, so that rivals are weighed by what the
@@ -74,7 +74,7 @@ class PyramidHead(nn.Module):
         )
 
     def forward(self, features: Features) -> DetectorOutput:
-        """Features of ``(N, 3, S, S)`` images -> answer and cells, float32."""
+        """Features of ``(N, 3, S, S)`` images -> prediction and cells, float32."""
         whole_photo = features.layer4.mean(dim=(2, 3))
         levels = self.smooth(self.pyramid(features, whole_photo))
         class_levels, box_levels = self.class_branch(levels), self.box_branch(levels)
@@ -119,7 +119,7 @@ class PyramidHead(nn.Module):
         return torch.cat(boxes, dim=1), torch.cat(centers)
 
     def choose(self, value: Tensor, logits: Tensor, boxes: Tensor) -> Tensor:
-        """``(N, P)``: the softmax over cells that says which of them stand for the largest."""
+        """``(N, P)``: how much each cell stands for the largest object; a softmax over cells."""
         score = F.logsigmoid(logits).amax(dim=-1)
         area = (boxes[..., 2:] - boxes[..., :2]).prod(dim=-1).clamp(min=1.0).log()
         return (

@@ -1,4 +1,4 @@
-"""model/augment_code.py: the code to take away does what the pipeline does."""
+"""model/augment/export.py: the code to take away does what the pipeline does."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""model/csv_cells.py: names of files are data, also in a spreadsheet."""
+"""model/data/csv_cells.py: names of files are data, also in a spreadsheet."""
 
 import csv
 import zipfile

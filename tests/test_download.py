@@ -41,7 +41,7 @@ def mirror(tmp_path, monkeypatch):
         tar.add(tmp_path / "src" / "VOCdevkit", "VOCdevkit")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Mirror)
     server.content, server.break_after, server.ranges = archive.read_bytes(), None, []
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     monkeypatch.setitem(
         download.DATASET_YEAR_DICT,
         "2007",

@@ -2,13 +2,20 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 from hub_stand_in import Hub, running_hub
 from huggingface_hub import HfApi, ModelCard
 
-from model.checkpoint import DEFAULT_CHECKPOINT, load_checkpoint, read_info
+from model.checkpoint import (
+    DEFAULT_CHECKPOINT,
+    CheckpointInfo,
+    load_checkpoint,
+    read_info,
+    save_checkpoint,
+)
 from model.detector import LargestObjectDetector
 from model.errors import UserError
 from model.publish import PublishConfig, model_card, push_to_hub
@@ -24,8 +31,18 @@ def hub(monkeypatch) -> Iterator[Hub]:
         yield hub
 
 
-def push(hub: Hub, **settings) -> str:
-    config = PublishConfig(NAME, **settings)
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A checkpoint that is quickly made and sent."""
+    path = tmp_path_factory.mktemp("small") / "small.safetensors"
+    names = ("ant", "bee")
+    info = CheckpointInfo(names, 64, head="decoupled", history=[{"epoch": 1}])
+    save_checkpoint(path, LargestObjectDetector(names, 64, "decoupled"), info)
+    return path
+
+
+def push(hub: Hub, checkpoint: Path, **settings) -> str:
+    config = PublishConfig(NAME, checkpoint, **settings)
     return push_to_hub(config, HfApi(hub.endpoint, token="hf_" + "x" * 34))
 
 
@@ -62,8 +79,8 @@ def test_a_checkpoint_without_report_and_readme_gets_no_results(tmp_path):
         model_card(tmp_path / "mine.safetensors", NAME)
 
 
-def test_what_is_sent_can_be_used(hub, tmp_path):
-    assert push(hub, private=True).startswith(hub.endpoint)
+def test_what_is_sent_can_be_used(hub, small, tmp_path):
+    assert push(hub, small, private=True).startswith(hub.endpoint)
     (made,) = hub.created
     assert (made["organization"], made["name"]) == ("someone", "largest-object")
     assert made.get("visibility") == "private" or made.get("private") is True
@@ -71,21 +88,21 @@ def test_what_is_sent_can_be_used(hub, tmp_path):
     for name, content in hub.files.items():
         (tmp_path / name).write_bytes(content)
     assert ModelCard.load(tmp_path / "README.md").data.pipeline_tag == "object-detection"
-    assert read_info(tmp_path / "model.safetensors") == read_info(DEFAULT_CHECKPOINT)
-    expected, _ = load_checkpoint()
+    assert read_info(tmp_path / "model.safetensors") == read_info(small)
+    expected, _ = load_checkpoint(small)
     weights = LargestObjectDetector.from_pretrained(tmp_path).state_dict()
     for name, tensor in expected.state_dict().items():
         assert torch.equal(weights[name], tensor), name
 
 
-def test_a_refusal_says_what_to_do(hub):
+def test_a_refusal_says_what_to_do(hub, small):
     hub.refusal = (403, "the hub's own words")
     with pytest.raises(UserError, match="hf auth login"):
-        push(hub)
+        push(hub, small)
     assert hub.files == {}
 
 
 def test_a_foreign_checkpoint_is_refused_before_anything_is_made(hub, tmp_path):
     with pytest.raises(UserError, match="does not exist"):
-        push(hub, checkpoint=tmp_path / "gone.safetensors")
+        push(hub, tmp_path / "gone.safetensors")
     assert hub.created == []

@@ -1,4 +1,4 @@
-"""model/samples.py: photos by name."""
+"""model/data/samples.py: photos by name."""
 
 import pytest
 from PIL import Image

@@ -28,7 +28,7 @@ class RandomHorizontalFlip(v2.RandomHorizontalFlip):
         return {"flipped": bool(torch.rand(1) < self.p)}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        """Mirror image or boxes if the coin said so."""
+        """Mirror image or boxes if ``flipped``."""
         return super().transform(inpt, {}) if params["flipped"] else inpt
 
 

@@ -188,19 +188,19 @@ def rotation_growth(bbox_xyxy: Sequence[float], angle: float, rule: str) -> floa
 
 def advice(config: AugmentConfig, variants: Sequence[Variant]) -> list[str]:
     """Plain words on settings that hurt this photo's box; empty if none does."""
-    said = []
+    remarks = []
     angle = config.rotation_degrees
     box = variants[0].step("original").bbox_xyxy.tolist()
     # The worst angle in reach: a square box is loosest at 45 degrees, and grows no more after.
     angles = range(1, round(min(angle, 90)) + 1)
     growth = max((rotation_growth(box, a, "hull") for a in angles), default=0.0)
     if config.box_rule == "hull" and growth >= 0.25:
-        said.append(
+        remarks.append(
             f"At {angle:g}° the box of this object grows by up to {growth:.0%}: the network would"
             " learn loose boxes. Turn less, or take the ellipse rule."
         )
     elif growth >= 0.5:
-        said.append(
+        remarks.append(
             f"At {angle:g}° nobody knows the true box: the ellipse rule cuts the corners of things"
             " that fill their box, the corner hull would be up to"
             f" {growth:.0%} too large. Check the boxes below."
@@ -208,29 +208,31 @@ def advice(config: AugmentConfig, variants: Sequence[Variant]) -> list[str]:
     redrawn = sum(v.health.redraws > 0 and not v.health.gave_up for v in variants)
     gave_up = sum(v.health.gave_up for v in variants)
     if redrawn:
-        said.append(
+        remarks.append(
             f"{_of(redrawn, variants)} lost too much of the box at first and had to be drawn again:"
             " training sees milder settings than these."
         )
     if gave_up:
-        said.append(
+        remarks.append(
             f"{_of(gave_up, variants)} lost the box in every try, so flip, rotation and zoom were"
             " left out there. Rotate or zoom less, or lower the minimum visible share."
         )
     cut = sum(v.health.visible < 0.5 for v in variants)
     if cut:
-        said.append(
+        remarks.append(
             f"{_of(cut, variants)} show less than half of the box: the network would be asked for"
             " what it cannot see. Raise the minimum visible share."
         )
     if config.brightness >= 0.8 or config.contrast >= 0.8:
-        said.append(
+        remarks.append(
             "Brightness or contrast this strong can turn a photo black or flat grey: nothing is"
             " left to learn from."
         )
     if config.hue >= 0.2:
-        said.append("A hue shift this large makes grass blue and skin green, which no camera does.")
-    return said
+        remarks.append(
+            "A hue shift this large makes grass blue and skin green, which no camera does."
+        )
+    return remarks
 
 
 def _of(count: int, variants: Sequence[Variant]) -> str:

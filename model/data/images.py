@@ -192,7 +192,7 @@ def _fit(size: tuple[int, int], longest_side: int) -> tuple[int, int]:
 def _decoded(opened: OpenedImage, wish: _Wish) -> LoadedImage:
     announced = opened.image.size
     opened.image.load()
-    if opened.image.size != announced:  # HEIC says its size for sure only now
+    if opened.image.size != announced:  # the size of a HEIC is known for sure only now
         opened = OpenedImage(opened.image, opened.image.size)
     turn = turn_upright(opened.image)
     image = resized_rgb(opened.image, turned_size(_target(opened, wish), turn), turn)

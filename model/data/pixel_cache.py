@@ -86,7 +86,7 @@ class PixelCache:
             if whole and sum(3 * w * h for w, h in sizes) == self.path.stat().st_size:
                 return sizes
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            pass  # said below, and mended by building it again
+            pass  # reported below, and mended by building it again
         print(f"the cache {self.path} is damaged and is built again.", file=sys.stderr, flush=True)
         return None
 

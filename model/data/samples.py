@@ -50,7 +50,7 @@ class NamedPhoto:
 
     @property
     def largest(self) -> VocObject | None:
-        """The true answer, if there is one."""
+        """The true target, if there is one."""
         return VocImage(self.path.name, 0, 0, self.objects).largest
 
 
