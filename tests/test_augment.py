@@ -101,7 +101,10 @@ def test_the_box_follows_the_pixels(seed, degrees, zoom, flip):
         found = torch.tensor(extent_of_white(step.image), dtype=torch.float32)
         # One pixel of interpolation, more where the canvas enlarges the picture.
         tolerance = 2.5 if step.name != "resize" else 5.5
-        assert (found - step.bbox_xyxy).abs().max() <= tolerance, step
+        off = found - step.bbox_xyxy
+        # A turned box whose corner is cut off may end before the hull of it does, never after.
+        beyond = torch.cat([-off[:2], off[2:]])
+        assert (off.abs() if step.visible > 0.999 else beyond).max() <= tolerance, step
 
 
 def test_a_turned_box_needs_all_four_corners():

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
-from demo.detect_view import as_csv
 from PIL import Image
 
+from demo.views.detect import as_csv
 from model.augment import AugmentConfig
 from model.augment.variants import make_variants, pack_variants
 from model.data.csv_cells import defused
