@@ -373,32 +373,6 @@ def box_text(page: Page) -> list[float]:
     return [float(v) for v in re.findall(r"-?[\d.]+", text.split(";")[0])]
 
 
-def test_a_box_is_drawn_by_dragging_and_moved_by_keys(augment_page):
-    page = augment_page
-    area = page.locator("#augment-before .stage").bounding_box()
-
-    def at(x: float, y: float) -> tuple[float, float]:
-        return area["x"] + x * area["width"], area["y"] + y * area["height"]
-
-    def drag() -> None:
-        page.keyboard.down("Shift")
-        page.mouse.move(*at(0.1, 0.1))
-        page.mouse.down()
-        page.mouse.move(*at(0.9, 0.95), steps=4)
-        page.mouse.up()
-        page.keyboard.up("Shift")
-
-    settled(page, drag)
-    # Photo 000004 has 90 x 120 pixels.
-    expected = [0.1 * 90, 0.1 * 120, 0.9 * 90, 0.95 * 120]
-    wait_for(lambda: box_text(page) == pytest.approx(expected, abs=1), "the box that was drawn")
-    expect(page.locator("#augment-box-source").get_by_label("my own")).to_be_checked()
-    before = box_text(page)
-    settled(page, lambda: page.keyboard.press("ArrowRight"))
-    moved = pytest.approx([before[0] + 1, before[1], before[2] + 1, before[3]])
-    wait_for(lambda: box_text(page) == moved, "the box that was moved")
-
-
 def test_four_numbers_set_the_box_and_bad_ones_leave_it(augment_page):
     page = augment_page
     field = page.locator("#augment-boxes input, #augment-boxes textarea")
