@@ -7,6 +7,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import tyro
 from PIL import Image
@@ -18,7 +19,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 from benchmark_demo import free_port, server, wait_for_page  # noqa: E402
 
 WIDE, PHONE = (1280, 800), (390, 844)
-PICTURES = {
+Scheme = Literal["light", "dark"]
+PICTURES: dict[str, tuple[str, str, Scheme, tuple[int, int]]] = {
     "detect-light": ("?tab=detect&sample=cat", "#detect-result .chip:text('cat')", "light", WIDE),
     "augment-light": (
         "?tab=augment&sample=astronaut&rotation_degrees=15", "#augment-robustness .row", "light",

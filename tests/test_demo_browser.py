@@ -367,12 +367,6 @@ def test_the_page_shows_what_the_api_says(augment_page, demo_address):
         expect(augment_page.locator(f"{where} .badge")).to_have_text(f"IoU {overlap}")
 
 
-def box_text(page: Page) -> list[float]:
-    """The numbers of the first box."""
-    text = page.locator("#augment-boxes input, #augment-boxes textarea").input_value()
-    return [float(v) for v in re.findall(r"-?[\d.]+", text.split(";")[0])]
-
-
 def test_four_numbers_set_the_box_and_bad_ones_leave_it(augment_page):
     page = augment_page
     field = page.locator("#augment-boxes input, #augment-boxes textarea")
