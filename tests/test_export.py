@@ -1,6 +1,7 @@
 """An exported detector answers as the one it was made from."""
 
 import json
+import os
 import random
 import shutil
 import sys
@@ -25,7 +26,8 @@ for package in ("onnxscript", "onnxruntime"):
     pytest.importorskip(package, reason=f"{package} is not installed: pip install -e '.[export]'")
 
 
-N_VOC_PHOTOS = 60  # spread over the data set; each costs two passes of the whole network
+# Spread over the data set; each costs two passes of the network. ONNX_TEST_PHOTOS=200 asks for more.
+N_VOC_PHOTOS = int(os.environ.get("ONNX_TEST_PHOTOS", "60"))
 
 
 @pytest.fixture(scope="module")
