@@ -26,7 +26,7 @@ for package in ("onnxscript", "onnxruntime"):
     pytest.importorskip(package, reason=f"{package} is not installed: pip install -e '.[export]'")
 
 
-# Spread over the data set; each costs two passes of the network. ONNX_TEST_PHOTOS=200 asks for more.
+# Spread over the data set; each costs two passes. ONNX_TEST_PHOTOS=200 asks for more.
 N_VOC_PHOTOS = int(os.environ.get("ONNX_TEST_PHOTOS", "60"))
 
 
