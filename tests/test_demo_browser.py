@@ -9,7 +9,8 @@ import time
 import zipfile
 
 import pytest
-from conftest import REPOSITORY, run_command
+from commands import run_here
+from conftest import REPOSITORY
 from gradio_client import Client, handle_file
 from playwright.sync_api import Browser, Page, expect
 
@@ -20,17 +21,6 @@ DOG = REPOSITORY / "examples" / "dog.jpg"
 ASTRONAUT = REPOSITORY / "examples" / "astronaut.jpg"
 SLOW = 60_000  # milliseconds; machines differ
 expect.set_options(timeout=SLOW)
-
-
-def open_page(browser: Browser, address: str, **options) -> Page:
-    """A visitor of its own, with the page loaded."""
-    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-    page = context.new_page()
-    page.set_default_timeout(SLOW)
-    page.goto(address)
-    page.wait_for_selector(".stage", state="attached")
-    page.wait_for_timeout(800)  # for what the address asks for to be on its way
-    return page
 
 
 class Traffic:
@@ -57,6 +47,33 @@ class Traffic:
             quiet = 0 if self.open or self.sent != before else quiet + 1
 
 
+# The page calls this function of its own when it shows what its address asks for.
+NOTE_RESTORED = """
+let told;
+Object.defineProperty(window, 'addressRestored', {
+  get: () => told, set: (tell) => { told = () => { tell(); window.isRestored = true; }; },
+});
+"""
+
+
+def open_page(browser: Browser, address: str, **options) -> Page:
+    """A visitor of its own, with the page loaded and what the address asks for on its way.
+
+    ``page.traffic`` is its :class:`Traffic`.
+    """
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+    context.add_init_script(NOTE_RESTORED)
+    page = context.new_page()
+    page.set_default_timeout(SLOW)
+    page.traffic = Traffic(page)
+    page.goto(address)
+    page.wait_for_selector(".stage", state="attached")
+    page.wait_for_function(
+        "() => window.isRestored && new Promise((done) => requestIdleCallback(() => done(true)))"
+    )
+    return page
+
+
 @pytest.fixture
 def page(chromium, demo_address):
     page = open_page(chromium, demo_address)
@@ -70,7 +87,7 @@ def augment_page(chromium, demo_address):
     expect(page.locator("#augment-robustness .row")).to_have_count(8)
     page.get_by_text("Advanced: box, seed, rules").click()
     expect(page.locator("#augment-seed input")).to_be_visible()
-    Traffic(page).settle()
+    page.traffic.settle()
     yield page
     page.context.close()
 
@@ -442,7 +459,7 @@ def test_what_is_taken_away_trains(augment_page, toy_voc, tmp_path):
     settings = tmp_path / download.value.suggested_filename
     assert settings.name == "augment.json"
     download.value.save_as(settings)
-    result = run_command(
+    result = run_here(
         "train.py", "--data", toy_voc, "--augment", settings, "--out", tmp_path / "run",
         "--epochs", "1", "--small-epochs", "0", "--image-size", "64", "--batch-size", "4",
         "--backbone-weights", "none", "--val-split", "none", "--no-progress",
@@ -560,6 +577,11 @@ def test_training_tab(page):
     expect(page).to_have_url(re.compile("tab=training"))
 
 
+NOTHING_FADES = """() => !document.querySelector('.translucent:not(.hide)')
+  && document.getAnimations().every((a) => a.playState !== 'running'
+    || a.effect.getComputedTiming().endTime === Infinity)"""
+
+
 @pytest.mark.parametrize("tab", ["detect", "augment", "dataset", "training"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_accessibility_and_narrow_screens(chromium, demo_address, tab, scheme):
@@ -576,9 +598,8 @@ def test_accessibility_and_narrow_screens(chromium, demo_address, tab, scheme):
     dark = page.evaluate("document.body.classList.contains('dark')")
     assert dark == (scheme == "dark")
     # Parts that are being drawn anew are faded on purpose.
-    page.wait_for_timeout(500)
-    wait_for(lambda: page.locator(".translucent:not(.hide)").count() == 0, "the end of all fading")
-    page.wait_for_timeout(500)
+    page.traffic.settle()
+    page.wait_for_function(NOTHING_FADES)
     # What is ours; Gradio's own widgets (drop-downs, sliders, charts) are Gradio's to mend.
     rules = {"runOnly": ["wcag2a", "wcag2aa"]}
     found = Axe().run(page, options=rules).response["violations"]
