@@ -17,6 +17,7 @@ from model.errors import UserError
 
 TABS = ("detect", "augment", "dataset", "training")
 Self = TypeVar("Self", bound="TabState")
+Picking = TypeVar("Picking", bound="PickingState")
 
 
 def in_address(default: Any, read: Callable[[str], Any], name: str = "") -> Any:
@@ -65,6 +66,23 @@ class TabState:
             if value != getattr(defaults, item.name) and value not in (None, ""):
                 said[name] = f"{value:g}" if isinstance(value, float) else str(value)
         return urlencode(said)
+
+
+@dataclass(frozen=True)
+class PickingState(TabState):
+    """A tab with photos of its own: ``sample`` in its address is the one that is picked."""
+
+    picked: str = ""
+
+    def from_query(self: Picking, query: Mapping[str, str], library: PhotoLibrary) -> Picking:
+        """As of every tab."""
+        asked = super().from_query(query, library)
+        return dataclasses.replace(asked, picked=asked.photo.sample, photo=PhotoChoice())
+
+    def to_query(self, defaults: TabState) -> str:
+        """As of every tab."""
+        shown = dataclasses.replace(self, photo=PhotoChoice(self.picked))
+        return super(PickingState, shown).to_query(defaults)
 
 
 def asked_photo(query: Mapping[str, str], library: PhotoLibrary) -> PhotoChoice | None:

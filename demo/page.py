@@ -60,7 +60,7 @@ class Page:
             with gr.Tab("Dataset", id="dataset") as dataset_page:
                 self.dataset = dataset.build(backend, self.address, self.opened)
             with gr.Tab("Training", id="training") as training_page:
-                training.build(backend, checkpoint)
+                self.training = training.build(backend, checkpoint, self.address, self.opened)
         api.build(backend)
         for name, tab in zip(
             TABS, (detect_page, augment_page, dataset_page, training_page), strict=True
@@ -90,11 +90,12 @@ class Page:
             return send
 
         self.photo.input(chosen, self.photo, fresh, **turn)
-        picked = self.dataset.controls["picked"]
-        for button, tab in (
-            (self.dataset.to_detect, "detect"), (self.dataset.to_augment, "augment"),
-        ):  # fmt: skip
-            button.click(sent(tab), picked, [*fresh, self.tabs], **turn)
+        for button, tab, source in (
+            (self.dataset.to_detect, "detect", self.dataset),
+            (self.dataset.to_augment, "augment", self.dataset),
+            (self.training.to_detect, "detect", self.training),
+        ):
+            button.click(sent(tab), source.controls["picked"], [*fresh, self.tabs], **turn)
         self.detect.to_augment.click(lambda: gr.Tabs(selected="augment"), None, self.tabs, **QUIET)
 
     def _new_photo(self, choice: PhotoChoice) -> dict[Any, Any]:
@@ -108,7 +109,7 @@ class Page:
 
     def _restore_from_address(self, page: gr.Blocks) -> None:
         """Read the address when the page opens, and draw anew what it changed."""
-        tabs = (self.detect, self.augment, self.dataset)
+        tabs = (self.detect, self.augment, self.dataset, self.training)
         controls = {id(c): c for tab in tabs for c in tab.controls.values()}
         # Values first: what listens to a signal reads them as soon as it is set.
         outputs = [*controls.values(), self.detect.redraw, self.replace, self.opened, self.tabs]
@@ -123,7 +124,7 @@ class Page:
         """What an address changes, by component."""
         name = asked_tab(query)
         updates: dict[Any, Any] = {self.replace: _token()}
-        for tab in (self.detect, self.augment, self.dataset):
+        for tab in (self.detect, self.augment, self.dataset, self.training):
             if tab.defaults.tab == name:
                 state = tab.defaults.from_query(query, self.backend.library)
                 updates |= _differences(state, tab.defaults, tab.controls)

@@ -572,9 +572,38 @@ def test_training_tab(page):
     page.get_by_role("tab", name="Training").click()
     expect(page.locator("#training-results")).to_contain_text("class accuracy")
     expect(page.locator("#model-card")).to_contain_text("Model card")
-    assert page.locator("#training-results table.confusion tbody tr").count() == 20
-    expect(page.locator("#loss-plot canvas, #loss-plot svg").first).to_be_visible()
+    assert page.locator("#confusion table tbody tr").count() == 20
+    for name in ("loss", "l1", "share"):
+        expect(page.locator(f"#{name}-plot :is(canvas, svg)").first).to_be_visible()
     expect(page).to_have_url(re.compile("tab=training"))
+
+
+def test_a_cell_of_the_matrix_opens_its_photos_by_keyboard_too(page):
+    """In the toy's CSV the sheep 000020 is taken for a cat, and all else is right."""
+    page.get_by_role("tab", name="Training").click()
+    expect(page.locator("#behind-heading")).to_contain_text("Press a number")
+    stops = page.locator("#confusion button[tabindex='0']")
+    expect(stops).to_have_count(1)
+    page.locator("#confusion button[data-key='sheep/']").focus()
+    page.keyboard.press("ArrowRight")
+    cell = page.locator("#confusion button[data-key='sheep/cat']")
+    expect(cell).to_be_focused()
+    expect(stops).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page.locator("#behind-heading")).to_contain_text("sheep, predicted cat: 1 photos")
+    expect(page.locator("#behind-card")).to_contain_text("Photo 000020")
+    assert page.locator("#behind-card img.heat").count() == 2
+    expect(page).to_have_url(re.compile("tab=training&cell=sheep%2Fcat"))
+    page.locator("#confusion button[data-key='/cat']").click()
+    expect(page.locator("#behind-grid button")).to_have_count(4)
+    page.locator("#behind-grid button").last.click()
+    expect(page.locator("#behind-card")).not_to_contain_text("Photo 000020")
+    expect(page).to_have_url(re.compile("sample=0000.*cell=%2Fcat"))
+    page.reload()
+    expect(page.locator("#behind-grid button")).to_have_count(4)
+    expect(page.locator("#behind-card")).to_contain_text("Photo 0000")
+    page.locator("#behind-detect").click()
+    expect(page.locator("#detect-result")).to_contain_text("overlap with the true box")
 
 
 NOTHING_FADES = """() => !document.querySelector('.translucent:not(.hide)')
@@ -592,7 +621,7 @@ def test_accessibility_and_narrow_screens(chromium, demo_address, tab, scheme):
         viewport={"width": 390, "height": 844},
     )  # fmt: skip
     shown = {"detect": "#detect-result .stage", "augment": "#augment-robustness .row",
-             "dataset": "#dataset-card .stage", "training": "#training-results table"}  # fmt: skip
+             "dataset": "#dataset-card .stage", "training": "#confusion table"}  # fmt: skip
     expect(page.locator(shown[tab]).first).to_be_visible(timeout=SLOW)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     dark = page.evaluate("document.body.classList.contains('dark')")

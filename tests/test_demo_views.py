@@ -10,15 +10,18 @@ from PIL import Image
 
 from demo.backend import Backend, in_words
 from demo.photos import PhotoChoice, looked_at
-from demo.views import augment, dataset, detect, training
+from demo.views import augment, confusion, dataset, detect, training
 from demo.views.augment import AugmentState, parse_boxes, scene_of, surprise, write_boxes
+from demo.views.confusion import TrainingState
 from demo.views.dataset import DatasetState
 from demo.views.detect import DetectState
 from model.augment import AugmentConfig
 from model.augment.transforms import IMAGENET_MEAN, IMAGENET_STD, unnormalised
+from model.checkpoint import CheckpointInfo
 from model.data.samples import PhotoLibrary
 from model.data.voc import find_voc_root
 from model.errors import UserError
+from model.per_photo import COMMAND, PerPhoto, read_per_photo
 
 VOC, CAT, DOGS = PhotoChoice("000004"), PhotoChoice("cat"), PhotoChoice("dogs")
 
@@ -197,13 +200,101 @@ def test_without_voc_the_examples_are_browsed():
 
 
 def test_training_shows_curves_and_scores(backend):
-    losses, shares, result, card = training.show(backend, backend.checkpoint)
-    assert set(losses.columns) == {"epoch", "value", "curve"}
-    assert len(losses) > 4
-    assert len(shares) > 2
-    assert "joint" in result
-    assert card.startswith("# Model card")
-    assert 'role="alert"' in training.show(backend, "nope")[2]
+    view = training.show(backend, backend.checkpoint)
+    for chart in (view.losses, view.l1, view.shares):
+        assert list(chart.columns) == ["epoch", "value", "curve"]
+        assert len(chart) > 4
+        assert chart.epoch.dtype.kind == "i"
+    assert "joint" in view.results
+    assert "majority baseline" in view.results
+    assert view.matrix.count("<tr>") == 21
+    assert view.card.startswith("# Model card")
+    assert 'role="alert"' in training.show(backend, "nope").results
+
+
+def test_the_validated_run_is_beside_the_one_of_the_weights():
+    own = [{"epoch": 1, "l1_px": 20.0}, {"epoch": 2, "l1_px": 10.0}]
+    other = [{"epoch": 1, "l1_px": 30.0}, {"epoch": 2, "l1_px": 25.0, "val_l1_px_224": 26.0}]
+    info = CheckpointInfo(history=own, config={"train_split": "trainval", "epochs": 2})
+    report = {"history": other, "config": {"train_split": "train", "epochs": 3}}
+    runs = training.runs_of(info, report)
+    shown = training.curves(runs, training.L1)
+    counts = shown.groupby("curve").size().to_dict()
+    assert counts == {
+        "in training (run on train)": 2, "on val (run on train)": 1,
+        "in training (these weights, on trainval)": 2,
+    }  # fmt: skip
+    html = training.settings(runs)
+    assert "<td>3</td><td>2</td>" in html
+    # A run that has its own validation split needs no other.
+    alone = training.runs_of(info, {"history": own})
+    assert [run.name for run in alone] == [""]
+    assert set(training.curves(alone, training.L1).curve) == {"in training"}
+    assert training.curves([], training.L1).empty
+
+
+@pytest.fixture(scope="module")
+def with_photos(toy_voc, toy_per_photo) -> Backend:
+    library = PhotoLibrary(find_voc_root(toy_voc))
+    return Backend(library, per_photo=read_per_photo(toy_per_photo))
+
+
+@pytest.mark.parametrize(
+    ("cell", "count", "first"),
+    [
+        ("sheep/cat", 1, "000020"),
+        ("sheep/", 4, "000020"),
+        ("/cat", 4, "000020"),
+        ("car/car", 3, ""),
+    ],
+)
+def test_a_cell_opens_the_photos_behind_it_worst_first(with_photos, cell, count, first):
+    view = confusion.show_behind(with_photos, TrainingState(cell=cell))
+    assert f"{count} photos" in view.heading
+    assert view.tiles.count("data-key") == count
+    assert first in view.picked
+    assert view.card.count('class="heat"') == 2
+    assert view.card.count('data-role="truth"') == 3
+    # The CSV was made up, so the checkpoint does not predict what it says.
+    assert "written with other weights" in view.card
+
+
+@pytest.mark.parametrize("cell", ["", "/", "unicorn/cat", "sheep", "<b>/cat"])
+def test_what_is_no_cell_opens_nothing(with_photos, cell):
+    view = confusion.show_behind(with_photos, TrainingState(cell=cell))
+    assert "Press a number" in view.heading
+    assert not view.tiles
+
+
+def test_cells_count_as_many_photos_as_they_open(with_photos):
+    html = confusion.show_matrix(with_photos, None)
+    assert 'aria-label="sheep taken for cat: 1 photos"' in html
+    counted = sum(int(n) for n in re.findall(r"taken for \w+: (\d+) photos", html))
+    assert counted == 10
+    assert "10 photos of photos.csv" in html
+
+
+def test_a_photo_that_is_gone_is_said_and_the_others_are_shown(with_photos, toy_per_photo):
+    table = read_per_photo(toy_per_photo).table
+    table.loc[table.file_name == "000020.jpg", "file_name"] = "../000099.jpg"
+    photos = dataclasses.replace(with_photos, per_photo=PerPhoto("x.csv", table))
+    view = confusion.show_behind(photos, TrainingState(cell="sheep/", picked="000023"))
+    assert "there is no sample" in view.tiles
+    assert view.tiles.count("data-key") == 4
+    assert "Photo 000023" in view.card
+
+
+def test_without_csv_or_voc_a_sentence_says_how_to_get_them(backend, toy_per_photo):
+    photos = read_per_photo(toy_per_photo)
+    report = {"class_names": ["cat", "dog"], "confusion": [[3, 1], [0, 2]], "split": "val"}
+    for without in (backend, Backend(PhotoLibrary(None), per_photo=photos)):
+        html = confusion.show_matrix(without, report)
+        assert COMMAND in html
+        assert "<button" not in html
+        assert "6 photos of val" in html
+        assert not confusion.show_behind(without, TrainingState(cell="cat/dog")).tiles
+    assert "voc download" in html
+    assert COMMAND in confusion.show_matrix(backend, None)
 
 
 def test_unforeseen_failures_become_a_sentence_and_a_log_entry(caplog):

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -10,36 +11,53 @@ from markupsafe import Markup
 
 from demo.backend import Backend, in_words
 from demo.views import markup
-from model.checkpoint import read_info
+from demo.views.confusion import show_matrix
+from model.checkpoint import CheckpointInfo, read_info
 from model.metrics import MEASURES
 
-LOSSES = {
-    "loss": "loss (L1 + 25 x cross-entropy)",
-    "l1_px": "L1 of training",
-    "val_l1_px_224": "L1 on val",
-}
+# Column of a run's history -> what its curve is called.
+LOSSES = {"loss": "training loss"}
+L1 = {"l1_px": "in training", "val_l1_px_224": "on val"}
 SHARES = {
-    "accuracy": "class accuracy of training",
-    "val_class_accuracy": "class accuracy on val",
+    "accuracy": "class right in training",
+    "val_class_accuracy": "class right on val",
+    "val_joint": "class and box right on val",
     "val_mean_iou": "mean IoU on val",
-    "val_joint": "joint accuracy on val",
 }
-NO_HISTORY = pd.DataFrame({"epoch": [], "value": [], "curve": []})
+SETTINGS = (
+    "train_split", "head", "image_size", "epochs", "small_epochs", "batch_size", "lr", "negatives",
+    "seed", "backbone_weights",
+)  # fmt: skip
+GROUPS = {
+    "by_size": "by size of the largest object",
+    "by_objects": "by number of objects",
+    "per_class": "by class",
+}
 
 
-def long_form(history: Sequence[dict[str, Any]], curves: dict[str, str]) -> pd.DataFrame:
-    """One row an epoch and curve, as ``gr.LinePlot`` wants it."""
-    rows = [
-        {"epoch": row["epoch"], "value": float(row[column]), "curve": label}
-        for column, label in curves.items()
-        for row in history
-        if row.get(column) is not None
-    ]
-    return pd.DataFrame(rows) if rows else NO_HISTORY
+@dataclass(frozen=True)
+class RunShown:
+    """A training run: what it is called, its settings and its history, one dict an epoch."""
+
+    name: str
+    config: Mapping[str, Any]
+    history: Sequence[Mapping[str, Any]]
 
 
-def show(backend: Backend, name: str) -> tuple[pd.DataFrame, pd.DataFrame, str, str]:
-    """Loss curves, curves of shares, results as HTML, and the model card."""
+@dataclass(frozen=True)
+class TrainingView:
+    """Data of the three charts, and four pieces of the page."""
+
+    losses: pd.DataFrame
+    l1: pd.DataFrame
+    shares: pd.DataFrame
+    results: Markup
+    matrix: Markup
+    card: str
+
+
+def show(backend: Backend, name: str) -> TrainingView:
+    """All about a checkpoint, from its own header and the report and model card beside it."""
     try:
         path = backend.checkpoint_file(name)
         info = read_info(path)
@@ -47,26 +65,61 @@ def show(backend: Backend, name: str) -> tuple[pd.DataFrame, pd.DataFrame, str, 
         report = json.loads(beside.read_text()) if beside.is_file() else None
         card = path.parent / "README.md"
         text = card.read_text() if card.is_file() else ""
-        result = results(report) if report else measured_while_training(info.metrics)
-        return (
-            long_form(info.history, LOSSES), long_form(info.history, SHARES),
-            settings(info.config) + result, without_front_matter(text),
+        runs = runs_of(info, report)
+        measures = results(info, report) if report else measured_while_training(info.metrics)
+        return TrainingView(
+            curves(runs, LOSSES), curves(runs, L1), curves(runs, SHARES),
+            Markup('<div class="results">{}</div>').format(
+                markup.join([settings(runs), measures])
+            ),
+            show_matrix(backend, report), without_front_matter(text),
         )  # fmt: skip
     except Exception as error:
-        return NO_HISTORY, NO_HISTORY, markup.problem(in_words(error)), ""
+        none = curves([], {})
+        return TrainingView(none, none, none, markup.problem(in_words(error)), Markup(), "")
 
 
-def settings(config: dict[str, Any]) -> Markup:
-    """The few settings people ask for first."""
-    wanted = ("train_split", "image_size", "epochs", "small_epochs", "batch_size", "optimizer",
-              "lr", "seed")  # fmt: skip
-    rows = [(key.replace("_", " "), str(config[key])) for key in wanted if key in config]
-    if config.get("backbone_weights"):
-        rows.append(("backbone from", str(config["backbone_weights"])))
-    return markup.table(rows, "Trained with") if rows else Markup()
+def runs_of(info: CheckpointInfo, report: Mapping[str, Any] | None) -> list[RunShown]:
+    """The run whose report lies beside a checkpoint, if it is another one, and the checkpoint's."""
+    own = RunShown("", info.config, info.history)
+    theirs = (report or {}).get("history")
+    if not theirs or theirs == info.history:
+        return [own]
+    config = (report or {}).get("config", {})
+    validated = RunShown(f"run on {config.get('train_split', 'another split')}", config, theirs)
+    split = info.config.get("train_split", "other photos")
+    return [validated, RunShown(f"these weights, on {split}", info.config, info.history)]
 
 
-def measured_while_training(metrics: dict[str, Any]) -> Markup:
+def curves(runs: Sequence[RunShown], wanted: Mapping[str, str]) -> pd.DataFrame:
+    """One row an epoch and curve, as ``gr.LinePlot`` wants it."""
+    rows = [
+        {
+            "epoch": int(row["epoch"]), "value": float(row[column]),
+            "curve": f"{label} ({run.name})" if run.name else label,
+        }
+        for column, label in wanted.items()
+        for run in runs
+        for row in run.history
+        if row.get(column) is not None
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["epoch", "value", "curve"])
+
+
+def settings(runs: Sequence[RunShown]) -> Markup:
+    """The few settings people ask for first, a column a run."""
+    rows = [
+        (key.replace("_", " "), [str(run.config.get(key, "-")) for run in runs])
+        for key in SETTINGS
+        if any(key in run.config for run in runs)
+    ]
+    if not rows:
+        return Markup()
+    names = [run.name for run in runs] if len(runs) > 1 else []
+    return markup.render("settings.html", names=names, rows=rows)
+
+
+def measured_while_training(metrics: Mapping[str, Any]) -> Markup:
     """What the checkpoint itself knows of its scores."""
     rows = [
         (label, _number(key, metrics[key])) for key, label in MEASURES.items() if key in metrics
@@ -76,60 +129,56 @@ def measured_while_training(metrics: dict[str, Any]) -> Markup:
     return markup.table(rows, f"Scores on {metrics.get('split', 'the validation split')}")
 
 
-def results(report: dict[str, Any]) -> Markup:
-    """Scores with their intervals, the command, the per-class table, the confusion matrix."""
+def results(info: CheckpointInfo, report: Mapping[str, Any]) -> Markup:
+    """All measures in one table, the command that gives them, and the scores of groups."""
+    baseline = (report.get("majority_baseline") or {}).get("metrics", {})
     rows = []
     for key, label in MEASURES.items():
-        low, high = report["intervals_95"][key]
-        text = Markup("<b>{}</b> ({} to {})").format(
-            _number(key, report["metrics"][key]), _number(key, low), _number(key, high)
-        )
-        rows.append((label, text))
-    command = (
-        "python train.py --data data --out runs/mine\n"
-        f"python -m model.evaluate --checkpoint runs/mine/{report['checkpoint']} --data data"
+        interval = " to ".join(_number(key, v) for v in report["intervals_95"][key])
+        other = _number(key, baseline[key]) if key in baseline else "-"
+        rows.append((label, _number(key, report["metrics"][key]), interval, other))
+    trained_on = info.config.get("train_split")
+    split = report["split"]
+    return markup.render(
+        "results.html", rows=rows, split=split, n_images=report["n_images"],
+        command=commands(report), trained_on=trained_on if split in str(trained_on) else "",
+        groups=[(title, _group_rows(key, report[key])) for key, title in GROUPS.items()
+                if report.get(key)],
+    )  # fmt: skip
+
+
+def commands(report: Mapping[str, Any]) -> str:
+    """What gives this report: training, with the settings shown, and evaluation."""
+    config = report.get("config", {})
+    flags = " ".join(
+        f"--{key.replace('_', '-')} {config[key]}" for key in SETTINGS if key in config
+    )
+    return (
+        f"python train.py --data data --out runs/mine {flags}".rstrip()
+        + f"\npython -m model.evaluate --checkpoint runs/mine/{report['checkpoint']} --data data"
         f" --split {report['split']}"
     )
-    title = f"On {report['n_images']} photos of {report['split']}, with 95 % intervals"
-    return markup.render(
-        "results.html", table=markup.table(rows, title), command=command,
-        classes=per_class(report["per_class"]), confusion=confusion(report),
-    )  # fmt: skip
 
 
 def _number(key: str, value: float) -> str:
     if key == "l1_px_224":
-        return f"{value:.2f} px"
+        return f"{value:.2f}"
     return f"{value:.3f}" if key == "mean_iou" else f"{value:.1%}"
 
 
-def per_class(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row a class, best joint accuracy first."""
+def _group_rows(key: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One row a group; classes with the best joint accuracy first."""
+    if key == "per_class":
+        rows = sorted(rows, key=lambda row: -row["joint"])
     return [
         {
-            "chip": markup.chip(r["group"]), "photos": r["n_images"],
-            "accuracy": f"{r['class_accuracy']:.0%}", "l1": f"{r['l1_px_224']:.1f}",
-            "iou": f"{r['mean_iou']:.2f}", "joint": f"{r['joint']:.0%}",
+            "name": markup.chip(row["group"]) if key == "per_class" else row["group"],
+            "photos": row["n_images"], "accuracy": f"{row['class_accuracy']:.0%}",
+            "l1": f"{row['l1_px_224']:.1f}", "iou": f"{row['mean_iou']:.2f}",
+            "joint": f"{row['joint']:.0%}",
         }
-        for r in sorted(rows, key=lambda r: -r["joint"])
+        for row in rows
     ]  # fmt: skip
-
-
-def confusion(report: dict[str, Any]) -> dict[str, Any] | None:
-    """Rows: the true class; columns: the predicted one; darker = a larger share of the row."""
-    matrix, names = report.get("confusion"), report.get("class_names")
-    if not matrix or not names:
-        return None
-    rows = []
-    for name, row in zip(names, matrix, strict=True):
-        total = max(1, sum(row))
-        # Light colours in both themes, dark letters on all of them.
-        cells = [
-            {"count": count, "light": f"{96 - 60 * count / total:.0f}"} if count else None
-            for count in row
-        ]
-        rows.append({"name": name, "cells": cells})
-    return {"names": names, "rows": rows}
 
 
 def without_front_matter(text: str) -> str:
