@@ -13,6 +13,7 @@ from demo.photos import PhotoChoice, looked_at
 from demo.views import augment, confusion, dataset, detect, training
 from demo.views.augment import AugmentState, parse_boxes, scene_of, surprise, write_boxes
 from demo.views.confusion import TrainingState
+from demo.views.curves import Curve, line_chart, value_ticks
 from demo.views.dataset import DatasetState
 from demo.views.detect import DetectState
 from model.augment import AugmentConfig
@@ -201,10 +202,8 @@ def test_without_voc_the_examples_are_browsed():
 
 def test_training_shows_curves_and_scores(backend):
     view = training.show(backend, backend.checkpoint)
-    for chart in (view.losses, view.l1, view.shares):
-        assert list(chart.columns) == ["epoch", "value", "curve"]
-        assert len(chart) > 4
-        assert chart.epoch.dtype.kind == "i"
+    for title in training.CHARTS:
+        assert f'aria-label="{title}, by epoch"' in view.charts
     assert "joint" in view.results
     assert "majority baseline" in view.results
     assert view.matrix.count("<tr>") == 21
@@ -218,19 +217,47 @@ def test_the_validated_run_is_beside_the_one_of_the_weights():
     info = CheckpointInfo(history=own, config={"train_split": "trainval", "epochs": 2})
     report = {"history": other, "config": {"train_split": "train", "epochs": 3}}
     runs = training.runs_of(info, report)
-    shown = training.curves(runs, training.L1)
-    counts = shown.groupby("curve").size().to_dict()
-    assert counts == {
-        "in training (run on train)": 2, "on val (run on train)": 1,
-        "in training (these weights, on trainval)": 2,
+    wanted = training.CHARTS[training.L1]
+    shown = {c.label: (len(c.points), c.dashed) for c in training.curves(runs, wanted) if c.points}
+    assert shown == {
+        "in training, run on train": (2, False), "on val, run on train": (1, False),
+        "in training, these weights, on trainval": (2, True),
     }  # fmt: skip
     html = training.settings(runs)
     assert "<td>3</td><td>2</td>" in html
     # A run that has its own validation split needs no other.
     alone = training.runs_of(info, {"history": own})
     assert [run.name for run in alone] == [""]
-    assert set(training.curves(alone, training.L1).curve) == {"in training"}
-    assert training.curves([], training.L1).empty
+    assert [c.label for c in training.curves(alone, wanted) if c.points] == ["in training"]
+
+
+def test_a_chart_names_its_curves_and_whole_epochs():
+    html = line_chart("L1 <px>", [
+        Curve("in training", [(1, 30.0), (2, 20.5), (3, 12.25)]), Curve("on val", [(3, 16.9)]),
+        Curve("nothing", []),
+    ])  # fmt: skip
+    assert "L1 &lt;px&gt;, by epoch" in html
+    assert "in training: 12.2 after epoch 3" in html
+    assert "on val: 16.9 after epoch 3" in html
+    assert "nothing" not in html
+    assert re.findall(r'text-anchor="middle">([^<]+)<', html) == ["1", "2", "3", "epoch"]
+    assert line_chart("empty", []) == ""
+
+
+@pytest.mark.parametrize(
+    "values", [[0.0], [5.0, 5.0], [0.11, 0.97], [-3.0, 4e5], [1e-7, 2e-7], [164.2, 49.8]]
+)
+def test_the_ticks_of_a_chart_enclose_its_values(values):
+    ticks = value_ticks(values)
+    assert ticks[0] <= min(values)
+    assert ticks[-1] >= max(values)
+    assert 2 <= len(ticks) <= 7
+
+
+def test_a_history_that_makes_no_sense_is_not_drawn():
+    odd = [{"epoch": 1, "loss": float("nan")}, {"epoch": 2, "loss": "x"}, {"epoch": 3}]
+    (curve,) = training.curves([training.RunShown("", {}, odd)], {"loss": "loss"})
+    assert curve.points == []
 
 
 @pytest.fixture(scope="module")

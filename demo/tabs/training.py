@@ -35,12 +35,7 @@ def build(
     """Lay out the tab; ``opened`` holds the name of the tab that is open."""
     view = show(backend, backend.checkpoint)
     checkpoint.render()
-    with gr.Row():
-        plots = [
-            _plot(view.losses, "Loss", "loss-plot"),
-            _plot(view.l1, "L1 of the box, pixels of a 224 canvas", "l1-plot"),
-            _plot(view.shares, "Shares of photos, and IoU", "share-plot"),
-        ]
+    charts = gr.HTML(view.charts, elem_id="curves")
     results = gr.HTML(view.results, elem_id="training-results")
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
@@ -58,10 +53,10 @@ def build(
 
     def another(name: str) -> list[Any]:
         view = show(backend, name)
-        return [view.losses, view.l1, view.shares, view.results, view.matrix, view.card]
+        return [view.charts, view.results, view.matrix, view.card]
 
     checkpoint.input(
-        another, checkpoint, [*plots, results, matrix, card], show_progress="minimal", **PRIVATE
+        another, checkpoint, [charts, results, matrix, card], show_progress="minimal", **PRIVATE
     )
     defaults = TrainingState(checkpoint=backend.checkpoint)
     controls: Controls = {
@@ -70,13 +65,6 @@ def build(
     }  # fmt: skip
     _connect(backend, controls, matrix, behind, opened, (address, defaults))
     return TrainingTab(defaults, controls, to_detect)
-
-
-def _plot(data: Any, title: str, elem_id: str) -> gr.LinePlot:
-    return gr.LinePlot(
-        data, x="epoch", y="value", color="curve", title=title, x_axis_format="d", y_title=" ",
-        color_title=" ", height=300, min_width=300, elem_id=elem_id,
-    )  # fmt: skip
 
 
 def _connect(

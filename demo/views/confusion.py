@@ -188,7 +188,7 @@ def photo_card(backend: Backend, state: TrainingState, name: str) -> Markup:
     ]  # fmt: skip
     for kind, words in (
         ("box", "Warm: where the box was read from."),
-        ("class", f"Warm: what speaks for {now.class_name} (Grad-CAM)."),
+        ("class", f"Warm: what speaks for {now.class_name}."),
     ):
         if kind in maps:
             figures.append(_explained(shown.image, row, maps[kind], now, words))

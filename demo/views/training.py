@@ -1,28 +1,32 @@
 """What the Training tab shows: how a checkpoint came about and how it scores."""
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
 from markupsafe import Markup
 
 from demo.backend import Backend, in_words
 from demo.views import markup
 from demo.views.confusion import show_matrix
+from demo.views.curves import Curve, line_chart
 from model.checkpoint import CheckpointInfo, read_info
 from model.metrics import MEASURES
 
-# Column of a run's history -> what its curve is called.
-LOSSES = {"loss": "training loss"}
-L1 = {"l1_px": "in training", "val_l1_px_224": "on val"}
-SHARES = {
-    "accuracy": "class right in training",
-    "val_class_accuracy": "class right on val",
-    "val_joint": "class and box right on val",
-    "val_mean_iou": "mean IoU on val",
+# Title of a chart -> column of a run's history -> what its curve is called.
+LOSS, L1, SHARES = "Loss", "L1 of the box, pixels of a 224 canvas", "Shares of photos, and IoU"
+CHARTS = {
+    LOSS: {"loss": "training loss"},
+    L1: {"l1_px": "in training", "val_l1_px_224": "on val"},
+    SHARES: {
+        "accuracy": "class right in training",
+        "val_class_accuracy": "class right on val",
+        "val_joint": "class and box right on val",
+        "val_mean_iou": "mean IoU on val",
+    },
 }
 SETTINGS = (
     "train_split", "head", "image_size", "epochs", "small_epochs", "batch_size", "lr", "negatives",
@@ -46,11 +50,9 @@ class RunShown:
 
 @dataclass(frozen=True)
 class TrainingView:
-    """Data of the three charts, and four pieces of the page."""
+    """The pieces of the page; ``card`` is Markdown."""
 
-    losses: pd.DataFrame
-    l1: pd.DataFrame
-    shares: pd.DataFrame
+    charts: Markup
     results: Markup
     matrix: Markup
     card: str
@@ -66,17 +68,13 @@ def show(backend: Backend, name: str) -> TrainingView:
         card = path.parent / "README.md"
         text = card.read_text() if card.is_file() else ""
         runs = runs_of(info, report)
-        measures = results(info, report) if report else measured_while_training(info.metrics)
+        charts = [line_chart(title, curves(runs, wanted)) for title, wanted in CHARTS.items()]
         return TrainingView(
-            curves(runs, LOSSES), curves(runs, L1), curves(runs, SHARES),
-            Markup('<div class="results">{}</div>').format(
-                markup.join([settings(runs), measures])
-            ),
-            show_matrix(backend, report), without_front_matter(text),
+            Markup('<div class="all-curves">{}</div>').format(markup.join(charts)),
+            results(info, runs, report), show_matrix(backend, report), without_front_matter(text),
         )  # fmt: skip
     except Exception as error:
-        none = curves([], {})
-        return TrainingView(none, none, none, markup.problem(in_words(error)), Markup(), "")
+        return TrainingView(Markup(), markup.problem(in_words(error)), Markup(), "")
 
 
 def runs_of(info: CheckpointInfo, report: Mapping[str, Any] | None) -> list[RunShown]:
@@ -91,19 +89,20 @@ def runs_of(info: CheckpointInfo, report: Mapping[str, Any] | None) -> list[RunS
     return [validated, RunShown(f"these weights, on {split}", info.config, info.history)]
 
 
-def curves(runs: Sequence[RunShown], wanted: Mapping[str, str]) -> pd.DataFrame:
-    """One row an epoch and curve, as ``gr.LinePlot`` wants it."""
-    rows = [
-        {
-            "epoch": int(row["epoch"]), "value": float(row[column]),
-            "curve": f"{label} ({run.name})" if run.name else label,
-        }
-        for column, label in wanted.items()
-        for run in runs
-        for row in run.history
-        if row.get(column) is not None
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["epoch", "value", "curve"])
+def curves(runs: Sequence[RunShown], wanted: Mapping[str, str]) -> list[Curve]:
+    """A curve for each run and column of its history; those of a second run are dashed."""
+    found = []
+    for column, label in wanted.items():
+        for i, run in enumerate(runs):
+            values = [(int(row["epoch"]), row[column]) for row in run.history if column in row]
+            points = [(epoch, float(value)) for epoch, value in values if _is_number(value)]
+            words = f"{label}, {run.name}" if run.name else label
+            found.append(Curve(words, points, dashed=i > 0, dotted=column.startswith("val_")))
+    return found
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def settings(runs: Sequence[RunShown]) -> Markup:
@@ -129,8 +128,12 @@ def measured_while_training(metrics: Mapping[str, Any]) -> Markup:
     return markup.table(rows, f"Scores on {metrics.get('split', 'the validation split')}")
 
 
-def results(info: CheckpointInfo, report: Mapping[str, Any]) -> Markup:
-    """All measures in one table, the command that gives them, and the scores of groups."""
+def results(
+    info: CheckpointInfo, runs: Sequence[RunShown], report: Mapping[str, Any] | None
+) -> Markup:
+    """Settings, all measures in one table, the command that gives them, the scores of groups."""
+    if not report:
+        return settings(runs) + measured_while_training(info.metrics)
     baseline = (report.get("majority_baseline") or {}).get("metrics", {})
     rows = []
     for key, label in MEASURES.items():
@@ -140,8 +143,9 @@ def results(info: CheckpointInfo, report: Mapping[str, Any]) -> Markup:
     trained_on = info.config.get("train_split")
     split = report["split"]
     return markup.render(
-        "results.html", rows=rows, split=split, n_images=report["n_images"],
-        command=commands(report), trained_on=trained_on if split in str(trained_on) else "",
+        "results.html", settings=settings(runs), rows=rows, split=split,
+        n_images=report["n_images"], command=commands(report),
+        trained_on=trained_on if split in str(trained_on) else "",
         groups=[(title, _group_rows(key, report[key])) for key, title in GROUPS.items()
                 if report.get(key)],
     )  # fmt: skip
