@@ -159,10 +159,11 @@ class Endpoints:
         return {"detections": rows, "problems": problems}
 
 
-def _four(values: Any) -> list[float]:
+def _four(values: Any) -> tuple[float, float, float, float]:
     if not isinstance(values, list) or len(values) != 4:
         raise UserError("bbox_xyxy must be four numbers: left, top, right, bottom.")
-    return values
+    x1, y1, x2, y2 = values
+    return x1, y1, x2, y2
 
 
 def _ask(backend: Backend, checkpoint: str, variants: list) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 # `python demo/app.py` puts demo/ on the path and not the folder above it.
 _HERE, _ROOT = Path(__file__).resolve().parent, Path(__file__).resolve().parent.parent
@@ -108,7 +109,7 @@ def launch(page: gr.Blocks, config: AppConfig, block: bool = True) -> str:
 
 
 if __name__ == "__main__":
-    on_spaces = {"host": "0.0.0.0"} if os.environ.get("SPACE_ID") else {}
+    on_spaces: dict[str, Any] = {"host": "0.0.0.0"} if os.environ.get("SPACE_ID") else {}
     arguments = tyro.cli(
         AppConfig, prog="demo/app.py", description=__doc__, default=AppConfig(**on_spaces)
     )

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
-from gradio.components.base import Component
 
 from demo.views.markup import WEB
 
@@ -13,8 +12,12 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", **PRIVATE}
 # A later change is drawn after the earlier one was, with the values of that moment.
 DRAWS: dict[str, Any] = {"trigger_mode": "always_last", **QUIET}
 
-Controls = dict[str, Component]
-"""The components of a tab, by the names of the fields of its state."""
+Controls = dict[str, Any]
+"""The components of a tab, by the names of the fields of its state.
+
+Gradio gives components their events, ``.change`` and the like, when their classes are made, so its
+type :class:`Component` does not know them.
+"""
 
 
 def pick_grid(value: str = "", **kwargs: Any) -> gr.HTML:

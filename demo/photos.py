@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
-
 from demo.backend import Backend, in_words
+from demo.json_html import JsonHtml
 from demo.uploads import uploaded
 from demo.views import markup
 from demo.views.markup import WEB
@@ -41,7 +40,7 @@ class PhotoChoice:
         return {"photo": OWN_PHOTO} if self.upload else {}
 
 
-class PhotoChooser(gr.HTML):
+class PhotoChooser(JsonHtml):
     """Drop, paste, choose or photograph a photo, or press an example.
 
     Files may be dropped anywhere on the page; several at once go to :class:`ManyPhotos`. ``input``
@@ -97,7 +96,7 @@ def _sent(payload: Any) -> dict[str, Any]:
     return {"sample": str(payload.get("sample") or "")}
 
 
-class ManyPhotos(gr.HTML):
+class ManyPhotos(JsonHtml):
     """A field for many photos; ``input`` fires when some were added. The value is their paths."""
 
     def __init__(self, value: Sequence[str] | None = None, **options: Any) -> None:

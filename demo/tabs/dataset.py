@@ -1,5 +1,6 @@
 """The Dataset tab: browse VOC, or without it the examples, every object outlined."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,7 +141,7 @@ def _connect_drawing(
     picked = controls["picked"]
 
     def pick(event: gr.EventData, **values: Any) -> dict[Any, Any]:
-        state = DatasetState(**{**values, "picked": picked_key(event)})
+        state = dataclasses.replace(DatasetState(**values), picked=picked_key(event))
         try:
             card = photo_card(backend, state.picked)
         except Exception as error:

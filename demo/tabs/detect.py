@@ -126,7 +126,7 @@ def _build_many(backend: Backend, controls: Controls, redraw: gr.Textbox) -> Non
     def open_one(files: list[str], event: gr.EventData) -> PhotoChoice:
         return PhotoChoice(upload=files[int(picked_key(event))])
 
-    given = {"files": files, **settings}
+    given: Controls = {"files": files, **settings}
     files.input(
         look, inputs_kwargs=given, outputs=[gallery, table], trigger_mode="always_last", **PRIVATE
     )

@@ -1,5 +1,6 @@
 """The Training tab: how a checkpoint came about, how it scores, and on which photos it fails."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,7 +97,7 @@ def _connect(
         return {cell: picked_key(event), picked: ""}
 
     def pick(event: gr.EventData, **values: Any) -> dict[Any, Any]:
-        state = TrainingState(**{**values, "picked": picked_key(event)})
+        state = dataclasses.replace(TrainingState(**values), picked=picked_key(event))
         try:
             card = photo_card(backend, state, state.picked)
         except Exception as error:

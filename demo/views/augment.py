@@ -137,7 +137,8 @@ def parse_boxes(text: str) -> list[EditedBox]:
             )
         if name and name not in VOC_CLASSES:
             raise UserError(f"{name[:40]!r} is none of the 20 classes: {', '.join(VOC_CLASSES)}.")
-        boxes.append(EditedBox(bbox_xyxy=tuple(numbers), class_name=name))
+        x1, y1, x2, y2 = numbers
+        boxes.append(EditedBox(bbox_xyxy=(x1, y1, x2, y2), class_name=name))
     if not 1 <= len(boxes) <= MAX_OWN_BOXES:
         raise UserError(f"there must be from 1 to {MAX_OWN_BOXES} boxes, not {len(boxes)}.")
     return boxes
@@ -280,7 +281,7 @@ def after_figure(variant: Variant, scene: Scene, count: Any) -> Markup:
     words = (
         f"After: variant {variant.number} of {count:g}. Thin: the box had nothing been done to it."
     )
-    return markup.figure(step.image, step_size(step), boxes, alt, caption=words)
+    return markup.figure(_photo(step), step_size(step), boxes, alt, caption=words)
 
 
 def _target(step: Step, scene: Scene, label: str = "") -> markup.DrawnBox:
@@ -314,6 +315,12 @@ def steps_strip(backend: Backend, state: AugmentState, variant: Variant, scene: 
     return markup.grid(tiles, "steps")
 
 
+def _photo(step: Step) -> Image.Image:
+    """The picture of a step before ``network``."""
+    assert isinstance(step.image, Image.Image)
+    return step.image
+
+
 def _picture(step: Step, mean: Sequence[float], std: Sequence[float]) -> Image.Image:
     """The picture of a step; what the network gets is made visible by undoing the normalisation."""
     return unnormalised(step.image, mean, std) if isinstance(step.image, Tensor) else step.image
@@ -334,7 +341,7 @@ def show_extremes(backend: Backend, state: AugmentState, scene: Scene) -> Markup
 def _extreme_tile(extreme: Extreme, scene: Scene) -> Markup:
     step = extreme.picture
     alt = f"{extreme.caption} alone: {extreme.health.visible:.0%} of the box visible"
-    inner = markup.figure(step.image, step_size(step), [_target(step, scene)], alt)
+    inner = markup.figure(_photo(step), step_size(step), [_target(step, scene)], alt)
     fate = _health_words(extreme) if extreme.kept else "box lost: training draws again"
     kind = health_kind(extreme) if extreme.kept else "bad"
     return markup.render("extreme.html", inner=inner, caption=extreme.caption, fate=fate, kind=kind)
@@ -372,7 +379,7 @@ def variants_grid(
         step, words = variant.picture, caption(variant.trace)
         boxes = [*_others(step, scene), _target(step, scene)]
         inner = markup.figure(
-            step.image, step_size(step), boxes, f"variant {variant.number}: {words}"
+            _photo(step), step_size(step), boxes, f"variant {variant.number}: {words}"
         )
         below = markup.render(
             "variant.html", number=variant.number, words=words, health=_health_words(variant),

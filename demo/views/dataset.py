@@ -158,7 +158,8 @@ def charts(rows: pd.DataFrame) -> Markup:
         return Markup()
     counts = rows.class_name.value_counts()
     bars = [
-        markup.bar(count / counts.iloc[0], name, str(count), name) for name, count in counts.items()
+        markup.bar(count / counts.iloc[0], str(name), str(count), str(name))
+        for name, count in counts.items()
     ]
     width = ((rows.xmax - rows.xmin) / rows.width).to_numpy()
     height = ((rows.ymax - rows.ymin) / rows.height).to_numpy()
