@@ -10,6 +10,7 @@ import gradio as gr
 
 from demo.backend import Backend, robustness
 from demo.box_editor import EditedBox
+from demo.components import Controls
 from demo.photos import PhotoChoice
 from demo.uploads import photo_input, photos_input
 from demo.views.augment import AugmentState, draw_variants, scene_of
