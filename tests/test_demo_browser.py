@@ -54,7 +54,8 @@ class Traffic:
 NOTE_RESTORED = """
 let told;
 Object.defineProperty(window, 'addressRestored', {
-  get: () => told, set: (tell) => { told = (all) => { window.isRestored = true; return tell(all); }; },
+  get: () => told,
+  set: (tell) => { told = (all) => { window.isRestored = true; return tell(all); }; },
 });
 """
 
