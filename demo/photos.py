@@ -12,6 +12,7 @@ from demo.views import markup
 from demo.views.markup import WEB
 from model.errors import UserError
 
+TILE_SIDE = 128  # pixels of an example, which takes up about 50
 LOOK_SIDE = 64  # pixels: enough to know that a file is a photo
 OWN_PHOTO = "own"  # what an address says instead of an upload, which it cannot hold
 LOST_UPLOAD = (
@@ -128,7 +129,7 @@ def chooser_html(backend: Backend) -> str:
     tiles = []
     for named in backend.library.examples():
         alt = f"example {named.name}" + (f", a {named.largest.class_name}" if named.largest else "")
-        tiles.append(markup.tile(named.name, markup.thumbnail(named.path), alt))
+        tiles.append(markup.tile(named.name, markup.thumbnail(named.path, TILE_SIDE), alt))
     return markup.render("photo_chooser.html", tiles=markup.join(tiles))
 
 

@@ -1,161 +1,94 @@
-"""Speed and memory as ratios taken in one run, since absolute times depend on the machine.
+"""Speed and memory in one Markdown table, as ratios within one run: absolute times depend on the
+machine, which should do nothing else meanwhile.
 
-    python scripts/benchmark.py --data data
+    python scripts/benchmark.py --checkpoint checkpoints/NAME.safetensors --out table.md
 
-1. train.py's whole loop against bare forward + backward + step on a constant batch;
-2. predict() on a 500 x 375 and on a 12-megapixel JPEG against the bare forward pass of one photo;
-3. peak memory of the training process.
-
-Whatever is compared runs in turn, and the median is taken.
+Whatever is compared runs in turn. The defaults take about six minutes on two cores.
 """
 
-import json
-import resource
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
-import numpy as np
-import pandas as pd
 import torch
 import tyro
-from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
-import train
-from model import load_detector
-from model.assignment import Targets
-from model.detector import LargestObjectDetector
-from model.loss import answer_loss, cells_loss
-from model.precision import autocast, has_native_bf16
+from speed import passes, serving, training  # noqa: E402
+from speed.measure import Row, table  # noqa: E402
+from speed.server import free_port, server, wait_for_page  # noqa: E402
+
+from model import load_detector  # noqa: E402
+from model.checkpoint import DEFAULT_CHECKPOINT  # noqa: E402
+from model.inference import Detector  # noqa: E402
+
+Part = Literal["passes", "onnx", "requests", "load", "memory", "start", "training"]
 
 
 @dataclass
 class BenchmarkConfig:
-    """Speed and memory as ratios taken in one run."""
+    """Speed and memory in one table."""
 
-    data: str = "data"  # VOC, for the training loop
-    rounds: int = 3  # of training: an epoch between two rounds of bare steps
-    repeats: int = 40  # of predictions
-    skip_training: bool = False
-    json: Path | None = None
-
-
-def bare_training_speed(config: train.TrainConfig, steps: int = 12) -> float:
-    """Images a second of forward + backward + step on one constant batch, as train.py does it."""
-    bf16 = has_native_bf16("cpu")
-    model = LargestObjectDetector(image_size=config.image_size, head=config.head)
-    model = model.to(memory_format=torch.channels_last)
-    model.freeze(config.freeze)
-    model.train()
-    optimizer = train.build_optimizer(model, config)
-    n, size = config.batch_size, config.image_size
-    images = torch.randn(n, 3, size, size).contiguous(memory_format=torch.channels_last)
-    boxes = torch.rand(n, 1, 4).sort().values * size
-    targets = Targets(torch.randint(20, (n, 1)), boxes)
-    started = 0.0
-    for step in range(steps + 2):
-        if step == 2:  # two steps to warm up
-            started = time.perf_counter()
-        with autocast("cpu", bf16):
-            output = model(images)
-        loss = answer_loss(output, targets, size).total
-        if output.cells:
-            loss = loss + config.cells_weight * cells_loss(output.cells, targets, size).total
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-    return steps * n / (time.perf_counter() - started)
+    checkpoint: Path = DEFAULT_CHECKPOINT
+    parts: tuple[Part, ...] = get_args(Part)
+    repeats: int = 15  # of a pass, of a request
+    load_seconds: float = 10.0  # for each number of clients
+    warm_calls: int = 200  # before the memory is looked at: what the server keeps is then kept
+    memory_calls: int = 600  # 3000 take three minutes more
+    starts: int = 3
+    training_steps: int = 20
+    training_size: int = 256  # side of the canvas, pixels
+    training_batch: int = 32
+    out: Path | None = None  # where the table goes, besides the screen
 
 
-def loop_speed(data: str, out: Path) -> float:
-    """Images a second of one epoch of train.py on the train split, in a process of its own."""
-    command = [
-        sys.executable, "train.py", "--data", data, "--out", out, "--epochs", "1",
-        "--small-epochs", "0", "--val-split", "none", "--backbone-weights", "none", "--no-progress",
-    ]  # fmt: skip
-    subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
-    return float(pd.read_csv(out / "history.csv").images_per_s.iloc[-1])
+def measured(config: BenchmarkConfig, folder: Path) -> Iterator[list[Row]]:
+    """The rows of all parts asked for, as they come."""
+    detector = load_detector(config.checkpoint, "cpu")
+    if "passes" in config.parts:
+        onnx_folder = folder if "onnx" in config.parts else None
+        yield passes.rows(detector, onnx_folder, config.repeats)
+    yield from served(config, detector)
+    if "start" in config.parts:
+        yield serving.start_rows(config.starts)
+    if "training" in config.parts:
+        yield training.rows(
+            config.training_steps, config.training_size, config.training_batch, folder
+        )
 
 
-def training(config: BenchmarkConfig, folder: Path) -> dict[str, float]:
-    """Ratio of the loop to the bare step, and the peak memory of the process."""
-    settings = train.TrainConfig()
-    ratios = []
-    for i in range(config.rounds):
-        before = bare_training_speed(settings)
-        loop = loop_speed(config.data, folder / f"run{i}")
-        after = bare_training_speed(settings)
-        ratios.append(loop / ((before + after) / 2))
-        print(f"round {i + 1}: bare {before:.1f}, loop {loop:.1f}, bare {after:.1f} images/s")
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-    return {"loop_over_bare": statistics.median(ratios), "training_peak_gib": peak}
-
-
-def timed(function: Callable[[], object]) -> float:
-    """Seconds of one call."""
-    started = time.perf_counter()
-    function()
-    return time.perf_counter() - started
-
-
-def photo_like(size: tuple[int, int]) -> Image.Image:
-    """Smooth shapes with some grain, so that the JPEG is neither tiny nor huge."""
-    rng = np.random.default_rng(0)
-    coarse = Image.fromarray(rng.integers(0, 255, (12, 16, 3), dtype=np.uint8))
-    smooth = np.asarray(coarse.resize(size, Image.Resampling.BICUBIC)).astype(np.int16)
-    grain = rng.integers(-12, 13, smooth.shape, dtype=np.int16)
-    return Image.fromarray((smooth + grain).clip(0, 255).astype(np.uint8))
-
-
-def prediction(config: BenchmarkConfig, folder: Path) -> dict[str, float]:
-    """Ratios of predict() on two JPEGs to the bare forward pass."""
-    detector = load_detector()
-    files = {}
-    for name, size in {"500x375": (500, 375), "12_megapixel": (4000, 3000)}.items():
-        files[name] = folder / f"{name}.jpg"
-        photo_like(size).save(files[name], quality=92)
-    size = detector.info.image_size
-    images = torch.randn(1, 3, size, size).contiguous(memory_format=torch.channels_last)
-
-    def forward() -> None:
-        with torch.inference_mode(), detector.autocast():
-            detector.model(images)
-
-    tasks = {"forward": forward}
-    tasks |= {name: lambda file=file: detector.predict(file) for name, file in files.items()}
-    for task in tasks.values():
-        task()
-    times: dict[str, list[float]] = {name: [] for name in tasks}
-    for _ in range(config.repeats):
-        for name, task in tasks.items():
-            times[name].append(timed(task))
-    median = {name: statistics.median(values) for name, values in times.items()}
-    print("milliseconds: " + ", ".join(f"{k} {1000 * v:.1f}" for k, v in median.items()))
-    return {f"predict_{name}_over_forward": median[name] / median["forward"] for name in files}
-
-
-def report(result: dict[str, float], path: Path | None) -> None:
-    """Print the figures, and write them as JSON where a path is given."""
-    for name, value in result.items():
-        print(f"{name:32} {value:.2f}")
-    if path:
-        path.write_text(json.dumps(result, indent=1) + "\n")
+def served(config: BenchmarkConfig, detector: Detector) -> Iterator[list[Row]]:
+    """The rows that need the demo; one serves all of them, the memory last."""
+    port = free_port()
+    parts: dict[Part, Callable] = {
+        "requests": lambda p: serving.request_rows(detector, port, p, config.repeats),
+        "load": lambda _: serving.load_rows(detector, port, config.load_seconds),
+        "memory": lambda p: serving.memory_rows(port, p, config.warm_calls, config.memory_calls),
+    }
+    wanted = [rows for part, rows in parts.items() if part in config.parts]
+    if wanted:
+        with server(port, "--checkpoint", str(config.checkpoint)) as process:
+            wait_for_page(port)
+            for rows in wanted:
+                yield rows(process)
 
 
 def main(config: BenchmarkConfig) -> None:
     """Measure, print, write."""
+    found: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
-        result = prediction(config, Path(folder))
-        if not config.skip_training:
-            result |= training(config, Path(folder))
-    report(result, config.json)
+        for rows in measured(config, Path(folder)):
+            found += rows
+            print(table(rows), flush=True)
+    text = f"Measured on {torch.get_num_threads()} cores.\n\n{table(found)}"
+    print(text)
+    if config.out:
+        config.out.write_text(text)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
-from benchmark_demo import free_port, server, wait_for_page  # noqa: E402
+from speed.server import free_port, server, wait_for_page  # noqa: E402
 
 WIDE, PHONE = (1280, 800), (390, 844)
 Scheme = Literal["light", "dark"]

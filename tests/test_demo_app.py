@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import REPOSITORY, assert_clear_error, free_port, run_command, running_demo
+from conftest import REPOSITORY, free_port, running_demo
 
 import demo.page
 from demo import app
@@ -16,11 +16,11 @@ from model.checkpoint import DEFAULT_CHECKPOINT
 from model.errors import UserError
 
 
-@pytest.mark.parametrize("command", [("demo/app.py",), ("-m", "demo.app")])
-def test_it_starts_as_a_file_and_as_a_module_without_voc(command, tmp_path):
+def test_it_starts_as_a_module_without_voc(tmp_path):
+    """As a file it is started by the tests of the container and of a Space."""
     # As on a Space: no data set, and the address is for everyone.
     environment = {"SPACE_ID": "someone/detector", "VOC_ROOT": str(tmp_path)}
-    with running_demo(command=command, **environment) as address:
+    with running_demo(command=("-m", "demo.app"), **environment) as address:
         page = urllib.request.urlopen(address).read().decode()
     assert "The largest object is" in page
     assert "python -m model.voc download" in page  # the Dataset tab says how to get VOC
@@ -56,8 +56,9 @@ def test_a_port_in_use_is_said():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        port = str(taken.getsockname()[1])
-        assert_clear_error(run_command("demo/app.py", "--port", port), port, "--port")
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match=f"{port} .* choose another --port"):
+            app.main(AppConfig(port=port))
 
 
 def test_visitors_who_do_not_come_back_are_forgotten(monkeypatch, tmp_path):

@@ -7,9 +7,11 @@ import re
 import shutil
 import time
 import zipfile
+from collections import Counter
 
 import pytest
-from conftest import REPOSITORY, run_command
+from commands import run_here
+from conftest import REPOSITORY
 from gradio_client import Client, handle_file
 from playwright.sync_api import Browser, Page, expect
 
@@ -22,22 +24,11 @@ SLOW = 60_000  # milliseconds; machines differ
 expect.set_options(timeout=SLOW)
 
 
-def open_page(browser: Browser, address: str, **options) -> Page:
-    """A visitor of its own, with the page loaded."""
-    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-    page = context.new_page()
-    page.set_default_timeout(SLOW)
-    page.goto(address)
-    page.wait_for_selector(".stage", state="attached")
-    page.wait_for_timeout(800)  # for what the address asks for to be on its way
-    return page
-
-
 class Traffic:
-    """Counts the requests of a page that the server has not answered yet."""
+    """The requests of a page: which handlers it called, and what is not answered yet."""
 
     def __init__(self, page: Page) -> None:
-        self.page, self.open, self.sent = page, set(), 0
+        self.page, self.open, self.sent, self.handlers = page, set(), 0, []
         page.on("request", self._began)
         page.on("requestfinished", lambda request: self.open.discard(request))
         page.on("requestfailed", lambda request: self.open.discard(request))
@@ -46,6 +37,8 @@ class Traffic:
         if re.search(r"/queue/(join|data)", request.url):
             self.open.add(request)
             self.sent += 1
+        if "/queue/join" in request.url:
+            self.handlers.append(request.post_data_json["fn_index"])
 
     def settle(self) -> None:
         """Wait until nothing is on its way, and the browser has dealt with what came last."""
@@ -55,6 +48,34 @@ class Traffic:
             self.page.evaluate("() => new Promise((done) => requestIdleCallback(() => done()))")
             self.page.wait_for_timeout(100)
             quiet = 0 if self.open or self.sent != before else quiet + 1
+
+
+# The page calls this function of its own when it shows what its address asks for.
+NOTE_RESTORED = """
+let told;
+Object.defineProperty(window, 'addressRestored', {
+  get: () => told,
+  set: (tell) => { told = (all) => { window.isRestored = true; return tell(all); }; },
+});
+"""
+
+
+def open_page(browser: Browser, address: str, **options) -> Page:
+    """A visitor of its own, with the page loaded and what the address asks for on its way.
+
+    ``page.traffic`` is its :class:`Traffic`.
+    """
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+    context.add_init_script(NOTE_RESTORED)
+    page = context.new_page()
+    page.set_default_timeout(SLOW)
+    page.traffic = Traffic(page)
+    page.goto(address)
+    page.wait_for_selector(".stage", state="attached")
+    page.wait_for_function(
+        "() => window.isRestored && new Promise((done) => requestIdleCallback(() => done(true)))"
+    )
+    return page
 
 
 @pytest.fixture
@@ -70,7 +91,7 @@ def augment_page(chromium, demo_address):
     expect(page.locator("#augment-robustness .row")).to_have_count(8)
     page.get_by_text("Advanced: box, seed, rules").click()
     expect(page.locator("#augment-seed input")).to_be_visible()
-    Traffic(page).settle()
+    page.traffic.settle()
     yield page
     page.context.close()
 
@@ -367,6 +388,46 @@ def test_the_page_shows_what_the_api_says(augment_page, demo_address):
         expect(augment_page.locator(f"{where} .badge")).to_have_text(f"IoU {overlap}")
 
 
+def largest_box(page: Page) -> list[float]:
+    """Of those the text field names; which row it is in depends on what was drawn when."""
+    text = page.locator("#augment-boxes").locator("input, textarea").input_value()
+    rows = [[float(v) for v in re.findall(r"-?[\d.]+", row)] for row in text.split(";")]
+    return max(rows, key=lambda row: (row[2] - row[0]) * (row[3] - row[1]))
+
+
+def test_a_box_is_drawn_by_dragging_and_moved_by_keys(augment_page):
+    page = augment_page
+    area = page.locator("#augment-before .stage").bounding_box()
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return area["x"] + x * area["width"], area["y"] + y * area["height"]
+
+    def drag() -> None:
+        page.keyboard.down("Shift")
+        page.mouse.move(*at(0.1, 0.1))
+        page.mouse.down()
+        page.mouse.move(*at(0.9, 0.95), steps=4)
+        page.mouse.up()
+        page.keyboard.up("Shift")
+
+    settled(page, drag)
+    # Photo 000004 has 90 x 120 pixels.
+    expected = [0.1 * 90, 0.1 * 120, 0.9 * 90, 0.95 * 120]
+    print(
+        largest_box(page),
+        area,
+        page.locator("#augment-before .stage").bounding_box(),
+        page.locator("#augment-boxes").locator("input, textarea").input_value(),
+    )
+    page.screenshot(path="/tmp/pg/drag.png")
+    wait_for(lambda: largest_box(page) == pytest.approx(expected, abs=1), "the box drawn")
+    expect(page.locator("#augment-box-source").get_by_label("my own")).to_be_checked()
+    before = largest_box(page)
+    settled(page, lambda: page.keyboard.press("ArrowRight"))
+    moved = pytest.approx([before[0] + 1, before[1], before[2] + 1, before[3]])
+    wait_for(lambda: largest_box(page) == moved, "the box moved")
+
+
 def test_four_numbers_set_the_box_and_bad_ones_leave_it(augment_page):
     page = augment_page
     field = page.locator("#augment-boxes input, #augment-boxes textarea")
@@ -442,7 +503,7 @@ def test_what_is_taken_away_trains(augment_page, toy_voc, tmp_path):
     settings = tmp_path / download.value.suggested_filename
     assert settings.name == "augment.json"
     download.value.save_as(settings)
-    result = run_command(
+    result = run_here(
         "train.py", "--data", toy_voc, "--augment", settings, "--out", tmp_path / "run",
         "--epochs", "1", "--small-epochs", "0", "--image-size", "64", "--batch-size", "4",
         "--backbone-weights", "none", "--val-split", "none", "--no-progress",
@@ -474,6 +535,47 @@ def test_the_same_address_gives_the_same_view(chromium, demo_address):
         expect(page.locator("#augment-rotation_degrees input[type=number]")).to_have_value("25")
         page.context.close()
     assert views[0] == views[1]
+
+
+@pytest.mark.parametrize(
+    ("query", "most"),
+    [
+        ("", 1),  # what the address asks for, which is nothing
+        ("?tab=detect&sample=cat&threshold=0.3&explain=box", 2),
+        ("?tab=augment", 5),
+        ("?tab=augment&sample=000004&seed=11&count=4&variant=3&rotation_degrees=25&hue=0.1", 6),
+    ],
+)
+def test_an_address_is_drawn_once(chromium, demo_address, query, most):
+    """Opening it calls no handler twice, and none that draws what nobody sees."""
+    page = open_page(chromium, demo_address + query)
+    assert max(Counter(page.traffic.handlers).values()) == 1
+    assert len(page.traffic.handlers) <= most
+    page.context.close()
+
+
+def test_presets_are_drawn_once(augment_page):
+    for name in ("too-much", "training"):
+        del augment_page.traffic.handlers[:]
+        augment_page.locator(f"#preset-{name}").click()
+        augment_page.traffic.settle()
+        assert max(Counter(augment_page.traffic.handlers).values()) == 1
+
+
+def test_a_number_typed_out_of_range_is_drawn_at_its_end(augment_page):
+    page = augment_page
+    slide(page, "rotation_degrees", 999)
+    expect(page.locator("#augment-rotation_degrees input[type=number]")).to_have_value("180")
+    expect(page.locator("#augment-extremes")).to_contain_text("+180°")
+    expect(page.locator("#augment-problem .problem")).to_have_count(0)
+
+
+def test_the_photo_of_a_link_is_there_in_the_other_tab_too(chromium, demo_address):
+    page = open_page(chromium, f"{demo_address}?tab=augment&sample=cat")
+    expect(page.locator("#augment-sentence")).to_contain_text("cat")
+    page.get_by_role("tab", name="Detect").click()
+    expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
+    page.context.close()
 
 
 def test_controls_write_an_address_that_restores_them(augment_page, chromium):
@@ -589,6 +691,11 @@ def test_a_cell_of_the_matrix_opens_its_photos_by_keyboard_too(page):
     expect(page.locator("#detect-result")).to_contain_text("overlap with the true box")
 
 
+NOTHING_FADES = """() => !document.querySelector('.translucent:not(.hide)')
+  && document.getAnimations().every((a) => a.playState !== 'running'
+    || a.effect.getComputedTiming().endTime === Infinity)"""
+
+
 @pytest.mark.parametrize("tab", ["detect", "augment", "dataset", "training"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_accessibility_and_narrow_screens(chromium, demo_address, tab, scheme):
@@ -605,9 +712,8 @@ def test_accessibility_and_narrow_screens(chromium, demo_address, tab, scheme):
     dark = page.evaluate("document.body.classList.contains('dark')")
     assert dark == (scheme == "dark")
     # Parts that are being drawn anew are faded on purpose.
-    page.wait_for_timeout(500)
-    wait_for(lambda: page.locator(".translucent:not(.hide)").count() == 0, "the end of all fading")
-    page.wait_for_timeout(500)
+    page.traffic.settle()
+    page.wait_for_function(NOTHING_FADES)
     # What is ours; Gradio's own widgets (drop-downs, sliders, charts) are Gradio's to mend.
     rules = {"runOnly": ["wcag2a", "wcag2aa"]}
     found = Axe().run(page, options=rules).response["violations"]

@@ -8,7 +8,7 @@ import re
 
 import pytest
 from playwright.sync_api import Page, expect
-from test_demo_browser import SLOW, Traffic, content, open_page, slide, wait_for
+from test_demo_browser import SLOW, content, open_page, slide, wait_for
 
 from model.augment import AugmentConfig
 
@@ -16,7 +16,6 @@ from model.augment import AugmentConfig
 @pytest.fixture(scope="module")
 def opened_page(chromium, demo_address, slow_demo):
     page = open_page(chromium, f"{demo_address}?tab=augment&sample=000004&seed=3")
-    page.traffic = Traffic(page)
     page.get_by_text("Advanced: box, seed, rules").click()
     yield page
     page.context.close()
@@ -95,11 +94,9 @@ def test_what_was_chosen_last_is_shown(slow_page):
 
 def test_examples_of_the_detect_tab(chromium, demo_address):
     page = open_page(chromium, demo_address)
-    traffic = Traffic(page)
-    traffic.settle()
     for name in ("cat", "astronaut", "cat"):
         page.locator(f"#photo button[data-key={name}]").click()
-    traffic.settle()
+    page.traffic.settle()
     expect(page.locator("#detect-result .verdict")).to_contain_text("cat", timeout=SLOW)
     assert page.locator("#detect-result img.pixels").count() == 1
     page.context.close()

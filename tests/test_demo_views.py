@@ -109,10 +109,37 @@ def test_the_largest_box_is_the_target_and_the_others_follow(backend):
 def test_one_variant_is_as_among_all(backend):
     state = AugmentState(VOC, picked="3", count=4)
     scene = scene_of(backend, state)
-    (alone,) = augment.variants_of(backend, state, scene, only=3)
-    among = augment.variants_of(backend, state, scene)[2]
+    (alone,) = augment.draw_variants(backend, state, scene, 3, 1)
+    among = augment.draw_variants(backend, state, scene)[2]
     assert alone.seed == among.seed
     assert alone.picture.image.tobytes() == among.picture.image.tobytes()
+
+
+def test_what_pair_and_grid_both_need_is_computed_once(backend, monkeypatch):
+    drawn, asked = [], []
+    make, ask = augment.make_variants, augment.robustness
+
+    def making(*arguments, **options):
+        variants = make(*arguments, **options)
+        drawn.extend(variant.number for variant in variants)
+        return variants
+
+    def asking(file, variants):
+        asked.extend(variant.number for variant in variants)
+        return ask(file, variants)
+
+    monkeypatch.setattr(augment, "make_variants", making)
+    monkeypatch.setattr(augment, "robustness", asking)
+    state = AugmentState(VOC, picked="2", count=4, seed=77)
+    augment.show_pair(backend, state)
+    scene = scene_of(backend, state)
+    variants = augment.variants_of(backend, state, scene)
+    answers = augment.answers_of(backend, state, scene, variants)
+    assert [variant.number for variant in variants] == [1, 2, 3, 4]
+    assert sorted(drawn) == sorted(asked) == [1, 2, 3, 4]
+    assert [answer.iou for answer in answers] == pytest.approx(
+        [answer.iou for answer in ask(backend.checkpoint_file(), variants)], abs=1e-4
+    )
 
 
 def test_the_extremes_are_those_of_the_settings(backend):

@@ -47,6 +47,18 @@ def test_the_shipped_detector_finds_the_person(shipped):
     assert shipped.predict(REPOSITORY / "examples" / "astronaut.jpg").class_name == "person"
 
 
+def test_bf16_answers_as_float32_does():
+    """What a processor with bf16 computes in: boxes within half a percent of the photo's side."""
+    files = sorted((REPOSITORY / "examples").glob("*.jpg"))[:4]
+    plain, fast = load_detector(device="cpu"), load_detector(device="cpu")
+    plain.bf16, fast.bf16 = False, True  # where it is not native, it is emulated
+    for expected, found in zip(plain.predict_batch(files), fast.predict_batch(files), strict=True):
+        assert found.class_name == expected.class_name
+        assert found.score == pytest.approx(expected.score, abs=0.02)
+        within = 0.005 * max(expected.image_size)
+        assert found.bbox_xyxy == pytest.approx(expected.bbox_xyxy, abs=within)
+
+
 def test_all_kinds_of_sources_agree(shipped):
     image = Image.open(CAT)
     sources = [CAT, str(CAT), CAT.read_bytes(), image, np.asarray(image)]

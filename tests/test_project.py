@@ -1,12 +1,18 @@
 """The files people and their tools expect beside the code say the same as the code."""
 
+import ast
 import re
+import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 import yaml
 from conftest import REPOSITORY
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from setuptools.config.pyprojecttoml import read_configuration
+from test_imports import TREES
 
 
 def required(name: str) -> list[str]:
@@ -34,6 +40,30 @@ def test_extras_agree_with_what_the_tests_use(pyproject):
     for extra, wanted in pyproject["project"]["optional-dependencies"].items():
         for requirement in wanted:
             assert requirement.replace("[mcp]", "") in known, extra
+
+
+def test_what_is_imported_is_asked_for(pyproject):
+    """Not merely there because something else asks for it: that may change with any release."""
+    extras = pyproject["project"]["optional-dependencies"].values()
+    asked = [*pyproject["project"]["dependencies"], *(line for extra in extras for line in extra)]
+    asked += ["gradio_client", "spaces", "mcp"]  # of gradio's own release; of Spaces; of our extra
+    tested = [*asked, *required("requirements-dev.txt")]
+    known = packages_distributions()
+    for module, tree in TREES.items():
+        lines = tested if module.split(".")[0] in ("tests", "scripts") else asked
+        names = {canonicalize_name(Requirement(line).name) for line in lines}
+        for name in third_party(tree):
+            packages = set(map(canonicalize_name, known.get(name, [name])))
+            assert packages & names, f"{module} imports {name}, which no requirement names"
+
+
+def third_party(tree: ast.AST) -> set[str]:
+    """The packages a module imports that are neither Python's nor ours."""
+    nodes = list(ast.walk(tree))
+    found = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    found |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    ours = {path.stem for top in (".", "tests", "scripts") for path in (REPOSITORY / top).glob("*")}
+    return {name.split(".")[0] for name in found} - sys.stdlib_module_names - ours
 
 
 def test_every_package_is_named(pyproject):

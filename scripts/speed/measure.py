@@ -1,0 +1,60 @@
+"""Timing in turn, photos to time with, and the table."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+VOC_SIZE, PHONE_SIZE = (500, 375), (4000, 3000)  # width and height of photos, pixels
+
+
+class Row(NamedTuple):
+    """A line of the table.
+
+    Attributes:
+        what: was measured, and against what.
+        measured: mostly a ratio.
+        bar: what it should reach; empty where nothing is asked.
+        note: what else there is to say.
+    """
+
+    what: str
+    measured: str
+    bar: str = ""
+    note: str = ""
+
+
+def table(rows: list[Row]) -> str:
+    """As Markdown."""
+    lines = [("what", "measured", "bar", "note"), ("---",) * 4, *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def timed(function: Callable[[], object]) -> float:
+    """Seconds of one call."""
+    started = time.perf_counter()
+    function()
+    return time.perf_counter() - started
+
+
+def medians(tasks: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Median seconds of each task. They run in turn, so that all see the same machine."""
+    for task in tasks.values():
+        task()
+    times: dict[str, list[float]] = {name: [] for name in tasks}
+    for _ in range(repeats):
+        for name, task in tasks.items():
+            times[name].append(timed(task))
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def photo_like(size: tuple[int, int], seed: int = 0) -> Image.Image:
+    """Smooth shapes with some grain, so that the JPEG is neither tiny nor huge."""
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(0, 255, (12, 16, 3), dtype=np.uint8))
+    smooth = np.asarray(coarse.resize(size, Image.Resampling.BICUBIC)).astype(np.int16)
+    grain = rng.integers(-12, 13, smooth.shape, dtype=np.int16)
+    return Image.fromarray((smooth + grain).clip(0, 255).astype(np.uint8))

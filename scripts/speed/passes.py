@@ -1,0 +1,120 @@
+"""One pass of the network, in every way there is to compute it."""
+
+import copy
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from model.detector import LargestObjectDetector
+from model.export import export_onnx
+from model.inference import Detector
+from model.onnx_network import load_onnx
+from model.precision import autocast
+from model.predictions import BatchPrediction, predict_batch
+from speed.int8 import write_int8
+from speed.measure import Row, medians
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+BATCHES = (1, 8)
+Pass = Callable[[Tensor], BatchPrediction]
+
+
+def rows(detector: Detector, folder: Path | None, repeats: int) -> list[Row]:
+    """All ways against the one :class:`Detector` takes, at batch 1 and 8.
+
+    Args:
+        detector: on the CPU.
+        folder: for the ONNX files; ``None`` leaves them out.
+        repeats: of every pass.
+    """
+    ways = pytorch_ways(detector) | (onnx_ways(detector, folder) if folder else {})
+    notes = {name: difference(ways, name, example_batch(detector)) for name in ways}
+    found = []
+    for n in BATCHES:
+        images = random_batch(detector, n)
+        tasks = {name: lambda way=way, x=images: way(x) for name, way in ways.items()}
+        seconds = medians(tasks, repeats)
+        in_use = seconds["bf16" if detector.bf16 else "float32"]
+        for name, value in seconds.items():
+            note = notes[name] if n == 1 else f"{1000 * value / n:.0f} ms a photo"
+            if n == 1:
+                note = f"{1000 * value:.0f} ms; {note}"
+            found.append(
+                Row(f"pass at batch {n}, {name} / in use", f"{value / in_use:.2f}", "", note)
+            )
+    return found
+
+
+def network_of(detector: Detector) -> LargestObjectDetector:
+    """The PyTorch network, which all ways are made from."""
+    if not isinstance(detector.model, LargestObjectDetector):
+        raise TypeError("an ONNX file cannot be computed in other ways")
+    return detector.model
+
+
+def pytorch_ways(detector: Detector) -> dict[str, Pass]:
+    """Name -> how to compute a pass; bf16 only where the processor has it."""
+    model = network_of(detector)
+    folded = fold_batch_norm(model)
+    ways: dict[str, Pass] = {}
+    for bf16 in (False, True) if detector.bf16 else (False,):
+        name = "bf16" if bf16 else "float32"
+        ways[name] = in_pytorch(detector, model, bf16)
+        ways[f"{name}, batch norm folded"] = in_pytorch(detector, folded, bf16)
+    return ways
+
+
+def onnx_ways(detector: Detector, folder: Path) -> dict[str, Pass]:
+    """The same for files that are written to ``folder``; making them takes half a minute."""
+    plain, int8 = folder / "float32.onnx", folder / "int8.onnx"
+    export_onnx(network_of(detector), detector.info, plain)
+    write_int8(plain, int8, example_batch(detector))
+    files = {"onnxruntime float32": plain, "onnxruntime int8": int8}
+    return {name: load_onnx(path)[0].forward for name, path in files.items()}
+
+
+def in_pytorch(detector: Detector, model: nn.Module, bf16: bool) -> Pass:
+    """A pass as :meth:`Detector.predict_loaded` does it."""
+
+    def run(images: Tensor) -> BatchPrediction:
+        with autocast(detector.device, bf16):
+            return predict_batch(model, images)
+
+    return run
+
+
+def fold_batch_norm(model: LargestObjectDetector) -> nn.Module:
+    """A copy whose convolutions do what the batch norm right behind them did."""
+    folded = copy.deepcopy(model).eval()
+    for module in list(folded.modules()):
+        children = list(module.named_children())
+        for (name, first), (after, second) in itertools.pairwise(children):
+            if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+                setattr(module, name, fuse_conv_bn_eval(first, second))
+                setattr(module, after, nn.Identity())
+    return folded.to(memory_format=torch.channels_last)
+
+
+def example_batch(detector: Detector) -> Tensor:
+    """The example photos, float32 ``(N, 3, S, S)``."""
+    files = sorted(EXAMPLES.glob("*.jpg"))
+    return torch.stack([detector.preprocess(detector.load(file).image) for file in files])
+
+
+def random_batch(detector: Detector, n: int) -> Tensor:
+    """Noise, ``(n, 3, S, S)``, laid out as the detector lays out photos."""
+    size = detector.info.image_size
+    return torch.randn(n, 3, size, size).contiguous(memory_format=torch.channels_last)
+
+
+def difference(ways: dict[str, Pass], name: str, photos: Tensor) -> str:
+    """How far a way's answers are from those in float32."""
+    expected, found = ways["float32"](photos), ways[name](photos)
+    pixels = (found.bbox_xyxy - expected.bbox_xyxy).abs().max().item()
+    same = (found.probabilities.argmax(1) == expected.probabilities.argmax(1)).sum().item()
+    side = photos.shape[-1]
+    return f"{same} of {len(photos)} classes as in float32, boxes within {pixels:.2f} of {side} px"

@@ -1,0 +1,156 @@
+"""``predict``, the endpoints, many clients at once, memory, start-up."""
+
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from io import BytesIO
+
+import psutil
+
+from model.inference import Detector
+from speed.measure import PHONE_SIZE, VOC_SIZE, Row, medians, photo_like, timed
+from speed.passes import in_pytorch, random_batch
+from speed.server import Client, free_port, server, wait_for_page
+
+CLIENTS = (1, 8, 32)
+IMPORTS = "import torch, torchvision, gradio"
+
+
+def jpegs() -> dict[str, bytes]:
+    """A photo of VOC's size and one of a phone's."""
+    found = {}
+    for name, size in {"500 x 375": VOC_SIZE, "12 Mpx": PHONE_SIZE}.items():
+        stream = BytesIO()
+        photo_like(size).save(stream, "JPEG", quality=92)
+        found[name] = stream.getvalue()
+    return found
+
+
+def bare_pass(detector: Detector) -> Callable[[], object]:
+    """The pass in use, of one photo that is there already."""
+    run, images = in_pytorch(detector, detector.model, detector.bf16), random_batch(detector, 1)
+    return lambda: run(images)
+
+
+def request_rows(detector: Detector, port: int, process: psutil.Process, repeats: int) -> list[Row]:
+    """``predict``, ``/detect`` and ``/augment``, one call after the other."""
+    client, photos = Client(port), jpegs()
+    tasks: dict[str, Callable[[], object]] = {"pass": bare_pass(detector)}
+    for name, photo in photos.items():
+        tasks[f"`predict`, {name} JPEG"] = lambda photo=photo: detector.predict(photo)
+        tasks[f"`/detect`, {name} JPEG, upload included"] = lambda photo=photo: client.detect(photo)
+    seconds = medians(tasks, repeats)
+    bare = seconds.pop("pass")
+    bars = {"`/detect`, 500 x 375 JPEG, upload included": "<= 1.5"}
+    found = [
+        Row(f"{name} / pass", f"{value / bare:.2f}", bars.get(name, ""), f"{1000 * value:.0f} ms")
+        for name, value in seconds.items()
+    ]
+    spent = statistics.median(augment_seconds(client, process, seed) for seed in range(repeats))
+    return [*found, Row("`/augment`, 8 variants, processor time", f"{spent:.2f} s")]
+
+
+def augment_seconds(client: Client, process: psutil.Process, seed: int) -> float:
+    """Processor time the server spends on one request for eight variants."""
+    before = process.cpu_times()
+    client.call("augment", None, "cat", [60, 40, 400, 280], None, seed, 8, False, "")
+    after = process.cpu_times()
+    return after.user + after.system - before.user - before.system
+
+
+def load_rows(detector: Detector, port: int, seconds: float) -> list[Row]:
+    """Detections a second with some clients at once, against bare passes a second."""
+    photo, bare = jpegs()["500 x 375"], bare_pass(detector)
+    found = []
+    for clients in CLIENTS:
+        before = rate_of(bare, seconds / 4)
+        rate = load_rate(port, photo, clients, seconds)
+        alone = (before + rate_of(bare, seconds / 4)) / 2
+        bar, note = ">= 0.85" if clients == 8 else "", f"{rate:.1f} a second"
+        what = f"`/detect`, {clients} clients / passes of one photo, a second"
+        found.append(Row(what, f"{rate / alone:.2f}", bar, note))
+    return found
+
+
+def rate_of(task: Callable[[], object], seconds: float) -> float:
+    """Calls a second, one after the other."""
+    started, count = time.perf_counter(), 0
+    while (spent := time.perf_counter() - started) < seconds or not count:
+        task()
+        count += 1
+    return count / spent if count and spent else 0.0
+
+
+def load_rate(port: int, photo: bytes, clients: int, seconds: float) -> float:
+    """Detections a second while all clients ask without a pause."""
+    counts, failures = [0] * clients, []
+    begin, end = threading.Barrier(clients + 1), threading.Event()
+
+    def visit(number: int) -> None:
+        client = Client(port)
+        client.detect(photo)
+        begin.wait()
+        try:
+            while not end.is_set():
+                client.detect(photo)
+                counts[number] += not end.is_set()
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=visit, args=(number,)) for number in range(clients)]
+    for thread in threads:
+        thread.start()
+    begin.wait()
+    started = time.perf_counter()
+    time.sleep(seconds)
+    end.set()
+    done, spent = sum(counts), time.perf_counter() - started
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return done / spent
+
+
+def memory_rows(port: int, process: psutil.Process, warm_calls: int, calls: int) -> list[Row]:
+    """The server's memory after so many calls over what it was when it had warmed up.
+
+    Warm: it holds as many visitors as it ever does; see ``demo.app.MAX_SESSIONS``.
+
+    Every call is another visitor's. A third asks for a detection, one in thirty for variants, the
+    others for what is known of a sample.
+    """
+    client = Client(port)
+
+    def work(count: int) -> float:
+        for number in range(count):
+            if number % 30 == 1:
+                client.call("augment", None, "cat", None, None, number, 2, False, "")
+            elif number % 3 == 0:
+                client.call("detect", None, "cat", "")
+            else:
+                client.call("sample", "cat")
+        return process.memory_info().rss
+
+    warm = work(warm_calls)
+    end = work(calls)
+    note = f"{warm / 2**20:.0f} MiB, then {end / 2**20:.0f} MiB"
+    return [Row(f"memory after {calls} more calls / warm", f"{end / warm:.2f}", "<= 1.1", note)]
+
+
+def start_rows(starts: int) -> list[Row]:
+    """Start of the server to the first answered page, over the imports alone."""
+    ratios, pages = [], []
+    for _ in range(starts):
+        imports = timed(lambda: subprocess.run([sys.executable, "-c", IMPORTS], check=True))
+        port = free_port()
+        started = time.perf_counter()
+        with server(port):
+            wait_for_page(port)
+            pages.append(time.perf_counter() - started)
+        ratios.append(pages[-1] / imports)
+    what, note = f"start to first page / `{IMPORTS}`", f"{statistics.median(pages):.1f} s"
+    return [Row(what, f"{statistics.median(ratios):.2f}", "<= 1.05", note)]

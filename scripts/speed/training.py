@@ -1,0 +1,99 @@
+"""train.py's whole loop against the bare step it repeats."""
+
+import time
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import torch
+
+import train
+from model.classes import VOC_CLASSES
+from model.detector import LargestObjectDetector
+from model.precision import autocast, has_native_bf16
+from speed.measure import VOC_SIZE, Row, photo_like
+
+DISTINCT = 40  # photos made; the others are copies
+
+
+def rows(steps: int, image_size: int, batch_size: int, folder: Path) -> list[Row]:
+    """Images a second of an epoch of so many steps, between two measurements of bare steps."""
+    data = write_voc(folder / "VOC2007", steps * batch_size)
+    config = train.TrainConfig(
+        data=str(data), out=str(folder / "run"), cache_dir=str(folder / "cache"), epochs=1,
+        small_epochs=0, val_split="none", backbone_weights="none", progress=False,
+        image_size=image_size, batch_size=batch_size,
+    )  # fmt: skip
+    bare_steps = max(1, steps // 2)
+    before = bare_speed(config, bare_steps)
+    with redirect_stdout(StringIO()):
+        train.main(config)
+    loop = float(pd.read_csv(folder / "run" / "history.csv").images_per_s.iloc[-1])
+    bare = (before + bare_speed(config, bare_steps)) / 2
+    what = f"`train.py`, {config.head} head, {steps} steps of {batch_size} / bare steps"
+    return [Row(what, f"{loop / bare:.2f}", ">= 0.95", f"{loop:.1f} images a second")]
+
+
+def bare_speed(config: train.TrainConfig, steps: int) -> float:
+    """Images a second of forward, loss, backward and step on one constant batch."""
+    step = bare_step(config)
+    step()
+    step()
+    started = time.perf_counter()
+    for _ in range(steps):
+        step()
+    return steps * config.batch_size / (time.perf_counter() - started)
+
+
+def bare_step(config: train.TrainConfig) -> Callable[[], None]:
+    """What train.py does with a batch, without reading, augmenting, averaging or clipping."""
+    model = LargestObjectDetector(image_size=config.image_size, head=config.head)
+    model = model.to(memory_format=torch.channels_last)
+    model.freeze(config.freeze)
+    model.train()
+    optimizer, bf16 = train.build_optimizer(model, config), has_native_bf16("cpu")
+    n, size = config.batch_size, config.image_size
+    images = torch.randn(n, 3, size, size).contiguous(memory_format=torch.channels_last)
+    boxes = torch.rand(n, 1, 4).sort().values * size
+    labels = torch.randint(len(VOC_CLASSES), (n, 1))
+    targets = [{"labels": a, "boxes": b} for a, b in zip(labels, boxes, strict=True)]
+
+    def forward(batch: torch.Tensor) -> Any:
+        with autocast("cpu", bf16):
+            return model(batch)
+
+    run: Any = SimpleNamespace(model=forward)
+
+    def step() -> None:
+        loss, _ = train.batch_loss(run, config, (images, targets), config.small_epochs)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
+
+
+def write_voc(root: Path, n_photos: int) -> Path:
+    """So many photos of VOC's size in its layout, each with one box."""
+    width, height = VOC_SIZE
+    for name in ("JPEGImages", "Annotations", "ImageSets/Main"):
+        (root / name).mkdir(parents=True)
+    names = [f"{i:06d}" for i in range(n_photos)]
+    for i, name in enumerate(names):
+        photo = root / "JPEGImages" / f"{name}.jpg"
+        if i < DISTINCT:
+            photo_like(VOC_SIZE, i).save(photo, quality=92)
+        else:
+            photo.symlink_to(f"{names[i % DISTINCT]}.jpg")
+        (root / "Annotations" / f"{name}.xml").write_text(
+            f"<annotation><filename>{name}.jpg</filename><size><width>{width}</width>"
+            f"<height>{height}</height></size><object><name>{VOC_CLASSES[i % len(VOC_CLASSES)]}"
+            "</name><bndbox><xmin>60</xmin><ymin>40</ymin><xmax>400</xmax><ymax>300</ymax>"
+            "</bndbox></object></annotation>"
+        )
+    (root / "ImageSets" / "Main" / "train.txt").write_text("\n".join(names) + "\n")
+    return root
