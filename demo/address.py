@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode
 
 from demo.photos import LOST_UPLOAD, OWN_PHOTO, PhotoChoice
@@ -16,7 +16,8 @@ from model.data.samples import PhotoLibrary
 from model.errors import UserError
 
 TABS = ("detect", "augment", "dataset", "training")
-Self = TypeVar("Self", bound="TabState")
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 def in_address(default: Any, read: Callable[[str], Any], name: str = "") -> Any:
@@ -46,7 +47,7 @@ class TabState:
             if "read" in item.metadata
         }
 
-    def from_query(self: Self, query: Mapping[str, str], library: PhotoLibrary) -> Self:
+    def from_query(self, query: Mapping[str, str], library: PhotoLibrary) -> "Self":
         """This state with whatever an address says; what it says wrongly is left out."""
         found: dict[str, Any] = {}
         for name, item in self.addressed().items():
@@ -65,6 +66,23 @@ class TabState:
             if value != getattr(defaults, item.name) and value not in (None, ""):
                 said[name] = f"{value:g}" if isinstance(value, float) else str(value)
         return urlencode(said)
+
+
+@dataclass(frozen=True)
+class PickingState(TabState):
+    """A tab with photos of its own: ``sample`` in its address is the one that is picked."""
+
+    picked: str = ""
+
+    def from_query(self, query: Mapping[str, str], library: PhotoLibrary) -> "Self":
+        """As of every tab."""
+        asked = super().from_query(query, library)
+        return dataclasses.replace(asked, picked=asked.photo.sample, photo=PhotoChoice())
+
+    def to_query(self, defaults: TabState) -> str:
+        """As of every tab."""
+        shown = dataclasses.replace(self, photo=PhotoChoice(self.picked))
+        return super(PickingState, shown).to_query(defaults)
 
 
 def asked_photo(query: Mapping[str, str], library: PhotoLibrary) -> PhotoChoice | None:

@@ -10,9 +10,10 @@ import gradio as gr
 
 from demo.backend import Backend, robustness
 from demo.box_editor import EditedBox
+from demo.components import Controls
 from demo.photos import PhotoChoice
 from demo.uploads import photo_input, photos_input
-from demo.views.augment import AugmentState, scene_of, variants_of
+from demo.views.augment import AugmentState, draw_variants, scene_of
 from demo.views.detect import as_plain, detect_files
 from model.augment import AugmentConfig
 from model.augment.variants import advice
@@ -36,10 +37,12 @@ def build(backend: Backend) -> None:
         button = gr.Button()
     endpoints = Endpoints(backend)
     button.click(endpoints.detect, [photo, sample, checkpoint], answer, api_name="detect")
+    fields: Controls = {
+        "photo": photo, "sample": sample, "bbox_xyxy": bbox_xyxy, "settings": settings,
+        "seed": seed, "count": count, "ask_detector": ask, "checkpoint": checkpoint,
+    }  # fmt: skip
     button.click(
-        endpoints.augment,
-        [photo, sample, bbox_xyxy, settings, seed, count, ask, checkpoint], answer,
-        api_name="augment",
+        endpoints.augment, inputs_kwargs=fields, outputs=answer, api_name="augment"
     )  # fmt: skip
     button.click(endpoints.sample, [sample], answer, api_name="sample")
     button.click(endpoints.detect_many, [photos, checkpoint], answer, api_name="detect_many")
@@ -111,7 +114,7 @@ class Endpoints:
             **vars(config),
         )  # fmt: skip
         scene = scene_of(self.backend, state, given)
-        variants = variants_of(self.backend, state, scene)
+        variants = draw_variants(self.backend, state, scene)
         plain = [variant_as_plain(variant) for variant in variants]
         if ask_detector:
             for row, answer in zip(plain, _ask(self.backend, checkpoint, variants), strict=True):
@@ -159,10 +162,11 @@ class Endpoints:
         return {"detections": rows, "problems": problems}
 
 
-def _four(values: Any) -> list[float]:
+def _four(values: Any) -> tuple[float, float, float, float]:
     if not isinstance(values, list) or len(values) != 4:
         raise UserError("bbox_xyxy must be four numbers: left, top, right, bottom.")
-    return values
+    x1, y1, x2, y2 = values
+    return x1, y1, x2, y2
 
 
 def _ask(backend: Backend, checkpoint: str, variants: list) -> list[dict[str, Any]]:

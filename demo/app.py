@@ -11,6 +11,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 # `python demo/app.py` puts demo/ on the path and not the folder above it.
 _HERE, _ROOT = Path(__file__).resolve().parent, Path(__file__).resolve().parent.parent
@@ -37,6 +38,7 @@ from demo.theme import CSS, HEAD, page_theme  # noqa: E402
 from model.checkpoint import DEFAULT_CHECKPOINT  # noqa: E402
 from model.data.samples import PhotoLibrary, find_voc  # noqa: E402
 from model.errors import UserError, run_cli  # noqa: E402
+from model.per_photo import read_per_photo  # noqa: E402
 
 MAX_UPLOAD = "40mb"
 # What Gradio remembers of each visitor, about 200 KiB; older ones are forgotten first.
@@ -49,6 +51,7 @@ class AppConfig:
 
     checkpoint: str = DEFAULT_CHECKPOINT.stem  # name in checkpoints/, or a .safetensors file
     data: Path | None = None  # VOC; looked for in $VOC_ROOT, data/ and VOCdevkit/
+    per_photo: Path | None = None  # CSV of `python -m model.evaluate --per-photo`: opens its photos
     host: str = "127.0.0.1"
     port: int = 7860
     share: bool = False  # a public address for 72 hours, through Gradio's servers
@@ -60,14 +63,15 @@ def make_backend(config: AppConfig) -> Backend:
     """Find checkpoint and photos.
 
     Raises:
-        UserError: if the checkpoint or the data given are not there or cannot be used.
+        UserError: if the checkpoint, the data or the CSV given are not there or cannot be used.
     """
     library = PhotoLibrary(find_voc(config.data))
     path = Path(config.checkpoint)
+    photos = read_per_photo(config.per_photo) if config.per_photo else None
     if path.suffix == ".safetensors":
-        backend = Backend(library, path.stem, extra=path)
+        backend = Backend(library, path.stem, extra=path, per_photo=photos)
     else:
-        backend = Backend(library, config.checkpoint)
+        backend = Backend(library, config.checkpoint, per_photo=photos)
     # A broken checkpoint is said now, and not to the first visitor, who does not have to wait for
     # the first forward pass either: it is several times slower than all others.
     backend.detect(backend.photo(library.examples()[0].name, None))
@@ -105,7 +109,7 @@ def launch(page: gr.Blocks, config: AppConfig, block: bool = True) -> str:
 
 
 if __name__ == "__main__":
-    on_spaces = {"host": "0.0.0.0"} if os.environ.get("SPACE_ID") else {}
+    on_spaces: dict[str, Any] = {"host": "0.0.0.0"} if os.environ.get("SPACE_ID") else {}
     arguments = tyro.cli(
         AppConfig, prog="demo/app.py", description=__doc__, default=AppConfig(**on_spaces)
     )

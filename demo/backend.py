@@ -21,6 +21,7 @@ from model.data.samples import NamedPhoto, PhotoLibrary
 from model.data.voc import VocObject, list_splits
 from model.errors import UserError
 from model.inference import DRAWN_SIDE, Detection, Detector, load_detector
+from model.per_photo import PerPhoto
 from model.robustness import VariantPrediction, predict_variants
 
 log = logging.getLogger("demo")
@@ -67,12 +68,14 @@ class Backend:
         checkpoint: name of the one to start with.
         folder: where checkpoints are chosen from, by name.
         extra: a checkpoint file given on the command line, if it lies elsewhere.
+        per_photo: what was predicted for each photo of a split, if somebody gave the CSV.
     """
 
     library: PhotoLibrary
     checkpoint: str = DEFAULT_CHECKPOINT.stem
     folder: Path = CHECKPOINT_FOLDER
     extra: Path | None = None
+    per_photo: PerPhoto | None = None
 
     def checkpoints(self) -> dict[str, Path]:
         """Name -> file; names are all a visitor can choose."""

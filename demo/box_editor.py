@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 
 import gradio as gr
 
+from demo.json_html import JsonHtml
 from model.classes import VOC_CLASSES
 
 _WEB = Path(__file__).with_name("web")
@@ -42,7 +43,7 @@ class Edit(TypedDict):
     selected: int | None
 
 
-class BoxEditor(gr.HTML):
+class BoxEditor(JsonHtml):
     """Shows an :class:`EditorValue`; ``input`` fires when the visitor has changed a box.
 
     Listen with ``trigger_mode="always_last"``: held arrow keys come faster than an answer.

@@ -1,10 +1,10 @@
 """Gradio components shaped for this page, and how they are wired."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
-from gradio.components.base import Component
 
 from demo.views.markup import WEB
 
@@ -13,8 +13,12 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", **PRIVATE}
 # A later change is drawn after the earlier one was, with the values of that moment.
 DRAWS: dict[str, Any] = {"trigger_mode": "always_last", **QUIET}
 
-Controls = dict[str, Component]
-"""The components of a tab, by the names of the fields of its state."""
+Controls = dict[str, Any]
+"""The components of a tab, by the names of the fields of its state.
+
+Gradio gives components their events, ``.change`` and the like, when their classes are made, so its
+type :class:`Component` does not know them.
+"""
 
 
 def pick_grid(value: str = "", **kwargs: Any) -> gr.HTML:
@@ -41,9 +45,31 @@ def in_order(name: str) -> dict[str, Any]:
     return {"trigger_mode": "multiple", "concurrency_id": name, "concurrency_limit": 1}
 
 
-def changes(controls: Controls, *names: str) -> list[Any]:
-    """The events of these controls; all of them without names."""
-    return [controls[name].change for name in names or controls]
+def token() -> str:
+    """What a :func:`signal` is set to; never the same twice."""
+    return str(time.monotonic_ns())
+
+
+def edits(controls: Controls, *names: str) -> list[Any]:
+    """The events of a visitor changing these controls, and of nobody else doing so.
+
+    ``change`` would also tell of the page setting them: of one address as often as it has settings.
+    """
+    return [controls[name].input for name in names]
+
+
+class ClampedSlider(gr.Slider):
+    """A slider whose number may be typed out of its range.
+
+    The browser puts it back to the nearer end, without an event, when the field is left; Gradio's
+    own refuses the number that was typed.
+    """
+
+    is_template = True  # drawn as gr.Slider
+
+    def preprocess(self, payload: float | None) -> float:
+        """The number within the range; the least for none."""
+        return min(max(payload or 0, self.minimum), self.maximum)
 
 
 def download_button(

@@ -19,7 +19,9 @@ MAX_SENTENCE = 300  # characters
 class GuardedBlocks(gr.Blocks):
     """A page whose handlers see only uploaded files, and whose failures are one sentence each."""
 
-    async def preprocess_data(self, block_fn: Any, inputs: list[Any], *args: Any) -> list[Any]:
+    async def preprocess_data(
+        self, block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any
+    ) -> list[Any]:
         """Check the files of a request before Gradio touches them, then do what Gradio does.
 
         Raises:
@@ -27,7 +29,7 @@ class GuardedBlocks(gr.Blocks):
         """
         try:
             traverse(inputs, _check_file, is_file_obj)
-            return await super().preprocess_data(block_fn, inputs, *args)
+            return await super().preprocess_data(block_fn, inputs, *args, **kwargs)
         except (UserError, gr.Error):
             raise
         except OSError as error:

@@ -1,6 +1,5 @@
 """The whole page: a photo, four tabs that look at it, and the address of what is shown."""
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,13 +8,13 @@ import gradio as gr
 from demo import api
 from demo.address import TABS, TabState, asked_tab
 from demo.backend import Backend
-from demo.components import PRIVATE, QUIET, Controls, in_order, signal
+from demo.components import PRIVATE, QUIET, Controls, in_order, signal, token
+from demo.first_page import TITLE
 from demo.guarded import GuardedBlocks
 from demo.photos import PhotoChoice, PhotoChooser, chooser_html, looked_at
 from demo.tabs import augment, dataset, detect, training
 
 MAX_UNFETCHED = 300
-TITLE = "Largest-object detector"
 INTRODUCTION = "names the largest object of a photo, boxes it, and shows what augmentation does."
 
 
@@ -49,8 +48,8 @@ class Page:
             info="used in all tabs", elem_id="checkpoint", render=False,
         )  # fmt: skip
         self.opened, self.address = gr.Textbox(TABS[0], visible=False), signal()
-        self.replace = signal()
-        signals = augment.Signals(self.opened, self.replace, signal())
+        self.replace, self.restored = signal(), signal()
+        signals = augment.Signals(self.opened, self.replace, signal(), signal())
         shared: Controls = {"photo": self.photo, "checkpoint": checkpoint}
         with gr.Tabs(elem_id="tabs") as self.tabs:
             with gr.Tab("Detect", id="detect") as detect_page:
@@ -60,13 +59,13 @@ class Page:
             with gr.Tab("Dataset", id="dataset") as dataset_page:
                 self.dataset = dataset.build(backend, self.address, self.opened)
             with gr.Tab("Training", id="training") as training_page:
-                training.build(backend, checkpoint)
+                self.training = training.build(backend, checkpoint, self.address, self.opened)
         api.build(backend)
         for name, tab in zip(
             TABS, (detect_page, augment_page, dataset_page, training_page), strict=True
         ):
-            js = f"() => window.openedTab('{name}')"
-            tab.select(None, None, self.opened, js=js, **PRIVATE)
+            js = f"(opened) => window.openedTab('{name}', opened)"
+            tab.select(None, self.opened, self.opened, js=js, **PRIVATE)
         self.address.change(
             None, self.address, None, js="(query) => window.showInAddress(query)", **PRIVATE
         )
@@ -90,11 +89,12 @@ class Page:
             return send
 
         self.photo.input(chosen, self.photo, fresh, **turn)
-        picked = self.dataset.controls["picked"]
-        for button, tab in (
-            (self.dataset.to_detect, "detect"), (self.dataset.to_augment, "augment"),
-        ):  # fmt: skip
-            button.click(sent(tab), picked, [*fresh, self.tabs], **turn)
+        for button, tab, source in (
+            (self.dataset.to_detect, "detect", self.dataset),
+            (self.dataset.to_augment, "augment", self.dataset),
+            (self.training.to_detect, "detect", self.training),
+        ):
+            button.click(sent(tab), source.controls["picked"], [*fresh, self.tabs], **turn)
         self.detect.to_augment.click(lambda: gr.Tabs(selected="augment"), None, self.tabs, **QUIET)
 
     def _new_photo(self, choice: PhotoChoice) -> dict[Any, Any]:
@@ -103,39 +103,37 @@ class Page:
         controls = self.augment.controls
         return {
             self.photo: choice, controls["box_source"]: "ground truth", controls["boxes"]: "",
-            self.detect.redraw: _token(), self.replace: _token(),
+            self.detect.redraw: token(), self.replace: token(),
         }  # fmt: skip
 
     def _restore_from_address(self, page: gr.Blocks) -> None:
         """Read the address when the page opens, and draw anew what it changed."""
-        tabs = (self.detect, self.augment, self.dataset)
+        tabs = (self.detect, self.augment, self.dataset, self.training)
         controls = {id(c): c for tab in tabs for c in tab.controls.values()}
-        # Values first: what listens to a signal reads them as soon as it is set.
-        outputs = [*controls.values(), self.detect.redraw, self.replace, self.opened, self.tabs]
+        outputs = [*controls.values(), self.tabs, self.restored]
 
         def restore(request: gr.Request) -> dict[Any, Any]:
             return self.asked({key: str(v) for key, v in request.query_params.items()})
 
-        loaded = page.load(restore, None, outputs, show_progress="hidden", **PRIVATE)
-        loaded.then(None, None, None, js="() => window.addressRestored()", **PRIVATE)
+        # The signals come a step later: what listens to one reads all values as soon as it is set.
+        page.load(restore, None, outputs, show_progress="hidden", **PRIVATE).then(
+            None, self.restored, [self.opened, self.detect.redraw],
+            js="(restored) => window.addressRestored(restored)", **PRIVATE,
+        )  # fmt: skip
 
     def asked(self, query: Mapping[str, str]) -> dict[Any, Any]:
         """What an address changes, by component."""
         name = asked_tab(query)
-        updates: dict[Any, Any] = {self.replace: _token()}
-        for tab in (self.detect, self.augment, self.dataset):
+        updates: dict[Any, Any] = {}
+        for tab in (self.detect, self.augment, self.dataset, self.training):
             if tab.defaults.tab == name:
                 state = tab.defaults.from_query(query, self.backend.library)
                 updates |= _differences(state, tab.defaults, tab.controls)
-        if len(updates) > 1 and name == "detect":
-            updates[self.detect.redraw] = _token()
+        redraw = self.photo in updates or (updates and name == "detect")
+        updates[self.restored] = f"{name} {token() if redraw else ''}"
         if name != TABS[0]:
-            updates |= {self.tabs: gr.Tabs(selected=name), self.opened: name}
+            updates[self.tabs] = gr.Tabs(selected=name)
         return updates
-
-
-def _token() -> str:
-    return str(time.monotonic_ns())
 
 
 def _differences(state: TabState, defaults: TabState, controls: Controls) -> dict[Any, Any]:

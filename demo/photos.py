@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
-
 from demo.backend import Backend, in_words
+from demo.json_html import JsonHtml
 from demo.uploads import uploaded
 from demo.views import markup
 from demo.views.markup import WEB
 from model.errors import UserError
 
+TILE_SIDE = 128  # pixels of an example, which takes up about 50
 LOOK_SIDE = 64  # pixels: enough to know that a file is a photo
 OWN_PHOTO = "own"  # what an address says instead of an upload, which it cannot hold
 LOST_UPLOAD = (
@@ -41,7 +41,7 @@ class PhotoChoice:
         return {"photo": OWN_PHOTO} if self.upload else {}
 
 
-class PhotoChooser(gr.HTML):
+class PhotoChooser(JsonHtml):
     """Drop, paste, choose or photograph a photo, or press an example.
 
     Files may be dropped anywhere on the page; several at once go to :class:`ManyPhotos`. ``input``
@@ -97,7 +97,7 @@ def _sent(payload: Any) -> dict[str, Any]:
     return {"sample": str(payload.get("sample") or "")}
 
 
-class ManyPhotos(gr.HTML):
+class ManyPhotos(JsonHtml):
     """A field for many photos; ``input`` fires when some were added. The value is their paths."""
 
     def __init__(self, value: Sequence[str] | None = None, **options: Any) -> None:
@@ -129,7 +129,7 @@ def chooser_html(backend: Backend) -> str:
     tiles = []
     for named in backend.library.examples():
         alt = f"example {named.name}" + (f", a {named.largest.class_name}" if named.largest else "")
-        tiles.append(markup.tile(named.name, markup.thumbnail(named.path), alt))
+        tiles.append(markup.tile(named.name, markup.thumbnail(named.path, TILE_SIDE), alt))
     return markup.render("photo_chooser.html", tiles=markup.join(tiles))
 
 

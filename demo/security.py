@@ -22,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from demo.first_page import FirstPage
 from demo.sessions import LightSessions
 from demo.uploads import parse_carefully
 from model.errors import UserError
@@ -122,7 +123,7 @@ class GuardedApp(App):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Gradio's own stack, and ours around it: the last one here is asked first."""
-        stack: ASGIApp = Door(super().build_middleware_stack(), self.visitors)
+        stack: ASGIApp = Door(FirstPage(super().build_middleware_stack()), self.visitors)
         if self.visitors.origins:
             stack = CORSMiddleware(
                 stack, allow_origins=self.visitors.origins, allow_methods=["*"], allow_headers=["*"]

@@ -1,6 +1,7 @@
 """What Gradio remembers of each visitor."""
 
 from types import SimpleNamespace
+from typing import cast
 
 import gradio as gr
 from gradio.state_holder import StateHolder
@@ -19,4 +20,5 @@ class LightSessions(StateHolder):
         """Begin to hold sessions of this page."""
         super().set_blocks(blocks)
         # All that a session reads of it, with nothing to describe.
-        self.blocks = SimpleNamespace(default_config=blocks.default_config, blocks={})
+        page = SimpleNamespace(default_config=blocks.default_config, blocks={})
+        self.blocks = cast(gr.Blocks, page)

@@ -33,14 +33,12 @@ def uploaded(path: str | None) -> str:
     Raises:
         UserError: if it is no regular file inside the upload folder; always with the same text.
     """
-    try:
+    # Missing, a NUL byte in the name, a loop of links.
+    with suppress(OSError, ValueError, RuntimeError):
         real = Path(path or "").resolve(strict=True)
-        known = is_in_or_equal(real, get_upload_folder()) and stat.S_ISREG(real.stat().st_mode)
-    except (OSError, ValueError, RuntimeError):  # missing, a NUL byte in the name, a loop of links
-        known = False
-    if not known:
-        raise UserError(NOT_UPLOADED)
-    return str(real)
+        if is_in_or_equal(real, get_upload_folder()) and stat.S_ISREG(real.stat().st_mode):
+            return str(real)
+    raise UserError(NOT_UPLOADED)
 
 
 class CarefulParser(GradioMultiPartParser):

@@ -2,6 +2,9 @@
 
 python -m model.evaluate --checkpoint C --data ROOT --split val --json out.json --plots DIR
 python -m model.evaluate --data ROOT --split val --per-photo photos.csv
+
+The demo's Training tab shows the JSON that lies beside a checkpoint as NAME.metrics.json, and with
+`python demo/app.py --per-photo photos.csv` the photos behind each cell of the confusion matrix.
 """
 
 import json
@@ -37,7 +40,7 @@ class EvaluateConfig:
     checkpoint: Path = DEFAULT_CHECKPOINT
     data: str = "data"  # the folder above VOCdevkit, VOCdevkit, or VOC2007
     split: str = "val"
-    json: Path | None = None  # write everything as JSON
+    json: Path | None = None  # write everything as JSON, the settings and curves of the run too
     per_photo: Path | None = None  # write one row a photo as CSV
     plots: Path | None = None  # folder for the confusion matrix and picture sheets
     flip: bool = False  # predict the mirrored photo too and average
@@ -70,6 +73,7 @@ def main(config: EvaluateConfig) -> None:
         "precision": "bf16" if accelerator.mixed_precision == "bf16" else "fp32",
         **accuracy_report(predictions, dataset, config.bootstrap),
         "majority_baseline": _baseline(config, dataset, predictions),
+        "config": info.config, "history": info.history,
     }  # fmt: skip
     if info.calibration:
         report["score"] = score_report(predictions, info.calibration, negatives)

@@ -1,8 +1,9 @@
 """Why the detector predicts what it does: where the box was read from, what speaks for the class.
 
-The box: the detector's own attention over the photo. The class: Grad-CAM (Selvaraju et al. 2017),
-the channels of the last convolutional map, weighted by how much each of them moves the logit of the
-predicted class, summed over channels; only what speaks *for* the class counts (ReLU).
+The box: the detector's own attention over the photo. The class: HiResCAM (Draelos and Carin 2020),
+every value of the last convolutional map times how much it moves the logit of the predicted class,
+summed over channels; only what speaks *for* the class counts (ReLU). Grad-CAM, which averages the
+gradient over the map first, spreads more of its heat beside the object.
 """
 
 import numpy as np
@@ -36,8 +37,7 @@ def explain(detector: Detector, photo: LoadedImage) -> dict[str, np.ndarray]:
     with torch.enable_grad():
         output = model.head(features._replace(layer4=layer4))
         (gradient,) = torch.autograd.grad(output.logits[0].max(), layer4)
-    weights = gradient.mean(dim=(2, 3), keepdim=True)
-    maps = {"class": (weights * layer4).sum(dim=1)[0].clamp(min=0)}
+    maps = {"class": (gradient * layer4).sum(dim=1)[0].clamp(min=0)}
     if output.cells:
         maps["box"] = output.cells.attention_map()[0]
     return {name: _stretched(heat.detach()) for name, heat in maps.items()}

@@ -27,6 +27,7 @@ from model.metrics import (
     size_groups,
     summarize,
 )
+from model.per_photo import COLUMNS, PREDICTED_BOX, TRUE_BOX
 from model.predictions import Predictions
 
 
@@ -113,7 +114,7 @@ def baseline_report(
 def per_photo_table(
     predictions: Predictions, dataset: LargestObjectDataset, calibration: Calibration | None
 ) -> pd.DataFrame:
-    """One row a photo: truth, answer, score, IoU, L1, number and sizes of objects.
+    """One row a photo, with :data:`model.per_photo.COLUMNS`.
 
     Boxes are in pixels of the original photo. Without a calibration the score is the probability of
     the class.
@@ -125,20 +126,19 @@ def per_photo_table(
     score = calibration.score(predictions.evidence.double()) if calibration else probability
     names = [name for (name,) in defused(zip(dataset.frame.file_name))]
     columns: dict[str, Any] = {"file_name": names}
-    for prefix, classes, boxes in (
-        ("true", scores.true_class, predictions.true_xyxy),
-        ("predicted", scores.predicted_class, predictions.bbox_xyxy),
+    for prefix, sides, classes, boxes in (
+        ("true", TRUE_BOX, scores.true_class, predictions.true_xyxy),
+        ("predicted", PREDICTED_BOX, scores.predicted_class, predictions.bbox_xyxy),
     ):
         columns[f"{prefix}_class"] = [dataset.class_names[i] for i in classes]
         corners = (boxes.double().numpy() * scale).round(1)
-        for side, values in zip(("xmin", "ymin", "xmax", "ymax"), corners.T, strict=True):
-            columns[f"{prefix}_{side}"] = values
+        columns |= dict(zip(sides, corners.T, strict=True))
     columns |= {
         "score": score.numpy().round(4), "iou": scores.iou.round(4),
         "l1_px_224": scores.l1_px.round(3), "n_objects": facts.n_objects,
         "area_share": facts.area_share.round(4), "second_share": facts.second_share.round(4),
     }  # fmt: skip
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns, columns=list(COLUMNS))
 
 
 def format_report(report: dict[str, Any]) -> str:

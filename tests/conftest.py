@@ -125,6 +125,28 @@ def toy_voc(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def toy_per_photo(toy_voc, tmp_path_factory) -> Path:
+    """A CSV as ``model.evaluate --per-photo`` writes it, of the toy's ``val``.
+
+    All is right, but 000020, a sheep that is taken for a cat.
+    """
+    from model.data.voc import read_split
+    from model.per_photo import COLUMNS, PREDICTED_BOX, TRUE_BOX
+
+    frame = read_split(toy_voc, "val").frame
+    table = frame[["file_name", "n_objects"]].assign(
+        true_class=frame.class_name, predicted_class=frame.class_name, score=0.8, iou=1.0,
+        l1_px_224=0.0, area_share=frame.area_fraction, second_share=0.0,
+    )  # fmt: skip
+    for sides in (TRUE_BOX, PREDICTED_BOX):
+        table[list(sides)] = frame[["xmin", "ymin", "xmax", "ymax"]].to_numpy()
+    table.loc[table.file_name == "000020.jpg", ["predicted_class", "iou"]] = ["cat", 0.25]
+    path = tmp_path_factory.mktemp("per_photo") / "photos.csv"
+    table[list(COLUMNS)].to_csv(path, index=False)
+    return path
+
+
 @pytest.fixture
 def own_voc(tmp_path) -> Path:
     """A VOC2007 folder a test may damage."""
@@ -278,15 +300,16 @@ def demo_folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def demo_address(
-    toy_voc, demo_folder, opened_secrets, pace_file, ghostscript_trap
+    toy_voc, toy_per_photo, demo_folder, opened_secrets, pace_file, ghostscript_trap
 ) -> Iterator[str]:
-    """A demo with the toy data set."""
+    """A demo with the toy data set, and what was predicted for it."""
     environment = {
         "GRADIO_TEMP_DIR": str(demo_folder), "OPENED_LOG": str(opened_secrets),
         "PACE": str(pace_file), "PATH": ghostscript_trap.path,
     }  # fmt: skip
     command = ("-c", WATCHED_DEMO)
-    with running_demo("--data", str(toy_voc), command=command, **environment) as address:
+    flags = ("--data", str(toy_voc), "--per-photo", str(toy_per_photo))
+    with running_demo(*flags, command=command, **environment) as address:
         yield address
 
 

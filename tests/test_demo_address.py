@@ -5,12 +5,15 @@ import pytest
 from demo.address import asked_tab
 from demo.photos import LOST_UPLOAD, PhotoChoice
 from demo.views.augment import AugmentState
+from demo.views.confusion import TrainingState
 from demo.views.dataset import DatasetState
 from demo.views.detect import DetectState
 from model.data.samples import PhotoLibrary
 from model.data.voc import find_voc_root
 
-AUGMENT, DETECT, DATASET = AugmentState(), DetectState(), DatasetState()
+AUGMENT, DETECT, DATASET, TRAINING = (
+    AugmentState(), DetectState(), DatasetState(), TrainingState(),
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +21,7 @@ def library(toy_voc) -> PhotoLibrary:
     return PhotoLibrary(find_voc_root(toy_voc))
 
 
-@pytest.mark.parametrize("defaults", [AUGMENT, DETECT, DATASET])
+@pytest.mark.parametrize("defaults", [AUGMENT, DETECT, DATASET, TRAINING])
 def test_nothing_asked_nothing_changed(library, defaults):
     assert defaults.from_query({}, library) == defaults
     assert defaults.to_query(defaults) == f"tab={defaults.tab}"
@@ -36,7 +39,7 @@ def test_nothing_asked_nothing_changed(library, defaults):
         (DETECT, "threshold", "1.5"), (DETECT, "threshold", "nan"), (DETECT, "explain", "because"),
         (DATASET, "size", "huge"), (DATASET, "page", "0"), (DATASET, "split", "test"),
         (DATASET, "split", "../x"), (DATASET, "class", "unicorn"),
-        *((state, "sample", "../../etc/passwd") for state in (AUGMENT, DETECT, DATASET)),
+        *((state, "sample", "../../etc/passwd") for state in (AUGMENT, DETECT, DATASET, TRAINING)),
     ],
 )  # fmt: skip
 def test_bad_values_are_left_out(library, defaults, name, text):
@@ -51,6 +54,7 @@ def test_bad_values_are_left_out(library, defaults, name, text):
         (AUGMENT, "tab=augment&sample=cat&box=detector"),
         (DETECT, "tab=detect&sample=000004&threshold=0.25&explain=box"),
         (DATASET, "tab=dataset&sample=000004&split=val&class=cat&page=2"),
+        (TRAINING, "tab=training&sample=000004&cell=dog%2Fcat"),
     ],
 )  # fmt: skip
 def test_an_address_survives_reading_and_writing(library, defaults, query):

@@ -7,6 +7,7 @@ import re
 import shutil
 import time
 import zipfile
+from collections import Counter
 
 import pytest
 from commands import run_here
@@ -24,10 +25,10 @@ expect.set_options(timeout=SLOW)
 
 
 class Traffic:
-    """Counts the requests of a page that the server has not answered yet."""
+    """The requests of a page: which handlers it called, and what is not answered yet."""
 
     def __init__(self, page: Page) -> None:
-        self.page, self.open, self.sent = page, set(), 0
+        self.page, self.open, self.sent, self.handlers = page, set(), 0, []
         page.on("request", self._began)
         page.on("requestfinished", lambda request: self.open.discard(request))
         page.on("requestfailed", lambda request: self.open.discard(request))
@@ -36,6 +37,8 @@ class Traffic:
         if re.search(r"/queue/(join|data)", request.url):
             self.open.add(request)
             self.sent += 1
+        if "/queue/join" in request.url:
+            self.handlers.append(request.post_data_json["fn_index"])
 
     def settle(self) -> None:
         """Wait until nothing is on its way, and the browser has dealt with what came last."""
@@ -51,7 +54,8 @@ class Traffic:
 NOTE_RESTORED = """
 let told;
 Object.defineProperty(window, 'addressRestored', {
-  get: () => told, set: (tell) => { told = () => { tell(); window.isRestored = true; }; },
+  get: () => told,
+  set: (tell) => { told = (all) => { window.isRestored = true; return tell(all); }; },
 });
 """
 
@@ -384,6 +388,46 @@ def test_the_page_shows_what_the_api_says(augment_page, demo_address):
         expect(augment_page.locator(f"{where} .badge")).to_have_text(f"IoU {overlap}")
 
 
+def largest_box(page: Page) -> list[float]:
+    """Of those the text field names; which row it is in depends on what was drawn when."""
+    text = page.locator("#augment-boxes").locator("input, textarea").input_value()
+    rows = [[float(v) for v in re.findall(r"-?[\d.]+", row)] for row in text.split(";")]
+    return max(rows, key=lambda row: (row[2] - row[0]) * (row[3] - row[1]))
+
+
+def test_a_box_is_drawn_by_dragging_and_moved_by_keys(augment_page):
+    page = augment_page
+    area = page.locator("#augment-before .stage").bounding_box()
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return area["x"] + x * area["width"], area["y"] + y * area["height"]
+
+    def drag() -> None:
+        page.keyboard.down("Shift")
+        page.mouse.move(*at(0.1, 0.1))
+        page.mouse.down()
+        page.mouse.move(*at(0.9, 0.95), steps=4)
+        page.mouse.up()
+        page.keyboard.up("Shift")
+
+    settled(page, drag)
+    # Photo 000004 has 90 x 120 pixels.
+    expected = [0.1 * 90, 0.1 * 120, 0.9 * 90, 0.95 * 120]
+    print(
+        largest_box(page),
+        area,
+        page.locator("#augment-before .stage").bounding_box(),
+        page.locator("#augment-boxes").locator("input, textarea").input_value(),
+    )
+    page.screenshot(path="/tmp/pg/drag.png")
+    wait_for(lambda: largest_box(page) == pytest.approx(expected, abs=1), "the box drawn")
+    expect(page.locator("#augment-box-source").get_by_label("my own")).to_be_checked()
+    before = largest_box(page)
+    settled(page, lambda: page.keyboard.press("ArrowRight"))
+    moved = pytest.approx([before[0] + 1, before[1], before[2] + 1, before[3]])
+    wait_for(lambda: largest_box(page) == moved, "the box moved")
+
+
 def test_four_numbers_set_the_box_and_bad_ones_leave_it(augment_page):
     page = augment_page
     field = page.locator("#augment-boxes input, #augment-boxes textarea")
@@ -493,6 +537,47 @@ def test_the_same_address_gives_the_same_view(chromium, demo_address):
     assert views[0] == views[1]
 
 
+@pytest.mark.parametrize(
+    ("query", "most"),
+    [
+        ("", 1),  # what the address asks for, which is nothing
+        ("?tab=detect&sample=cat&threshold=0.3&explain=box", 2),
+        ("?tab=augment", 5),
+        ("?tab=augment&sample=000004&seed=11&count=4&variant=3&rotation_degrees=25&hue=0.1", 6),
+    ],
+)
+def test_an_address_is_drawn_once(chromium, demo_address, query, most):
+    """Opening it calls no handler twice, and none that draws what nobody sees."""
+    page = open_page(chromium, demo_address + query)
+    assert max(Counter(page.traffic.handlers).values()) == 1
+    assert len(page.traffic.handlers) <= most
+    page.context.close()
+
+
+def test_presets_are_drawn_once(augment_page):
+    for name in ("too-much", "training"):
+        del augment_page.traffic.handlers[:]
+        augment_page.locator(f"#preset-{name}").click()
+        augment_page.traffic.settle()
+        assert max(Counter(augment_page.traffic.handlers).values()) == 1
+
+
+def test_a_number_typed_out_of_range_is_drawn_at_its_end(augment_page):
+    page = augment_page
+    slide(page, "rotation_degrees", 999)
+    expect(page.locator("#augment-rotation_degrees input[type=number]")).to_have_value("180")
+    expect(page.locator("#augment-extremes")).to_contain_text("+180°")
+    expect(page.locator("#augment-problem .problem")).to_have_count(0)
+
+
+def test_the_photo_of_a_link_is_there_in_the_other_tab_too(chromium, demo_address):
+    page = open_page(chromium, f"{demo_address}?tab=augment&sample=cat")
+    expect(page.locator("#augment-sentence")).to_contain_text("cat")
+    page.get_by_role("tab", name="Detect").click()
+    expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
+    page.context.close()
+
+
 def test_controls_write_an_address_that_restores_them(augment_page, chromium):
     page = augment_page
     settled(page, lambda: slide(page, "rotation_degrees", 17))
@@ -572,9 +657,38 @@ def test_training_tab(page):
     page.get_by_role("tab", name="Training").click()
     expect(page.locator("#training-results")).to_contain_text("class accuracy")
     expect(page.locator("#model-card")).to_contain_text("Model card")
-    assert page.locator("#training-results table.confusion tbody tr").count() == 20
-    expect(page.locator("#loss-plot canvas, #loss-plot svg").first).to_be_visible()
+    assert page.locator("#confusion table tbody tr").count() == 20
+    expect(page.locator("#curves svg.chart")).to_have_count(3)
+    expect(page.locator("#curves")).to_contain_text("after epoch")
     expect(page).to_have_url(re.compile("tab=training"))
+
+
+def test_a_cell_of_the_matrix_opens_its_photos_by_keyboard_too(page):
+    """In the toy's CSV the sheep 000020 is taken for a cat, and all else is right."""
+    page.get_by_role("tab", name="Training").click()
+    expect(page.locator("#behind-heading")).to_contain_text("Press a number")
+    stops = page.locator("#confusion button[tabindex='0']")
+    expect(stops).to_have_count(1)
+    page.locator("#confusion button[data-key='sheep/']").focus()
+    page.keyboard.press("ArrowRight")
+    cell = page.locator("#confusion button[data-key='sheep/cat']")
+    expect(cell).to_be_focused()
+    expect(stops).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page.locator("#behind-heading")).to_contain_text("sheep, predicted cat: 1 photos")
+    expect(page.locator("#behind-card")).to_contain_text("Photo 000020")
+    assert page.locator("#behind-card img.heat").count() == 2
+    expect(page).to_have_url(re.compile("tab=training&cell=sheep%2Fcat"))
+    page.locator("#confusion button[data-key='/cat']").click()
+    expect(page.locator("#behind-grid button")).to_have_count(4)
+    page.locator("#behind-grid button").last.click()
+    expect(page.locator("#behind-card")).not_to_contain_text("Photo 000020")
+    expect(page).to_have_url(re.compile("sample=0000.*cell=%2Fcat"))
+    page.reload()
+    expect(page.locator("#behind-grid button")).to_have_count(4)
+    expect(page.locator("#behind-card")).to_contain_text("Photo 0000")
+    page.locator("#behind-detect").click()
+    expect(page.locator("#detect-result")).to_contain_text("overlap with the true box")
 
 
 NOTHING_FADES = """() => !document.querySelector('.translucent:not(.hide)')
@@ -592,7 +706,7 @@ def test_accessibility_and_narrow_screens(chromium, demo_address, tab, scheme):
         viewport={"width": 390, "height": 844},
     )  # fmt: skip
     shown = {"detect": "#detect-result .stage", "augment": "#augment-robustness .row",
-             "dataset": "#dataset-card .stage", "training": "#training-results table"}  # fmt: skip
+             "dataset": "#dataset-card .stage", "training": "#confusion table"}  # fmt: skip
     expect(page.locator(shown[tab]).first).to_be_visible(timeout=SLOW)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     dark = page.evaluate("document.body.classList.contains('dark')")

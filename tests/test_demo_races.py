@@ -94,7 +94,6 @@ def test_what_was_chosen_last_is_shown(slow_page):
 
 def test_examples_of_the_detect_tab(chromium, demo_address):
     page = open_page(chromium, demo_address)
-    page.traffic.settle()
     for name in ("cat", "astronaut", "cat"):
         page.locator(f"#photo button[data-key={name}]").click()
     page.traffic.settle()

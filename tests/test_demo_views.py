@@ -10,15 +10,19 @@ from PIL import Image
 
 from demo.backend import Backend, in_words
 from demo.photos import PhotoChoice, looked_at
-from demo.views import augment, dataset, detect, training
+from demo.views import augment, confusion, dataset, detect, training
 from demo.views.augment import AugmentState, parse_boxes, scene_of, surprise, write_boxes
+from demo.views.confusion import TrainingState
+from demo.views.curves import Curve, line_chart, value_ticks
 from demo.views.dataset import DatasetState
 from demo.views.detect import DetectState
 from model.augment import AugmentConfig
 from model.augment.transforms import IMAGENET_MEAN, IMAGENET_STD, unnormalised
+from model.checkpoint import CheckpointInfo
 from model.data.samples import PhotoLibrary
 from model.data.voc import find_voc_root
 from model.errors import UserError
+from model.per_photo import COMMAND, PerPhoto, read_per_photo
 
 VOC, CAT, DOGS = PhotoChoice("000004"), PhotoChoice("cat"), PhotoChoice("dogs")
 
@@ -105,10 +109,37 @@ def test_the_largest_box_is_the_target_and_the_others_follow(backend):
 def test_one_variant_is_as_among_all(backend):
     state = AugmentState(VOC, picked="3", count=4)
     scene = scene_of(backend, state)
-    (alone,) = augment.variants_of(backend, state, scene, only=3)
-    among = augment.variants_of(backend, state, scene)[2]
+    (alone,) = augment.draw_variants(backend, state, scene, 3, 1)
+    among = augment.draw_variants(backend, state, scene)[2]
     assert alone.seed == among.seed
     assert alone.picture.image.tobytes() == among.picture.image.tobytes()
+
+
+def test_what_pair_and_grid_both_need_is_computed_once(backend, monkeypatch):
+    drawn, asked = [], []
+    make, ask = augment.make_variants, augment.robustness
+
+    def making(*arguments, **options):
+        variants = make(*arguments, **options)
+        drawn.extend(variant.number for variant in variants)
+        return variants
+
+    def asking(file, variants):
+        asked.extend(variant.number for variant in variants)
+        return ask(file, variants)
+
+    monkeypatch.setattr(augment, "make_variants", making)
+    monkeypatch.setattr(augment, "robustness", asking)
+    state = AugmentState(VOC, picked="2", count=4, seed=77)
+    augment.show_pair(backend, state)
+    scene = scene_of(backend, state)
+    variants = augment.variants_of(backend, state, scene)
+    answers = augment.answers_of(backend, state, scene, variants)
+    assert [variant.number for variant in variants] == [1, 2, 3, 4]
+    assert sorted(drawn) == sorted(asked) == [1, 2, 3, 4]
+    assert [answer.iou for answer in answers] == pytest.approx(
+        [answer.iou for answer in ask(backend.checkpoint_file(), variants)], abs=1e-4
+    )
 
 
 def test_the_extremes_are_those_of_the_settings(backend):
@@ -197,13 +228,127 @@ def test_without_voc_the_examples_are_browsed():
 
 
 def test_training_shows_curves_and_scores(backend):
-    losses, shares, result, card = training.show(backend, backend.checkpoint)
-    assert set(losses.columns) == {"epoch", "value", "curve"}
-    assert len(losses) > 4
-    assert len(shares) > 2
-    assert "joint" in result
-    assert card.startswith("# Model card")
-    assert 'role="alert"' in training.show(backend, "nope")[2]
+    view = training.show(backend, backend.checkpoint)
+    for title in training.CHARTS:
+        assert f'aria-label="{title}, by epoch"' in view.charts
+    assert "joint" in view.results
+    assert "majority baseline" in view.results
+    assert view.matrix.count("<tr>") == 21
+    assert view.card.startswith("# Model card")
+    assert 'role="alert"' in training.show(backend, "nope").results
+
+
+def test_the_validated_run_is_beside_the_one_of_the_weights():
+    own = [{"epoch": 1, "l1_px": 20.0}, {"epoch": 2, "l1_px": 10.0}]
+    other = [{"epoch": 1, "l1_px": 30.0}, {"epoch": 2, "l1_px": 25.0, "val_l1_px_224": 26.0}]
+    info = CheckpointInfo(history=own, config={"train_split": "trainval", "epochs": 2})
+    report = {"history": other, "config": {"train_split": "train", "epochs": 3}}
+    runs = training.runs_of(info, report)
+    wanted = training.CHARTS[training.L1]
+    shown = {c.label: (len(c.points), c.dashed) for c in training.curves(runs, wanted) if c.points}
+    assert shown == {
+        "in training, run on train": (2, False), "on val, run on train": (1, False),
+        "in training, these weights, on trainval": (2, True),
+    }  # fmt: skip
+    html = training.settings(runs)
+    assert "<td>3</td><td>2</td>" in html
+    # A run that has its own validation split needs no other.
+    alone = training.runs_of(info, {"history": own})
+    assert [run.name for run in alone] == [""]
+    assert [c.label for c in training.curves(alone, wanted) if c.points] == ["in training"]
+
+
+def test_a_chart_names_its_curves_and_whole_epochs():
+    html = line_chart("L1 <px>", [
+        Curve("in training", [(1, 30.0), (2, 20.5), (3, 12.25)]), Curve("on val", [(3, 16.9)]),
+        Curve("nothing", []),
+    ])  # fmt: skip
+    assert "L1 &lt;px&gt;, by epoch" in html
+    assert "in training: 12.2 after epoch 3" in html
+    assert "on val: 16.9 after epoch 3" in html
+    assert "nothing" not in html
+    assert re.findall(r'text-anchor="middle">([^<]+)<', html) == ["1", "2", "3", "epoch"]
+    assert line_chart("empty", []) == ""
+
+
+@pytest.mark.parametrize(
+    "values", [[0.0], [5.0, 5.0], [0.11, 0.97], [-3.0, 4e5], [1e-7, 2e-7], [164.2, 49.8]]
+)
+def test_the_ticks_of_a_chart_enclose_its_values(values):
+    ticks = value_ticks(values)
+    assert ticks[0] <= min(values)
+    assert ticks[-1] >= max(values)
+    assert 2 <= len(ticks) <= 7
+
+
+def test_a_history_that_makes_no_sense_is_not_drawn():
+    odd = [{"epoch": 1, "loss": float("nan")}, {"epoch": 2, "loss": "x"}, {"epoch": 3}]
+    (curve,) = training.curves([training.RunShown("", {}, odd)], {"loss": "loss"})
+    assert curve.points == []
+
+
+@pytest.fixture(scope="module")
+def with_photos(toy_voc, toy_per_photo) -> Backend:
+    library = PhotoLibrary(find_voc_root(toy_voc))
+    return Backend(library, per_photo=read_per_photo(toy_per_photo))
+
+
+@pytest.mark.parametrize(
+    ("cell", "count", "first"),
+    [
+        ("sheep/cat", 1, "000020"),
+        ("sheep/", 4, "000020"),
+        ("/cat", 4, "000020"),
+        ("car/car", 3, ""),
+    ],
+)
+def test_a_cell_opens_the_photos_behind_it_worst_first(with_photos, cell, count, first):
+    view = confusion.show_behind(with_photos, TrainingState(cell=cell))
+    assert f"{count} photos" in view.heading
+    assert view.tiles.count("data-key") == count
+    assert first in view.picked
+    assert view.card.count('class="heat"') == 2
+    assert view.card.count('data-role="truth"') == 3
+    # The CSV was made up, so the checkpoint does not predict what it says.
+    assert "written with other weights" in view.card
+
+
+@pytest.mark.parametrize("cell", ["", "/", "unicorn/cat", "sheep", "<b>/cat"])
+def test_what_is_no_cell_opens_nothing(with_photos, cell):
+    view = confusion.show_behind(with_photos, TrainingState(cell=cell))
+    assert "Press a number" in view.heading
+    assert not view.tiles
+
+
+def test_cells_count_as_many_photos_as_they_open(with_photos):
+    html = confusion.show_matrix(with_photos, None)
+    assert 'aria-label="sheep taken for cat: 1 photos"' in html
+    counted = sum(int(n) for n in re.findall(r"taken for \w+: (\d+) photos", html))
+    assert counted == 10
+    assert "10 photos of photos.csv" in html
+
+
+def test_a_photo_that_is_gone_is_said_and_the_others_are_shown(with_photos, toy_per_photo):
+    table = read_per_photo(toy_per_photo).table
+    table.loc[table.file_name == "000020.jpg", "file_name"] = "../000099.jpg"
+    photos = dataclasses.replace(with_photos, per_photo=PerPhoto("x.csv", table))
+    view = confusion.show_behind(photos, TrainingState(cell="sheep/", picked="000023"))
+    assert "there is no sample" in view.tiles
+    assert view.tiles.count("data-key") == 4
+    assert "Photo 000023" in view.card
+
+
+def test_without_csv_or_voc_a_sentence_says_how_to_get_them(backend, toy_per_photo):
+    photos = read_per_photo(toy_per_photo)
+    report = {"class_names": ["cat", "dog"], "confusion": [[3, 1], [0, 2]], "split": "val"}
+    for without in (backend, Backend(PhotoLibrary(None), per_photo=photos)):
+        html = confusion.show_matrix(without, report)
+        assert COMMAND in html
+        assert "<button" not in html
+        assert "6 photos of val" in html
+        assert not confusion.show_behind(without, TrainingState(cell="cat/dog")).tiles
+    assert "voc download" in html
+    assert COMMAND in confusion.show_matrix(backend, None)
 
 
 def test_unforeseen_failures_become_a_sentence_and_a_log_entry(caplog):

@@ -9,12 +9,15 @@ from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, save_checkpoint
 from model.classes import VOC_CLASSES
 from model.detector import LargestObjectDetector
 
+HISTORY = [{"epoch": 1, "loss": 9.0, "val_joint": 0.1}]
+
 
 @pytest.fixture(scope="module")
 def untrained(tmp_path_factory):
     path = tmp_path_factory.mktemp("untrained") / "u.safetensors"
     torch.manual_seed(0)
-    save_checkpoint(path, LargestObjectDetector(image_size=64), CheckpointInfo(image_size=64))
+    info = CheckpointInfo(image_size=64, history=HISTORY, config={"train_split": "train"})
+    save_checkpoint(path, LargestObjectDetector(image_size=64), info)
     return path
 
 
@@ -33,6 +36,7 @@ def test_report_pictures_and_json(toy_voc, untrained, tmp_path):
         low, high = report["intervals_95"][key]
         assert low <= value <= high
     assert sum(map(sum, report["confusion"])) == 10
+    assert (report["history"], report["config"]) == (HISTORY, {"train_split": "train"})
     assert sum(row["n_images"] for row in report["per_class"]) == 10
     baseline = report["majority_baseline"]
     assert baseline["fitted_on"] == "train"

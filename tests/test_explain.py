@@ -7,6 +7,7 @@ from PIL import Image
 
 from model import load_detector
 from model.data.images import LoadedImage
+from model.data.samples import PhotoLibrary
 from model.detector import HEADS, LargestObjectDetector
 from model.explain import explain
 from model.inference import Detector
@@ -47,3 +48,20 @@ def test_nothing_is_left_behind():
     detector = load_detector()
     explain(detector, detector.load(REPOSITORY_CAT))
     assert all(p.grad is None for p in detector.model.parameters())
+
+
+@pytest.mark.parametrize("name", ["owl", "moonwalk", "parrot"])
+def test_most_of_the_heat_of_the_class_is_on_the_object(name):
+    """Grad-CAM in its place leaves a third of the heat beside the owl."""
+    detector, named = load_detector(), PhotoLibrary(None).get(name)
+    photo = detector.load(named.path)
+    heat = explain(detector, photo)["class"]
+    assert named.largest
+    inside = []
+    for side, n in enumerate((heat.shape[1], heat.shape[0])):
+        length = photo.original_size[side]
+        centres = (np.arange(n) + 0.5) / n * length
+        low, high = named.largest.bbox_xyxy[side], named.largest.bbox_xyxy[side + 2]
+        half = length / n / 2  # a cell counts if it touches the box
+        inside.append((centres > low - half) & (centres < high + half))
+    assert heat[np.ix_(inside[1], inside[0])].sum() / heat.sum() > 0.75

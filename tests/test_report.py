@@ -4,6 +4,7 @@ import torch
 from model.calibration import Calibration
 from model.data.dataset import LargestObjectDataset
 from model.data.voc import read_split
+from model.per_photo import read_per_photo
 from model.predictions import Predictions
 from model.report import (
     PhotoFacts,
@@ -72,6 +73,15 @@ def test_one_row_a_photo_in_pixels_of_the_original(dataset, predictions):
     assert table.score.tolist() == [1.0] * 10
     scored = per_photo_table(predictions, dataset, Calibration((1.0, 0, 0, 0), 2.0, 0.5))
     assert scored.score[0] < 0.1 < scored.score[2]
+
+
+def test_the_rows_are_read_back_as_they_were_written(dataset, predictions, tmp_path):
+    table = per_photo_table(predictions, dataset, None)
+    table.to_csv(tmp_path / "photos.csv", index=False)
+    photos = read_per_photo(tmp_path / "photos.csv")
+    assert photos.table.to_csv(index=False) == table.to_csv(index=False)
+    report = accuracy_report(predictions, dataset, 20)
+    assert photos.confusion(dataset.class_names).tolist() == report["confusion"]
 
 
 def test_the_text_names_what_is_weak(dataset, predictions):

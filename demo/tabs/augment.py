@@ -1,7 +1,6 @@
 """The Augment tab: its controls, and what each of them changes."""
 
 import dataclasses
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,17 +8,19 @@ from typing import Any
 import gradio as gr
 from gradio.components.base import Component
 
-from demo.backend import Backend, in_words, robustness
+from demo.backend import Backend, in_words
 from demo.box_editor import BoxEditor, Edit
 from demo.components import (
     DRAWS,
     QUIET,
+    ClampedSlider,
     Controls,
-    changes,
     download_button,
+    edits,
     in_order,
     pick_grid,
     picked_key,
+    token,
 )
 from demo.photos import PhotoChoice
 from demo.take_away import take_away
@@ -30,6 +31,7 @@ from demo.views.augment import (
     MAX_SEED,
     OWN,
     AugmentState,
+    answers_of,
     code_of,
     editor_value,
     picked_number,
@@ -116,12 +118,14 @@ class Signals:
     Attributes:
         opened: name of the tab that is open.
         replace: there is another photo, so its boxes have to be found.
-        placed: the boxes have been found.
+        redraw: boxes or settings were changed, and by something else than their own controls.
+        repick: another variant is to be shown large.
     """
 
     opened: gr.Textbox
     replace: gr.Textbox
-    placed: gr.Textbox
+    redraw: gr.Textbox
+    repick: gr.Textbox
 
 
 def build(backend: Backend, shared: Controls, address: gr.Textbox, signals: Signals) -> AugmentTab:
@@ -133,10 +137,10 @@ def build(backend: Backend, shared: Controls, address: gr.Textbox, signals: Sign
         with gr.Column(scale=1, min_width=250, elem_id="augment-settings"):
             controls, buttons = _build_controls(defaults)
         with gr.Column(scale=3, min_width=300, elem_id="augment-shown"):
-            shown, picked = _build_shown()
+            shown, picked = _build_shown(backend, defaults, signals.repick)
     controls = {**shared, **controls, "picked": picked}
     _connect_boxes(backend, controls, shown, signals)
-    _connect_presets(controls, buttons)
+    _connect_presets(controls, buttons, signals.redraw)
     _connect_drawing(backend, controls, shown, signals, (address, defaults))
     with gr.Column(elem_classes=["taking"]):
         _build_downloads(backend, controls)
@@ -151,7 +155,7 @@ def _control(name: str, defaults: AugmentState) -> Component:
     if choices := meta.get("choices"):
         return gr.Radio(list(choices), value=value, label=LABELS[name], info=words, elem_id=elem_id)
     step = 1 if meta["high"] > 10 else 0.05 if meta["high"] > 1 else 0.01
-    return gr.Slider(
+    return ClampedSlider(
         meta["low"], meta["high"], value, step=step, label=LABELS[name], info=words,
         elem_id=elem_id, buttons=[],
     )  # fmt: skip
@@ -178,7 +182,7 @@ def _build_controls(defaults: AugmentState) -> tuple[Controls, dict[str, gr.Butt
             "", label="Left, top, right, bottom", elem_id="augment-boxes", max_lines=1,
             info="pixels; Enter sets the box. With a class before it, several with ; between",
         )  # fmt: skip
-        controls["count"] = gr.Slider(
+        controls["count"] = ClampedSlider(
             1, MAX_VARIANTS, defaults.count, step=1, label="Variants", elem_id="augment-count",
             buttons=[],
         )  # fmt: skip
@@ -190,26 +194,35 @@ def _build_controls(defaults: AugmentState) -> tuple[Controls, dict[str, gr.Butt
     return controls, buttons
 
 
-def _build_shown() -> tuple[_Shown, gr.Textbox]:
+def _build_shown(
+    backend: Backend, defaults: AugmentState, repick: gr.Textbox
+) -> tuple[_Shown, gr.Textbox]:
+    """The pair is finished when the page opens; the rest is drawn when the tab is opened."""
+    value = editor_value(backend, scene_of(backend, defaults))
+    first = show_pair(backend, defaults)
     with gr.Row(elem_id="augment-pair"):
         with gr.Column(min_width=150):
-            editor = BoxEditor(elem_id="augment-before")
+            editor = BoxEditor(value, elem_id="augment-before")
         with gr.Column(min_width=150):
-            after = gr.HTML(elem_id="augment-after", min_height=200)
-    said = gr.HTML(elem_id="augment-sentence", min_height=28)
+            after = gr.HTML(first.after, elem_id="augment-after", min_height=200)
+    said = gr.HTML(first.said, elem_id="augment-sentence", min_height=28)
     problem = gr.HTML(elem_id="augment-problem")
-    steps = gr.HTML(elem_id="augment-steps", min_height=150)
+    steps = gr.HTML(first.steps, elem_id="augment-steps", min_height=150)
     advice = gr.HTML(elem_id="augment-advice")
     gr.HTML(ABOUT_EXTREMES, elem_classes=["heading"])
     row = gr.HTML(elem_id="augment-extremes", min_height=170)
     gr.HTML(ABOUT_VARIANTS, elem_classes=["heading"])
     grid = pick_grid(elem_id="augment-grid", min_height=300)
     picked = gr.Textbox("1", visible=False)
-    grid.select(picked_key, None, picked, **QUIET, **in_order("augment-pick"))
+    grid.select(_pick, None, [picked, repick], **QUIET, **in_order("augment-pick"))
     chart = gr.HTML(elem_id="augment-robustness", min_height=160)
     with gr.Accordion("The transforms.v2 code", open=False):
         code = gr.Code("", language="python", label="augment.py", max_lines=30)
     return _Shown(editor, after, said, problem, steps, advice, row, grid, chart, code), picked
+
+
+def _pick(event: gr.EventData) -> tuple[str, str]:
+    return picked_key(event), token()
 
 
 def _connect_boxes(backend: Backend, controls: Controls, shown: _Shown, signals: Signals) -> None:
@@ -217,22 +230,26 @@ def _connect_boxes(backend: Backend, controls: Controls, shown: _Shown, signals:
     source, boxes, editor, problem = (
         controls["box_source"], controls["boxes"], shown.editor, shown.problem
     )  # fmt: skip
-    placed = signals.placed
+    redraw = signals.redraw
     names = ("photo", "checkpoint", "box_source", "boxes")
-    place_inputs = {name: controls[name] for name in names}
-    outputs = [editor, boxes, source, placed, problem]
+    place_inputs = {"opened": signals.opened, **{name: controls[name] for name in names}}
+    outputs = [editor, boxes, source, redraw, problem]
 
-    def place(**values: Any) -> dict[Any, Any]:
+    def place(opened: str, **values: Any) -> dict[Any, Any]:
+        if opened != AugmentState.tab:  # the detector is not asked for what nobody sees
+            return gr.skip()
         if values["box_source"] != OWN:
             values["boxes"] = ""
+        state = AugmentState(**values)
         try:
-            scene = scene_of(backend, AugmentState(**values))
+            scene = scene_of(backend, state)
             value = editor_value(backend, scene)
         except Exception as error:
-            return {problem: markup.problem(in_words(error))}
+            gone = {} if state.photo.sample or state.photo.upload else {editor: None}
+            return {problem: markup.problem(in_words(error)), **gone}
         return {
             editor: value, boxes: write_boxes(scene.boxes), source: scene.source,
-            placed: _token(), problem: "",
+            redraw: token(), problem: "",
         }  # fmt: skip
 
     def typed(**values: Any) -> dict[Any, Any]:
@@ -242,33 +259,30 @@ def _connect_boxes(backend: Backend, controls: Controls, shown: _Shown, signals:
         if not edit["boxes"]:
             return {problem: markup.problem("Draw a box on the photo: without one there is nothing"
                                             " to follow.")}  # fmt: skip
-        return {boxes: write_boxes(edit["boxes"]), source: OWN, placed: _token(), problem: ""}
+        return {boxes: write_boxes(edit["boxes"]), source: OWN, redraw: token(), problem: ""}
 
     gr.on(
-        [source.input, signals.replace.change, controls["checkpoint"].change], place,
-        inputs_kwargs=place_inputs, outputs=outputs, **DRAWS,
+        [source.input, controls["checkpoint"].input, signals.replace.change, signals.opened.change],
+        place, inputs_kwargs=place_inputs, outputs=outputs, **DRAWS,
     )  # fmt: skip
     boxes.submit(typed, inputs_kwargs=place_inputs, outputs=outputs, **DRAWS)
-    editor.input(drawn, editor, [boxes, source, placed, problem], **DRAWS)
+    editor.input(drawn, editor, [boxes, source, redraw, problem], **DRAWS)
 
 
-def _token() -> str:
-    return str(time.monotonic_ns())
-
-
-def _connect_presets(controls: Controls, buttons: dict[str, gr.Button]) -> None:
+def _connect_presets(controls: Controls, buttons: dict[str, gr.Button], redraw: gr.Textbox) -> None:
     """What sets all settings at once."""
     turn = {**QUIET, **in_order("augment-preset")}
-    settings = [controls[name] for name in SETTINGS]
+    outputs = [*(controls[name] for name in SETTINGS), redraw]
 
     def setter(values: dict[str, Any]) -> Callable[[], dict[Component, Any]]:
-        return lambda: {controls[name]: value for name, value in values.items()}
+        changed = {controls[name]: value for name, value in values.items()}
+        return lambda: {**changed, redraw: token()}
 
     for preset in PRESETS:
         values = dataclasses.asdict(preset.config)
-        buttons[preset.name].click(setter(values), None, settings, **turn)
+        buttons[preset.name].click(setter(values), None, outputs, **turn)
     buttons["surprise"].click(
-        lambda: setter(surprise())(), None, [*settings, controls["seed"]], **turn
+        lambda: setter(surprise())(), None, [*outputs, controls["seed"]], **turn
     )
 
 
@@ -282,9 +296,8 @@ def _connect_drawing(
     """The two listeners that draw: the pair, which follows at once, and all the rest."""
     address, defaults = told
     given = {"opened": signals.opened, **controls}
-    also = [signals.placed.change, signals.opened.change]
-    drawing = [name for name in controls if name not in ("photo", "checkpoint", "boxes",
-                                                          "box_source")]  # fmt: skip
+    # What the visitor changes; whatever else sets a control then sets a signal, once for all.
+    events = [*edits(controls, *SETTINGS, "count", "seed"), signals.redraw.change]
 
     def pair(opened: str, **values: Any) -> dict[Any, Any]:
         if opened != AugmentState.tab or not values["boxes"]:  # they are on their way
@@ -309,12 +322,11 @@ def _connect_drawing(
             yield {shown.problem: markup.problem(in_words(error))}
 
     gr.on(
-        [*changes(controls, *drawing), *also], pair, inputs_kwargs=given,
+        [*events, signals.repick.change], pair, inputs_kwargs=given,
         outputs=[shown.after, shown.said, shown.steps, shown.problem, address], **DRAWS,
     )  # fmt: skip
-    drawing.remove("picked")
     gr.on(
-        [*changes(controls, *drawing), *also], rest, inputs_kwargs=given,
+        events, rest, inputs_kwargs=given,
         outputs=[
             shown.problem, shown.advice, shown.extremes, shown.grid, shown.chart, shown.code,
         ], **DRAWS,
@@ -328,10 +340,10 @@ def _draw_rest(backend: Backend, state: AugmentState, shown: _Shown) -> Iterator
     yield {
         shown.advice: show_advice(state, variants),
         shown.grid: variants_grid(variants, scene, picked),
-        shown.extremes: show_extremes(backend, state, scene),
         shown.code: code_of(backend, state),
     }
-    answers = robustness(backend.checkpoint_file(state.checkpoint), variants)
+    yield {shown.extremes: show_extremes(backend, state, scene)}
+    answers = answers_of(backend, state, scene, variants)
     yield {
         shown.grid: variants_grid(variants, scene, picked, answers),
         shown.chart: robustness_chart(variants, answers, scene),

@@ -1,6 +1,6 @@
 """The Dataset tab: browse VOC, or without it the examples, every object outlined."""
 
-from collections.abc import Callable
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,18 +101,18 @@ def _build_controls(backend: Backend, splits: list[str], defaults: DatasetState)
 def _connect_pages(controls: Controls, before: gr.Button, after: gr.Button) -> None:
     """Another split, class or size begins on page 1; another page picks its first photo."""
     page, picked = controls["page"], controls["picked"]
-    turn = {**QUIET, **in_order("dataset-choice")}
+    steps = {before._id: -1, after._id: 1, page._id: 0}
 
-    def turned(by: int) -> Callable[[float], dict[Any, Any]]:
-        return lambda number: {page: max(1, int(number or 1) + by), picked: ""}
+    def turn(number: float, event: gr.EventData) -> dict[Any, Any]:
+        pressed = event.target._id if event.target else None
+        turned = max(1, int(number or 1) + steps[pressed]) if pressed in steps else 1
+        return {page: turned, picked: ""}
 
+    chosen = [controls[name].input for name in ("split", "class_name", "size")]
     gr.on(
-        [controls[name].input for name in ("split", "class_name", "size")],
-        lambda: {page: 1, picked: ""}, None, [page, picked], **turn,
+        [*chosen, before.click, after.click, page.submit], turn, page, [page, picked], **QUIET,
+        **in_order("dataset-choice"),
     )  # fmt: skip
-    for button, by in ((before, -1), (after, 1)):
-        button.click(turned(by), page, [page, picked], **turn)
-    page.submit(lambda: "", None, picked, **turn)
 
 
 def _connect_drawing(
@@ -138,21 +138,22 @@ def _connect_drawing(
             shown.charts: view.charts, address: state.to_query(defaults),
         }  # fmt: skip
 
-    def one_card(**values: Any) -> dict[Any, Any]:
-        state = DatasetState(**values)
+    picked = controls["picked"]
+
+    def pick(event: gr.EventData, **values: Any) -> dict[Any, Any]:
+        state = dataclasses.replace(DatasetState(**values), picked=picked_key(event))
         try:
             card = photo_card(backend, state.picked)
         except Exception as error:
             card = markup.problem(in_words(error))
-        return {shown.card: card, address: state.to_query(defaults)}
+        return {shown.card: card, picked: state.picked, address: state.to_query(defaults)}
 
     changed = [controls[name].change for name in ("split", "class_name", "size", "page")]
     gr.on(
         [*changed, opened.change], draw, inputs_kwargs={"opened": opened, **controls},
         outputs=outputs, **DRAWS,
     )  # fmt: skip
-    picked = controls["picked"]
-    shown.tiles.select(picked_key, None, picked, **QUIET, **in_order("dataset-pick")).then(
-        one_card, inputs_kwargs=controls, outputs=[shown.card, address], **QUIET,
+    shown.tiles.select(
+        pick, inputs_kwargs=controls, outputs=[shown.card, picked, address], **QUIET,
         **in_order("dataset-card"),
     )  # fmt: skip

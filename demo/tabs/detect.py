@@ -11,8 +11,8 @@ from demo.components import (
     PRIVATE,
     QUIET,
     Controls,
-    changes,
     download_button,
+    edits,
     pick_grid,
     picked_key,
     signal,
@@ -97,7 +97,7 @@ def build(backend: Backend, shared: Controls, address: gr.Textbox) -> DetectTab:
             return {result: markup.problem(in_words(error))}
 
     gr.on(
-        [*changes(controls, "checkpoint", "threshold", "explain"), redraw.change],
+        [*edits(controls, "checkpoint", "threshold", "explain"), redraw.change],
         draw, inputs_kwargs=controls, outputs=[result, address], **DRAWS,
     )  # fmt: skip
     _build_many(backend, controls, redraw)
@@ -126,7 +126,7 @@ def _build_many(backend: Backend, controls: Controls, redraw: gr.Textbox) -> Non
     def open_one(files: list[str], event: gr.EventData) -> PhotoChoice:
         return PhotoChoice(upload=files[int(picked_key(event))])
 
-    given = {"files": files, **settings}
+    given: Controls = {"files": files, **settings}
     files.input(
         look, inputs_kwargs=given, outputs=[gallery, table], trigger_mode="always_last", **PRIVATE
     )

@@ -15,6 +15,7 @@ from torch import Tensor
 from demo.address import TabState, in_address, number, one_of, whole
 from demo.backend import Backend, Photo, robustness
 from demo.box_editor import EditedBox, EditorValue
+from demo.once import Once
 from demo.take_away import take_away
 from demo.views import markup
 from model.augment import AugmentConfig, Step
@@ -45,6 +46,9 @@ MAX_SEED = 1_000_000
 DEFAULT_SEED = 216
 MAX_OWN_BOXES = 20
 EDITOR_SIDE = 640  # pixels of the photo that is shown before
+# Pixels of pictures in a strip or grid: up to twice what they take up, for fine screens.
+STEP_SIDE, EXTREME_SIDE = 160, 300
+PICKED_KEPT = 6  # variants shown large that are remembered, a few MB each
 # Of health: below the first a box is in danger, below the second it is worth a look.
 BAD_VISIBLE, FAIR_VISIBLE, LOOSE = 0.6, 0.9, 0.5
 
@@ -137,7 +141,8 @@ def parse_boxes(text: str) -> list[EditedBox]:
             )
         if name and name not in VOC_CLASSES:
             raise UserError(f"{name[:40]!r} is none of the 20 classes: {', '.join(VOC_CLASSES)}.")
-        boxes.append(EditedBox(bbox_xyxy=tuple(numbers), class_name=name))
+        x1, y1, x2, y2 = numbers
+        boxes.append(EditedBox(bbox_xyxy=(x1, y1, x2, y2), class_name=name))
     if not 1 <= len(boxes) <= MAX_OWN_BOXES:
         raise UserError(f"there must be from 1 to {MAX_OWN_BOXES} boxes, not {len(boxes)}.")
     return boxes
@@ -216,18 +221,59 @@ def editor_value(backend: Backend, scene: Scene) -> EditorValue:
     )  # fmt: skip
 
 
-def variants_of(
-    backend: Backend, state: AugmentState, scene: Scene, only: int | None = None
+def draw_variants(
+    backend: Backend, state: AugmentState, scene: Scene, first: int = 1, count: int | None = None
 ) -> list[Variant]:
-    """Draw the variants a state asks for, or only the one of a number."""
+    """Draw the variants a state asks for, or ``count`` from the one numbered ``first`` on."""
     info = backend.detector(state.checkpoint).info
     target, *others = scene.working_boxes
     seed = as_whole(state.seed, "the seed", 0, MAX_SEED)
-    count = as_whole(state.count, "the number of variants", 1, MAX_VARIANTS)
+    if count is None:
+        count = as_whole(state.count, "the number of variants", 1, MAX_VARIANTS)
+    if not count:
+        return []
     return make_variants(
-        scene.loaded.image, target, state.config, info.image_size, seed, 1 if only else count,
-        scene.photo.file_name, first=only or 1, others=others, mean=info.mean, std=info.std,
+        scene.loaded.image, target, state.config, info.image_size, seed, count,
+        scene.photo.file_name, first=first, others=others, mean=info.mean, std=info.std,
     )  # fmt: skip
+
+
+_picked: Once[tuple[Variant, VariantPrediction]] = Once(PICKED_KEPT)
+
+
+def picked_variant(
+    backend: Backend, state: AugmentState, scene: Scene
+) -> tuple[Variant, VariantPrediction]:
+    """The variant that is shown large, and what the detector says on it; computed once."""
+
+    def draw() -> tuple[Variant, VariantPrediction]:
+        (variant,) = draw_variants(backend, state, scene, picked_number(state), 1)
+        return variant, robustness(file, [variant])[0]
+
+    file = backend.checkpoint_file(state.checkpoint)
+    return _picked.get((scene.photo.path, file, state), draw)
+
+
+def variants_of(backend: Backend, state: AugmentState, scene: Scene) -> list[Variant]:
+    """All variants a state asks for; the one shown large is not drawn again."""
+    picked, _ = picked_variant(backend, state, scene)
+    after = as_whole(state.count, "the number of variants", 1, MAX_VARIANTS) - picked.number
+    return [
+        *draw_variants(backend, state, scene, 1, picked.number - 1), picked,
+        *draw_variants(backend, state, scene, picked.number + 1, after),
+    ]  # fmt: skip
+
+
+def answers_of(
+    backend: Backend, state: AugmentState, scene: Scene, variants: Sequence[Variant]
+) -> list[VariantPrediction]:
+    """What the detector says on all variants; of the one shown large that is known."""
+    picked, answer = picked_variant(backend, state, scene)
+    others = [variant for variant in variants if variant.number != picked.number]
+    file = backend.checkpoint_file(state.checkpoint)
+    answers = robustness(file, others) if others else []
+    answers.insert(picked.number - 1, answer)
+    return answers
 
 
 def as_whole(value: Any, what: str, least: int, most: int) -> int:
@@ -260,9 +306,8 @@ class Pair:
 
 def show_pair(backend: Backend, state: AugmentState) -> Pair:
     """The variant that is picked, and nothing of the others."""
-    scene, number_ = scene_of(backend, state), picked_number(state)
-    (variant,) = variants_of(backend, state, scene, only=number_)
-    (answer,) = robustness(backend.checkpoint_file(state.checkpoint), [variant])
+    scene = scene_of(backend, state)
+    variant, answer = picked_variant(backend, state, scene)
     words = sentence(variant, answer, scene.class_name)
     return Pair(
         after_figure(variant, scene, state.count),
@@ -280,7 +325,7 @@ def after_figure(variant: Variant, scene: Scene, count: Any) -> Markup:
     words = (
         f"After: variant {variant.number} of {count:g}. Thin: the box had nothing been done to it."
     )
-    return markup.figure(step.image, step_size(step), boxes, alt, caption=words)
+    return markup.figure(_photo(step), step_size(step), boxes, alt, caption=words)
 
 
 def _target(step: Step, scene: Scene, label: str = "") -> markup.DrawnBox:
@@ -306,7 +351,8 @@ def steps_strip(backend: Backend, state: AugmentState, variant: Variant, scene: 
                 markup.DrawnBox(variant.health.ellipse_xyxy, "ellipse", scene.class_name),
             ]
         name = "what the network sees" if step.name == "network" else step.name
-        inner = markup.figure(picture, picture.size, boxes, f"after {name}: {words}")
+        small = _at_most(picture, STEP_SIDE)
+        inner = markup.figure(small, picture.size, boxes, f"after {name}: {words}")
         tiles.append(
             markup.render("step.html", name=name, step=step.name, inner=inner,
                           words=words or "nothing done", visible=f"{step.visible:.0%}")
@@ -314,9 +360,22 @@ def steps_strip(backend: Backend, state: AugmentState, variant: Variant, scene: 
     return markup.grid(tiles, "steps")
 
 
+def _photo(step: Step) -> Image.Image:
+    """The picture of a step before ``network``."""
+    assert isinstance(step.image, Image.Image)
+    return step.image
+
+
 def _picture(step: Step, mean: Sequence[float], std: Sequence[float]) -> Image.Image:
     """The picture of a step; what the network gets is made visible by undoing the normalisation."""
     return unnormalised(step.image, mean, std) if isinstance(step.image, Tensor) else step.image
+
+
+def _at_most(image: Image.Image, side: int) -> Image.Image:
+    """A copy whose longer side has so many pixels at most."""
+    small = image.copy()
+    small.thumbnail((side, side))
+    return small
 
 
 def show_extremes(backend: Backend, state: AugmentState, scene: Scene) -> Markup:
@@ -334,7 +393,8 @@ def show_extremes(backend: Backend, state: AugmentState, scene: Scene) -> Markup
 def _extreme_tile(extreme: Extreme, scene: Scene) -> Markup:
     step = extreme.picture
     alt = f"{extreme.caption} alone: {extreme.health.visible:.0%} of the box visible"
-    inner = markup.figure(step.image, step_size(step), [_target(step, scene)], alt)
+    small = _at_most(_photo(step), EXTREME_SIDE)
+    inner = markup.figure(small, step_size(step), [_target(step, scene)], alt)
     fate = _health_words(extreme) if extreme.kept else "box lost: training draws again"
     kind = health_kind(extreme) if extreme.kept else "bad"
     return markup.render("extreme.html", inner=inner, caption=extreme.caption, fate=fate, kind=kind)
@@ -372,7 +432,7 @@ def variants_grid(
         step, words = variant.picture, caption(variant.trace)
         boxes = [*_others(step, scene), _target(step, scene)]
         inner = markup.figure(
-            step.image, step_size(step), boxes, f"variant {variant.number}: {words}"
+            _photo(step), step_size(step), boxes, f"variant {variant.number}: {words}"
         )
         below = markup.render(
             "variant.html", number=variant.number, words=words, health=_health_words(variant),
@@ -442,7 +502,8 @@ def take_json(state: AugmentState) -> str:
 def take_zip(backend: Backend, state: AugmentState) -> str:
     """The variants, and their boxes as CSV, YOLO, COCO and VOC annotations."""
     scene = scene_of(backend, state)
-    packed = pack_variants(variants_of(backend, state, scene), state.config, scene.class_name)
+    variants = draw_variants(backend, state, scene)
+    packed = pack_variants(variants, state.config, scene.class_name)
     return take_away(f"{scene.photo.path.stem}_variants.zip", packed)
 
 

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from demo.address import TabState, in_address, one_of, whole
+from demo.address import PickingState, in_address, one_of, whole
 from demo.backend import Backend
-from demo.photos import PhotoChoice
 from demo.take_away import take_away
 from demo.views import markup
 from model.classes import VOC_CLASSES
@@ -39,28 +38,20 @@ WITHOUT_VOC = (
 
 
 @dataclass(frozen=True)
-class DatasetState(TabState):
-    """What the Dataset tab shows; in an address ``sample`` is the photo whose card is shown."""
+class DatasetState(PickingState):
+    """What the Dataset tab shows; the picked photo is the one whose card is shown."""
 
     tab: ClassVar[str] = "dataset"
     split: str = in_address("trainval", str)
     class_name: str = in_address(ANY, one_of((ANY, *VOC_CLASSES)), "class")
     size: str = in_address(ANY, one_of(SIZES))
     page: int = in_address(1, whole(1, 100_000))
-    picked: str = ""
 
     def from_query(self, query: Mapping[str, str], library: PhotoLibrary) -> "DatasetState":
         """As of every tab."""
         asked = super().from_query(query, library)
         split = asked.split if asked.split in splits_of(library) else self.split
-        return dataclasses.replace(
-            asked, split=split, picked=asked.photo.sample, photo=PhotoChoice()
-        )
-
-    def to_query(self, defaults: TabState) -> str:
-        """As of every tab."""
-        shown = dataclasses.replace(self, photo=PhotoChoice(self.picked))
-        return super(DatasetState, shown).to_query(defaults)
+        return dataclasses.replace(asked, split=split)
 
 
 def splits_of(library: PhotoLibrary) -> list[str]:
@@ -124,7 +115,7 @@ def show(backend: Backend, state: DatasetState) -> View:
 
 def _tile(backend: Backend, row: Any, name: str, pressed: bool) -> Markup:
     image = markup.thumbnail(backend.library.get(name).path)
-    caption = f"{name} {row.class_name}"
+    caption = markup.join([f"{name} ", markup.chip(row.class_name)])
     return markup.tile(name, image, f"photo {name}, a {row.class_name}", caption, pressed)
 
 
@@ -167,7 +158,8 @@ def charts(rows: pd.DataFrame) -> Markup:
         return Markup()
     counts = rows.class_name.value_counts()
     bars = [
-        markup.bar(count / counts.iloc[0], name, str(count), name) for name, count in counts.items()
+        markup.bar(count / counts.iloc[0], str(name), str(count), str(name))
+        for name, count in counts.items()
     ]
     width = ((rows.xmax - rows.xmin) / rows.width).to_numpy()
     height = ((rows.ymax - rows.ymin) / rows.height).to_numpy()

@@ -94,7 +94,7 @@ def _legend(photo: Photo, state: DetectState) -> str:
     if photo.largest:
         parts.append("Dashed white: the true box.")
     if state.explain == "class":
-        parts.append("Warm: what speaks for this class (Grad-CAM).")
+        parts.append("Warm: what speaks for this class.")
     elif state.explain == "box":
         parts.append("Warm: where the detector read its box from.")
     return " ".join(parts)

@@ -83,9 +83,9 @@ def css_colour(colour: tuple[int, int, int]) -> str:
 
 
 @lru_cache(maxsize=512)
-def thumbnail(path: Path) -> str:
-    """A small copy of a photo of the library, as a URL."""
-    return data_uri(load_fitted(path, THUMB_SIDE).image, quality=80)
+def thumbnail(path: Path, side: int = THUMB_SIDE) -> str:
+    """A small copy of a photo of the library, as a URL; its longer side has ``side`` pixels."""
+    return data_uri(load_fitted(path, side).image, quality=80)
 
 
 def figure(

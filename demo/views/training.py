@@ -1,45 +1,65 @@
 """What the Training tab shows: how a checkpoint came about and how it scores."""
 
 import json
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
 from markupsafe import Markup
 
 from demo.backend import Backend, in_words
 from demo.views import markup
-from model.checkpoint import read_info
+from demo.views.confusion import show_matrix
+from demo.views.curves import Curve, line_chart
+from model.checkpoint import CheckpointInfo, read_info
 from model.metrics import MEASURES
 
-LOSSES = {
-    "loss": "loss (L1 + 25 x cross-entropy)",
-    "l1_px": "L1 of training",
-    "val_l1_px_224": "L1 on val",
+# Title of a chart -> column of a run's history -> what its curve is called.
+LOSS, L1, SHARES = "Loss", "L1 of the box, pixels of a 224 canvas", "Shares of photos, and IoU"
+CHARTS = {
+    LOSS: {"loss": "training loss"},
+    L1: {"l1_px": "in training", "val_l1_px_224": "on val"},
+    SHARES: {
+        "accuracy": "class right in training",
+        "val_class_accuracy": "class right on val",
+        "val_joint": "class and box right on val",
+        "val_mean_iou": "mean IoU on val",
+    },
 }
-SHARES = {
-    "accuracy": "class accuracy of training",
-    "val_class_accuracy": "class accuracy on val",
-    "val_mean_iou": "mean IoU on val",
-    "val_joint": "joint accuracy on val",
+SETTINGS = (
+    "train_split", "head", "image_size", "epochs", "small_epochs", "batch_size", "lr", "negatives",
+    "seed", "backbone_weights",
+)  # fmt: skip
+GROUPS = {
+    "by_size": "by size of the largest object",
+    "by_objects": "by number of objects",
+    "per_class": "by class",
 }
-NO_HISTORY = pd.DataFrame({"epoch": [], "value": [], "curve": []})
 
 
-def long_form(history: Sequence[dict[str, Any]], curves: dict[str, str]) -> pd.DataFrame:
-    """One row an epoch and curve, as ``gr.LinePlot`` wants it."""
-    rows = [
-        {"epoch": row["epoch"], "value": float(row[column]), "curve": label}
-        for column, label in curves.items()
-        for row in history
-        if row.get(column) is not None
-    ]
-    return pd.DataFrame(rows) if rows else NO_HISTORY
+@dataclass(frozen=True)
+class RunShown:
+    """A training run: what it is called, its settings and its history, one dict an epoch."""
+
+    name: str
+    config: Mapping[str, Any]
+    history: Sequence[Mapping[str, Any]]
 
 
-def show(backend: Backend, name: str) -> tuple[pd.DataFrame, pd.DataFrame, str, str]:
-    """Loss curves, curves of shares, results as HTML, and the model card."""
+@dataclass(frozen=True)
+class TrainingView:
+    """The pieces of the page; ``card`` is Markdown."""
+
+    charts: Markup
+    results: Markup
+    matrix: Markup
+    card: str
+
+
+def show(backend: Backend, name: str) -> TrainingView:
+    """All about a checkpoint, from its own header and the report and model card beside it."""
     try:
         path = backend.checkpoint_file(name)
         info = read_info(path)
@@ -47,26 +67,58 @@ def show(backend: Backend, name: str) -> tuple[pd.DataFrame, pd.DataFrame, str, 
         report = json.loads(beside.read_text()) if beside.is_file() else None
         card = path.parent / "README.md"
         text = card.read_text() if card.is_file() else ""
-        result = results(report) if report else measured_while_training(info.metrics)
-        return (
-            long_form(info.history, LOSSES), long_form(info.history, SHARES),
-            settings(info.config) + result, without_front_matter(text),
+        runs = runs_of(info, report)
+        charts = [line_chart(title, curves(runs, wanted)) for title, wanted in CHARTS.items()]
+        return TrainingView(
+            Markup('<div class="all-curves">{}</div>').format(markup.join(charts)),
+            results(info, runs, report), show_matrix(backend, report), without_front_matter(text),
         )  # fmt: skip
     except Exception as error:
-        return NO_HISTORY, NO_HISTORY, markup.problem(in_words(error)), ""
+        return TrainingView(Markup(), markup.problem(in_words(error)), Markup(), "")
 
 
-def settings(config: dict[str, Any]) -> Markup:
-    """The few settings people ask for first."""
-    wanted = ("train_split", "image_size", "epochs", "small_epochs", "batch_size", "optimizer",
-              "lr", "seed")  # fmt: skip
-    rows = [(key.replace("_", " "), str(config[key])) for key in wanted if key in config]
-    if config.get("backbone_weights"):
-        rows.append(("backbone from", str(config["backbone_weights"])))
-    return markup.table(rows, "Trained with") if rows else Markup()
+def runs_of(info: CheckpointInfo, report: Mapping[str, Any] | None) -> list[RunShown]:
+    """The run whose report lies beside a checkpoint, if it is another one, and the checkpoint's."""
+    own = RunShown("", info.config, info.history)
+    theirs = (report or {}).get("history")
+    if not theirs or theirs == info.history:
+        return [own]
+    config = (report or {}).get("config", {})
+    validated = RunShown(f"run on {config.get('train_split', 'another split')}", config, theirs)
+    split = info.config.get("train_split", "other photos")
+    return [validated, RunShown(f"these weights, on {split}", info.config, info.history)]
 
 
-def measured_while_training(metrics: dict[str, Any]) -> Markup:
+def curves(runs: Sequence[RunShown], wanted: Mapping[str, str]) -> list[Curve]:
+    """A curve for each run and column of its history; those of a second run are dashed."""
+    found = []
+    for column, label in wanted.items():
+        for i, run in enumerate(runs):
+            values = [(int(row["epoch"]), row[column]) for row in run.history if column in row]
+            points = [(epoch, float(value)) for epoch, value in values if _is_number(value)]
+            words = f"{label}, {run.name}" if run.name else label
+            found.append(Curve(words, points, dashed=i > 0, dotted=column.startswith("val_")))
+    return found
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def settings(runs: Sequence[RunShown]) -> Markup:
+    """The few settings people ask for first, a column a run."""
+    rows = [
+        (key.replace("_", " "), [str(run.config.get(key, "-")) for run in runs])
+        for key in SETTINGS
+        if any(key in run.config for run in runs)
+    ]
+    if not rows:
+        return Markup()
+    names = [run.name for run in runs] if len(runs) > 1 else []
+    return markup.render("settings.html", names=names, rows=rows)
+
+
+def measured_while_training(metrics: Mapping[str, Any]) -> Markup:
     """What the checkpoint itself knows of its scores."""
     rows = [
         (label, _number(key, metrics[key])) for key, label in MEASURES.items() if key in metrics
@@ -76,60 +128,61 @@ def measured_while_training(metrics: dict[str, Any]) -> Markup:
     return markup.table(rows, f"Scores on {metrics.get('split', 'the validation split')}")
 
 
-def results(report: dict[str, Any]) -> Markup:
-    """Scores with their intervals, the command, the per-class table, the confusion matrix."""
+def results(
+    info: CheckpointInfo, runs: Sequence[RunShown], report: Mapping[str, Any] | None
+) -> Markup:
+    """Settings, all measures in one table, the command that gives them, the scores of groups."""
+    if not report:
+        return settings(runs) + measured_while_training(info.metrics)
+    baseline = (report.get("majority_baseline") or {}).get("metrics", {})
     rows = []
     for key, label in MEASURES.items():
-        low, high = report["intervals_95"][key]
-        text = Markup("<b>{}</b> ({} to {})").format(
-            _number(key, report["metrics"][key]), _number(key, low), _number(key, high)
-        )
-        rows.append((label, text))
-    command = (
-        "python train.py --data data --out runs/mine\n"
-        f"python -m model.evaluate --checkpoint runs/mine/{report['checkpoint']} --data data"
+        interval = " to ".join(_number(key, v) for v in report["intervals_95"][key])
+        other = _number(key, baseline[key]) if key in baseline else "-"
+        rows.append((label, _number(key, report["metrics"][key]), interval, other))
+    trained_on = info.config.get("train_split")
+    split = report["split"]
+    return markup.render(
+        "results.html", settings=settings(runs), rows=rows, split=split,
+        n_images=report["n_images"], command=commands(report),
+        trained_on=trained_on if split in str(trained_on) else "",
+        groups=[(title, _group_rows(key, report[key])) for key, title in GROUPS.items()
+                if report.get(key)],
+    )  # fmt: skip
+
+
+def commands(report: Mapping[str, Any]) -> str:
+    """What gives this report: training, with the settings shown, and evaluation."""
+    config = report.get("config", {})
+    flags = " ".join(
+        f"--{key.replace('_', '-')} {config[key]}" for key in SETTINGS if key in config
+    )
+    return (
+        f"python train.py --data data --out runs/mine {flags}".rstrip()
+        + f"\npython -m model.evaluate --checkpoint runs/mine/{report['checkpoint']} --data data"
         f" --split {report['split']}"
     )
-    title = f"On {report['n_images']} photos of {report['split']}, with 95 % intervals"
-    return markup.render(
-        "results.html", table=markup.table(rows, title), command=command,
-        classes=per_class(report["per_class"]), confusion=confusion(report),
-    )  # fmt: skip
 
 
 def _number(key: str, value: float) -> str:
     if key == "l1_px_224":
-        return f"{value:.2f} px"
+        return f"{value:.2f}"
     return f"{value:.3f}" if key == "mean_iou" else f"{value:.1%}"
 
 
-def per_class(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row a class, best joint accuracy first."""
+def _group_rows(key: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One row a group; classes with the best joint accuracy first."""
+    if key == "per_class":
+        rows = sorted(rows, key=lambda row: -row["joint"])
     return [
         {
-            "chip": markup.chip(r["group"]), "photos": r["n_images"],
-            "accuracy": f"{r['class_accuracy']:.0%}", "l1": f"{r['l1_px_224']:.1f}",
-            "iou": f"{r['mean_iou']:.2f}", "joint": f"{r['joint']:.0%}",
+            "name": markup.chip(row["group"]) if key == "per_class" else row["group"],
+            "photos": row["n_images"], "accuracy": f"{row['class_accuracy']:.0%}",
+            "l1": f"{row['l1_px_224']:.1f}", "iou": f"{row['mean_iou']:.2f}",
+            "joint": f"{row['joint']:.0%}",
         }
-        for r in sorted(rows, key=lambda r: -r["joint"])
+        for row in rows
     ]  # fmt: skip
-
-
-def confusion(report: dict[str, Any]) -> dict[str, Any] | None:
-    """Rows: the true class; columns: the predicted one; darker = a larger share of the row."""
-    matrix, names = report.get("confusion"), report.get("class_names")
-    if not matrix or not names:
-        return None
-    rows = []
-    for name, row in zip(names, matrix, strict=True):
-        total = max(1, sum(row))
-        # Light colours in both themes, dark letters on all of them.
-        cells = [
-            {"count": count, "light": f"{96 - 60 * count / total:.0f}"} if count else None
-            for count in row
-        ]
-        rows.append({"name": name, "cells": cells})
-    return {"names": names, "rows": rows}
 
 
 def without_front_matter(text: str) -> str:

@@ -24,10 +24,10 @@
     if (tab === open) history.replaceState({tab}, '', address(query));
   };
 
-  /** A tab was opened. */
-  window.openedTab = (tab) => {
+  /** A tab was opened; returns what is open. */
+  window.openedTab = (tab, before) => {
     // The first tab says that it is open before the address was read.
-    if (!restored) return open;
+    if (!restored) return before;
     if (tab !== open) {
       open = tab;
       history.pushState({tab}, '', address(queries[tab] || 'tab=' + tab));
@@ -35,7 +35,11 @@
     return tab;
   };
 
-  window.addressRestored = () => { restored = true; };
+  /** All values of the address are in place: which tab is open, and whether Detect is drawn anew. */
+  window.addressRestored = (said) => {
+    restored = true;
+    return said.split(' ');
+  };
 
   window.addEventListener('popstate', () => {
     open = new URLSearchParams(location.search).get('tab') || 'detect';

@@ -1,0 +1,79 @@
+"""The first page as it is sent: with a link preview of our own, and compressed.
+
+Gradio writes its own title, description and picture into the page, twice, and sends it as it is.
+"""
+
+import re
+
+from gradio.route_utils import get_root_url
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from demo.views.markup import WEB, render
+
+TITLE = "Largest-object detector"
+DESCRIPTION = (
+    "Drop a photo: what is its largest object, and where? And see what rotation, zoom and colour do"
+    " to the photo, to the box and to the answer before you train on them."
+)
+PICTURE, PICTURE_PATH, PICTURE_SIZE = WEB / "link-preview.jpg", "/link-preview.jpg", (1200, 630)
+PICTURE_ALT = "A photo and its box before and after augmentation."
+_GRADIOS_TAGS = re.compile(r'\s*<meta\s+(?:property="og:|name="twitter:)[^>]*>')
+
+
+class FirstPage:
+    """Around Gradio's server: changes the answer to ``/``, and has the picture of the preview."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.page = GZipMiddleware(self._previewed, compresslevel=6)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or hand it on."""
+        path = scope["path"] if scope["type"] == "http" else ""
+        if path == PICTURE_PATH:
+            await FileResponse(PICTURE)(scope, receive, send)
+        else:
+            await (self.page if path == "/" else self.app)(scope, receive, send)
+
+    async def _previewed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start: Message = {}
+        body = bytearray()
+
+        async def send_previewed(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start":
+                start = message
+                return
+            body.extend(message.get("body", b""))
+            if message.get("more_body"):
+                return
+            sent = bytes(body)
+            if sent and "text/html" in Headers(raw=start["headers"]).get("content-type", ""):
+                sent = with_preview(sent.decode(), preview(Request(scope))).encode()
+                MutableHeaders(raw=start["headers"])["content-length"] = str(len(sent))
+            await send(start)
+            await send({"type": "http.response.body", "body": sent})
+
+        await self.app(scope, receive, send_previewed)
+
+
+def preview(request: Request) -> str:
+    """The tags of the preview. Those who read them want a whole address of the picture."""
+    root = get_root_url(request, "/", request.scope.get("root_path"))
+    width, height = PICTURE_SIZE
+    return render(
+        "link_preview.html", title=TITLE, description=DESCRIPTION, picture=root + PICTURE_PATH,
+        width=width, height=height, alt=PICTURE_ALT,
+    )  # fmt: skip
+
+
+def with_preview(html: str, tags: str) -> str:
+    """A page with these tags first in its head, and without Gradio's."""
+    # Only up to the first script, where the values of the page begin.
+    head, script, rest = html.partition("<script")
+    head = _GRADIOS_TAGS.sub("", head).replace("<head>", f"<head>\n{tags}", 1)
+    return head + script + rest

@@ -1,0 +1,20 @@
+"""HTML whose value is not text."""
+
+from typing import Any
+
+import gradio as gr
+
+
+class JsonHtml(gr.HTML):
+    """HTML with any JSON as its value, as the browser gets it; Gradio's own type allows text only.
+
+    Subclasses say what a handler gets for it, and gives.
+    """
+
+    def preprocess(self, payload: Any) -> Any:
+        """What a handler gets."""
+        return payload
+
+    def postprocess(self, value: Any) -> Any:
+        """For the browser."""
+        return value

@@ -1,0 +1,227 @@
+"""The confusion matrix of the Training tab, and the photos behind its cells."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from demo.address import PickingState, in_address
+from demo.backend import Backend, explain
+from demo.views import markup
+from model.data.samples import NamedPhoto
+from model.errors import UserError
+from model.inference import Detection
+from model.per_photo import COMMAND, PREDICTED_BOX, TRUE_BOX
+
+AT_ONCE = 24
+TILE_SIDE = 320  # pixels
+NOTHING_CHOSEN = (
+    "Press a number of the matrix, or the name of a class, to see the photos behind it."
+)
+EVERY = "any"
+
+
+@dataclass(frozen=True)
+class TrainingState(PickingState):
+    """What the Training tab shows: the photos behind a cell; ``cell`` is that of :func:`key_of`."""
+
+    tab: ClassVar[str] = "training"
+    checkpoint: str = ""
+    cell: str = in_address("", str)
+
+
+def key_of(true_class: str, predicted_class: str) -> str:
+    """A cell by its classes; an empty one is any class.
+
+    Example:
+        >>> key_of("dog", "cat"), key_of("dog", "")
+        ('dog/cat', 'dog/')
+    """
+    return f"{true_class}/{predicted_class}"
+
+
+def classes_of(cell: str, class_names: Sequence[str]) -> tuple[str, str] | None:
+    """The classes of a key, ``None`` if it is none."""
+    # Names of other data sets may hold a slash themselves.
+    pairs = ((true, said) for true in ("", *class_names) for said in ("", *class_names))
+    return next((pair for pair in pairs if any(pair) and key_of(*pair) == cell), None)
+
+
+def can_open(backend: Backend) -> bool:
+    """Whether the photos behind a cell can be shown."""
+    return backend.per_photo is not None and backend.library.voc_root is not None
+
+
+def what_is_missing(backend: Backend) -> str:
+    """One sentence on how to have the photos behind the cells shown."""
+    if backend.library.voc_root is None:
+        return (
+            "The photos behind the numbers are those of VOC 2007, which is not here. Get it with:"
+            " python -m model.voc download --data data - then write their predictions with:"
+            f" {COMMAND} - and start the demo with --per-photo photos.csv."
+        )
+    return (
+        f"To see the photos behind a number, write their predictions with: {COMMAND} - and start"
+        " the demo with --per-photo photos.csv."
+    )
+
+
+def show_matrix(backend: Backend, report: Mapping[str, Any] | None) -> Markup:
+    """Rows: the true class; columns: the predicted one; darker = a larger share of the row.
+
+    Where photos can be opened it counts those of the CSV, so that a cell opens as many as it says.
+    """
+    if can_open(backend) and backend.per_photo:
+        names = backend.class_names()
+        matrix = backend.per_photo.confusion(names).tolist()
+        source, missing = backend.per_photo.name, ""
+    else:
+        names, matrix = ((report or {}).get(key) for key in ("class_names", "confusion"))
+        source, missing = str((report or {}).get("split", "")), what_is_missing(backend)
+        if not names or not matrix:
+            return markup.note(missing)
+    rows = [_row(names, i, counts) for i, counts in enumerate(matrix)]
+    return markup.render(
+        "confusion.html", names=names, rows=rows, source=source, missing=missing,
+        n_photos=sum(map(sum, matrix)), column_keys=[key_of("", name) for name in names],
+    )  # fmt: skip
+
+
+def _row(names: Sequence[str], i: int, counts: Sequence[int]) -> dict[str, Any]:
+    total = max(1, sum(counts))
+    # Light colours in both themes, dark letters on all of them.
+    cells = [
+        {
+            "count": count, "light": f"{96 - 60 * count / total:.0f}", "row": i + 1,
+            "column": column + 1, "key": key_of(names[i], name),
+            "words": f"{names[i]} taken for {name}: {count} photos",
+        } if count else None
+        for column, (name, count) in enumerate(zip(names, counts, strict=True))
+    ]  # fmt: skip
+    return {"name": names[i], "cells": cells, "key": key_of(names[i], ""), "row": i + 1}
+
+
+@dataclass(frozen=True)
+class BehindView:
+    """A line on what is shown, the photos, the card of the picked one, and which one that is."""
+
+    heading: Markup
+    tiles: Markup
+    card: Markup
+    picked: str
+
+
+def show_behind(backend: Backend, state: TrainingState) -> BehindView:
+    """The photos behind a cell.
+
+    Raises:
+        UserError: if the checkpoint cannot be used.
+    """
+    nothing = BehindView(markup.note(NOTHING_CHOSEN), Markup(), Markup(), "")
+    if not can_open(backend) or backend.per_photo is None:
+        return BehindView(Markup(), Markup(), Markup(), "")
+    pair = classes_of(state.cell, backend.class_names())
+    if pair is None:
+        return nothing
+    rows = backend.per_photo.behind(*pair)
+    true, said = pair
+    words = f"True class {true or EVERY}, predicted {said or EVERY}: {len(rows)} photos"
+    words += ", the worst first" if len(rows) > 1 else ""
+    words += f"; here are {AT_ONCE}" if len(rows) > AT_ONCE else ""
+    shown = rows.iloc[:AT_ONCE]
+    names = [name.rsplit(".", 1)[0] for name in shown.file_name]
+    picked = state.picked if backend.per_photo.row_of(state.picked) is not None else ""
+    picked = picked or (names[0] if names else "")
+    tiles = [
+        _tile(backend, row, name, name == picked)
+        for (_, row), name in zip(shown.iterrows(), names, strict=True)
+    ]
+    heading = Markup('<p role="status">{}.</p>').format(words)
+    card = photo_card(backend, state, picked) if picked else Markup()
+    return BehindView(heading, markup.grid(tiles, "behind"), card, picked)
+
+
+def _boxes(row: pd.Series, labelled: bool = False) -> list[markup.DrawnBox]:
+    """Truth and prediction of a row of the CSV."""
+    label = f"{row.predicted_class} {row.score:.0%}" if labelled else ""
+    true_box, predicted_box = ([float(row[side]) for side in s] for s in (TRUE_BOX, PREDICTED_BOX))
+    return [
+        markup.DrawnBox(true_box, "truth"),
+        markup.DrawnBox(predicted_box, "prediction", row.predicted_class, label),
+    ]
+
+
+def _tile(backend: Backend, row: pd.Series, name: str, pressed: bool) -> Markup:
+    caption = f"IoU {row.iou:.2f}, {row.predicted_class} {row.score:.0%}"
+    alt = f"photo {name}: {row.true_class}, taken for {row.predicted_class}"
+    try:
+        named: NamedPhoto = backend.library.get(name)
+        loaded = backend.load(backend.photo(named.name, None), TILE_SIDE)
+    except UserError as error:
+        return markup.tile(name, "", alt, f"{row.file_name}: {error}", pressed)
+    inner = markup.figure(loaded.image, loaded.original_size, _boxes(row), alt)
+    return markup.figure_tile(name, inner, caption, pressed)
+
+
+def photo_card(backend: Backend, state: TrainingState, name: str) -> Markup:
+    """A photo with truth and prediction, and two explanations of it by the checkpoint in use.
+
+    Raises:
+        UserError: if the photo is not in the CSV or cannot be read.
+    """
+    row = backend.per_photo.row_of(name) if backend.per_photo else None
+    if row is None:
+        raise UserError(f"there is no photo {name[:40]!r} in the CSV. Choose another one.")
+    photo = backend.photo(name, None)
+    shown = backend.shown(photo)
+    now = backend.detect(photo, state.checkpoint).detection
+    copy = backend.working_copy(photo, state.checkpoint)
+    maps = explain(backend.checkpoint_file(state.checkpoint), copy)
+    figures = [
+        markup.figure(
+            shown.image, shown.original_size, _boxes(row, labelled=True), f"photo {name}",
+            caption=f"Dashed white: the true box, of a {row.true_class}.",
+        )
+    ]  # fmt: skip
+    for kind, words in (
+        ("box", "Warm: where the box was read from."),
+        ("class", f"Warm: what speaks for {now.class_name}."),
+    ):
+        if kind in maps:
+            figures.append(_explained(shown.image, row, maps[kind], now, words))
+    return markup.render(
+        "behind_card.html", figures=figures, facts=markup.table(_facts(row), f"Photo {name}"),
+        otherwise=otherwise(row, now),
+    )  # fmt: skip
+
+
+def _explained(image: Any, row: pd.Series, heat: np.ndarray, now: Detection, words: str) -> Markup:
+    truth = _boxes(row)[0]
+    box = markup.DrawnBox(now.bbox_xyxy, "prediction", now.class_name)
+    return markup.figure(image, now.image_size, [truth, box], words, heat, words)
+
+
+def otherwise(row: pd.Series, now: Detection) -> str:
+    """A sentence where the checkpoint in use no longer predicts what the CSV says."""
+    if now.class_name == row.predicted_class and abs(now.score - row.score) < 0.1:
+        return ""
+    return (
+        f"The checkpoint in use predicts {now.class_name} {now.score:.0%} here: the CSV was written"
+        " with other weights. The explanations are those of the checkpoint in use."
+    )
+
+
+def _facts(row: pd.Series) -> list[tuple[str, str]]:
+    return [
+        ("true class", markup.chip(row.true_class)),
+        ("predicted", markup.chip(row.predicted_class)),
+        ("confidence", f"{row.score:.0%}"),
+        ("overlap with the true box", f"IoU {row.iou:.2f}"),
+        ("error of the corners", f"{row.l1_px_224:.1f} px of a 224 canvas"),
+        ("objects", str(int(row.n_objects))),
+        ("largest object", f"{row.area_share:.0%} of the photo"),
+        ("second object", f"{row.second_share:.0%} as large" if row.second_share else "none"),
+    ]

@@ -1,0 +1,83 @@
+"""A chart of curves over epochs, as SVG: whole epochs on its axis, every curve named in full."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from demo.views import markup
+
+# Apart from each other and from both backgrounds.
+COLOURS = ("#0d9488", "#d97706", "#a855f7", "#dc2626", "#3b82f6", "#84923a")
+LEFT, RIGHT, TOP, BOTTOM = 40, 350, 8, 176  # of the plot in the template's 360 x 210 units
+MAX_TICKS = 8
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A named curve: ``(epoch, value)`` by epoch; dashed or with a dot at each point."""
+
+    label: str
+    points: Sequence[tuple[int, float]]
+    dashed: bool = False
+    dotted: bool = False
+
+
+def line_chart(title: str, curves: Sequence[Curve]) -> Markup:
+    """The chart, with the last value of each curve in its legend; nothing without points."""
+    curves = [curve for curve in curves if curve.points]
+    if not curves:
+        return Markup()
+    epochs = [epoch for curve in curves for epoch, _ in curve.points]
+    ticks = value_ticks([value for curve in curves for _, value in curve.points])
+    first, span = min(epochs), max(1, max(epochs) - min(epochs))
+    low, height = ticks[0], ticks[-1] - ticks[0]
+
+    def x(epoch: int) -> float:
+        return round(LEFT + (RIGHT - LEFT) * (epoch - first) / span, 1)
+
+    def y(value: float) -> float:
+        return round(BOTTOM - (BOTTOM - TOP) * (value - low) / height, 1)
+
+    drawn: list[dict[str, Any]] = [
+        {
+            "label": curve.label, "colour": colour, "dashed": curve.dashed,
+            "line": " ".join(f"{x(epoch)},{y(value)}" for epoch, value in curve.points),
+            "dots": [(x(epoch), y(value)) for epoch, value in curve.points if curve.dotted],
+            "last": f"{curve.points[-1][1]:.3g}", "epoch": curve.points[-1][0],
+        }
+        for curve, colour in zip(curves, COLOURS * len(curves), strict=False)
+    ]  # fmt: skip
+    return markup.render(
+        "line_chart.html", title=title, curves=drawn, left=LEFT, right=RIGHT, bottom=BOTTOM,
+        epochs=[(x(epoch), epoch) for epoch in epoch_ticks(first, max(epochs))],
+        values=[(y(value), f"{value:.4g}") for value in ticks],
+    )  # fmt: skip
+
+
+def epoch_ticks(first: int, last: int) -> list[int]:
+    """Whole epochs, few enough to be read.
+
+    Example:
+        >>> epoch_ticks(1, 3), epoch_ticks(1, 16)
+        ([1, 2, 3], [2, 4, 6, 8, 10, 12, 14, 16])
+    """
+    step = -(-(last - first + 1) // MAX_TICKS)
+    return [epoch for epoch in range(first, last + 1) if epoch % step == 0]
+
+
+def value_ticks(values: Sequence[float]) -> list[float]:
+    """Three to seven round numbers from below the lowest value to above the highest.
+
+    Example:
+        >>> value_ticks([12.0, 38.0])
+        [10.0, 20.0, 30.0, 40.0]
+    """
+    low, high = min(values), max(values)
+    rough = max(high - low, abs(high) / 100, 1e-9) / 4
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
+    start, stop = math.floor(low / step), max(math.ceil(high / step), math.floor(low / step) + 1)
+    return [round(i * step, 9) for i in range(start, stop + 1)]

@@ -1,0 +1,130 @@
+"""The CSV of ``python -m model.evaluate --per-photo``: what was predicted for every photo.
+
+It is read back to show the photos behind a cell of the confusion matrix. The file may come from
+anywhere, so nothing in it is believed before it was looked at.
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from model.classes import MAX_CLASSES, MAX_NAME_LENGTH
+from model.errors import UserError
+
+TEXTS = ("file_name", "true_class", "predicted_class")
+TRUE_BOX = ("true_xmin", "true_ymin", "true_xmax", "true_ymax")
+PREDICTED_BOX = ("predicted_xmin", "predicted_ymin", "predicted_xmax", "predicted_ymax")
+SCORES = ("score", "iou", "l1_px_224")
+FACTS = ("n_objects", "area_share", "second_share")
+COLUMNS = (
+    "file_name", "true_class", *TRUE_BOX, "predicted_class", *PREDICTED_BOX, *SCORES, *FACTS,
+)  # fmt: skip
+"""Boxes in pixels of the original photo; the score and the shares in 0..1."""
+
+COMMAND = "python -m model.evaluate --data data --split val --per-photo photos.csv"
+MAX_BYTES = 100_000_000
+MAX_PIXELS = 1e6  # of a side of a photo
+
+
+@dataclass(frozen=True)
+class PerPhoto:
+    """What was predicted for each photo of a split.
+
+    Attributes:
+        name: of the file.
+        table: one row a photo, with :data:`COLUMNS`.
+    """
+
+    name: str
+    table: pd.DataFrame
+
+    def confusion(self, class_names: Sequence[str]) -> np.ndarray:
+        """``(C, C)`` int64 counts: row = true class, column = predicted class."""
+        position = {name: i for i, name in enumerate(class_names)}
+        matrix = np.zeros((len(class_names), len(class_names)), dtype=np.int64)
+        rows = self.table.true_class.map(position)
+        columns = self.table.predicted_class.map(position)
+        known = rows.notna() & columns.notna()
+        np.add.at(matrix, (rows[known].astype(int), columns[known].astype(int)), 1)
+        return matrix
+
+    def behind(self, true_class: str = "", predicted_class: str = "") -> pd.DataFrame:
+        """The rows of photos of this class that were taken for that class, the worst first.
+
+        Worst: the class is wrong, then the lowest IoU, then the highest score. An empty class is
+        any class.
+        """
+        rows = self.table
+        if true_class:
+            rows = rows[rows.true_class == true_class]
+        if predicted_class:
+            rows = rows[rows.predicted_class == predicted_class]
+        right = rows.true_class == rows.predicted_class
+        order = np.lexsort((-rows.score, rows.iou, right))
+        return rows.iloc[order]
+
+    def row_of(self, sample: str) -> pd.Series | None:
+        """The row of the photo with this name, its suffix left out; ``None`` if there is none."""
+        found = self.table[self.table.file_name.str.rsplit(".", n=1).str[0] == sample]
+        return None if found.empty else found.iloc[0]
+
+
+def read_per_photo(path: str | Path) -> PerPhoto:
+    """Read the CSV.
+
+    Raises:
+        UserError: if it is missing, too large, no CSV, or has a column or a value that cannot be;
+            the text says which, and the command that writes a good one.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise UserError(f"{path} is larger than {MAX_BYTES // 10**6} MB. {_cure()}")
+        texts: dict[Hashable, type[str]] = dict.fromkeys(TEXTS, str)
+        table = pd.read_csv(path, dtype=texts, keep_default_na=False, encoding="utf-8")
+    except (OSError, ValueError, OverflowError) as error:  # what pandas raises are ValueErrors
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise UserError(f"{path} cannot be read as a CSV ({reason}). {_cure()}") from None
+    if problem := _problem_of(table):
+        raise UserError(f"{path} is no list of predictions: {problem}. {_cure()}")
+    # A name a spreadsheet would calculate was written with an apostrophe.
+    table["file_name"] = table.file_name.str.removeprefix("'")
+    return PerPhoto(path.name, table[list(COLUMNS)])
+
+
+def _cure() -> str:
+    return f"Write it with: {COMMAND}"
+
+
+def _problem_of(table: pd.DataFrame) -> str | None:
+    """What is wrong with the table, in words."""
+    if missing := [name for name in COLUMNS if name not in table]:
+        return f"it has no column {missing[0]}"
+    if table.empty:
+        return "it has no rows"
+    for name in TEXTS:
+        if not table[name].map(_is_name).all():
+            return f"{name} holds something that is no name"
+    if table.file_name.duplicated().any():
+        return "a photo is listed twice"
+    if table.true_class.nunique() > MAX_CLASSES or table.predicted_class.nunique() > MAX_CLASSES:
+        return f"it has more than {MAX_CLASSES} classes"
+    for name in (*TRUE_BOX, *PREDICTED_BOX, *SCORES, *FACTS):
+        limit = 1.0 if name in ("score", "iou") else MAX_PIXELS
+        values = table[name]
+        if not pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+            return f"{name} is not a number everywhere"
+        if not values.between(-limit, limit).all():  # NaN is not between
+            return f"{name} has a value that cannot be"
+    return None
+
+
+def _is_name(value: object) -> bool:
+    return (
+        isinstance(value, str)
+        and 1 <= len(value.strip()) <= len(value) <= MAX_NAME_LENGTH
+        and value.isprintable()
+    )
