@@ -56,7 +56,7 @@ def free_port() -> int:
 
 
 class Client:
-    """One visitor of the API, on one connection; usable by one thread.
+    """One visitor of the API, a connection for every call; for one thread.
 
     Python's own HTTP client: a richer one takes as long as a tenth of a pass of the network.
     """
@@ -98,6 +98,7 @@ class Client:
         body = json.dumps({"data": data}).encode()
         event = json.loads(self.request("POST", f"call/{name}", body, "application/json"))
         answer = self.request("GET", f"call/{name}/{event['event_id']}")
+        self.connection.close()  # or the server would, when it is idle for long
         if b"event: complete" not in answer:
             raise RuntimeError(f"/{name} failed: {answer[:300]!r}")
 

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from io import BytesIO
 
 import psutil
@@ -86,24 +87,26 @@ def rate_of(task: Callable[[], object], seconds: float) -> float:
 
 def load_rate(port: int, photo: bytes, clients: int, seconds: float) -> float:
     """Detections a second while all clients ask without a pause."""
-    counts, failures = [0] * clients, []
+    counts, failures = [0] * clients, list[Exception]()
     begin, end = threading.Barrier(clients + 1), threading.Event()
 
     def visit(number: int) -> None:
         client = Client(port)
-        client.detect(photo)
-        begin.wait()
         try:
+            client.detect(photo)
+            begin.wait()
             while not end.is_set():
                 client.detect(photo)
                 counts[number] += not end.is_set()
         except Exception as error:
             failures.append(error)
+            begin.abort()
 
     threads = [threading.Thread(target=visit, args=(number,)) for number in range(clients)]
     for thread in threads:
         thread.start()
-    begin.wait()
+    with suppress(threading.BrokenBarrierError):  # a client failed, which is raised below
+        begin.wait()
     started = time.perf_counter()
     time.sleep(seconds)
     end.set()
