@@ -1,5 +1,6 @@
 """A component in which boxes are drawn on a photo, by mouse, touch or keyboard."""
 
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,11 +64,16 @@ class BoxEditor(JsonHtml):
         max_boxes: int = MAX_BOXES,
         **options: Any,
     ) -> None:
+        # Gradio forgets the props of a component that is updated before its tab was opened.
+        constants = (
+            f"const CLASS_NAMES = {json.dumps(list(class_names))};\n"
+            f"const MAX_BOXES = {max_boxes};\n"
+        )
         super().__init__(
             value,
             html_template=(_WEB / "box_editor.html").read_text(),
             css_template=(_WEB / "box_editor.css").read_text(),
-            js_on_load=(_WEB / "box_editor.js").read_text(),
+            js_on_load=constants + (_WEB / "box_editor.js").read_text(),
             apply_default_css=False,
             class_names=list(class_names),
             max_boxes=max_boxes,

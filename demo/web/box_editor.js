@@ -2,6 +2,7 @@
 //
 // props.value: {image: address, image_size: [width, height], selected: index or null,
 //   boxes: [{bbox_xyxy: [left, top, right, bottom] in pixels of image_size, class_name}]}
+// CLASS_NAMES, MAX_BOXES: what a box can be called, and how many there can be.
 // The template never changes, so Gradio leaves the elements below alone.
 const stage = element.querySelector(".stage");
 const image = stage.querySelector("img");
@@ -23,7 +24,7 @@ let drag = null; // {mode, start: [x, y], box: as it was, before: all as they we
 const help = element.querySelector(".help");
 help.id = "box-help-" + Math.random().toString(36).slice(2);
 stage.setAttribute("aria-describedby", help.id);
-for (const name of ["", ...props.class_names]) {
+for (const name of ["", ...CLASS_NAMES]) {
   select.add(new Option(name || "not named", name));
 }
 
@@ -117,7 +118,7 @@ function place(box) {
 
 function add(box) {
   // At the limit a new box takes the place of the one selected.
-  if (boxes.length < props.max_boxes) selected = boxes.push(box) - 1;
+  if (boxes.length < MAX_BOXES) selected = boxes.push(box) - 1;
   else boxes[(selected = selected ?? 0)] = box;
 }
 
