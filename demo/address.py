@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlencode
 
 from demo.photos import LOST_UPLOAD, OWN_PHOTO, PhotoChoice
@@ -16,8 +16,7 @@ from model.data.samples import PhotoLibrary
 from model.errors import UserError
 
 TABS = ("detect", "augment", "dataset", "training")
-if TYPE_CHECKING:
-    from typing_extensions import Self
+Self = TypeVar("Self", bound="TabState")
 
 
 def in_address(default: Any, read: Callable[[str], Any], name: str = "") -> Any:
@@ -47,7 +46,7 @@ class TabState:
             if "read" in item.metadata
         }
 
-    def from_query(self, query: Mapping[str, str], library: PhotoLibrary) -> "Self":
+    def from_query(self: Self, query: Mapping[str, str], library: PhotoLibrary) -> Self:
         """This state with whatever an address says; what it says wrongly is left out."""
         found: dict[str, Any] = {}
         for name, item in self.addressed().items():
@@ -55,12 +54,20 @@ class TabState:
                 with suppress(ValueError, OverflowError, UserError):
                     found[item.name] = item.metadata["read"](query[name])
         if photo := asked_photo(query, library):
-            found["photo"] = photo
+            found |= self.naming(photo)
         return dataclasses.replace(self, **found)
+
+    def naming(self, photo: PhotoChoice) -> dict[str, Any]:
+        """The fields of a state whose address names this photo."""
+        return {"photo": photo}
+
+    def named(self) -> PhotoChoice:
+        """The photo the address names."""
+        return self.photo
 
     def to_query(self, defaults: "TabState") -> str:
         """The address of this state, without what is as in ``defaults``."""
-        said = {"tab": self.tab, **self.photo.to_query()}
+        said = {"tab": self.tab, **self.named().to_query()}
         for name, item in self.addressed().items():
             value = getattr(self, item.name)
             if value != getattr(defaults, item.name) and value not in (None, ""):
@@ -74,15 +81,13 @@ class PickingState(TabState):
 
     picked: str = ""
 
-    def from_query(self, query: Mapping[str, str], library: PhotoLibrary) -> "Self":
+    def naming(self, photo: PhotoChoice) -> dict[str, Any]:
         """As of every tab."""
-        asked = super().from_query(query, library)
-        return dataclasses.replace(asked, picked=asked.photo.sample, photo=PhotoChoice())
+        return {"picked": photo.sample}
 
-    def to_query(self, defaults: TabState) -> str:
+    def named(self) -> PhotoChoice:
         """As of every tab."""
-        shown = dataclasses.replace(self, photo=PhotoChoice(self.picked))
-        return super(PickingState, shown).to_query(defaults)
+        return PhotoChoice(self.picked)
 
 
 def asked_photo(query: Mapping[str, str], library: PhotoLibrary) -> PhotoChoice | None:

@@ -35,6 +35,7 @@ def test_it_starts_as_a_module_without_voc(tmp_path):
         ({"checkpoint": "nope"}, "there is no checkpoint 'nope'"),
         ({"checkpoint": "gone.safetensors"}, "gone.safetensors"),
         ({"data": Path("nowhere")}, "nowhere does not exist"),
+        ({"per_photo": Path("nowhere.csv")}, "nowhere.csv cannot be read as a CSV"),
     ],
 )
 def test_bad_flags_are_refused_in_words(flags, words):
