@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from demo.backend import Backend, robustness
+from demo.backend import MOST_TOGETHER, Backend, robustness
 from demo.box_editor import EditedBox
 from demo.components import Controls
 from demo.photos import PhotoChoice
@@ -36,7 +36,11 @@ def build(backend: Backend) -> None:
         answer = gr.JSON(label="answer")
         button = gr.Button()
     endpoints = Endpoints(backend)
-    button.click(endpoints.detect, [photo, sample, checkpoint], answer, api_name="detect")
+    button.click(
+        endpoints.detect, [photo, sample, checkpoint], answer, api_name="detect",
+        # Some photos are read while others are in the network, where they are answered together.
+        concurrency_limit=2 * MOST_TOGETHER,
+    )  # fmt: skip
     fields: Controls = {
         "photo": photo, "sample": sample, "bbox_xyxy": bbox_xyxy, "settings": settings,
         "seed": seed, "count": count, "ask_detector": ask, "checkpoint": checkpoint,

@@ -14,6 +14,7 @@ from demo.gpu import OWN_DEVICE, for_batches
 from model import explain as explaining
 from model.augment import working_side
 from model.augment.variants import Variant
+from model.batching import Batcher
 from model.checkpoint import CHECKPOINT_FOLDER, DEFAULT_CHECKPOINT
 from model.cores import shared_cores
 from model.data.images import LoadedImage, load_fitted
@@ -27,6 +28,7 @@ from model.robustness import VariantPrediction, predict_variants
 log = logging.getLogger("demo")
 
 BATCH_SIZE = 16
+MOST_TOGETHER = 8  # single photos in one pass; more only make the first of them wait
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ class Backend:
         started = time.perf_counter()
         loaded = self.working_copy(photo, checkpoint)
         decoded = time.perf_counter()
-        detection = predict_loaded(self.checkpoint_file(checkpoint), [loaded])[0]
+        detection = network_of(self.checkpoint_file(checkpoint))(loaded)
         done = time.perf_counter()
         return Timed(detection, 1000 * (decoded - started), 1000 * (done - decoded))
 
@@ -162,11 +164,16 @@ def detector_of(checkpoint: Path, device: str | None = OWN_DEVICE) -> Detector:
     return load_detector(checkpoint, device)
 
 
-def predict_loaded(checkpoint: Path, photos: Sequence[LoadedImage]) -> list[Detection]:
-    """See :meth:`Detector.predict_loaded`; for single photos."""
+@lru_cache(maxsize=4)
+def network_of(checkpoint: Path) -> Batcher[LoadedImage, Detection]:
+    """Detects in single photos; those of several visitors go through the network together."""
     detector = detector_of(checkpoint)
-    with shared_cores(detector.device):
-        return detector.predict_loaded(photos)
+
+    def detect(photos: Sequence[LoadedImage]) -> list[Detection]:
+        with shared_cores(detector.device):
+            return detector.predict_loaded(photos)
+
+    return Batcher(detect, MOST_TOGETHER)
 
 
 # Batches get the checkpoint's path and not the detector, because on ZeroGPU they run in a process

@@ -2,6 +2,7 @@
 
 import json
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import REPOSITORY
@@ -47,6 +48,21 @@ def test_detect_says_what_python_says(client, detector):
     assert len(answer["probabilities"]) == 20
     by_name = client.predict(photo=None, sample="cat", api_name="/detect")
     assert by_name["bbox_xyxy"] == answer["bbox_xyxy"]
+
+
+def test_visitors_who_ask_at_the_same_time_get_their_own_answers(client, detector):
+    """The server answers them together."""
+
+    def ask(name: str) -> dict:
+        return client.predict(photo=None, sample=name, api_name="/detect")
+
+    names = sorted(EXAMPLE_NAMES) * 3
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(ask, names))
+    for name, answer in zip(names, answers, strict=True):
+        expected = detector.predict(CAT.with_name(f"{name}.jpg"))
+        assert answer["class_name"] == expected.class_name
+        assert answer["bbox_xyxy"] == pytest.approx(expected.bbox_xyxy, abs=0.5)
 
 
 @pytest.mark.parametrize(
