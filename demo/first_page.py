@@ -66,7 +66,7 @@ def preview(request: Request) -> str:
     root = get_root_url(request, "/", request.scope.get("root_path"))
     width, height = PICTURE_SIZE
     return render(
-        "link_preview.html", title=TITLE, description=DESCRIPTION, picture=root + PICTURE_PATH,
+        "first_head.html", title=TITLE, description=DESCRIPTION, picture=root + PICTURE_PATH,
         width=width, height=height, alt=PICTURE_ALT,
     )  # fmt: skip
 

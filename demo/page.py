@@ -13,6 +13,7 @@ from demo.first_page import TITLE
 from demo.guarded import GuardedBlocks
 from demo.photos import PhotoChoice, PhotoChooser, chooser_html, looked_at
 from demo.tabs import augment, dataset, detect, training
+from demo.views import markup
 
 MAX_UNFETCHED = 300
 INTRODUCTION = "names the largest object of a photo, boxes it, and shows what augmentation does."
@@ -42,6 +43,7 @@ class Page:
             gr.Button("Copy link", size="sm", elem_id="copy-link", min_width=96).click(
                 None, None, None, js="() => window.copyLink()", **PRIVATE
             )
+            gr.HTML(markup.known_classes(backend.class_names()), elem_id="known")
         # All tabs listen to it; it is shown in the Training tab, beside what it is worth.
         checkpoint = gr.Dropdown(
             list(backend.checkpoints()), value=backend.checkpoint, label="Checkpoint",

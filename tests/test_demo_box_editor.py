@@ -290,4 +290,4 @@ def test_only_boxes_are_believed():
 
 def test_the_parts_lie_in_files():
     web = Path(__file__).resolve().parent.parent / "demo" / "web"
-    assert BoxEditor().js_on_load == (web / "box_editor.js").read_text()
+    assert BoxEditor().js_on_load.endswith((web / "box_editor.js").read_text())

@@ -80,10 +80,17 @@ def build(backend: Backend, shared: Controls, address: gr.Textbox) -> DetectTab:
         threshold = gr.Slider(
             0, 1, defaults.threshold, step=0.01, label="Confidence threshold",
             info="below it the page says: none of the 20", elem_id="detect-threshold",
+            buttons=[],
         )  # fmt: skip
         explain = gr.Radio(EXPLANATIONS, value=NO_HEAT, label="Explain", elem_id="detect-explain")
         opacity = gr.Slider(
-            0, 1, 0.75, step=0.05, label="Opacity of the explanation", elem_id="detect-opacity"
+            0,
+            1,
+            0.75,
+            step=0.05,
+            label="Opacity of the explanation",
+            elem_id="detect-opacity",
+            buttons=[],
         )
     controls = {**shared, "threshold": threshold, "explain": explain}
     redraw = signal()

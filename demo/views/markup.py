@@ -144,6 +144,12 @@ def chip(class_name: str, text: str = "") -> Markup:
     )
 
 
+def known_classes(names: Iterable[str]) -> Markup:
+    """What the detector can name at all, each with its colour."""
+    kinds = [{"name": name, "colour": css_colour(class_colour(name))} for name in sorted(names)]
+    return render("known.html", kinds=kinds)
+
+
 def bar(share: float, label: str, value: str, class_name: str = "") -> Markup:
     """A labelled horizontal bar; ``share`` in 0..1."""
     colour = css_colour(class_colour(class_name)) if class_name else ""

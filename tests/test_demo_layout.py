@@ -1,0 +1,115 @@
+"""What is where on the screen: at a desk, on a phone, and enlarged to 200 %."""
+
+import pytest
+from playwright.sync_api import Page, expect
+from test_demo_browser import open_page
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+# A window of 1280 x 900 at 200 %.
+ENLARGED = {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2}
+TABS = ("detect", "augment", "dataset", "training")
+MAX_SHIFT = 0.02
+LEAST_TARGET = 40  # pixels
+SETTINGS = ("flip_probability", "rotation_degrees", "zoom", "brightness", "contrast", "saturation",
+            "hue")  # fmt: skip
+# Adds up what moved without a visitor having touched anything.
+SHIFTS = """
+window.shifts = [];
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) {
+    if (entry.hadRecentInput) continue;
+    const moved = entry.sources.map(({node}) => node?.id || node?.className || node?.nodeName);
+    window.shifts.push([entry.value, moved]);
+  }
+}).observe({type: "layout-shift", buffered: true});
+"""
+
+
+def open_tab(page: Page, tab: str) -> None:
+    """As Back does: a click by a script is no input, so whatever it moves counts."""
+    page.evaluate(f"document.querySelector('button[role=tab][data-tab-id={tab}]').click()")
+    page.traffic.settle()
+
+
+def test_nothing_jumps_on_a_phone(chromium, demo_address):
+    page = open_page(chromium, "about:blank", **PHONE, ready=None)
+    page.add_init_script(SHIFTS)
+    page.goto(demo_address)
+    page.wait_for_selector(".stage", state="attached")
+    page.traffic.settle()
+    for tab in ("augment", "detect", "augment"):
+        open_tab(page, tab)
+    shifts = page.evaluate("window.shifts")
+    assert sum(value for value, _ in shifts) <= MAX_SHIFT, shifts
+    page.context.close()
+
+
+def test_fingers_hit_what_they_aim_at(chromium, demo_address):
+    page = open_page(chromium, demo_address, **PHONE)
+    for tab in ("detect", "augment"):
+        open_tab(page, tab)
+        small = page.evaluate(
+            """(least) => [...document.querySelectorAll(
+                 'button, summary, input[type=range], select, label:has(input[type=radio])')]
+               .filter((e) => e.checkVisibility({visibilityProperty: true}))
+               .filter((e) => !e.closest('footer') && !e.matches('.box'))
+               .map((e) => [e.getBoundingClientRect(), e])
+               .filter(([r]) => r.width > 0 && Math.min(r.width, r.height) < least - 0.5)
+               .map(([r, e]) => `${e.id || e.className || e.nodeName} ${e.textContent.slice(0, 30)}`
+                 + ` ${Math.round(r.width)}x${Math.round(r.height)}`)""",
+            LEAST_TARGET,
+        )
+        assert not small, tab
+    page.context.close()
+
+
+@pytest.mark.parametrize("size", [(1280, 900), (1440, 900), (1280, 700)])
+def test_settings_and_both_pictures_are_in_sight_together(chromium, demo_address, size):
+    width, height = size
+    page = open_page(
+        chromium, f"{demo_address}?tab=augment", viewport={"width": width, "height": height}
+    )
+    expect(page.locator("#augment-grid .badge")).to_have_count(8)
+    names = ["#augment-before .stage", "#augment-after .stage", "#augment-sentence .live",
+             "#augment-rotation_degrees", "#augment-zoom"]  # fmt: skip
+    if height == 900:
+        names += ["#augment-steps", "#augment-hue"]
+    for name in names:
+        area = page.locator(name).bounding_box()
+        assert area["y"] >= 0, name
+        assert area["y"] + area["height"] <= height, name
+    assert page.locator("#augment-after rect.line.ghost").count() == 1
+    page.context.close()
+
+
+def test_on_a_phone_the_pair_stays_while_the_settings_scroll(chromium, demo_address):
+    page = open_page(chromium, f"{demo_address}?tab=augment", **PHONE)
+    expect(page.locator("#augment-grid .badge")).to_have_count(8)
+    for name in (*(f"#augment-{name}" for name in SETTINGS), "#surprise"):
+        control = page.locator(name)
+        control.scroll_into_view_if_needed()
+        area = control.bounding_box()
+        assert 0 <= area["x"] <= area["x"] + area["width"] <= 390, name
+        pair = page.locator("#augment-after .stage").bounding_box()
+        assert 0 <= pair["y"] <= pair["y"] + pair["height"] <= 844, name
+    page.context.close()
+
+
+@pytest.mark.parametrize("tab", TABS)
+def test_enlarged_nothing_is_hidden_sideways(chromium, demo_address, tab):
+    page = open_page(chromium, f"{demo_address}?tab={tab}", **ENLARGED)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 640
+    if tab == "augment":
+        for name in SETTINGS:
+            number = page.locator(f"#augment-{name} input[type=number]")
+            number.scroll_into_view_if_needed()
+            area = number.bounding_box()
+            assert 0 <= area["x"] <= area["x"] + area["width"] <= 640, name
+            assert 0 <= area["y"] <= area["y"] + area["height"] <= 450, name
+            # Not under something that is pinned.
+            assert number.evaluate(
+                "e => { const r = e.getBoundingClientRect();"
+                " return e.contains(document.elementFromPoint(r.x + r.width / 2,"
+                " r.y + r.height / 2)); }"
+            ), name
+    page.context.close()
