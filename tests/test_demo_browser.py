@@ -74,9 +74,8 @@ def open_page(browser: Browser, address: str, ready: str | None = ".stage", **op
     page.goto(address)
     if ready:
         page.wait_for_selector(ready, state="attached")
-        page.wait_for_function(
-            "() => window.isRestored && new Promise((done) => requestIdleCallback(() => done(true)))"
-        )
+        page.wait_for_function("() => window.isRestored")
+        page.evaluate("() => new Promise((done) => requestIdleCallback(() => done()))")
     return page
 
 
