@@ -13,6 +13,7 @@ from model.outputs import Cells, DetectorOutput
 STRIDES = (8, 16, 32)
 CHANNELS = (128, 256, 512)  # of layer2, layer3, layer4
 SIDE_UNIT = 4.0  # a cell's distances to the sides are predicted in so many strides
+PHOTO_DROPOUT = 0.5  # of the features the class is read from: they learn photos by heart
 PRIOR = 0.01  # what cells begin to predict for every class (as in RetinaNet, Lin et al. 2017)
 
 
@@ -45,7 +46,8 @@ class PyramidHead(nn.Module):
     FCOS, Tian et al. 2019), and how much it stands for the *largest* object: a learned value plus
     the logs of its best class score and of its box area, so that rivals are weighed by what the
     task asks for. The softmax of that over all cells chooses; :func:`model.grouping.read_group`
-    reads the box; the class comes from the features of the chosen cells and of the whole photo.
+    reads the box; the class comes from the features of the chosen cells and of the whole photo, and
+    from the class scores of the chosen cells.
 
     Args:
         num_classes: C.
@@ -69,8 +71,9 @@ class PyramidHead(nn.Module):
         self.choice_scale = nn.Parameter(torch.tensor(4.0))
         self.score_weight = nn.Parameter(torch.tensor(1.0))
         self.area_weight = nn.Parameter(torch.tensor(1.0))
+        self.pooled_weight = nn.Parameter(torch.tensor(1.0))
         self.photo_class = nn.Sequential(
-            nn.Dropout(dropout), nn.Linear(CHANNELS[-1] + width, num_classes)
+            nn.Dropout(PHOTO_DROPOUT), nn.Linear(CHANNELS[-1] + width, num_classes)
         )
 
     def forward(self, features: Features) -> DetectorOutput:
@@ -86,6 +89,7 @@ class PyramidHead(nn.Module):
         group = read_group(boxes, choice, others[..., 1:])
         chosen = (flatten_levels(class_levels) * choice.unsqueeze(-1)).sum(dim=1)
         answer = self.photo_class(torch.cat([whole_photo.float(), chosen], dim=1)).float()
+        answer = answer + self.pooled_weight * pooled_scores(logits, choice)
         shapes = tuple((x.shape[-2], x.shape[-1]) for x in levels)
         cells = Cells(logits, boxes, choice, group.attention, centers, shapes)
         return DetectorOutput(answer, group.boxes, cells)
@@ -125,6 +129,17 @@ class PyramidHead(nn.Module):
         return (
             self.choice_scale * value + self.score_weight * score + self.area_weight * area
         ).softmax(dim=-1)
+
+
+def pooled_scores(logits: Tensor, choice: Tensor) -> Tensor:
+    """Log of the class scores of the cells, averaged by how much each is chosen: ``(N, C)``.
+
+    Args:
+        logits: of the cells, ``(N, P, C)``.
+        choice: ``(N, P)``, summing to 1.
+    """
+    scores = (logits.sigmoid() * choice.unsqueeze(-1)).sum(dim=1)
+    return (scores + 1e-3).log()  # never minus infinity
 
 
 def flatten_levels(levels: list[Tensor]) -> Tensor:

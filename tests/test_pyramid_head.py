@@ -4,7 +4,7 @@ import torch
 from model.assignment import pad_targets
 from model.backbone import Features
 from model.loss import answer_loss, cells_loss
-from model.pyramid_head import STRIDES, PyramidHead, cell_centers
+from model.pyramid_head import STRIDES, PyramidHead, cell_centers, pooled_scores
 
 
 def features_of(side: int = 64, n: int = 2) -> Features:
@@ -74,3 +74,12 @@ def test_it_learns_two_photos_by_heart_with_rivals_in_them():
 
 def test_strides_are_those_of_the_backbone():
     assert [64 // stride for stride in STRIDES] == [f.shape[-1] for f in features_of()]
+
+
+def test_the_class_scores_of_the_chosen_cells_speak_for_the_class():
+    logits = torch.randn(1, 3, 20)
+    choice = torch.tensor([[0.0, 1.0, 0.0]])
+    expected = (logits[0, 1].sigmoid() + 1e-3).log()
+    torch.testing.assert_close(pooled_scores(logits, choice)[0], expected)
+    far_from_it = pooled_scores(torch.full((1, 3, 20), -1e4), choice)
+    assert far_from_it.isfinite().all()
