@@ -516,7 +516,7 @@ def test_the_same_address_gives_the_same_view(chromium, demo_address):
     [
         ("", 1),  # what the address asks for, which is nothing
         ("?tab=detect&sample=cat&threshold=0.3&explain=box", 2),
-        # What the address asks for; Dataset and Training, which hear that a tab was opened, answering
+        # What the address asks for; Dataset and Training, which hear that a tab opened and answer
         # with nothing; the boxes, the pair, the rest; Detect, where a photo is named.
         ("?tab=augment", 6),
         ("?tab=augment&sample=000004&seed=11&count=4&variant=3&rotation_degrees=25&hue=0.1", 7),
