@@ -66,8 +66,9 @@ class Page:
         for name, tab in zip(
             TABS, (detect_page, augment_page, dataset_page, training_page), strict=True
         ):
-            js = f"(opened) => window.openedTab('{name}', opened)"
-            tab.select(None, self.opened, self.opened, js=js, **PRIVATE)
+            js = f"(opened, replace) => window.openedTab('{name}', opened, replace)"
+            told = [self.opened, self.replace]
+            tab.select(None, told, told, js=js, **PRIVATE)
         self.address.change(
             None, self.address, None, js="(query) => window.showInAddress(query)", **PRIVATE
         )
@@ -78,7 +79,7 @@ class Page:
         """A photo that was chosen is looked at, then shown in all tabs, with its own boxes."""
         box_source, boxes = (self.augment.controls[name] for name in ("box_source", "boxes"))
         redraw = self.detect.redraw
-        fresh = [self.photo, box_source, boxes, redraw, self.replace]
+        fresh = [self.photo, box_source, boxes, redraw]
         turn = {**QUIET, **in_order("photo")}
 
         def chosen(choice: PhotoChoice) -> dict[Any, Any]:
@@ -90,7 +91,10 @@ class Page:
 
             return send
 
-        self.photo.input(chosen, self.photo, fresh, **turn)
+        self.photo.input(chosen, self.photo, fresh, **turn).success(
+            None, [self.opened, self.replace], self.replace,
+            js="(opened, replace) => window.replaced(opened, replace)", **PRIVATE,
+        )  # fmt: skip
         for button, tab, source in (
             (self.dataset.to_detect, "detect", self.dataset),
             (self.dataset.to_augment, "augment", self.dataset),
@@ -105,7 +109,7 @@ class Page:
         controls = self.augment.controls
         return {
             self.photo: choice, controls["box_source"]: "ground truth", controls["boxes"]: "",
-            self.detect.redraw: token(), self.replace: token(),
+            self.detect.redraw: token(),
         }  # fmt: skip
 
     def _restore_from_address(self, page: gr.Blocks) -> None:
@@ -119,7 +123,7 @@ class Page:
 
         # The signals come a step later: what listens to one reads all values as soon as it is set.
         page.load(restore, None, outputs, show_progress="hidden", **PRIVATE).then(
-            None, self.restored, [self.opened, self.detect.redraw],
+            None, self.restored, [self.opened, self.detect.redraw, self.replace],
             js="(restored) => window.addressRestored(restored)", **PRIVATE,
         )  # fmt: skip
 

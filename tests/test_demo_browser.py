@@ -546,6 +546,17 @@ def test_a_number_typed_out_of_range_is_drawn_at_its_end(augment_page):
     expect(page.locator("#augment-problem .problem")).to_have_count(0)
 
 
+def test_a_photo_chosen_while_augment_was_never_open_has_its_box_there(page):
+    for tab in ("Dataset", "Detect"):
+        page.get_by_role("tab", name=tab).click()
+        page.traffic.settle()
+    page.locator("#photo button[data-key=cat]").click()
+    expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
+    page.locator("#augment-this").click()
+    expect(page.locator("#augment-before .box")).to_have_attribute("aria-label", re.compile("cat"))
+    assert page.locator("#augment-before option").count() == 21
+
+
 def test_the_photo_of_a_link_is_there_in_the_other_tab_too(chromium, demo_address):
     page = open_page(chromium, f"{demo_address}?tab=augment&sample=cat")
     expect(page.locator("#augment-sentence")).to_contain_text("cat")

@@ -117,7 +117,7 @@ class Signals:
 
     Attributes:
         opened: name of the tab that is open.
-        replace: there is another photo, so its boxes have to be found.
+        replace: the tab was opened or the photo replaced, so the boxes have to be found.
         redraw: boxes or settings were changed, and by something else than their own controls.
         repick: another variant is to be shown large.
     """
@@ -232,12 +232,10 @@ def _connect_boxes(backend: Backend, controls: Controls, shown: _Shown, signals:
     )  # fmt: skip
     redraw = signals.redraw
     names = ("photo", "checkpoint", "box_source", "boxes")
-    place_inputs = {"opened": signals.opened, **{name: controls[name] for name in names}}
+    place_inputs = {name: controls[name] for name in names}
     outputs = [editor, boxes, source, redraw, problem]
 
-    def place(opened: str, **values: Any) -> dict[Any, Any]:
-        if opened != AugmentState.tab:  # the detector is not asked for what nobody sees
-            return gr.skip()
+    def place(**values: Any) -> dict[Any, Any]:
         if values["box_source"] != OWN:
             values["boxes"] = ""
         state = AugmentState(**values)
@@ -262,8 +260,8 @@ def _connect_boxes(backend: Backend, controls: Controls, shown: _Shown, signals:
         return {boxes: write_boxes(edit["boxes"]), source: OWN, redraw: token(), problem: ""}
 
     gr.on(
-        [source.input, controls["checkpoint"].input, signals.replace.change, signals.opened.change],
-        place, inputs_kwargs=place_inputs, outputs=outputs, **DRAWS,
+        [source.input, signals.replace.change], place, inputs_kwargs=place_inputs,
+        outputs=outputs, **DRAWS,
     )  # fmt: skip
     boxes.submit(typed, inputs_kwargs=place_inputs, outputs=outputs, **DRAWS)
     editor.input(drawn, editor, [boxes, source, redraw, problem], **DRAWS)

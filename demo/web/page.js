@@ -24,21 +24,27 @@
     if (tab === open) history.replaceState({tab}, '', address(query));
   };
 
-  /** A tab was opened; returns what is open. */
-  window.openedTab = (tab, before) => {
+  // Boxes are looked for when Augment is opened and when the photo is replaced while it is open, not
+  // before: an update that leaves a custom component alone empties its properties if it was never
+  // on screen (Gradio 6.31).
+  window.replaced = (opened, before) => (opened === 'augment' ? String(performance.now()) : before);
+
+  /** A tab was opened; returns what is open, and whether Augment has to look for boxes. */
+  window.openedTab = (tab, before, replace) => {
     // The first tab says that it is open before the address was read.
-    if (!restored) return before;
+    if (!restored) return [before, replace];
     if (tab !== open) {
       open = tab;
       history.pushState({tab}, '', address(queries[tab] || 'tab=' + tab));
     }
-    return tab;
+    return [tab, tab === before ? replace : window.replaced(tab, replace)];
   };
 
   /** All values of the address are in place: which tab is open, and whether Detect is drawn anew. */
   window.addressRestored = (said) => {
     restored = true;
-    return said.split(' ');
+    const [opened, redraw] = said.split(' ');
+    return [opened, redraw, window.replaced(opened, '')];
   };
 
   window.addEventListener('popstate', () => {
