@@ -29,7 +29,6 @@ from model.checkpoint_calibration import calibrate_checkpoint
 from model.data.dataset import DetectionDataset, train_loader
 from model.data.negatives import WithNegatives
 from model.data.voc import VocSplit, read_split
-from model.decoupled_loss import decoupled_cells_loss
 from model.detector import LargestObjectDetector
 from model.ema import WeightAverage
 from model.engine import TABLE_HEADER, Run, StopSignal, clip_gradients, load_state
@@ -57,7 +56,7 @@ class TrainConfig:
     augment_file: Annotated[str, tyro.conf.arg(aliases=["--augment"])] = ""
 
     # network
-    head: Literal["decoupled", "pyramid", "flatten"] = "decoupled"
+    head: Literal["pyramid", "flatten"] = "pyramid"
     backbone_weights: str = "imagenet"  # "imagenet", "none", or a safetensors path
     freeze: Literal["none", "stem", "all"] = "stem"  # part of the backbone that does not learn
 
@@ -190,10 +189,7 @@ def batch_loss(
     loss = answer.total
     figures = {"l1_px": answer.l1_px, "cross_entropy": answer.cross_entropy}
     if output.cells and config.cells_weight:
-        if config.head == "pyramid":
-            cells = cells_loss(output.cells, targets, images.shape[-1]).total
-        else:
-            cells = decoupled_cells_loss(output.cells, targets, images.shape[-1])
+        cells = cells_loss(output.cells, targets, images.shape[-1]).total
         loss = loss + config.cells_weight * cells
         figures["cells"] = cells
     right = (output.logits.argmax(1) == targets.labels[:, 0]).sum()

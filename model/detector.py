@@ -1,8 +1,8 @@
 """The network: ResNet-34 without its last two layers, and a head with 20 + 4 outputs.
 
-Three heads. ``pyramid`` is the detector's: cells of three strides predict, and a group of them that
+Two heads. ``pyramid`` is the detector's: cells of three strides predict, and a group of them that
 agrees gives the box. ``flatten`` is the tutorial's: all 25,088 features of the 7 x 7 map into one
-linear layer, four sigmoids for the box. ``decoupled`` is that of the first shipped weights.
+linear layer, four sigmoids for the box.
 """
 
 from collections.abc import Sequence
@@ -14,13 +14,12 @@ from torch import Tensor, nn
 from model.backbone import ResNet34Backbone
 from model.boxes import clip_boxes
 from model.classes import VOC_CLASSES
-from model.decoupled_head import DecoupledHead
 from model.errors import UserError
 from model.flatten_head import FlattenHead
 from model.outputs import DetectorOutput
 from model.pyramid_head import PyramidHead
 
-HEADS = ("pyramid", "decoupled", "flatten")
+HEADS = ("pyramid", "flatten")
 
 
 class LargestObjectDetector(
@@ -35,7 +34,7 @@ class LargestObjectDetector(
     Args:
         class_names: the C classes; position = class id.
         image_size: side S of the square canvas, a multiple of 32.
-        head: ``"pyramid"``, ``"decoupled"`` or ``"flatten"``.
+        head: ``"pyramid"`` or ``"flatten"``.
         backbone_weights: ``"imagenet"`` (torchvision's official ones, downloaded once), ``"none"``,
             or the path of a safetensors file.
 
@@ -101,4 +100,4 @@ def build_head(head: str, num_classes: int, image_size: int) -> nn.Module:
     """A new head, one of :data:`HEADS`."""
     if head == "flatten":
         return FlattenHead(num_classes, image_size)
-    return {"pyramid": PyramidHead, "decoupled": DecoupledHead}[head](num_classes)
+    return PyramidHead(num_classes)

@@ -23,10 +23,10 @@ def test_outputs_are_scores_and_corners(head, training):
     assert (output.cells is None) == (head == "flatten")
 
 
-@pytest.mark.parametrize("head", ["pyramid", "decoupled"])
-def test_cells_cover_the_canvas(head):
-    cells = LargestObjectDetector(image_size=64, head=head)(torch.randn(2, 3, 64, 64)).cells
-    count = {"pyramid": 64 + 16 + 4, "decoupled": 16}[head]
+def test_cells_cover_the_canvas(pyramid):
+    with torch.no_grad():
+        cells = pyramid(torch.randn(2, 3, 64, 64)).cells
+    count = 64 + 16 + 4
     assert cells.logits.shape == (2, count, 20)
     assert cells.boxes.shape == (2, count, 4)
     assert cells.centers.shape == (count, 2)

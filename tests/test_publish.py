@@ -36,8 +36,8 @@ def small(tmp_path_factory):
     """A checkpoint that is quickly made and sent."""
     path = tmp_path_factory.mktemp("small") / "small.safetensors"
     names = ("ant", "bee")
-    info = CheckpointInfo(names, 64, head="decoupled", history=[{"epoch": 1}])
-    save_checkpoint(path, LargestObjectDetector(names, 64, "decoupled"), info)
+    info = CheckpointInfo(names, 64, head="pyramid", history=[{"epoch": 1}])
+    save_checkpoint(path, LargestObjectDetector(names, 64, "pyramid"), info)
     return path
 
 
