@@ -12,7 +12,7 @@ import time
 import urllib.request
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,10 @@ hypothesis.settings.register_profile("no deadline", deadline=None)
 hypothesis.settings.load_profile("no deadline")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+# Where VOC 2007 is looked for: in the checkout, beside it, and where several checkouts share it.
+VOC_PLACES = [
+    REPOSITORY / "data", REPOSITORY, REPOSITORY.parent, REPOSITORY.parent / "shared",
+]  # fmt: skip
 COLOURS = {"car": (200, 40, 40), "cat": (40, 160, 60), "sheep": (60, 80, 220)}
 
 
@@ -155,14 +159,15 @@ def own_voc(tmp_path) -> Path:
 
 @pytest.fixture(scope="session")
 def real_voc() -> Path:
-    """VOC 2007 itself, from $VOC_ROOT or data/."""
+    """VOC 2007 itself, from $VOC_ROOT or from one of :data:`VOC_PLACES`."""
     from model.data.voc import find_voc_root
     from model.errors import UserError
 
-    try:
-        return find_voc_root(os.environ.get("VOC_ROOT") or REPOSITORY / "data")
-    except UserError:
-        pytest.skip("VOC 2007 is not there; set VOC_ROOT or download it into data/")
+    given = os.environ.get("VOC_ROOT")
+    for place in [given] if given else VOC_PLACES:
+        with suppress(UserError):
+            return find_voc_root(place)
+    pytest.skip("VOC 2007 is not there; set VOC_ROOT, or download it into data/")
 
 
 def run_command(*arguments: str, timeout: float = 240, **environment: str):
