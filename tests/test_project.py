@@ -88,18 +88,6 @@ def test_the_citation_names_this_version_and_licence(pyproject):
     assert citation["license"] == pyproject["project"]["license"]
 
 
-@pytest.mark.parametrize(
-    "name", ["CONTRIBUTING.md", "SECURITY.md", "docs/hosting.md", "docs/api.md"]
-)
-def test_links_and_make_targets_exist(name):
-    text = (REPOSITORY / name).read_text()
-    makefile = (REPOSITORY / "Makefile").read_text()
-    for target in re.findall(r"^make (\w+)", text, re.MULTILINE):
-        assert f"\n{target}:" in makefile
-    for link in re.findall(r"\]\((?!https?://|#)([^)#]+)", text):
-        assert (REPOSITORY / name).parent.joinpath(link).exists(), link
-
-
 def test_no_committed_file_names_a_package_registry():
     names = ["Dockerfile", "requirements.txt", "requirements-dev.txt", "pyproject.toml", "Makefile"]
     files = [REPOSITORY / name for name in names]
