@@ -4,6 +4,7 @@ import asyncio
 import os
 import resource
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -201,13 +202,20 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_demo(*arguments: str, command: tuple[str, ...] = ("demo/app.py",), **environment: str):
-    """The real server in a process of its own; gives its address."""
+def running_demo(
+    *arguments: str,
+    command: tuple[str, ...] = ("demo/app.py",),
+    stop: signal.Signals = signal.SIGTERM,
+    **environment: str,
+):
+    """The real server in a process of its own, ended by ``stop``; gives its address."""
     port = free_port()
     log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed below)
     process = subprocess.Popen(
         [sys.executable, *command, "--port", str(port), *map(str, arguments)],
         cwd=REPOSITORY, env={**os.environ, **environment}, stdout=log, stderr=log,
+        # What a shell starts in the background ignores Ctrl-C, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     address = f"http://127.0.0.1:{port}/"
     try:
@@ -223,7 +231,7 @@ def running_demo(*arguments: str, command: tuple[str, ...] = ("demo/app.py",), *
                 time.sleep(0.2)
         yield address
     finally:
-        process.terminate()
+        process.send_signal(stop)
         process.wait(30)
         log.close()
 

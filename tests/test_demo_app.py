@@ -1,6 +1,7 @@
 """Starting the demo in every way people do, and refusing what cannot work."""
 
 import re
+import signal
 import socket
 import urllib.request
 from pathlib import Path
@@ -16,12 +17,15 @@ from model.checkpoint import DEFAULT_CHECKPOINT
 from model.errors import UserError
 
 
-def test_it_starts_as_a_module_without_voc(tmp_path):
+def test_it_starts_as_a_module_without_voc_and_ctrl_c_leaves_nothing(tmp_path):
     """As a file it is started by the tests of the container and of a Space."""
     # As on a Space: no data set, and the address is for everyone.
-    environment = {"SPACE_ID": "someone/detector", "VOC_ROOT": str(tmp_path)}
-    with running_demo(command=("-m", "demo.app"), **environment) as address:
+    environment = {
+        "SPACE_ID": "someone/detector", "VOC_ROOT": str(tmp_path), "GRADIO_TEMP_DIR": str(tmp_path)
+    }  # fmt: skip
+    with running_demo(command=("-m", "demo.app"), stop=signal.SIGINT, **environment) as address:
         page = urllib.request.urlopen(address).read().decode()
+    assert list(tmp_path.iterdir()) == []
     assert "The largest object is" in page
     assert "python -m model.voc download" in page  # the Dataset tab says how to get VOC
     # Nothing on the page comes from another host, so it works offline.
