@@ -71,10 +71,14 @@ def test_a_port_in_use_is_said():
 
 @pytest.fixture(scope="module")
 def own_page(tmp_path_factory) -> Iterator[tuple[gr.Blocks, str]]:
-    """A page in this process, with narrow limits and one other site allowed; its address."""
+    """A page in this process, with narrow limits and one other site allowed; its address.
+
+    The machine is so busy that the page takes longer than Gradio waits for it.
+    """
     config = AppConfig(port=free_port(), allow_origin=(ELSEWHERE,))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("own-page")))
+        patch.setattr("gradio.networking.url_ok", lambda url: False)
         patch.setattr(app, "MAX_SESSIONS", 5)
         patch.setattr(demo.page, "MAX_UNFETCHED", 10)
         page = demo.page.build_page(make_backend(config))

@@ -10,6 +10,7 @@ from io import StringIO
 import pytest
 import tyro
 from conftest import REPOSITORY
+from PIL import Image
 
 import train
 from demo.app import AppConfig
@@ -70,6 +71,17 @@ def test_the_programs_understand_the_commands_of_the_pages():
         assert (REPOSITORY / f"{program.removesuffix('.py').replace('.', '/')}.py").is_file()
         if program in PROGRAMS:
             assert not refusal(program, arguments), (page, program, arguments)
+
+
+def test_the_python_of_the_readme_runs(monkeypatch, capsys):
+    """The other block of Python there is the one of docs/api.md."""
+    code = re.search(r"```python\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
+    shown = []
+    monkeypatch.setattr(Image.Image, "show", lambda image: shown.append(image))
+    monkeypatch.chdir(REPOSITORY)
+    exec(code[1], {})
+    assert capsys.readouterr().out.startswith("cat 0.9")
+    assert len(shown) == 1
 
 
 @pytest.mark.parametrize("page", PAGES)
