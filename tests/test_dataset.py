@@ -175,6 +175,7 @@ def test_processes_share_every_batch_without_overlap(tmp_path):
         "    for _, batch in accelerator.skip_first_batches(loader, 1) if epoch == 4 else loader:\n"
         "        both = accelerator.gather(batch)\n"
         "        accelerator.print('batch', epoch, sorted(both.tolist()))\n"
+        "accelerator.end_training()\n"  # else threads of the process group may outlive the program
     )
     alone = run_here(script)
     together = run_command("-m", "torch.distributed.run", "--nproc_per_node", "2", script)

@@ -10,7 +10,7 @@ from pathlib import Path
 import gradio as gr
 import httpx
 import pytest
-from conftest import REPOSITORY, free_port, running_demo
+from conftest import REPOSITORY, assert_clear_error, free_port, run_command, running_demo
 
 import demo.page
 from demo import app
@@ -64,9 +64,8 @@ def test_a_port_in_use_is_said():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        port = taken.getsockname()[1]
-        with pytest.raises(UserError, match=f"{port} .* choose another --port"):
-            app.main(AppConfig(port=port))
+        port = str(taken.getsockname()[1])
+        assert_clear_error(run_command("demo/app.py", "--port", port), port, "--port")
 
 
 @pytest.fixture(scope="module")
