@@ -422,13 +422,6 @@ def test_a_box_is_drawn_by_dragging_and_moved_by_keys(augment_page):
     settled(page, drag)
     # Photo 000004 has 90 x 120 pixels.
     expected = [0.1 * 90, 0.1 * 120, 0.9 * 90, 0.95 * 120]
-    print(
-        largest_box(page),
-        area,
-        page.locator("#augment-before .stage").bounding_box(),
-        page.locator("#augment-boxes").locator("input, textarea").input_value(),
-    )
-    page.screenshot(path="/tmp/pg/drag.png")
     wait_for(lambda: largest_box(page) == pytest.approx(expected, abs=1), "the box drawn")
     expect(page.locator("#augment-box-source").get_by_label("my own")).to_be_checked()
     before = largest_box(page)
@@ -662,7 +655,7 @@ def test_a_cell_of_the_matrix_opens_its_photos_by_keyboard_too(page):
     expect(cell).to_be_focused()
     expect(stops).to_have_count(1)
     page.keyboard.press("Enter")
-    expect(page.locator("#behind-heading")).to_contain_text("sheep, predicted cat: 1 photos")
+    expect(page.locator("#behind-heading")).to_contain_text("sheep, predicted cat: 1 photo.")
     expect(page.locator("#behind-card")).to_contain_text("Photo 000020")
     assert page.locator("#behind-card img.heat").count() == 2
     expect(page).to_have_url(re.compile("tab=training&cell=sheep%2Fcat"))

@@ -213,7 +213,7 @@ def show_many(
     except Exception as error:
         return markup.problem(in_words(error)), ""
     unsure = sum(d.score < threshold for _, d in found)
-    summary = f"{len(found)} of {len(found) + len(problems)} photos answered"
+    summary = f"{len(found)} of {markup.photos(len(found) + len(problems))} answered"
     if unsure:
         summary += f"; {unsure} below the threshold of {threshold:.0%}, marked with a ?"
     tiles = [_many_tile(backend, files, path, d, d.score >= threshold) for path, d in found]
