@@ -235,7 +235,8 @@ def test_training_shows_curves_and_scores(backend):
     assert "majority baseline" in view.results
     assert view.matrix.count("<tr>") == 21
     assert view.card.startswith("# Model card")
-    assert 'role="alert"' in training.show(backend, "nope").results
+    with pytest.raises(UserError, match="there is no checkpoint"):
+        training.show(backend, "nope")
 
 
 def test_the_validated_run_is_beside_the_one_of_the_weights():

@@ -86,7 +86,8 @@ def show_matrix(backend: Backend, report: Mapping[str, Any] | None) -> Markup:
     rows = [_row(names, i, counts) for i, counts in enumerate(matrix)]
     return markup.render(
         "confusion.html", names=names, rows=rows, source=source, missing=missing,
-        n_photos=markup.photos(sum(map(sum, matrix))), column_keys=[key_of("", name) for name in names],
+        n_photos=markup.photos(sum(map(sum, matrix))),
+        column_keys=[key_of("", name) for name in names],
     )  # fmt: skip
 
 
