@@ -104,6 +104,8 @@ def launch(page: gr.Blocks, config: AppConfig, block: bool = True) -> str:
         ssr_mode=False, run_history=False, max_file_size=MAX_UPLOAD, quiet=False,
         enable_monitoring=False, state_session_capacity=MAX_SESSIONS,
         footer_links=["api", "settings"],
+        # Gradio would ask itself for the page, and give up where that takes three seconds.
+        _frontend=False,
     )  # fmt: skip
     return address
 

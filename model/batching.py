@@ -49,7 +49,7 @@ class Batcher(Generic[Item, Answer]):
             with self._turn:
                 if not job.done:
                     self._answer_those_who_wait()
-        if job.failure:
+        if job.failure is not None:
             raise job.failure
         return job.answer  # type: ignore[return-value]
 

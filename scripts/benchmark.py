@@ -36,7 +36,7 @@ class BenchmarkConfig:
 
     checkpoint: Path = DEFAULT_CHECKPOINT
     parts: tuple[Part, ...] = get_args(Part)
-    repeats: int = 15  # of a pass, of a request
+    repeats: int = 11  # of a pass, of a request
     load_seconds: float = 10.0  # for each number of clients
     warm_calls: int = 200  # before the memory is looked at: what the server keeps is then kept
     memory_calls: int = 600  # 3000 take three minutes more

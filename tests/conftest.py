@@ -4,6 +4,7 @@ import asyncio
 import os
 import resource
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import time
 import urllib.request
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,10 @@ hypothesis.settings.register_profile("no deadline", deadline=None)
 hypothesis.settings.load_profile("no deadline")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+# Where VOC 2007 is looked for: in the checkout, beside it, and where several checkouts share it.
+VOC_PLACES = [
+    REPOSITORY / "data", REPOSITORY, REPOSITORY.parent, REPOSITORY.parent / "shared",
+]  # fmt: skip
 COLOURS = {"car": (200, 40, 40), "cat": (40, 160, 60), "sheep": (60, 80, 220)}
 
 
@@ -155,14 +160,15 @@ def own_voc(tmp_path) -> Path:
 
 @pytest.fixture(scope="session")
 def real_voc() -> Path:
-    """VOC 2007 itself, from $VOC_ROOT or data/."""
+    """VOC 2007 itself, from $VOC_ROOT or from one of :data:`VOC_PLACES`."""
     from model.data.voc import find_voc_root
     from model.errors import UserError
 
-    try:
-        return find_voc_root(os.environ.get("VOC_ROOT") or REPOSITORY / "data")
-    except UserError:
-        pytest.skip("VOC 2007 is not there; set VOC_ROOT or download it into data/")
+    given = os.environ.get("VOC_ROOT")
+    for place in [given] if given else VOC_PLACES:
+        with suppress(UserError):
+            return find_voc_root(place)
+    pytest.skip("VOC 2007 is not there; set VOC_ROOT, or download it into data/")
 
 
 def run_command(*arguments: str, timeout: float = 240, **environment: str):
@@ -196,13 +202,20 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_demo(*arguments: str, command: tuple[str, ...] = ("demo/app.py",), **environment: str):
-    """The real server in a process of its own; gives its address."""
+def running_demo(
+    *arguments: str,
+    command: tuple[str, ...] = ("demo/app.py",),
+    stop: signal.Signals = signal.SIGTERM,
+    **environment: str,
+):
+    """The real server in a process of its own, ended by ``stop``; gives its address."""
     port = free_port()
     log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed below)
     process = subprocess.Popen(
         [sys.executable, *command, "--port", str(port), *map(str, arguments)],
         cwd=REPOSITORY, env={**os.environ, **environment}, stdout=log, stderr=log,
+        # What a shell starts in the background ignores Ctrl-C, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     address = f"http://127.0.0.1:{port}/"
     try:
@@ -218,7 +231,7 @@ def running_demo(*arguments: str, command: tuple[str, ...] = ("demo/app.py",), *
                 time.sleep(0.2)
         yield address
     finally:
-        process.terminate()
+        process.send_signal(stop)
         process.wait(30)
         log.close()
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -51,6 +52,12 @@ def test_named_fields_as_with_curl(demo_address):
         lines = ask(demo_address, fields)
         assert lines[0] == "event: complete"
         assert json.loads(lines[1].removeprefix("data: "))[0]["class_name"] == "cat"
+
+
+def test_a_field_the_endpoint_does_not_have(demo_address):
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        ask(demo_address, {"nope": 1})
+    assert f"a field\nthe endpoint does not have is answered by status {refused.value.code}" in TEXT
 
 
 @pytest.mark.parametrize("endpoint", ["/detect", "/detect_many", "/augment", "/sample"])

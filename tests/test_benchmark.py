@@ -8,7 +8,6 @@ from commands import run_here
 from model.checkpoint import CheckpointInfo, save_checkpoint
 from model.detector import LargestObjectDetector
 
-pytest.importorskip("onnx", reason="onnx is not installed: pip install -e '.[export]'")
 TINY = [
     "--parts", "passes", "requests", "load", "memory", "training",
     "--repeats", "1", "--load-seconds", "0.2", "--memory-calls", "3", "--warm-calls",
@@ -24,7 +23,7 @@ def untrained(tmp_path_factory):
 
 
 def test_the_table_has_the_rows_of_every_part(untrained, tmp_path):
-    """But ONNX files and start-up, which take half a minute to measure whatever the settings."""
+    """But ONNX files (tests/test_export.py makes one) and start-up, which take half a minute."""
     out = tmp_path / "table.md"
     result = run_here("scripts/benchmark.py", *TINY, "--checkpoint", untrained, "--out", out)
     assert result.returncode == 0, result.stderr

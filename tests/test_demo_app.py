@@ -1,10 +1,13 @@
 """Starting the demo in every way people do, and refusing what cannot work."""
 
 import re
+import signal
 import socket
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
+import gradio as gr
 import httpx
 import pytest
 from conftest import REPOSITORY, assert_clear_error, free_port, run_command, running_demo
@@ -15,13 +18,18 @@ from demo.app import AppConfig, launch, make_backend
 from model.checkpoint import DEFAULT_CHECKPOINT
 from model.errors import UserError
 
+ELSEWHERE = "https://elsewhere.example"
 
-def test_it_starts_as_a_module_without_voc(tmp_path):
+
+def test_it_starts_as_a_module_without_voc_and_ctrl_c_leaves_nothing(tmp_path):
     """As a file it is started by the tests of the container and of a Space."""
     # As on a Space: no data set, and the address is for everyone.
-    environment = {"SPACE_ID": "someone/detector", "VOC_ROOT": str(tmp_path)}
-    with running_demo(command=("-m", "demo.app"), **environment) as address:
+    environment = {
+        "SPACE_ID": "someone/detector", "VOC_ROOT": str(tmp_path), "GRADIO_TEMP_DIR": str(tmp_path)
+    }  # fmt: skip
+    with running_demo(command=("-m", "demo.app"), stop=signal.SIGINT, **environment) as address:
         page = urllib.request.urlopen(address).read().decode()
+    assert list(tmp_path.iterdir()) == []
     assert "The largest object is" in page
     assert "python -m model.voc download" in page  # the Dataset tab says how to get VOC
     # Nothing on the page comes from another host, so it works offline.
@@ -60,22 +68,49 @@ def test_a_port_in_use_is_said():
         assert_clear_error(run_command("demo/app.py", "--port", port), port, "--port")
 
 
-def test_visitors_who_do_not_come_back_are_forgotten(monkeypatch, tmp_path):
+@pytest.fixture(scope="module")
+def own_page(tmp_path_factory) -> Iterator[tuple[gr.Blocks, str]]:
+    """A page in this process, with narrow limits and one other site allowed; its address.
+
+    The machine is so busy that the page takes longer than Gradio waits for it.
+    """
+    config = AppConfig(port=free_port(), allow_origin=(ELSEWHERE,))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("own-page")))
+        patch.setattr("gradio.networking.url_ok", lambda url: False)
+        patch.setattr(app, "MAX_SESSIONS", 5)
+        patch.setattr(demo.page, "MAX_UNFETCHED", 10)
+        page = demo.page.build_page(make_backend(config))
+        try:
+            yield page, launch(page, config, block=False)
+        finally:
+            page.close(verbose=False)
+
+
+def test_visitors_who_do_not_come_back_are_forgotten(own_page):
     """What Gradio keeps of a visitor, and answers nobody fetches, are bounded."""
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    monkeypatch.setattr(app, "MAX_SESSIONS", 5)
-    monkeypatch.setattr(demo.page, "MAX_UNFETCHED", 10)
-    config = AppConfig(port=free_port())
-    page = demo.page.build_page(make_backend(config))
-    try:
-        address = launch(page, config, block=False)
-        for _ in range(15):
-            body = {"data": ["cat"]}
-            httpx.post(f"{address}gradio_api/call/sample", json=body).raise_for_status()
-        assert len(page.app.state_holder.session_data) <= 5
-        assert len(page._queue.pending_messages_per_session) <= 10
-    finally:
-        page.close(verbose=False)
+    page, address = own_page
+    for _ in range(15):
+        httpx.post(f"{address}gradio_api/call/sample", json={"data": ["cat"]}).raise_for_status()
+    assert len(page.app.state_holder.session_data) <= 5
+    assert len(page._queue.pending_messages_per_session) <= 10
+
+
+def test_a_site_named_by_the_flag_may_read_answers_and_no_other(own_page):
+    _, address = own_page
+
+    def answer(origin: str) -> httpx.Response:
+        body = {"data": ["cat"]}
+        headers = {"Origin": origin}
+        return httpx.post(f"{address}gradio_api/run/sample", json=body, headers=headers)
+
+    allowed = answer(ELSEWHERE)
+    assert allowed.json()["data"][0]["sample"] == "cat"
+    assert allowed.headers["access-control-allow-origin"] == ELSEWHERE
+    assert ELSEWHERE in allowed.headers["content-security-policy"]
+    other = answer("https://third.example")
+    assert other.status_code == 403
+    assert "access-control-allow-origin" not in other.headers
 
 
 def front_matter() -> dict[str, str]:

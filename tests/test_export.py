@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -112,6 +113,23 @@ def test_all_that_travels_beside_the_weights_is_kept(pair):
     original, exported = pair
     assert exported.info == original.info
     assert exported.class_names == original.class_names
+
+
+def test_in_int8_it_is_the_same_detector(pair, exported, tmp_path, monkeypatch):
+    """As scripts/benchmark.py makes it; with two photos to scale by instead of ten."""
+    monkeypatch.syspath_prepend(REPOSITORY / "scripts")
+    from speed.int8 import write_int8
+    from speed.passes import difference
+
+    plain, _ = pair
+    files = [REPOSITORY / "examples" / name for name in ("astronaut.jpg", "cat.jpg")]
+    photos = torch.stack([plain.preprocess(plain.load(file).image) for file in files])
+    write_int8(exported, tmp_path / "int8.onnx", photos)
+    assert (tmp_path / "int8.onnx").stat().st_size < 0.4 * exported.stat().st_size
+    int8 = load_detector(tmp_path / "int8.onnx")
+    assert int8.info == plain.info
+    ways = {"float32": pair[1].model.forward, "int8": int8.model.forward}
+    assert re.match("2 of 2 classes as in float32, boxes within", difference(ways, "int8", photos))
 
 
 def test_heat_maps_are_refused_in_words(pair):

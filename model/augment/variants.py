@@ -13,7 +13,7 @@ import io
 import json
 import math
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -188,51 +188,54 @@ def rotation_growth(bbox_xyxy: Sequence[float], angle: float, rule: str) -> floa
 
 def advice(config: AugmentConfig, variants: Sequence[Variant]) -> list[str]:
     """Plain words on settings that hurt this photo's box; empty if none does."""
-    remarks = []
+    return [*_on_rotation(config, variants), *_on_the_box(variants), *_on_colour(config)]
+
+
+def _on_rotation(config: AugmentConfig, variants: Sequence[Variant]) -> Iterator[str]:
     angle = config.rotation_degrees
     box = variants[0].step("original").bbox_xyxy.tolist()
     # The worst angle in reach: a square box is loosest at 45 degrees, and grows no more after.
     angles = range(1, round(min(angle, 90)) + 1)
     growth = max((rotation_growth(box, a, "hull") for a in angles), default=0.0)
     if config.box_rule == "hull" and growth >= 0.25:
-        remarks.append(
+        yield (
             f"At {angle:g}° the box of this object grows by up to {growth:.0%}: the network would"
             " learn loose boxes. Turn less, or take the ellipse rule."
         )
     elif growth >= 0.5:
-        remarks.append(
+        yield (
             f"At {angle:g}° nobody knows the true box: the ellipse rule cuts the corners of things"
-            " that fill their box, the corner hull would be up to"
-            f" {growth:.0%} too large. Check the boxes below."
+            f" that fill their box, the corner hull would be up to {growth:.0%} too large. Check"
+            " the boxes below."
         )
-    redrawn = sum(v.health.redraws > 0 and not v.health.gave_up for v in variants)
-    gave_up = sum(v.health.gave_up for v in variants)
-    if redrawn:
-        remarks.append(
+
+
+def _on_the_box(variants: Sequence[Variant]) -> Iterator[str]:
+    if redrawn := sum(v.health.redraws > 0 and not v.health.gave_up for v in variants):
+        yield (
             f"{_of(redrawn, variants)} lost too much of the box at first and had to be drawn again:"
             " training sees milder settings than these."
         )
-    if gave_up:
-        remarks.append(
+    if gave_up := sum(v.health.gave_up for v in variants):
+        yield (
             f"{_of(gave_up, variants)} lost the box in every try, so flip, rotation and zoom were"
             " left out there. Rotate or zoom less, or lower the minimum visible share."
         )
-    cut = sum(v.health.visible < 0.5 for v in variants)
-    if cut:
-        remarks.append(
+    if cut := sum(v.health.visible < 0.5 for v in variants):
+        yield (
             f"{_of(cut, variants)} show less than half of the box: the network would be asked for"
             " what it cannot see. Raise the minimum visible share."
         )
+
+
+def _on_colour(config: AugmentConfig) -> Iterator[str]:
     if config.brightness >= 0.8 or config.contrast >= 0.8:
-        remarks.append(
+        yield (
             "Brightness or contrast this strong can turn a photo black or flat grey: nothing is"
             " left to learn from."
         )
     if config.hue >= 0.2:
-        remarks.append(
-            "A hue shift this large makes grass blue and skin green, which no camera does."
-        )
-    return remarks
+        yield "A hue shift this large makes grass blue and skin green, which no camera does."
 
 
 def _of(count: int, variants: Sequence[Variant]) -> str:

@@ -15,7 +15,6 @@ from model.inference import Detector
 from model.onnx_network import load_onnx
 from model.precision import autocast
 from model.predictions import BatchPrediction, predict_batch
-from speed.int8 import write_int8
 from speed.measure import Row, medians
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -69,7 +68,12 @@ def pytorch_ways(detector: Detector) -> dict[str, Pass]:
 
 
 def onnx_ways(detector: Detector, folder: Path) -> dict[str, Pass]:
-    """The same for files that are written to ``folder``; making them takes half a minute."""
+    """The same for files that are written to ``folder``; making them takes half a minute.
+
+    It needs the packages of the extra ``export``, which the other ways do without.
+    """
+    from speed.int8 import write_int8
+
     plain, int8 = folder / "float32.onnx", folder / "int8.onnx"
     export_onnx(network_of(detector), detector.info, plain)
     write_int8(plain, int8, example_batch(detector))

@@ -82,7 +82,7 @@ def rate_of(task: Callable[[], object], seconds: float) -> float:
     while (spent := time.perf_counter() - started) < seconds or not count:
         task()
         count += 1
-    return count / spent if count and spent else 0.0
+    return count / spent
 
 
 def load_rate(port: int, photo: bytes, clients: int, seconds: float) -> float:
@@ -121,10 +121,9 @@ def load_rate(port: int, photo: bytes, clients: int, seconds: float) -> float:
 def memory_rows(port: int, process: psutil.Process, warm_calls: int, calls: int) -> list[Row]:
     """The server's memory after so many calls over what it was when it had warmed up.
 
-    Warm: it holds as many visitors as it ever does; see ``demo.app.MAX_SESSIONS``.
-
-    Every call is another visitor's. A third asks for a detection, one in thirty for variants, the
-    others for what is known of a sample.
+    It is warm when it holds as many visitors as it ever does; see ``demo.app.MAX_SESSIONS``. Every
+    call is another visitor's: a third asks for a detection, one in thirty for variants, the others
+    for what is known of a sample.
     """
     client = Client(port)
 
