@@ -32,9 +32,8 @@ def mosaic(
     mixed, new_targets = images.clone() if count else images, list(targets)
     for index in range(count):
         others = torch.randperm(len(images))[:3].tolist()
-        column, row = (
-            torch.empty(2).uniform_(LOW, HIGH).mul(images.shape[-1]).round().int().tolist()
-        )
+        parted = torch.empty(2).uniform_(LOW, HIGH) * images.shape[-1]
+        column, row = parted.round().int().tolist()
         mixed[index], new_targets[index] = mosaic_of_four(
             images[[index, *others]], [targets[i] for i in (index, *others)], column, row
         )
