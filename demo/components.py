@@ -1,11 +1,15 @@
 """Gradio components shaped for this page, and how they are wired."""
 
+import functools
+import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
 
+from demo.backend import in_words
+from demo.views import markup
 from demo.views.markup import WEB
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
@@ -48,6 +52,37 @@ def in_order(name: str) -> dict[str, Any]:
 def token() -> str:
     """What a :func:`signal` is set to; never the same twice."""
     return str(time.monotonic_ns())
+
+
+def said_in(place: gr.HTML, *emptied: Any) -> Callable[[Callable], Callable]:
+    """For handlers that return ``{component: value}``: a failure is one sentence in ``place``.
+
+    Args:
+        place: where it is said. What was not foreseen is logged as well.
+        emptied: what would show something else than was asked for.
+    """
+
+    def in_place(error: Exception) -> dict[Any, Any]:
+        return {place: markup.problem(in_words(error)), **dict.fromkeys(emptied, "")}
+
+    def decorate(handler: Callable) -> Callable:
+        @functools.wraps(handler)
+        def at_once(*values: Any, **named: Any) -> Any:
+            try:
+                return handler(*values, **named)
+            except Exception as error:
+                return in_place(error)
+
+        @functools.wraps(handler)
+        def by_and_by(*values: Any, **named: Any) -> Iterator[Any]:
+            try:
+                yield from handler(*values, **named)
+            except Exception as error:
+                yield in_place(error)
+
+        return by_and_by if inspect.isgeneratorfunction(handler) else at_once
+
+    return decorate
 
 
 def edits(controls: Controls, *names: str) -> list[Any]:

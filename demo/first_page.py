@@ -36,8 +36,12 @@ class FirstPage:
         path = scope["path"] if scope["type"] == "http" else ""
         if path == PICTURE_PATH:
             await FileResponse(PICTURE)(scope, receive, send)
+        elif path == "/":
+            # What an address asks for is read once the page is there. Gradio would take some of it
+            # for its own: ``page`` is the number of a page of ours, and a name to it.
+            await self.page({**scope, "query_string": b""}, receive, send)
         else:
-            await (self.page if path == "/" else self.app)(scope, receive, send)
+            await self.app(scope, receive, send)
 
     async def _previewed(self, scope: Scope, receive: Receive, send: Send) -> None:
         start: Message = {}

@@ -3,6 +3,7 @@
 Handlers of the page and of the API all pass through here, so none of them can forget it.
 """
 
+import logging
 from typing import Any
 
 import gradio as gr
@@ -11,6 +12,8 @@ from gradio_client.utils import is_file_obj, traverse
 from demo.backend import in_words
 from demo.uploads import uploaded
 from model.errors import UserError
+
+log = logging.getLogger("demo")
 
 BAD_VALUE = "a value in this request is not one the page can use: check its numbers and names."
 MAX_SENTENCE = 300  # characters
@@ -35,6 +38,9 @@ class GuardedBlocks(gr.Blocks):
         except OSError as error:
             raise UserError(f"this server cannot store a file ({error.strerror}).") from error
         except Exception as error:
+            # Which kinds Gradio's components raise for a value they refuse is nowhere said; the log
+            # tells a mistake of the page from one of a request.
+            log.warning("a request was refused: %.200r", error)
             raise UserError(BAD_VALUE) from error
 
     async def process_api(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -47,7 +53,7 @@ class GuardedBlocks(gr.Blocks):
             return await super().process_api(*args, **kwargs)
         except gr.Error as error:
             raise gr.Error(_short(error.message), print_exception=False) from error
-        except Exception as error:
+        except Exception as error:  # in_words writes what was not foreseen into the log
             raise gr.Error(_short(in_words(error)), print_exception=False) from error
 
 

@@ -43,15 +43,16 @@ class Page:
             gr.Button("Copy link", size="sm", elem_id="copy-link", min_width=96).click(
                 None, None, None, js="() => window.copyLink()", **PRIVATE
             )
-            gr.HTML(markup.known_classes(backend.class_names()), elem_id="known")
+            known = gr.HTML(markup.known_classes(backend.class_names()), elem_id="known")
         # All tabs listen to it; it is shown in the Training tab, beside what it is worth.
         checkpoint = gr.Dropdown(
             list(backend.checkpoints()), value=backend.checkpoint, label="Checkpoint",
             info="used in all tabs", elem_id="checkpoint", render=False,
         )  # fmt: skip
-        self.opened, self.address = gr.Textbox(TABS[0], visible=False), signal()
-        self.replace, self.restored = signal(), signal()
-        signals = augment.Signals(self.opened, self.replace, signal(), signal())
+        self.address, self.restored = signal(), signal()
+        # A tab is drawn when it is opened; Detect is finished when the page opens.
+        self.opened = {name: signal() for name in TABS[1:]}
+        signals = augment.Signals(self.opened["augment"], signal(), signal())
         shared: Controls = {"photo": self.photo, "checkpoint": checkpoint}
         with gr.Tabs(elem_id="tabs") as self.tabs:
             with gr.Tab("Detect", id="detect") as detect_page:
@@ -59,16 +60,19 @@ class Page:
             with gr.Tab("Augment", id="augment") as augment_page:
                 self.augment = augment.build(backend, shared, self.address, signals)
             with gr.Tab("Dataset", id="dataset") as dataset_page:
-                self.dataset = dataset.build(backend, self.address, self.opened)
+                self.dataset = dataset.build(backend, self.address, self.opened["dataset"])
             with gr.Tab("Training", id="training") as training_page:
-                self.training = training.build(backend, checkpoint, self.address, self.opened)
+                self.training = training.build(
+                    backend, checkpoint, known, self.address, self.opened["training"]
+                )
         api.build(backend)
         for name, tab in zip(
             TABS, (detect_page, augment_page, dataset_page, training_page), strict=True
         ):
-            js = f"(opened, replace) => window.openedTab('{name}', opened, replace)"
-            told = [self.opened, self.replace]
-            tab.select(None, told, told, js=js, **PRIVATE)
+            told = self.opened.get(name)
+            tab.select(
+                None, told, told, js=f"(signal) => window.openedTab('{name}', signal)", **PRIVATE
+            )
         self.address.change(
             None, self.address, None, js="(query) => window.showInAddress(query)", **PRIVATE
         )
@@ -85,22 +89,29 @@ class Page:
         def chosen(choice: PhotoChoice) -> dict[Any, Any]:
             return self._new_photo(looked_at(self.backend, choice))
 
-        def sent(tab: str) -> Any:
-            def send(name: str) -> dict[Any, Any]:
-                return {**self._new_photo(PhotoChoice(name)), self.tabs: gr.Tabs(selected=tab)}
+        # By the number of the button: the tab it opens, and the tab whose photo it sends there.
+        ways = {
+            self.dataset.to_detect._id: ("detect", "dataset"),
+            self.dataset.to_augment._id: ("augment", "dataset"),
+            self.training.to_detect._id: ("detect", "training"),
+        }
+        picked = {tab: getattr(self, tab).controls["picked"] for tab in ("dataset", "training")}
 
-            return send
+        def send(event: gr.EventData, **picked: str) -> dict[Any, Any]:
+            assert event.target
+            tab, source = ways[event.target._id]
+            choice = PhotoChoice(picked[source])
+            return {**self._new_photo(choice), self.tabs: gr.Tabs(selected=tab)}
 
         self.photo.input(chosen, self.photo, fresh, **turn).success(
-            None, [self.opened, self.replace], self.replace,
-            js="(opened, replace) => window.replaced(opened, replace)", **PRIVATE,
+            None, self.opened["augment"], self.opened["augment"],
+            js="(signal) => window.replaced(signal)", **PRIVATE,
         )  # fmt: skip
-        for button, tab, source in (
-            (self.dataset.to_detect, "detect", self.dataset),
-            (self.dataset.to_augment, "augment", self.dataset),
-            (self.training.to_detect, "detect", self.training),
-        ):
-            button.click(sent(tab), source.controls["picked"], [*fresh, self.tabs], **turn)
+        gr.on(
+            [self.dataset.to_detect.click, self.dataset.to_augment.click,
+             self.training.to_detect.click],
+            send, inputs_kwargs=picked, outputs=[*fresh, self.tabs], **turn,
+        )  # fmt: skip
         self.detect.to_augment.click(lambda: gr.Tabs(selected="augment"), None, self.tabs, **QUIET)
 
     def _new_photo(self, choice: PhotoChoice) -> dict[Any, Any]:
@@ -123,7 +134,7 @@ class Page:
 
         # The signals come a step later: what listens to one reads all values as soon as it is set.
         page.load(restore, None, outputs, show_progress="hidden", **PRIVATE).then(
-            None, self.restored, [self.opened, self.detect.redraw, self.replace],
+            None, self.restored, [self.detect.redraw, *self.opened.values()],
             js="(restored) => window.addressRestored(restored)", **PRIVATE,
         )  # fmt: skip
 

@@ -35,6 +35,7 @@ def window(width: int, height: int) -> dict:
         ({"zoom": window(70, 50)}, "zoom 2"),
         ({"zoom": window(156, 111)}, "zoom 0.9"),
         ({"zoom": window(100, 125)}, "zoom 1.4 wide, 0.8 high"),
+        ({"zoom": window(128, 88)}, "zoom 1.1"),  # 1.09 wide and 1.14 high
         ({"jitter": {"brightness_factor": 0.8}}, "darker 20 %"),
         ({"jitter": {"brightness_factor": 1.004}}, "unchanged"),
         ({"jitter": {"contrast_factor": 1.25}}, "more contrast 25 %"),

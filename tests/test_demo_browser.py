@@ -11,11 +11,13 @@ from collections import Counter
 
 import pytest
 from commands import run_here
-from conftest import REPOSITORY
+from conftest import REPOSITORY, running_demo
 from gradio_client import Client, handle_file
 from playwright.sync_api import Browser, Page, expect
 
 from model.augment import AugmentConfig
+from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, save_checkpoint
+from model.detector import LargestObjectDetector
 
 CAT = REPOSITORY / "examples" / "cat.jpg"
 DOG = REPOSITORY / "examples" / "dog.jpg"
@@ -221,6 +223,20 @@ def test_what_it_knows_is_said_before_whichever_tab_is_open(chromium, demo_addre
     page.context.close()
 
 
+def test_what_it_knows_follows_the_checkpoint(chromium, tmp_path):
+    path, names = tmp_path / "insects.safetensors", ("ant", "bee")
+    network = LargestObjectDetector(names, 64, "decoupled")
+    save_checkpoint(path, network, CheckpointInfo(names, 64, head="decoupled"))
+    with running_demo("--checkpoint", path, VOC_ROOT=str(tmp_path)) as address:
+        page = open_page(chromium, f"{address}?tab=training", ready="#checkpoint")
+        expect(page.locator("#known li")).to_have_text(names)
+        page.locator("#checkpoint input").click()
+        page.get_by_role("option", name=DEFAULT_CHECKPOINT.stem).click()
+        expect(page.locator("#known li")).to_have_count(20)
+        expect(page.locator("#training-results")).to_contain_text("class accuracy")
+        page.context.close()
+
+
 def test_examples_threshold_and_explanations(page):
     page.locator("#photo button[data-key=cat]").click()
     expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
@@ -422,13 +438,6 @@ def test_a_box_is_drawn_by_dragging_and_moved_by_keys(augment_page):
     settled(page, drag)
     # Photo 000004 has 90 x 120 pixels.
     expected = [0.1 * 90, 0.1 * 120, 0.9 * 90, 0.95 * 120]
-    print(
-        largest_box(page),
-        area,
-        page.locator("#augment-before .stage").bounding_box(),
-        page.locator("#augment-boxes").locator("input, textarea").input_value(),
-    )
-    page.screenshot(path="/tmp/pg/drag.png")
     wait_for(lambda: largest_box(page) == pytest.approx(expected, abs=1), "the box drawn")
     expect(page.locator("#augment-box-source").get_by_label("my own")).to_be_checked()
     before = largest_box(page)
@@ -516,18 +525,43 @@ def test_the_same_address_gives_the_same_view(chromium, demo_address):
     [
         ("", 1),  # what the address asks for, which is nothing
         ("?tab=detect&sample=cat&threshold=0.3&explain=box", 2),
-        # What the address asks for; Dataset and Training, which hear that a tab opened and answer
-        # with nothing; the boxes, the pair, the rest; Detect, where a photo is named.
-        ("?tab=augment", 6),
-        ("?tab=augment&sample=000004&seed=11&count=4&variant=3&rotation_degrees=25&hue=0.1", 7),
+        # What the address asks for; the boxes, the pair, the rest; Detect, where a photo is named.
+        ("?tab=augment", 4),
+        ("?tab=augment&sample=000004&seed=11&count=4&variant=3&rotation_degrees=25&hue=0.1", 5),
+        ("?tab=dataset&split=trainval&page=2&sample=000025", 2),
+        ("?tab=training&cell=sheep%2Fcat", 2),
     ],
 )
 def test_an_address_is_drawn_once(chromium, demo_address, query, most):
     """Opening it calls no handler twice, and none that draws what nobody sees."""
     page = open_page(chromium, demo_address + query)
+    page.traffic.settle()
     assert max(Counter(page.traffic.handlers).values()) == 1
     assert len(page.traffic.handlers) <= most
     page.context.close()
+
+
+def test_a_tab_opened_before_the_address_was_read_is_drawn(chromium, demo_address):
+    """The server is slow to say what the address asks for, which is nothing."""
+    page, held, slow = open_page(chromium, "about:blank", ready=None), [], True
+    page.route("**/queue/join*", lambda route: held.append(route) if slow else route.continue_())
+    page.goto(demo_address)
+    page.get_by_role("tab", name="Dataset").click()
+    wait_for(lambda: page.evaluate("1") and held, "the page asking")
+    slow = False
+    for route in held:
+        route.continue_()
+    expect(page.locator("#dataset-count")).to_contain_text("30 photos, page 1 of 2")
+    expect(page).to_have_url(re.compile("tab=dataset"))
+    page.context.close()
+
+
+def test_a_tab_that_was_opened_asks_for_itself_alone(page):
+    for tab, most in (("Dataset", 1), ("Training", 1), ("Detect", 0), ("Augment", 3)):
+        del page.traffic.handlers[:]
+        page.get_by_role("tab", name=tab).click()
+        page.traffic.settle()
+        assert len(page.traffic.handlers) == most, tab
 
 
 def test_presets_are_drawn_once(augment_page):
@@ -597,6 +631,7 @@ def test_links_to_the_other_tabs(chromium, demo_address):
         "?tab=nowhere&sample=../../x",
         "?tab=augment&seed=abc&count=999&rotation_degrees=nan&box_rule=round&boxes=1,2",
         "?tab=detect&threshold=7&explain=<script>alert(1)</script>",
+        "?page=2&deep_link=x&view=nothing",
     ],
 )
 def test_bad_addresses_open_the_page_all_the_same(chromium, demo_address, query):
@@ -624,6 +659,15 @@ def test_browsing_the_data_set(page):
     page.get_by_role("tab", name="Dataset").click()
     expect(page.locator("#dataset-count")).to_contain_text("30 photos, page 1 of 2")
     page.locator("#dataset-next").click()
+    expect(page.locator("#dataset-count")).to_contain_text("page 2 of 2")
+    expect(page).to_have_url(re.compile("page=2"))
+    page.reload()
+    expect(page.locator("#dataset-count")).to_contain_text("page 2 of 2")
+    number = page.locator("#dataset-page input")
+    number.fill("1")
+    expect(page.locator("#dataset-count")).to_contain_text("page 1 of 2")
+    expect(page.locator("#dataset-card")).to_contain_text("000000.jpg")
+    number.fill("2")
     expect(page.locator("#dataset-count")).to_contain_text("page 2 of 2")
     page.locator("#dataset-grid button[data-key='000020']").click()
     expect(page.locator("#dataset-card")).to_contain_text("000020.jpg")
@@ -662,7 +706,7 @@ def test_a_cell_of_the_matrix_opens_its_photos_by_keyboard_too(page):
     expect(cell).to_be_focused()
     expect(stops).to_have_count(1)
     page.keyboard.press("Enter")
-    expect(page.locator("#behind-heading")).to_contain_text("sheep, predicted cat: 1 photos")
+    expect(page.locator("#behind-heading")).to_contain_text("sheep, predicted cat: 1 photo.")
     expect(page.locator("#behind-card")).to_contain_text("Photo 000020")
     assert page.locator("#behind-card img.heat").count() == 2
     expect(page).to_have_url(re.compile("tab=training&cell=sheep%2Fcat"))

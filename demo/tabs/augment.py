@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 from gradio.components.base import Component
 
-from demo.backend import Backend, in_words
+from demo.backend import Backend
 from demo.box_editor import BoxEditor, Edit
 from demo.components import (
     DRAWS,
@@ -20,6 +20,7 @@ from demo.components import (
     in_order,
     pick_grid,
     picked_key,
+    said_in,
     token,
 )
 from demo.photos import PhotoChoice
@@ -67,6 +68,7 @@ HELP = {
     "saturation": "times 1 ± this",
     "hue": "up to this share of the circle",
 }
+NO_PHOTO = "There is no photo yet: drop one anywhere on the page, or press an example."
 ABOUT_VARIANTS = (
     "<h3 class='part'>Variants</h3><p class='plain-legend'>Press one to see it large. Green edge: a"
     " healthy box; amber: worth a look; red: in danger. On a VOC photo, number k is what train.py"
@@ -116,14 +118,12 @@ class Signals:
     """See :func:`demo.components.signal`; they lie outside of the tab, which may not be open yet.
 
     Attributes:
-        opened: name of the tab that is open.
-        replace: the tab was opened or the photo replaced, so the boxes have to be found.
+        opened: the tab was opened or the photo replaced, so the boxes have to be found.
         redraw: boxes or settings were changed, and by something else than their own controls.
         repick: another variant is to be shown large.
     """
 
     opened: gr.Textbox
-    replace: gr.Textbox
     redraw: gr.Textbox
     repick: gr.Textbox
 
@@ -233,21 +233,20 @@ def _connect_boxes(backend: Backend, controls: Controls, shown: _Shown, signals:
     redraw = signals.redraw
     names = ("photo", "checkpoint", "box_source", "boxes")
     place_inputs = {name: controls[name] for name in names}
-    outputs = [editor, boxes, source, redraw, problem]
+    pair = (shown.after, shown.said, shown.steps)
+    outputs = [editor, boxes, source, problem, *pair, redraw]
 
+    @said_in(problem)
     def place(**values: Any) -> dict[Any, Any]:
         if values["box_source"] != OWN:
             values["boxes"] = ""
         state = AugmentState(**values)
-        try:
-            scene = scene_of(backend, state)
-            value = editor_value(backend, scene)
-        except Exception as error:
-            gone = {} if state.photo.sample or state.photo.upload else {editor: None}
-            return {problem: markup.problem(in_words(error)), **gone}
+        if not (state.photo.sample or state.photo.upload):
+            return {editor: None, problem: markup.problem(NO_PHOTO), **dict.fromkeys(pair, "")}
+        scene = scene_of(backend, state)
         return {
-            editor: value, boxes: write_boxes(scene.boxes), source: scene.source,
-            redraw: token(), problem: "",
+            editor: editor_value(backend, scene), boxes: write_boxes(scene.boxes),
+            source: scene.source, redraw: token(), problem: "",
         }  # fmt: skip
 
     def typed(**values: Any) -> dict[Any, Any]:
@@ -260,16 +259,17 @@ def _connect_boxes(backend: Backend, controls: Controls, shown: _Shown, signals:
         return {boxes: write_boxes(edit["boxes"]), source: OWN, redraw: token(), problem: ""}
 
     gr.on(
-        [source.input, signals.replace.change], place, inputs_kwargs=place_inputs,
+        [source.input, signals.opened.change], place, inputs_kwargs=place_inputs,
         outputs=outputs, **DRAWS,
     )  # fmt: skip
     boxes.submit(typed, inputs_kwargs=place_inputs, outputs=outputs, **DRAWS)
-    editor.input(drawn, editor, [boxes, source, redraw, problem], **DRAWS)
+    editor.input(drawn, editor, [boxes, source, problem, redraw], **DRAWS)
 
 
 def _connect_presets(controls: Controls, buttons: dict[str, gr.Button], redraw: gr.Textbox) -> None:
     """What sets all settings at once."""
     turn = {**QUIET, **in_order("augment-preset")}
+    # The signal is last: what listens to it reads all values as soon as it is set.
     outputs = [*(controls[name] for name in SETTINGS), redraw]
 
     def setter(values: dict[str, Any]) -> Callable[[], dict[Component, Any]]:
@@ -280,7 +280,7 @@ def _connect_presets(controls: Controls, buttons: dict[str, gr.Button], redraw: 
         values = dataclasses.asdict(preset.config)
         buttons[preset.name].click(setter(values), None, outputs, **turn)
     buttons["surprise"].click(
-        lambda: setter(surprise())(), None, [*outputs, controls["seed"]], **turn
+        lambda: setter(surprise())(), None, [controls["seed"], *outputs], **turn
     )
 
 
@@ -293,38 +293,33 @@ def _connect_drawing(
 ) -> None:
     """The two listeners that draw: the pair, which follows at once, and all the rest."""
     address, defaults = told
-    given = {"opened": signals.opened, **controls}
     # What the visitor changes; whatever else sets a control then sets a signal, once for all.
     events = [*edits(controls, *SETTINGS, "count", "seed"), signals.redraw.change]
 
-    def pair(opened: str, **values: Any) -> dict[Any, Any]:
-        if opened != AugmentState.tab or not values["boxes"]:  # they are on their way
+    @said_in(shown.problem)
+    def pair(**values: Any) -> dict[Any, Any]:
+        if not values["boxes"]:  # they are on their way
             return gr.skip()
-        try:
-            state = AugmentState(**values)
-            pair = show_pair(backend, state)
-        except Exception as error:
-            return {shown.problem: markup.problem(in_words(error))}
+        state = AugmentState(**values)
+        pair = show_pair(backend, state)
         return {
             shown.after: pair.after, shown.said: pair.said, shown.steps: pair.steps,
             shown.problem: "", address: state.to_query(defaults),
         }  # fmt: skip
 
-    def rest(opened: str, **values: Any) -> Iterator[dict[Any, Any]]:
-        if opened != AugmentState.tab or not values["boxes"]:
+    @said_in(shown.problem)
+    def rest(**values: Any) -> Iterator[dict[Any, Any]]:
+        if not values["boxes"]:
             yield gr.skip()
-            return
-        try:
+        else:
             yield from _draw_rest(backend, AugmentState(**values), shown)
-        except Exception as error:
-            yield {shown.problem: markup.problem(in_words(error))}
 
     gr.on(
-        [*events, signals.repick.change], pair, inputs_kwargs=given,
+        [*events, signals.repick.change], pair, inputs_kwargs=controls,
         outputs=[shown.after, shown.said, shown.steps, shown.problem, address], **DRAWS,
     )  # fmt: skip
     gr.on(
-        events, rest, inputs_kwargs=given,
+        events, rest, inputs_kwargs=controls,
         outputs=[
             shown.problem, shown.advice, shown.extremes, shown.grid, shown.chart, shown.code,
         ], **DRAWS,

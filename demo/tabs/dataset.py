@@ -6,15 +6,19 @@ from typing import Any
 
 import gradio as gr
 
-from demo.backend import Backend, in_words
+from demo.backend import Backend
 from demo.components import (
     DRAWS,
+    PRIVATE,
     QUIET,
     Controls,
     download_button,
+    edits,
     in_order,
     pick_grid,
     picked_key,
+    said_in,
+    token,
 )
 from demo.views import markup
 from demo.views.dataset import (
@@ -27,6 +31,8 @@ from demo.views.dataset import (
     splits_of,
     take_csv,
 )
+
+TYPED_JS = "() => ['', String(performance.now())]"
 
 
 @dataclass
@@ -47,8 +53,8 @@ class _Shown:
     charts: gr.HTML
 
 
-def build(backend: Backend, address: gr.Textbox, opened: gr.Textbox) -> DatasetTab:
-    """Lay out the tab; ``opened`` holds the name of the tab that is open."""
+def build(backend: Backend, address: gr.Textbox, redraw: gr.Textbox) -> DatasetTab:
+    """Lay out the tab; it is drawn when ``redraw`` is set, a :func:`demo.components.signal`."""
     splits = splits_of(backend.library)
     defaults = DatasetState(split="trainval" if "trainval" in splits else splits[0])
     if backend.library.voc_root is None:
@@ -73,8 +79,8 @@ def build(backend: Backend, address: gr.Textbox, opened: gr.Textbox) -> DatasetT
                 to_augment = gr.Button("Send to Augment", size="sm", min_width=120,
                                        elem_id="send-augment")  # fmt: skip
     shown = _Shown(count, tiles, card, gr.HTML(elem_id="dataset-charts"))
-    _connect_pages(controls, before, after)
-    _connect_drawing(backend, controls, shown, opened, (address, defaults))
+    _connect_pages(controls, before, after, redraw)
+    _connect_drawing(backend, controls, shown, redraw, (address, defaults))
     return DatasetTab(defaults, controls, to_detect, to_augment)
 
 
@@ -98,41 +104,40 @@ def _build_controls(backend: Backend, splits: list[str], defaults: DatasetState)
     }  # fmt: skip
 
 
-def _connect_pages(controls: Controls, before: gr.Button, after: gr.Button) -> None:
+def _connect_pages(
+    controls: Controls, before: gr.Button, after: gr.Button, redraw: gr.Textbox
+) -> None:
     """Another split, class or size begins on page 1; another page picks its first photo."""
     page, picked = controls["page"], controls["picked"]
-    steps = {before._id: -1, after._id: 1, page._id: 0}
+    steps = {before._id: -1, after._id: 1}
 
     def turn(number: float, event: gr.EventData) -> dict[Any, Any]:
         pressed = event.target._id if event.target else None
         turned = max(1, int(number or 1) + steps[pressed]) if pressed in steps else 1
-        return {page: turned, picked: ""}
+        return {page: turned, picked: "", redraw: token()}
 
-    chosen = [controls[name].input for name in ("split", "class_name", "size")]
     gr.on(
-        [*chosen, before.click, after.click, page.submit], turn, page, [page, picked], **QUIET,
-        **in_order("dataset-choice"),
+        [*edits(controls, "split", "class_name", "size"), before.click, after.click], turn, page,
+        [page, picked, redraw], **QUIET, **in_order("dataset-choice"),
     )  # fmt: skip
+    # A number that is being typed is left to the visitor.
+    page.input(None, None, [picked, redraw], js=TYPED_JS, **PRIVATE)
 
 
 def _connect_drawing(
     backend: Backend,
     controls: Controls,
     shown: _Shown,
-    opened: gr.Textbox,
+    redraw: gr.Textbox,
     told: tuple[gr.Textbox, DatasetState],
 ) -> None:
     address, defaults = told
     outputs = [shown.count, shown.tiles, shown.card, shown.charts, address]
 
-    def draw(opened: str, **values: Any) -> dict[Any, Any]:
-        if opened != DatasetState.tab:
-            return gr.skip()
-        try:
-            state = DatasetState(**values)
-            view = show(backend, state)
-        except Exception as error:
-            return {shown.count: markup.problem(in_words(error))}
+    @said_in(shown.count)
+    def draw(**values: Any) -> dict[Any, Any]:
+        state = DatasetState(**values)
+        view = show(backend, state)
         return {
             shown.count: view.count, shown.tiles: view.tiles, shown.card: view.card,
             shown.charts: view.charts, address: state.to_query(defaults),
@@ -140,19 +145,13 @@ def _connect_drawing(
 
     picked = controls["picked"]
 
+    @said_in(shown.card)
     def pick(event: gr.EventData, **values: Any) -> dict[Any, Any]:
         state = dataclasses.replace(DatasetState(**values), picked=picked_key(event))
-        try:
-            card = photo_card(backend, state.picked)
-        except Exception as error:
-            card = markup.problem(in_words(error))
+        card = photo_card(backend, state.picked)
         return {shown.card: card, picked: state.picked, address: state.to_query(defaults)}
 
-    changed = [controls[name].change for name in ("split", "class_name", "size", "page")]
-    gr.on(
-        [*changed, opened.change], draw, inputs_kwargs={"opened": opened, **controls},
-        outputs=outputs, **DRAWS,
-    )  # fmt: skip
+    redraw.change(draw, inputs_kwargs=controls, outputs=outputs, **DRAWS)
     shown.tiles.select(
         pick, inputs_kwargs=controls, outputs=[shown.card, picked, address], **QUIET,
         **in_order("dataset-card"),

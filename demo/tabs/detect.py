@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from demo.backend import Backend, in_words
+from demo.backend import Backend
 from demo.components import (
     DRAWS,
     PRIVATE,
@@ -15,6 +15,7 @@ from demo.components import (
     edits,
     pick_grid,
     picked_key,
+    said_in,
     signal,
 )
 from demo.photos import ManyPhotos, PhotoChoice
@@ -79,7 +80,7 @@ def build(backend: Backend, shared: Controls, address: gr.Textbox) -> DetectTab:
     with gr.Row(elem_classes=["compact"]):
         threshold = gr.Slider(
             0, 1, defaults.threshold, step=0.01, label="Confidence threshold",
-            info="below it the page says: none of the 20", elem_id="detect-threshold",
+            info="below it the answer is only a best guess", elem_id="detect-threshold",
             buttons=[],
         )  # fmt: skip
         explain = gr.Radio(EXPLANATIONS, value=NO_HEAT, label="Explain", elem_id="detect-explain")
@@ -96,12 +97,10 @@ def build(backend: Backend, shared: Controls, address: gr.Textbox) -> DetectTab:
     redraw = signal()
     opacity.change(None, opacity, None, js=OPACITY_JS, **PRIVATE)
 
+    @said_in(result)
     def draw(**values: Any) -> dict[Any, Any]:
-        try:
-            state = DetectState(**values)
-            return {result: show(backend, state), address: state.to_query(defaults)}
-        except Exception as error:
-            return {result: markup.problem(in_words(error))}
+        state = DetectState(**values)
+        return {result: show(backend, state), address: state.to_query(defaults)}
 
     gr.on(
         [*edits(controls, "checkpoint", "threshold", "explain"), redraw.change],
@@ -118,6 +117,7 @@ def _build_many(backend: Backend, controls: Controls, redraw: gr.Textbox) -> Non
     table = gr.Textbox("", visible=False)
     settings = {name: controls[name] for name in ("checkpoint", "threshold")}
 
+    @said_in(gallery, table)
     # Gradio finds the progress bar by this default.
     def look(
         files: list[str], checkpoint: str, threshold: float, progress: Any = gr.Progress()  # noqa: B008

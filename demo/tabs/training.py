@@ -6,8 +6,18 @@ from typing import Any
 
 import gradio as gr
 
-from demo.backend import Backend, in_words
-from demo.components import DRAWS, PRIVATE, QUIET, Controls, in_order, pick_grid, picked_key
+from demo.backend import Backend
+from demo.components import (
+    DRAWS,
+    PRIVATE,
+    QUIET,
+    Controls,
+    in_order,
+    pick_grid,
+    picked_key,
+    said_in,
+    token,
+)
 from demo.views import markup
 from demo.views.confusion import TrainingState, can_open, photo_card, show_behind
 from demo.views.markup import WEB
@@ -31,9 +41,18 @@ class _Behind:
 
 
 def build(
-    backend: Backend, checkpoint: gr.Dropdown, address: gr.Textbox, opened: gr.Textbox
-) -> TrainingTab:
-    """Lay out the tab; ``opened`` holds the name of the tab that is open."""
+    backend: Backend, checkpoint: gr.Dropdown, known: gr.HTML, address: gr.Textbox,
+    redraw: gr.Textbox,
+) -> TrainingTab:  # fmt: skip
+    """Lay out the tab.
+
+    Args:
+        backend: whose checkpoints these are.
+        checkpoint: which of them all tabs use; shown here.
+        known: shows the classes of the checkpoint.
+        address: what is written into the address.
+        redraw: draws the photos behind a cell, see :func:`demo.components.signal`.
+    """
     view = show(backend, backend.checkpoint)
     checkpoint.render()
     charts = gr.HTML(view.charts, elem_id="curves")
@@ -52,19 +71,24 @@ def build(
         to_detect = gr.Button("Send to Detect", size="sm", elem_id="behind-detect", min_width=120)
     card = gr.Markdown(view.card, elem_id="model-card")
 
-    def another(name: str) -> list[Any]:
+    @said_in(results, charts, matrix, card)
+    def another(name: str) -> dict[Any, Any]:
         view = show(backend, name)
-        return [view.charts, view.results, view.matrix, view.card]
+        return {
+            charts: view.charts, results: view.results, matrix: view.matrix, card: view.card,
+            known: markup.known_classes(backend.detector(name).class_names), redraw: token(),
+        }  # fmt: skip
 
     checkpoint.input(
-        another, checkpoint, [charts, results, matrix, card], show_progress="minimal", **PRIVATE
-    )
+        another, checkpoint, [charts, results, matrix, card, known, redraw],
+        show_progress="minimal", **PRIVATE,
+    )  # fmt: skip
     defaults = TrainingState(checkpoint=backend.checkpoint)
     controls: Controls = {
         "checkpoint": checkpoint, "cell": gr.Textbox("", visible=False),
         "picked": gr.Textbox("", visible=False),
     }  # fmt: skip
-    _connect(backend, controls, matrix, behind, opened, (address, defaults))
+    _connect(backend, controls, matrix, behind, redraw, (address, defaults))
     return TrainingTab(defaults, controls, to_detect)
 
 
@@ -73,43 +97,36 @@ def _connect(
     controls: Controls,
     matrix: gr.HTML,
     behind: _Behind,
-    opened: gr.Textbox,
+    redraw: gr.Textbox,
     told: tuple[gr.Textbox, TrainingState],
 ) -> None:
     """A cell opens its photos, a photo its card."""
     address, defaults = told
     cell, picked = controls["cell"], controls["picked"]
 
-    def draw(opened: str, **values: Any) -> Any:
-        if opened != TrainingState.tab:
-            return gr.skip()
+    @said_in(behind.heading)
+    def draw(**values: Any) -> dict[Any, Any]:
         state = TrainingState(**values)
-        try:
-            view = show_behind(backend, state)
-        except Exception as error:
-            return {behind.heading: markup.problem(in_words(error))}
+        view = show_behind(backend, state)
         return {
             behind.heading: view.heading, behind.tiles: view.tiles, behind.card: view.card,
             picked: view.picked, address: state.to_query(defaults),
         }  # fmt: skip
 
     def choose(event: gr.EventData) -> dict[Any, Any]:
-        return {cell: picked_key(event), picked: ""}
+        return {cell: picked_key(event), picked: "", redraw: token()}
 
+    @said_in(behind.card)
     def pick(event: gr.EventData, **values: Any) -> dict[Any, Any]:
         state = dataclasses.replace(TrainingState(**values), picked=picked_key(event))
-        try:
-            card = photo_card(backend, state, state.picked)
-        except Exception as error:
-            card = markup.problem(in_words(error))
+        card = photo_card(backend, state, state.picked)
         return {behind.card: card, picked: state.picked, address: state.to_query(defaults)}
 
-    gr.on(
-        [opened.change, cell.change, controls["checkpoint"].change], draw,
-        inputs_kwargs={"opened": opened, **controls},
+    redraw.change(
+        draw, inputs_kwargs=controls,
         outputs=[behind.heading, behind.tiles, behind.card, picked, address], **DRAWS,
     )  # fmt: skip
-    matrix.select(choose, None, [cell, picked], **QUIET, **in_order("matrix"))
+    matrix.select(choose, None, [cell, picked, redraw], **QUIET, **in_order("matrix"))
     behind.tiles.select(
         pick, inputs_kwargs=controls, outputs=[behind.card, picked, address], **QUIET,
         **in_order("behind-card"),

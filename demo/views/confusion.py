@@ -86,7 +86,8 @@ def show_matrix(backend: Backend, report: Mapping[str, Any] | None) -> Markup:
     rows = [_row(names, i, counts) for i, counts in enumerate(matrix)]
     return markup.render(
         "confusion.html", names=names, rows=rows, source=source, missing=missing,
-        n_photos=sum(map(sum, matrix)), column_keys=[key_of("", name) for name in names],
+        n_photos=markup.photos(sum(map(sum, matrix))),
+        column_keys=[key_of("", name) for name in names],
     )  # fmt: skip
 
 
@@ -97,7 +98,7 @@ def _row(names: Sequence[str], i: int, counts: Sequence[int]) -> dict[str, Any]:
         {
             "count": count, "light": f"{96 - 60 * count / total:.0f}", "row": i + 1,
             "column": column + 1, "key": key_of(names[i], name),
-            "words": f"{names[i]} taken for {name}: {count} photos",
+            "words": f"{names[i]} taken for {name}: {markup.photos(count)}",
         } if count else None
         for column, (name, count) in enumerate(zip(names, counts, strict=True))
     ]  # fmt: skip
@@ -128,7 +129,8 @@ def show_behind(backend: Backend, state: TrainingState) -> BehindView:
         return nothing
     rows = backend.per_photo.behind(*pair)
     true, said = pair
-    words = f"True class {true or EVERY}, predicted {said or EVERY}: {len(rows)} photos"
+    count = markup.photos(len(rows))
+    words = f"True class {true or EVERY}, predicted {said or EVERY}: {count}"
     words += ", the worst first" if len(rows) > 1 else ""
     words += f"; here are {AT_ONCE}" if len(rows) > AT_ONCE else ""
     shown = rows.iloc[:AT_ONCE]

@@ -109,7 +109,7 @@ def show(backend: Backend, state: DatasetState) -> View:
         for row, name in zip(part.itertuples(), names, strict=True)
     ]
     card = photo_card(backend, picked) if picked else markup.note("No photo fits.")
-    count = Markup("<p>{} photos, page {} of {}</p>").format(len(rows), number_, pages)
+    count = Markup("<p>{}, page {} of {}</p>").format(markup.photos(len(rows)), number_, pages)
     return View(markup.grid(tiles, "browse"), card, charts(rows), count)
 
 
@@ -174,7 +174,7 @@ def _size_plot(width: np.ndarray, height: np.ndarray, cells: int = 12) -> dict[s
         {
             "x": f"{left + i * side:.1f}", "y": f"{bottom - (j + 1) * side:.1f}",
             "side": f"{side:.1f}", "opacity": f"{(grid[i, j] / grid.max()) ** 0.6:.2f}",
-            "count": int(grid[i, j]),
+            "count": markup.photos(int(grid[i, j])),
         }
         for i in range(cells)
         for j in range(cells)

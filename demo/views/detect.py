@@ -205,15 +205,15 @@ def show_many(
     """Annotated thumbnails, and the CSV (empty when there is nothing).
 
     The key of a tile is the place of its file among ``files``.
+
+    Raises:
+        UserError: if there are too many.
     """
     if not files:
         return markup.note(EMPTY_MANY), ""
-    try:
-        found, problems = detect_files(backend, files, checkpoint, progress)
-    except Exception as error:
-        return markup.problem(in_words(error)), ""
+    found, problems = detect_files(backend, files, checkpoint, progress)
     unsure = sum(d.score < threshold for _, d in found)
-    summary = f"{len(found)} of {len(found) + len(problems)} photos answered"
+    summary = f"{len(found)} of {markup.photos(len(found) + len(problems))} answered"
     if unsure:
         summary += f"; {unsure} below the threshold of {threshold:.0%}, marked with a ?"
     tiles = [_many_tile(backend, files, path, d, d.score >= threshold) for path, d in found]
@@ -230,9 +230,8 @@ def _many_tile(backend: Backend, files: list[str], path: Path, d: Detection, sur
     words = f"{d.class_name} {d.score:.0%}" + ("" if sure else "?")
     box = markup.DrawnBox(d.bbox_xyxy, "prediction" if sure else "guess", d.class_name)
     inner = markup.figure(small, d.image_size, [box], f"{path.name}: {words}")
-    caption = markup.join([
-        markup.chip(d.class_name, words) if sure else f"none of the 20? best guess: {words}",
-        " ", path.name,
-    ])  # fmt: skip
+    unsure = f"none of the {len(d.probabilities)}? best guess: {words}"
+    said = markup.chip(d.class_name, words) if sure else unsure
+    caption = markup.join([said, " ", path.name])
     key = str(files.index(str(path)))
     return markup.figure_tile(key, inner, caption, False, "" if sure else "unsure")

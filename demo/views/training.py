@@ -5,15 +5,17 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
-from demo.backend import Backend, in_words
+from demo.backend import Backend
 from demo.views import markup
 from demo.views.confusion import show_matrix
 from demo.views.curves import Curve, line_chart
 from model.checkpoint import CheckpointInfo, read_info
+from model.errors import UserError
 from model.metrics import MEASURES
 
 # Title of a chart -> column of a run's history -> what its curve is called.
@@ -59,22 +61,35 @@ class TrainingView:
 
 
 def show(backend: Backend, name: str) -> TrainingView:
-    """All about a checkpoint, from its own header and the report and model card beside it."""
+    """All about a checkpoint, from its own header and the report and model card beside it.
+
+    Raises:
+        UserError: for a name or a report that cannot be used.
+    """
+    path = backend.checkpoint_file(name)
+    info = read_info(path)
+    report = report_beside(path)
+    card = path.parent / "README.md"
+    text = card.read_text() if card.is_file() else ""
+    runs = runs_of(info, report)
+    charts = [line_chart(title, curves(runs, wanted)) for title, wanted in CHARTS.items()]
+    return TrainingView(
+        Markup('<div class="all-curves">{}</div>').format(markup.join(charts)),
+        results(info, runs, report), show_matrix(backend, report), without_front_matter(text),
+    )  # fmt: skip
+
+
+def report_beside(checkpoint: Path) -> dict[str, Any] | None:
+    """What ``python -m model.evaluate`` wrote beside a checkpoint; ``None`` if there is nothing.
+
+    Raises:
+        UserError: if it is no JSON.
+    """
+    path = checkpoint.with_suffix(".metrics.json")
     try:
-        path = backend.checkpoint_file(name)
-        info = read_info(path)
-        beside = path.with_suffix(".metrics.json")
-        report = json.loads(beside.read_text()) if beside.is_file() else None
-        card = path.parent / "README.md"
-        text = card.read_text() if card.is_file() else ""
-        runs = runs_of(info, report)
-        charts = [line_chart(title, curves(runs, wanted)) for title, wanted in CHARTS.items()]
-        return TrainingView(
-            Markup('<div class="all-curves">{}</div>').format(markup.join(charts)),
-            results(info, runs, report), show_matrix(backend, report), without_front_matter(text),
-        )  # fmt: skip
-    except Exception as error:
-        return TrainingView(Markup(), markup.problem(in_words(error)), Markup(), "")
+        return json.loads(path.read_text()) if path.is_file() else None
+    except ValueError as error:
+        raise UserError(f"{path.name} is no report of model.evaluate ({error}).") from None
 
 
 def runs_of(info: CheckpointInfo, report: Mapping[str, Any] | None) -> list[RunShown]:

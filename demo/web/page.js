@@ -6,6 +6,10 @@
   const known = ['detect', 'augment', 'dataset', 'training'];
   let open = known.includes(asked.get('tab')) ? asked.get('tab') : 'detect';
   let restored = false;
+  let drawn = ''; // the tab whose signal was given last
+  let early = 'detect'; // the tab that was opened last before the address was read
+
+  const token = () => String(performance.now());
 
   function address(query) {
     const kept = new URLSearchParams();
@@ -27,24 +31,28 @@
   // Boxes are looked for when Augment is opened and when the photo is replaced while it is open, not
   // before: an update that leaves a custom component alone empties its properties if it was never
   // on screen (Gradio 6.31).
-  window.replaced = (opened, before) => (opened === 'augment' ? String(performance.now()) : before);
+  window.replaced = (signal) => (drawn === 'augment' ? token() : signal);
 
-  /** A tab was opened; returns what is open, and whether Augment has to look for boxes. */
-  window.openedTab = (tab, before, replace) => {
+  /** A tab was opened; returns another signal if it has to be drawn. */
+  window.openedTab = (tab, signal) => {
     // The first tab says that it is open before the address was read.
-    if (!restored) return [before, replace];
+    if (!restored) early = tab;
+    if (!restored || tab === drawn) return signal;
+    drawn = tab;
     if (tab !== open) {
       open = tab;
       history.pushState({tab}, '', address(queries[tab] || 'tab=' + tab));
     }
-    return [tab, tab === before ? replace : window.replaced(tab, replace)];
+    return token();
   };
 
-  /** All values of the address are in place: which tab is open, and whether Detect is drawn anew. */
+  /** All values of the address are in place: the signals of Detect, and of the tab that is open. */
   window.addressRestored = (said) => {
     restored = true;
-    const [opened, redraw] = said.split(' ');
-    return [opened, redraw, window.replaced(opened, '')];
+    const [asked, redraw] = said.split(' ');
+    // An address that asks for the first tab leaves the one open that was opened meanwhile.
+    drawn = open = asked === 'detect' ? early : asked;
+    return [redraw, ...known.slice(1).map((tab) => (tab === drawn ? token() : ''))];
   };
 
   window.addEventListener('popstate', () => {

@@ -97,10 +97,9 @@ def _zoom_words(size: tuple[int, int], window: tuple[int, int]) -> Iterator[str]
     if window == size:
         return
     across, down = size[0] / window[0], size[1] / window[1]
-    if abs(across / down - 1) < 0.03:
-        yield f"zoom {across:.2g}"
-    else:
-        yield f"zoom {across:.2g} wide, {down:.2g} high"
+    wide, high = f"{across:.2g}", f"{down:.2g}"
+    alike = wide == high or abs(across / down - 1) < 0.03
+    yield f"zoom {wide}" if alike else f"zoom {wide} wide, {high} high"
 
 
 def _colour_words(params: dict) -> Iterator[str]:
