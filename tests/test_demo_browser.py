@@ -729,17 +729,18 @@ NOTHING_FADES = """() => !document.querySelector('.translucent:not(.hide)')
 
 @pytest.mark.parametrize("tab", ["detect", "augment", "dataset", "training"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_accessibility_and_narrow_screens(chromium, demo_address, tab, scheme):
+@pytest.mark.parametrize("width", [390, 1280])
+def test_accessibility_and_narrow_screens(chromium, demo_address, tab, scheme, width):
     from axe_playwright_python.sync_playwright import Axe
 
     page = open_page(
         chromium, f"{demo_address}?tab={tab}", color_scheme=scheme,
-        viewport={"width": 390, "height": 844},
+        viewport={"width": width, "height": 844},
     )  # fmt: skip
     shown = {"detect": "#detect-result .stage", "augment": "#augment-robustness .row",
              "dataset": "#dataset-card .stage", "training": "#confusion table"}  # fmt: skip
     expect(page.locator(shown[tab]).first).to_be_visible(timeout=SLOW)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
     dark = page.evaluate("document.body.classList.contains('dark')")
     assert dark == (scheme == "dark")
     # Parts that are being drawn anew are faded on purpose.

@@ -48,6 +48,8 @@ MAX_OWN_BOXES = 20
 EDITOR_SIDE = 640  # pixels of the photo that is shown before
 # Pixels of pictures in a strip or grid: up to twice what they take up, for fine screens.
 STEP_SIDE, EXTREME_SIDE = 160, 300
+# Steps that are not called by their own name.
+STEP_NAMES = {"jitter": "colours", "network": "what the network sees"}
 PICKED_KEPT = 6  # variants shown large that are remembered, a few MB each
 # Of health: below the first a box is in danger, below the second it is worth a look.
 BAD_VISIBLE, FAIR_VISIBLE, LOOSE = 0.6, 0.9, 0.5
@@ -323,7 +325,8 @@ def after_figure(variant: Variant, scene: Scene, count: Any) -> Markup:
     boxes = [ghost, *_others(step, scene), _target(step, scene, scene.class_name or "object")]
     alt = f"Variant {variant.number}: {caption(variant.trace)}"
     words = (
-        f"After: variant {variant.number} of {count:g}. Thin: the box had nothing been done to it."
+        f"After: variant {variant.number} of {count:g}. Thin: where the box would be had nothing"
+        " been done to the photo."
     )
     return markup.figure(_photo(step), step_size(step), boxes, alt, caption=words)
 
@@ -350,7 +353,7 @@ def steps_strip(backend: Backend, state: AugmentState, variant: Variant, scene: 
                 markup.DrawnBox(variant.health.hull_xyxy, "hull"),
                 markup.DrawnBox(variant.health.ellipse_xyxy, "ellipse", scene.class_name),
             ]
-        name = "what the network sees" if step.name == "network" else step.name
+        name = STEP_NAMES.get(step.name, step.name)
         small = _at_most(picture, STEP_SIDE)
         inner = markup.figure(small, picture.size, boxes, f"after {name}: {words}")
         tiles.append(
