@@ -329,10 +329,8 @@ def after_figure(variant: Variant, scene: Scene, count: Any) -> Markup:
     ghost = markup.DrawnBox(ghost_box(variant.trace, step), "ghost")
     boxes = [ghost, *_others(step, scene), _target(step, scene, scene.class_name or "object")]
     alt = f"Variant {variant.number}: {caption(variant.trace)}"
-    words = (
-        f"After: variant {variant.number} of {count:g}. Thin: where the box would be had nothing"
-        " been done to the photo."
-    )
+    thin = "Thin line: the box if nothing had been done."
+    words = f"After: variant {variant.number} of {count:g}. {thin}"
     return markup.figure(_photo(step), step_size(step), boxes, alt, caption=words)
 
 
