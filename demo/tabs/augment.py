@@ -66,7 +66,7 @@ HELP = {
     "brightness": "multiplied by 1 ± this",
     "contrast": "multiplied by 1 ± this",
     "saturation": "multiplied by 1 ± this",
-    "hue": "up to this share of the colour circle",
+    "hue": "shift, as a share of all hues",
 }
 NO_PHOTO = "There is no photo yet: drop one anywhere on the page, or press an example."
 ABOUT_VARIANTS = (
