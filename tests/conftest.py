@@ -35,7 +35,7 @@ hypothesis.settings.load_profile("no deadline")
 REPOSITORY = Path(__file__).resolve().parent.parent
 # Where VOC 2007 is looked for: in the checkout, beside it, and where several checkouts share it.
 VOC_PLACES = [
-    REPOSITORY / "data", REPOSITORY, REPOSITORY.parent, REPOSITORY.parent / "shared",
+    REPOSITORY / "data", REPOSITORY, REPOSITORY.parent,
 ]  # fmt: skip
 COLOURS = {"car": (200, 40, 40), "cat": (40, 160, 60), "sheep": (60, 80, 220)}
 
