@@ -1,7 +1,7 @@
 """The one photo all tabs look at: how it is chosen, and the field it is chosen with."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,15 @@ class PhotoChoice:
     """A photo of the library by name, or the path of an upload.
 
     ``offered`` is what the visitor has just chosen and nobody has looked at yet; ``note`` is a
-    sentence for them.
+    sentence for them. The browser counts what is offered, and ``number`` says which of them this
+    is, or answers.
     """
 
     sample: str = ""
     upload: str | None = None
     offered: "PhotoChoice | None" = None
     note: str = ""
+    number: int = field(default=0, compare=False)
 
     def to_query(self) -> dict[str, str]:
         """As part of an address."""
@@ -82,7 +84,10 @@ class PhotoChooser(JsonHtml):
                 "path": value.upload, "orig_name": Path(value.upload).name,
                 "meta": {"_type": "gradio.FileData"},
             }  # fmt: skip
-        return {"sample": value.sample, "upload": upload, "offered": None, "note": value.note}
+        return {
+            "sample": value.sample, "upload": upload, "offered": None, "note": value.note,
+            "number": value.number,
+        }  # fmt: skip
 
     def api_info(self) -> dict[str, Any]:
         """JSON schema of the value."""
@@ -91,10 +96,11 @@ class PhotoChooser(JsonHtml):
 
 def _sent(payload: Any) -> dict[str, Any]:
     payload = payload if isinstance(payload, dict) else {}
-    upload = payload.get("upload")
+    upload, number = payload.get("upload"), payload.get("number")
+    sent: dict[str, Any] = {"number": number} if isinstance(number, int) else {}
     if isinstance(upload, dict):
-        return {"upload": uploaded(str(upload.get("path")))}
-    return {"sample": str(payload.get("sample") or "")}
+        return {**sent, "upload": uploaded(str(upload.get("path")))}
+    return {**sent, "sample": str(payload.get("sample") or "")}
 
 
 class ManyPhotos(JsonHtml):
@@ -140,5 +146,6 @@ def looked_at(backend: Backend, choice: PhotoChoice) -> PhotoChoice:
     try:
         backend.load(backend.photo(choice.offered.sample, choice.offered.upload), LOOK_SIDE)
     except UserError as error:
-        return PhotoChoice(choice.sample, choice.upload, note=in_words(error))
+        number = choice.offered.number
+        return PhotoChoice(choice.sample, choice.upload, note=in_words(error), number=number)
     return choice.offered

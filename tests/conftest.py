@@ -33,10 +33,8 @@ hypothesis.settings.register_profile("no deadline", deadline=None)
 hypothesis.settings.load_profile("no deadline")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-# Where VOC 2007 is looked for: in the checkout, beside it, and where several checkouts share it.
-VOC_PLACES = [
-    REPOSITORY / "data", REPOSITORY, REPOSITORY.parent, REPOSITORY.parent / "shared",
-]  # fmt: skip
+# Where VOC 2007 is looked for: in the checkout and beside it.
+VOC_PLACES = [REPOSITORY / "data", REPOSITORY, REPOSITORY.parent]
 COLOURS = {"car": (200, 40, 40), "cat": (40, 160, 60), "sheep": (60, 80, 220)}
 
 

@@ -5,7 +5,9 @@ import signal
 import socket
 import urllib.request
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import gradio as gr
 import httpx
@@ -68,13 +70,41 @@ def test_a_port_in_use_is_said():
         assert_clear_error(run_command("demo/app.py", "--port", port), port, "--port")
 
 
+class Neighbour(ThreadingHTTPServer):
+    """Another site on this machine. Browsers let no site from elsewhere frame what runs here."""
+
+    page = b""
+
+
+class Answer(BaseHTTPRequestHandler):
+    """The one page of the other site."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(self.server.page)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
 @pytest.fixture(scope="module")
-def own_page(tmp_path_factory) -> Iterator[tuple[gr.Blocks, str]]:
-    """A page in this process, with narrow limits and one other site allowed; its address.
+def neighbour() -> Iterator[Neighbour]:
+    with Neighbour(("127.0.0.1", 0), Answer) as server:
+        Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def own_page(tmp_path_factory, neighbour) -> Iterator[tuple[gr.Blocks, str]]:
+    """A page in this process, with narrow limits and two other sites allowed; its address.
 
     The machine is so busy that the page takes longer than Gradio waits for it.
     """
-    config = AppConfig(port=free_port(), allow_origin=(ELSEWHERE,))
+    sites = (ELSEWHERE, f"http://localhost:{neighbour.server_port}")
+    config = AppConfig(port=free_port(), allow_origin=sites)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("own-page")))
         patch.setattr("gradio.networking.url_ok", lambda url: False)
@@ -111,6 +141,29 @@ def test_a_site_named_by_the_flag_may_read_answers_and_no_other(own_page):
     other = answer("https://third.example")
     assert other.status_code == 403
     assert "access-control-allow-origin" not in other.headers
+
+
+@pytest.mark.parametrize(("name", "allowed"), [("localhost", True), ("127.0.0.1", False)])
+def test_only_a_site_named_by_the_flag_shows_the_page_in_a_frame(
+    own_page, neighbour, chromium, name, allowed
+):
+    neighbour.page = framed(own_page[1])
+    page, site = chromium.new_page(), f"http://{name}:{neighbour.server_port}/"
+    if allowed:
+        page.goto(site)
+        shown = page.frame_locator("iframe").get_by_text("The largest object is").first
+        shown.wait_for(timeout=60_000)
+    else:
+        with page.expect_console_message(lambda said: "frame-ancestors" in said.text):
+            page.goto(site)
+    page.close()
+
+
+def framed(address: str) -> bytes:
+    """A page with the snippet of docs/api.md."""
+    text = (REPOSITORY / "docs" / "api.md").read_text()
+    snippet = re.search(r"```html\n(<iframe.*?)```", text, re.DOTALL)[1]
+    return snippet.replace("http://127.0.0.1:7860", address).encode()
 
 
 def front_matter() -> dict[str, str]:

@@ -45,7 +45,7 @@ def upload(http: httpx.Client, path: Path, name: str = "") -> str:
 
 
 @pytest.fixture(scope="module")
-def claims(http, tmp_path_factory) -> dict[str, str]:
+def claims(http, tmp_path_factory) -> Iterator[dict[str, str]]:
     """Paths a visitor may send though nothing was uploaded there."""
     folder = tmp_path_factory.mktemp(SECRET)
     secret = folder / "photo.jpg"
@@ -55,7 +55,7 @@ def claims(http, tmp_path_factory) -> dict[str, str]:
     link, pipe = uploads / f"{SECRET}.jpg", uploads / f"{SECRET}.pipe"
     link.symlink_to(secret)
     os.mkfifo(pipe)
-    return {
+    yield {
         "absolute": str(secret),
         "relative": os.path.relpath(secret, REPOSITORY),
         "out of the upload folder": f"{own.parent}/{os.path.relpath(secret, own.parent)}",
@@ -72,6 +72,9 @@ def claims(http, tmp_path_factory) -> dict[str, str]:
         "NUL": "a\0b",
         "long": "x" * 100_000,
     }
+    # The folder outlives this module's tests, which may be taken up twice when workers share them.
+    link.unlink()
+    pipe.unlink()
 
 
 def answers(http: httpx.Client, calls: list[tuple[int, list[Any]]]) -> list[Any]:

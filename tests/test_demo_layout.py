@@ -37,7 +37,7 @@ def test_nothing_jumps_on_a_phone(chromium, demo_address):
     page.goto(demo_address)
     page.wait_for_selector(".stage", state="attached")
     page.traffic.settle()
-    for tab in ("augment", "detect", "augment"):
+    for tab in ("augment", "detect", "dataset", "training", "augment"):
         open_tab(page, tab)
     shifts = page.evaluate("window.shifts")
     assert sum(value for value, _ in shifts) <= MAX_SHIFT, shifts
@@ -46,7 +46,7 @@ def test_nothing_jumps_on_a_phone(chromium, demo_address):
 
 def test_fingers_hit_what_they_aim_at(chromium, demo_address):
     page = open_page(chromium, demo_address, **PHONE)
-    for tab in ("detect", "augment"):
+    for tab in TABS:
         open_tab(page, tab)
         small = page.evaluate(
             """(least) => [...document.querySelectorAll(
@@ -60,6 +60,25 @@ def test_fingers_hit_what_they_aim_at(chromium, demo_address):
             LEAST_TARGET,
         )
         assert not small, tab
+    page.context.close()
+
+
+@pytest.mark.parametrize("width", [1280, 1920, 390])
+def test_many_examples_leave_the_drop_zone_its_room(chromium, demo_address, width):
+    """With VOC there are twice as many as come with the project."""
+    page = open_page(chromium, demo_address, viewport={"width": width, "height": 900})
+    page.evaluate(
+        "() => { const row = document.querySelector('#photo .examples');"
+        " row.append(...[...row.children].map((tile) => tile.cloneNode(true))); }"
+    )
+    zone, choose, camera, row = (
+        page.locator(f"#photo .{part}").first.bounding_box()
+        for part in ("zone", "choose", "camera", "examples")
+    )
+    assert choose["y"] == camera["y"], "the buttons stand side by side"
+    assert camera["x"] + camera["width"] <= zone["x"] + zone["width"]
+    assert row["x"] >= zone["x"] + zone["width"] or row["y"] >= zone["y"] + zone["height"]
+    assert zone["height"] <= 90
     page.context.close()
 
 

@@ -7,7 +7,7 @@ many of them takes longer than a later one with few.
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from test_demo_browser import SLOW, content, open_page, slide, wait_for
 
 from model.augment import AugmentConfig
@@ -99,4 +99,21 @@ def test_examples_of_the_detect_tab(chromium, demo_address):
     page.traffic.settle()
     expect(page.locator("#detect-result .verdict")).to_contain_text("cat", timeout=SLOW)
     assert page.locator("#detect-result img.pixels").count() == 1
+    page.context.close()
+
+
+def test_an_example_pressed_while_another_is_on_its_way_is_shown(chromium, demo_address):
+    page = open_page(chromium, f"{demo_address}?tab=detect&sample=000004")
+    page.traffic.settle()
+    held: list[Route] = []
+    page.route("**/queue/join*", lambda r: r.continue_() if held else held.append(r))
+    page.locator("#photo button[data-key=astronaut]").click()
+    # Playwright delivers its events while it is asked something.
+    wait_for(lambda: page.title() and held, "the first choice to be sent")
+    page.locator("#photo button[data-key=cat]").click()
+    held[0].continue_()
+    page.traffic.settle()
+    expect(page.locator("#detect-result .verdict")).to_contain_text("cat", timeout=SLOW)
+    expect(page.locator("#photo button[data-key=cat]")).to_have_attribute("aria-pressed", "true")
+    assert "sample=cat" in page.url
     page.context.close()

@@ -142,6 +142,14 @@ def test_what_pair_and_grid_both_need_is_computed_once(backend, monkeypatch):
     )
 
 
+def test_variants_do_not_wait_for_the_detector(backend, monkeypatch):
+    monkeypatch.setattr(augment, "robustness", lambda file, variants: pytest.fail("was asked"))
+    state = AugmentState(VOC, count=3, seed=78)
+    scene = scene_of(backend, state)
+    variants = augment.variants_of(backend, state, scene)
+    assert augment.variants_grid(variants, scene, 1).count("data-key") == 3
+
+
 def test_the_extremes_are_those_of_the_settings(backend):
     state = dataclasses.replace(AugmentState(VOC), rotation_degrees=30.0, zoom=1.0, brightness=0.0)
     shown = augment.show_extremes(backend, state, scene_of(backend, state))

@@ -166,7 +166,7 @@ def test_two_processes_see_each_photo_once_and_agree(toy_voc, tmp_path, finished
     arguments = ["--data", toy_voc, *FAST, *LOSES_BOXES, "--batch-size", "10"]
     assert run_here("train.py", "--out", one, *arguments).returncode == 0
     launch = ["-m", "accelerate.commands.launch", "--num_processes", "2"]
-    result = run_command(*launch, "train.py", "--out", two, *arguments)
+    result = run_command(*launch, "train.py", "--out", two, *arguments, OMP_NUM_THREADS="1")
     assert result.returncode == 0, result.stderr
     assert "20 photos from train, 2 steps an epoch, 2 process(es), cpu" in result.stdout
     assert result.stdout.count("epoch      lr") == 1  # only the main process speaks

@@ -63,10 +63,10 @@ HELP = {
     "flip_probability": "chance of being mirrored",
     "rotation_degrees": "up to this far, either way",
     "zoom": "in or out by up to this factor",
-    "brightness": "times 1 ± this",
-    "contrast": "times 1 ± this",
-    "saturation": "times 1 ± this",
-    "hue": "up to this share of the circle",
+    "brightness": "multiplied by 1 ± this",
+    "contrast": "multiplied by 1 ± this",
+    "saturation": "multiplied by 1 ± this",
+    "hue": "shift, as a share of all hues",
 }
 NO_PHOTO = "There is no photo yet: drop one anywhere on the page, or press an example."
 ABOUT_VARIANTS = (

@@ -66,13 +66,13 @@ def build(backend: Backend, address: gr.Textbox, redraw: gr.Textbox) -> DatasetT
             with gr.Row():
                 before = gr.Button("Previous page", size="sm", min_width=120)
                 after = gr.Button("Next page", size="sm", min_width=120, elem_id="dataset-next")
-            tiles = pick_grid(elem_id="dataset-grid", min_height=420)
+            tiles = pick_grid(elem_id="dataset-grid")
             download_button(
                 "CSV of the split", lambda split: take_csv(backend, split),
                 {"split": controls["split"]}, "dataset-csv",
             )  # fmt: skip
         with gr.Column(scale=2, min_width=300):
-            card = gr.HTML(elem_id="dataset-card", min_height=420)
+            card = gr.HTML(elem_id="dataset-card")
             with gr.Row():
                 to_detect = gr.Button("Send to Detect", size="sm", min_width=120,
                                       elem_id="send-detect")  # fmt: skip

@@ -47,7 +47,9 @@ DEFAULT_SEED = 216
 MAX_OWN_BOXES = 20
 EDITOR_SIDE = 640  # pixels of the photo that is shown before
 # Pixels of pictures in a strip or grid: up to twice what they take up, for fine screens.
-STEP_SIDE, EXTREME_SIDE = 160, 300
+STEP_SIDE, EXTREME_SIDE = 160, 240
+# Steps that are not called by their own name.
+STEP_NAMES = {"jitter": "colours", "network": "what the network sees"}
 PICKED_KEPT = 6  # variants shown large that are remembered, a few MB each
 # Of health: below the first a box is in danger, below the second it is worth a look.
 BAD_VISIBLE, FAIR_VISIBLE, LOOSE = 0.6, 0.9, 0.5
@@ -238,25 +240,29 @@ def draw_variants(
     )  # fmt: skip
 
 
-_picked: Once[tuple[Variant, VariantPrediction]] = Once(PICKED_KEPT)
+_picked: Once[Variant] = Once(PICKED_KEPT)
+_answers: Once[VariantPrediction] = Once(PICKED_KEPT)
 
 
-def picked_variant(
-    backend: Backend, state: AugmentState, scene: Scene
-) -> tuple[Variant, VariantPrediction]:
-    """The variant that is shown large, and what the detector says on it; computed once."""
+def picked_variant(backend: Backend, state: AugmentState, scene: Scene) -> Variant:
+    """The variant that is shown large; drawn once."""
+    key = (scene.photo.path, backend.checkpoint_file(state.checkpoint), state)
+    return _picked.get(
+        key, lambda: draw_variants(backend, state, scene, picked_number(state), 1)[0]
+    )
 
-    def draw() -> tuple[Variant, VariantPrediction]:
-        (variant,) = draw_variants(backend, state, scene, picked_number(state), 1)
-        return variant, robustness(file, [variant])[0]
 
+def picked_answer(backend: Backend, state: AugmentState, scene: Scene) -> VariantPrediction:
+    """What the detector says on the variant that is shown large; asked once."""
     file = backend.checkpoint_file(state.checkpoint)
-    return _picked.get((scene.photo.path, file, state), draw)
+    variant = picked_variant(backend, state, scene)
+    key = (scene.photo.path, file, state)
+    return _answers.get(key, lambda: robustness(file, [variant])[0])
 
 
 def variants_of(backend: Backend, state: AugmentState, scene: Scene) -> list[Variant]:
     """All variants a state asks for; the one shown large is not drawn again."""
-    picked, _ = picked_variant(backend, state, scene)
+    picked = picked_variant(backend, state, scene)
     after = as_whole(state.count, "the number of variants", 1, MAX_VARIANTS) - picked.number
     return [
         *draw_variants(backend, state, scene, 1, picked.number - 1), picked,
@@ -268,11 +274,11 @@ def answers_of(
     backend: Backend, state: AugmentState, scene: Scene, variants: Sequence[Variant]
 ) -> list[VariantPrediction]:
     """What the detector says on all variants; of the one shown large that is known."""
-    picked, answer = picked_variant(backend, state, scene)
-    others = [variant for variant in variants if variant.number != picked.number]
+    number = picked_number(state)
+    others = [variant for variant in variants if variant.number != number]
     file = backend.checkpoint_file(state.checkpoint)
     answers = robustness(file, others) if others else []
-    answers.insert(picked.number - 1, answer)
+    answers.insert(number - 1, picked_answer(backend, state, scene))
     return answers
 
 
@@ -307,7 +313,8 @@ class Pair:
 def show_pair(backend: Backend, state: AugmentState) -> Pair:
     """The variant that is picked, and nothing of the others."""
     scene = scene_of(backend, state)
-    variant, answer = picked_variant(backend, state, scene)
+    variant = picked_variant(backend, state, scene)
+    answer = picked_answer(backend, state, scene)
     words = sentence(variant, answer, scene.class_name)
     return Pair(
         after_figure(variant, scene, state.count),
@@ -322,9 +329,8 @@ def after_figure(variant: Variant, scene: Scene, count: Any) -> Markup:
     ghost = markup.DrawnBox(ghost_box(variant.trace, step), "ghost")
     boxes = [ghost, *_others(step, scene), _target(step, scene, scene.class_name or "object")]
     alt = f"Variant {variant.number}: {caption(variant.trace)}"
-    words = (
-        f"After: variant {variant.number} of {count:g}. Thin: the box had nothing been done to it."
-    )
+    thin = "Thin line: the box if nothing had been done."
+    words = f"After: variant {variant.number} of {count:g}. {thin}"
     return markup.figure(_photo(step), step_size(step), boxes, alt, caption=words)
 
 
@@ -350,7 +356,7 @@ def steps_strip(backend: Backend, state: AugmentState, variant: Variant, scene: 
                 markup.DrawnBox(variant.health.hull_xyxy, "hull"),
                 markup.DrawnBox(variant.health.ellipse_xyxy, "ellipse", scene.class_name),
             ]
-        name = "what the network sees" if step.name == "network" else step.name
+        name = STEP_NAMES.get(step.name, step.name)
         small = _at_most(picture, STEP_SIDE)
         inner = markup.figure(small, picture.size, boxes, f"after {name}: {words}")
         tiles.append(

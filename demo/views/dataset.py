@@ -18,7 +18,7 @@ from model.data.samples import PhotoLibrary
 from model.data.voc import list_splits
 from model.errors import UserError
 
-PER_PAGE = 18
+PER_PAGE = 20  # full rows at two, four and five a row
 ANY = "any"
 SIZES = {
     ANY: (0.0, 1.01),

@@ -1,12 +1,20 @@
 // Choose a photo: by name, by file, by the camera, or by a drop or paste anywhere on the page.
 //
-// props.value: {sample, upload: {path, orig_name} or null, offered: {sample, upload} or null, note}
-// The server checks what is offered and takes it over, or says in `note` why not.
+// props.value: {sample, upload: {path, orig_name} or null, number, note,
+//   offered: {sample, upload, number} or null}
+// The server checks what is offered and takes it over, or says in `note` why not. Its answer has the
+// number of the offer.
 const $ = (selector) => element.querySelector(selector);
 const said = $('.said');
 
+let latest = {number: 0}; // what was offered last
+let answered = 0; // the highest number an answer had
+
 function show() {
   const value = props.value || {};
+  // Requests may overtake each other: the answer to an earlier offer must not stay.
+  if (value.number < answered && value.number > 0 && !value.offered) return sendLatest();
+  answered = Math.max(answered, value.number || 0);
   for (const tile of element.querySelectorAll('button[data-key]')) {
     tile.setAttribute('aria-pressed', String(tile.dataset.key === value.sample));
   }
@@ -15,7 +23,12 @@ function show() {
 }
 
 function offer(offered) {
-  props.value = {...props.value, offered, note: ''};
+  latest = {...offered, number: latest.number + 1};
+  sendLatest();
+}
+
+function sendLatest() {
+  props.value = {...props.value, offered: latest, note: ''};
   trigger('input');
 }
 
