@@ -35,6 +35,21 @@ def picked_key(event: gr.EventData) -> str:
     return event.key
 
 
+def pressed_js(grid: gr.HTML) -> str:
+    """JavaScript for the key of the tile pressed in a :func:`pick_grid` at the time it runs.
+
+    Where a later press must win, this replaces :func:`picked_key`: Gradio drops the event of a
+    listener that had to wait (:data:`DRAWS`), and where none waits the later press may be answered
+    first.
+    """
+    return f"document.querySelector('#{grid.elem_id} [aria-pressed=true]').dataset.key"
+
+
+def pressed_first_js(grid: gr.HTML, controls: Controls) -> str:
+    """JavaScript that writes the pressed key into the control ``picked`` before they are sent."""
+    return f"(...values) => values.with({list(controls).index('picked')}, {pressed_js(grid)})"
+
+
 def signal() -> gr.Textbox:
     """A hidden field; what listens to its ``.change`` is called when it gets a new :func:`token`.
 

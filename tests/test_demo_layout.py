@@ -101,6 +101,15 @@ def test_settings_and_both_pictures_are_in_sight_together(chromium, demo_address
     page.context.close()
 
 
+def test_the_edges_of_all_settings_stand_in_one_row(chromium, demo_address):
+    address = f"{demo_address}?tab=augment&hue=0.1"  # hue is the only setting that is off at first
+    page = open_page(chromium, address, viewport={"width": 1280, "height": 900})
+    tiles = page.locator("#augment-extremes .tile")
+    expect(tiles).to_have_count(13)
+    assert len({tile.bounding_box()["y"] for tile in tiles.all()}) == 1
+    page.context.close()
+
+
 def test_on_a_phone_the_pair_stays_while_the_settings_scroll(chromium, demo_address):
     page = open_page(chromium, f"{demo_address}?tab=augment", **PHONE)
     expect(page.locator("#augment-grid .badge")).to_have_count(8)

@@ -117,3 +117,21 @@ def test_an_example_pressed_while_another_is_on_its_way_is_shown(chromium, demo_
     expect(page.locator("#photo button[data-key=cat]")).to_have_attribute("aria-pressed", "true")
     assert "sample=cat" in page.url
     page.context.close()
+
+
+def test_a_variant_pressed_while_another_is_on_its_way_is_shown(chromium, demo_address):
+    page = open_page(chromium, f"{demo_address}?tab=augment&sample=cat")
+    page.traffic.settle()
+    held: list[Route] = []
+    page.route("**/queue/join*", lambda r: r.continue_() if held else held.append(r))
+    page.locator("#augment-grid button[data-key='3']").click()
+    wait_for(lambda: page.title() and held, "the first pick to be sent")
+    page.locator("#augment-grid button[data-key='5']").click()
+    page.wait_for_timeout(500)  # where nothing holds it back, the second is answered first
+    held[0].continue_()
+    page.traffic.settle()
+    expect(page.locator("#augment-after")).to_contain_text("variant 5 of 8", timeout=SLOW)
+    expect(page.locator("#augment-grid button[data-key='5']")).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    page.context.close()

@@ -51,7 +51,7 @@ def test_the_row_names_every_extreme_in_order(photo):
     row = extremes(ALL, photo, BOX, 64)
     assert [e.caption for e in row] == [
         "mirrored", "-30°", "+30°", "zoomed in 1.5x", "zoomed out 1.5x", "darkest", "brightest",
-        "lowest contrast", "highest contrast", "greyest", "most saturated", "hue -0.1", "hue +0.1",
+        "lowest contrast", "highest contrast", "greyest", "most colour", "hue -0.1", "hue +0.1",
     ]  # fmt: skip
     assert [e.number for e in row] == list(range(1, 14))
 
@@ -79,7 +79,7 @@ def test_each_is_what_its_caption_says_and_nothing_else(photo):
     assert spread(pictures["lowest contrast"]) < 0.6 * spread(photo)
     assert spread(pictures["highest contrast"]) > 1.2 * spread(photo)
     assert colourfulness(pictures["greyest"]) < 0.5 * colourfulness(photo)
-    assert colourfulness(pictures["most saturated"]) > 1.2 * colourfulness(photo)
+    assert colourfulness(pictures["most colour"]) > 1.2 * colourfulness(photo)
     for caption in ("darkest", "greyest", "hue +0.1"):
         assert by_caption[caption].picture.bbox_xyxy.tolist() == list(BOX)
         assert by_caption[caption].health.growth == 0

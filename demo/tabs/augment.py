@@ -12,6 +12,7 @@ from demo.backend import Backend
 from demo.box_editor import BoxEditor, Edit
 from demo.components import (
     DRAWS,
+    PRIVATE,
     QUIET,
     ClampedSlider,
     Controls,
@@ -19,7 +20,7 @@ from demo.components import (
     edits,
     in_order,
     pick_grid,
-    picked_key,
+    pressed_js,
     said_in,
     token,
 )
@@ -214,15 +215,12 @@ def _build_shown(
     gr.HTML(ABOUT_VARIANTS, elem_classes=["heading"])
     grid = pick_grid(elem_id="augment-grid", min_height=300)
     picked = gr.Textbox("1", visible=False)
-    grid.select(_pick, None, [picked, repick], **QUIET, **in_order("augment-pick"))
+    js = f"() => [{pressed_js(grid)}, String(performance.now())]"
+    grid.select(None, None, [picked, repick], js=js, **PRIVATE)
     chart = gr.HTML(elem_id="augment-robustness", min_height=160)
     with gr.Accordion("The transforms.v2 code", open=False):
         code = gr.Code("", language="python", label="augment.py", max_lines=30)
     return _Shown(editor, after, said, problem, steps, advice, row, grid, chart, code), picked
-
-
-def _pick(event: gr.EventData) -> tuple[str, str]:
-    return picked_key(event), token()
 
 
 def _connect_boxes(backend: Backend, controls: Controls, shown: _Shown, signals: Signals) -> None:

@@ -1,6 +1,5 @@
 """The Dataset tab: browse VOC, or without it the examples, every object outlined."""
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ from demo.components import (
     edits,
     in_order,
     pick_grid,
-    picked_key,
+    pressed_first_js,
     said_in,
     token,
 )
@@ -146,13 +145,13 @@ def _connect_drawing(
     picked = controls["picked"]
 
     @said_in(shown.card)
-    def pick(event: gr.EventData, **values: Any) -> dict[Any, Any]:
-        state = dataclasses.replace(DatasetState(**values), picked=picked_key(event))
+    def pick(**values: Any) -> dict[Any, Any]:
+        state = DatasetState(**values)
         card = photo_card(backend, state.picked)
         return {shown.card: card, picked: state.picked, address: state.to_query(defaults)}
 
     redraw.change(draw, inputs_kwargs=controls, outputs=outputs, **DRAWS)
     shown.tiles.select(
-        pick, inputs_kwargs=controls, outputs=[shown.card, picked, address], **QUIET,
-        **in_order("dataset-card"),
+        pick, inputs_kwargs=controls, outputs=[shown.card, picked, address],
+        js=pressed_first_js(shown.tiles, controls), **DRAWS,
     )  # fmt: skip

@@ -1,6 +1,5 @@
 """The Training tab: how a checkpoint came about, how it scores, and on which photos it fails."""
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +9,10 @@ from demo.backend import Backend
 from demo.components import (
     DRAWS,
     PRIVATE,
-    QUIET,
     Controls,
-    in_order,
     pick_grid,
-    picked_key,
+    pressed_first_js,
+    pressed_js,
     said_in,
     token,
 )
@@ -113,12 +111,9 @@ def _connect(
             picked: view.picked, address: state.to_query(defaults),
         }  # fmt: skip
 
-    def choose(event: gr.EventData) -> dict[Any, Any]:
-        return {cell: picked_key(event), picked: "", redraw: token()}
-
     @said_in(behind.card)
-    def pick(event: gr.EventData, **values: Any) -> dict[Any, Any]:
-        state = dataclasses.replace(TrainingState(**values), picked=picked_key(event))
+    def pick(**values: Any) -> dict[Any, Any]:
+        state = TrainingState(**values)
         card = photo_card(backend, state, state.picked)
         return {behind.card: card, picked: state.picked, address: state.to_query(defaults)}
 
@@ -126,8 +121,9 @@ def _connect(
         draw, inputs_kwargs=controls,
         outputs=[behind.heading, behind.tiles, behind.card, picked, address], **DRAWS,
     )  # fmt: skip
-    matrix.select(choose, None, [cell, picked, redraw], **QUIET, **in_order("matrix"))
+    js = f"() => [{pressed_js(matrix)}, '', String(performance.now())]"
+    matrix.select(None, None, [cell, picked, redraw], js=js, **PRIVATE)
     behind.tiles.select(
-        pick, inputs_kwargs=controls, outputs=[behind.card, picked, address], **QUIET,
-        **in_order("behind-card"),
+        pick, inputs_kwargs=controls, outputs=[behind.card, picked, address],
+        js=pressed_first_js(behind.tiles, controls), **DRAWS,
     )  # fmt: skip

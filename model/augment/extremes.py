@@ -19,7 +19,7 @@ from model.augment.variants import Variant, box_health, checked_box
 _COLOUR_CAPTIONS = {
     "brightness": ("darkest", "brightest"),
     "contrast": ("lowest contrast", "highest contrast"),
-    "saturation": ("greyest", "most saturated"),
+    "saturation": ("greyest", "most colour"),
 }
 
 
