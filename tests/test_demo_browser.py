@@ -225,8 +225,8 @@ def test_what_it_knows_is_said_before_whichever_tab_is_open(chromium, demo_addre
 
 def test_what_it_knows_follows_the_checkpoint(chromium, tmp_path):
     path, names = tmp_path / "insects.safetensors", ("ant", "bee")
-    network = LargestObjectDetector(names, 64, "decoupled")
-    save_checkpoint(path, network, CheckpointInfo(names, 64, head="decoupled"))
+    network = LargestObjectDetector(names, 64)
+    save_checkpoint(path, network, CheckpointInfo(names, 64))
     with running_demo("--checkpoint", path, VOC_ROOT=str(tmp_path)) as address:
         page = open_page(chromium, f"{address}?tab=training", ready="#checkpoint")
         expect(page.locator("#known li")).to_have_text(names)

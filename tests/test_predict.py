@@ -48,15 +48,21 @@ def test_the_shipped_detector_finds_the_person(shipped):
 
 
 def test_bf16_answers_as_float32_does():
-    """What a processor with bf16 computes in: boxes within half a percent of the photo's side."""
-    files = sorted((REPOSITORY / "examples").glob("*.jpg"))[:4]
+    """What a processor with bf16 computes in: boxes within half a percent of the photo's side.
+
+    A photo that shows nothing it knows has no box to agree on; there the score must stay low.
+    """
+    files = sorted((REPOSITORY / "examples").glob("*.jpg"))
     plain, fast = load_detector(device="cpu"), load_detector(device="cpu")
     plain.bf16, fast.bf16 = False, True  # where it is not native, it is emulated
     for expected, found in zip(plain.predict_batch(files), fast.predict_batch(files), strict=True):
         assert found.class_name == expected.class_name
         assert found.score == pytest.approx(expected.score, abs=0.02)
-        within = 0.005 * max(expected.image_size)
-        assert found.bbox_xyxy == pytest.approx(expected.bbox_xyxy, abs=within)
+        if expected.sure:
+            within = 0.005 * max(expected.image_size)
+            assert found.bbox_xyxy == pytest.approx(expected.bbox_xyxy, abs=within)
+        else:
+            assert not found.sure
 
 
 def test_all_kinds_of_sources_agree(shipped):
@@ -74,7 +80,8 @@ def test_probabilities_are_sorted_and_sum_to_one(shipped):
     assert len(values) == 20
     assert values == sorted(values, reverse=True)
     assert sum(values) == pytest.approx(1, abs=1e-3)
-    assert next(iter(detection.probabilities.items())) == (detection.class_name, detection.score)
+    assert next(iter(detection.probabilities)) == detection.class_name
+    assert 0 < detection.score < 1  # of class and box together, so not the first probability
 
 
 def test_no_photos_no_answers(shipped):

@@ -59,7 +59,8 @@ def show(backend: Backend, state: DetectState, timed: bool = True) -> Markup:
     alt = f"Photo with a box around a {d.class_name}: left, top, right, bottom {where} pixels."
     picture = markup.figure(shown.image, d.image_size, boxes, alt, heat, _legend(photo, state))
     drawn_ms = 1000 * (time.perf_counter() - started)
-    facts = _facts(photo, d, state.threshold)
+    calibrated = backend.detector(state.checkpoint).info.calibration is not None
+    facts = _facts(photo, d, state.threshold, calibrated)
     if timed:
         facts.append(("your request took", _milliseconds(answer, drawn_ms)))
     top = list(d.probabilities.items())[:5]
@@ -106,11 +107,14 @@ def _milliseconds(timed: Timed, drawn_ms: float) -> str:
     )
 
 
-def _facts(photo: Photo, d: Detection, threshold: float) -> list[tuple[str, str]]:
+def _facts(photo: Photo, d: Detection, threshold: float, calibrated: bool) -> list[tuple[str, str]]:
     corners = ", ".join(f"{v:.1f}" for v in d.bbox_xyxy)
     numbers = Markup('<span class="box-numbers">{}</span> px').format(corners)
     rows: list[tuple[str, str]] = [
-        ("confidence", f"{d.score:.0%}, threshold {threshold:.0%}"),
+        (
+            "confidence in class and box" if calibrated else "confidence",
+            f"{d.score:.0%}, threshold {threshold:.0%}",
+        ),
         ("box: left, top, right, bottom", numbers),
         ("photo", f"{d.image_size[0]} x {d.image_size[1]} px"),
     ]
