@@ -67,35 +67,9 @@ def build(backend: Backend, shared: Controls, address: gr.Textbox) -> DetectTab:
     # No visitor waited for this one, so there is no time to tell.
     first = show(backend, defaults, timed=False)
     result = gr.HTML(first, elem_id="detect-result", min_height=260)
-    with gr.Row(elem_classes=["compact"]):
-        to_augment = gr.Button("Augment this photo", variant="primary", size="sm",
-                               elem_id="augment-this", min_width=120)  # fmt: skip
-        for label, make, name in (
-            ("Picture (PNG)", take_png, "png"), ("JSON", take_json, "json"),
-            ("CSV row", take_csv, "csv"),
-        ):  # fmt: skip
-            download_button(
-                label, lambda make=make, **chosen: make(backend, **chosen), shared, f"detect-{name}"
-            )
-    with gr.Row(elem_classes=["compact"]):
-        threshold = gr.Slider(
-            0, 1, defaults.threshold, step=0.01, label="Confidence threshold",
-            info="below it the answer is only a best guess", elem_id="detect-threshold",
-            buttons=[],
-        )  # fmt: skip
-        explain = gr.Radio(EXPLANATIONS, value=NO_HEAT, label="Explain", elem_id="detect-explain")
-        opacity = gr.Slider(
-            0,
-            1,
-            0.75,
-            step=0.05,
-            label="Opacity of the explanation",
-            elem_id="detect-opacity",
-            buttons=[],
-        )
-    controls = {**shared, "threshold": threshold, "explain": explain}
+    to_augment = _build_ways_on(backend, shared)
+    controls = {**shared, **_build_settings(defaults)}
     redraw = signal()
-    opacity.change(None, opacity, None, js=OPACITY_JS, **PRIVATE)
 
     @said_in(result)
     def draw(**values: Any) -> dict[Any, Any]:
@@ -108,6 +82,38 @@ def build(backend: Backend, shared: Controls, address: gr.Textbox) -> DetectTab:
     )  # fmt: skip
     _build_many(backend, controls, redraw)
     return DetectTab(defaults, controls, redraw, to_augment)
+
+
+def _build_ways_on(backend: Backend, shared: Controls) -> gr.Button:
+    """The button that opens the Augment tab, which is returned, and the downloads."""
+    with gr.Row(elem_classes=["compact"]):
+        to_augment = gr.Button("Augment this photo", variant="primary", size="sm",
+                               elem_id="augment-this", min_width=120)  # fmt: skip
+        for label, make, name in (
+            ("Picture (PNG)", take_png, "png"), ("JSON", take_json, "json"),
+            ("CSV row", take_csv, "csv"),
+        ):  # fmt: skip
+            download_button(
+                label, lambda make=make, **chosen: make(backend, **chosen), shared, f"detect-{name}"
+            )
+    return to_augment
+
+
+def _build_settings(defaults: DetectState) -> Controls:
+    """By the names of the fields of :class:`DetectState`."""
+    with gr.Row(elem_classes=["compact"]):
+        threshold = gr.Slider(
+            0, 1, defaults.threshold, step=0.01, label="Confidence threshold",
+            info="below it the answer is only a best guess", elem_id="detect-threshold",
+            buttons=[],
+        )  # fmt: skip
+        explain = gr.Radio(EXPLANATIONS, value=NO_HEAT, label="Explain", elem_id="detect-explain")
+        opacity = gr.Slider(
+            0, 1, 0.75, step=0.05, label="Opacity of the explanation", elem_id="detect-opacity",
+            buttons=[],
+        )  # fmt: skip
+    opacity.change(None, opacity, None, js=OPACITY_JS, **PRIVATE)
+    return {"threshold": threshold, "explain": explain}
 
 
 def _build_many(backend: Backend, controls: Controls, redraw: gr.Textbox) -> None:
