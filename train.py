@@ -63,20 +63,20 @@ class TrainConfig:
 
     # loss: L1 + 25 x cross-entropy, plus
     cells_weight: float = 0.5  # of what the cells are asked for; 0 gives the tutorial's loss
-    label_smoothing: float = 0.0
-    negatives: float = 0.0  # windows that show nothing known, for every photo of the split
+    label_smoothing: float = 0.1
+    negatives: float = 0.1  # windows that show nothing known, for every photo of the split
     mosaic: float = 0.0  # share of a batch that is replaced by mosaics of four photos
     plain_epochs: int = 2  # the last epochs, without mosaics
 
     # optimisation
     epochs: int = 14
-    small_epochs: int = 10  # the first so many epochs see a smaller canvas, which is faster
+    small_epochs: int = 8  # the first so many epochs see a smaller canvas, which is faster
     small_size: int = 160
     batch_size: int = 32  # over all processes together
     optimizer: Literal["adam", "adamw"] = "adamw"
     lr: float = 1e-3  # of the head
-    backbone_lr_ratio: float = 0.12
-    weight_decay: float = 0.02
+    backbone_lr_ratio: float = 0.08
+    weight_decay: float = 0.05
     schedule: Literal["one-cycle", "constant"] = "one-cycle"
     clip_grad_norm: float = 100.0
     ema_decay: float = 0.998

@@ -162,7 +162,8 @@ def test_same_seed_same_answer_whatever_the_global_state_or_threads():
 
 
 def test_trace_names_and_drawn_parameters():
-    trace = Pipeline(AugmentConfig(rotation_degrees=10), 64).trace(photo(), BBOX, 5).steps
+    config = AugmentConfig(rotation_degrees=10, brightness=0.3)
+    trace = Pipeline(config, 64).trace(photo(), BBOX, 5).steps
     assert [step.name for step in trace] == [
         "original", "flip", "rotation", "zoom", "jitter", "resize", "network",
     ]  # fmt: skip

@@ -28,11 +28,11 @@ class AugmentConfig:
         4.0, 0, 180, "the photo is turned by up to this many degrees, either way"
     )
     zoom: float = _setting(
-        1.5, 1, 4, "width and height are zoomed by up to this factor, in or out; 1 = off"
+        1.8, 1, 4, "width and height are zoomed by up to this factor, in or out; 1 = off"
     )
-    brightness: float = _setting(0.3, 0, 1, "brightness factor drawn from 1 ± this")
-    contrast: float = _setting(0.3, 0, 1, "contrast factor drawn from 1 ± this")
-    saturation: float = _setting(0.3, 0, 1, "saturation factor drawn from 1 ± this")
+    brightness: float = _setting(0.4, 0, 1, "brightness factor drawn from 1 ± this")
+    contrast: float = _setting(0.4, 0, 1, "contrast factor drawn from 1 ± this")
+    saturation: float = _setting(0.4, 0, 1, "saturation factor drawn from 1 ± this")
     hue: float = _setting(0.0, 0, 0.5, "hue shifted by up to this share of the colour circle")
     box_rule: Literal["hull", "ellipse"] = field(
         default="ellipse",
