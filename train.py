@@ -24,7 +24,6 @@ from accelerate.utils import set_seed
 from model import plots
 from model.assignment import Targets, pad_targets
 from model.augment import AugmentConfig
-from model.augment.mosaic import mosaic
 from model.checkpoint import MAX_IMAGE_SIZE
 from model.checkpoint_calibration import calibrate_checkpoint
 from model.data.dataset import DetectionDataset, train_loader
@@ -65,8 +64,6 @@ class TrainConfig:
     cells_weight: float = 0.5  # of what the cells are asked for; 0 gives the tutorial's loss
     label_smoothing: float = 0.1
     negatives: float = 0.1  # windows that show nothing known, for every photo of the split
-    mosaic: float = 0.0  # share of a batch that is replaced by mosaics of four photos
-    plain_epochs: int = 2  # the last epochs, without mosaics
 
     # optimisation
     epochs: int = 14
@@ -184,9 +181,7 @@ def batch_loss(
     run: Run, config: TrainConfig, batch: tuple, epoch: int
 ) -> tuple[torch.Tensor, dict[str, float]]:
     """The loss of a batch, and what the history shows of it: its means times its images."""
-    mosaic_share = config.mosaic if epoch < config.epochs - config.plain_epochs else 0.0
-    images, dicts = mosaic(*batch, mosaic_share)
-    targets = pad_targets(dicts)
+    images, targets = batch[0], pad_targets(batch[1])
     if epoch < config.small_epochs:
         images, targets = shrink(images, targets, config.small_size)
     output = run.model(images)
