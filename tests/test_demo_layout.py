@@ -110,6 +110,17 @@ def test_the_edges_of_all_settings_stand_in_one_row(chromium, demo_address):
     page.context.close()
 
 
+def test_a_tab_that_a_button_opens_is_seen_from_its_beginning(chromium, demo_address):
+    page = open_page(chromium, f"{demo_address}?tab=detect&sample=cat", **PHONE)
+    button = page.locator("#augment-this")
+    button.scroll_into_view_if_needed()
+    assert page.evaluate("window.scrollY") > 0
+    button.click()
+    expect(page.locator("#augment-pair")).to_be_visible()
+    page.wait_for_function("window.scrollY === 0")
+    page.context.close()
+
+
 def test_on_a_phone_the_pair_stays_while_the_settings_scroll(chromium, demo_address):
     page = open_page(chromium, f"{demo_address}?tab=augment", **PHONE)
     expect(page.locator("#augment-grid .badge")).to_have_count(8)

@@ -42,6 +42,7 @@
     if (tab !== open) {
       open = tab;
       history.pushState({tab}, '', address(queries[tab] || 'tab=' + tab));
+      window.scrollTo(0, 0); // a button far down a tab opens another one from its beginning
     }
     return token();
   };
