@@ -3,7 +3,7 @@
 Everything here is plain values, ready for JSON.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -150,7 +150,7 @@ def format_report(report: dict[str, Any]) -> str:
     )
     parts = [head, _measures(report), *_groups(report)]
     if report.get("score"):
-        parts.append(_score(report["score"]))
+        parts.append(score_sentence(report["score"]))
     return "\n\n".join(parts)
 
 
@@ -172,7 +172,8 @@ def _groups(report: dict[str, Any]) -> list[str]:
     return [table.round(3).to_string(index=False) for table in tables]
 
 
-def _score(score: dict[str, Any]) -> str:
+def score_sentence(score: Mapping[str, Any]) -> str:
+    """What the calibrated score is worth, from the ``score`` of a report."""
     text = (
         f"score: calibration error (ECE) {score['reliability']['ece']:.3f}; its threshold"
         f" {score['threshold']:.3f} keeps {score['right_kept']:.1%} of the right answers"

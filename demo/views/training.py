@@ -17,6 +17,7 @@ from demo.views.curves import Curve, line_chart
 from model.checkpoint import CheckpointInfo, read_info
 from model.errors import UserError
 from model.metrics import MEASURES
+from model.report import score_sentence
 
 # Title of a chart -> column of a run's history -> what its curve is called.
 LOSS, L1, SHARES = "Loss", "L1 of the box, pixels of a 224 canvas", "Shares of photos, and IoU"
@@ -161,6 +162,7 @@ def results(
         "results.html", settings=settings(runs), rows=rows, split=split,
         n_images=report["n_images"], command=commands(report),
         trained_on=trained_on if split in str(trained_on) else "",
+        score=score_sentence(report["score"]) if report.get("score") else "",
         groups=[(title, _group_rows(key, report[key])) for key, title in GROUPS.items()
                 if report.get(key)],
     )  # fmt: skip
