@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,6 @@ def test_files_that_are_not_ours_are_refused_in_words(exported, tmp_path):
         load_detector(tmp_path / "gone.onnx")
     with pytest.raises(UserError, match="not a checkpoint of this program"):
         load_detector(changed(exported, tmp_path / "foreign.onnx", format=None))
-    described = load_detector().info.__dict__ | {"image_size": 128}
+    described = asdict(load_detector().info) | {"image_size": 128}
     with pytest.raises(UserError, match="another network than it says"):
         load_detector(changed(exported, tmp_path / "other.onnx", info=json.dumps(described)))
