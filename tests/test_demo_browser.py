@@ -698,6 +698,7 @@ def test_a_cell_of_the_matrix_opens_its_photos_by_keyboard_too(page):
     """In the toy's CSV the sheep 000020 is taken for a cat, and all else is right."""
     page.get_by_role("tab", name="Training").click()
     expect(page.locator("#behind-heading")).to_contain_text("Press a number")
+    expect(page.locator("#behind-detect")).to_be_hidden()  # there is nothing to send yet
     stops = page.locator("#confusion button[tabindex='0']")
     expect(stops).to_have_count(1)
     page.locator("#confusion button[data-key='sheep/']").focus()
