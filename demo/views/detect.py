@@ -113,7 +113,7 @@ def _facts(photo: Photo, d: Detection, threshold: float, calibrated: bool) -> li
     rows: list[tuple[str, str]] = [
         (
             "confidence in class and box" if calibrated else "confidence",
-            f"{d.score:.0%}, threshold {threshold:.0%}",
+            f"{d.score:.0%}{' (calibrated)' if calibrated else ''}, threshold {threshold:.0%}",
         ),
         ("box: left, top, right, bottom", numbers),
         ("photo", f"{d.image_size[0]} x {d.image_size[1]} px"),
