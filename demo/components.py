@@ -42,7 +42,7 @@ def pressed_js(grid: gr.HTML) -> str:
     listener that had to wait (:data:`DRAWS`), and where none waits the later press may be answered
     first.
     """
-    return f"document.querySelector('#{grid.elem_id} [aria-pressed=true]').dataset.key"
+    return f"document.querySelector('#{grid.elem_id} [aria-pressed=true]')?.dataset.key ?? ''"
 
 
 def pressed_first_js(grid: gr.HTML, controls: Controls) -> str:
@@ -62,6 +62,10 @@ def signal() -> gr.Textbox:
 def in_order(name: str) -> dict[str, Any]:
     """For listeners that change the same part of the page: none overtakes another of this name."""
     return {"trigger_mode": "multiple", "concurrency_id": name, "concurrency_limit": 1}
+
+
+TOKEN_JS = "String(performance.now())"
+"""As :func:`token`, made in the browser."""
 
 
 def token() -> str:

@@ -150,7 +150,7 @@ def format_report(report: dict[str, Any]) -> str:
     )
     parts = [head, _measures(report), *_groups(report)]
     if report.get("score"):
-        parts.append(score_sentence(report["score"]))
+        parts.append(f"score: {score_sentence(report['score'])}")
     return "\n\n".join(parts)
 
 
@@ -175,7 +175,7 @@ def _groups(report: dict[str, Any]) -> list[str]:
 def score_sentence(score: Mapping[str, Any]) -> str:
     """What the calibrated score is worth, from the ``score`` of a report."""
     text = (
-        f"score: calibration error (ECE) {score['reliability']['ece']:.3f}; its threshold"
+        f"calibration error (ECE) {score['reliability']['ece']:.3f}; its threshold"
         f" {score['threshold']:.3f} keeps {score['right_kept']:.1%} of the right answers"
     )
     if negatives := score.get("negatives"):

@@ -102,19 +102,26 @@ def test_examples_of_the_detect_tab(chromium, demo_address):
     page.context.close()
 
 
+def press_while_the_first_is_on_its_way(page: Page, first: str, second: str) -> None:
+    """The request of the first press is held until the second was pressed."""
+    held: list[Route] = []
+    page.route("**/queue/join*", lambda r: r.continue_() if held else held.append(r))
+    page.locator(first).click()
+    # Playwright delivers its events while it is asked something.
+    wait_for(lambda: page.title() and held, "the first request to be sent")
+    page.locator(second).click()
+    held[0].continue_()
+    page.traffic.settle()
+    expect(page.locator(second)).to_have_attribute("aria-pressed", "true")
+
+
 def test_an_example_pressed_while_another_is_on_its_way_is_shown(chromium, demo_address):
     page = open_page(chromium, f"{demo_address}?tab=detect&sample=000004")
     page.traffic.settle()
-    held: list[Route] = []
-    page.route("**/queue/join*", lambda r: r.continue_() if held else held.append(r))
-    page.locator("#photo button[data-key=astronaut]").click()
-    # Playwright delivers its events while it is asked something.
-    wait_for(lambda: page.title() and held, "the first choice to be sent")
-    page.locator("#photo button[data-key=cat]").click()
-    held[0].continue_()
-    page.traffic.settle()
+    press_while_the_first_is_on_its_way(
+        page, "#photo button[data-key=astronaut]", "#photo button[data-key=cat]"
+    )
     expect(page.locator("#detect-result .verdict")).to_contain_text("cat", timeout=SLOW)
-    expect(page.locator("#photo button[data-key=cat]")).to_have_attribute("aria-pressed", "true")
     assert "sample=cat" in page.url
     page.context.close()
 
@@ -122,16 +129,8 @@ def test_an_example_pressed_while_another_is_on_its_way_is_shown(chromium, demo_
 def test_a_variant_pressed_while_another_is_on_its_way_is_shown(chromium, demo_address):
     page = open_page(chromium, f"{demo_address}?tab=augment&sample=cat")
     page.traffic.settle()
-    held: list[Route] = []
-    page.route("**/queue/join*", lambda r: r.continue_() if held else held.append(r))
-    page.locator("#augment-grid button[data-key='3']").click()
-    wait_for(lambda: page.title() and held, "the first pick to be sent")
-    page.locator("#augment-grid button[data-key='5']").click()
-    page.wait_for_timeout(500)  # where nothing holds it back, the second is answered first
-    held[0].continue_()
-    page.traffic.settle()
-    expect(page.locator("#augment-after")).to_contain_text("variant 5 of 8", timeout=SLOW)
-    expect(page.locator("#augment-grid button[data-key='5']")).to_have_attribute(
-        "aria-pressed", "true"
+    press_while_the_first_is_on_its_way(
+        page, "#augment-grid button[data-key='3']", "#augment-grid button[data-key='5']"
     )
+    expect(page.locator("#augment-after")).to_contain_text("variant 5 of 8", timeout=SLOW)
     page.context.close()

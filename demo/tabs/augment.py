@@ -14,6 +14,7 @@ from demo.components import (
     DRAWS,
     PRIVATE,
     QUIET,
+    TOKEN_JS,
     ClampedSlider,
     Controls,
     download_button,
@@ -215,7 +216,7 @@ def _build_shown(
     gr.HTML(ABOUT_VARIANTS, elem_classes=["heading"])
     grid = pick_grid(elem_id="augment-grid", min_height=300)
     picked = gr.Textbox("1", visible=False)
-    js = f"() => [{pressed_js(grid)}, String(performance.now())]"
+    js = f"() => [{pressed_js(grid)}, {TOKEN_JS}]"
     grid.select(None, None, [picked, repick], js=js, **PRIVATE)
     chart = gr.HTML(elem_id="augment-robustness", min_height=160)
     with gr.Accordion("The transforms.v2 code", open=False):

@@ -10,6 +10,7 @@ from demo.components import (
     DRAWS,
     PRIVATE,
     QUIET,
+    TOKEN_JS,
     Controls,
     download_button,
     edits,
@@ -31,7 +32,7 @@ from demo.views.dataset import (
     take_csv,
 )
 
-TYPED_JS = "() => ['', String(performance.now())]"
+TYPED_JS = f"() => ['', {TOKEN_JS}]"
 
 
 @dataclass

@@ -9,6 +9,7 @@ from demo.backend import Backend
 from demo.components import (
     DRAWS,
     PRIVATE,
+    TOKEN_JS,
     Controls,
     pick_grid,
     pressed_first_js,
@@ -121,7 +122,7 @@ def _connect(
         draw, inputs_kwargs=controls,
         outputs=[behind.heading, behind.tiles, behind.card, picked, address], **DRAWS,
     )  # fmt: skip
-    js = f"() => [{pressed_js(matrix)}, '', String(performance.now())]"
+    js = f"() => [{pressed_js(matrix)}, '', {TOKEN_JS}]"
     matrix.select(None, None, [cell, picked, redraw], js=js, **PRIVATE)
     behind.tiles.select(
         pick, inputs_kwargs=controls, outputs=[behind.card, picked, address],
