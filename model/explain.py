@@ -31,10 +31,10 @@ def explain(detector: Detector, photo: LoadedImage) -> dict[str, np.ndarray]:
     if isinstance(model, OnnxNetwork):
         raise UserError("an ONNX file has no gradients: use the .safetensors checkpoint for this.")
     images = detector.preprocess(photo.image).unsqueeze(0).to(detector.device)
-    with torch.no_grad():
+    with torch.no_grad(), detector.autocast():
         features = model.backbone(images.contiguous(memory_format=torch.channels_last))
     layer4 = features.layer4.requires_grad_()
-    with torch.enable_grad():
+    with torch.enable_grad(), detector.autocast():
         output = model.head(features._replace(layer4=layer4))
         (gradient,) = torch.autograd.grad(output.logits[0].max(), layer4)
     maps = {"class": (gradient * layer4).sum(dim=1)[0].clamp(min=0)}

@@ -20,6 +20,7 @@ from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, load_checkpoint
 from model.data.images import ImageSource, LoadedImage, load_fitted
 from model.detector import LargestObjectDetector
 from model.draw import class_colour, draw_box
+from model.inference_copy import inference_copy
 from model.precision import autocast, best_device, has_native_bf16
 from model.predictions import BatchPrediction, per_image, predict_batch
 
@@ -71,10 +72,11 @@ class Detector:
     """A trained network with everything needed to predict for photos.
 
     Args:
-        model: in ``eval()`` mode.
+        model: a copy of it is used.
         info: class names, canvas size, normalisation; by default what ``model`` itself knows,
             which is all there is after ``LargestObjectDetector.from_pretrained``.
         device: ``None`` takes a GPU if there is one.
+        bf16: compute in bf16; ``None`` does so where the device has it.
     """
 
     def __init__(
@@ -82,14 +84,17 @@ class Detector:
         model: "LargestObjectDetector | OnnxNetwork",
         info: CheckpointInfo | None = None,
         device: torch.device | str | None = None,
+        bf16: bool | None = None,
     ) -> None:
         info = info or CheckpointInfo(model.class_names, model.image_size, model.head_name)
         self.device = torch.device(device or best_device())
         self.info = info
         self.class_names = info.class_names
         self.threshold = info.calibration.threshold if info.calibration else UNCALIBRATED_THRESHOLD
-        self.model = model.to(self.device).to(memory_format=torch.channels_last).eval()
-        self.bf16 = has_native_bf16(self.device)
+        self.bf16 = has_native_bf16(self.device) if bf16 is None else bf16
+        if isinstance(model, LargestObjectDetector):
+            model = inference_copy(model, self.bf16)
+        self.model = model.to(self.device)
         self._pipeline = Pipeline(AugmentConfig.none(), info.image_size, info.mean, info.std)
 
     def predict(self, source: ImageSource, flip: bool = False) -> Detection:
@@ -125,7 +130,7 @@ class Detector:
         ]
 
     def autocast(self) -> torch.autocast:
-        """bf16 where this device has it."""
+        """What :attr:`model` computes in."""
         return autocast(self.device, self.bf16)
 
     def preprocess(self, image: Image.Image) -> Tensor:
@@ -168,8 +173,7 @@ def load_detector(
         from model.onnx_network import load_onnx
 
         return Detector(*load_onnx(Path(checkpoint)), device="cpu")
-    model, info = load_checkpoint(checkpoint)
-    return Detector(model, info, device)
+    return Detector(*load_checkpoint(checkpoint), device)
 
 
 def csv_row(file: Path | str, d: Detection) -> list[object]:

@@ -23,8 +23,7 @@ from speed import passes, serving, training  # noqa: E402
 from speed.measure import Row, table  # noqa: E402
 from speed.server import free_port, server, wait_for_page  # noqa: E402
 
-from model import load_detector  # noqa: E402
-from model.checkpoint import DEFAULT_CHECKPOINT  # noqa: E402
+from model.checkpoint import DEFAULT_CHECKPOINT, load_checkpoint  # noqa: E402
 from model.inference import Detector  # noqa: E402
 
 Part = Literal["passes", "onnx", "requests", "load", "memory", "start", "training"]
@@ -49,10 +48,11 @@ class BenchmarkConfig:
 
 def measured(config: BenchmarkConfig, folder: Path) -> Iterator[list[Row]]:
     """The rows of all parts asked for, as they come."""
-    detector = load_detector(config.checkpoint, "cpu")
+    model, info = load_checkpoint(config.checkpoint)
+    detector = Detector(model, info, "cpu")
     if "passes" in config.parts:
         onnx_folder = folder if "onnx" in config.parts else None
-        yield passes.rows(detector, onnx_folder, config.repeats)
+        yield passes.rows(model, detector, onnx_folder, config.repeats)
     yield from served(config, detector)
     if "start" in config.parts:
         yield serving.start_rows(config.starts)

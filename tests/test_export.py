@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 
 from model import Detector, load_detector
 from model.calibration import Calibration
-from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo
+from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, load_checkpoint
 from model.detector import LargestObjectDetector
 from model.errors import UserError
 from model.explain import explain
@@ -42,13 +42,12 @@ def exported(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def pair(exported) -> tuple[Detector, Detector]:
-    return in_float32(load_detector(device="cpu")), load_detector(exported)
+    return in_float32(*load_checkpoint(DEFAULT_CHECKPOINT)), load_detector(exported)
 
 
-def in_float32(detector: Detector) -> Detector:
+def in_float32(model: LargestObjectDetector, info: CheckpointInfo) -> Detector:
     """What the file computes in, also on a processor where PyTorch would use bf16."""
-    detector.bf16 = False
-    return detector
+    return Detector(model, info, "cpu", bf16=False)
 
 
 def made_photos(count: int) -> list[Image.Image]:
@@ -100,7 +99,7 @@ def test_the_pyramid_head_is_exported_with_all_it_knows(tmp_path):
     export_onnx(model, info, tmp_path / "pyramid.onnx")
     exported = load_detector(tmp_path / "pyramid.onnx")
     assert exported.threshold == 0.6
-    assert_same_answers((in_float32(Detector(model, info, "cpu")), exported), made_photos(5))
+    assert_same_answers((in_float32(model, info), exported), made_photos(5))
 
 
 def test_it_answers_as_the_checkpoint_does_on_photos_of_voc(pair, real_voc):

@@ -8,7 +8,7 @@ from conftest import REPOSITORY, assert_clear_error, run_command
 from PIL import Image, ImageOps
 
 from model import UserError, load_detector
-from model.checkpoint import CheckpointInfo, save_checkpoint
+from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, load_checkpoint, save_checkpoint
 from model.detector import LargestObjectDetector
 from model.inference import Detector
 from model.predict import drawing_names
@@ -53,8 +53,9 @@ def test_bf16_answers_as_float32_does():
     Where nothing it knows is to be seen there is no box to agree on: the score alone must agree.
     """
     files = sorted((REPOSITORY / "examples").glob("*.jpg"))
-    plain, fast = load_detector(device="cpu"), load_detector(device="cpu")
-    plain.bf16, fast.bf16 = False, True  # where it is not native, it is emulated
+    model, info = load_checkpoint(DEFAULT_CHECKPOINT)
+    plain = Detector(model, info, "cpu", bf16=False)
+    fast = Detector(model, info, "cpu", bf16=True)  # where it is not native, it is emulated
     for expected, found in zip(plain.predict_batch(files), fast.predict_batch(files), strict=True):
         assert found.class_name == expected.class_name
         assert found.score == pytest.approx(expected.score, abs=0.02)

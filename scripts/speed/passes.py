@@ -1,17 +1,15 @@
 """One pass of the network, in every way there is to compute it."""
 
-import copy
-import itertools
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from model.detector import LargestObjectDetector
 from model.export import export_onnx
 from model.inference import Detector
+from model.inference_copy import inference_copy
 from model.onnx_network import load_onnx
 from model.precision import autocast
 from model.predictions import BatchPrediction, predict_batch
@@ -19,25 +17,32 @@ from speed.measure import Row, medians
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 BATCHES = (1, 8)
+BF16_IN_USE = "bf16, weights stored in it"
+FLOAT32_IN_USE = "float32, batch norm folded"
 Pass = Callable[[Tensor], BatchPrediction]
 
 
-def rows(detector: Detector, folder: Path | None, repeats: int) -> list[Row]:
-    """All ways against the one :class:`Detector` takes, at batch 1 and 8.
+def rows(
+    model: LargestObjectDetector, detector: Detector, folder: Path | None, repeats: int
+) -> list[Row]:
+    """All ways against the one ``detector`` takes, at batch 1 and 8.
 
     Args:
-        detector: on the CPU.
+        model: the network of the checkpoint, as it is.
+        detector: made of it, on the CPU.
         folder: for the ONNX files; ``None`` leaves them out.
         repeats: of every pass.
     """
-    ways = pytorch_ways(detector) | (onnx_ways(detector, folder) if folder else {})
+    ways = pytorch_ways(model, detector)
+    if folder:
+        ways |= onnx_ways(model, detector, folder)
     notes = {name: difference(ways, name, example_batch(detector)) for name in ways}
     found = []
     for n in BATCHES:
         images = random_batch(detector, n)
         tasks = {name: lambda way=way, x=images: way(x) for name, way in ways.items()}
         seconds = medians(tasks, repeats)
-        in_use = seconds["bf16" if detector.bf16 else "float32"]
+        in_use = seconds[BF16_IN_USE if detector.bf16 else FLOAT32_IN_USE]
         for name, value in seconds.items():
             note = notes[name] if n == 1 else f"{1000 * value / n:.0f} ms a photo"
             if n == 1:
@@ -48,26 +53,20 @@ def rows(detector: Detector, folder: Path | None, repeats: int) -> list[Row]:
     return found
 
 
-def network_of(detector: Detector) -> LargestObjectDetector:
-    """The PyTorch network, which all ways are made from."""
-    if not isinstance(detector.model, LargestObjectDetector):
-        raise TypeError("an ONNX file cannot be computed in other ways")
-    return detector.model
-
-
-def pytorch_ways(detector: Detector) -> dict[str, Pass]:
+def pytorch_ways(model: LargestObjectDetector, detector: Detector) -> dict[str, Pass]:
     """Name -> how to compute a pass; bf16 only where the processor has it."""
-    model = network_of(detector)
-    folded = fold_batch_norm(model)
-    ways: dict[str, Pass] = {}
-    for bf16 in (False, True) if detector.bf16 else (False,):
-        name = "bf16" if bf16 else "float32"
-        ways[name] = in_pytorch(detector, model, bf16)
-        ways[f"{name}, batch norm folded"] = in_pytorch(detector, folded, bf16)
+    plain = model.eval().to(memory_format=torch.channels_last)
+    ways = {
+        "float32": in_pytorch(detector, plain, False),
+        FLOAT32_IN_USE: in_pytorch(detector, inference_copy(model, False), False),
+    }
+    if detector.bf16:
+        ways["bf16"] = in_pytorch(detector, plain, True)
+        ways[BF16_IN_USE] = in_pytorch(detector, detector.model, True)
     return ways
 
 
-def onnx_ways(detector: Detector, folder: Path) -> dict[str, Pass]:
+def onnx_ways(model: LargestObjectDetector, detector: Detector, folder: Path) -> dict[str, Pass]:
     """The same for files that are written to ``folder``; making them takes half a minute.
 
     It needs the packages of the extra ``export``, which the other ways do without.
@@ -75,7 +74,7 @@ def onnx_ways(detector: Detector, folder: Path) -> dict[str, Pass]:
     from speed.int8 import write_int8
 
     plain, int8 = folder / "float32.onnx", folder / "int8.onnx"
-    export_onnx(network_of(detector), detector.info, plain)
+    export_onnx(model, detector.info, plain)
     write_int8(plain, int8, example_batch(detector))
     files = {"onnxruntime float32": plain, "onnxruntime int8": int8}
     return {name: load_onnx(path)[0].forward for name, path in files.items()}
@@ -89,18 +88,6 @@ def in_pytorch(detector: Detector, model: nn.Module, bf16: bool) -> Pass:
             return predict_batch(model, images)
 
     return run
-
-
-def fold_batch_norm(model: LargestObjectDetector) -> nn.Module:
-    """A copy whose convolutions do what the batch norm right behind them did."""
-    folded = copy.deepcopy(model).eval()
-    for module in list(folded.modules()):
-        children = list(module.named_children())
-        for (name, first), (after, second) in itertools.pairwise(children):
-            if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
-                setattr(module, name, fuse_conv_bn_eval(first, second))
-                setattr(module, after, nn.Identity())
-    return folded.to(memory_format=torch.channels_last)
 
 
 def example_batch(detector: Detector) -> Tensor:

@@ -1,0 +1,65 @@
+"""model/inference_copy.py: the copy predicts what the network does."""
+
+import copy
+
+import pytest
+import torch
+
+from model.detector import HEADS, LargestObjectDetector
+from model.inference import Detector
+from model.inference_copy import inference_copy
+from model.precision import autocast
+
+
+def as_if_trained(head: str) -> LargestObjectDetector:
+    """Random weights and, unlike in a new network, batch norm that changes something."""
+    torch.manual_seed(0)
+    model = LargestObjectDetector(image_size=64, head=head)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            for tensor in (module.weight.data, module.running_var):
+                tensor.uniform_(0.5, 1.5)
+            for tensor in (module.bias.data, module.running_mean):
+                tensor.normal_(std=0.1)
+    return model.eval()
+
+
+@torch.inference_mode()
+def outputs(model: LargestObjectDetector, bf16: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    with autocast("cpu", bf16):
+        output = model(images)
+    return output.logits, output.boxes
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_with_bf16_weights_nothing_changes(head):
+    model = as_if_trained(head)
+    expected = outputs(model, bf16=True)
+    ready = inference_copy(model, bf16=True)
+    for found, value in zip(outputs(ready, bf16=True), expected, strict=True):
+        assert torch.equal(found, value)
+    assert ready.backbone.layer4[0].conv1.weight.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_with_batch_norm_folded_it_predicts_the_same(head):
+    model = as_if_trained(head)
+    expected = outputs(model, bf16=False)
+    ready = inference_copy(model, bf16=False)
+    for found, value in zip(outputs(ready, bf16=False), expected, strict=True):
+        assert torch.allclose(found, value, rtol=1e-4, atol=1e-3)
+    norms = [m for m in ready.backbone.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert not norms
+
+
+@pytest.mark.parametrize("bf16", [True, False])
+def test_the_network_itself_stays_as_it_is(bf16):
+    """It may be trained further, or saved."""
+    model = as_if_trained("pyramid").train()
+    before = copy.deepcopy(model.state_dict())
+    Detector(model, device="cpu", bf16=bf16)
+    assert model.training
+    after = model.state_dict()
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
