@@ -48,7 +48,7 @@ class TrainConfig:
     data: str = "data"  # the folder above VOCdevkit, VOCdevkit, or VOC2007
     train_split: str = "train"
     val_split: str = "val"  # "none" when nothing is held out (trainval)
-    image_size: int = 256
+    image_size: int = 288
     augment: Annotated[AugmentConfig, tyro.conf.arg(name="aug")] = field(
         default_factory=AugmentConfig
     )

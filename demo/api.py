@@ -107,17 +107,12 @@ class Endpoints:
             drawn params, image_size, bbox_xyxy in pixels of that step, visible, hull_ellipse_iou
             (how well two estimates of the turned box agree, 1 without rotation).
         """
-        if settings is not None and not isinstance(settings, dict):
-            raise UserError('settings must be a JSON object, like {"hue": 0.1}.')
-        config = AugmentConfig.from_dict(settings or {})
-        given = (
-            [EditedBox(bbox_xyxy=_four(bbox_xyxy), class_name="")] if bbox_xyxy is not None else []
-        )
+        config = _augment_config(settings)
         state = AugmentState(
             photo=PhotoChoice(sample, photo), checkpoint=checkpoint, seed=seed, count=count,
             **vars(config),
         )  # fmt: skip
-        scene = scene_of(self.backend, state, given)
+        scene = scene_of(self.backend, state, _given_boxes(bbox_xyxy))
         variants = draw_variants(self.backend, state, scene)
         plain = [variant_as_plain(variant) for variant in variants]
         if ask_detector:
@@ -166,11 +161,19 @@ class Endpoints:
         return {"detections": rows, "problems": problems}
 
 
-def _four(values: Any) -> tuple[float, float, float, float]:
-    if not isinstance(values, list) or len(values) != 4:
+def _augment_config(settings: Any) -> AugmentConfig:
+    if settings is not None and not isinstance(settings, dict):
+        raise UserError('settings must be a JSON object, like {"hue": 0.1}.')
+    return AugmentConfig.from_dict(settings or {})
+
+
+def _given_boxes(bbox_xyxy: Any) -> list[EditedBox]:
+    if bbox_xyxy is None:
+        return []
+    if not isinstance(bbox_xyxy, list) or len(bbox_xyxy) != 4:
         raise UserError("bbox_xyxy must be four numbers: left, top, right, bottom.")
-    x1, y1, x2, y2 = values
-    return x1, y1, x2, y2
+    x1, y1, x2, y2 = bbox_xyxy
+    return [EditedBox(bbox_xyxy=(x1, y1, x2, y2), class_name="")]
 
 
 def _ask(backend: Backend, checkpoint: str, variants: list) -> list[dict[str, Any]]:

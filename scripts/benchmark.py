@@ -41,7 +41,7 @@ class BenchmarkConfig:
     memory_calls: int = 600  # 3000 take three minutes more
     starts: int = 3
     training_steps: int = 20
-    training_size: int = 256  # side of the canvas, pixels
+    training_size: int = 288  # side of the canvas, pixels
     training_batch: int = 32
     out: Path | None = None  # where the table goes, besides the screen
 

@@ -16,7 +16,7 @@ from gradio_client import Client, handle_file
 from playwright.sync_api import Browser, Page, expect
 
 from model.augment import AugmentConfig
-from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, save_checkpoint
+from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, read_info, save_checkpoint
 from model.detector import LargestObjectDetector
 
 CAT = REPOSITORY / "examples" / "cat.jpg"
@@ -234,6 +234,25 @@ def test_what_it_knows_follows_the_checkpoint(chromium, tmp_path):
         page.get_by_role("option", name=DEFAULT_CHECKPOINT.stem).click()
         expect(page.locator("#known li")).to_have_count(20)
         expect(page.locator("#training-results")).to_contain_text("class accuracy")
+        page.context.close()
+
+
+def test_the_threshold_follows_the_checkpoint(chromium, tmp_path):
+    """One that is not calibrated starts with 50 %; the shipped one has a threshold of its own."""
+    path = tmp_path / "mine.safetensors"
+    save_checkpoint(path, LargestObjectDetector(image_size=64), CheckpointInfo(image_size=64))
+    calibration = read_info(DEFAULT_CHECKPOINT).calibration
+    assert calibration
+    threshold = round(calibration.threshold, 2)
+    assert threshold != 0.5
+    with running_demo("--checkpoint", path, VOC_ROOT=str(tmp_path)) as address:
+        page = open_page(chromium, f"{address}?tab=training", ready="#checkpoint")
+        page.locator("#checkpoint input").click()
+        page.get_by_role("option", name=DEFAULT_CHECKPOINT.stem).click()
+        page.get_by_role("tab", name="Detect").click()
+        expect(page.locator("#detect-result")).to_contain_text(f"threshold {threshold:.0%}")
+        number = page.locator("#detect-threshold input[type=number]")
+        expect(number).to_have_value(f"{threshold:g}")
         page.context.close()
 
 
@@ -492,7 +511,6 @@ def test_what_is_taken_away_trains(augment_page, toy_voc, tmp_path):
         "--backbone-weights", "none", "--val-split", "none", "--no-progress",
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
-    from model.checkpoint import read_info
 
     config = read_info(tmp_path / "run" / "last.safetensors").config
     assert config["augment"]["rotation_degrees"] == 12

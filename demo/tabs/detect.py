@@ -10,6 +10,7 @@ from demo.components import (
     DRAWS,
     PRIVATE,
     QUIET,
+    TOKEN_JS,
     Controls,
     download_button,
     edits,
@@ -77,9 +78,10 @@ def build(backend: Backend, shared: Controls, address: gr.Textbox) -> DetectTab:
         return {result: show(backend, state), address: state.to_query(defaults)}
 
     gr.on(
-        [*edits(controls, "checkpoint", "threshold", "explain"), redraw.change],
+        [*edits(controls, "threshold", "explain"), redraw.change],
         draw, inputs_kwargs=controls, outputs=[result, address], **DRAWS,
     )  # fmt: skip
+    _threshold_follows_checkpoint(backend, controls, redraw)
     _build_many(backend, controls, redraw)
     return DetectTab(defaults, controls, redraw, to_augment)
 
@@ -116,6 +118,21 @@ def _build_settings(defaults: DetectState) -> Controls:
     return {"threshold": threshold, "explain": explain}
 
 
+def _threshold_follows_checkpoint(backend: Backend, controls: Controls, redraw: gr.Textbox) -> None:
+    """A threshold says something about the scores of its own checkpoint only."""
+
+    def its_threshold(checkpoint: str) -> Any:
+        try:
+            return round(backend.detector(checkpoint).threshold, 2)
+        except UserError:
+            return gr.skip()  # drawing the result comes next, and says what is wrong
+
+    changed = controls["checkpoint"].input(
+        its_threshold, controls["checkpoint"], controls["threshold"], **QUIET
+    )
+    changed.success(None, None, redraw, js=f"() => {TOKEN_JS}", **PRIVATE)
+
+
 def _build_many(backend: Backend, controls: Controls, redraw: gr.Textbox) -> None:
     gr.HTML("<h3 class='part'>Many photos at once</h3>", elem_classes=["heading"])
     files = ManyPhotos(elem_id="many-files")
@@ -148,4 +165,4 @@ def _build_many(backend: Backend, controls: Controls, redraw: gr.Textbox) -> Non
     opened.success(None, None, redraw, js=TO_TOP_JS, **PRIVATE)
 
 
-TO_TOP_JS = "() => { window.scrollTo({top: 0}); return String(performance.now()); }"
+TO_TOP_JS = f"() => {{ window.scrollTo({{top: 0}}); return {TOKEN_JS}; }}"

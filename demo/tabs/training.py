@@ -33,7 +33,20 @@ class TrainingTab:
 
 
 @dataclass
+class _Shown:
+    """What is to be seen of a checkpoint."""
+
+    charts: gr.HTML
+    results: gr.HTML
+    matrix: gr.HTML
+    card: gr.Markdown
+    known: gr.HTML
+
+
+@dataclass
 class _Behind:
+    """What is to be seen of the photos behind a cell."""
+
     heading: gr.HTML
     tiles: gr.HTML
     card: gr.HTML
@@ -69,19 +82,8 @@ def build(
         behind.card.render()
         to_detect = gr.Button("Send to Detect", size="sm", elem_id="behind-detect", min_width=120)
     card = gr.Markdown(view.card, elem_id="model-card")
-
-    @said_in(results, charts, matrix, card)
-    def another(name: str) -> dict[Any, Any]:
-        view = show(backend, name)
-        return {
-            charts: view.charts, results: view.results, matrix: view.matrix, card: view.card,
-            known: markup.known_classes(backend.detector(name).class_names), redraw: token(),
-        }  # fmt: skip
-
-    checkpoint.input(
-        another, checkpoint, [charts, results, matrix, card, known, redraw],
-        show_progress="minimal", **PRIVATE,
-    )  # fmt: skip
+    shown = _Shown(charts, results, matrix, card, known)
+    _follow_checkpoint(backend, checkpoint, shown, redraw)
     defaults = TrainingState(checkpoint=backend.checkpoint)
     controls: Controls = {
         "checkpoint": checkpoint, "cell": gr.Textbox("", visible=False),
@@ -89,6 +91,25 @@ def build(
     }  # fmt: skip
     _connect(backend, controls, matrix, behind, redraw, (address, defaults))
     return TrainingTab(defaults, controls, to_detect)
+
+
+def _follow_checkpoint(
+    backend: Backend, checkpoint: gr.Dropdown, shown: _Shown, redraw: gr.Textbox
+) -> None:
+    """Another checkpoint: other figures, other photos behind a cell."""
+
+    @said_in(shown.results, shown.charts, shown.matrix, shown.card)
+    def another(name: str) -> dict[Any, Any]:
+        view = show(backend, name)
+        return {
+            shown.charts: view.charts, shown.results: view.results, shown.matrix: view.matrix,
+            shown.card: view.card, redraw: token(),
+            shown.known: markup.known_classes(backend.detector(name).class_names),
+        }  # fmt: skip
+
+    checkpoint.input(
+        another, checkpoint, [*vars(shown).values(), redraw], show_progress="minimal", **PRIVATE
+    )
 
 
 def _connect(
