@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
+from typing import Any
 
 import pytest
 import tyro
@@ -79,8 +80,11 @@ def test_the_python_of_the_readme_runs(monkeypatch, capsys):
     shown = []
     monkeypatch.setattr(Image.Image, "show", lambda image: shown.append(image))
     monkeypatch.chdir(REPOSITORY)
-    exec(code[1], {})
-    assert capsys.readouterr().out.startswith("cat 0.9")
+    names: dict[str, Any] = {}
+    exec(code[1], names)
+    d = names["d"]
+    assert d.class_name == "cat"
+    assert capsys.readouterr().out == f"cat {d.score} {d.bbox_xyxy}\n{d.sure}\n"
     assert len(shown) == 1
 
 

@@ -18,6 +18,7 @@ from demo.components import (
     picked_key,
     said_in,
     signal,
+    token,
 )
 from demo.photos import ManyPhotos, PhotoChoice
 from demo.take_away import take_away
@@ -121,16 +122,15 @@ def _build_settings(defaults: DetectState) -> Controls:
 def _threshold_follows_checkpoint(backend: Backend, controls: Controls, redraw: gr.Textbox) -> None:
     """A threshold says something about the scores of its own checkpoint only."""
 
-    def its_threshold(checkpoint: str) -> Any:
+    def follow(checkpoint: str) -> dict[Any, Any]:
         try:
-            return round(backend.detector(checkpoint).threshold, 2)
+            threshold = round(backend.detector(checkpoint).threshold, 2)
         except UserError:
-            return gr.skip()  # drawing the result comes next, and says what is wrong
+            return {redraw: token()}  # drawing the result says what is wrong
+        return {controls["threshold"]: threshold, redraw: token()}
 
-    changed = controls["checkpoint"].input(
-        its_threshold, controls["checkpoint"], controls["threshold"], **QUIET
-    )
-    changed.success(None, None, redraw, js=f"() => {TOKEN_JS}", **PRIVATE)
+    checkpoint = controls["checkpoint"]
+    checkpoint.input(follow, checkpoint, [controls["threshold"], redraw], **QUIET)
 
 
 def _build_many(backend: Backend, controls: Controls, redraw: gr.Textbox) -> None:
