@@ -72,7 +72,7 @@ class Detector:
     """A trained network with everything needed to predict for photos.
 
     Args:
-        model: a copy of it is used.
+        model: it stays as it is; of a PyTorch network a copy is used.
         info: class names, canvas size, normalisation; by default what ``model`` itself knows,
             which is all there is after ``LargestObjectDetector.from_pretrained``.
         device: ``None`` takes a GPU if there is one.

@@ -64,7 +64,7 @@ def build(backend: Backend, shared: Controls, address: gr.Textbox) -> DetectTab:
     """Lay out the tab; ``shared`` are the photo and the checkpoint, which all tabs have."""
     defaults = DetectState(
         photo=PhotoChoice(backend.library.examples()[0].name), checkpoint=backend.checkpoint,
-        threshold=round(backend.detector().threshold, 2),
+        threshold=_threshold_of(backend, backend.checkpoint),
     )  # fmt: skip
     # No visitor waited for this one, so there is no time to tell.
     first = show(backend, defaults, timed=False)
@@ -119,12 +119,17 @@ def _build_settings(defaults: DetectState) -> Controls:
     return {"threshold": threshold, "explain": explain}
 
 
+def _threshold_of(backend: Backend, checkpoint: str) -> float:
+    """As the slider shows it."""
+    return round(backend.detector(checkpoint).threshold, 2)
+
+
 def _threshold_follows_checkpoint(backend: Backend, controls: Controls, redraw: gr.Textbox) -> None:
     """A threshold says something about the scores of its own checkpoint only."""
 
     def follow(checkpoint: str) -> dict[Any, Any]:
         try:
-            threshold = round(backend.detector(checkpoint).threshold, 2)
+            threshold = _threshold_of(backend, checkpoint)
         except UserError:
             return {redraw: token()}  # drawing the result says what is wrong
         return {controls["threshold"]: threshold, redraw: token()}
