@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-import torch.nn.functional as F
 import tyro
 from accelerate import DataLoaderConfiguration
 from accelerate.data_loader import DataLoaderShard
 from accelerate.utils import set_seed
 
 from model import plots
-from model.assignment import Targets, pad_targets
+from model.assignment import pad_targets
 from model.augment import AugmentConfig
-from model.checkpoint import MAX_IMAGE_SIZE
+from model.augment.batches import add_mosaics, shrink
+from model.checkpoint import MAX_IMAGE_SIZE, take_weights
 from model.checkpoint_calibration import calibrate_checkpoint
 from model.data.dataset import DetectionDataset, train_loader
 from model.data.negatives import WithNegatives
@@ -58,6 +58,7 @@ class TrainConfig:
     # network
     head: Literal["pyramid", "flatten"] = "pyramid"
     backbone_weights: str = "imagenet"  # "imagenet", "none", or a safetensors path
+    start_from: str = ""  # a checkpoint to go on from, instead of the backbone's weights
     freeze: Literal["none", "stem", "all"] = "stem"  # part of the backbone that does not learn
 
     # loss: L1 + 25 x cross-entropy, plus
@@ -69,6 +70,8 @@ class TrainConfig:
     epochs: int = 14
     small_epochs: int = 8  # the first so many epochs see a smaller canvas, which is faster
     small_size: int = 160
+    mosaics: float = 0.0  # share of a batch replaced by mosaics of four photos, on the full canvas
+    plain_epochs: int = 3  # the last so many epochs see no mosaics
     batch_size: int = 32  # over all processes together
     optimizer: Literal["adam", "adamw"] = "adamw"
     lr: float = 1e-3  # of the head
@@ -101,6 +104,8 @@ class TrainConfig:
                 f"--small-size {self.small_size} is larger than --image-size {self.image_size}."
                 " Make it smaller, or add --small-epochs 0."
             )
+        if not 0 <= self.mosaics <= 1:
+            raise UserError(f"--mosaics is a share from 0 to 1, not {self.mosaics:g}.")
 
 
 def main(config: TrainConfig) -> None:
@@ -120,9 +125,7 @@ def main(config: TrainConfig) -> None:
     loader = train_loader(dataset, config.batch_size, config.seed, config.num_workers)
 
     # Network, optimiser, schedule.
-    model = LargestObjectDetector(
-        train_split.class_names, config.image_size, config.head, config.backbone_weights
-    )
+    model = build_model(config, train_split.class_names)
     model = model.to(accelerator.device).to(memory_format=torch.channels_last)
     model.freeze(config.freeze)
     average = WeightAverage(model, config.ema_decay)
@@ -181,7 +184,11 @@ def batch_loss(
     run: Run, config: TrainConfig, batch: tuple, epoch: int
 ) -> tuple[torch.Tensor, dict[str, float]]:
     """The loss of a batch, and what the history shows of it: its means times its images."""
-    images, targets = batch[0], pad_targets(batch[1])
+    images, targets = batch
+    if config.mosaics and config.small_epochs <= epoch < config.epochs - config.plain_epochs:
+        generator = torch.Generator().manual_seed(config.seed * 1_000_003 + run.step)
+        images, targets = add_mosaics(images, targets, config.mosaics, generator)
+    targets = pad_targets(targets)
     if epoch < config.small_epochs:
         images, targets = shrink(images, targets, config.small_size)
     output = run.model(images)
@@ -239,6 +246,15 @@ def build_val_dataset(config: TrainConfig, class_names: tuple[str, ...]) -> Dete
     return build_dataset(config, read_split(config.data, config.val_split, class_names), False)
 
 
+def build_model(config: TrainConfig, class_names: tuple[str, ...]) -> LargestObjectDetector:
+    """A new network, or that of a checkpoint to go on from."""
+    backbone_weights = "none" if config.start_from else config.backbone_weights
+    model = LargestObjectDetector(class_names, config.image_size, config.head, backbone_weights)
+    if config.start_from:
+        take_weights(model, config.start_from)
+    return model
+
+
 def build_optimizer(model: LargestObjectDetector, config: TrainConfig) -> torch.optim.Optimizer:
     """Lower rate for the backbone; no weight decay on biases and batch norm."""
     groups = []
@@ -263,13 +279,6 @@ def build_scheduler(
     # With 5 steps a fifth of them is one, and PyTorch divides by zero.
     warm_up = 0.2 if total_steps != 5 else 0.3
     return torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps, pct_start=warm_up)
-
-
-def shrink(images: torch.Tensor, targets: Targets, side: int) -> tuple[torch.Tensor, Targets]:
-    """The batch, boxes and all, on a smaller canvas."""
-    scale = side / images.shape[-1]
-    smaller = F.interpolate(images, (side, side), mode="bilinear", antialias=True)
-    return smaller, targets._replace(boxes=targets.boxes * scale)
 
 
 def from_command_line() -> None:

@@ -206,6 +206,28 @@ def load_checkpoint(
     return model.eval(), info
 
 
+def take_weights(model: LargestObjectDetector, path: str | Path) -> None:
+    """Give a new detector the weights of a checkpoint, to train it further.
+
+    If it knows other classes, its layers for the classes stay new.
+
+    Raises:
+        UserError: as :func:`load_checkpoint`, and if the checkpoint's network is another one.
+    """
+    trained, info = load_checkpoint(path)
+    own_size = model.image_size if model.head_name == "flatten" else info.image_size
+    if (info.head, info.image_size) != (model.head_name, own_size):
+        raise UserError(
+            f"{path} has a {info.head} head for {info.image_size} px, not a {model.head_name} head"
+            f" for {model.image_size} px. Give --head and --image-size as they were."
+        )
+    tensors = trained.state_dict()
+    if info.class_names != model.class_names:
+        new = tuple(f"head.{layer}." for layer in model.head.class_layers)
+        tensors |= {name: t for name, t in model.state_dict().items() if name.startswith(new)}
+    model.load_state_dict(tensors)
+
+
 def _read_weights(path: Path, info: CheckpointInfo) -> dict[str, torch.Tensor]:
     """The tensors, floating ones as float32, if they are those of the network described."""
     with torch.device("meta"):  # no memory is taken, whatever the description asks for

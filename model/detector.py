@@ -96,7 +96,7 @@ class LargestObjectDetector(
         return output._replace(boxes=clip_boxes(upright, (images.shape[-2], images.shape[-1])))
 
 
-def build_head(head: str, num_classes: int, image_size: int) -> nn.Module:
+def build_head(head: str, num_classes: int, image_size: int) -> PyramidHead | FlattenHead:
     """A new head, one of :data:`HEADS`."""
     if head == "flatten":
         return FlattenHead(num_classes, image_size)

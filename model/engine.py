@@ -35,7 +35,7 @@ STATE_FORMAT = "largest-object-training/2"
 MAY_CHANGE_ON_RESUME = {
     "resume", "progress", "debug", "num_workers", "eval_every", "data", "cache_dir", "out",
 }  # fmt: skip
-PATH_SETTINGS = ("data", "out", "cache_dir", "backbone_weights", "augment_file")
+PATH_SETTINGS = ("data", "out", "cache_dir", "backbone_weights", "start_from", "augment_file")
 
 
 class RunConfig(Protocol):

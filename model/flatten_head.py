@@ -14,6 +14,8 @@ class FlattenHead(nn.Module):
         image_size: side S of the canvas in pixels: the layers have its size built in.
     """
 
+    class_layers = ("layers.7",)  # those whose outputs are the classes
+
     def __init__(self, num_classes: int, image_size: int) -> None:
         super().__init__()
         features = 512 * (image_size // 32) ** 2

@@ -55,6 +55,8 @@ class PyramidHead(nn.Module):
         dropout: before the last layers.
     """
 
+    class_layers = ("predict_class", "photo_class")  # those whose outputs are the classes
+
     def __init__(self, num_classes: int, width: int = 128, dropout: float = 0.2) -> None:
         super().__init__()
         self.num_classes = num_classes

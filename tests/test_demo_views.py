@@ -268,6 +268,16 @@ def test_the_validated_run_is_beside_the_one_of_the_weights():
     assert [c.label for c in training.curves(alone, wanted) if c.points] == ["in training"]
 
 
+def test_settings_that_were_not_given_are_no_flags():
+    config = {"epochs": 3, "mosaics": 0.0, "start_from": ""}
+    report = {"checkpoint": "last.safetensors", "split": "val", "config": config}
+    first = training.commands(report).splitlines()[0]
+    assert first.endswith("--epochs 3 --mosaics 0.0")
+    html = training.settings([training.RunShown("", config, [])])
+    assert "start from" not in html
+    assert "<td>0.0</td>" in html
+
+
 def test_a_chart_names_its_curves_and_whole_epochs():
     html = line_chart("L1 <px>", [
         Curve("in training", [(1, 30.0), (2, 20.5), (3, 12.25)]), Curve("on val", [(3, 16.9)]),

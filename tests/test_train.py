@@ -29,6 +29,7 @@ FAST = [
 ]  # fmt: skip
 TIMES = ["seconds", "images_per_s"]
 LOSES_BOXES = ["--aug.rotation-degrees", "40", "--aug.zoom", "2", "--aug.min-visible", "0.9"]
+DRAWS_A_LOT = [*LOSES_BOXES, "--mosaics", "0.5", "--plain-epochs", "0"]
 
 
 def train(data, out, *arguments, run=run_here):
@@ -103,7 +104,7 @@ def uninterrupted(tmp_path_factory):
     """A data set large enough that a run is inside an epoch most of the time, and a whole run."""
     folder = tmp_path_factory.mktemp("uninterrupted")
     data = make_voc(folder / "VOC2007", 40, 5)
-    assert train(data, folder / "whole", *LOSES_BOXES).returncode == 0
+    assert train(data, folder / "whole", *DRAWS_A_LOT).returncode == 0
     return data, folder / "whole"
 
 
@@ -114,7 +115,7 @@ def test_stopping_leaves_a_usable_checkpoint_and_resuming_changes_nothing(
     data, whole = uninterrupted
     stopped = tmp_path / "stopped"
     # With a worker, which must neither take the signal for its own nor outlive the run.
-    process = start(data, stopped, *LOSES_BOXES, "--num-workers", "1")
+    process = start(data, stopped, *DRAWS_A_LOT, "--num-workers", "1")
     text, errors = stop_after_an_epoch(process, number)
     assert process.returncode == 130, errors
     assert "go on with --resume" in text
@@ -123,7 +124,7 @@ def test_stopping_leaves_a_usable_checkpoint_and_resuming_changes_nothing(
     assert torch.load(stopped / "last.state.pt", weights_only=True)["step"] % 8  # inside an epoch
     if number == signal.SIGINT:  # once is enough
         check_that_a_full_disk_loses_nothing(data, stopped)
-    resumed = train(data, stopped, *LOSES_BOXES, "--resume", "--num-workers", "1")
+    resumed = train(data, stopped, *DRAWS_A_LOT, "--resume", "--num-workers", "1")
     assert resumed.returncode == 0, resumed.stderr
     assert history(whole).boxes_redrawn.min() > 0
     pd.testing.assert_frame_equal(
@@ -134,7 +135,7 @@ def test_stopping_leaves_a_usable_checkpoint_and_resuming_changes_nothing(
 def check_that_a_full_disk_loses_nothing(data, out):
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     with file_size_limit(10 * 2**20):
-        result = train(data, out, "--resume", *LOSES_BOXES)
+        result = train(data, out, "--resume", *DRAWS_A_LOT)
     assert_clear_error(result, "cannot write", ".safetensors: File too large", "Make room")
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
@@ -211,6 +212,53 @@ def test_other_classes_travel_in_the_checkpoint(tmp_path):
     assert read_info(tmp_path / "run" / "best.safetensors").class_names == ("ant", "zebra")
 
 
+def test_mosaics_are_seen_on_the_full_canvas_until_the_plain_epochs(toy_voc, tmp_path, finished):
+    def first_losses(name, *arguments):
+        assert train(toy_voc, tmp_path / name, "--epochs", "1", *arguments).returncode == 0
+        return history(tmp_path / name)[["l1_px", "cross_entropy", "cells"]].loc[0].tolist()
+
+    without = first_losses("without", "--plain-epochs", "0")
+    assert first_losses("with", "--plain-epochs", "0", "--mosaics", "1") != without
+    assert first_losses("plain", "--plain-epochs", "1", "--mosaics", "1") == without
+
+
+def test_training_goes_on_from_a_checkpoint(finished, toy_voc, tmp_path):
+    out, _ = finished
+    arguments = ["--epochs", "1", "--lr", "1e-12", "--start-from"]
+    result = train(toy_voc, tmp_path / "on", *arguments, out / "last.safetensors")
+    assert result.returncode == 0, result.stderr
+    before, after = (
+        load_checkpoint(run / "last.safetensors")[0].state_dict() for run in (out, tmp_path / "on")
+    )
+    for name in ("backbone.layer3.0.conv1.weight", "head.predict_class.weight"):
+        assert torch.equal(after[name], before[name]), name
+    assert read_info(tmp_path / "on" / "last.safetensors").config["start_from"] == (
+        "last.safetensors"
+    )
+
+
+def test_a_checkpoint_with_another_head_is_refused(finished, toy_voc, tmp_path):
+    out, _ = finished
+    result = train(
+        toy_voc, tmp_path / "run", "--head", "flatten", "--start-from", out / "last.safetensors"
+    )
+    assert_clear_error(result, "has a pyramid head for 64 px, not a flatten head for 64 px")
+
+
+def test_other_classes_learn_from_a_checkpoint_with_new_layers_for_them(finished, tmp_path):
+    out, _ = finished
+    data = make_voc(tmp_path / "VOC2007", 10, 3, classes=("zebra", "ant"))
+    arguments = ["--epochs", "1", "--lr", "1e-12", "--start-from", out / "last.safetensors"]
+    result = train(data, tmp_path / "run", *arguments)
+    assert result.returncode == 0, result.stderr
+    before, after = (
+        load_checkpoint(run / "last.safetensors")[0] for run in (out, tmp_path / "run")
+    )
+    assert after.class_names == ("ant", "zebra")
+    assert after.head.predict_class.out_channels == 2
+    assert torch.equal(after.head.predict_box.weight, before.head.predict_box.weight)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -220,6 +268,8 @@ def test_other_classes_travel_in_the_checkpoint(tmp_path):
         (["--aug.hue", "0.9"], "hue must be a number from 0 to 0.5"),
         (["--augment-file", "nothing.json"], "cannot read the augmentation settings nothing.json"),
         (["--backbone-weights", "none.safetensors"], "none.safetensors do not exist"),
+        (["--start-from", "none.safetensors"], "checkpoint none.safetensors does not exist"),
+        (["--mosaics", "1.5"], "--mosaics is a share from 0 to 1, not 1.5"),
         (["--image-size", "2080"], "--image-size is at most 2048"),
         (["--head", "flatten", "--small-epochs", "2"], "needs the full canvas"),
         (["--small-epochs", "2"], "--small-size 160 is larger than --image-size 64"),

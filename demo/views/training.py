@@ -32,8 +32,8 @@ CHARTS = {
     },
 }
 SETTINGS = (
-    "train_split", "head", "image_size", "epochs", "small_epochs", "batch_size", "lr", "negatives",
-    "seed", "backbone_weights",
+    "train_split", "head", "image_size", "epochs", "small_epochs", "mosaics", "batch_size", "lr",
+    "negatives", "seed", "backbone_weights", "start_from",
 )  # fmt: skip
 GROUPS = {
     "by_size": "by size of the largest object",
@@ -124,9 +124,9 @@ def _is_number(value: object) -> bool:
 def settings(runs: Sequence[RunShown]) -> Markup:
     """The few settings people ask for first, a column a run."""
     rows = [
-        (key.replace("_", " "), [str(run.config.get(key, "-")) for run in runs])
+        (key.replace("_", " "), [str(run.config.get(key, "")) or "-" for run in runs])
         for key in SETTINGS
-        if any(key in run.config for run in runs)
+        if any(str(run.config.get(key, "")) for run in runs)
     ]
     if not rows:
         return Markup()
@@ -172,7 +172,7 @@ def commands(report: Mapping[str, Any]) -> str:
     """What gives this report: training, with the settings shown, and evaluation."""
     config = report.get("config", {})
     flags = " ".join(
-        f"--{key.replace('_', '-')} {config[key]}" for key in SETTINGS if key in config
+        f"--{key.replace('_', '-')} {config[key]}" for key in SETTINGS if str(config.get(key, ""))
     )
     return (
         f"python train.py --data data --out runs/mine {flags}".rstrip()
