@@ -63,6 +63,24 @@ def test_fingers_hit_what_they_aim_at(chromium, demo_address):
     page.context.close()
 
 
+def test_the_chosen_example_is_seen_whole(chromium, demo_address):
+    page = open_page(chromium, demo_address, **PHONE)
+    keys = page.evaluate(
+        "[...document.querySelectorAll('.examples button')].map((tile) => tile.dataset.key)"
+    )
+    page.context.close()
+    for key in (keys[len(keys) // 2], keys[-1], keys[0]):
+        page = open_page(chromium, f"{demo_address}?tab=detect&sample={key}", **PHONE)
+        strip = page.locator(".examples").bounding_box()
+        chosen = page.locator(".examples button[aria-pressed=true]")
+        expect(chosen).to_have_attribute("data-key", key)
+        tile = chosen.bounding_box()
+        assert tile["x"] >= strip["x"]
+        assert tile["x"] + tile["width"] <= strip["x"] + strip["width"]
+        assert page.evaluate("scrollY") == 0, "the strip scrolls, not the page"
+        page.context.close()
+
+
 @pytest.mark.parametrize("width", [1280, 1920, 390])
 def test_many_examples_leave_the_drop_zone_its_room(chromium, demo_address, width):
     """With VOC there are twice as many as come with the project."""

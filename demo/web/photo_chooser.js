@@ -16,10 +16,20 @@ function show() {
   if (value.number < answered && value.number > 0 && !value.offered) return sendLatest();
   answered = Math.max(answered, value.number || 0);
   for (const tile of element.querySelectorAll('button[data-key]')) {
-    tile.setAttribute('aria-pressed', String(tile.dataset.key === value.sample));
+    const chosen = tile.dataset.key === value.sample;
+    if (chosen && tile.getAttribute('aria-pressed') !== 'true') reveal(tile);
+    tile.setAttribute('aria-pressed', String(chosen));
   }
   said.textContent = value.note || (value.upload ? `Your photo: ${value.upload.orig_name || 'yours'}` : '');
   said.classList.toggle('problem', Boolean(value.note));
+}
+
+/** Scroll the strip, and never the page, until all of a tile is seen. */
+function reveal(tile) {
+  const strip = tile.parentElement, gap = 3;
+  const inner = tile.getBoundingClientRect(), outer = strip.getBoundingClientRect();
+  strip.scrollLeft += Math.min(0, inner.left - outer.left - gap)
+    + Math.max(0, inner.right - outer.right + gap);
 }
 
 function offer(offered) {
