@@ -45,6 +45,7 @@ class Config:
     data: str = "/some/where/data"
     cache_dir: str = ""
     backbone_weights: str = "none"
+    start_from: str = "/some/where/first/last.safetensors"
     augment_file: str = ""
     lr: float = 0.1
 
