@@ -32,8 +32,8 @@ CHARTS = {
     },
 }
 SETTINGS = (
-    "train_split", "head", "image_size", "epochs", "small_epochs", "mosaics", "batch_size", "lr",
-    "negatives", "seed", "backbone_weights", "start_from",
+    "train_split", "head", "image_size", "epochs", "small_epochs", "mosaics", "plain_epochs",
+    "batch_size", "lr", "negatives", "seed", "backbone_weights", "start_from",
 )  # fmt: skip
 GROUPS = {
     "by_size": "by size of the largest object",
