@@ -215,8 +215,8 @@ def take_weights(model: LargestObjectDetector, path: str | Path) -> None:
         UserError: as :func:`load_checkpoint`, and if the checkpoint's network is another one.
     """
     trained, info = load_checkpoint(path)
-    own_size = model.image_size if model.head_name == "flatten" else info.image_size
-    if (info.head, info.image_size) != (model.head_name, own_size):
+    same_size = info.image_size == model.image_size or info.head == "pyramid"  # it fits any canvas
+    if info.head != model.head_name or not same_size:
         raise UserError(
             f"{path} has a {info.head} head for {info.image_size} px, not a {model.head_name} head"
             f" for {model.image_size} px. Give --head and --image-size as they were."

@@ -82,7 +82,7 @@ def mosaic(parts: Sequence[tuple[Tensor, Target]], x: int, y: int) -> tuple[Tens
 
 
 def largest_first(boxes: Tensor, labels: Tensor) -> Target:
-    """Target of the objects that can still be recognised, in the order of their areas."""
+    """The target of all objects of at least :data:`MIN_AREA`, the largest first."""
     areas = box_areas(boxes)
     order = areas.argsort(descending=True)
     order = order[areas[order] >= MIN_AREA]
