@@ -31,7 +31,7 @@ from model.data.negatives import WithNegatives
 from model.data.voc import VocSplit, read_split
 from model.detector import LargestObjectDetector
 from model.ema import WeightAverage
-from model.engine import TABLE_HEADER, Run, StopSignal, clip_gradients, load_state
+from model.engine import Run, StopSignal, clip_gradients, load_state
 from model.errors import UserError, run_cli
 from model.launch import start_missing_processes
 from model.loss import answer_loss, cells_loss
@@ -137,7 +137,7 @@ def main(config: TrainConfig) -> None:
     stop = StopSignal(accelerator)
     run = Run(config, accelerator, model, average, optimizer, scheduler, stop)
     run.begin(state)
-    announce(run, config, len(photos), len(loader))
+    run.announce(config.train_split, len(photos), len(loader))
     for epoch in range(run.step // len(loader), config.epochs):
         train_one_epoch(run, config, loader, epoch)
         row = run.epoch_row(dataset, epoch)
@@ -149,17 +149,6 @@ def main(config: TrainConfig) -> None:
         calibrate_checkpoints(run, config, val)
     draw_predictions(run, val or build_dataset(config, train_split, train=False))
     accelerator.end_training()
-
-
-def announce(run: Run, config: TrainConfig, n_photos: int, n_steps: int) -> None:
-    """What is about to happen, and the header of the table of epochs."""
-    accelerator = run.accelerator
-    accelerator.print(
-        f"{n_photos} photos from {config.train_split}, {n_steps} steps an epoch,"
-        f" {accelerator.num_processes} process(es), {accelerator.device.type},"
-        f" {accelerator.mixed_precision}\n{TABLE_HEADER}",
-        flush=True,
-    )
 
 
 def train_one_epoch(run: Run, config: TrainConfig, loader: DataLoaderShard, epoch: int) -> None:
@@ -247,10 +236,11 @@ def build_val_dataset(config: TrainConfig, class_names: tuple[str, ...]) -> Dete
 
 
 def build_model(config: TrainConfig, class_names: tuple[str, ...]) -> LargestObjectDetector:
-    """A new network, or that of a checkpoint to go on from."""
-    backbone_weights = "none" if config.start_from else config.backbone_weights
+    """A new network, or that of a checkpoint; the weights of a resumed run are in its state."""
+    given = config.start_from or config.resume
+    backbone_weights = "none" if given else config.backbone_weights
     model = LargestObjectDetector(class_names, config.image_size, config.head, backbone_weights)
-    if config.start_from:
+    if config.start_from and not config.resume:
         take_weights(model, config.start_from)
     return model
 

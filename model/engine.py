@@ -223,6 +223,16 @@ class Run:
         if self.history:
             self.save_history()  # a run may end between writing its state and its history
 
+    def announce(self, split: str, n_photos: int, n_steps: int) -> None:
+        """Print what is about to happen, and the header of the table of epochs."""
+        accelerator = self.accelerator
+        accelerator.print(
+            f"{n_photos} photos from {split}, {n_steps} steps an epoch,"
+            f" {accelerator.num_processes} process(es), {accelerator.device.type},"
+            f" {accelerator.mixed_precision}\n{TABLE_HEADER}",
+            flush=True,
+        )
+
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from what :meth:`save_state` wrote.
 

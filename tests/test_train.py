@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -243,6 +244,16 @@ def test_a_checkpoint_with_another_head_is_refused(finished, toy_voc, tmp_path):
         toy_voc, tmp_path / "run", "--head", "flatten", "--start-from", out / "last.safetensors"
     )
     assert_clear_error(result, "has a pyramid head for 64 px, not a flatten head for 64 px")
+
+
+def test_resuming_does_not_need_the_weights_a_run_began_with(finished, toy_voc, tmp_path):
+    began_with = tmp_path / "first.safetensors"
+    shutil.copy(finished[0] / "last.safetensors", began_with)
+    arguments = ["--epochs", "1", "--start-from", began_with]
+    assert train(toy_voc, tmp_path / "run", *arguments).returncode == 0
+    began_with.unlink()
+    resumed = train(toy_voc, tmp_path / "run", *arguments, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
 
 
 def test_other_classes_learn_from_a_checkpoint_with_new_layers_for_them(finished, tmp_path):
