@@ -26,6 +26,10 @@ SLOW = 60_000  # milliseconds; machines differ
 expect.set_options(timeout=SLOW)
 
 
+# Without a timeout Chromium may never call back: it once did nothing at all for ten minutes.
+UNTIL_IDLE = "() => new Promise((done) => requestIdleCallback(() => done(), { timeout: 2000 }))"
+
+
 class Traffic:
     """The requests of a page: which handlers it called, and what is not answered yet."""
 
@@ -47,7 +51,7 @@ class Traffic:
         quiet = 0
         while quiet < 4:
             before = self.sent
-            self.page.evaluate("() => new Promise((done) => requestIdleCallback(() => done()))")
+            self.page.evaluate(UNTIL_IDLE)
             self.page.wait_for_timeout(100)
             quiet = 0 if self.open or self.sent != before else quiet + 1
 
@@ -77,7 +81,7 @@ def open_page(browser: Browser, address: str, ready: str | None = ".stage", **op
     if ready:
         page.wait_for_selector(ready, state="attached")
         page.wait_for_function("() => window.isRestored")
-        page.evaluate("() => new Promise((done) => requestIdleCallback(() => done()))")
+        page.evaluate(UNTIL_IDLE)
     return page
 
 
