@@ -31,7 +31,7 @@ from model.data.negatives import WithNegatives
 from model.data.voc import VocSplit, read_split
 from model.detector import LargestObjectDetector
 from model.ema import WeightAverage
-from model.engine import Run, StopSignal, clip_gradients, load_state
+from model.engine import Run, StopSignal, clip_gradients, earlier_history, load_state
 from model.errors import UserError, run_cli
 from model.launch import start_missing_processes
 from model.loss import answer_loss, cells_loss
@@ -135,7 +135,8 @@ def main(config: TrainConfig) -> None:
 
     # Loop: train, evaluate, save.
     stop = StopSignal(accelerator)
-    run = Run(config, accelerator, model, average, optimizer, scheduler, stop)
+    history = earlier_history(config)
+    run = Run(config, accelerator, model, average, optimizer, scheduler, stop, history=history)
     run.begin(state)
     run.announce(config.train_split, len(photos), len(loader))
     for epoch in range(run.step // len(loader), config.epochs):

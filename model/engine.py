@@ -23,7 +23,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from tqdm import tqdm
 
 from model import plots
-from model.checkpoint import CheckpointInfo, library_versions, save_checkpoint
+from model.checkpoint import CheckpointInfo, library_versions, read_info, save_checkpoint
 from model.data.dataset import EpochDataset
 from model.detector import LargestObjectDetector
 from model.ema import WeightAverage
@@ -48,6 +48,7 @@ class RunConfig(Protocol):
     val_split: str
     resume: bool
     progress: bool
+    start_from: str
 
 
 class StopSignal:
@@ -115,7 +116,7 @@ class Run:
     Attributes:
         step: optimisation steps taken since the start of the run.
         best: highest joint accuracy on the validation split.
-        history: one dict an epoch.
+        history: one dict an epoch, those of the runs it goes on from first.
         sums: of the epoch that is under way.
         lost: bool, a row a photo: boxes lost before a stop in the epoch that is under way; see
             :attr:`model.data.dataset.EpochDataset.lost`.
@@ -187,7 +188,8 @@ class Run:
         redrawn, gave_up = self._lost_so_far(dataset).sum(dim=0).tolist()
         self.sums, self.lost = EpochSums(), torch.tensor(False)
         return {
-            "epoch": epoch + 1, "lr": self.scheduler.get_last_lr()[-1], **total.means(),
+            "run": self.out.resolve().name, "epoch": epoch + 1,
+            "lr": self.scheduler.get_last_lr()[-1], **total.means(),
             "images_per_s": total.images / seconds, "seconds": seconds,
             "boxes_redrawn": redrawn, "boxes_given_up": gave_up,
         }  # fmt: skip
@@ -313,6 +315,19 @@ class Run:
         files = [self.out / STATE_FILE, *self.out.glob("*.safetensors")]
         held = sum(file.stat().st_size for file in files if file.is_file())
         return max(0, 2 * state + 3 * weights // 2 - held)
+
+
+def earlier_history(config: RunConfig) -> list[dict[str, Any]]:
+    """The history of the checkpoint a new run goes on from; a resumed one has it in its state.
+
+    Raises:
+        UserError: if the checkpoint cannot be read.
+    """
+    if not config.start_from or config.resume:
+        return []
+    info = read_info(config.start_from)
+    name = info.config.get("out", "")  # of a run that did not yet note it in every row
+    return [{"run": name, **row} for row in info.history]
 
 
 def load_state(config: RunConfig) -> dict[str, Any] | None:

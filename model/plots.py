@@ -25,7 +25,15 @@ def _save(figure: Figure, path: Path) -> None:
 
 
 def plot_history(history: pd.DataFrame, path: Path) -> None:
-    """Loss, L1, cross-entropy of training; accuracy, joint accuracy and IoU of validation."""
+    """Loss, L1 and accuracy of training; L1, accuracy, joint accuracy and IoU of validation.
+
+    Args:
+        history: a row an epoch, those of earlier runs first; a line separates two runs (``run``).
+        path: of the picture to write.
+    """
+    history = history.assign(number=range(1, len(history) + 1))
+    names = history.get("run", history.number * 0)
+    begins = history.number[names.ne(names.shift())].iloc[1:]
     figure = Figure(figsize=(12, 3.6))
     axes = figure.subplots(1, 3)
     panels = [
@@ -36,10 +44,12 @@ def plot_history(history: pd.DataFrame, path: Path) -> None:
     for axis, (title, columns) in zip(axes, panels, strict=True):
         for column in columns:
             if column in history and history[column].notna().any():
-                known = history[["epoch", column]].dropna()
+                known = history[["number", column]].dropna()
                 label = column.removeprefix("val_").replace("_", " ")
                 label = f"val {label}" if column.startswith("val_") else f"train {label}"
-                axis.plot(known["epoch"], known[column], marker="o", markersize=3, label=label)
+                axis.plot(known["number"], known[column], marker="o", markersize=3, label=label)
+        for number in begins:
+            axis.axvline(number - 0.5, color="0.5", linewidth=1)
         axis.set_title(title, fontsize=10)
         axis.set_xlabel("epoch")
         axis.grid(alpha=0.3)

@@ -268,6 +268,21 @@ def test_the_validated_run_is_beside_the_one_of_the_weights():
     assert [c.label for c in training.curves(alone, wanted) if c.points] == ["in training"]
 
 
+def test_a_run_that_went_on_from_another_shows_the_curves_of_both():
+    history = [
+        {"run": "first", "epoch": 1, "loss": 9.0}, {"run": "first", "epoch": 2, "loss": 8.0},
+        {"run": "second", "epoch": 1, "loss": 5.0},
+    ]  # fmt: skip
+    run = training.RunShown("run on train", {}, history)
+    (curve,) = training.curves([run], {"loss": "training loss"})
+    assert curve.points == [(1, 9.0), (2, 8.0), (3, 5.0)]
+    words = "run on train: epochs 1 to 2 are of run first, 3 to 3 are of run second."
+    assert words in training.stages([run])
+    assert training.stages([training.RunShown("", {}, history[:2])]) == ""
+    odd = [{"epoch": 1}, {"run": ["<b>"], "loss": 2.0}]
+    assert "&lt;b&gt;" in training.stages([training.RunShown("", {}, odd)])
+
+
 def test_settings_that_were_not_given_are_no_flags():
     config = {"epochs": 3, "mosaics": 0.0, "start_from": ""}
     report = {"checkpoint": "last.safetensors", "split": "val", "config": config}

@@ -1,5 +1,6 @@
 """What a run keeps: sums, state and history, stopped at any step and on a full disk."""
 
+import dataclasses
 import json
 import os
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from accelerate.data_loader import prepare_data_loader
 from conftest import file_size_limit, mounted_tmpfs
 
 from model.augment import AugmentConfig, photo_seed
-from model.checkpoint import read_info
+from model.checkpoint import CheckpointInfo, read_info, save_checkpoint
 from model.data.dataset import LargestObjectDataset, train_loader
 from model.data.voc import read_split
 from model.ema import WeightAverage
@@ -24,6 +25,7 @@ from model.engine import (
     EpochSums,
     Run,
     clip_gradients,
+    earlier_history,
     load_state,
     table_row,
 )
@@ -291,3 +293,18 @@ def test_the_data_set_hears_of_the_epoch_when_processes_share_the_batches(datase
     run.step = len(loader)
     next(run.batches(loader, 1))
     assert dataset.photo_seed(0) == photo_seed(0, 1, dataset.files[0].name)
+
+
+def test_a_checkpoint_older_than_the_names_of_runs_gives_its_own(tmp_path):
+    def written(name, row):
+        info = CheckpointInfo(config={"out": name}, history=[row])
+        save_checkpoint(tmp_path / f"{name}.safetensors", TinyDetector(), info)
+        return Config("new", start_from=str(tmp_path / f"{name}.safetensors"))
+
+    old = written("old", {"epoch": 1, "loss": 2.0})
+    assert earlier_history(old) == [{"run": "old", "epoch": 1, "loss": 2.0}]
+    assert earlier_history(written("copied", {"run": "first", "epoch": 1})) == [
+        {"run": "first", "epoch": 1}
+    ]
+    assert earlier_history(dataclasses.replace(old, resume=True)) == []
+    assert earlier_history(Config("new", start_from="")) == []

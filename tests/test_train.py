@@ -233,9 +233,13 @@ def test_training_goes_on_from_a_checkpoint(finished, toy_voc, tmp_path):
     )
     for name in ("backbone.layer3.0.conv1.weight", "head.predict_class.weight"):
         assert torch.equal(after[name], before[name]), name
-    assert read_info(tmp_path / "on" / "last.safetensors").config["start_from"] == (
-        "last.safetensors"
-    )
+    info = read_info(tmp_path / "on" / "last.safetensors")
+    assert info.config["start_from"] == "last.safetensors"
+    assert [(row["run"], row["epoch"]) for row in info.history] == [
+        ("whole", 1), ("whole", 2), ("on", 1)
+    ]  # fmt: skip
+    assert info.history[:2] == read_info(out / "last.safetensors").history
+    assert history(tmp_path / "on").run.tolist() == ["whole", "whole", "on"]
 
 
 def test_a_checkpoint_with_another_head_is_refused(finished, toy_voc, tmp_path):
@@ -254,6 +258,7 @@ def test_resuming_does_not_need_the_weights_a_run_began_with(finished, toy_voc, 
     began_with.unlink()
     resumed = train(toy_voc, tmp_path / "run", *arguments, "--resume")
     assert resumed.returncode == 0, resumed.stderr
+    assert history(tmp_path / "run").run.tolist() == ["whole", "whole", "run"]
 
 
 def test_other_classes_learn_from_a_checkpoint_with_new_layers_for_them(finished, tmp_path):

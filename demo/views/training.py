@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def show(backend: Backend, name: str) -> TrainingView:
     runs = runs_of(info, report)
     charts = [line_chart(title, curves(runs, wanted)) for title, wanted in CHARTS.items()]
     return TrainingView(
-        Markup('<div class="all-curves">{}</div>').format(markup.join(charts)),
+        Markup('<div class="all-curves">{}</div>').format(markup.join(charts)) + stages(runs),
         results(info, runs, report), show_matrix(backend, report), without_front_matter(text),
     )  # fmt: skip
 
@@ -110,11 +111,25 @@ def curves(runs: Sequence[RunShown], wanted: Mapping[str, str]) -> list[Curve]:
     found = []
     for column, label in wanted.items():
         for i, run in enumerate(runs):
-            values = [(int(row["epoch"]), row[column]) for row in run.history if column in row]
-            points = [(epoch, float(value)) for epoch, value in values if _is_number(value)]
+            rows = [(n, row) for n, row in enumerate(run.history, 1) if column in row]
+            points = [(n, float(row[column])) for n, row in rows if _is_number(row[column])]
             words = f"{label}, {run.name}" if run.name else label
             found.append(Curve(words, points, dashed=i > 0, dotted=column.startswith("val_")))
     return found
+
+
+def stages(runs: Sequence[RunShown]) -> Markup:
+    """Which epochs were which run, where one went on from the weights of another."""
+    sentences = []
+    for run in runs:
+        stretches, last = [], 0
+        for name, rows in groupby(str(row.get("run", "")) for row in run.history):
+            first, last = last + 1, last + len(list(rows))
+            stretches.append(f"{first} to {last} are of run {name}")
+        if len(stretches) > 1:
+            whose = f"{run.name}: epochs " if run.name else "Epochs "
+            sentences.append(f"{whose}{', '.join(stretches)}.")
+    return markup.note(" ".join(sentences)) if sentences else Markup()
 
 
 def _is_number(value: object) -> bool:
