@@ -141,6 +141,11 @@ class Run:
         return Path(self.config.out)
 
     @property
+    def name(self) -> str:
+        """Of the run folder, for the history."""
+        return self.out.resolve().name
+
+    @property
     def bare_model(self) -> LargestObjectDetector:
         """The detector without what accelerate wraps around it."""
         # accelerate only says that it is a module.
@@ -188,7 +193,7 @@ class Run:
         redrawn, gave_up = self._lost_so_far(dataset).sum(dim=0).tolist()
         self.sums, self.lost = EpochSums(), torch.tensor(False)
         return {
-            "run": self.out.resolve().name, "epoch": epoch + 1,
+            "run": self.name, "epoch": epoch + 1,
             "lr": self.scheduler.get_last_lr()[-1], **total.means(),
             "images_per_s": total.images / seconds, "seconds": seconds,
             "boxes_redrawn": redrawn, "boxes_given_up": gave_up,
@@ -247,7 +252,7 @@ class Run:
             self.optimizer.load_state_dict(state["optimizer"])
             self.scheduler.load_state_dict(state["scheduler"])
             self.step, self.best = state["step"], state["best"]
-            self.history, self.lost = state["history"], state["lost"]
+            self.history, self.lost = self._renamed(state), state["lost"]
             if self.accelerator.is_main_process:  # they are the sums over all processes
                 self.sums = EpochSums(**state["sums"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -255,6 +260,14 @@ class Run:
                 f"{self.out / STATE_FILE} was written by another version of this program"
                 f" ({str(error).splitlines()[0]}). Start a new run with another --out."
             ) from None
+
+    def _renamed(self, state: dict[str, Any]) -> list[dict[str, Any]]:
+        """The history of ``state``; a run may have got another folder since."""
+        before = Path(state["config"]["out"]).resolve().name
+        return [
+            {**row, "run": self.name} if row.get("run") == before else row
+            for row in state["history"]
+        ]
 
     def save_state(self) -> None:
         """Everything :meth:`restore` needs, in ``last.state.pt``."""

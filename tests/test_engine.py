@@ -110,7 +110,7 @@ class Trial:
 
 
 def history(out: Path) -> pd.DataFrame:
-    return pd.read_csv(out / "history.csv").drop(columns=["seconds", "images_per_s"])
+    return pd.read_csv(out / "history.csv").drop(columns=["run", "seconds", "images_per_s"])
 
 
 @pytest.fixture(autouse=True)
@@ -308,3 +308,13 @@ def test_a_checkpoint_older_than_the_names_of_runs_gives_its_own(tmp_path):
     ]
     assert earlier_history(dataclasses.replace(old, resume=True)) == []
     assert earlier_history(Config("new", start_from="")) == []
+
+
+def test_a_run_that_is_resumed_in_a_folder_of_another_name_stays_one_run(dataset, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        Trial(tmp_path / "here", dataset, stop_at=7).train()
+    (tmp_path / "here").rename(tmp_path / "there")
+    Trial(tmp_path / "there", dataset, resume=True).train()
+    rows = pd.read_csv(tmp_path / "there" / "history.csv")
+    assert rows.run.tolist() == ["there", "there"]
+    assert rows.epoch.tolist() == [1, 2]
