@@ -276,8 +276,8 @@ def test_a_run_that_went_on_from_another_shows_the_curves_of_both():
     run = training.RunShown("run on train", {}, history)
     (curve,) = training.curves([run], {"loss": "training loss"})
     assert curve.points == [(1, 9.0), (2, 8.0), (3, 5.0)]
-    words = "run on train: epochs 1 to 2 are of run first, 3 to 3 are of run second."
-    assert words in training.stages([run])
+    words = 'run on train, epochs 1 to 2: run "first"; 3: run "second".'
+    assert words in training.stages([run]).unescape()
     assert training.stages([training.RunShown("", {}, history[:2])]) == ""
     odd = [{"epoch": 1}, {"run": ["<b>"], "loss": 2.0}]
     assert "&lt;b&gt;" in training.stages([training.RunShown("", {}, odd)])

@@ -125,10 +125,11 @@ def stages(runs: Sequence[RunShown]) -> Markup:
         stretches, last = [], 0
         for name, rows in groupby(str(row.get("run", "")) for row in run.history):
             first, last = last + 1, last + len(list(rows))
-            stretches.append(f"{first} to {last} are of run {name}")
+            epochs = f"{first} to {last}" if first < last else f"{last}"
+            stretches.append(f'{epochs}: run "{name}"')
         if len(stretches) > 1:
-            whose = f"{run.name}: epochs " if run.name else "Epochs "
-            sentences.append(f"{whose}{', '.join(stretches)}.")
+            whose = f"{run.name}, epochs" if run.name else "Epochs"
+            sentences.append(f"{whose} {'; '.join(stretches)}.")
     return markup.note(" ".join(sentences)) if sentences else Markup()
 
 
