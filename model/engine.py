@@ -265,7 +265,7 @@ class Run:
         """The history of ``state``; a run may have got another folder since."""
         before = Path(state["config"]["out"]).resolve().name
         return [
-            {**row, "run": self.name} if row.get("run") == before else row
+            {**row, "run": self.name} if row.get("run", before) == before else row
             for row in state["history"]
         ]
 

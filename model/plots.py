@@ -32,7 +32,7 @@ def plot_history(history: pd.DataFrame, path: Path) -> None:
         path: of the picture to write.
     """
     history = history.assign(number=range(1, len(history) + 1))
-    names = history.get("run", history.number * 0)
+    names = history.get("run", history.number * 0).fillna("")
     begins = history.number[names.ne(names.shift())].iloc[1:]
     figure = Figure(figsize=(12, 3.6))
     axes = figure.subplots(1, 3)
