@@ -10,13 +10,13 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from model.errors import UserError
 
@@ -64,7 +64,7 @@ def run(main: Callable[[], int]) -> NoReturn:
 
 
 @contextmanager
-def temporary_folder() -> Iterator[Path]:
+def temporary_folder() -> Generator[Path]:
     """A folder for everything visitors upload or take away; removed at the end.
 
     Gradio is told to use it, so that it serves no file of another program. It lies in
@@ -111,5 +111,5 @@ def _is_abandoned(folder: Path) -> bool:
             return time.time() - facts.st_mtime > JUST_MADE_S
         with FileLock(folder / LOCK, timeout=0):
             return True
-    except (OSError, Timeout):  # gone meanwhile; or its server lives
+    except OSError:  # gone meanwhile; or its server lives (Timeout is an OSError)
         return False

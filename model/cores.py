@@ -7,7 +7,7 @@ cores in turn, since no layer splits perfectly.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
@@ -26,7 +26,7 @@ class Cores:
         self._changed = threading.Condition()
 
     @contextmanager
-    def share(self) -> Iterator[int]:
+    def share(self) -> Generator[int]:
         """Wait for a core; inside, PyTorch computes with the threads that are given.
 
         A pass that has begun keeps its threads when others join.

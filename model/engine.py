@@ -141,11 +141,6 @@ class Run:
         return Path(self.config.out)
 
     @property
-    def name(self) -> str:
-        """Of the run folder, for the history."""
-        return self.out.resolve().name
-
-    @property
     def bare_model(self) -> LargestObjectDetector:
         """The detector without what accelerate wraps around it."""
         # accelerate only says that it is a module.
@@ -193,8 +188,7 @@ class Run:
         redrawn, gave_up = self._lost_so_far(dataset).sum(dim=0).tolist()
         self.sums, self.lost = EpochSums(), torch.tensor(False)
         return {
-            "run": self.name, "epoch": epoch + 1,
-            "lr": self.scheduler.get_last_lr()[-1], **total.means(),
+            "epoch": epoch + 1, "lr": self.scheduler.get_last_lr()[-1], **total.means(),
             "images_per_s": total.images / seconds, "seconds": seconds,
             "boxes_redrawn": redrawn, "boxes_given_up": gave_up,
         }  # fmt: skip
@@ -252,7 +246,7 @@ class Run:
             self.optimizer.load_state_dict(state["optimizer"])
             self.scheduler.load_state_dict(state["scheduler"])
             self.step, self.best = state["step"], state["best"]
-            self.history, self.lost = self._renamed(state), state["lost"]
+            self.history, self.lost = state["history"], state["lost"]
             if self.accelerator.is_main_process:  # they are the sums over all processes
                 self.sums = EpochSums(**state["sums"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -260,14 +254,6 @@ class Run:
                 f"{self.out / STATE_FILE} was written by another version of this program"
                 f" ({str(error).splitlines()[0]}). Start a new run with another --out."
             ) from None
-
-    def _renamed(self, state: dict[str, Any]) -> list[dict[str, Any]]:
-        """The history of ``state``; a run may have got another folder since."""
-        before = Path(state["config"]["out"]).resolve().name
-        return [
-            {**row, "run": self.name} if row.get("run", before) == before else row
-            for row in state["history"]
-        ]
 
     def save_state(self) -> None:
         """Everything :meth:`restore` needs, in ``last.state.pt``."""
@@ -333,14 +319,16 @@ class Run:
 def earlier_history(config: RunConfig) -> list[dict[str, Any]]:
     """The history of the checkpoint a new run goes on from; a resumed one has it in its state.
 
+    Its rows get the name of their run as ``run``, which the rows of the new run do not have.
+
     Raises:
         UserError: if the checkpoint cannot be read.
     """
     if not config.start_from or config.resume:
         return []
     info = read_info(config.start_from)
-    name = info.config.get("out", "")  # of a run that did not yet note it in every row
-    return [{"run": name, **row} for row in info.history]
+    name = info.config.get("out", "")
+    return [{"run": name, **row} for row in info.history]  # rows of still earlier runs have theirs
 
 
 def load_state(config: RunConfig) -> dict[str, Any] | None:

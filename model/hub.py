@@ -1,6 +1,6 @@
 """What the Hugging Face Hub answers when it refuses, in one sentence with a cure."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
@@ -11,7 +11,7 @@ HttpError = HfHubHTTPError.__bases__[0]  # of whichever HTTP library the hub's c
 
 
 @contextmanager
-def refusals_in_words(repository: str, paid: str = "choose something free") -> Iterator[None]:
+def refusals_in_words(repository: str, paid: str = "choose something free") -> Generator[None]:
     """Turn whatever the hub refuses in the block into a :class:`UserError`.
 
     Args:

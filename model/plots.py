@@ -28,7 +28,8 @@ def plot_history(history: pd.DataFrame, path: Path) -> None:
     """Loss, L1 and accuracy of training; L1, accuracy, joint accuracy and IoU of validation.
 
     Args:
-        history: a row an epoch, those of earlier runs first; a line separates two runs (``run``).
+        history: a row an epoch, those of earlier runs first, with their names as ``run``; a line
+            separates two runs.
         path: of the picture to write.
     """
     history = history.assign(number=range(1, len(history) + 1))
@@ -176,8 +177,8 @@ def plot_evaluation(
     probability = predictions.probabilities.max(dim=1).values.numpy()
     orders = {
         "spread": spread_indices(len(scores.iou)),
-        "worst": scores.iou.argsort()[:16].tolist(),
-        "confused": (probability * ~scores.right).argsort()[::-1][:16].tolist(),
+        "worst": list(map(int, scores.iou.argsort()[:16])),
+        "confused": list(map(int, (probability * ~scores.right).argsort()[::-1][:16])),
     }
     for name, chosen in orders.items():
         entries = [sheet_entry(dataset, i, predictions, i) for i in chosen]

@@ -6,7 +6,7 @@ commit, list), keeps what was sent, and refuses with ``refusal`` if one is set.
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -152,7 +152,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running_hub() -> Iterator[Hub]:
+def running_hub() -> Generator[Hub]:
     """The stand-in, listening."""
     hub = Hub()
     server = HubServer(hub)

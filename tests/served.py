@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +42,7 @@ def make_read_only(folder: Path) -> None:
 @contextmanager
 def served(
     command: Sequence[str], folder: Path, port: int, environment: Mapping[str, str]
-) -> Iterator[Served]:
+) -> Generator[Served]:
     """Run ``command`` in a read-only ``folder`` with nothing but ``environment``, until it answers.
 
     Whoever wants to know how it ends stops it himself; otherwise it is killed.

@@ -271,9 +271,9 @@ def test_the_validated_run_is_beside_the_one_of_the_weights():
 def test_a_run_that_went_on_from_another_shows_the_curves_of_both():
     history = [
         {"run": "first", "epoch": 1, "loss": 9.0}, {"run": "first", "epoch": 2, "loss": 8.0},
-        {"run": "second", "epoch": 1, "loss": 5.0},
+        {"epoch": 1, "loss": 5.0},
     ]  # fmt: skip
-    run = training.RunShown("run on train", {}, history)
+    run = training.RunShown("run on train", {"out": "second"}, history)
     (curve,) = training.curves([run], {"loss": "training loss"})
     assert curve.points == [(1, 9.0), (2, 8.0), (3, 5.0)]
     words = 'run on train, epochs 1 to 2: run "first"; 3: run "second".'

@@ -110,7 +110,7 @@ class Trial:
 
 
 def history(out: Path) -> pd.DataFrame:
-    return pd.read_csv(out / "history.csv").drop(columns=["run", "seconds", "images_per_s"])
+    return pd.read_csv(out / "history.csv").drop(columns=["seconds", "images_per_s"])
 
 
 @pytest.fixture(autouse=True)
@@ -295,26 +295,11 @@ def test_the_data_set_hears_of_the_epoch_when_processes_share_the_batches(datase
     assert dataset.photo_seed(0) == photo_seed(0, 1, dataset.files[0].name)
 
 
-def test_a_checkpoint_older_than_the_names_of_runs_gives_its_own(tmp_path):
-    def written(name, row):
-        info = CheckpointInfo(config={"out": name}, history=[row])
-        save_checkpoint(tmp_path / f"{name}.safetensors", TinyDetector(), info)
-        return Config("new", start_from=str(tmp_path / f"{name}.safetensors"))
-
-    old = written("old", {"epoch": 1, "loss": 2.0})
-    assert earlier_history(old) == [{"run": "old", "epoch": 1, "loss": 2.0}]
-    assert earlier_history(written("copied", {"run": "first", "epoch": 1})) == [
-        {"run": "first", "epoch": 1}
-    ]
-    assert earlier_history(dataclasses.replace(old, resume=True)) == []
-    assert earlier_history(Config("new", start_from="")) == []
-
-
-def test_a_run_that_is_resumed_in_a_folder_of_another_name_stays_one_run(dataset, tmp_path):
-    with pytest.raises(KeyboardInterrupt):
-        Trial(tmp_path / "here", dataset, stop_at=7).train()
-    (tmp_path / "here").rename(tmp_path / "there")
-    Trial(tmp_path / "there", dataset, resume=True).train()
-    rows = pd.read_csv(tmp_path / "there" / "history.csv")
-    assert rows.run.tolist() == ["there", "there"]
-    assert rows.epoch.tolist() == [1, 2]
+def test_the_rows_of_earlier_runs_are_named_after_them(tmp_path):
+    rows = [{"run": "first", "epoch": 1}, {"epoch": 1, "loss": 2.0}]
+    info = CheckpointInfo(config={"out": "second"}, history=rows)
+    save_checkpoint(tmp_path / "last.safetensors", TinyDetector(), info)
+    third = Config("third", start_from=str(tmp_path / "last.safetensors"))
+    assert earlier_history(third) == [rows[0], {"run": "second", **rows[1]}]
+    assert earlier_history(dataclasses.replace(third, resume=True)) == []
+    assert earlier_history(Config("third", start_from="")) == []

@@ -28,7 +28,7 @@ FAST = [
     "--lr", "1e-3", "--num-workers", "0", "--no-progress", "--precision", "fp32",
     "--small-epochs", "0",
 ]  # fmt: skip
-DIFFERS = ["run", "seconds", "images_per_s"]  # between two runs that do the same
+DIFFERS = ["seconds", "images_per_s"]  # between two runs that do the same
 LOSES_BOXES = ["--aug.rotation-degrees", "40", "--aug.zoom", "2", "--aug.min-visible", "0.9"]
 DRAWS_A_LOT = [*LOSES_BOXES, "--mosaics", "0.5", "--plain-epochs", "0"]
 
@@ -237,11 +237,10 @@ def test_training_goes_on_from_a_checkpoint(finished, toy_voc, tmp_path):
         assert torch.equal(after[name], before[name]), name
     info = read_info(tmp_path / "on" / "last.safetensors")
     assert info.config["start_from"] == "last.safetensors"
-    assert [(row["run"], row["epoch"]) for row in info.history] == [
-        ("whole", 1), ("whole", 2), ("on", 1)
-    ]  # fmt: skip
-    assert info.history[:2] == read_info(out / "last.safetensors").history
-    assert history(tmp_path / "on").run.tolist() == ["whole", "whole", "on"]
+    before = read_info(out / "last.safetensors").history
+    assert info.history[:2] == [{"run": "whole", **row} for row in before]
+    assert [row["epoch"] for row in info.history] == [1, 2, 1]
+    assert history(tmp_path / "on").run.fillna("").tolist() == ["whole", "whole", ""]
 
 
 def test_a_checkpoint_with_another_head_is_refused(finished, toy_voc, tmp_path):
@@ -260,7 +259,7 @@ def test_resuming_does_not_need_the_weights_a_run_began_with(finished, toy_voc, 
     began_with.unlink()
     resumed = train(toy_voc, tmp_path / "run", *arguments, "--resume")
     assert resumed.returncode == 0, resumed.stderr
-    assert history(tmp_path / "run").run.tolist() == ["whole", "whole", "run"]
+    assert history(tmp_path / "run").run.fillna("").tolist() == ["whole", "whole", ""]
 
 
 def test_other_classes_learn_from_a_checkpoint_with_new_layers_for_them(finished, tmp_path):

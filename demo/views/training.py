@@ -123,7 +123,8 @@ def stages(runs: Sequence[RunShown]) -> Markup:
     sentences = []
     for run in runs:
         stretches, last = [], 0
-        for name, rows in groupby(str(row.get("run", "")) for row in run.history):
+        own = run.config.get("out", "")  # the rows of earlier runs alone are named
+        for name, rows in groupby(str(row.get("run", own)) for row in run.history):
             first, last = last + 1, last + len(list(rows))
             epochs = f"{first} to {last}" if first < last else f"{last}"
             stretches.append(f'{epochs}: run "{name}"')

@@ -12,7 +12,7 @@ normalisation. The boxes follow the geometric steps.
 import dataclasses
 import threading
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,7 +40,7 @@ _RANDOM_LOCK = threading.Lock()
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def _seeded(seed: int) -> Generator[None]:
     """Seed what v2 draws from - PyTorch's global CPU generator - and put it back after.
 
     One thread at a time. ``torch.manual_seed`` would touch every device, which costs more than the
@@ -251,13 +251,22 @@ class Pipeline:
         """Draw everything for a photo of ``(height, width)`` pixels without touching pixels."""
         start = _checked_boxes(bbox_xyxy, canvas_size)
         with _seeded(seed):
-            for draw in range(MAX_DRAWS + 1):
-                chosen: dict | None = {} if draw == MAX_DRAWS else None
-                params, boxes, visible = self._geometry_of(start, chosen)
-                if draw == MAX_DRAWS or self._target_is_kept(boxes, visible):
-                    break
+            (params, boxes, visible), redraws = self._draw_geometry(start)
             params["jitter"] = self.jitter.make_params([start])
-        return self._plan_of(params, boxes, visible, min(draw, MAX_DRAWS), draw == MAX_DRAWS)
+        return self._plan_of(params, boxes, visible, redraws, gave_up=redraws == MAX_DRAWS)
+
+    def _draw_geometry(
+        self, start: tv_tensors.BoundingBoxes
+    ) -> tuple[tuple[dict, dict, dict], int]:
+        """The first draw that keeps the target, and how many did not.
+
+        After ``MAX_DRAWS`` of those, steps that leave the photo as it is.
+        """
+        for redraws in range(MAX_DRAWS):
+            drawn = self._geometry_of(start, None)
+            if self._target_is_kept(drawn[1], drawn[2]):
+                return drawn, redraws
+        return self._geometry_of(start, {}), MAX_DRAWS
 
     def _plan_of(
         self, params: dict, boxes: dict, visible: dict, redraws: int, gave_up: bool

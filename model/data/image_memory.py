@@ -7,7 +7,7 @@ pixels alone but the bytes its decoder will fill, so these are worked out before
 import threading
 import traceback
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from PIL import Image
@@ -44,7 +44,7 @@ class MemoryBudget:
         self._changed = threading.Condition()
 
     @contextmanager
-    def reserve(self, amount: int) -> Iterator[None]:
+    def reserve(self, amount: int) -> Generator[None]:
         """Hold ``amount`` bytes of the budget for the length of a ``with`` block."""
         amount = min(amount, self.total)
         turn = object()

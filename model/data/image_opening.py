@@ -5,7 +5,7 @@ This is the border to third-party decoders. Whatever they raise, their callers s
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -45,7 +45,7 @@ def name_of(source: object) -> str:
 
 
 @contextmanager
-def problems_named(name: str) -> Iterator[None]:
+def problems_named(name: str) -> Generator[None]:
     """Turn whatever a decoder raises inside the block into a ``UserError`` that names the file."""
     with warnings.catch_warnings():
         # Remarks on odd metadata, and on sizes for which our own limit speaks.
@@ -68,7 +68,7 @@ def problems_named(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def open_stream(source: str | Path | bytes, name: str) -> Iterator[IO[bytes]]:
+def open_stream(source: str | Path | bytes, name: str) -> Generator[IO[bytes]]:
     """The bytes of a source as a stream that can be read again from its start.
 
     Raises:

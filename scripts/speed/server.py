@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ BOUNDARY = "photo-follows"
 
 
 @contextmanager
-def server(port: int, *arguments: str) -> Iterator[psutil.Process]:
+def server(port: int, *arguments: str) -> Generator[psutil.Process]:
     """The demo; how long it took to start is up to the caller."""
     command = [sys.executable, "demo/app.py", "--port", str(port), *arguments]
     environment = {**os.environ, "GRADIO_ANALYTICS_ENABLED": "False"}
