@@ -13,7 +13,9 @@ from demo.box_editor import EditedBox
 from demo.components import Controls
 from demo.photos import PhotoChoice
 from demo.uploads import photo_input, photos_input
-from demo.views.augment import AugmentState, draw_variants, scene_of
+from demo.views.augment.scene import scene_of
+from demo.views.augment.state import AugmentState
+from demo.views.augment.variants import draw_variants
 from demo.views.detect import as_plain, detect_files
 from model.augment import AugmentConfig
 from model.augment.variants import advice

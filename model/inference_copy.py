@@ -28,7 +28,10 @@ def inference_copy(model: LargestObjectDetector, bf16: bool) -> LargestObjectDet
 
 
 def store_weights_in_bf16(model: nn.Module) -> None:
-    """Convert the layers that autocast computes in bf16; the results stay the same to the bit."""
+    """Convert the layers that autocast computes in bf16.
+
+    The results stay the same to the bit where bf16 is native; emulated, they are only as close.
+    """
     for module in model.modules():
         if isinstance(module, (nn.Conv2d, nn.Linear)):
             module.to(torch.bfloat16)

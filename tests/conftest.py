@@ -150,6 +150,16 @@ def toy_per_photo(toy_voc, tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def backend(toy_voc):
+    """What stands behind a page with the toy data set, without the page."""
+    from demo.backend import Backend
+    from model.data.samples import PhotoLibrary
+    from model.data.voc import find_voc_root
+
+    return Backend(PhotoLibrary(find_voc_root(toy_voc)))
+
+
 @pytest.fixture
 def own_voc(tmp_path) -> Path:
     """A VOC2007 folder a test may damage."""
@@ -351,3 +361,28 @@ def chromium():
             pytest.skip("no Chromium: apt-get install chromium, or playwright install chromium")
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def page(chromium, demo_address):
+    """The page as it opens."""
+    from browser import open_page
+
+    page = open_page(chromium, demo_address)
+    yield page
+    page.context.close()
+
+
+@pytest.fixture
+def augment_page(chromium, demo_address):
+    """The Augment tab with three variants, drawn, all its controls in sight."""
+    from browser import open_page
+    from playwright.sync_api import expect
+
+    page = open_page(chromium, f"{demo_address}?tab=augment&sample=000004&seed=3&count=3")
+    expect(page.locator("#augment-robustness .row")).to_have_count(3)
+    page.get_by_text("Advanced: box, seed, rules").click()
+    expect(page.locator("#augment-seed input")).to_be_visible()
+    page.traffic.settle()
+    yield page
+    page.context.close()

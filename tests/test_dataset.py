@@ -1,9 +1,8 @@
-import json
-
 import pytest
 import torch
-from commands import run_here
-from conftest import make_voc, run_command, write_voc_xml
+from accelerate import skip_first_batches
+from accelerate.data_loader import prepare_data_loader
+from conftest import make_voc, write_voc_xml
 
 from model.augment import AugmentConfig
 from model.classes import VOC_CLASSES
@@ -158,30 +157,25 @@ def test_too_small_a_split_for_a_batch(dataset):
         train_loader(dataset, 32)
 
 
-def test_processes_share_every_batch_without_overlap(tmp_path):
-    """Two real processes: together they see what one sees, batch by batch, each photo once."""
-    script = tmp_path / "indices.py"
-    script.write_text(
-        "import sys; sys.path.insert(0, '.')\n"
-        "import torch\n"
-        "from accelerate import Accelerator, DataLoaderConfiguration\n"
-        "from model.data.dataset import train_loader\n"
-        "config = DataLoaderConfiguration(split_batches=True)\n"
-        "accelerator = Accelerator(cpu=True, dataloader_config=config)\n"
-        "photos = [(torch.zeros(3, 1, 1), number) for number in range(26)]\n"
-        "loader = accelerator.prepare(train_loader(photos, 8, seed=5))\n"
-        "for epoch in (3, 4):\n"
-        "    loader.set_epoch(epoch)\n"
-        "    for _, batch in accelerator.skip_first_batches(loader, 1) if epoch == 4 else loader:\n"
-        "        both = accelerator.gather(batch)\n"
-        "        accelerator.print('batch', epoch, sorted(both.tolist()))\n"
-        "accelerator.end_training()\n"  # else threads of the process group may outlive the program
-    )
-    alone = run_here(script)
-    together = run_command("-m", "torch.distributed.run", "--nproc_per_node", "2", script)
-    assert alone.returncode == together.returncode == 0, together.stderr
-    batches = [line for line in alone.stdout.splitlines() if line.startswith("batch")]
-    assert [line for line in together.stdout.splitlines() if line.startswith("batch")] == batches
-    seen = [json.loads(line.split(" ", 2)[2]) for line in batches]
-    assert [len(batch) for batch in seen] == [8] * 5  # three batches, then two of the next epoch
-    assert len({i for batch in seen[:3] for i in batch}) == 24
+def numbers_seen(n_processes: int, index: int) -> list[list[int]]:
+    """What a process sees of two epochs, batch by batch; it stopped in the second, and resumed."""
+    photos = [(torch.zeros(3, 1, 1), number) for number in range(26)]
+    loader = prepare_data_loader(
+        train_loader(photos, 8, seed=5), num_processes=n_processes, process_index=index,
+        split_batches=True,
+    )  # fmt: skip
+    seen = []
+    for epoch in (3, 4):
+        loader.set_epoch(epoch)
+        for _, batch in skip_first_batches(loader, 1) if epoch == 4 else loader:
+            seen.append(batch.tolist())
+    return seen
+
+
+def test_processes_share_every_batch_without_overlap():
+    """Together they see what one sees, batch by batch; real ones train in tests/test_train.py."""
+    alone, first, second = numbers_seen(1, 0), numbers_seen(2, 0), numbers_seen(2, 1)
+    assert [len(batch) for batch in alone] == [8] * 5  # three batches, then two of the next epoch
+    assert len({number for batch in alone[:3] for number in batch}) == 24
+    together = [sorted(a + b) for a, b in zip(first, second, strict=True)]
+    assert together == [sorted(batch) for batch in alone]

@@ -4,7 +4,7 @@ import pytest
 
 from demo.address import asked_tab
 from demo.photos import LOST_UPLOAD, PhotoChoice
-from demo.views.augment import AugmentState
+from demo.views.augment.state import AugmentState
 from demo.views.confusion import TrainingState
 from demo.views.dataset import DatasetState
 from demo.views.detect import DetectState

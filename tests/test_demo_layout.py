@@ -1,8 +1,8 @@
 """What is where on the screen: at a desk, on a phone, and enlarged to 200 %."""
 
 import pytest
+from browser import open_page
 from playwright.sync_api import Page, expect
-from test_demo_browser import open_page
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 # A window of 1280 x 900 at 200 %.
@@ -32,11 +32,15 @@ def open_tab(page: Page, tab: str) -> None:
 
 
 def test_nothing_jumps_on_a_phone(chromium, demo_address):
+    """A slow one while it loads: what Gradio mounts later than the rest then comes much later."""
     page = open_page(chromium, "about:blank", **PHONE, ready=None)
     page.add_init_script(SHIFTS)
+    session = page.context.new_cdp_session(page)
+    session.send("Emulation.setCPUThrottlingRate", {"rate": 6})
     page.goto(demo_address)
     page.wait_for_selector(".stage", state="attached")
     page.traffic.settle()
+    session.send("Emulation.setCPUThrottlingRate", {"rate": 1})
     for tab in ("augment", "detect", "dataset", "training", "augment"):
         open_tab(page, tab)
     shifts = page.evaluate("window.shifts")
@@ -169,4 +173,16 @@ def test_enlarged_nothing_is_hidden_sideways(chromium, demo_address, tab):
                 " return e.contains(document.elementFromPoint(r.x + r.width / 2,"
                 " r.y + r.height / 2)); }"
             ), name
+    page.context.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_what_it_knows_is_said_before_whichever_tab_is_open(chromium, demo_address, width):
+    page = open_page(chromium, demo_address, viewport={"width": width, "height": 844})
+    for tab in ("Detect", "Augment", "Dataset", "Training"):
+        page.get_by_role("tab", name=tab).click()
+        page.traffic.settle()
+        assert page.locator("#known li:visible").count() == 20
+        last = page.locator("#known li").last.bounding_box()
+        assert last["y"] + last["height"] < 300, f"{tab}: not in sight beside the drop zone"
     page.context.close()

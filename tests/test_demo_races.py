@@ -7,8 +7,8 @@ many of them takes longer than a later one with few.
 import re
 
 import pytest
+from browser import SLOW, content, open_page, slide, wait_for
 from playwright.sync_api import Page, Route, expect
-from test_demo_browser import SLOW, content, open_page, slide, wait_for
 
 from model.augment import AugmentConfig
 

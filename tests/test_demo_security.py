@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 import pytest
+from browser import wait_for
 from conftest import run_async
 from starlette.responses import PlainTextResponse
-from test_demo_browser import wait_for
 
 from demo.security import MAX_REQUEST, Door, Visitors, _storage_answer, checked_origin
 from model.errors import UserError

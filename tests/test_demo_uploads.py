@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import drawn_box, open_page, wait_for
 from conftest import REPOSITORY
 from PIL import Image
 from playwright.sync_api import Page, expect
-from test_demo_browser import drawn_box, open_page, wait_for
 
 CAT = REPOSITORY / "examples" / "cat.jpg"
 

@@ -8,7 +8,7 @@ import torch
 from model.detector import HEADS, LargestObjectDetector
 from model.inference import Detector
 from model.inference_copy import inference_copy
-from model.precision import autocast
+from model.precision import autocast, has_native_bf16
 
 
 def as_if_trained(head: str) -> LargestObjectDetector:
@@ -32,10 +32,16 @@ def outputs(model: LargestObjectDetector, bf16: bool) -> tuple[torch.Tensor, tor
     return output.logits, output.boxes
 
 
+# Emulated, weights that are stored in bf16 meet another kernel than those autocast converts.
+NATIVE = pytest.mark.skipif(not has_native_bf16("cpu"), reason="bf16 is emulated on this processor")
+
+
 @pytest.mark.parametrize("head", HEADS)
-@pytest.mark.parametrize(("bf16", "rtol", "atol"), [(True, 0, 0), (False, 1e-4, 1e-3)])
+@pytest.mark.parametrize(
+    ("bf16", "rtol", "atol"), [pytest.param(True, 0, 0, marks=NATIVE), (False, 1e-4, 1e-3)]
+)
 def test_it_predicts_the_same(head, bf16, rtol, atol):
-    """In bf16 to the bit; folding batch norm rounds otherwise than applying it."""
+    """In native bf16 to the bit; folding batch norm rounds otherwise than applying it."""
     model = as_if_trained(head)
     expected = outputs(model, bf16)
     found = outputs(inference_copy(model, bf16), bf16)

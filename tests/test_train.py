@@ -109,22 +109,22 @@ def uninterrupted(tmp_path_factory):
     return data, folder / "whole"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "kill"])
-def test_stopping_leaves_a_usable_checkpoint_and_resuming_changes_nothing(
-    uninterrupted, tmp_path, number
-):
-    data, whole = uninterrupted
-    stopped = tmp_path / "stopped"
+def stop_inside_an_epoch(data, out, number: signal.Signals) -> None:
     # With a worker, which must neither take the signal for its own nor outlive the run.
-    process = start(data, stopped, *DRAWS_A_LOT, "--num-workers", "1")
+    process = start(data, out, *DRAWS_A_LOT, "--num-workers", "1")
     text, errors = stop_after_an_epoch(process, number)
     assert process.returncode == 130, errors
     assert "go on with --resume" in text
     assert "Traceback" not in errors
-    load_checkpoint(stopped / "last.safetensors")
-    assert torch.load(stopped / "last.state.pt", weights_only=True)["step"] % 8  # inside an epoch
-    if number == signal.SIGINT:  # once is enough
-        check_that_a_full_disk_loses_nothing(data, stopped)
+    load_checkpoint(out / "last.safetensors")
+    assert torch.load(out / "last.state.pt", weights_only=True)["step"] % 8  # inside an epoch
+
+
+def test_ctrl_c_leaves_a_usable_checkpoint_and_resuming_changes_nothing(uninterrupted, tmp_path):
+    data, whole = uninterrupted
+    stopped = tmp_path / "stopped"
+    stop_inside_an_epoch(data, stopped, signal.SIGINT)
+    check_that_a_full_disk_loses_nothing(data, stopped)
     resumed = train(data, stopped, *DRAWS_A_LOT, "--resume", "--num-workers", "1")
     assert resumed.returncode == 0, resumed.stderr
     assert history(whole).boxes_redrawn.min() > 0
@@ -133,6 +133,11 @@ def test_stopping_leaves_a_usable_checkpoint_and_resuming_changes_nothing(
         history(whole).drop(columns=DIFFERS),
         check_exact=True,
     )
+
+
+def test_kill_leaves_a_usable_checkpoint_too(tmp_path):
+    data = make_voc(tmp_path / "VOC2007", 40, 5)
+    stop_inside_an_epoch(data, tmp_path / "stopped", signal.SIGTERM)
 
 
 def check_that_a_full_disk_loses_nothing(data, out):

@@ -28,29 +28,26 @@ from demo.components import (
 from demo.photos import PhotoChoice
 from demo.take_away import take_away
 from demo.views import markup
-from demo.views.augment import (
+from demo.views.augment.boxes import write_boxes
+from demo.views.augment.files import code_of, take_animation, take_json, take_zip
+from demo.views.augment.pictures import (
+    robustness_chart,
+    show_advice,
+    show_extremes,
+    show_pair,
+    variants_grid,
+)
+from demo.views.augment.scene import editor_value, scene_of
+from demo.views.augment.state import (
     BOX_SOURCES,
     FIELDS,
     MAX_SEED,
     OWN,
     AugmentState,
-    answers_of,
-    code_of,
-    editor_value,
     picked_number,
-    robustness_chart,
-    scene_of,
-    show_advice,
-    show_extremes,
-    show_pair,
     surprise,
-    take_animation,
-    take_json,
-    take_zip,
-    variants_grid,
-    variants_of,
-    write_boxes,
 )
+from demo.views.augment.variants import answers_of, variants_of
 from model.augment.presets import PRESETS
 from model.augment.variants import MAX_VARIANTS
 

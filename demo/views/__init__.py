@@ -1,1 +1,1 @@
-"""Values -> what is shown, one module a tab. Nothing here knows components."""
+"""Values -> what is shown, one module or folder a tab. Nothing here knows components."""

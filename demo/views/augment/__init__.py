@@ -1,0 +1,1 @@
+"""What the Augment tab shows, and what it is made of."""

@@ -1,0 +1,39 @@
+"""What the Augment tab gives away: settings, code, variants with their boxes, an animation."""
+
+from demo.backend import Backend
+from demo.take_away import take_away
+from demo.views.augment.scene import EDITOR_SIDE, scene_of
+from demo.views.augment.state import AugmentState
+from demo.views.augment.variants import draw_variants
+from model.augment.animation import rotation_animation
+from model.augment.export import to_code
+from model.augment.variants import pack_variants
+
+
+def code_of(backend: Backend, state: AugmentState) -> str:
+    """The pipeline as a stand-alone script, normalised as the checkpoint is."""
+    info = backend.detector(state.checkpoint).info
+    return to_code(state.config, info.image_size, info.mean, info.std)
+
+
+def take_json(state: AugmentState) -> str:
+    """``augment.json`` for ``train.py --augment``."""
+    return take_away("augment.json", state.config.to_json() + "\n")
+
+
+def take_zip(backend: Backend, state: AugmentState) -> str:
+    """The variants, and their boxes as CSV, YOLO, COCO and VOC annotations."""
+    scene = scene_of(backend, state)
+    variants = draw_variants(backend, state, scene)
+    packed = pack_variants(variants, state.config, scene.class_name)
+    return take_away(f"{scene.photo.path.stem}_variants.zip", packed)
+
+
+def take_animation(backend: Backend, state: AugmentState) -> str:
+    """The box under rotation, as an animated WebP."""
+    scene = scene_of(backend, state)
+    shown = backend.load(scene.photo, EDITOR_SIDE)
+    scale = [s / f for s, f in zip(shown.image.size, shown.original_size, strict=True)] * 2
+    box = [v * s for v, s in zip(scene.boxes[0]["bbox_xyxy"], scale, strict=True)]
+    packed = rotation_animation(shown.image, box, state.config)
+    return take_away(f"{scene.photo.path.stem}_rotation.webp", packed)

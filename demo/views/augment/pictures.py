@@ -1,0 +1,205 @@
+"""Before and after, steps, extremes, variants and robustness, as the page shows them."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+from PIL import Image
+from torch import Tensor
+
+from demo.backend import Backend
+from demo.views import markup
+from demo.views.augment.scene import Scene, scene_of
+from demo.views.augment.state import AugmentState
+from demo.views.augment.variants import picked_answer, picked_variant
+from model.augment import Step
+from model.augment.before_after import caption, ghost_box, sentence, step_captions, step_size
+from model.augment.extremes import Extreme, extremes
+from model.augment.transforms import unnormalised
+from model.augment.variants import Variant, advice
+from model.robustness import VariantPrediction
+
+# Pixels of pictures in a strip or grid: up to twice what they take up, for fine screens.
+STEP_SIDE, EXTREME_SIDE = 160, 240
+# Steps that are not called by their own name.
+STEP_NAMES = {"jitter": "colours", "network": "what the network sees"}
+# Of health: below the first a box is in danger, below the second it is worth a look.
+BAD_VISIBLE, FAIR_VISIBLE, LOOSE = 0.6, 0.9, 0.5
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What is shown of one variant: the picture after, one sentence, its steps."""
+
+    after: Markup
+    said: Markup
+    steps: Markup
+
+
+def show_pair(backend: Backend, state: AugmentState) -> Pair:
+    """The variant that is picked, and nothing of the others."""
+    scene = scene_of(backend, state)
+    variant = picked_variant(backend, state, scene)
+    answer = picked_answer(backend, state, scene)
+    words = sentence(variant, answer, scene.class_name)
+    return Pair(
+        after_figure(variant, scene, state.count),
+        Markup('<p class="live">{}</p>').format(words),
+        steps_strip(backend, state, variant, scene),
+    )
+
+
+def after_figure(variant: Variant, scene: Scene, count: Any) -> Markup:
+    """The picture after, its box solid, and a ghost of the old box carried along."""
+    step = variant.picture
+    ghost = markup.DrawnBox(ghost_box(variant.trace, step), "ghost")
+    boxes = [ghost, *_others(step, scene), _target(step, scene, scene.class_name or "object")]
+    alt = f"Variant {variant.number}: {caption(variant.trace)}"
+    thin = "Thin line: the box if nothing had been done."
+    words = f"After: variant {variant.number} of {count:g}. {thin}"
+    return markup.figure(_photo(step), step_size(step), boxes, alt, caption=words)
+
+
+def _target(step: Step, scene: Scene, label: str = "") -> markup.DrawnBox:
+    return markup.DrawnBox(step.bbox_xyxy.tolist(), "target", scene.class_name, label)
+
+
+def _others(step: Step, scene: Scene) -> list[markup.DrawnBox]:
+    return [
+        markup.DrawnBox(box, "object", other["class_name"])
+        for box, other in zip(step.others.tolist(), scene.boxes[1:], strict=True)
+    ]
+
+
+def steps_strip(backend: Backend, state: AugmentState, variant: Variant, scene: Scene) -> Markup:
+    """The pipeline of one variant, picture by picture."""
+    info = backend.detector(state.checkpoint).info
+    tiles = []
+    for words, step in zip(step_captions(variant.trace), variant.trace.steps, strict=True):
+        picture, boxes = _picture(step, info.mean, info.std), [_target(step, scene)]
+        if step.name == "rotation" and step.params["angle"]:
+            boxes = [
+                markup.DrawnBox(variant.health.hull_xyxy, "hull"),
+                markup.DrawnBox(variant.health.ellipse_xyxy, "ellipse", scene.class_name),
+            ]
+        name = STEP_NAMES.get(step.name, step.name)
+        small = _at_most(picture, STEP_SIDE)
+        inner = markup.figure(small, picture.size, boxes, f"after {name}: {words}")
+        tiles.append(
+            markup.render("step.html", name=name, step=step.name, inner=inner,
+                          words=words or "nothing done", visible=f"{step.visible:.0%}")
+        )  # fmt: skip
+    return markup.grid(tiles, "steps")
+
+
+def _photo(step: Step) -> Image.Image:
+    """The picture of a step before ``network``."""
+    assert isinstance(step.image, Image.Image)
+    return step.image
+
+
+def _picture(step: Step, mean: Sequence[float], std: Sequence[float]) -> Image.Image:
+    """The picture of a step; what the network gets is made visible by undoing the normalisation."""
+    return unnormalised(step.image, mean, std) if isinstance(step.image, Tensor) else step.image
+
+
+def _at_most(image: Image.Image, side: int) -> Image.Image:
+    """A copy whose longer side has so many pixels at most."""
+    small = image.copy()
+    small.thumbnail((side, side))
+    return small
+
+
+def show_extremes(backend: Backend, state: AugmentState, scene: Scene) -> Markup:
+    """Every setting alone at its extremes, independent of chance."""
+    info = backend.detector(state.checkpoint).info
+    row = extremes(
+        state.config, scene.loaded.image, scene.working_boxes[0], info.image_size,
+        mean=info.mean, std=info.std,
+    )  # fmt: skip
+    if not row:
+        return markup.note("Nothing is switched on, so there are no extremes.")
+    return markup.grid([_extreme_tile(extreme, scene) for extreme in row], "extremes")
+
+
+def _extreme_tile(extreme: Extreme, scene: Scene) -> Markup:
+    step = extreme.picture
+    alt = f"{extreme.caption} alone: {extreme.health.visible:.0%} of the box visible"
+    small = _at_most(_photo(step), EXTREME_SIDE)
+    inner = markup.figure(small, step_size(step), [_target(step, scene)], alt)
+    fate = _health_words(extreme) if extreme.kept else "box lost: training draws again"
+    kind = health_kind(extreme) if extreme.kept else "bad"
+    return markup.render("extreme.html", inner=inner, caption=extreme.caption, fate=fate, kind=kind)
+
+
+def health_kind(variant: Variant) -> str:
+    """``good``, ``fair`` or ``bad``, by what became of the box."""
+    health = variant.health
+    if health.gave_up or health.visible < BAD_VISIBLE or health.hull_ellipse_iou < LOOSE:
+        return "bad"
+    return "fair" if health.visible < FAIR_VISIBLE or health.redraws else "good"
+
+
+def _health_words(variant: Variant) -> str:
+    health = variant.health
+    parts = [f"{health.visible:.0%} visible"]
+    if abs(health.growth) >= 0.005:
+        parts.append(f"box {health.growth:+.0%}")
+    if health.gave_up:
+        parts.append("lost, geometry left out")
+    elif health.redraws:
+        parts.append(f"drawn again {health.redraws}x")
+    return ", ".join(parts)
+
+
+def variants_grid(
+    variants: Sequence[Variant],
+    scene: Scene,
+    picked: int,
+    answers: Sequence[VariantPrediction] = (),
+) -> Markup:
+    """All variants with their boxes, to choose from; with the detector's IoU once it is known."""
+    tiles = []
+    for i, variant in enumerate(variants):
+        step, words = variant.picture, caption(variant.trace)
+        boxes = [*_others(step, scene), _target(step, scene)]
+        inner = markup.figure(
+            _photo(step), step_size(step), boxes, f"variant {variant.number}: {words}"
+        )
+        below = markup.render(
+            "variant.html", number=variant.number, words=words, health=_health_words(variant),
+            iou=f"{answers[i].iou:.2f}" if answers else "",
+        )  # fmt: skip
+        tiles.append(
+            markup.figure_tile(
+                str(variant.number), inner, below, variant.number == picked, health_kind(variant)
+            )
+        )
+    return markup.grid(tiles, "variants")
+
+
+def show_advice(state: AugmentState, variants: Sequence[Variant]) -> Markup:
+    """What is to be said about the settings; empty if nothing is."""
+    return markup.join(markup.note(text, "warning") for text in advice(state.config, variants))
+
+
+def robustness_chart(
+    variants: Sequence[Variant], answers: Sequence[VariantPrediction], scene: Scene
+) -> Markup:
+    """Class, score and IoU of every variant."""
+    expected = scene.class_name or answers[0].class_name
+    rows = [
+        {
+            "number": variant.number, "chip": markup.chip(answer.class_name),
+            "score": markup.bar(answer.score, "score", f"{answer.score:.0%}", answer.class_name),
+            "iou": markup.bar(answer.iou, "IoU", f"{answer.iou:.2f}"),
+        }
+        for variant, answer in zip(variants, answers, strict=True)
+    ]  # fmt: skip
+    return markup.render(
+        "robustness.html", chip=markup.chip(expected), rows=rows,
+        right=sum(answer.class_name == expected for answer in answers),
+        median=f"{statistics.median(answer.iou for answer in answers):.2f}",
+    )  # fmt: skip

@@ -1,0 +1,74 @@
+"""The photo the Augment tab works on, and its boxes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from demo.backend import Backend, Photo
+from demo.box_editor import EditedBox, EditorValue
+from demo.views import markup
+from demo.views.augment.boxes import parse_boxes, usable_box, usable_boxes
+from demo.views.augment.state import DETECTOR, GROUND_TRUTH, OWN, AugmentState
+from model.data.images import LoadedImage
+
+EDITOR_SIDE = 640  # pixels of the photo that is shown before
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A photo at working size, and its boxes, the target first.
+
+    Attributes:
+        boxes: in pixels of the original upright photo.
+        source: one of :data:`BOX_SOURCES`.
+    """
+
+    photo: Photo
+    loaded: LoadedImage
+    boxes: tuple[EditedBox, ...]
+    source: str
+
+    @property
+    def class_name(self) -> str:
+        """Of the target; empty if nobody knows."""
+        return self.boxes[0]["class_name"]
+
+    @property
+    def working_boxes(self) -> list[list[float]]:
+        """The boxes in pixels of the working copy."""
+        (w, h), (full_w, full_h) = self.loaded.image.size, self.loaded.original_size
+        scale = (w / full_w, h / full_h) * 2
+        return [[v * s for v, s in zip(box["bbox_xyxy"], scale, strict=True)] for box in self.boxes]
+
+
+def scene_of(backend: Backend, state: AugmentState, given: Sequence[EditedBox] = ()) -> Scene:
+    """Find photo and boxes: those given, else those of the state, else those of its source.
+
+    Raises:
+        UserError: if there is no photo, or a box is not one.
+    """
+    photo = backend.photo(state.photo.sample, state.photo.upload)
+    loaded = backend.working_copy(photo, state.checkpoint)
+    if given or state.boxes:
+        boxes = given or parse_boxes(state.boxes)
+        return Scene(photo, loaded, usable_boxes(boxes, loaded), OWN if given else state.box_source)
+    if photo.largest and state.box_source != DETECTOR:
+        others = [thing for thing in photo.objects if thing is not photo.largest]
+        known = [
+            EditedBox(bbox_xyxy=thing.bbox_xyxy, class_name=thing.class_name)
+            for thing in (photo.largest, *others)
+        ]
+        # The target is the largest that is not difficult, whatever else is larger.
+        return Scene(photo, loaded, tuple(known), GROUND_TRUTH)
+    d = backend.detect(photo, state.checkpoint).detection
+    found = EditedBox(bbox_xyxy=usable_box(d.bbox_xyxy, loaded), class_name=d.class_name)
+    return Scene(photo, loaded, (found,), DETECTOR)
+
+
+def editor_value(backend: Backend, scene: Scene) -> EditorValue:
+    """The photo before anything is done to it, with its boxes."""
+    shown = backend.load(scene.photo, EDITOR_SIDE).image
+    width, height = scene.loaded.original_size
+    return EditorValue(
+        image=markup.data_uri(shown, quality=82), image_size=scene.loaded.original_size,
+        alt=f"The photo before, {width} x {height} pixels.", boxes=list(scene.boxes), selected=0,
+    )  # fmt: skip

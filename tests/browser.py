@@ -1,0 +1,118 @@
+"""A visitor's browser: open the page, drop, slide, and wait for what then happens."""
+
+import re
+import time
+
+from conftest import REPOSITORY
+from playwright.sync_api import Browser, Page, expect
+
+CAT = REPOSITORY / "examples" / "cat.jpg"
+DOG = REPOSITORY / "examples" / "dog.jpg"
+ASTRONAUT = REPOSITORY / "examples" / "astronaut.jpg"
+SLOW = 60_000  # milliseconds; machines differ
+expect.set_options(timeout=SLOW)
+
+# Without a timeout Chromium may never call back: it once did nothing at all for ten minutes.
+UNTIL_IDLE = "() => new Promise((done) => requestIdleCallback(() => done(), { timeout: 2000 }))"
+
+
+class Traffic:
+    """The requests of a page: which handlers it called, and what is not answered yet."""
+
+    def __init__(self, page: Page) -> None:
+        self.page, self.open, self.sent, self.handlers = page, set(), 0, []
+        page.on("request", self._began)
+        page.on("requestfinished", lambda request: self.open.discard(request))
+        page.on("requestfailed", lambda request: self.open.discard(request))
+
+    def _began(self, request) -> None:
+        if re.search(r"/queue/(join|data)", request.url):
+            self.open.add(request)
+            self.sent += 1
+        if "/queue/join" in request.url:
+            self.handlers.append(request.post_data_json["fn_index"])
+
+    def settle(self) -> None:
+        """Wait until nothing is on its way, and the browser has dealt with what came last."""
+        quiet = 0
+        while quiet < 4:
+            before = self.sent
+            self.page.evaluate(UNTIL_IDLE)
+            self.page.wait_for_timeout(100)
+            quiet = 0 if self.open or self.sent != before else quiet + 1
+
+
+# The page calls this function of its own when it shows what its address asks for.
+NOTE_RESTORED = """
+let told;
+Object.defineProperty(window, 'addressRestored', {
+  get: () => told,
+  set: (tell) => { told = (all) => { window.isRestored = true; return tell(all); }; },
+});
+"""
+
+
+def open_page(browser: Browser, address: str, ready: str | None = ".stage", **options) -> Page:
+    """A visitor of its own, with the page loaded and what the address asks for on its way.
+
+    ``page.traffic`` is its :class:`Traffic`. Without ``ready``, an element to wait for, the page is
+    handed over while it is still loading.
+    """
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+    context.add_init_script(NOTE_RESTORED)
+    page = context.new_page()
+    page.set_default_timeout(SLOW)
+    page.traffic = Traffic(page)
+    page.goto(address)
+    if ready:
+        page.wait_for_selector(ready, state="attached")
+        page.wait_for_function("() => window.isRestored")
+        page.evaluate(UNTIL_IDLE)
+    return page
+
+
+def drawn_box(page: Page, where: str = "#detect-result", role: str = "prediction") -> list[float]:
+    """The box in the page, in pixels of the original photo."""
+    line = page.locator(f"{where} rect.line[data-role={role}]").first
+    return [float(v) for v in line.get_attribute("data-xyxy").split(",")]
+
+
+def drop(page: Page, *paths, on: str = "body") -> None:
+    """The browser's own drag: a synthetic event would keep its files longer than a real one."""
+    area = page.locator(on).bounding_box()
+    size = page.viewport_size
+    x = min(area["x"] + area["width"] / 2, size["width"] - 5)
+    y = min(area["y"] + area["height"] / 2, size["height"] - 5)
+    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+    session = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        session.send("Input.dispatchDragEvent", {"type": kind, "x": x, "y": y, "data": data})
+    session.detach()
+
+
+def wait_for(condition, what: str) -> None:
+    deadline = time.monotonic() + SLOW / 1000
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.1)
+
+
+def content(page: Page, part: str) -> str:
+    """What a part of the Augment tab shows, without Gradio's own wrapping."""
+    return page.locator(f"#augment-{part} .prose").inner_html()
+
+
+def settled(page: Page, act) -> None:
+    """Do something and wait until the variants were drawn anew, and the detector was asked."""
+    before = content(page, "grid")
+    act()
+    wait_for(lambda: content(page, "grid") != before, "new variants")
+    tiles, badges = page.locator("#augment-grid button"), page.locator("#augment-grid .badge")
+    wait_for(lambda: tiles.count() == badges.count() > 0, "the detector's answers")
+
+
+def slide(page: Page, name: str, value: float) -> None:
+    """Move a slider the way a keyboard does, after typing its number."""
+    box = page.locator(f"#augment-{name} input[type=number]")
+    box.fill(str(value))
+    box.press("Tab")

@@ -1,0 +1,34 @@
+"""The Dataset tab in a real browser."""
+
+import re
+
+from playwright.sync_api import expect
+
+
+def test_browsing_the_data_set(page):
+    page.get_by_role("tab", name="Dataset").click()
+    expect(page.locator("#dataset-count")).to_contain_text("30 photos, page 1 of 2")
+    page.locator("#dataset-next").click()
+    expect(page.locator("#dataset-count")).to_contain_text("page 2 of 2")
+    expect(page).to_have_url(re.compile("page=2"))
+    page.reload()
+    expect(page.locator("#dataset-count")).to_contain_text("page 2 of 2")
+    number = page.locator("#dataset-page input")
+    number.fill("1")
+    expect(page.locator("#dataset-count")).to_contain_text("page 1 of 2")
+    expect(page.locator("#dataset-card")).to_contain_text("000000.jpg")
+    number.fill("2")
+    expect(page.locator("#dataset-count")).to_contain_text("page 2 of 2")
+    page.locator("#dataset-grid button[data-key='000020']").click()
+    expect(page.locator("#dataset-card")).to_contain_text("000020.jpg")
+    assert page.locator("#dataset-card rect.line.target").count() == 1
+    assert page.locator("#dataset-card rect.line.object").count() == 1
+    with page.expect_download() as download:
+        page.locator("#dataset-csv").click()
+    assert len(download.value.path().read_text().splitlines()) == 31
+    page.locator("#send-augment").click()
+    expect(page.locator("#augment-sentence .live")).to_be_visible()
+    expect(page).to_have_url(re.compile("tab=augment&sample=000020"))
+    page.get_by_role("tab", name="Dataset").click()
+    page.locator("#send-detect").click()
+    expect(page.locator("#detect-result")).to_contain_text("overlap with the true box")

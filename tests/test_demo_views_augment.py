@@ -1,0 +1,166 @@
+"""The pictures and words of the Augment tab, without a browser."""
+
+import dataclasses
+import random
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from demo.photos import PhotoChoice
+from demo.views.augment import pictures
+from demo.views.augment import variants as drawing
+from demo.views.augment.boxes import parse_boxes, write_boxes
+from demo.views.augment.scene import Scene, scene_of
+from demo.views.augment.state import AugmentState, surprise
+from model.augment import AugmentConfig
+from model.augment.transforms import IMAGENET_MEAN, IMAGENET_STD, unnormalised
+from model.errors import UserError
+
+VOC = PhotoChoice("000004")
+CAT = PhotoChoice("cat")
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_surprises_are_valid_settings(seed):
+    settings = surprise(random.Random(seed))
+    assert 0 <= settings.pop("seed") < 10_000
+    assert AugmentConfig(**settings) != AugmentConfig()
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (AugmentState(), "choose a photo first"),
+        (AugmentState(PhotoChoice("nope")), "there is no sample"),
+        (AugmentState(VOC, boxes="1, 2, 3"), "is no box"),
+        (AugmentState(VOC, boxes="9, 9, 3, 3"), "no area"),
+        (AugmentState(VOC, seed=None), "seed must be a whole number"),
+        (AugmentState(VOC, seed=float("nan")), "seed must be a whole number"),
+        (AugmentState(VOC, count=0), "from 1 to 16"),
+        (AugmentState(VOC, hue="x"), "must be"),
+        (AugmentState(VOC, checkpoint="../x"), "there is no checkpoint"),
+    ],
+)
+def test_augment_says_what_is_wrong(backend, state, words):
+    with pytest.raises(UserError, match=words):
+        pictures.show_pair(backend, state)
+
+
+@pytest.mark.parametrize(
+    ("text", "boxes"),
+    [
+        ("1, 2, 30, 40", [("", (1, 2, 30, 40))]),
+        ("cat 1 2 30 40.5; dog 5,6,7,8;", [("cat", (1, 2, 30, 40.5)), ("dog", (5, 6, 7, 8))]),
+    ],
+)
+def test_boxes_as_people_type_them(text, boxes):
+    read = parse_boxes(text)
+    assert [(box["class_name"], box["bbox_xyxy"]) for box in read] == boxes
+    assert parse_boxes(write_boxes(read)) == read
+
+
+@pytest.mark.parametrize(
+    "text", ["", ";", "1,2,3", "a b c d", "1 2 3 inf", "mug 1 2 3 4", "1;" * 9]
+)
+def test_what_is_no_box_is_refused(text):
+    with pytest.raises(UserError):
+        parse_boxes(text)
+
+
+def test_a_box_too_thin_is_refused_in_pixels_of_the_photo(backend, tmp_path):
+    large = tmp_path / "large.jpg"
+    Image.new("RGB", (4000, 3000)).save(large)
+
+    def scene(width: float) -> Scene:
+        boxes = f"100, 100, {100 + width}, 900"
+        return scene_of(backend, AugmentState(PhotoChoice(upload=str(large)), boxes=boxes))
+
+    with pytest.raises(UserError, match="too thin: on this photo of 4000 x 3000 pixels") as refused:
+        scene(3)
+    least = int(re.search(r"at least (\d+) pixels wide", str(refused.value))[1])
+    with pytest.raises(UserError, match="too thin"):
+        scene(least - 1)
+    assert scene(least).boxes[0]["bbox_xyxy"] == (100, 100, 100 + least, 900)
+
+
+def test_the_largest_box_is_the_target_and_the_others_follow(backend):
+    state = AugmentState(CAT, boxes="dog 10, 10, 60, 60; cat 100, 20, 380, 290", flip_probability=1)
+    scene = scene_of(backend, state)
+    assert [box["class_name"] for box in scene.boxes] == ["cat", "dog"]
+    flipped = drawing.variants_of(backend, state, scene)[0].step("flip")
+    width = scene.loaded.image.width
+    x1, y1, x2, y2 = scene.working_boxes[1]
+    assert flipped.others[0].tolist() == pytest.approx([width - x2, y1, width - x1, y2], abs=0.01)
+    assert pictures.show_pair(backend, state).after.count('rect class="line object"') == 1
+
+
+def test_one_variant_is_as_among_all(backend):
+    state = AugmentState(VOC, picked="3", count=4)
+    scene = scene_of(backend, state)
+    (alone,) = drawing.draw_variants(backend, state, scene, 3, 1)
+    among = drawing.draw_variants(backend, state, scene)[2]
+    assert alone.seed == among.seed
+    assert alone.picture.image.tobytes() == among.picture.image.tobytes()
+
+
+def test_what_pair_and_grid_both_need_is_computed_once(backend, monkeypatch):
+    drawn, asked = [], []
+    make, ask = drawing.make_variants, drawing.robustness
+
+    def making(*arguments, **options):
+        variants = make(*arguments, **options)
+        drawn.extend(variant.number for variant in variants)
+        return variants
+
+    def asking(file, variants):
+        asked.extend(variant.number for variant in variants)
+        return ask(file, variants)
+
+    monkeypatch.setattr(drawing, "make_variants", making)
+    monkeypatch.setattr(drawing, "robustness", asking)
+    state = AugmentState(VOC, picked="2", count=4, seed=77)
+    pictures.show_pair(backend, state)
+    scene = scene_of(backend, state)
+    variants = drawing.variants_of(backend, state, scene)
+    answers = drawing.answers_of(backend, state, scene, variants)
+    assert [variant.number for variant in variants] == [1, 2, 3, 4]
+    assert sorted(drawn) == sorted(asked) == [1, 2, 3, 4]
+    assert [answer.iou for answer in answers] == pytest.approx(
+        [answer.iou for answer in ask(backend.checkpoint_file(), variants)], abs=1e-4
+    )
+
+
+def test_variants_do_not_wait_for_the_detector(backend, monkeypatch):
+    monkeypatch.setattr(drawing, "robustness", lambda file, variants: pytest.fail("was asked"))
+    state = AugmentState(VOC, count=3, seed=78)
+    scene = scene_of(backend, state)
+    variants = drawing.variants_of(backend, state, scene)
+    assert pictures.variants_grid(variants, scene, 1).count("data-key") == 3
+
+
+def test_the_extremes_are_those_of_the_settings(backend):
+    state = dataclasses.replace(AugmentState(VOC), rotation_degrees=30.0, zoom=1.0, brightness=0.0)
+    shown = pictures.show_extremes(backend, state, scene_of(backend, state))
+    assert "+30°" in shown
+    assert "-30°" in shown
+    assert "darkest" not in shown
+    off = dataclasses.replace(state, **vars(AugmentConfig.none()))
+    assert "Nothing is switched on" in pictures.show_extremes(backend, off, scene_of(backend, off))
+
+
+def test_the_hull_is_advised_against_and_the_ellipse_not(backend):
+    for rule, expected in (("hull", True), ("ellipse", False)):
+        state = AugmentState(VOC, rotation_degrees=30.0, box_rule=rule)
+        variants = drawing.variants_of(backend, state, scene_of(backend, state))
+        assert ("learn loose boxes" in pictures.show_advice(state, variants)) == expected
+
+
+def test_a_tensor_becomes_a_picture_by_the_numbers_it_was_normalised_with():
+    import torch
+
+    grey = torch.full((3, 2, 2), 0.5)
+    for mean, std in ((IMAGENET_MEAN, IMAGENET_STD), ((0.1, 0.2, 0.3), (0.5, 0.6, 0.7))):
+        normalised = (grey - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
+        assert np.asarray(unnormalised(normalised, mean, std)).tolist() == [[[128] * 3] * 2] * 2
