@@ -271,7 +271,8 @@ def test_accessibility_light_and_dark(editor):
         {"boxes": [{"bbox_xyxy": [1, 2, 3], "class_name": ""}]},
         {"boxes": [{"bbox_xyxy": [1, 2, 3, math.nan], "class_name": ""}]},
         {"boxes": [{"bbox_xyxy": [1, 2, 3, "x"], "class_name": ""}]},
-        {"boxes": [{"bbox_xyxy": [1, 2, 3, 4], "class_name": "<b>"}]},
+        {"boxes": [{"bbox_xyxy": [1, 2, 3, 4], "class_name": ["cat"]}]},
+        {"boxes": [{"bbox_xyxy": [1, 2, 3, 4], "class_name": "c" * 101}]},
         {"boxes": [FIRST] * 21},
     ],
 )  # fmt: skip

@@ -3,7 +3,7 @@
 import re
 
 from browser import open_page
-from conftest import running_demo
+from conftest import make_voc, running_demo
 from playwright.sync_api import expect
 
 from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, read_info, save_checkpoint
@@ -58,8 +58,17 @@ def test_all_tabs_follow_the_checkpoint(chromium, tmp_path):
     assert calibration
     threshold = round(calibration.threshold, 2)
     assert threshold != 0.5
-    with running_demo("--checkpoint", path, VOC_ROOT=str(tmp_path)) as address:
-        page = open_page(chromium, address)
+    # With a data set of one's own, whose classes these are.
+    data = make_voc(tmp_path / "VOC2007", 6, 3, classes=names)
+    with running_demo("--checkpoint", path, "--data", data) as address:
+        page = open_page(chromium, f"{address}?tab=augment&sample=000004&count=1")
+        expect(page.locator("#augment-robustness .row")).to_have_count(1)
+        expect(page.locator("#augment-before .box .tag").first).to_contain_text("ant")
+        expect(page.locator("#augment-problem .problem")).to_have_count(0)
+        page.goto(f"{address}?tab=dataset&class=bee")
+        expect(page.locator("#dataset-count")).to_contain_text("4 photos")
+        expect(page.locator("#dataset-class input")).to_have_value("bee")
+        page.goto(address)
         expect(page.locator("#known li")).to_have_text(names)
         number = page.locator("#detect-threshold input[type=number]")
         expect(number).to_have_value("0.5")

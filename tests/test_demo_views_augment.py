@@ -6,8 +6,11 @@ import re
 
 import numpy as np
 import pytest
+from conftest import make_voc
 from PIL import Image
 
+from demo.backend import Backend
+from demo.box_editor import EditedBox
 from demo.photos import PhotoChoice
 from demo.views.augment import pictures
 from demo.views.augment import variants as drawing
@@ -16,6 +19,7 @@ from demo.views.augment.scene import Scene, scene_of
 from demo.views.augment.state import AugmentState, surprise
 from model.augment import AugmentConfig
 from model.augment.transforms import IMAGENET_MEAN, IMAGENET_STD, unnormalised
+from model.data.samples import PhotoLibrary
 from model.errors import UserError
 
 VOC = PhotoChoice("000004")
@@ -53,6 +57,11 @@ def test_augment_says_what_is_wrong(backend, state, words):
     [
         ("1, 2, 30, 40", [("", (1, 2, 30, 40))]),
         ("cat 1 2 30 40.5; dog 5,6,7,8;", [("cat", (1, 2, 30, 40.5)), ("dog", (5, 6, 7, 8))]),
+        ("cat: 1, 2, 30, 4e1", [("cat", (1, 2, 30, 40))]),
+        (
+            "traffic light 1 2 3 4; Bus-2 5 6 7 8",
+            [("traffic light", (1, 2, 3, 4)), ("Bus-2", (5, 6, 7, 8))],
+        ),
     ],
 )
 def test_boxes_as_people_type_them(text, boxes):
@@ -62,11 +71,31 @@ def test_boxes_as_people_type_them(text, boxes):
 
 
 @pytest.mark.parametrize(
-    "text", ["", ";", "1,2,3", "a b c d", "1 2 3 inf", "mug 1 2 3 4", "1;" * 9]
+    "text",
+    ["", ";", "1,2,3", "a b c d", "1 2 3 inf", "1 2 3 4 5", "x" * 101 + " 1 2 3 4", "1;" * 9],
 )
 def test_what_is_no_box_is_refused(text):
     with pytest.raises(UserError):
         parse_boxes(text)
+
+
+@pytest.mark.parametrize("name", ["7", "a;b", " a", "a:", "a\nb", "a" * 101])
+def test_a_name_that_could_not_be_read_again_is_not_written(name):
+    box = EditedBox(bbox_xyxy=(1, 2, 3, 4), class_name=name)
+    assert write_boxes([box]) == "1, 2, 3, 4"
+
+
+def test_a_data_set_of_ones_own_has_its_own_classes(tmp_path):
+    """Boxes go through the text field, which every handler reads them from."""
+    root = make_voc(tmp_path / "VOC2007", 4, 2, classes=("traffic light", "Bus-2"))
+    own = Backend(PhotoLibrary(root))
+    state = AugmentState(VOC)
+    scene = scene_of(own, state)
+    assert [box["class_name"] for box in scene.boxes] == ["traffic light", "Bus-2"]
+    typed = dataclasses.replace(state, boxes=write_boxes(scene.boxes))
+    assert scene_of(own, typed).boxes == scene.boxes
+    with pytest.raises(UserError, match=r"'mug' is no class that is known here: Bus-2, aeroplane"):
+        scene_of(own, dataclasses.replace(state, boxes="mug 1 2 30 40"))
 
 
 def test_a_box_too_thin_is_refused_in_pixels_of_the_photo(backend, tmp_path):

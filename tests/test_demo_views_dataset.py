@@ -1,6 +1,7 @@
 """What the Dataset tab shows, without a browser."""
 
 import pytest
+from conftest import make_voc
 
 from demo.backend import Backend
 from demo.views import dataset
@@ -27,6 +28,16 @@ def test_filters_of_the_data_set(backend, split, class_name, size, count):
 def test_the_data_set_tab_says_what_is_wrong(backend):
     with pytest.raises(UserError, match="no split"):
         dataset.show(backend, DatasetState(split="nope"))
+    with pytest.raises(UserError, match=r"no class 'unicorn'\. There is: any, aeroplane"):
+        dataset.show(backend, DatasetState(class_name="unicorn"))
+
+
+def test_a_data_set_of_ones_own_has_its_own_classes(tmp_path):
+    library = PhotoLibrary(make_voc(tmp_path / "VOC2007", 4, 2, classes=("traffic light", "Bus-2")))
+    assert dataset.class_names_of(library, "trainval") == ("Bus-2", "traffic light")
+    asked = DatasetState().from_query({"class": "traffic light"}, library)
+    assert "3 photos" in dataset.show(Backend(library), asked).count
+    assert DatasetState().from_query({"class": "cat"}, library).class_name == dataset.ANY
 
 
 def test_without_voc_the_examples_are_browsed():

@@ -201,7 +201,7 @@ def _build_shown(
     first = show_pair(backend, defaults)
     with gr.Row(elem_id="augment-pair"):
         with gr.Column(min_width=150):
-            editor = BoxEditor(value, elem_id="augment-before")
+            editor = BoxEditor(value, class_names=backend.class_names(), elem_id="augment-before")
         with gr.Column(min_width=150):
             after = gr.HTML(first.after, elem_id="augment-after", min_height=200)
     said = gr.HTML(first.said, elem_id="augment-sentence", min_height=28)

@@ -26,6 +26,7 @@ from demo.views.dataset import (
     SIZES,
     WITHOUT_VOC,
     DatasetState,
+    class_names_of,
     photo_card,
     show,
     splits_of,
@@ -89,9 +90,10 @@ def _build_controls(backend: Backend, splits: list[str], defaults: DatasetState)
         split = gr.Dropdown(
             splits, value=defaults.split, label="Split", min_width=130, elem_id="dataset-split"
         )
+        # Once the split is read its own classes are offered; until then an address may name one.
         class_name = gr.Dropdown(
             [ANY, *backend.class_names()], value=ANY, label="Class of the largest object",
-            min_width=150, elem_id="dataset-class",
+            min_width=150, elem_id="dataset-class", allow_custom_value=True,
         )  # fmt: skip
         size = gr.Dropdown(
             list(SIZES), value=ANY, label="Its size", min_width=150, elem_id="dataset-size"
@@ -132,13 +134,15 @@ def _connect_drawing(
     told: tuple[gr.Textbox, DatasetState],
 ) -> None:
     address, defaults = told
-    outputs = [shown.count, shown.tiles, shown.card, shown.charts, address]
+    outputs = [shown.count, shown.tiles, shown.card, shown.charts, controls["class_name"], address]
 
     @said_in(shown.count)
     def draw(**values: Any) -> dict[Any, Any]:
         state = DatasetState(**values)
         view = show(backend, state)
+        class_names = class_names_of(backend.library, state.split)
         return {
+            controls["class_name"]: gr.Dropdown([ANY, *class_names]),
             shown.count: view.count, shown.tiles: view.tiles, shown.card: view.card,
             shown.charts: view.charts, address: state.to_query(defaults),
         }  # fmt: skip

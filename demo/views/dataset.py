@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -43,7 +44,7 @@ class DatasetState(PickingState):
 
     tab: ClassVar[str] = "dataset"
     split: str = in_address("trainval", str)
-    class_name: str = in_address(ANY, one_of((ANY, *VOC_CLASSES)), "class")
+    class_name: str = in_address(ANY, str, "class")
     size: str = in_address(ANY, one_of(SIZES))
     page: int = in_address(1, whole(1, 100_000))
 
@@ -51,12 +52,28 @@ class DatasetState(PickingState):
         """As of every tab."""
         asked = super().from_query(query, library)
         split = asked.split if asked.split in splits_of(library) else self.split
-        return dataclasses.replace(asked, split=split)
+        class_name = self.class_name
+        if asked.class_name != class_name:
+            with suppress(UserError):  # what is wrong with a split is said when it is drawn
+                if asked.class_name in class_names_of(library, split):
+                    class_name = asked.class_name
+        return dataclasses.replace(asked, split=split, class_name=class_name)
 
 
 def splits_of(library: PhotoLibrary) -> list[str]:
     """The splits there are to browse; without VOC the examples are one."""
     return list_splits(library.voc_root) if library.voc_root else [EXAMPLES]
+
+
+def class_names_of(library: PhotoLibrary, split: str) -> tuple[str, ...]:
+    """The classes there are to choose from; a data set of one's own has its own.
+
+    Raises:
+        UserError: if there is no such split.
+    """
+    if split == EXAMPLES and not library.voc_root:
+        return VOC_CLASSES
+    return library.split(split).class_names
 
 
 def rows_of(backend: Backend, split: str) -> pd.DataFrame:
@@ -74,9 +91,11 @@ def chosen_rows(backend: Backend, split: str, class_name: str, size: str) -> pd.
     """Rows of a split whose largest object is of this class and size.
 
     Raises:
-        UserError: without VOC, or for an unknown split or size.
+        UserError: without VOC, or for an unknown split, class or size.
     """
     frame = rows_of(backend, split)
+    if class_name not in (known := (ANY, *class_names_of(backend.library, split))):
+        raise UserError(f"there is no class {class_name[:40]!r}. There is: {', '.join(known)}.")
     if size not in SIZES:
         raise UserError(f"there is no size {size!r}. There is: {', '.join(SIZES)}.")
     low, high = SIZES[size]

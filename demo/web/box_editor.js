@@ -2,7 +2,8 @@
 //
 // props.value: {image: address, image_size: [width, height], selected: index or null,
 //   boxes: [{bbox_xyxy: [left, top, right, bottom] in pixels of image_size, class_name}]}
-// CLASS_NAMES, MAX_BOXES: what a box can be called, and how many there can be.
+// CLASS_NAMES, MAX_BOXES: what a box can be called beside what it is called already, and how many
+// there can be.
 // The template never changes, so Gradio leaves the elements below alone.
 const stage = element.querySelector(".stage");
 const image = stage.querySelector("img");
@@ -24,8 +25,15 @@ let drag = null; // {mode, start: [x, y], box: as it was, before: all as they we
 const help = element.querySelector(".help");
 help.id = "box-help-" + Math.random().toString(36).slice(2);
 stage.setAttribute("aria-describedby", help.id);
-for (const name of ["", ...CLASS_NAMES]) {
-  select.add(new Option(name || "not named", name));
+offer(["", ...CLASS_NAMES]);
+
+/** Names to choose from, in addition to those there are. */
+function offer(names) {
+  const known = new Set([...select.options].map((option) => option.value));
+  for (const name of names) {
+    if (!known.has(name)) select.add(new Option(name || "not named", name));
+    known.add(name);
+  }
 }
 
 function clamp(value, low, high) {
@@ -45,6 +53,7 @@ function copyOf(list) {
 function read() {
   const value = props.value || {};
   boxes = copyOf(value.boxes || []);
+  offer(boxes.map((box) => box.class_name));
   selected = boxes[value.selected] ? value.selected : boxes.length ? 0 : null;
   drag = null;
   const address = value.image || "";

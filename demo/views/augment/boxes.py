@@ -1,54 +1,77 @@
 """Boxes on a photo as visitors draw or type them."""
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from demo.box_editor import EditedBox
 from model.augment.variants import checked_box
 from model.boxes import BoxXyxy
-from model.classes import VOC_CLASSES
+from model.classes import MAX_NAME_LENGTH
 from model.data.images import LoadedImage
 from model.errors import UserError
 
 MAX_OWN_BOXES = 20
+MAX_LISTED = 30  # classes named in a sentence
+AROUND_NAMES = " \t,:"
 
 
 def parse_boxes(text: str) -> list[EditedBox]:
     """Boxes as people type them: ``cat 10 20 200 180; 5, 6, 50, 70``.
 
+    What stands before four numbers is the name of a class, of VOC or of a data set of one's own.
+
     Raises:
         UserError: for anything else.
     """
-    boxes = []
-    for part in filter(None, (part.strip() for part in re.split(r"[;\n]", text))):
-        found = re.fullmatch(r"(?:([a-z]+)[\s:,]+)?([-+.\deEnaif,\s]+)", part)
-        words = re.split(r"[,\s]+", found[2].strip(", \t")) if found else []
-        name = (found and found[1]) or ""
-        try:
-            numbers = [float(word) for word in words]
-        except ValueError:
-            numbers = []
-        if len(numbers) != 4 or not all(abs(v) < 1e6 for v in numbers):
-            raise UserError(
-                f"{part[:60]!r} is no box: type left, top, right and bottom in pixels, like"
-                " 10, 20, 200, 180."
-            )
-        if name and name not in VOC_CLASSES:
-            raise UserError(f"{name[:40]!r} is none of the 20 classes: {', '.join(VOC_CLASSES)}.")
-        x1, y1, x2, y2 = numbers
-        boxes.append(EditedBox(bbox_xyxy=(x1, y1, x2, y2), class_name=name))
+    boxes = [_parse_box(part.strip()) for part in re.split(r"[;\n]", text) if part.strip()]
     if not 1 <= len(boxes) <= MAX_OWN_BOXES:
         raise UserError(f"there must be from 1 to {MAX_OWN_BOXES} boxes, not {len(boxes)}.")
     return boxes
 
 
+def _parse_box(text: str) -> EditedBox:
+    words = list(re.finditer(r"[^\s,:]+", text))
+    numbers = words[-4:]
+    name = text[: numbers[0].start()].strip(AROUND_NAMES) if words else ""
+    try:
+        x1, y1, x2, y2 = (float(word[0]) for word in numbers)
+    except ValueError:
+        x1 = y1 = x2 = y2 = math.nan
+    if not all(abs(v) < 1e6 for v in (x1, y1, x2, y2)) or (name and not _can_be_typed(name)):
+        raise UserError(
+            f"{text[:60]!r} is no box: type left, top, right and bottom in pixels, like"
+            " 10, 20, 200, 180."
+        )
+    return EditedBox(bbox_xyxy=(x1, y1, x2, y2), class_name=name)
+
+
 def write_boxes(boxes: Sequence[EditedBox]) -> str:
-    """What :func:`parse_boxes` reads."""
+    """What :func:`parse_boxes` reads; without names that it could not read."""
     return "; ".join(
-        f"{box['class_name']} {', '.join(f'{round(v, 2):.10g}' for v in box['bbox_xyxy'])}".strip()
+        f"{name if _can_be_typed(name := box['class_name']) else ''}"
+        f" {', '.join(f'{round(v, 2):.10g}' for v in box['bbox_xyxy'])}".strip()
         for box in boxes
     )
+
+
+def _can_be_typed(name: str) -> bool:
+    """Whether it is told from numbers, and from the next box."""
+    plain = name == name.strip(AROUND_NAMES) and not re.search(r"[;\n]", name)
+    return plain and any(map(str.isalpha, name)) and len(name) <= MAX_NAME_LENGTH
+
+
+def check_classes(boxes: Sequence[EditedBox], class_names: Collection[str]) -> None:
+    """See that every box is called something that is known, or nothing.
+
+    Raises:
+        UserError: naming the classes there are, or some of them.
+    """
+    for name in (box["class_name"] for box in boxes):
+        if name and name not in class_names:
+            there_are = ", ".join(sorted(class_names)[:MAX_LISTED])
+            raise UserError(f"{name[:40]!r} is no class that is known here: {there_are}.")
 
 
 def usable_boxes(boxes: Sequence[EditedBox], loaded: LoadedImage) -> tuple[EditedBox, ...]:

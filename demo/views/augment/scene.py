@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from demo.backend import Backend, Photo
 from demo.box_editor import EditedBox, EditorValue
 from demo.views import markup
-from demo.views.augment.boxes import parse_boxes, usable_box, usable_boxes
+from demo.views.augment.boxes import check_classes, parse_boxes, usable_box, usable_boxes
 from demo.views.augment.state import DETECTOR, GROUND_TRUTH, OWN, AugmentState
+from model.classes import VOC_CLASSES
 from model.data.images import LoadedImage
 
 EDITOR_SIDE = 640  # pixels of the photo that is shown before
@@ -50,6 +51,7 @@ def scene_of(backend: Backend, state: AugmentState, given: Sequence[EditedBox] =
     loaded = backend.working_copy(photo, state.checkpoint)
     if given or state.boxes:
         boxes = given or parse_boxes(state.boxes)
+        check_classes(boxes, class_names_of(backend, photo, state.checkpoint))
         return Scene(photo, loaded, usable_boxes(boxes, loaded), OWN if given else state.box_source)
     if photo.largest and state.box_source != DETECTOR:
         others = [thing for thing in photo.objects if thing is not photo.largest]
@@ -62,6 +64,12 @@ def scene_of(backend: Backend, state: AugmentState, given: Sequence[EditedBox] =
     d = backend.detect(photo, state.checkpoint).detection
     found = EditedBox(bbox_xyxy=usable_box(d.bbox_xyxy, loaded), class_name=d.class_name)
     return Scene(photo, loaded, (found,), DETECTOR)
+
+
+def class_names_of(backend: Backend, photo: Photo, checkpoint: str) -> set[str]:
+    """What a box on this photo can be called: VOC's classes, the checkpoint's, the photo's own."""
+    annotated = {thing.class_name for thing in photo.objects}
+    return {*VOC_CLASSES, *backend.detector(checkpoint).class_names, *annotated}
 
 
 def editor_value(backend: Backend, scene: Scene) -> EditorValue:
