@@ -9,6 +9,7 @@ from pathlib import Path
 
 import gradio as gr
 import pytest
+from browser import SLOW
 from PIL import Image
 from playwright.sync_api import TimeoutError
 
@@ -95,7 +96,7 @@ class Editor:
             if heard and self._same(heard, boxes, within) and heard["selected"] == selected:
                 return
             try:
-                self.page.wait_for_function(changed, arg=text, timeout=8000)
+                self.page.wait_for_function(changed, arg=text, timeout=SLOW)
             except TimeoutError:
                 pytest.fail(f"expected {boxes}, selected {selected}; heard {heard}")
 
