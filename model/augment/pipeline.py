@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from PIL import Image
@@ -125,6 +125,14 @@ class Trace:
     gave_up: bool
 
 
+class _Geometry(NamedTuple):
+    """Parameters, boxes and visible shares after the geometric steps, by the names of the steps."""
+
+    params: dict[str, dict[str, Any]]
+    boxes: dict[str, tv_tensors.BoundingBoxes]
+    visible: dict[str, Tensor]
+
+
 @dataclass(frozen=True)
 class Plan:
     """Everything drawn for one photo: replaying it needs no random numbers.
@@ -232,9 +240,9 @@ class Pipeline:
                 :attr:`Plan.params`. A step that is not named leaves the photo as it is.
         """
         start = _checked_boxes(bbox_xyxy, (image.height, image.width))
-        params, boxes, visible = self._geometry_of(start, chosen)
-        params["jitter"] = {**_idle_jitter(), **chosen.get("jitter", {})}
-        return self._follow(image, self._plan_of(params, boxes, visible, 0, False))
+        geometry = self._geometry_of(start, chosen)
+        geometry.params["jitter"] = {**_idle_jitter(), **chosen.get("jitter", {})}
+        return self._follow(image, self._plan_of(geometry, redraws=0, gave_up=False))
 
     def _follow(self, image: Image.Image, plan: Plan) -> Trace:
         overlap = 1.0
@@ -251,26 +259,23 @@ class Pipeline:
         """Draw everything for a photo of ``(height, width)`` pixels without touching pixels."""
         start = _checked_boxes(bbox_xyxy, canvas_size)
         with _seeded(seed):
-            (params, boxes, visible), redraws = self._draw_geometry(start)
-            params["jitter"] = self.jitter.make_params([start])
-        return self._plan_of(params, boxes, visible, redraws, gave_up=redraws == MAX_DRAWS)
+            geometry, redraws = self._draw_geometry(start)
+            geometry.params["jitter"] = self.jitter.make_params([start])
+        return self._plan_of(geometry, redraws, gave_up=redraws == MAX_DRAWS)
 
-    def _draw_geometry(
-        self, start: tv_tensors.BoundingBoxes
-    ) -> tuple[tuple[dict, dict, dict], int]:
+    def _draw_geometry(self, start: tv_tensors.BoundingBoxes) -> tuple[_Geometry, int]:
         """The first draw that keeps the target, and how many did not.
 
         After ``MAX_DRAWS`` of those, steps that leave the photo as it is.
         """
         for redraws in range(MAX_DRAWS):
             drawn = self._geometry_of(start, None)
-            if self._target_is_kept(drawn[1], drawn[2]):
+            if self._target_is_kept(drawn):
                 return drawn, redraws
         return self._geometry_of(start, {}), MAX_DRAWS
 
-    def _plan_of(
-        self, params: dict, boxes: dict, visible: dict, redraws: int, gave_up: bool
-    ) -> Plan:
+    def _plan_of(self, geometry: _Geometry, redraws: int, gave_up: bool) -> Plan:
+        params, boxes, visible = geometry
         last = list(boxes)[-1]
         boxes["jitter"], visible["jitter"] = boxes[last], visible[last]
         boxes["resize"] = self.resize.transform(boxes[last], {})
@@ -279,8 +284,8 @@ class Pipeline:
 
     def _geometry_of(
         self, boxes: tv_tensors.BoundingBoxes, chosen: dict[str, dict] | None
-    ) -> tuple[dict, dict, dict]:
-        """Parameters, boxes and visible shares by step; ``None`` for ``chosen`` draws."""
+    ) -> _Geometry:
+        """What the geometric steps do; ``None`` for ``chosen`` draws."""
         params: dict[str, dict] = {}
         inside = torch.ones(len(boxes))
         kept_boxes, visible = {"original": boxes}, {"original": inside}
@@ -295,7 +300,7 @@ class Pipeline:
             inside = inside * (box_areas(clipped) / whole).clamp(max=1)
             boxes = tv_tensors.wrap(clipped, like=moved)
             kept_boxes[name], visible[name] = boxes, inside
-        return params, kept_boxes, visible
+        return _Geometry(params, kept_boxes, visible)
 
     @staticmethod
     def _idle(name: str, boxes: tv_tensors.BoundingBoxes) -> dict[str, Any]:
@@ -306,9 +311,9 @@ class Pipeline:
             "zoom": {"left": 0, "top": 0, "width": width, "height": height},
         }[name]
 
-    def _target_is_kept(self, boxes: dict, visible: dict) -> bool:
-        last = list(boxes)[-1]
-        return self._is_kept(boxes[last][0], float(visible[last][0]))
+    def _target_is_kept(self, geometry: _Geometry) -> bool:
+        last = list(geometry.boxes)[-1]
+        return self._is_kept(geometry.boxes[last][0], float(geometry.visible[last][0]))
 
     def _is_kept(self, bbox_xyxy: Tensor, visible: float) -> bool:
         x1, y1, x2, y2 = bbox_xyxy.tolist()
