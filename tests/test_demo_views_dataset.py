@@ -14,6 +14,7 @@ from model.errors import UserError
     ("split", "class_name", "size", "count"),
     [
         ("trainval", "any", "any", 30),
+        ("trainval", "", "any", 30),
         ("val", "cat", "any", 3),
         ("trainval", "any", "small: below 10 % of the photo", 0),
         ("trainval", "aeroplane", "any", 0),
