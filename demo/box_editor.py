@@ -12,7 +12,7 @@ from demo.json_html import JsonHtml
 from model.classes import MAX_NAME_LENGTH, VOC_CLASSES
 
 _WEB = Path(__file__).with_name("web")
-MAX_BOXES = 20
+MAX_BOXES = 100  # VOC has a photo with 42
 
 
 class EditedBox(TypedDict):

@@ -274,7 +274,7 @@ def test_accessibility_light_and_dark(editor):
         {"boxes": [{"bbox_xyxy": [1, 2, 3, "x"], "class_name": ""}]},
         {"boxes": [{"bbox_xyxy": [1, 2, 3, 4], "class_name": ["cat"]}]},
         {"boxes": [{"bbox_xyxy": [1, 2, 3, 4], "class_name": "c" * 101}]},
-        {"boxes": [FIRST] * 21},
+        {"boxes": [FIRST] * 101},
     ],
 )  # fmt: skip
 def test_what_a_browser_cannot_send_is_refused_in_words(sent):

@@ -6,17 +6,17 @@ import re
 
 import numpy as np
 import pytest
-from conftest import make_voc
+from conftest import make_voc, write_voc_xml
 from PIL import Image
 
 from demo.backend import Backend
-from demo.box_editor import EditedBox
+from demo.box_editor import BoxEditor, EditedBox
 from demo.photos import PhotoChoice
 from demo.views.augment import pictures
 from demo.views.augment import variants as drawing
 from demo.views.augment.boxes import parse_boxes, write_boxes
 from demo.views.augment.scene import Scene, scene_of
-from demo.views.augment.state import AugmentState, surprise
+from demo.views.augment.state import OWN, AugmentState, surprise
 from model.augment import AugmentConfig
 from model.augment.transforms import IMAGENET_MEAN, IMAGENET_STD, unnormalised
 from model.data.samples import PhotoLibrary
@@ -38,8 +38,8 @@ def test_surprises_are_valid_settings(seed):
     [
         (AugmentState(), "choose a photo first"),
         (AugmentState(PhotoChoice("nope")), "there is no sample"),
-        (AugmentState(VOC, boxes="1, 2, 3"), "is no box"),
-        (AugmentState(VOC, boxes="9, 9, 3, 3"), "no area"),
+        (AugmentState(VOC, box_source=OWN, boxes="1, 2, 3"), "is no box"),
+        (AugmentState(VOC, box_source=OWN, boxes="9, 9, 3, 3"), "no area"),
         (AugmentState(VOC, seed=None), "seed must be a whole number"),
         (AugmentState(VOC, seed=float("nan")), "seed must be a whole number"),
         (AugmentState(VOC, count=0), "from 1 to 16"),
@@ -79,6 +79,31 @@ def test_what_is_no_box_is_refused(text):
         parse_boxes(text)
 
 
+def test_a_difficult_object_is_no_target_however_large(tmp_path):
+    root = make_voc(tmp_path / "VOC2007", 4, 2)
+    objects = [("sheep", 1, 1, 80, 110, 1), ("cat", 20, 20, 60, 60)]
+    write_voc_xml(root, "000004", (90, 120), objects)
+    own, state = Backend(PhotoLibrary(root)), AugmentState(VOC)
+    scene = scene_of(own, state)
+    assert [box["class_name"] for box in scene.boxes] == ["cat", "sheep"]
+    assert scene_of(own, dataclasses.replace(state, boxes=write_boxes(scene.boxes))) == scene
+
+
+@pytest.mark.parametrize("n_objects", [42, 101])  # VOC's most, and more than the editor takes
+def test_a_crowd_can_be_augmented(tmp_path, n_objects):
+    """Its boxes go through the text field, which every handler reads them from."""
+    root = make_voc(tmp_path / "VOC2007", 4, 2)
+    crowd = [("sheep", 1, 1, 80 - i % 40, 60 + i % 2) for i in range(n_objects)]
+    write_voc_xml(root, "000004", (90, 120), crowd)
+    own, state = Backend(PhotoLibrary(root)), AugmentState(VOC)
+    scene = scene_of(own, state)
+    assert len(scene.boxes) == min(n_objects, 100)
+    typed = dataclasses.replace(state, boxes=write_boxes(scene.boxes))
+    assert scene_of(own, typed) == scene
+    assert len(scene_of(own, dataclasses.replace(typed, box_source=OWN)).boxes) == len(scene.boxes)
+    assert BoxEditor().preprocess({"boxes": list(scene.boxes)})["boxes"] == list(scene.boxes)
+
+
 @pytest.mark.parametrize("name", ["7", "a;b", " a", "a:", "a\nb", "a" * 101])
 def test_a_name_that_could_not_be_read_again_is_not_written(name):
     box = EditedBox(bbox_xyxy=(1, 2, 3, 4), class_name=name)
@@ -92,10 +117,10 @@ def test_a_data_set_of_ones_own_has_its_own_classes(tmp_path):
     state = AugmentState(VOC)
     scene = scene_of(own, state)
     assert [box["class_name"] for box in scene.boxes] == ["traffic light", "Bus-2"]
-    typed = dataclasses.replace(state, boxes=write_boxes(scene.boxes))
+    typed = dataclasses.replace(state, box_source=OWN, boxes=write_boxes(scene.boxes))
     assert scene_of(own, typed).boxes == scene.boxes
     with pytest.raises(UserError, match=r"'mug' is no class that is known here: Bus-2, aeroplane"):
-        scene_of(own, dataclasses.replace(state, boxes="mug 1 2 30 40"))
+        scene_of(own, dataclasses.replace(state, box_source=OWN, boxes="mug 1 2 30 40"))
 
 
 def test_a_box_too_thin_is_refused_in_pixels_of_the_photo(backend, tmp_path):
@@ -115,7 +140,9 @@ def test_a_box_too_thin_is_refused_in_pixels_of_the_photo(backend, tmp_path):
 
 
 def test_the_largest_box_is_the_target_and_the_others_follow(backend):
-    state = AugmentState(CAT, boxes="dog 10, 10, 60, 60; cat 100, 20, 380, 290", flip_probability=1)
+    state = AugmentState(
+        CAT, box_source=OWN, boxes="dog 10, 10, 60, 60; cat 100, 20, 380, 290", flip_probability=1
+    )
     scene = scene_of(backend, state)
     assert [box["class_name"] for box in scene.boxes] == ["cat", "dog"]
     flipped = drawing.variants_of(backend, state, scene)[0].step("flip")

@@ -5,14 +5,13 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from demo.box_editor import EditedBox
+from demo.box_editor import MAX_BOXES, EditedBox
 from model.augment.variants import checked_box
 from model.boxes import BoxXyxy
 from model.classes import MAX_NAME_LENGTH
 from model.data.images import LoadedImage
 from model.errors import UserError
 
-MAX_OWN_BOXES = 20
 MAX_LISTED = 30  # classes named in a sentence
 AROUND_NAMES = " \t,:"
 
@@ -26,8 +25,8 @@ def parse_boxes(text: str) -> list[EditedBox]:
         UserError: for anything else.
     """
     boxes = [_parse_box(part.strip()) for part in re.split(r"[;\n]", text) if part.strip()]
-    if not 1 <= len(boxes) <= MAX_OWN_BOXES:
-        raise UserError(f"there must be from 1 to {MAX_OWN_BOXES} boxes, not {len(boxes)}.")
+    if not 1 <= len(boxes) <= MAX_BOXES:
+        raise UserError(f"there must be from 1 to {MAX_BOXES} boxes, not {len(boxes)}.")
     return boxes
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from demo.backend import Backend, Photo
-from demo.box_editor import EditedBox, EditorValue
+from demo.box_editor import MAX_BOXES, EditedBox, EditorValue
 from demo.views import markup
 from demo.views.augment.boxes import check_classes, parse_boxes, usable_box, usable_boxes
 from demo.views.augment.state import DETECTOR, GROUND_TRUTH, OWN, AugmentState
@@ -49,7 +49,9 @@ def scene_of(backend: Backend, state: AugmentState, given: Sequence[EditedBox] =
     """
     photo = backend.photo(state.photo.sample, state.photo.upload)
     loaded = backend.working_copy(photo, state.checkpoint)
-    if given or state.boxes:
+    # Of the truth the text is only a copy: rounded, and silent on which object is difficult.
+    has_truth = photo.largest and state.box_source == GROUND_TRUTH
+    if given or (state.boxes and not has_truth):
         boxes = given or parse_boxes(state.boxes)
         check_classes(boxes, class_names_of(backend, photo, state.checkpoint))
         return Scene(photo, loaded, usable_boxes(boxes, loaded), OWN if given else state.box_source)
@@ -60,7 +62,7 @@ def scene_of(backend: Backend, state: AugmentState, given: Sequence[EditedBox] =
             for thing in (photo.largest, *others)
         ]
         # The target is the largest that is not difficult, whatever else is larger.
-        return Scene(photo, loaded, tuple(known), GROUND_TRUTH)
+        return Scene(photo, loaded, tuple(known[:MAX_BOXES]), GROUND_TRUTH)
     d = backend.detect(photo, state.checkpoint).detection
     found = EditedBox(bbox_xyxy=usable_box(d.bbox_xyxy, loaded), class_name=d.class_name)
     return Scene(photo, loaded, (found,), DETECTOR)
