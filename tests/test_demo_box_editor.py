@@ -117,6 +117,7 @@ def opened(chromium, address: str, **options):
     editor = Editor(page)
     editor.boxes.first.wait_for()
     page.wait_for_function("document.querySelector('#editor img').naturalWidth === 200")
+    editor.stage.click(trial=True)  # until Gradio's loading screen no longer lies over the page
     if options.get("has_touch"):
         editor.cdp = context.new_cdp_session(page)
     return editor
