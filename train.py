@@ -25,7 +25,7 @@ from model.assignment import pad_targets
 from model.augment import AugmentConfig
 from model.augment.batches import add_mosaics, shrink
 from model.checkpoint import MAX_IMAGE_SIZE, take_weights
-from model.checkpoint_calibration import calibrate_checkpoint
+from model.checkpoint_calibration import calibrate_run
 from model.data.dataset import DetectionDataset, train_loader
 from model.data.negatives import WithNegatives
 from model.data.voc import VocSplit, read_split
@@ -147,7 +147,7 @@ def main(config: TrainConfig) -> None:
         run.finish_epoch(row, metrics)
 
     if val:
-        calibrate_checkpoints(run, config, val)
+        calibrate_run(run.out, val, accelerator, config.progress)
     draw_predictions(run, val or build_dataset(config, train_split, train=False))
     accelerator.end_training()
 
@@ -200,13 +200,6 @@ def evaluate(run: Run, config: TrainConfig, val: DetectionDataset) -> dict[str, 
     options = LoaderOptions(progress=config.progress)
     predictions = predict_dataset(run.average.model, val, run.accelerator, options)
     return {"split": config.val_split, **summarize(predictions.scores())}
-
-
-def calibrate_checkpoints(run: Run, config: TrainConfig, val: DetectionDataset) -> None:
-    """Teach both checkpoints what their scores are worth."""
-    for name in ("best", "last"):
-        path = run.out / f"{name}.safetensors"
-        calibrate_checkpoint(path, val, run.accelerator, config.progress)
 
 
 def draw_predictions(run: Run, dataset: DetectionDataset) -> None:

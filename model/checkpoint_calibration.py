@@ -1,15 +1,36 @@
 """Fit the calibration of a checkpoint and store it there."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 
 from model.calibration import cross_validated_scores, fit_calibration, reliability
-from model.checkpoint import load_checkpoint, save_checkpoint
+from model.checkpoint import load_checkpoint, read_info, save_checkpoint
 from model.data.dataset import DetectionDataset
+from model.files import atomic_write
 from model.predictions import LoaderOptions, predict_dataset, predict_negatives
+
+
+def calibrate_run(
+    folder: Path, dataset: DetectionDataset, accelerator: Accelerator, progress: bool = True
+) -> None:
+    """Calibrate ``best.safetensors`` and ``last.safetensors`` of a run folder.
+
+    Mostly the last epoch is the best one. Both files are then the same, and so is the calibration.
+    Arguments as of :func:`calibrate_checkpoint`.
+    """
+    best, last = folder / "best.safetensors", folder / "last.safetensors"
+    is_same = read_info(best) == read_info(last)  # their histories end in the same epoch
+    calibrate_checkpoint(best, dataset, accelerator, progress)
+    if not is_same:
+        calibrate_checkpoint(last, dataset, accelerator, progress)
+    elif accelerator.is_main_process:
+        with atomic_write(last) as temporary:
+            shutil.copyfile(best, temporary)
+        print(f"{last}: the same epoch, the same calibration", flush=True)
 
 
 def calibrate_checkpoint(

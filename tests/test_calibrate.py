@@ -3,11 +3,15 @@ import shutil
 
 import pytest
 import torch
+from accelerate import Accelerator
 from commands import run_here
 from conftest import assert_clear_error, run_command
 
 from model.calibration import Calibration
 from model.checkpoint import CheckpointInfo, load_checkpoint, read_info, save_checkpoint
+from model.checkpoint_calibration import calibrate_run
+from model.data.dataset import DetectionDataset
+from model.data.voc import read_split
 from model.detector import LargestObjectDetector
 from model.inference import load_detector
 
@@ -42,6 +46,25 @@ def test_a_checkpoint_learns_what_its_scores_are_worth_and_keeps_its_weights(
     assert read_info(copied).calibration == new.calibration
     result = run_here("-m", "model.calibrate", "--checkpoint", copied, "--like", untrained)
     assert_clear_error(result, "has no calibration")
+
+
+@pytest.mark.parametrize("best_epoch", [1, 2])
+def test_a_run_is_calibrated_once_if_its_last_epoch_was_the_best(
+    untrained, toy_voc, tmp_path, capsys, best_epoch
+):
+    model, info = load_checkpoint(untrained)
+    for name, epochs in (("best", best_epoch), ("last", 2)):
+        history = [{"epoch": epoch} for epoch in range(1, epochs + 1)]
+        path = tmp_path / f"{name}.safetensors"
+        save_checkpoint(path, model, dataclasses.replace(info, history=history))
+    dataset = DetectionDataset(read_split(toy_voc, "val"), 64)
+    calibrate_run(tmp_path, dataset, Accelerator(cpu=True), progress=False)
+    assert capsys.readouterr().out.count("calibration error") == (1 if best_epoch == 2 else 2)
+    infos = [read_info(tmp_path / f"{name}.safetensors") for name in ("best", "last")]
+    assert [len(i.history) for i in infos] == [best_epoch, 2]
+    assert infos[0].calibration is not None
+    assert infos[0].calibration == infos[1].calibration  # the weights are the same here
+    assert load_checkpoint(tmp_path / "last.safetensors")[0].image_size == 64
 
 
 def test_score_and_sure_follow_the_checkpoint(untrained, tmp_path):

@@ -30,6 +30,7 @@ FAST = [
 ]  # fmt: skip
 DIFFERS = ["seconds", "images_per_s"]  # between two runs that do the same
 LOSES_BOXES = ["--aug.rotation-degrees", "40", "--aug.zoom", "2", "--aug.min-visible", "0.9"]
+HEAD_ALONE = ["--freeze", "all"]  # where it does not matter what learns
 DRAWS_A_LOT = [*LOSES_BOXES, "--mosaics", "0.5", "--plain-epochs", "0"]
 
 
@@ -172,7 +173,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_what_was(finished, toy_voc, tm
 
 def test_two_processes_see_each_photo_once_and_agree(toy_voc, tmp_path, finished):
     one, two = tmp_path / "one", tmp_path / "two"
-    arguments = ["--data", toy_voc, *FAST, *LOSES_BOXES, "--batch-size", "10"]
+    arguments = ["--data", toy_voc, *FAST, *LOSES_BOXES, *HEAD_ALONE, "--batch-size", "10"]
     assert run_here("train.py", "--out", one, *arguments).returncode == 0
     launch = ["-m", "accelerate.commands.launch", "--num_processes", "2"]
     result = run_command(*launch, "train.py", "--out", two, *arguments, OMP_NUM_THREADS="1")
@@ -195,8 +196,9 @@ def test_augmentation_settings_from_a_file(toy_voc, tmp_path):
     config = AugmentConfig(rotation_degrees=30, box_rule="ellipse", flip_probability=0)
     (tmp_path / "augment.json").write_text(config.to_json())
     result = train(
-        toy_voc, tmp_path / "run", "--augment-file", tmp_path / "augment.json", "--epochs", "1"
-    )
+        toy_voc, tmp_path / "run", "--augment-file", tmp_path / "augment.json", "--epochs", "1",
+        *HEAD_ALONE,
+    )  # fmt: skip
     assert result.returncode == 0, result.stderr
     stored = read_info(tmp_path / "run" / "last.safetensors").config["augment"]
     assert AugmentConfig.from_json(json.dumps(stored)) == config
@@ -216,13 +218,14 @@ def test_tutorials_recipe_and_training_without_validation(toy_voc, tmp_path):
 
 def test_other_classes_travel_in_the_checkpoint(tmp_path):
     data = make_voc(tmp_path / "VOC2007", 10, 3, classes=("zebra", "ant"))
-    assert train(data, tmp_path / "run", "--epochs", "1").returncode == 0
+    assert train(data, tmp_path / "run", "--epochs", "1", *HEAD_ALONE).returncode == 0
     assert read_info(tmp_path / "run" / "best.safetensors").class_names == ("ant", "zebra")
 
 
 def test_mosaics_are_seen_on_the_full_canvas_until_the_plain_epochs(toy_voc, tmp_path):
     def first_losses(name, *arguments):
-        assert train(toy_voc, tmp_path / name, "--epochs", "1", *arguments).returncode == 0
+        arguments = ["--epochs", "1", "--val-split", "none", *HEAD_ALONE, *arguments]
+        assert train(toy_voc, tmp_path / name, *arguments).returncode == 0
         return history(tmp_path / name)[["l1_px", "cross_entropy", "cells"]].loc[0].tolist()
 
     without = first_losses("without", "--plain-epochs", "0")
@@ -259,7 +262,7 @@ def test_a_checkpoint_with_another_head_is_refused(finished, toy_voc, tmp_path):
 def test_resuming_does_not_need_the_weights_a_run_began_with(finished, toy_voc, tmp_path):
     began_with = tmp_path / "first.safetensors"
     shutil.copy(finished[0] / "last.safetensors", began_with)
-    arguments = ["--epochs", "1", "--start-from", began_with]
+    arguments = ["--epochs", "1", "--start-from", began_with, *HEAD_ALONE]
     assert train(toy_voc, tmp_path / "run", *arguments).returncode == 0
     began_with.unlink()
     resumed = train(toy_voc, tmp_path / "run", *arguments, "--resume")
