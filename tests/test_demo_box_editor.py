@@ -217,6 +217,19 @@ def test_the_class_of_a_box_can_be_named(editor):
     assert "the largest" in editor.boxes.nth(0).get_attribute("aria-label")
 
 
+def test_the_name_of_a_box_at_the_edge_is_seen_whole(editor):
+    editor.drag((370, 60), (392, 140))
+    editor.page.locator("#editor select").select_option("pottedplant")
+    names = [FIRST["bbox_xyxy"], SECOND["bbox_xyxy"], (370, 60, 392, 140)]
+    editor.expect(*names, selected=2)
+    assert editor.boxes.nth(2).locator(".tag").inner_text().startswith("pottedplant")
+    stage = editor.stage.bounding_box()
+    for tag in editor.page.locator("#editor .tag").all():
+        area = tag.bounding_box()
+        assert stage["x"] <= area["x"]
+        assert area["x"] + area["width"] <= stage["x"] + stage["width"]
+
+
 def test_what_python_sends_replaces_the_boxes(editor):
     editor.drag((20, 200), (90, 290))
     editor.expect(FIRST["bbox_xyxy"], SECOND["bbox_xyxy"], (20, 200, 90, 290), selected=2)
