@@ -166,12 +166,12 @@ def test_an_output_folder_that_cannot_be_written_is_told_before_training(toy_voc
     assert "steps an epoch" not in result.stdout
 
 
-def test_a_loss_that_is_no_number_stops_and_keeps_what_was(finished, toy_voc, tmp_path):
+def test_a_loss_that_is_no_number_stops_and_keeps_what_was(toy_voc, tmp_path):
     result = train(toy_voc, tmp_path / "nan", "--lr", "1e30", "--clip-grad-norm", "1e30")
     assert_clear_error(result, "the loss became", "Lower --lr")
 
 
-def test_two_processes_see_each_photo_once_and_agree(toy_voc, tmp_path, finished):
+def test_two_processes_see_each_photo_once_and_agree(toy_voc, tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     arguments = ["--data", toy_voc, *FAST, *LOSES_BOXES, *HEAD_ALONE, "--batch-size", "10"]
     assert run_here("train.py", "--out", one, *arguments).returncode == 0
