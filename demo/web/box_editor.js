@@ -112,7 +112,7 @@ function showBox(button, box, i, isTarget) {
   button.classList.toggle("selected", i === selected);
   button.classList.toggle("target", isTarget);
   button.classList.toggle("high", y1 < 0.08 * size[1]);
-  button.classList.toggle("late", x1 > size[0] / 2);
+  button.classList.toggle("right-half", x1 > size[0] / 2);
   button.style.zIndex = i === selected ? 1 : 0;
   const name = box.class_name || "object";
   const also = boxes.length > 1 ? (isTarget ? ", the largest" : "") : "";

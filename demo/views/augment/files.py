@@ -32,8 +32,7 @@ def take_zip(backend: Backend, state: AugmentState) -> str:
 def take_animation(backend: Backend, state: AugmentState) -> str:
     """The box under rotation, as an animated WebP."""
     scene = scene_of(backend, state)
-    shown = backend.load(scene.photo, EDITOR_SIDE)
-    scale = [s / f for s, f in zip(shown.image.size, shown.original_size, strict=True)] * 2
-    box = [v * s for v, s in zip(scene.boxes[0]["bbox_xyxy"], scale, strict=True)]
-    packed = rotation_animation(shown.image, box, state.config)
+    shown = backend.load(scene.photo, EDITOR_SIDE).image
+    target, *_ = scene.boxes_on(shown.size)
+    packed = rotation_animation(shown, target, state.config)
     return take_away(f"{scene.photo.path.stem}_rotation.webp", packed)

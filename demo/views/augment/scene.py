@@ -36,7 +36,11 @@ class Scene:
     @property
     def working_boxes(self) -> list[list[float]]:
         """The boxes in pixels of the working copy."""
-        (w, h), (full_w, full_h) = self.loaded.image.size, self.loaded.original_size
+        return self.boxes_on(self.loaded.image.size)
+
+    def boxes_on(self, size: tuple[int, int]) -> list[list[float]]:
+        """The boxes in pixels of a copy of the photo that is ``(width, height)`` pixels large."""
+        (w, h), (full_w, full_h) = size, self.loaded.original_size
         scale = (w / full_w, h / full_h) * 2
         return [[v * s for v, s in zip(box["bbox_xyxy"], scale, strict=True)] for box in self.boxes]
 
