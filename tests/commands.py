@@ -25,14 +25,19 @@ def run_here(*arguments: object) -> subprocess.CompletedProcess:
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.chdir(REPOSITORY)
         patch.setattr(sys, "argv", words[1:] if words[0] == "-m" else words)
+        forget_precision()  # of a test that made an Accelerator itself
         try:
             status = _run_main(words)
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
-            # The next command may choose another precision, which accelerate allows once a process.
-            AcceleratorState._reset_state(reset_partial_state=True)
+            forget_precision()
     return subprocess.CompletedProcess(words, status, out.getvalue(), err.getvalue())
+
+
+def forget_precision() -> None:
+    """Let what comes next choose another one, which accelerate allows once a process."""
+    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 def _run_main(words: list[str]) -> int:
