@@ -20,24 +20,24 @@ from accelerate import DataLoaderConfiguration
 from accelerate.data_loader import DataLoaderShard
 from accelerate.utils import set_seed
 
-from model import plots
-from model.assignment import pad_targets
 from model.augment import AugmentConfig
-from model.augment.batches import add_mosaics, shrink
 from model.checkpoint import MAX_IMAGE_SIZE, take_weights
-from model.checkpoint_calibration import calibrate_run
-from model.data.dataset import DetectionDataset, train_loader
-from model.data.negatives import WithNegatives
 from model.data.voc import VocSplit, read_split
-from model.detector import LargestObjectDetector
-from model.ema import WeightAverage
-from model.engine import Run, StopSignal, clip_gradients, earlier_history, load_state
 from model.errors import UserError, run_cli
-from model.launch import start_missing_processes
-from model.loss import answer_loss, cells_loss
-from model.metrics import summarize
+from model.evaluation import plots
+from model.evaluation.calibrate_checkpoint import calibrate_run
+from model.evaluation.metrics import summarize
+from model.evaluation.predict_dataset import LoaderOptions, predict_dataset
+from model.loading.dataset import DetectionDataset, train_loader
+from model.loading.negatives import WithNegatives
+from model.loading.targets import pad_targets
+from model.network.detector import LargestObjectDetector
 from model.precision import build_accelerator
-from model.predictions import LoaderOptions, predict_dataset
+from model.training.ema import WeightAverage
+from model.training.engine import Run, StopSignal, clip_gradients, earlier_history, load_state
+from model.training.launch import start_missing_processes
+from model.training.loss import answer_loss, cells_loss
+from model.training.mosaics import add_mosaics, shrink
 
 
 @dataclass

@@ -12,15 +12,15 @@ from demo.backend import MOST_TOGETHER, Backend, robustness
 from demo.box_editor import EditedBox
 from demo.components import Controls
 from demo.photos import PhotoChoice
-from demo.uploads import photo_input, photos_input
+from demo.server.uploads import photo_input, photos_input
 from demo.views.augment.scene import scene_of
 from demo.views.augment.state import AugmentState
 from demo.views.augment.variants import draw_variants
 from demo.views.detect import as_plain, detect_files
 from model.augment import AugmentConfig
-from model.augment.variants import advice
-from model.augment.variants import as_plain as variant_as_plain
 from model.errors import UserError
+from model.inspect.variants import advice
+from model.inspect.variants import as_plain as variant_as_plain
 
 
 def build(backend: Backend) -> None:

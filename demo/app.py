@@ -17,7 +17,7 @@ from typing import Any
 _HERE, _ROOT = Path(__file__).resolve().parent, Path(__file__).resolve().parent.parent
 sys.path[:] = [str(_ROOT), *(p for p in sys.path if Path(p or ".").resolve() not in (_HERE, _ROOT))]
 
-from demo.lifecycle import prepare, run  # noqa: E402
+from demo.server.lifecycle import prepare, run  # noqa: E402
 
 # Before Gradio is imported: it looks at these once.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -33,12 +33,12 @@ from gradio.tunneling import CURRENT_TUNNELS  # noqa: E402
 
 from demo.backend import Backend  # noqa: E402
 from demo.page import build_page  # noqa: E402
-from demo.security import GuardedApp, Visitors, checked_origin  # noqa: E402
+from demo.server.security import GuardedApp, Visitors, checked_origin  # noqa: E402
 from demo.theme import CSS, HEAD, page_theme  # noqa: E402
 from model.checkpoint import DEFAULT_CHECKPOINT  # noqa: E402
 from model.data.samples import PhotoLibrary, find_voc  # noqa: E402
 from model.errors import UserError, run_cli  # noqa: E402
-from model.per_photo import read_per_photo  # noqa: E402
+from model.evaluation.per_photo import read_per_photo  # noqa: E402
 
 MAX_UPLOAD = "40mb"
 # What Gradio remembers of each visitor, about 200 KiB; older ones are forgotten first.

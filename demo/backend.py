@@ -10,20 +10,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from demo.gpu import OWN_DEVICE, for_batches
-from model import explain as explaining
+from demo.serving.batching import Batcher
+from demo.serving.cores import shared_cores
+from demo.serving.gpu import OWN_DEVICE, for_batches
 from model.augment import working_side
-from model.augment.variants import Variant
-from model.batching import Batcher
 from model.checkpoint import CHECKPOINT_FOLDER, DEFAULT_CHECKPOINT
-from model.cores import shared_cores
 from model.data.images import LoadedImage, load_fitted
 from model.data.samples import NamedPhoto, PhotoLibrary
 from model.data.voc import VocObject, list_splits
 from model.errors import UserError
+from model.evaluation.per_photo import PerPhoto
 from model.inference import DRAWN_SIDE, Detection, Detector, load_detector
-from model.per_photo import PerPhoto
-from model.robustness import VariantPrediction, predict_variants
+from model.inspect import explanation as explaining
+from model.inspect.robustness import VariantPrediction, predict_variants
+from model.inspect.variants import Variant
 
 log = logging.getLogger("demo")
 
@@ -197,14 +197,14 @@ def predict_many(
 def robustness(
     device: str | None, checkpoint: Path, variants: Sequence[Variant]
 ) -> list[VariantPrediction]:
-    """See :func:`model.robustness.predict_variants`."""
+    """See :func:`model.inspect.robustness.predict_variants`."""
     detector = detector_of(checkpoint, device)
     with shared_cores(detector.device):
         return predict_variants(detector, variants)
 
 
 def explain(checkpoint: Path, photo: LoadedImage) -> dict[str, np.ndarray]:
-    """See :func:`model.explain.explain`."""
+    """See :func:`model.inspect.explanation.explain`."""
     detector = detector_of(checkpoint)
     with shared_cores(detector.device):
         return explaining.explain(detector, photo)

@@ -10,7 +10,7 @@ import gradio as gr
 from gradio_client.utils import is_file_obj, traverse
 
 from demo.backend import in_words
-from demo.uploads import uploaded
+from demo.server.uploads import uploaded
 from model.errors import UserError
 
 log = logging.getLogger("demo")

@@ -9,9 +9,9 @@ from demo import api
 from demo.address import TABS, TabState, asked_tab
 from demo.backend import Backend
 from demo.components import PRIVATE, QUIET, Controls, in_order, signal, token
-from demo.first_page import TITLE
 from demo.guarded import GuardedBlocks
 from demo.photos import PhotoChoice, PhotoChooser, chooser_html, looked_at
+from demo.server.first_page import TITLE
 from demo.tabs import augment, dataset, detect, training
 from demo.views import markup
 

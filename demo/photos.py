@@ -7,7 +7,7 @@ from typing import Any
 
 from demo.backend import Backend, in_words
 from demo.json_html import JsonHtml
-from demo.uploads import uploaded
+from demo.server.uploads import uploaded
 from demo.views import markup
 from demo.views.markup import WEB
 from model.errors import UserError

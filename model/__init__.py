@@ -2,8 +2,14 @@
 
 >>> from model import load_detector
 >>> detection = load_detector().predict("photo.jpg")
+
+Here lie the modules that all use (errors, boxes, classes, files, ...) and those that predict
+(checkpoint, predictions, score, inference). The wings beside them, each of which may import those
+before it: ``network``; ``data`` and ``augment``, which do not know each other; ``loading``;
+``evaluation`` and ``inspect``; ``training``; ``commands``. A test keeps to that order.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,6 +18,9 @@ if TYPE_CHECKING:
     from model.inference import Detection, Detector, load_detector
 
 __all__ = ["VOC_CLASSES", "Detection", "Detector", "UserError", "load_detector"]
+
+# `python -m model.predict` runs model/commands/predict.py.
+__path__ = [*__path__, str(Path(__file__).with_name("commands"))]
 
 _HOME = {
     "Detection": "model.inference",

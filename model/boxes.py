@@ -81,3 +81,11 @@ def paired_iou(first: Tensor, second: Tensor) -> Tensor:
     intersection = box_areas(torch.cat([corner_min, corner_max], dim=-1))
     union = box_areas(first) + box_areas(second) - intersection
     return torch.where(union > 0, intersection / union.clamp(min=1e-9), torch.zeros_like(union))
+
+
+REFERENCE_SIZE = 224
+
+
+def l1_px_at_224(bbox_xyxy: Tensor, target_xyxy: Tensor, image_size: int) -> Tensor:
+    """Mean absolute error ``(N,)`` of the four coordinates, as if the canvas had 224 pixels."""
+    return (bbox_xyxy - target_xyxy).abs().mean(dim=1) * (REFERENCE_SIZE / image_size)

@@ -15,11 +15,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from model.augment import IMAGENET_MEAN, IMAGENET_STD
-from model.calibration import EVIDENCE, Calibration
 from model.classes import MAX_CLASSES, MAX_NAME_LENGTH, VOC_CLASSES
-from model.detector import HEADS, LargestObjectDetector
 from model.errors import UserError
 from model.files import atomic_write
+from model.network.detector import HEADS, LargestObjectDetector
+from model.score import EVIDENCE, Calibration
 
 CHECKPOINT_FOLDER = Path(__file__).resolve().parent.parent / "checkpoints"
 DEFAULT_CHECKPOINT = CHECKPOINT_FOLDER / "largest-object-resnet34.safetensors"
@@ -34,7 +34,7 @@ class CheckpointInfo:
     Attributes:
         class_names: position = class id.
         image_size: side of the square canvas in pixels.
-        head: one of :data:`model.detector.HEADS`.
+        head: one of :data:`model.network.detector.HEADS`.
         mean, std: normalisation of RGB in 0..1.
         config: all training settings.
         metrics: scores of these weights and the split they were measured on.

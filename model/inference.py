@@ -18,9 +18,9 @@ from torch import Tensor
 from model.augment import AugmentConfig, Pipeline, working_side
 from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, load_checkpoint
 from model.data.images import ImageSource, LoadedImage, load_fitted
-from model.detector import LargestObjectDetector
 from model.draw import class_colour, draw_box
-from model.inference_copy import inference_copy
+from model.network.detector import LargestObjectDetector
+from model.network.inference_copy import inference_copy
 from model.precision import autocast, best_device, has_native_bf16
 from model.predictions import BatchPrediction, per_image, predict_batch
 

@@ -16,7 +16,7 @@ OUTPUTS = BatchPrediction._fields
 
 
 class OnnxNetwork(nn.Module):
-    """Predicts as :class:`model.detector.LargestObjectDetector` does in ``eval()`` mode.
+    """Predicts as :class:`model.network.detector.LargestObjectDetector` does in ``eval()`` mode.
 
     Args:
         session: an ``onnxruntime.InferenceSession`` with the input and outputs named above.

@@ -13,7 +13,7 @@ import tyro
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from model.metrics import MEASURES
+from model.evaluation.metrics import MEASURES
 
 
 def cell(key: str, values: list[float]) -> str:

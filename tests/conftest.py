@@ -135,7 +135,7 @@ def toy_per_photo(toy_voc, tmp_path_factory) -> Path:
     All is right, but 000020, a sheep that is taken for a cat.
     """
     from model.data.voc import read_split
-    from model.per_photo import COLUMNS, PREDICTED_BOX, TRUE_BOX
+    from model.evaluation.per_photo import COLUMNS, PREDICTED_BOX, TRUE_BOX
 
     frame = read_split(toy_voc, "val").frame
     table = frame[["file_name", "n_objects"]].assign(
@@ -276,15 +276,15 @@ def watch(event, arguments):
     if event == "open" and any(word in str(arguments[0]) for word in ({SECRET!r}, "/dev/ptmx")):
         os.write(log, f"{{arguments[0]}}\\n".encode())
 sys.addaudithook(watch)
-import model.augment.variants, model.robustness
+import model.inspect.variants, model.inspect.robustness
 def slowed(function):
     def slow(*arguments, **options):
         found = function(*arguments, **options)
         time.sleep(float(open(os.environ["PACE"]).read() or 0) * len(found))
         return found
     return slow
-model.augment.variants.make_variants = slowed(model.augment.variants.make_variants)
-model.robustness.predict_variants = slowed(model.robustness.predict_variants)
+model.inspect.variants.make_variants = slowed(model.inspect.variants.make_variants)
+model.inspect.robustness.predict_variants = slowed(model.inspect.robustness.predict_variants)
 runpy.run_path("demo/app.py", run_name="__main__")
 """
 
@@ -366,7 +366,7 @@ def chromium():
 @pytest.fixture
 def page(chromium, demo_address):
     """The page as it opens."""
-    from browser import open_page
+    from visitor import open_page
 
     page = open_page(chromium, demo_address)
     yield page
@@ -376,8 +376,8 @@ def page(chromium, demo_address):
 @pytest.fixture
 def augment_page(chromium, demo_address):
     """The Augment tab with three variants, drawn, all its controls in sight."""
-    from browser import open_page
     from playwright.sync_api import expect
+    from visitor import open_page
 
     page = open_page(chromium, f"{demo_address}?tab=augment&sample=000004&seed=3&count=3")
     expect(page.locator("#augment-robustness .row")).to_have_count(3)

@@ -26,7 +26,7 @@ from demo.components import (
     token,
 )
 from demo.photos import PhotoChoice
-from demo.take_away import take_away
+from demo.server.downloads import take_away
 from demo.views import markup
 from demo.views.augment.boxes import write_boxes
 from demo.views.augment.files import code_of, take_animation, take_json, take_zip
@@ -49,7 +49,7 @@ from demo.views.augment.state import (
 )
 from demo.views.augment.variants import answers_of, variants_of
 from model.augment.presets import PRESETS
-from model.augment.variants import MAX_VARIANTS
+from model.inspect.variants import MAX_VARIANTS
 
 FOLDED = ("box_rule", "min_visible")
 SETTINGS = tuple(field.name for field in FIELDS)

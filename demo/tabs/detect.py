@@ -21,7 +21,7 @@ from demo.components import (
     token,
 )
 from demo.photos import ManyPhotos, PhotoChoice
-from demo.take_away import take_away
+from demo.server.downloads import take_away
 from demo.views import markup
 from demo.views.detect import (
     EMPTY_MANY,

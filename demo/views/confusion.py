@@ -13,8 +13,8 @@ from demo.backend import Backend, explain
 from demo.views import markup
 from model.data.samples import NamedPhoto
 from model.errors import UserError
+from model.evaluation.per_photo import COMMAND, PREDICTED_BOX, TRUE_BOX
 from model.inference import Detection
-from model.per_photo import COMMAND, PREDICTED_BOX, TRUE_BOX
 
 AT_ONCE = 24
 TILE_SIDE = 320  # pixels

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from demo.address import PickingState, in_address, one_of, whole
 from demo.backend import Backend
-from demo.take_away import take_away
+from demo.server.downloads import take_away
 from demo.views import markup
 from model.classes import VOC_CLASSES
 from model.data.samples import PhotoLibrary

@@ -16,13 +16,13 @@ from markupsafe import Markup
 from demo.address import TabState, in_address, number, one_of
 from demo.backend import Backend, Photo, Timed, explain, in_words, predict_many
 from demo.photos import PhotoChoice
-from demo.take_away import take_away
+from demo.server.downloads import take_away
 from demo.views import markup
 from model.boxes import paired_iou
-from model.data.csv_cells import defused
+from model.csv_cells import defused
 from model.errors import UserError
-from model.explain import TARGETS
 from model.inference import CSV_HEADER, Detection, csv_row
+from model.inspect.explanation import TARGETS
 
 NO_HEAT = "off"
 MAX_PHOTOS = 100

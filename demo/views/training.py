@@ -17,8 +17,8 @@ from demo.views.confusion import show_matrix
 from demo.views.curves import Curve, line_chart
 from model.checkpoint import CheckpointInfo, read_info
 from model.errors import UserError
-from model.metrics import MEASURES
-from model.report import score_sentence
+from model.evaluation.metrics import MEASURES
+from model.evaluation.report import score_sentence
 
 # Title of a chart -> column of a run's history -> what its curve is called.
 LOSS, L1, SHARES = "Loss", "L1 of the box, pixels of a 224 canvas", "Shares of photos, and IoU"

@@ -1,1 +1,4 @@
-"""PASCAL VOC, image files of all kinds, and what becomes of them on the way to the network."""
+"""Annotations and image files: what is read from disk, and written to it.
+
+Imports the small shared modules alone; never :mod:`model.augment`.
+"""

@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from model.detector import LargestObjectDetector
-from model.export import export_onnx
+from model.commands.export import export_onnx
 from model.inference import Detector
-from model.inference_copy import inference_copy
+from model.network.detector import LargestObjectDetector
+from model.network.inference_copy import inference_copy
 from model.onnx_network import load_onnx
 from model.precision import autocast
 from model.predictions import BatchPrediction, predict_batch

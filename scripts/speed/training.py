@@ -13,7 +13,7 @@ import torch
 
 import train
 from model.classes import VOC_CLASSES
-from model.detector import LargestObjectDetector
+from model.network.detector import LargestObjectDetector
 from model.precision import autocast, has_native_bf16
 from speed.measure import VOC_SIZE, Row, photo_like
 

@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from demo.box_editor import MAX_BOXES, EditedBox
-from model.augment.variants import checked_box
 from model.boxes import BoxXyxy
 from model.classes import MAX_NAME_LENGTH
 from model.data.images import LoadedImage
 from model.errors import UserError
+from model.inspect.variants import checked_box
 
 MAX_LISTED = 30  # classes named in a sentence
 AROUND_NAMES = " \t,:"

@@ -1,13 +1,13 @@
 """What the Augment tab gives away: settings, code, variants with their boxes, an animation."""
 
 from demo.backend import Backend
-from demo.take_away import take_away
+from demo.server.downloads import take_away
 from demo.views.augment.scene import EDITOR_SIDE, scene_of
 from demo.views.augment.state import AugmentState
 from demo.views.augment.variants import draw_variants
-from model.augment.animation import rotation_animation
-from model.augment.export import to_code
-from model.augment.variants import pack_variants
+from model.inspect.animation import rotation_animation
+from model.inspect.code import to_code
+from model.inspect.variants import pack_variants
 
 
 def code_of(backend: Backend, state: AugmentState) -> str:

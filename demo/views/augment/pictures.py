@@ -15,11 +15,11 @@ from demo.views.augment.scene import Scene, scene_of
 from demo.views.augment.state import AugmentState
 from demo.views.augment.variants import picked_answer, picked_variant
 from model.augment import Step
-from model.augment.before_after import caption, ghost_box, sentence, step_captions, step_size
-from model.augment.extremes import Extreme, extremes
 from model.augment.transforms import unnormalised
-from model.augment.variants import Variant, advice
-from model.robustness import VariantPrediction
+from model.inspect.captions import caption, ghost_box, sentence, step_captions, step_size
+from model.inspect.extremes import Extreme, extremes
+from model.inspect.robustness import VariantPrediction
+from model.inspect.variants import Variant, advice
 
 # Pixels of pictures in a strip or grid: up to twice what they take up, for fine screens.
 STEP_SIDE, EXTREME_SIDE = 160, 240

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from demo.address import TabState, in_address, number, one_of, whole
 from demo.views.augment.boxes import parse_boxes, write_boxes
 from model.augment import AugmentConfig
-from model.augment.variants import MAX_VARIANTS
 from model.errors import UserError
+from model.inspect.variants import MAX_VARIANTS
 
 GROUND_TRUTH, DETECTOR, OWN = "ground truth", "detector", "my own"
 BOX_SOURCES = (GROUND_TRUTH, DETECTOR, OWN)

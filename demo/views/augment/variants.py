@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from demo.backend import Backend, robustness
-from demo.once import Once
+from demo.serving.once import Once
 from demo.views.augment.scene import Scene
 from demo.views.augment.state import MAX_SEED, AugmentState, as_whole, picked_number
-from model.augment.variants import MAX_VARIANTS, Variant, make_variants
-from model.robustness import VariantPrediction
+from model.inspect.robustness import VariantPrediction
+from model.inspect.variants import MAX_VARIANTS, Variant, make_variants
 
 PICKED_KEPT = 6  # variants shown large that are remembered, a few MB each
 _picked: Once[Variant] = Once(PICKED_KEPT)

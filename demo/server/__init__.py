@@ -1,0 +1,1 @@
+"""What stands between visitors and the page: security, uploads, sessions, start, first page."""

@@ -1,0 +1,61 @@
+"""Teach a checkpoint what its scores are worth.
+
+    python -m model.calibrate --checkpoint runs/mine/last.safetensors --data data
+    python -m model.calibrate --checkpoint runs/all.safetensors --like runs/mine/last.safetensors
+
+The split must be one the weights have not learned from: on photos it knows by heart, a network is
+right more often than it will ever be again. Weights that were trained on everything take the
+calibration of the same recipe trained on ``train`` alone (``--like``).
+"""
+
+import dataclasses
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from model.checkpoint import load_checkpoint, read_info, save_checkpoint
+from model.data.voc import read_split
+from model.errors import UserError, run_cli
+from model.evaluation.calibrate_checkpoint import calibrate_checkpoint
+from model.loading.dataset import DetectionDataset
+from model.precision import build_accelerator
+
+
+@dataclass
+class CalibrateConfig:
+    """Teach a checkpoint what its scores are worth."""
+
+    checkpoint: Path  # is written anew, with the same weights
+    data: str = "data"  # the folder above VOCdevkit, VOCdevkit, or VOC2007
+    split: str = "val"
+    like: Path | None = None  # take the calibration of this checkpoint instead
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    cache_dir: str = ""
+    debug: bool = False  # tracebacks instead of one-line errors
+
+
+def main(config: CalibrateConfig) -> None:
+    """Fit or copy the calibration, and write the checkpoint anew."""
+    model, info = load_checkpoint(config.checkpoint)
+    if config.like:
+        calibration = read_info(config.like).calibration
+        if not calibration:
+            raise UserError(f"{config.like} has no calibration. Calibrate it first.")
+        save_checkpoint(
+            config.checkpoint, model, dataclasses.replace(info, calibration=calibration)
+        )
+        return
+    dataset = DetectionDataset(
+        read_split(config.data, config.split, info.class_names),
+        info.image_size,
+        cache_dir=Path(config.cache_dir) if config.cache_dir else None,
+    )
+    calibrate_checkpoint(config.checkpoint, dataset, build_accelerator(config.precision))
+
+
+if __name__ == "__main__":
+    arguments = tyro.cli(CalibrateConfig, prog="python -m model.calibrate", description=__doc__)
+    sys.exit(run_cli(lambda: main(arguments), arguments.debug))

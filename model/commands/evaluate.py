@@ -1,0 +1,133 @@
+"""Score a checkpoint on a VOC split.
+
+python -m model.evaluate --checkpoint C --data ROOT --split val --json out.json --plots DIR
+python -m model.evaluate --data ROOT --split val --per-photo photos.csv
+
+The demo's Training tab shows the JSON that lies beside a checkpoint as NAME.metrics.json, and with
+`python demo/app.py --per-photo photos.csv` the photos behind each cell of the confusion matrix.
+"""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import tyro
+
+from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, load_checkpoint
+from model.data.voc import list_splits, read_split
+from model.errors import run_cli
+from model.evaluation.predict_dataset import (
+    LoaderOptions,
+    Predictions,
+    predict_dataset,
+    predict_negatives,
+)
+from model.evaluation.report import (
+    accuracy_report,
+    baseline_report,
+    format_report,
+    per_photo_table,
+    score_report,
+)
+from model.files import atomic_write
+from model.loading.dataset import DetectionDataset, LargestObjectDataset
+from model.precision import build_accelerator
+from model.score import Calibration
+
+
+@dataclass
+class EvaluateConfig:
+    """Score a checkpoint on a VOC split."""
+
+    checkpoint: Path = DEFAULT_CHECKPOINT
+    data: str = "data"  # the folder above VOCdevkit, VOCdevkit, or VOC2007
+    split: str = "val"
+    json: Path | None = None  # write everything as JSON, the settings and curves of the run too
+    per_photo: Path | None = None  # write one row a photo as CSV
+    plots: Path | None = None  # folder for the confusion matrix and picture sheets
+    flip: bool = False  # predict the mirrored photo too and average
+    negatives: bool = True  # also predict windows without any object
+    fit_split: str = "train"  # where the majority baseline is fitted
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    batch_size: int = 64
+    num_workers: int = 0
+    bootstrap: int = 1000  # resamples of the 95 % intervals
+    cache_dir: str = ""
+    progress: bool = True
+    debug: bool = False  # tracebacks instead of one-line errors
+
+
+def main(config: EvaluateConfig) -> None:
+    """Load, predict, score, print, write."""
+    model, info = load_checkpoint(config.checkpoint)
+    dataset = split_dataset(config, info)
+    accelerator = build_accelerator(config.precision)
+    model = model.to(accelerator.device).to(memory_format=torch.channels_last)
+    options = LoaderOptions(config.batch_size, config.num_workers, config.flip, config.progress)
+    predictions = predict_dataset(model, dataset, accelerator, options)
+    negatives = predictions.evidence[:0]
+    if config.negatives and info.calibration:
+        negatives = predict_negatives(model, dataset, accelerator, options)
+    if not accelerator.is_main_process:
+        return
+    report = {
+        "checkpoint": config.checkpoint.name, "split": config.split, "flip": config.flip,
+        "precision": "bf16" if accelerator.mixed_precision == "bf16" else "fp32",
+        **accuracy_report(predictions, dataset, config.bootstrap),
+        "majority_baseline": _baseline(config, dataset, predictions),
+        "config": info.config, "history": info.history,
+    }  # fmt: skip
+    if info.calibration:
+        report["score"] = score_report(predictions, info.calibration, negatives)
+    print(format_report(report))
+    write_files(config, report, dataset, predictions, info.calibration)
+
+
+def split_dataset(config: EvaluateConfig, info: CheckpointInfo) -> DetectionDataset:
+    """The photos of the split, on the checkpoint's canvas."""
+    return DetectionDataset(
+        read_split(config.data, config.split, info.class_names),
+        info.image_size,
+        cache_dir=Path(config.cache_dir) if config.cache_dir else None,
+        progress=config.progress,
+    )
+
+
+def _baseline(
+    config: EvaluateConfig, dataset: LargestObjectDataset, predictions: Predictions
+) -> dict[str, Any] | None:
+    if config.fit_split not in list_splits(config.data):
+        return None
+    fit = read_split(config.data, config.fit_split, dataset.class_names).frame
+    return baseline_report(predictions, dataset.class_names, fit, config.fit_split)
+
+
+def write_files(
+    config: EvaluateConfig,
+    report: dict[str, Any],
+    dataset: LargestObjectDataset,
+    predictions: Predictions,
+    calibration: Calibration | None,
+) -> None:
+    """Write what was asked for."""
+    if config.json:
+        with atomic_write(config.json) as temporary:
+            temporary.write_text(json.dumps(report, indent=1) + "\n")
+        print(f"wrote {config.json}")
+    if config.per_photo:
+        with atomic_write(config.per_photo) as temporary:
+            per_photo_table(predictions, dataset, calibration).to_csv(temporary, index=False)
+        print(f"wrote {config.per_photo}")
+    if config.plots:
+        from model.evaluation.plots import plot_evaluation
+
+        for name in plot_evaluation(config.plots, dataset, predictions, report):
+            print(f"wrote {config.plots / name}")
+
+
+if __name__ == "__main__":
+    arguments = tyro.cli(EvaluateConfig, prog="python -m model.evaluate", description=__doc__)
+    sys.exit(run_cli(lambda: main(arguments), arguments.debug))

@@ -1,0 +1,103 @@
+"""Write a checkpoint as an ONNX file, which runs without PyTorch's network code.
+
+    python -m model.export --format onnx --checkpoint CHECKPOINT --out detector.onnx
+
+``load_detector("detector.onnx")`` then gives the same detector, run by onnxruntime. The input is
+``images``, float32 ``(N, 3, S, S)``, normalised; the outputs are ``probabilities`` ``(N, C)``,
+``bbox_xyxy`` ``(N, 4)`` in pixels of the canvas, and ``evidence`` ``(N, F)`` and ``attention``
+``(N, rows, columns)``, see :class:`model.predictions.BatchPrediction`. Class names, S, mean,
+deviation and calibration are in the file's metadata.
+"""
+
+import json
+import sys
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+import tyro
+from torch import Tensor, nn
+
+from model.checkpoint import DEFAULT_CHECKPOINT, FORMAT, CheckpointInfo, load_checkpoint
+from model.errors import UserError, run_cli
+from model.files import atomic_write
+from model.network.detector import LargestObjectDetector
+from model.onnx_network import INPUT, OUTPUTS
+from model.predictions import BatchPrediction
+
+OPSET = 18
+
+
+class Predicting(nn.Module):
+    """The network followed by what turns its output into a prediction.
+
+    Heads without cells have no attention; what is exported is then a map of zeros.
+    """
+
+    def __init__(self, model: LargestObjectDetector) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """``(N, 3, S, S)`` -> the tensors of :class:`model.predictions.BatchPrediction`."""
+        predicted = BatchPrediction.of(self.model(images))
+        attention = predicted.attention
+        if attention is None:
+            attention = images.new_zeros(len(images), 1, 1)
+        return predicted.probabilities, predicted.bbox_xyxy, predicted.evidence, attention
+
+
+@dataclass
+class ExportConfig:
+    """Write a checkpoint as an ONNX file."""
+
+    format: Literal["onnx"] = "onnx"
+    checkpoint: Path = DEFAULT_CHECKPOINT
+    out: Path = Path("detector.onnx")
+    debug: bool = False  # tracebacks instead of one-line errors
+
+
+def export_onnx(model: LargestObjectDetector, info: CheckpointInfo, out: Path) -> None:
+    """Write network and description into one file, for batches of any size.
+
+    Raises:
+        UserError: if the packages for it are not installed, or the file cannot be written.
+    """
+    try:
+        import onnxscript  # noqa: F401 - PyTorch's exporter needs it and says so less clearly
+    except ImportError:
+        raise UserError("exporting needs two packages: pip install onnx onnxscript.") from None
+    # Two images: an example of one would let the exporter take the batch size for a constant.
+    example = torch.zeros(2, 3, info.image_size, info.image_size)
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            Predicting(model.eval()), (example,), dynamo=True, opset_version=OPSET, verbose=False,
+            input_names=[INPUT], output_names=list(OUTPUTS),
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+        )  # fmt: skip
+    assert program is not None  # only the old exporter returns nothing
+    shape = program.model.graph.inputs[0].shape
+    if shape is None or isinstance(shape[0], int):
+        raise RuntimeError("something in the network makes the number of images a constant")
+    description = {"format": FORMAT, "info": json.dumps(asdict(info))}
+    program.model.metadata_props.update(description)
+    with atomic_write(out) as temporary:
+        program.save(temporary, external_data=False)
+
+
+def main(config: ExportConfig) -> None:
+    """Read, export, and say where."""
+    if config.out.suffix != ".onnx":
+        raise UserError(
+            f"--out must end in .onnx, not {config.out.name!r}: load_detector needs it."
+        )
+    export_onnx(*load_checkpoint(config.checkpoint), config.out)
+    print(f"wrote {config.out}: {config.out.stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    arguments = tyro.cli(ExportConfig, prog="python -m model.export", description=__doc__)
+    sys.exit(run_cli(lambda: main(arguments), arguments.debug))

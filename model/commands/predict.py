@@ -1,0 +1,136 @@
+"""Find the largest object of photos.
+
+python -m model.predict PHOTOS_OR_FOLDERS --csv out.csv --draw DIR
+"""
+
+import csv
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from model.checkpoint import DEFAULT_CHECKPOINT
+from model.csv_cells import defused
+from model.data.images import LoadedImage, find_images, load_fitted
+from model.errors import UserError, run_cli
+from model.files import atomic_write
+from model.inference import CSV_HEADER, DRAWN_SIDE, Detection, Detector, csv_row, load_detector
+
+
+@dataclass
+class PredictConfig:
+    """Find the largest object of photos."""
+
+    photos: Annotated[list[Path], tyro.conf.Positional]  # image files, or folders with images
+    checkpoint: Path = DEFAULT_CHECKPOINT
+    csv: Path | None = None  # write one row a photo
+    draw: Path | None = None  # folder for annotated copies
+    flip: bool = False  # predict the mirrored photo too
+    batch_size: int = 16
+    progress: bool = True
+    debug: bool = False  # tracebacks instead of one-line errors
+
+
+def main(config: PredictConfig) -> int:
+    """Predict, print or write; a photo that cannot be read is reported and skipped (exit 1)."""
+    from tqdm import tqdm
+
+    files = find_images(config.photos)
+    detector = load_detector(config.checkpoint)
+    for folder in filter(None, [config.draw, config.csv and config.csv.parent]):
+        _ensure_writable(folder)
+    names = drawing_names(files)
+    rows: list[list[object]] = []
+    skipped: set[Path] = set()
+    bar = tqdm(total=len(files), unit="photo", disable=not config.progress or len(files) == 1)
+
+    def skip(file: Path, error: UserError) -> None:
+        skipped.add(file)
+        bar.write(f"skipped: {error}", file=sys.stderr)
+
+    try:
+        for start in range(0, len(files), config.batch_size):
+            batch = files[start : start + config.batch_size]
+            loaded = _load_good(detector, batch, skip)
+            found = detector.predict_loaded([photo for _, photo in loaded], config.flip)
+            for (file, _), detection in zip(loaded, found, strict=True):
+                if config.draw and not _draw(detection, file, config.draw / names[file], skip):
+                    continue
+                rows.append(csv_row(file, detection))
+            bar.update(len(batch))
+    finally:  # also after Ctrl-C or on a full disk: what is known is written down
+        bar.close()
+        _report(rows, config)
+    if skipped:
+        print(f"{len(skipped)} of {len(files)} photos could not be read.", file=sys.stderr)
+    return 1 if skipped else 0
+
+
+Skip = Callable[[Path, UserError], None]
+
+
+def _load_good(detector: Detector, files: list[Path], skip: Skip) -> list[tuple[Path, LoadedImage]]:
+    good = []
+    for file in files:
+        try:
+            good.append((file, detector.load(file)))
+        except UserError as error:
+            skip(file, error)
+    return good
+
+
+def _draw(detection: Detection, file: Path, target: Path, skip: Skip) -> bool:
+    """Write the annotated copy; ``False`` if the photo can no longer be read."""
+    try:
+        photo = load_fitted(file, DRAWN_SIDE).image
+    except UserError as error:
+        skip(file, error)
+        return False
+    with atomic_write(target) as temporary:
+        detection.draw(photo).save(temporary)
+    return True
+
+
+def _report(rows: list[list[object]], config: PredictConfig) -> None:
+    if config.csv:
+        with atomic_write(config.csv) as temporary, temporary.open("w", newline="") as stream:
+            csv.writer(stream).writerows(defused([CSV_HEADER, *rows]))
+        print(f"wrote {config.csv}: {len(rows)} photos")
+    else:
+        for file, name, score, x1, y1, x2, y2, *_ in rows:
+            print(f"{file}: {name} {score:.1%}, box ({x1}, {y1}) - ({x2}, {y2})")
+    if config.draw:
+        print(f"wrote {len(rows)} annotated photos to {config.draw}/")
+
+
+def drawing_names(files: Sequence[Path]) -> dict[Path, str]:
+    """A PNG name for each file, all different: ``a.jpg`` and ``a.png`` must not meet.
+
+    Example:
+        >>> drawing_names([Path("a.jpg"), Path("b/a.jpg"), Path("b/a.png")])
+        {Path('a.jpg'): 'a.png', Path('b/a.jpg'): 'a_2.png', Path('b/a.png'): 'a_3.png'}
+    """
+    names: dict[Path, str] = {}
+    taken: set[str] = set()
+    for file in files:
+        name, n = f"{file.stem}.png", 1
+        while name.lower() in taken:
+            n += 1
+            name = f"{file.stem}_{n}.png"
+        taken.add(name.lower())
+        names[file] = name
+    return names
+
+
+def _ensure_writable(folder: Path) -> None:
+    with atomic_write(folder / ".probe"):
+        pass
+    (folder / ".probe").unlink()
+
+
+if __name__ == "__main__":
+    arguments = tyro.cli(PredictConfig, prog="python -m model.predict", description=__doc__)
+    sys.exit(run_cli(lambda: main(arguments), arguments.debug))

@@ -1,0 +1,115 @@
+"""Learn the score from photos with known truth, and say how far it can be believed.
+
+The score is a logistic regression on the evidence of :mod:`model.score` (Platt scaling, Platt 1999,
+with more than one input).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.score import Calibration
+
+KEPT = 0.9  # share of the right answers whose score passes the threshold
+
+
+def fit_calibration(
+    values: Tensor, right: Tensor, negatives: Tensor | None = None, kept: float = KEPT
+) -> Calibration:
+    """Learn the score from photos with known truth.
+
+    Negatives help to find which evidence tells right from wrong. How sure to be is then learned
+    from the photos with an object alone, so that a score of 0.8 means right four times in five.
+
+    Args:
+        values: ``(N, F)`` evidence of photos with an object.
+        right: ``(N,)`` bool: class right and IoU at least 0.5.
+        negatives: ``(M, F)`` evidence of photos without any.
+        kept: share of the right answers the threshold keeps.
+    """
+    negatives = values[:0] if negatives is None else negatives
+    everything = torch.cat([values, negatives])
+    truth = torch.cat([right, torch.zeros(len(negatives), dtype=torch.bool)])
+    direction, _ = logistic_regression(everything, truth)
+    scale, bias = logistic_regression((values.double() @ direction).unsqueeze(1), right)
+    weights = tuple((direction * scale).tolist())
+    scores = Calibration(weights, float(bias), 0.5).score(values.double())
+    threshold = scores[right].quantile(1 - kept) if right.any() else torch.tensor(0.5)
+    return Calibration(weights, float(bias), float(threshold))
+
+
+def logistic_regression(
+    inputs: Tensor, truth: Tensor, ridge: float = 1e-3, steps: int = 50
+) -> tuple[Tensor, Tensor]:
+    """Weights ``(F,)`` and bias ``()`` by Newton's method (iteratively reweighted least squares).
+
+    Args:
+        inputs: ``(N, F)``.
+        truth: ``(N,)`` bool.
+        ridge: weight of the squared weights, which keeps separable data finite.
+        steps: at most.
+    """
+    x = torch.cat([inputs.double(), torch.ones(len(inputs), 1, dtype=torch.float64)], dim=1)
+    penalty = torch.diag(torch.tensor([ridge] * inputs.shape[1] + [0.0], dtype=torch.float64))
+    solution = torch.zeros(x.shape[1], dtype=torch.float64)
+    for _ in range(steps):
+        chance = (x @ solution).sigmoid()
+        spread = (chance * (1 - chance)).clamp(min=1e-9)
+        gradient = x.T @ (chance - truth.double()) / len(x) + penalty @ solution
+        curvature = (x.T * spread) @ x / len(x) + penalty + 1e-9 * torch.eye(x.shape[1])
+        step = torch.linalg.solve(curvature, gradient)
+        solution = solution - step * min(1.0, 5.0 / float(step.abs().max().clamp(min=1e-12)))
+        if float(step.abs().max()) < 1e-8:
+            break
+    return solution[:-1], solution[-1]
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How far scores can be believed (Guo et al. 2017).
+
+    Attributes:
+        ece: expected calibration error: mean distance of score and share right over the bins,
+            weighted by the photos in them.
+        mean_score, share_right, count: of each bin that holds photos.
+    """
+
+    ece: float
+    mean_score: list[float]
+    share_right: list[float]
+    count: list[int]
+
+
+def reliability(scores: np.ndarray, right: np.ndarray, n_bins: int = 10) -> Reliability:
+    """Bins of equal width over 0..1.
+
+    Args:
+        scores: ``(N,)`` in 0..1.
+        right: ``(N,)`` bool.
+        n_bins: how many.
+    """
+    place = np.minimum((scores * n_bins).astype(int), n_bins - 1)
+    bins = [place == b for b in range(n_bins) if (place == b).any()]
+    mean_score = [float(scores[b].mean()) for b in bins]
+    share_right = [float(right[b].mean()) for b in bins]
+    count = [int(b.sum()) for b in bins]
+    gaps = [n * abs(s - r) for n, s, r in zip(count, mean_score, share_right, strict=True)]
+    return Reliability(sum(gaps) / max(1, len(scores)), mean_score, share_right, count)
+
+
+def cross_validated_scores(
+    values: Tensor, right: Tensor, negatives: Tensor, folds: int = 5
+) -> np.ndarray:
+    """Scores ``(N,)`` of photos by calibrations that did not see them.
+
+    Fitting and judging on the same photos would flatter the calibration.
+    """
+    scores = torch.empty(len(values), dtype=torch.float64)
+    place = torch.arange(len(values)) % folds
+    for fold in range(min(folds, len(values))):
+        mine = place == fold
+        fitted = fit_calibration(values[~mine], right[~mine], negatives)
+        scores[mine] = fitted.score(values[mine].double())
+    return scores.numpy()

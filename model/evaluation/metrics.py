@@ -1,0 +1,171 @@
+"""Scores of largest-object detection, from predictions kept one row an image."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.boxes import l1_px_at_224, paired_iou
+
+IOU_THRESHOLD = 0.5
+SIZE_EDGES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
+MEASURES = {
+    "class_accuracy": "class accuracy",
+    "macro_accuracy": "macro accuracy",
+    "l1_px_224": "L1 px @224",
+    "mean_iou": "mean IoU",
+    "iou_50": "IoU >= 0.5",
+    "joint": "joint (class right, IoU >= 0.5)",
+}
+
+
+@dataclass(frozen=True)
+class PerImage:
+    """One value an image, numpy arrays of length N.
+
+    Attributes:
+        true_class, predicted_class: class ids.
+        l1_px: mean absolute error of the four corners in pixels of a 224 canvas.
+        iou: with the true box.
+    """
+
+    true_class: np.ndarray
+    predicted_class: np.ndarray
+    l1_px: np.ndarray
+    iou: np.ndarray
+
+    @property
+    def right(self) -> np.ndarray:
+        """Whether the class is right."""
+        return self.true_class == self.predicted_class
+
+    @property
+    def joint(self) -> np.ndarray:
+        """Whether the class is right *and* the IoU at least 0.5."""
+        return self.right & (self.iou >= IOU_THRESHOLD)
+
+
+def per_image_scores(
+    predicted_class: Tensor,
+    bbox_xyxy: Tensor,
+    true_class: Tensor,
+    true_xyxy: Tensor,
+    image_size: int,
+) -> PerImage:
+    """Compare predictions with truths; boxes ``(N, 4)`` in pixels of the ``image_size`` canvas."""
+    return PerImage(
+        true_class.cpu().numpy(),
+        predicted_class.cpu().numpy(),
+        l1_px_at_224(bbox_xyxy, true_xyxy, image_size).cpu().numpy(),
+        paired_iou(bbox_xyxy, true_xyxy).cpu().numpy(),
+    )
+
+
+def summarize(scores: PerImage) -> dict[str, float]:
+    """Means over images; ``macro_accuracy`` is the mean over the classes that occur."""
+    right = scores.right
+    classes = np.unique(scores.true_class)
+    return {
+        "class_accuracy": float(right.mean()),
+        "macro_accuracy": float(np.mean([right[scores.true_class == c].mean() for c in classes])),
+        "l1_px_224": float(scores.l1_px.mean()),
+        "mean_iou": float(scores.iou.mean()),
+        "iou_50": float((scores.iou >= IOU_THRESHOLD).mean()),
+        "joint": float(scores.joint.mean()),
+    }
+
+
+def bootstrap_intervals(
+    scores: PerImage, n_resamples: int = 1000, seed: int = 0
+) -> dict[str, tuple[float, float]]:
+    """95 % percentile bootstrap intervals over images (Efron 1979) of :func:`summarize`."""
+    generator = np.random.default_rng(seed)
+    n = len(scores.iou)
+    draws = []
+    for _ in range(n_resamples):
+        pick = generator.integers(0, n, n)
+        resampled = PerImage(
+            scores.true_class[pick], scores.predicted_class[pick],
+            scores.l1_px[pick], scores.iou[pick],
+        )  # fmt: skip
+        draws.append(summarize(resampled))
+    intervals = {}
+    for key in draws[0]:
+        low, high = np.percentile([draw[key] for draw in draws], [2.5, 97.5])
+        intervals[key] = (float(low), float(high))
+    return intervals
+
+
+def group_scores(scores: PerImage, groups: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+    """One row a group of images that is not empty: how many, and their mean scores.
+
+    Args:
+        scores: of N images.
+        groups: name -> ``(N,)`` bool; they may overlap.
+    """
+    return [
+        {
+            "group": name, "n_images": int(mine.sum()),
+            "class_accuracy": float(scores.right[mine].mean()),
+            "l1_px_224": float(scores.l1_px[mine].mean()),
+            "mean_iou": float(scores.iou[mine].mean()),
+            "iou_50": float((scores.iou[mine] >= IOU_THRESHOLD).mean()),
+            "joint": float(scores.joint[mine].mean()),
+        }
+        for name, mine in groups.items()
+        if mine.any()
+    ]  # fmt: skip
+
+
+def class_groups(scores: PerImage, class_names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Images by their true class."""
+    return {name: scores.true_class == i for i, name in enumerate(class_names)}
+
+
+def size_groups(area_share: np.ndarray) -> dict[str, np.ndarray]:
+    """Images by how much of them the largest object's box covers, ``(N,)`` in 0..1."""
+    edges = itertools.pairwise(SIZE_EDGES)
+    return {
+        f"{low:.0%} to {high:.0%} of the photo": (area_share >= low)
+        & ((area_share < high) | (high == 1))
+        for low, high in edges
+    }
+
+
+def crowd_groups(n_objects: np.ndarray, second_share: np.ndarray) -> dict[str, np.ndarray]:
+    """Images by the number of objects, and those whose largest has a rival.
+
+    Args:
+        n_objects: ``(N,)``, difficult ones not counted.
+        second_share: ``(N,)``, area of the second largest object over that of the largest.
+    """
+    return {
+        "one object": n_objects == 1,
+        "two or three objects": (n_objects == 2) | (n_objects == 3),
+        "four and more objects": n_objects >= 4,
+        "second more than half as large": second_share > 0.5,
+    }
+
+
+def confusion_matrix(scores: PerImage, n_classes: int) -> np.ndarray:
+    """``(C, C)`` counts: row = true class, column = predicted class."""
+    matrix = np.zeros((n_classes, n_classes), dtype=np.int64)
+    np.add.at(matrix, (scores.true_class, scores.predicted_class), 1)
+    return matrix
+
+
+def majority_baseline(
+    true_class: Tensor, true_xyxy: Tensor, fit_class: Tensor, fit_xyxy: Tensor, image_size: int
+) -> PerImage:
+    """What predicting the commonest class and the median box for every photo would score.
+
+    Class and box are fitted on ``fit_*`` (the training split), scored on ``true_*``.
+    """
+    n = len(true_class)
+    common = torch.bincount(fit_class).argmax().repeat(n)
+    box = fit_xyxy.median(dim=0).values.expand(n, 4)
+    return per_image_scores(common, box, true_class, true_xyxy, image_size)

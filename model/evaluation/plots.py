@@ -1,0 +1,202 @@
+"""Pictures for people: loss curves, prediction sheets, confusion, data set statistics."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+
+from model.draw import TRUTH_COLOUR, class_colour, draw_box
+from model.evaluation.predict_dataset import Predictions
+from model.files import atomic_write
+from model.loading.dataset import DetectionDataset, LargestObjectDataset, collate
+from model.loading.targets import pad_targets
+from model.predictions import predict_batch
+
+
+def _save(figure: Figure, path: Path) -> None:
+    figure.tight_layout()
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, dpi=110)
+
+
+def plot_history(history: pd.DataFrame, path: Path) -> None:
+    """Loss, L1 and accuracy of training; L1, accuracy, joint accuracy and IoU of validation.
+
+    Args:
+        history: a row an epoch, those of earlier runs first, with their names as ``run``; a line
+            separates two runs.
+        path: of the picture to write.
+    """
+    history = history.assign(number=range(1, len(history) + 1))
+    names = history.get("run", history.number * 0).fillna("")
+    begins = history.number[names.ne(names.shift())].iloc[1:]
+    figure = Figure(figsize=(12, 3.6))
+    axes = figure.subplots(1, 3)
+    panels = [
+        ("loss = L1 + 25 x cross-entropy", ["loss"]),
+        ("L1, pixels @224", ["l1_px", "val_l1_px_224"]),
+        ("share of photos", ["accuracy", "val_class_accuracy", "val_joint", "val_mean_iou"]),
+    ]
+    for axis, (title, columns) in zip(axes, panels, strict=True):
+        for column in columns:
+            if column in history and history[column].notna().any():
+                known = history[["number", column]].dropna()
+                label = column.removeprefix("val_").replace("_", " ")
+                label = f"val {label}" if column.startswith("val_") else f"train {label}"
+                axis.plot(known["number"], known[column], marker="o", markersize=3, label=label)
+        for number in begins:
+            axis.axvline(number - 0.5, color="0.5", linewidth=1)
+        axis.set_title(title, fontsize=10)
+        axis.set_xlabel("epoch")
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=8)
+    _save(figure, path)
+
+
+@dataclass(frozen=True)
+class SheetEntry:
+    """One tile: a photo, the predicted class, score and box, the true box; pixels of the photo."""
+
+    image: Image.Image
+    class_name: str
+    score: float
+    bbox_xyxy: list[float]
+    true_xyxy: list[float]
+
+
+def picture_sheet(
+    entries: Sequence[SheetEntry], path: Path, columns: int = 4, tile: int = 300
+) -> None:
+    """Write a contact sheet of predictions as PNG; true boxes are white, tiles ``tile`` px wide."""
+    rows = -(-len(entries) // columns)
+    sheet = Image.new("RGB", (columns * tile, rows * tile), "white")
+    for i, entry in enumerate(entries):
+        scale = (tile - 8) / max(entry.image.size)
+        width, height = (max(1, round(side * scale)) for side in entry.image.size)
+        picture = entry.image.resize((width, height), Image.Resampling.BILINEAR)
+        picture = draw_box(picture, [scale * v for v in entry.true_xyxy], TRUTH_COLOUR)
+        label = f"{entry.class_name} {entry.score:.0%}"
+        box = [scale * v for v in entry.bbox_xyxy]
+        picture = draw_box(picture, box, class_colour(entry.class_name), label)
+        left = (i % columns) * tile + (tile - width) // 2
+        sheet.paste(picture, (left, (i // columns) * tile + (tile - height) // 2))
+    with atomic_write(path) as temporary:
+        sheet.save(temporary)
+
+
+def plot_confusion(matrix: np.ndarray, class_names: Sequence[str], path: Path) -> None:
+    """Rows: true class; columns: predicted class; colour: share of the row."""
+    share = matrix / matrix.sum(axis=1, keepdims=True).clip(min=1)
+    side = 2.5 + 0.4 * len(class_names)
+    figure = Figure(figsize=(side, side))
+    axis = figure.subplots()
+    axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    ticks = range(len(class_names))
+    axis.set_xticks(ticks, class_names, rotation=90, fontsize=8)
+    axis.set_yticks(ticks, class_names, fontsize=8)
+    axis.set_xlabel("predicted")
+    axis.set_ylabel("true")
+    for row, column in np.argwhere(matrix):
+        dark = share[row, column] > 0.5
+        text = str(matrix[row, column])
+        axis.text(
+            column, row, text, ha="center", va="center", fontsize=6, color="w" if dark else "k"
+        )
+    _save(figure, path)
+
+
+def plot_statistics(frame: pd.DataFrame, path: Path) -> None:
+    """Photos a class, and the sizes of the largest boxes as shares of the photo."""
+    figure = Figure(figsize=(12, 4.5))
+    left, right = figure.subplots(1, 2)
+    counts = frame["class_name"].value_counts().sort_values()
+    left.barh(counts.index, counts.to_numpy(), color="#4c78a8")
+    left.set_title("photos by class of the largest object", fontsize=10)
+    left.tick_params(axis="y", labelsize=8)
+    width = (frame["xmax"] - frame["xmin"]) / frame["width"]
+    height = (frame["ymax"] - frame["ymin"]) / frame["height"]
+    right.scatter(width, height, s=4, alpha=0.3, color="#e45756")
+    right.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="box width / photo width")
+    right.set_ylabel("box height / photo height")
+    right.set_title("size of the largest box", fontsize=10)
+    _save(figure, path)
+
+
+def sheet_entry(
+    dataset: LargestObjectDataset, index: int, predictions: Predictions, row: int
+) -> SheetEntry:
+    """Photo ``index`` in its own shape, with the prediction and the truth of ``row``."""
+    image = dataset.photo(index)[0]
+    scale = torch.tensor([image.width, image.height]).repeat(2) / predictions.image_size
+    score, class_id = predictions.probabilities[row].max(dim=0)
+    return SheetEntry(
+        image,
+        dataset.class_names[int(class_id)],
+        float(score),
+        (predictions.bbox_xyxy[row] * scale).tolist(),
+        (predictions.true_xyxy[row] * scale).tolist(),
+    )
+
+
+def spread_indices(length: int, n_photos: int = 16) -> list[int]:
+    """Up to ``n_photos`` different positions spread evenly over a data set."""
+    n_photos = min(n_photos, length)
+    return [round(i * (length - 1) / max(1, n_photos - 1)) for i in range(n_photos)]
+
+
+def predict_spread(
+    model: torch.nn.Module, dataset: DetectionDataset, device: torch.device
+) -> list[SheetEntry]:
+    """Predictions for photos spread over an unaugmented data set."""
+    chosen = spread_indices(len(dataset))
+    images, targets = collate([dataset[i] for i in chosen])
+    predicted = predict_batch(model.eval(), images.to(device))
+    true = pad_targets(targets)
+    predictions = Predictions(
+        predicted.probabilities.cpu(), predicted.bbox_xyxy.cpu(), predicted.evidence.cpu(),
+        true.labels[:, 0], true.boxes[:, 0], images.shape[-1],
+    )  # fmt: skip
+    return [sheet_entry(dataset, index, predictions, row) for row, index in enumerate(chosen)]
+
+
+def plot_evaluation(
+    folder: Path, dataset: LargestObjectDataset, predictions: Predictions, report: dict[str, Any]
+) -> list[str]:
+    """The pictures of an evaluation; returns the names of the files written."""
+    scores = predictions.scores()
+    plot_confusion(np.array(report["confusion"]), dataset.class_names, folder / "confusion.png")
+    written = ["confusion.png"]
+    if report.get("score"):
+        plot_reliability(report["score"]["reliability"], folder / "reliability.png")
+        written.append("reliability.png")
+    probability = predictions.probabilities.max(dim=1).values.numpy()
+    orders = {
+        "spread": spread_indices(len(scores.iou)),
+        "worst": list(map(int, scores.iou.argsort()[:16])),
+        "confused": list(map(int, (probability * ~scores.right).argsort()[::-1][:16])),
+    }
+    for name, chosen in orders.items():
+        entries = [sheet_entry(dataset, i, predictions, i) for i in chosen]
+        picture_sheet(entries, folder / f"{name}.png")
+        written.append(f"{name}.png")
+    return written
+
+
+def plot_reliability(bins: dict[str, Any], path: Path) -> None:
+    """Score against the share that is right (Guo et al. 2017); the area of a dot is its photos."""
+    figure = Figure(figsize=(4.5, 4.5))
+    axis = figure.subplots()
+    axis.plot([0, 1], [0, 1], color="grey", linewidth=1, linestyle="--")
+    sizes = 400 * np.array(bins["count"]) / max(bins["count"])
+    axis.scatter(bins["mean_score"], bins["share_right"], s=sizes, alpha=0.6, color="#4c78a8")
+    axis.plot(bins["mean_score"], bins["share_right"], color="#4c78a8")
+    axis.set(xlim=(0, 1), ylim=(0, 1), xlabel="score", ylabel="share with class and box right")
+    axis.set_title(f"expected calibration error {bins['ece']:.3f}", fontsize=10)
+    axis.grid(alpha=0.3)
+    _save(figure, path)

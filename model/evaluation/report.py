@@ -1,0 +1,184 @@
+"""What an evaluation reports: scores with intervals, what is weak, how far to trust the score.
+
+Everything here is plain values, ready for JSON.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from model.boxes import box_areas
+from model.csv_cells import defused
+from model.evaluation.calibration import reliability
+from model.evaluation.metrics import (
+    MEASURES,
+    bootstrap_intervals,
+    class_groups,
+    confusion_matrix,
+    crowd_groups,
+    group_scores,
+    majority_baseline,
+    size_groups,
+    summarize,
+)
+from model.evaluation.per_photo import COLUMNS, PREDICTED_BOX, TRUE_BOX
+from model.evaluation.predict_dataset import Predictions
+from model.loading.dataset import LargestObjectDataset
+from model.score import Calibration
+
+
+@dataclass(frozen=True)
+class PhotoFacts:
+    """What is annotated in N photos; arrays ``(N,)``, difficult objects left out.
+
+    Attributes:
+        n_objects: how many there are.
+        area_share: of the photo, covered by the largest object's box.
+        second_share: area of the second largest box over that of the largest; 0 if there is none.
+    """
+
+    n_objects: np.ndarray
+    area_share: np.ndarray
+    second_share: np.ndarray
+
+    @classmethod
+    def of(cls, dataset: LargestObjectDataset) -> "PhotoFacts":
+        """Read them off the annotations."""
+        rows = []
+        for known in dataset.objects:
+            areas = box_areas(known.boxes).tolist()
+            second = areas[1] / areas[0] if len(areas) > 1 else 0.0
+            rows.append((len(areas), areas[0] / (known.width * known.height), second))
+        return cls(*(np.array(column) for column in zip(*rows, strict=True)))
+
+
+def accuracy_report(
+    predictions: Predictions, dataset: LargestObjectDataset, n_resamples: int = 1000
+) -> dict[str, Any]:
+    """Scores over all photos, by class, by object size and by number of objects."""
+    scores, facts = predictions.scores(), PhotoFacts.of(dataset)
+    names = dataset.class_names
+    return {
+        "n_images": len(scores.iou),
+        "metrics": summarize(scores),
+        "intervals_95": bootstrap_intervals(scores, n_resamples),
+        "per_class": group_scores(scores, class_groups(scores, names)),
+        "by_size": group_scores(scores, size_groups(facts.area_share)),
+        "by_objects": group_scores(scores, crowd_groups(facts.n_objects, facts.second_share)),
+        "confusion": confusion_matrix(scores, len(names)).tolist(),
+        "class_names": list(names),
+    }
+
+
+def score_report(
+    predictions: Predictions, calibration: Calibration, negatives: Tensor
+) -> dict[str, Any]:
+    """How far the score can be trusted, and whether photos of nothing known are refused.
+
+    Args:
+        predictions: of photos with an object.
+        calibration: of the checkpoint.
+        negatives: ``(M, F)`` evidence of photos without any.
+    """
+    joint = predictions.scores().joint
+    score = calibration.score(predictions.evidence.double()).numpy()
+    report = {
+        "threshold": calibration.threshold,
+        "right_kept": float((score[joint] >= calibration.threshold).mean()) if joint.any() else 0.0,
+        "reliability": asdict(reliability(score, joint)),
+    }
+    if len(negatives):
+        refused = calibration.score(negatives.double()) < calibration.threshold
+        report["negatives"] = {"n": len(negatives), "refused": float(refused.double().mean())}
+    return report
+
+
+def baseline_report(
+    predictions: Predictions, class_names: Sequence[str], fit: pd.DataFrame, fitted_on: str
+) -> dict[str, Any]:
+    """Commonest class and median box of the photos in ``fit``, scored on the predictions' truth."""
+    size = predictions.image_size
+    corners = torch.tensor(fit[["xmin", "ymin", "xmax", "ymax"]].to_numpy(dtype="float32"))
+    extent = torch.tensor(fit[["width", "height"]].to_numpy(dtype="float32")).repeat(1, 2)
+    classes = torch.tensor([class_names.index(name) for name in fit.class_name])
+    scores = majority_baseline(
+        predictions.true_class, predictions.true_xyxy, classes, corners / extent * size, size
+    )
+    return {"fitted_on": fitted_on, "metrics": summarize(scores)}
+
+
+def per_photo_table(
+    predictions: Predictions, dataset: LargestObjectDataset, calibration: Calibration | None
+) -> pd.DataFrame:
+    """One row a photo, with :data:`model.evaluation.per_photo.COLUMNS`.
+
+    Boxes are in pixels of the original photo. Without a calibration the score is the probability of
+    the class.
+    """
+    scores, facts = predictions.scores(), PhotoFacts.of(dataset)
+    extent = dataset.frame[["width", "height", "width", "height"]].to_numpy(dtype="float64")
+    scale = extent / predictions.image_size
+    probability = predictions.probabilities.max(dim=1).values
+    score = calibration.score(predictions.evidence.double()) if calibration else probability
+    names = [name for (name,) in defused(zip(dataset.frame.file_name))]
+    columns: dict[str, Any] = {"file_name": names}
+    for prefix, sides, classes, boxes in (
+        ("true", TRUE_BOX, scores.true_class, predictions.true_xyxy),
+        ("predicted", PREDICTED_BOX, scores.predicted_class, predictions.bbox_xyxy),
+    ):
+        columns[f"{prefix}_class"] = [dataset.class_names[i] for i in classes]
+        corners = (boxes.double().numpy() * scale).round(1)
+        columns |= dict(zip(sides, corners.T, strict=True))
+    columns |= {
+        "score": score.numpy().round(4), "iou": scores.iou.round(4),
+        "l1_px_224": scores.l1_px.round(3), "n_objects": facts.n_objects,
+        "area_share": facts.area_share.round(4), "second_share": facts.second_share.round(4),
+    }  # fmt: skip
+    return pd.DataFrame(columns, columns=list(COLUMNS))
+
+
+def format_report(report: dict[str, Any]) -> str:
+    """The report as text for a terminal."""
+    extra = ", mirrored photo averaged in" if report["flip"] else ""
+    head = (
+        f"{report['checkpoint']} on {report['split']}: {report['n_images']} photos,"
+        f" {report['precision']}{extra}"
+    )
+    parts = [head, _measures(report), *_groups(report)]
+    if report.get("score"):
+        parts.append(f"score: {score_sentence(report['score'])}")
+    return "\n\n".join(parts)
+
+
+def _measures(report: dict[str, Any]) -> str:
+    baseline = report["majority_baseline"]
+    lines = [f"{'measure':32} {'value':>8}   95 % interval      majority baseline"]
+    for key, label in MEASURES.items():
+        low, high = report["intervals_95"][key]
+        other = f"{baseline['metrics'][key]:8.3f}" if baseline else "       -"
+        lines.append(
+            f"{label:32} {report['metrics'][key]:8.3f}   {low:7.3f} - {high:<7.3f}   {other}"
+        )
+    return "\n".join(lines)
+
+
+def _groups(report: dict[str, Any]) -> list[str]:
+    tables = [pd.DataFrame(report[key]) for key in ("by_size", "by_objects", "per_class")]
+    tables[-1] = tables[-1].sort_values("joint", ascending=False)
+    return [table.round(3).to_string(index=False) for table in tables]
+
+
+def score_sentence(score: Mapping[str, Any]) -> str:
+    """What the calibrated score is worth, from the ``score`` of a report."""
+    text = (
+        f"calibration error (ECE) {score['reliability']['ece']:.3f}; its threshold"
+        f" {score['threshold']:.3f} keeps {score['right_kept']:.1%} of the right answers"
+    )
+    if negatives := score.get("negatives"):
+        text += f" and refuses {negatives['refused']:.1%} of {negatives['n']} windows of nothing"
+    return text

@@ -1,0 +1,50 @@
+"""Does the detector still see the object after the augmentation?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from model.boxes import BoxXyxy, paired_iou
+from model.inference import Detector
+from model.inspect.variants import Variant
+from model.predictions import per_image, predict_batch
+
+
+@dataclass(frozen=True)
+class VariantPrediction:
+    """What the detector predicts for one variant.
+
+    Attributes:
+        class_name: of the largest object.
+        score: see :class:`model.inference.Detection`.
+        bbox_xyxy: in pixels of the square canvas.
+        iou: of that box with the box the augmentation gave the object.
+    """
+
+    class_name: str
+    score: float
+    bbox_xyxy: BoxXyxy
+    iou: float
+
+
+def predict_variants(detector: Detector, variants: Sequence[Variant]) -> list[VariantPrediction]:
+    """Predict every variant, from the very tensors training would see."""
+    if not variants:
+        return []
+    steps = [variant.step("network") for variant in variants]
+    images = torch.stack([step.tensor for step in steps]).to(detector.device)
+    images = images.contiguous(memory_format=torch.channels_last)
+    with detector.autocast():
+        predicted = per_image(predict_batch(detector.model, images))
+    boxes = torch.stack([one.bbox_xyxy for one in predicted])
+    overlaps = paired_iou(boxes, torch.stack([step.bbox_xyxy for step in steps])).tolist()
+    return [
+        VariantPrediction(
+            detector.class_names[int(one.probabilities.argmax())],
+            detector.score(one),
+            tuple(one.bbox_xyxy.tolist()),
+            overlap,
+        )
+        for one, overlap in zip(predicted, overlaps, strict=True)
+    ]

@@ -1,0 +1,311 @@
+"""Several augmented variants of one photo, and what became of its box in each.
+
+    >>> photo = load_fitted("photo.jpg", working_side(256)).image
+    >>> variants = make_variants(photo, (30, 40, 200, 180), AugmentConfig(), 256, seed=7, count=8)
+    >>> variants[0].trace.steps[2].params, variants[0].health.visible
+
+Variant ``k`` of a photo from the data set is what ``train.py --seed SEED`` shows the network in
+epoch ``k``, pixel by pixel, when ``file_name`` and all settings are the same.
+"""
+
+import csv
+import io
+import json
+import math
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from model.augment import AugmentConfig, Pipeline, Step, Trace, photo_seed
+from model.boxes import box_areas, clip_boxes, rotate_boxes
+from model.classes import VOC_CLASSES
+from model.csv_cells import defused
+from model.data.annotations import AnnotatedPhoto, annotation_files
+from model.data.voc import VocObject
+from model.errors import UserError
+
+MAX_VARIANTS = 16
+
+
+@dataclass(frozen=True)
+class BoxHealth:
+    """What became of the target's box.
+
+    Attributes:
+        visible: share of it still in the picture at the end, 0..1.
+        hull_ellipse_iou: IoU of corner hull and ellipse estimate; 1 = they agree.
+        growth: how much larger the box is after the rotation than before, as a share of its area,
+            by the rule in use and before clipping: 0.6 = 60 % larger.
+        hull_xyxy, ellipse_xyxy: both estimates after the rotation, pixels of the turned photo,
+            clipped to it.
+        redraws, gave_up: see :class:`model.augment.Plan`.
+    """
+
+    visible: float
+    hull_ellipse_iou: float
+    growth: float
+    hull_xyxy: tuple[float, ...]
+    ellipse_xyxy: tuple[float, ...]
+    redraws: int
+    gave_up: bool
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One draw of the augmentation; ``number`` counts from 1, like the epochs of a run."""
+
+    number: int
+    seed: int
+    trace: Trace
+    health: BoxHealth
+
+    def step(self, name: str) -> Step:
+        """The step called ``name``."""
+        return next(step for step in self.trace.steps if step.name == name)
+
+    @property
+    def picture(self) -> Step:
+        """The last step before the photo is squeezed onto the square canvas."""
+        names = [step.name for step in self.trace.steps]
+        return self.trace.steps[names.index("resize") - 1]
+
+
+def make_variants(
+    photo: Image.Image,
+    bbox_xyxy: Sequence[float],
+    config: AugmentConfig,
+    image_size: int,
+    seed: int = 0,
+    count: int = 8,
+    file_name: str = "",
+    *,
+    first: int = 1,
+    others: Sequence[Sequence[float]] = (),
+    **normalisation: Sequence[float],
+) -> list[Variant]:
+    """``count`` draws for one photo, with every step kept.
+
+    Args:
+        photo: RGB, as large as the pipeline works on (:func:`model.augment.working_side`).
+        bbox_xyxy: the target in pixels of ``photo``.
+        config: what to draw from.
+        image_size: side of the network's canvas.
+        seed: of the run.
+        count: 1 to 16.
+        file_name: of the photo in the data set, see :func:`model.augment.photo_seed`.
+        first: number of the first draw: a variant can be drawn without those before it.
+        others: boxes of other objects, which follow along.
+        normalisation: ``mean`` and ``std`` for :class:`model.augment.Pipeline`.
+
+    Raises:
+        UserError: for a bad count, or a box that is empty or outside the photo.
+    """
+    if not 1 <= count <= MAX_VARIANTS:
+        raise UserError(f"the number of variants must be from 1 to {MAX_VARIANTS}, not {count}.")
+    boxes = torch.stack([checked_box(box, photo.size) for box in (bbox_xyxy, *others)])
+    pipeline = Pipeline(config, image_size, **normalisation)
+    variants = []
+    for number in range(first, first + count):
+        drawn_with = photo_seed(seed, number - 1, file_name)
+        trace = pipeline.trace(photo, boxes, drawn_with)
+        variants.append(Variant(number, drawn_with, trace, box_health(trace, config.box_rule)))
+    return variants
+
+
+def checked_box(
+    bbox_xyxy: Sequence[float],
+    photo_size: tuple[int, int],
+    least: tuple[float, float] = (1.0, 1.0),
+) -> Tensor:
+    """``(4,)`` float32, clipped to a photo of ``(width, height)`` pixels.
+
+    Args:
+        bbox_xyxy: left, top, right, bottom in pixels of the photo.
+        photo_size: width and height of it.
+        least: width and height a box must have, in pixels of the photo: more than one where the
+            box is then used on a smaller copy.
+
+    Raises:
+        UserError: if it is not four finite numbers, nothing of it is inside, or it is too thin.
+    """
+    width, height = photo_size
+    try:
+        box = torch.tensor([float(v) for v in bbox_xyxy], dtype=torch.float32)
+    except (TypeError, ValueError, OverflowError):
+        box = torch.empty(0)
+    if box.shape != (4,) or not box.isfinite().all():
+        raise UserError("the box must be four numbers: left, top, right, bottom.")
+    box = clip_boxes(box, (height, width))
+    x1, y1, x2, y2 = box.tolist()
+    if x2 <= x1 or y2 <= y1:
+        raise UserError(
+            "the box has no area inside the photo: left must be smaller than right, and top"
+            f" smaller than bottom, within {width} x {height} pixels."
+        )
+    if x2 - x1 < least[0] or y2 - y1 < least[1]:
+        across, down = math.ceil(least[0]), math.ceil(least[1])
+        raise UserError(
+            f"the box is too thin: on this photo of {width} x {height} pixels it must be at least"
+            f" {across} pixels wide and {down} high."
+        )
+    return box
+
+
+def box_health(trace: Trace, rule: str) -> BoxHealth:
+    """What became of the target's box in ``trace``, whose boxes follow ``rule``."""
+    before = trace.steps[1]  # after the flip, before the rotation
+    rotation = trace.steps[2]
+    canvas = (before.photo.height, before.photo.width)
+    box = before.bbox_xyxy.unsqueeze(0)
+    turned = {
+        name: rotate_boxes(box, rotation.params["angle"], canvas, name)
+        for name in ("hull", "ellipse")
+    }
+    clipped = {name: tuple(clip_boxes(b, canvas)[0].tolist()) for name, b in turned.items()}
+    growth = float(box_areas(turned[rule]) / box_areas(box)) - 1
+    last = trace.steps[-1]
+    return BoxHealth(
+        last.visible, last.hull_ellipse_iou, growth, clipped["hull"], clipped["ellipse"],
+        trace.redraws, trace.gave_up,
+    )  # fmt: skip
+
+
+def rotation_growth(bbox_xyxy: Sequence[float], angle: float, rule: str) -> float:
+    """By what share of its area a box grows when its photo is turned by ``angle`` degrees.
+
+    Example:
+        >>> round(rotation_growth((0, 0, 100, 100), 30, "hull"), 2)
+        0.87
+    """
+    box = torch.tensor([list(bbox_xyxy)], dtype=torch.float32)
+    turned = rotate_boxes(box, angle, (1, 1), rule)
+    return float(box_areas(turned) / box_areas(box)) - 1
+
+
+def advice(config: AugmentConfig, variants: Sequence[Variant]) -> list[str]:
+    """Plain words on settings that hurt this photo's box; empty if none does."""
+    return [*_on_rotation(config, variants), *_on_the_box(variants), *_on_colour(config)]
+
+
+def _on_rotation(config: AugmentConfig, variants: Sequence[Variant]) -> Iterator[str]:
+    angle = config.rotation_degrees
+    box = variants[0].step("original").bbox_xyxy.tolist()
+    # The worst angle in reach: a square box is loosest at 45 degrees, and grows no more after.
+    angles = range(1, round(min(angle, 90)) + 1)
+    growth = max((rotation_growth(box, a, "hull") for a in angles), default=0.0)
+    if config.box_rule == "hull" and growth >= 0.25:
+        yield (
+            f"At {angle:g}° the box of this object grows by up to {growth:.0%}: the network would"
+            " learn loose boxes. Turn less, or take the ellipse rule."
+        )
+    elif growth >= 0.5:
+        yield (
+            f"At {angle:g}° nobody knows the true box: the ellipse rule cuts the corners of things"
+            f" that fill their box, the corner hull would be up to {growth:.0%} too large. Check"
+            " the boxes below."
+        )
+
+
+def _on_the_box(variants: Sequence[Variant]) -> Iterator[str]:
+    if redrawn := sum(v.health.redraws > 0 and not v.health.gave_up for v in variants):
+        yield (
+            f"{_of(redrawn, variants)} lost too much of the box at first and had to be drawn again:"
+            " training sees milder settings than these."
+        )
+    if gave_up := sum(v.health.gave_up for v in variants):
+        yield (
+            f"{_of(gave_up, variants)} lost the box in every try, so flip, rotation and zoom were"
+            " left out there. Rotate or zoom less, or lower the minimum visible share."
+        )
+    if cut := sum(v.health.visible < 0.5 for v in variants):
+        yield (
+            f"{_of(cut, variants)} show less than half of the box: the network would be asked for"
+            " what it cannot see. Raise the minimum visible share."
+        )
+
+
+def _on_colour(config: AugmentConfig) -> Iterator[str]:
+    if config.brightness >= 0.8 or config.contrast >= 0.8:
+        yield (
+            "Brightness or contrast this strong can turn a photo black or flat grey: nothing is"
+            " left to learn from."
+        )
+    if config.hue >= 0.2:
+        yield "A hue shift this large makes grass blue and skin green, which no camera does."
+
+
+def _of(count: int, variants: Sequence[Variant]) -> str:
+    return f"{count} of {len(variants)} variants"
+
+
+CSV_HEADER = [
+    "file_name", "variant", "seed", "class_name", "xmin", "ymin", "xmax", "ymax", "width", "height",
+    "visible", "hull_ellipse_iou", "redraws", "gave_up",
+]  # fmt: skip
+
+
+def pack_variants(
+    variants: Sequence[Variant], config: AugmentConfig, class_name: str = ""
+) -> bytes:
+    """A ZIP with the variants as PNG (square canvas), ``boxes.csv`` and ``augment.json``.
+
+    Beside them lie the boxes for other programs, see :mod:`model.data.annotations`. A box
+    without a class is called ``object`` there.
+    """
+    rows, packed = [], io.BytesIO()
+    label = class_name or "object"
+    class_names = VOC_CLASSES if label in VOC_CLASSES else (label,)
+    annotated = []
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:  # PNGs are compressed
+        for variant in variants:
+            step, health = variant.step("resize"), variant.health
+            name = f"variant_{variant.number:02d}.png"
+            picture = io.BytesIO()
+            step.photo.save(picture, "PNG", compress_level=3)
+            archive.writestr(name, picture.getvalue())
+            corners = [round(v, 2) for v in step.bbox_xyxy.tolist()]
+            rows.append([
+                name, variant.number, variant.seed, class_name, *corners, *step.photo.size,
+                round(health.visible, 4), round(health.hull_ellipse_iou, 4), health.redraws,
+                int(health.gave_up),
+            ])  # fmt: skip
+            thing = VocObject(label, tuple(step.bbox_xyxy.tolist()))
+            width, height = step.photo.size
+            annotated.append(AnnotatedPhoto(name, width, height, (thing,)))
+        table = io.StringIO()
+        csv.writer(table, lineterminator="\n").writerows(defused([CSV_HEADER, *rows]))
+        archive.writestr("boxes.csv", table.getvalue())
+        archive.writestr("augment.json", config.to_json() + "\n")
+        for path, text in annotation_files(annotated, class_names).items():
+            archive.writestr(path, text)
+    return packed.getvalue()
+
+
+def as_plain(variant: Variant) -> dict:
+    """A variant as JSON-ready values: every step's name, parameters and box, without pixels."""
+    steps = [
+        {
+            "name": step.name,
+            "params": json.loads(json.dumps(step.params)),
+            "image_size": list(_size(step)),
+            "bbox_xyxy": [round(v, 3) for v in step.bbox_xyxy.tolist()],
+            "visible": round(step.visible, 4),
+            "hull_ellipse_iou": round(step.hull_ellipse_iou, 4),
+        }
+        for step in variant.trace.steps
+    ]
+    health = variant.health
+    return {
+        "number": variant.number, "seed": variant.seed, "redraws": health.redraws,
+        "gave_up": health.gave_up, "growth": round(health.growth, 4), "steps": steps,
+    }  # fmt: skip
+
+
+def _size(step: Step) -> tuple[int, int]:
+    if isinstance(step.image, Tensor):
+        return step.image.shape[-1], step.image.shape[-2]
+    return step.image.size

@@ -1,0 +1,103 @@
+"""The network: ResNet-34 without its last two layers, and a head with 20 + 4 outputs.
+
+Two heads. ``pyramid`` is the detector's: cells of three strides predict, and a group of them that
+agrees gives the box. ``flatten`` is the tutorial's: all 25,088 features of the 7 x 7 map into one
+linear layer, four sigmoids for the box.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from torch import Tensor, nn
+
+from model.boxes import clip_boxes
+from model.classes import VOC_CLASSES
+from model.errors import UserError
+from model.network.backbone import ResNet34Backbone
+from model.network.flatten_head import FlattenHead
+from model.network.outputs import DetectorOutput
+from model.network.pyramid_head import PyramidHead
+
+HEADS = ("pyramid", "flatten")
+
+
+class LargestObjectDetector(
+    nn.Module,
+    PyTorchModelHubMixin,
+    library_name="largest-object-detector",
+    tags=["object-detection", "pascal-voc"],
+    license="apache-2.0",
+):
+    """Photo -> scores of all classes and the box of the largest object.
+
+    Args:
+        class_names: the C classes; position = class id.
+        image_size: side S of the square canvas, a multiple of 32.
+        head: ``"pyramid"`` or ``"flatten"``.
+        backbone_weights: ``"imagenet"`` (torchvision's official ones, downloaded once), ``"none"``,
+            or the path of a safetensors file.
+
+    Raises:
+        UserError: for an image size or a head that cannot be, or weights that do not fit.
+    """
+
+    def __init__(
+        self,
+        class_names: Sequence[str] = VOC_CLASSES,
+        image_size: int = 224,
+        head: str = "pyramid",
+        backbone_weights: str = "none",
+    ) -> None:
+        super().__init__()
+        if image_size < 64 or image_size % 32:
+            raise UserError(f"image_size must be a multiple of 32, at least 64, not {image_size}.")
+        if head not in HEADS:
+            raise UserError(f"head must be one of {', '.join(HEADS)}, not {head!r}.")
+        if isinstance(self._hub_mixin_config, dict):
+            # A trained model that is pushed to the Hub brings its own weights along.
+            self._hub_mixin_config["backbone_weights"] = "none"
+        self.class_names, self.image_size, self.head_name = tuple(class_names), image_size, head
+        self._frozen: list[nn.Module] = []
+        self.backbone = ResNet34Backbone(backbone_weights)
+        self.head = build_head(head, len(self.class_names), image_size)
+
+    def freeze(self, part: str) -> None:
+        """Stop ``"stem"`` (conv1 to layer1) or ``"all"`` of the backbone from learning.
+
+        Frozen batch-norm layers also keep their statistics: they stay in ``eval()`` mode.
+        """
+        b = self.backbone
+        parts: dict[str, list[nn.Module]] = {
+            "none": [], "stem": [b.conv1, b.bn1, b.layer1], "all": [b],
+        }  # fmt: skip
+        self._frozen = parts[part]
+        for module in self._frozen:
+            module.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> "LargestObjectDetector":
+        """As ``nn.Module.train``, but frozen parts stay in ``eval()`` mode."""
+        super().train(mode)
+        for module in self._frozen:
+            module.eval()
+        return self
+
+    def forward(self, images: Tensor) -> DetectorOutput:
+        """``(N, 3, S, S)`` float, normalised -> :class:`model.network.outputs.DetectorOutput`.
+
+        Boxes are in pixels of the images given, also where their side is not ``image_size`` (the
+        flatten head takes no other). In ``eval()`` mode the predicted one is upright and inside.
+        """
+        output = self.head(self.backbone(images))
+        if self.training:
+            return output
+        low, high = output.boxes[:, :2], output.boxes[:, 2:]
+        upright = torch.cat([torch.minimum(low, high), torch.maximum(low, high)], dim=1)
+        return output._replace(boxes=clip_boxes(upright, (images.shape[-2], images.shape[-1])))
+
+
+def build_head(head: str, num_classes: int, image_size: int) -> PyramidHead | FlattenHead:
+    """A new head, one of :data:`HEADS`."""
+    if head == "flatten":
+        return FlattenHead(num_classes, image_size)
+    return PyramidHead(num_classes)

@@ -1,0 +1,80 @@
+"""The score: the chance that class and box are both right, learned from photos with known truth.
+
+A softmax over 20 classes knows nothing of the box, and is sure of itself on photos that show none
+of them. The score is a logistic regression on evidence of how good the prediction is (Platt
+scaling, Platt 1999, with more than one input).
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from model.network.grouping import pairwise_iou
+from model.network.outputs import DetectorOutput
+
+EVIDENCE = ("class", "support", "quality", "tightness")
+_EDGE = 1e-4  # shares are kept this far from 0 and 1, whose log-odds are infinite
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How evidence becomes a score.
+
+    Attributes:
+        weights: one a value of :data:`EVIDENCE`.
+        bias: added to the weighted sum before the sigmoid.
+        threshold: score from which a detection is sure.
+    """
+
+    weights: tuple[float, ...]
+    bias: float
+    threshold: float
+
+    @classmethod
+    def from_plain(cls, values: dict[str, Any]) -> "Calibration":
+        """Read what ``dataclasses.asdict`` gave.
+
+        Raises:
+            ValueError: if a number is missing, or is none.
+        """
+        numbers = [*values["weights"], values["bias"], values["threshold"]]
+        finite = all(isinstance(n, int | float) and math.isfinite(n) for n in numbers)
+        if not finite or len(values["weights"]) != len(EVIDENCE):
+            raise ValueError(f"the calibration needs {len(EVIDENCE) + 2} finite numbers")
+        return cls(tuple(values["weights"]), values["bias"], values["threshold"])
+
+    def score(self, values: Tensor) -> Tensor:
+        """``(N, F)`` evidence -> ``(N,)`` scores in 0..1."""
+        weights = values.new_tensor(self.weights)
+        return (values @ weights + self.bias).sigmoid()
+
+
+def evidence(output: DetectorOutput) -> Tensor:
+    """Evidence of how good each prediction is: log-odds ``(N, 4)``, columns :data:`EVIDENCE`.
+
+    class: the softmax of the predicted class. support: the share of the choice among cells whose
+    boxes overlap the predicted one. quality: the score that the cells it was read from give to the
+    predicted class, which learned how good their boxes are. tightness: how much their boxes overlap
+    the predicted one. For heads without cells all but the first are 0.
+    """
+    probability, predicted = output.logits.float().softmax(dim=1).max(dim=1)
+    if output.cells is None:
+        zero = torch.zeros_like(probability)
+        return torch.stack([log_odds(probability), zero, zero, zero], dim=1)
+    cells = output.cells
+    overlap = pairwise_iou(output.boxes.unsqueeze(1), cells.boxes).squeeze(1)
+    support = (cells.choice * (overlap > 0.5)).sum(dim=1)
+    index = predicted[:, None, None].expand(-1, cells.logits.shape[1], 1)
+    scores = cells.logits.gather(2, index).squeeze(2).sigmoid()
+    quality = (cells.attention * scores).sum(dim=1)
+    tightness = (cells.attention * overlap).sum(dim=1)
+    columns = (probability, support, quality, tightness)
+    return torch.stack([log_odds(column.float()) for column in columns], dim=1)
+
+
+def log_odds(share: Tensor) -> Tensor:
+    """``log(p / (1 - p))``, finite."""
+    return share.clamp(_EDGE, 1 - _EDGE).logit()

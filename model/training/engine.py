@@ -1,0 +1,424 @@
+"""What a training run keeps, so that it can be stopped at any moment and go on unchanged.
+
+A run folder holds best.safetensors and last.safetensors (weights to use), last.state.pt (all that
+is needed to resume, the history included), and history.csv and curves.png, which are drawn from
+that history.
+"""
+
+import dataclasses
+import json
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, cast
+
+import pandas as pd
+import torch
+from accelerate import Accelerator
+from accelerate.data_loader import DataLoaderShard
+from torch import Tensor
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+from tqdm import tqdm
+
+from model.checkpoint import CheckpointInfo, library_versions, read_info, save_checkpoint
+from model.errors import UserError
+from model.evaluation import plots
+from model.files import atomic_write, ensure_room, ensure_writable
+from model.loading.dataset import EpochDataset
+from model.network.detector import LargestObjectDetector
+from model.training.ema import WeightAverage
+
+STATE_FILE = "last.state.pt"
+STATE_FORMAT = "largest-object-training/2"
+MAY_CHANGE_ON_RESUME = {
+    "resume", "progress", "debug", "num_workers", "eval_every", "data", "cache_dir", "out",
+}  # fmt: skip
+PATH_SETTINGS = ("data", "out", "cache_dir", "backbone_weights", "start_from", "augment_file")
+
+
+class RunConfig(Protocol):
+    """The settings of ``train.TrainConfig`` that the engine reads; it stores all of them."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+    out: str
+    seed: int
+    epochs: int
+    val_split: str
+    resume: bool
+    progress: bool
+    start_from: str
+
+
+class StopSignal:
+    """Ctrl-C or ``kill``: finish the batch, save, leave. A second one stops at once."""
+
+    def __init__(self, accelerator: Accelerator) -> None:
+        self.accelerator = accelerator
+        self.received: set[int] = set()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._receive)
+
+    def _receive(self, number: int, _frame: object) -> None:
+        # Launchers answer Ctrl-C with a SIGTERM of their own: only the same signal twice is haste.
+        if number in self.received:
+            raise KeyboardInterrupt
+        self.received.add(number)
+
+    def requested(self) -> bool:
+        """Whether any process was asked to stop; all of them return the same."""
+        if self.accelerator.num_processes == 1:
+            return bool(self.received)
+        flag = torch.tensor(float(bool(self.received)), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(flag, "sum") > 0)
+
+
+@dataclass
+class EpochSums:
+    """Running sums over the photos of an epoch, in one process.
+
+    Attributes:
+        images: photos seen.
+        seconds: spent on them.
+        figures: name -> sum over the photos, in the order the training step gives them.
+    """
+
+    images: float = 0.0
+    seconds: float = 0.0
+    figures: dict[str, float] = field(default_factory=dict)
+
+    def add(self, n_images: int, figures: dict[str, float]) -> None:
+        """Count a batch; ``figures`` are sums over its photos."""
+        self.images += n_images
+        for name, value in figures.items():
+            self.figures[name] = self.figures.get(name, 0.0) + value
+
+    def means(self) -> dict[str, float]:
+        """Every figure, per photo."""
+        return {name: value / self.images for name, value in self.figures.items()}
+
+    def over_processes(self, accelerator: Accelerator) -> "EpochSums":
+        """The sums over all processes together."""
+        if accelerator.num_processes == 1:
+            return self
+        # Not float32: a run that was stopped would differ from one that was not.
+        values = [self.images, self.seconds, *self.figures.values()]
+        sums = torch.tensor(values, dtype=torch.float64, device=accelerator.device)
+        images, seconds, *figures = accelerator.reduce(sums, "sum").tolist()
+        return EpochSums(images, seconds, dict(zip(self.figures, figures, strict=True)))
+
+
+@dataclass
+class Run:
+    """All that changes while training, and how it is written down and read back.
+
+    Attributes:
+        step: optimisation steps taken since the start of the run.
+        best: highest joint accuracy on the validation split.
+        history: one dict an epoch, those of the runs it goes on from first.
+        sums: of the epoch that is under way.
+        lost: bool, a row a photo: boxes lost before a stop in the epoch that is under way; see
+            :attr:`model.loading.dataset.EpochDataset.lost`.
+    """
+
+    config: RunConfig
+    accelerator: Accelerator
+    model: torch.nn.Module
+    average: WeightAverage[LargestObjectDetector]
+    optimizer: torch.optim.Optimizer
+    scheduler: torch.optim.lr_scheduler.LRScheduler
+    stop: StopSignal
+    step: int = 0
+    best: float = -1.0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    sums: EpochSums = field(default_factory=EpochSums)
+    lost: Tensor = field(default_factory=lambda: torch.tensor(False))
+
+    @property
+    def out(self) -> Path:
+        """The run folder."""
+        return Path(self.config.out)
+
+    @property
+    def bare_model(self) -> LargestObjectDetector:
+        """The detector without what accelerate wraps around it."""
+        # accelerate only says that it is a module.
+        return cast(LargestObjectDetector, self.accelerator.unwrap_model(self.model))
+
+    def batches(self, loader: DataLoaderShard, epoch: int) -> Iterator[Any]:
+        """The batches of an epoch that are left; saves and leaves when asked to stop.
+
+        Raises:
+            KeyboardInterrupt: when asked to stop, once everything is saved.
+        """
+        dataset = cast(EpochDataset, loader.dataset)
+        loader.set_epoch(epoch)  # reaches the sampler
+        dataset.set_epoch(epoch)  # which accelerate forgets when there are several processes
+        last_step = (epoch + 1) * len(loader)
+        done = self.step - epoch * len(loader)  # not 0 only after a stop inside the epoch
+        bar = tqdm(
+            self.accelerator.skip_first_batches(loader, done) if done else loader,
+            f"epoch {epoch + 1}/{self.config.epochs}", len(loader), initial=done, leave=False,
+            disable=not (self.config.progress and self.accelerator.is_main_process),
+        )  # fmt: skip
+        started = time.perf_counter() - self.sums.seconds
+        for batch in bar:
+            # Dropout depends on seed, step and process alone, so that resuming repeats it.
+            key = (self.config.seed, self.step, self.accelerator.process_index)
+            torch.manual_seed(hash(key))
+            yield batch
+            self.sums.seconds = time.perf_counter() - started
+            bar.set_postfix(self._shown(), refresh=False)
+            # After the last batch the epoch is finished first: its row belongs into the history.
+            if self.step < last_step and self.stop.requested():
+                bar.close()
+                self._save_and_leave(dataset, epoch)
+
+    def finish_step(self, n_images: int, figures: dict[str, float]) -> None:
+        """Count a step that was taken; ``figures`` are sums over the photos of its batch."""
+        self.step += 1
+        self.average.update(self.bare_model, self.step)
+        self.sums.add(n_images, figures)
+
+    def epoch_row(self, dataset: EpochDataset, epoch: int) -> dict[str, Any]:
+        """The epoch's row of the history, over all processes; begins new sums."""
+        total = self.sums.over_processes(self.accelerator)
+        seconds = total.seconds / self.accelerator.num_processes
+        redrawn, gave_up = self._lost_so_far(dataset).sum(dim=0).tolist()
+        self.sums, self.lost = EpochSums(), torch.tensor(False)
+        return {
+            "epoch": epoch + 1, "lr": self.scheduler.get_last_lr()[-1], **total.means(),
+            "images_per_s": total.images / seconds, "seconds": seconds,
+            "boxes_redrawn": redrawn, "boxes_given_up": gave_up,
+        }  # fmt: skip
+
+    def finish_epoch(self, row: dict[str, Any], metrics: dict[str, Any]) -> None:
+        """Show and save a finished epoch.
+
+        Args:
+            row: from :meth:`epoch_row`.
+            metrics: scores on the validation split; empty if there were none this time.
+        """
+        row |= {f"val_{key}": value for key, value in metrics.items() if key != "split"}
+        self.accelerator.print(table_row(row), flush=True)
+        self.history.append(row)
+        joint = metrics.get("joint", -1.0)
+        if self.config.val_split == "none" or joint > self.best:
+            self.best = joint
+            self.save_checkpoint("best", metrics)
+        self.save_checkpoint("last", metrics)
+        self.save_state()
+        self.save_history()
+
+    def begin(self, state: dict[str, Any] | None) -> None:
+        """Restore ``state``, if there is one, and see that the disk has room for what will come.
+
+        Raises:
+            UserError: if it has not, or if ``state`` does not fit.
+        """
+        if state:
+            self.restore(state)
+        if self.accelerator.is_main_process:
+            ensure_room(self.out, self._bytes_to_write())
+        if self.history:
+            self.save_history()  # a run may end between writing its state and its history
+
+    def announce(self, split: str, n_photos: int, n_steps: int) -> None:
+        """Print what is about to happen, and the header of the table of epochs."""
+        accelerator = self.accelerator
+        accelerator.print(
+            f"{n_photos} photos from {split}, {n_steps} steps an epoch,"
+            f" {accelerator.num_processes} process(es), {accelerator.device.type},"
+            f" {accelerator.mixed_precision}\n{TABLE_HEADER}",
+            flush=True,
+        )
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`save_state` wrote.
+
+        Raises:
+            UserError: if it is the state of another network.
+        """
+        try:
+            self.bare_model.load_state_dict(state["model"])
+            self.average.model.load_state_dict(state["average"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.scheduler.load_state_dict(state["scheduler"])
+            self.step, self.best = state["step"], state["best"]
+            self.history, self.lost = state["history"], state["lost"]
+            if self.accelerator.is_main_process:  # they are the sums over all processes
+                self.sums = EpochSums(**state["sums"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise UserError(
+                f"{self.out / STATE_FILE} was written by another version of this program"
+                f" ({str(error).splitlines()[0]}). Start a new run with another --out."
+            ) from None
+
+    def save_state(self) -> None:
+        """Everything :meth:`restore` needs, in ``last.state.pt``."""
+        sums = self.sums.over_processes(self.accelerator)
+        if self.accelerator.is_main_process:
+            state = {
+                "format": STATE_FORMAT, "config": all_settings(self.config),
+                "model": self.bare_model.state_dict(), "average": self.average.model.state_dict(),
+                "optimizer": self.optimizer.state_dict(), "scheduler": self.scheduler.state_dict(),
+                "step": self.step, "best": self.best, "history": self.history,
+                "sums": dataclasses.asdict(sums), "lost": self.lost,
+            }  # fmt: skip
+            with atomic_write(self.out / STATE_FILE) as temporary:
+                _torch_save(state, temporary)
+
+    def save_checkpoint(self, name: str, metrics: dict[str, Any]) -> None:
+        """The averaged weights, to use."""
+        model = self.bare_model
+        info = CheckpointInfo(
+            class_names=model.class_names, image_size=model.image_size, head=model.head_name,
+            config=shared_settings(self.config), metrics=metrics, history=self.history,
+            versions=library_versions(),
+        )  # fmt: skip
+        if self.accelerator.is_main_process:
+            save_checkpoint(self.out / f"{name}.safetensors", self.average.model, info)
+
+    def save_history(self) -> None:
+        """``history.csv`` and ``curves.png``."""
+        if self.accelerator.is_main_process:
+            frame = pd.DataFrame(self.history)
+            with atomic_write(self.out / "history.csv") as temporary:
+                frame.to_csv(temporary, index=False)
+            plots.plot_history(frame, self.out / "curves.png")
+
+    def _save_and_leave(self, dataset: EpochDataset, epoch: int) -> None:
+        self.lost = self._lost_so_far(dataset)
+        self.save_checkpoint("last", {})
+        self.save_state()
+        self.accelerator.print(f"stopped in epoch {epoch + 1}; go on with --resume.")
+        raise KeyboardInterrupt
+
+    def _lost_so_far(self, dataset: EpochDataset) -> Tensor:
+        """Boxes lost in this epoch, a row a photo, in all processes and before any stop."""
+        flags = (dataset.lost | self.lost).float().to(self.accelerator.device)
+        return (self.accelerator.reduce(flags, "sum") > 0).cpu()
+
+    def _shown(self) -> dict[str, str]:
+        speed = self.sums.images * self.accelerator.num_processes / self.sums.seconds
+        means = {name: f"{value:.4g}" for name, value in self.sums.means().items()}
+        return {**means, "img_s": f"{speed:.1f}"}
+
+    def _bytes_to_write(self) -> int:
+        """Disk space the run needs beyond what its folder already holds."""
+        weights = sum(t.numel() * t.element_size() for t in self.bare_model.state_dict().values())
+        learning = sum(p.numel() * 4 for p in self.bare_model.parameters() if p.requires_grad)
+        state = 2 * weights + 2 * learning  # network, average, and Adam's two moments
+        # Each file is written beside the one it replaces: two states, best, last and one more.
+        files = [self.out / STATE_FILE, *self.out.glob("*.safetensors")]
+        held = sum(file.stat().st_size for file in files if file.is_file())
+        return max(0, 2 * state + 3 * weights // 2 - held)
+
+
+def earlier_history(config: RunConfig) -> list[dict[str, Any]]:
+    """The history of the checkpoint a new run goes on from; a resumed one has it in its state.
+
+    Its rows get the name of their run as ``run``, which the rows of the new run do not have.
+
+    Raises:
+        UserError: if the checkpoint cannot be read.
+    """
+    if not config.start_from or config.resume:
+        return []
+    info = read_info(config.start_from)
+    name = info.config.get("out", "")
+    return [{"run": name, **row} for row in info.history]  # rows of still earlier runs have theirs
+
+
+def load_state(config: RunConfig) -> dict[str, Any] | None:
+    """What ``--resume`` goes on from; ``None`` for a new run.
+
+    Raises:
+        UserError: if the folder cannot be written to or holds another run, or if there is nothing
+            to resume, or the state is damaged or of other settings.
+    """
+    path = Path(config.out) / STATE_FILE
+    if config.resume and not path.exists():
+        raise UserError(f"{config.out} holds no run to resume. Check --out, or leave --resume out.")
+    if not config.resume and path.exists():
+        raise UserError(
+            f"{config.out} already holds a run. Go on with it (--resume) or choose another --out."
+        )
+    ensure_writable(Path(config.out))
+    if not config.resume:
+        return None
+    state = _read_state(path)
+    now = all_settings(config)
+    for key, value in state["config"].items():
+        if key not in MAY_CHANGE_ON_RESUME and now.get(key) != value:
+            raise UserError(
+                f"{config.out} was trained with {key} = {value!r}, not {now.get(key)!r}."
+                " Resume with the same settings, or start a new run with another --out."
+            )
+    return state
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # PyTorch raises some ten different kinds for damaged files
+        raise UserError(
+            f"{path} is damaged ({type(error).__name__}), so this run cannot go on. Start a new run"
+            " with another --out; the weights beside it can still be used."
+        ) from None
+    if not isinstance(state, dict) or state.get("format") != STATE_FORMAT:
+        raise UserError(
+            f"{path} was written by another version of this program."
+            " Start a new run with another --out."
+        )
+    return state
+
+
+def _torch_save(state: dict[str, Any], path: Path) -> None:
+    try:
+        with path.open("wb") as stream:
+            torch.save(state, stream)
+    except RuntimeError as error:
+        # PyTorch closes its archive after a failed write, fails again, and reports only that.
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
+
+
+def clip_gradients(model: torch.nn.Module, limit: float) -> None:
+    """As ``clip_grad_norm_``, which rewrites all gradients even where none is too long."""
+    norm = get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
+    if norm > limit:
+        clip_grads_with_norm_(model.parameters(), limit, norm)
+
+
+def all_settings(config: RunConfig) -> dict[str, Any]:
+    """All settings as plain values."""
+    return json.loads(json.dumps(dataclasses.asdict(config)))
+
+
+def shared_settings(config: RunConfig) -> dict[str, Any]:
+    """:func:`all_settings` for a file that travels: of paths only the last part."""
+    values = all_settings(config)
+    return values | {name: Path(values[name]).name for name in PATH_SETTINGS}
+
+
+TABLE_HEADER = (
+    "epoch      lr    loss     l1     ce    acc |  v_l1  v_iou  v_acc v_joint |  img/s  secs"
+)
+
+
+def table_row(row: dict[str, Any]) -> str:
+    """One epoch in fixed columns; dashes where nothing was validated."""
+    left = (
+        f"{row['epoch']:5d} {row['lr']:7.1e} {row['loss']:7.2f} {row['l1_px']:6.2f}"
+        f" {row['cross_entropy']:6.3f} {row['accuracy']:6.3f}"
+    )
+    names = ("l1_px_224", "mean_iou", "class_accuracy", "joint")
+    widths = ("5.2f", "6.3f", "6.3f", "7.3f")
+    shown = [
+        format(row[f"val_{n}"], w) if f"val_{n}" in row else "-".rjust(int(w[0]))
+        for n, w in zip(names, widths, strict=True)
+    ]
+    return f"{left} | {' '.join(shown)} | {row['images_per_s']:6.1f} {row['seconds']:5.0f}"

@@ -1,0 +1,116 @@
+"""The tutorial's loss on the 20 + 4 numbers, and the loss of the cells they come from.
+
+``loss = L1 + 25 x cross-entropy``: L1 is the mean over the four coordinates in pixels of a 224
+canvas; the 25 multiplies the cross-entropy. The terms of the cells are an addition of ours.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchvision.ops import generalized_box_iou_loss
+
+from model.boxes import l1_px_at_224
+from model.loading.targets import Targets
+from model.network.grouping import pairwise_iou
+from model.network.outputs import Cells, DetectorOutput
+from model.training.assignment import assign_cells
+
+CLASS_WEIGHT = 25.0
+NEGATIVE_POWER = 2.0  # cells without an object weigh their own score to this power
+CHOICE_POWER = 3.0  # how much better a tight box is for the choice than a loose one
+
+
+@dataclass(frozen=True)
+class AnswerLoss:
+    """The tutorial's: ``total = l1_px + 25 * cross_entropy``; L1 in pixels @224."""
+
+    total: Tensor
+    l1_px: Tensor
+    cross_entropy: Tensor
+
+
+@dataclass(frozen=True)
+class CellsLoss:
+    """The loss of the cells, averaged over those that are assigned to an object.
+
+    Attributes:
+        quality: varifocal loss of the class scores.
+        giou: ``1 - GIoU`` of the boxes.
+        l1_px: mean absolute error of their corners, pixels @224.
+        choice: minus the log of how good a box the choice leads to.
+    """
+
+    quality: Tensor
+    giou: Tensor
+    l1_px: Tensor
+    choice: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """In the balance of the tutorial's loss."""
+        return self.l1_px + CLASS_WEIGHT * (self.quality + 2 * self.giou + self.choice)
+
+
+def answer_loss(
+    output: DetectorOutput, targets: Targets, image_size: int, label_smoothing: float = 0.0
+) -> AnswerLoss:
+    """``l1_px + 25 * ce`` of the prediction and the largest object, averaged over N images.
+
+    Args:
+        output: from the detector in ``train()`` mode.
+        targets: the largest object comes first; images without one do not count.
+        image_size: side of the canvas in pixels.
+        label_smoothing: of the cross-entropy.
+    """
+    labels = targets.labels[:, 0]
+    some = (labels >= 0).float()
+    count = some.sum().clamp(min=1)
+    l1_px = (l1_px_at_224(output.boxes, targets.boxes[:, 0], image_size) * some).sum() / count
+    cross_entropy = F.cross_entropy(
+        output.logits, labels, ignore_index=-1, reduction="sum", label_smoothing=label_smoothing
+    )
+    cross_entropy = cross_entropy / count
+    return AnswerLoss(l1_px + CLASS_WEIGHT * cross_entropy, l1_px, cross_entropy)
+
+
+def cells_loss(cells: Cells, targets: Targets, image_size: int) -> CellsLoss:
+    """All annotated objects, not the largest alone, teach the cells; see :class:`CellsLoss`."""
+    assignment = assign_cells(cells, targets)
+    image_index, cell_index = torch.nonzero(assignment.owner >= 0, as_tuple=True)
+    owner = assignment.owner[image_index, cell_index]
+    weight = assignment.quality[image_index, cell_index]
+    total_weight = weight.sum().clamp(min=1.0)
+    true_quality = torch.zeros_like(cells.logits)
+    true_quality[image_index, cell_index, targets.labels[image_index, owner]] = weight
+    quality = varifocal_loss(cells.logits, true_quality).sum() / total_weight
+    boxes, true_boxes = cells.boxes[image_index, cell_index], targets.boxes[image_index, owner]
+    giou = (generalized_box_iou_loss(boxes, true_boxes) * weight).sum() / total_weight
+    l1_px = (l1_px_at_224(boxes, true_boxes, image_size) * weight).sum() / total_weight
+    return CellsLoss(quality, giou, l1_px, choice_loss(cells, targets))
+
+
+def varifocal_loss(logits: Tensor, quality: Tensor) -> Tensor:
+    """Binary cross-entropy with soft targets (VarifocalNet, Zhang et al. 2021), elementwise.
+
+    A cell with an object weighs its target, one without weighs its own score squared, so that the
+    thousands of easy ones do not drown the rest.
+    """
+    negative_weight = logits.detach().sigmoid() ** NEGATIVE_POWER
+    weight = torch.where(quality > 0, quality, negative_weight)
+    return F.binary_cross_entropy_with_logits(logits, quality, weight, reduction="none")
+
+
+def choice_loss(cells: Cells, targets: Targets) -> Tensor:
+    """Minus the log of the mean IoU (cubed) with the largest object that the choice leads to.
+
+    It needs no assignment: whichever cells have a good box of the largest object should be chosen.
+    Images without an object do not count.
+    """
+    overlap = pairwise_iou(targets.boxes[:, :1], cells.boxes.detach()).squeeze(1) ** CHOICE_POWER
+    # Early on no box is any good; what counts is how the choice compares with the best there is.
+    reachable = overlap.amax(dim=1).clamp(min=1e-6)
+    surprise = -((cells.choice * overlap).sum(dim=1) / reachable).clamp(min=1e-4).log()
+    some = (targets.labels[:, 0] >= 0).float()
+    return (surprise * some).sum() / some.sum().clamp(min=1)

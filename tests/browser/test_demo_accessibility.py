@@ -1,0 +1,72 @@
+"""The page for everyone: contrast and names, narrow screens, the keyboard alone."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+from visitor import open_page, settled
+
+NOTHING_FADES = """() => !document.querySelector('.translucent:not(.hide)')
+  && document.getAnimations().every((a) => a.playState !== 'running'
+    || a.effect.getComputedTiming().endTime === Infinity)"""
+
+
+SHOWN = {
+    "detect": "#detect-result .stage", "augment": "#augment-robustness .row",
+    "dataset": "#dataset-card .stage", "training": "#confusion table",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
+def test_accessibility_and_narrow_screens(chromium, demo_address, width, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = open_page(
+        chromium, demo_address, color_scheme=scheme, viewport={"width": width, "height": 844}
+    )
+    dark = page.evaluate("document.body.classList.contains('dark')")
+    assert dark == (scheme == "dark")
+    told = []
+    for tab, shown in SHOWN.items():
+        page.get_by_role("tab", name=tab.capitalize()).click()
+        expect(page.locator(shown).first).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        # Parts that are being drawn anew are faded on purpose.
+        page.traffic.settle()
+        page.wait_for_function(NOTHING_FADES)
+        # What is ours; Gradio's own widgets (drop-downs, sliders, charts) are Gradio's to mend.
+        rules = {"runOnly": ["wcag2a", "wcag2aa"]}
+        for violation in Axe().run(page, options=rules).response["violations"]:
+            told += [
+                f"{tab}: {violation['id']}: {node['target']} {node['html'][:160]}"
+                for node in violation["nodes"]
+            ]
+    assert not told, "\n".join(told)
+    page.context.close()
+
+
+def tab_to(page: Page, selector: str) -> None:
+    """Press Tab until the focus is there."""
+    for _ in range(150):
+        if page.evaluate("(there) => document.activeElement.matches(there)", selector):
+            return
+        page.keyboard.press("Tab")
+    pytest.fail(f"the Tab key never comes to {selector}")
+
+
+def test_keyboard_alone(page):
+    """From the top of the page, with Tab, Enter and arrows."""
+    tab_to(page, "#photo button[data-key=cat]")
+    page.keyboard.press("Enter")
+    expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
+    tab_to(page, "#augment-this")
+    page.keyboard.press("Enter")
+    expect(page.locator("#augment-grid .badge")).to_have_count(8)
+    tab_to(page, "#augment-rotation_degrees input[type=range]")
+    settled(page, lambda: page.keyboard.press("ArrowRight"))
+    tab_to(page, "#augment-before .box")
+    settled(page, lambda: page.keyboard.press("Shift+ArrowRight"))
+    expect(page).to_have_url(re.compile("boxes=cat.*rotation_degrees=5"))
+    tab_to(page, "#augment-grid button[data-key='3']")
+    page.keyboard.press("Enter")
+    expect(page.locator("#augment-after figcaption")).to_contain_text("variant 3 of 8")

@@ -1,0 +1,308 @@
+"""demo/box_editor.py: boxes drawn by mouse, touch and keyboard, in a real browser."""
+
+import base64
+import io
+import itertools
+import json
+import math
+
+import gradio as gr
+import pytest
+from PIL import Image
+from playwright.sync_api import TimeoutError
+from visitor import SLOW
+
+from demo.box_editor import BoxEditor
+from demo.theme import page_theme
+
+WIDTH, HEIGHT = 400, 300
+FIRST = {"bbox_xyxy": [100, 80, 200, 160], "class_name": "cat"}
+SECOND = {"bbox_xyxy": [250, 200, 300, 280], "class_name": ""}
+
+
+def value_of(*boxes: dict, selected: int | None = 0) -> dict:
+    picture = io.BytesIO()
+    Image.new("RGB", (200, 150), (90, 120, 90)).save(picture, "PNG")
+    address = "data:image/png;base64," + base64.b64encode(picture.getvalue()).decode()
+    return {
+        "image": address, "image_size": [WIDTH, HEIGHT], "alt": "a green field",
+        "boxes": list(boxes), "selected": selected,
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def address():
+    """A page with nothing but the editor, what Python heard of it, and a button that sends it."""
+    with gr.Blocks(analytics_enabled=False) as page:
+        editor = BoxEditor(value_of(FIRST, SECOND), elem_id="editor", max_boxes=3)
+        heard = gr.Textbox(elem_id="heard", label="heard")
+        reset, times = gr.Button("reset", elem_id="reset"), itertools.count()
+        # Not "once", which would drop what is done while Python is busy.
+        editor.input(json.dumps, editor, heard, trigger_mode="always_last")
+        reset.click(
+            lambda: (value_of(FIRST, SECOND), f"reset {next(times)}"), None, [editor, heard]
+        )
+    _, url, _ = page.launch(
+        prevent_thread_lock=True, quiet=True, ssr_mode=False, theme=page_theme()
+    )
+    yield url
+    page.close()
+
+
+class Editor:
+    """The editor in one page of a browser, used in pixels of the photo."""
+
+    def __init__(self, page) -> None:
+        self.page = page
+        self.stage = page.locator("#editor .stage")
+        self.boxes = page.locator("#editor .box")
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        area = self.stage.bounding_box()
+        return area["x"] + x * area["width"] / WIDTH, area["y"] + y * area["height"] / HEIGHT
+
+    def drag(self, start, end, *, release=True) -> None:
+        self.page.mouse.move(*self.at(*start))
+        self.page.mouse.down()
+        self.page.mouse.move(*self.at(*end), steps=4)
+        if release:
+            self.page.mouse.up()
+
+    def touch(self, kind: str, place=None) -> None:
+        points = [] if place is None else [dict(zip("xy", self.at(*place), strict=True))]
+        self.cdp.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    def heard(self) -> dict | None:
+        text = self.page.locator("#heard textarea").input_value()
+        return json.loads(text) if text.startswith("{") else None
+
+    def reset(self) -> None:
+        """The two boxes as they were in the beginning, sent by Python."""
+        before = self.page.locator("#heard textarea").input_value()
+        self.page.locator("#reset").click()
+        self.page.wait_for_function(
+            "old => { const now = document.querySelector('#heard textarea').value;"
+            " return now.startsWith('reset') && now !== old }",
+            arg=before,
+        )
+
+    def expect(self, *boxes, selected=0, within=1.5) -> None:
+        """Python has heard of these boxes, to within pixels of the photo."""
+        changed = "old => document.querySelector('#heard textarea').value !== old"
+        while True:
+            text = self.page.locator("#heard textarea").input_value()
+            heard = json.loads(text) if text.startswith("{") else None
+            if heard and self._same(heard, boxes, within) and heard["selected"] == selected:
+                return
+            try:
+                self.page.wait_for_function(changed, arg=text, timeout=SLOW)
+            except TimeoutError:
+                pytest.fail(f"expected {boxes}, selected {selected}; heard {heard}")
+
+    @staticmethod
+    def _same(heard: dict, boxes, within: float) -> bool:
+        found = [box["bbox_xyxy"] for box in heard["boxes"]]
+        return len(found) == len(boxes) and all(
+            abs(a - b) <= within
+            for one, other in zip(found, boxes, strict=True)
+            for a, b in zip(one, other, strict=True)
+        )
+
+
+def opened(chromium, address: str, **options):
+    context = chromium.new_context(**options)
+    page = context.new_page()
+    page.goto(address)
+    editor = Editor(page)
+    editor.boxes.first.wait_for()
+    page.wait_for_function("document.querySelector('#editor img').naturalWidth === 200")
+    editor.stage.click(trial=True)  # until Gradio's loading screen no longer lies over the page
+    if options.get("has_touch"):
+        editor.cdp = context.new_cdp_session(page)
+    return editor
+
+
+@pytest.fixture(scope="module")
+def one_page(chromium, address):
+    found = opened(chromium, address, viewport={"width": 900, "height": 900})
+    yield found
+    found.page.context.close()
+
+
+@pytest.fixture
+def editor(one_page):
+    one_page.reset()
+    return one_page
+
+
+def test_a_mouse_draws_moves_and_resizes(editor):
+    editor.drag((20, 200), (90, 290))
+    editor.expect(FIRST["bbox_xyxy"], SECOND["bbox_xyxy"], (20, 200, 90, 290), selected=2)
+    editor.drag((150, 120), (170, 140))
+    editor.expect((120, 100, 220, 180), SECOND["bbox_xyxy"], (20, 200, 90, 290), selected=0)
+    editor.drag((120, 100), (60, 50))  # by the corner
+    editor.expect((60, 50, 220, 180), SECOND["bbox_xyxy"], (20, 200, 90, 290))
+    editor.drag((220, 115), (240, 10))  # by the right edge, which only goes right
+    editor.expect((60, 50, 240, 180), SECOND["bbox_xyxy"], (20, 200, 90, 290))
+
+
+@pytest.mark.parametrize(
+    ("start", "to", "box"),
+    [
+        ((100, 80), (110, 90), (110, 90, 200, 160)),
+        ((150, 80), (150, 70), (100, 70, 200, 160)),
+        ((200, 80), (210, 70), (100, 70, 210, 160)),
+        ((200, 120), (230, 120), (100, 80, 230, 160)),
+        ((200, 160), (190, 150), (100, 80, 190, 150)),
+        ((150, 160), (150, 190), (100, 80, 200, 190)),
+        ((100, 160), (90, 170), (90, 80, 200, 170)),
+        ((100, 120), (50, 120), (50, 80, 200, 160)),
+        ((100, 120), (390, 120), (196, 80, 200, 160)),  # a box never turns inside out
+        ((150, 120), (-50, -80), (0, 0, 100, 80)),  # nor does it leave the photo
+    ],
+)
+def test_eight_handles_and_the_border(editor, start, to, box):
+    editor.drag(start, to)
+    editor.expect(box, SECOND["bbox_xyxy"], within=2)
+
+
+def test_shift_draws_over_a_box_and_at_the_limit_the_selected_one_is_replaced(editor):
+    editor.page.keyboard.down("Shift")
+    editor.drag((120, 100), (180, 150))
+    editor.page.keyboard.up("Shift")
+    three = [FIRST["bbox_xyxy"], SECOND["bbox_xyxy"], (120, 100, 180, 150)]
+    editor.expect(*three, selected=2)
+    editor.drag((10, 10), (60, 60))
+    editor.expect(*three[:2], (10, 10, 60, 60), selected=2)
+
+
+def test_escape_takes_a_drag_back_and_a_click_draws_nothing(editor):
+    editor.drag((150, 120), (300, 200), release=False)
+    editor.page.keyboard.press("Escape")
+    editor.page.mouse.up()
+    editor.page.mouse.click(*editor.at(20, 20))
+    editor.page.mouse.click(*editor.at(275, 240))
+    editor.expect(FIRST["bbox_xyxy"], SECOND["bbox_xyxy"], selected=1)
+
+
+def test_the_keyboard_alone(editor):
+    page = editor.page
+    editor.boxes.first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+ArrowDown")
+    editor.expect((101, 90, 201, 170), SECOND["bbox_xyxy"])
+    page.keyboard.press("Alt+ArrowLeft")  # would go back in the browser's history
+    page.keyboard.press("Control+Shift+ArrowDown")
+    editor.expect((101, 90, 200, 180), SECOND["bbox_xyxy"])
+    page.keyboard.press("Tab")
+    page.keyboard.press("Delete")
+    editor.expect((101, 90, 200, 180), selected=0)
+    page.keyboard.press("Delete")
+    editor.expect(selected=None)
+    assert page.evaluate("document.activeElement.className") == "add"
+    page.keyboard.press("Enter")
+    editor.expect((100, 75, 300, 225), selected=0)
+    page.keyboard.press("ArrowLeft")
+    editor.expect((99, 75, 299, 225), selected=0)
+
+
+def test_the_class_of_a_box_can_be_named(editor):
+    editor.boxes.nth(1).focus()
+    editor.page.locator("#editor select").select_option("dog")
+    editor.expect(FIRST["bbox_xyxy"], SECOND["bbox_xyxy"], selected=1)
+    assert [box["class_name"] for box in editor.heard()["boxes"]] == ["cat", "dog"]
+    label = editor.boxes.nth(1).get_attribute("aria-label")
+    assert label == "dog, box 2 of 2: left 250, top 200, right 300, bottom 280"
+    assert "the largest" in editor.boxes.nth(0).get_attribute("aria-label")
+
+
+def test_the_name_of_a_box_at_the_edge_is_seen_whole(editor):
+    editor.drag((370, 60), (392, 140))
+    editor.page.locator("#editor select").select_option("pottedplant")
+    names = [FIRST["bbox_xyxy"], SECOND["bbox_xyxy"], (370, 60, 392, 140)]
+    editor.expect(*names, selected=2)
+    assert editor.boxes.nth(2).locator(".tag").inner_text().startswith("pottedplant")
+    stage = editor.stage.bounding_box()
+    for tag in editor.page.locator("#editor .tag").all():
+        area = tag.bounding_box()
+        assert stage["x"] <= area["x"]
+        assert area["x"] + area["width"] <= stage["x"] + stage["width"]
+
+
+def test_what_python_sends_replaces_the_boxes(editor):
+    editor.drag((20, 200), (90, 290))
+    editor.expect(FIRST["bbox_xyxy"], SECOND["bbox_xyxy"], (20, 200, 90, 290), selected=2)
+    editor.reset()
+    assert editor.boxes.count() == 2
+    editor.boxes.first.focus()
+    editor.page.keyboard.press("ArrowRight")
+    editor.expect((101, 80, 201, 160), SECOND["bbox_xyxy"])
+
+
+def test_touch(chromium, address):
+    editor = opened(
+        chromium, address, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
+    )
+    for kind, place in [("touchStart", (20, 200)), ("touchMove", (60, 250)),
+                        ("touchMove", (90, 290)), ("touchEnd", None)]:  # fmt: skip
+        editor.touch(kind, place)
+    both = FIRST["bbox_xyxy"], SECOND["bbox_xyxy"]
+    editor.expect(*both, (20, 200, 90, 290), selected=2, within=2)
+    assert editor.page.evaluate("scrollY") == 0
+    # A finger takes the corner from 20 screen pixels away.
+    beside = 90 + 14 * WIDTH / editor.stage.bounding_box()["width"]
+    for kind, place in [("touchStart", (beside, 290)), ("touchMove", (beside + 15, 290)),
+                        ("touchMove", (beside + 30, 290)), ("touchEnd", None)]:  # fmt: skip
+        editor.touch(kind, place)
+    editor.expect(*both, (20, 200, 120, 290), selected=2, within=2)
+    sizes = editor.page.evaluate(
+        "[...document.querySelectorAll('#editor .tools button, #editor select,"
+        " #editor .box.selected .handle')].map(e => e.getBoundingClientRect())"
+        ".map(r => Math.min(r.width, r.height))"
+    )
+    assert len(sizes) == 11
+    assert min(sizes) >= 40
+    assert editor.page.evaluate("document.documentElement.scrollWidth") <= 390
+    editor.page.context.close()
+
+
+def test_accessibility_light_and_dark(editor):
+    from axe_playwright_python.sync_playwright import Axe
+
+    for scheme in ("light", "dark"):
+        editor.page.evaluate(
+            "dark => document.body.classList.toggle('dark', dark)", scheme == "dark"
+        )
+        found = Axe().run(editor.page, context="#editor").response["violations"]
+        assert not found, [(v["id"], [n["html"] for n in v["nodes"]]) for v in found]
+    editor.page.evaluate("document.body.classList.remove('dark')")
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "boxes", 5, [1], {"boxes": 3}, {"boxes": [3]}, {"boxes": [{"bbox_xyxy": [1, 2, 3, 4]}]},
+        {"boxes": [{"bbox_xyxy": [1, 2, 3], "class_name": ""}]},
+        {"boxes": [{"bbox_xyxy": [1, 2, 3, math.nan], "class_name": ""}]},
+        {"boxes": [{"bbox_xyxy": [1, 2, 3, "x"], "class_name": ""}]},
+        {"boxes": [{"bbox_xyxy": [1, 2, 3, 4], "class_name": ["cat"]}]},
+        {"boxes": [{"bbox_xyxy": [1, 2, 3, 4], "class_name": "c" * 101}]},
+        {"boxes": [FIRST] * 101},
+    ],
+)  # fmt: skip
+def test_what_a_browser_cannot_send_is_refused_in_words(sent):
+    with pytest.raises(gr.Error, match="boxes"):
+        BoxEditor().preprocess(sent)
+
+
+def test_only_boxes_are_believed():
+    sent = {"image": "file:///secret", "boxes": [FIRST], "selected": 7}
+    assert BoxEditor().preprocess(sent) == {
+        "boxes": [{"bbox_xyxy": (100, 80, 200, 160), "class_name": "cat"}], "selected": None,
+    }  # fmt: skip
+    assert BoxEditor().preprocess(None) == {"boxes": [], "selected": None}
+
+
+def test_the_parts_lie_in_files():
+    web = REPOSITORY / "demo" / "web"
+    assert BoxEditor().js_on_load.endswith((web / "box_editor.js").read_text())

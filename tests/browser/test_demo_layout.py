@@ -1,0 +1,192 @@
+"""What is where on the screen: at a desk, on a phone, and enlarged to 200 %."""
+
+from playwright.sync_api import Page, expect
+from visitor import UNTIL_IDLE, open_page
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+# A window of 1280 x 900 at 200 %.
+ENLARGED = {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2}
+TABS = ("detect", "augment", "dataset", "training")
+MAX_SHIFT = 0.02
+LEAST_TARGET = 40  # pixels
+SETTINGS = ("flip_probability", "rotation_degrees", "zoom", "brightness", "contrast", "saturation",
+            "hue")  # fmt: skip
+# Adds up what moved without a visitor having touched anything.
+SHIFTS = """
+window.shifts = [];
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) {
+    if (entry.hadRecentInput) continue;
+    const moved = entry.sources.map(({node}) => node?.id || node?.className || node?.nodeName);
+    window.shifts.push([entry.value, moved]);
+  }
+}).observe({type: "layout-shift", buffered: true});
+"""
+
+
+def open_tab(page: Page, tab: str) -> None:
+    """As Back does: a click by a script is no input, so whatever it moves counts."""
+    page.evaluate(f"document.querySelector('button[role=tab][data-tab-id={tab}]').click()")
+    page.traffic.settle()
+
+
+def test_nothing_jumps_on_a_phone(chromium, demo_address):
+    """A slow one while it loads: what Gradio mounts later than the rest then comes much later."""
+    page = open_page(chromium, "about:blank", **PHONE, ready=None)
+    page.add_init_script(SHIFTS)
+    session = page.context.new_cdp_session(page)
+    session.send("Emulation.setCPUThrottlingRate", {"rate": 6})
+    page.goto(demo_address)
+    page.wait_for_selector(".stage", state="attached")
+    page.traffic.settle()
+    session.send("Emulation.setCPUThrottlingRate", {"rate": 1})
+    for tab in ("augment", "detect", "dataset", "training", "augment"):
+        open_tab(page, tab)
+    shifts = page.evaluate("window.shifts")
+    assert sum(value for value, _ in shifts) <= MAX_SHIFT, shifts
+    page.context.close()
+
+
+def test_fingers_hit_what_they_aim_at(chromium, demo_address):
+    page = open_page(chromium, demo_address, **PHONE)
+    for tab in TABS:
+        open_tab(page, tab)
+        small = page.evaluate(
+            """(least) => [...document.querySelectorAll(
+                 'button, summary, input[type=range], select, label:has(input[type=radio])')]
+               .filter((e) => e.checkVisibility({visibilityProperty: true}))
+               .filter((e) => !e.closest('footer') && !e.matches('.box'))
+               .map((e) => [e.getBoundingClientRect(), e])
+               .filter(([r]) => r.width > 0 && Math.min(r.width, r.height) < least - 0.5)
+               .map(([r, e]) => `${e.id || e.className || e.nodeName} ${e.textContent.slice(0, 30)}`
+                 + ` ${Math.round(r.width)}x${Math.round(r.height)}`)""",
+            LEAST_TARGET,
+        )
+        assert not small, tab
+    page.context.close()
+
+
+def test_the_chosen_example_is_seen_whole(chromium, demo_address):
+    page = open_page(chromium, f"{demo_address}?tab=detect&sample=cat", **PHONE)
+    check_that_the_chosen_example_is_seen(page, "cat")
+    keys = page.locator(".examples button").evaluate_all("tiles => tiles.map(t => t.dataset.key)")
+    page.context.close()
+    for key in (keys[len(keys) // 2], keys[-1]):
+        page = open_page(chromium, f"{demo_address}?tab=detect&sample={key}", **PHONE)
+        check_that_the_chosen_example_is_seen(page, key)
+        page.context.close()
+
+
+def check_that_the_chosen_example_is_seen(page: Page, key: str) -> None:
+    strip = page.locator(".examples").bounding_box()
+    chosen = page.locator(".examples button[aria-pressed=true]")
+    expect(chosen).to_have_attribute("data-key", key)
+    tile = chosen.bounding_box()
+    assert tile["x"] >= strip["x"]
+    assert tile["x"] + tile["width"] <= strip["x"] + strip["width"]
+    assert page.evaluate("scrollY") == 0, "the strip scrolls, not the page"
+
+
+def test_many_examples_leave_the_drop_zone_its_room(page):
+    """With VOC there are twice as many as come with the project."""
+    page.evaluate(
+        "() => { const row = document.querySelector('#photo .examples');"
+        " row.append(...[...row.children].map((tile) => tile.cloneNode(true))); }"
+    )
+    for width in (1280, 1920, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.evaluate(UNTIL_IDLE)
+        # All at one moment: Gradio widens its columns step by step.
+        zone, choose, camera, row = page.evaluate(
+            "['zone', 'choose', 'camera', 'examples'].map((part) =>"
+            " document.querySelector(`#photo .${part}`).getBoundingClientRect().toJSON())"
+        )
+        assert choose["y"] == camera["y"], f"{width}: the buttons stand side by side"
+        assert camera["x"] + camera["width"] <= zone["x"] + zone["width"], width
+        assert row["x"] >= zone["x"] + zone["width"] or row["y"] >= zone["y"] + zone["height"]
+        assert zone["height"] <= 90, width
+
+
+def test_settings_and_both_pictures_are_in_sight_together(chromium, demo_address):
+    page = open_page(chromium, f"{demo_address}?tab=augment")
+    expect(page.locator("#augment-grid .badge")).to_have_count(8)
+    for width, height in [(1280, 900), (1440, 900), (1280, 700)]:
+        page.set_viewport_size({"width": width, "height": height})
+        check_that_settings_and_both_pictures_are_in_sight(page, height)
+    page.context.close()
+
+
+def check_that_settings_and_both_pictures_are_in_sight(page: Page, height: int) -> None:
+    names = ["#augment-before .stage", "#augment-after .stage", "#augment-sentence .live",
+             "#augment-rotation_degrees", "#augment-zoom"]  # fmt: skip
+    if height == 900:
+        names += ["#augment-steps", "#augment-hue"]
+    for name in names:
+        area = page.locator(name).bounding_box()
+        assert area["y"] >= 0, name
+        assert area["y"] + area["height"] <= height, name
+    assert page.locator("#augment-after rect.line.ghost").count() == 1
+
+
+def test_the_edges_of_all_settings_stand_in_one_row(chromium, demo_address):
+    address = f"{demo_address}?tab=augment&hue=0.1"  # hue is the only setting that is off at first
+    page = open_page(chromium, address, viewport={"width": 1280, "height": 900})
+    tiles = page.locator("#augment-extremes .tile")
+    expect(tiles).to_have_count(13)
+    assert len({tile.bounding_box()["y"] for tile in tiles.all()}) == 1
+    page.context.close()
+
+
+def test_a_tab_that_a_button_opens_is_seen_from_its_beginning(chromium, demo_address):
+    page = open_page(chromium, f"{demo_address}?tab=detect&sample=cat", **PHONE)
+    button = page.locator("#augment-this")
+    button.scroll_into_view_if_needed()
+    assert page.evaluate("window.scrollY") > 0
+    button.click()
+    expect(page.locator("#augment-pair")).to_be_visible()
+    page.wait_for_function("window.scrollY === 0")
+    page.context.close()
+
+
+def test_on_a_phone_the_pair_stays_while_the_settings_scroll(chromium, demo_address):
+    page = open_page(chromium, f"{demo_address}?tab=augment", **PHONE)
+    expect(page.locator("#augment-grid .badge")).to_have_count(8)
+    for name in (*(f"#augment-{name}" for name in SETTINGS), "#surprise"):
+        control = page.locator(name)
+        control.scroll_into_view_if_needed()
+        area = control.bounding_box()
+        assert 0 <= area["x"] <= area["x"] + area["width"] <= 390, name
+        pair = page.locator("#augment-after .stage").bounding_box()
+        assert 0 <= pair["y"] <= pair["y"] + pair["height"] <= 844, name
+    page.context.close()
+
+
+def test_enlarged_nothing_is_hidden_sideways(chromium, demo_address):
+    page = open_page(chromium, demo_address, **ENLARGED)
+    for tab in TABS:
+        open_tab(page, tab)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 640, tab
+    open_tab(page, "augment")
+    for name in SETTINGS:
+        number = page.locator(f"#augment-{name} input[type=number]")
+        number.scroll_into_view_if_needed()
+        area = number.bounding_box()
+        assert 0 <= area["x"] <= area["x"] + area["width"] <= 640, name
+        assert 0 <= area["y"] <= area["y"] + area["height"] <= 450, name
+        # Not under something that is pinned.
+        assert number.evaluate(
+            "e => { const r = e.getBoundingClientRect();"
+            " return e.contains(document.elementFromPoint(r.x + r.width / 2,"
+            " r.y + r.height / 2)); }"
+        ), name
+    page.context.close()
+
+
+def test_what_it_knows_is_said_before_whichever_tab_is_open(page):
+    for tab in TABS:
+        open_tab(page, tab)
+        for width in (1280, 390):
+            page.set_viewport_size({"width": width, "height": 844})
+            assert page.locator("#known li:visible").count() == 20
+            last = page.locator("#known li").last.bounding_box()
+            assert last["y"] + last["height"] < 300, f"{tab}, {width}: not in sight"

@@ -1,0 +1,129 @@
+"""Addresses of views: written, opened again, and never drawn twice."""
+
+import re
+from collections import Counter
+
+import pytest
+from playwright.sync_api import expect
+from visitor import content, open_page, settled, slide, wait_for
+
+
+def test_the_link_is_copied(chromium, demo_address):
+    page = open_page(
+        chromium, f"{demo_address}?tab=detect&sample=cat",
+        permissions=["clipboard-read", "clipboard-write"],
+    )  # fmt: skip
+    page.locator("#copy-link").click()
+    expect(page.locator("#copy-link")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
+    page.context.close()
+
+
+def test_the_same_address_gives_the_same_view(chromium, demo_address):
+    address = (
+        f"{demo_address}?tab=augment&sample=000004&seed=11&count=4&variant=3&rotation_degrees=25"
+        "&box_rule=hull"
+    )
+    views = []
+    for _ in range(2):
+        page = open_page(chromium, address)
+        expect(page.locator("#augment-robustness .row")).to_have_count(4)
+        expect(page.locator("#augment-after figcaption")).to_contain_text("variant 3 of 4")
+        views.append([content(page, part) for part in ("grid", "steps", "robustness")])
+        expect(page.locator("#augment-rotation_degrees input[type=number]")).to_have_value("25")
+        page.context.close()
+    assert views[0] == views[1]
+
+
+@pytest.mark.parametrize(
+    ("query", "most"),
+    [
+        ("", 1),  # what the address asks for, which is nothing
+        ("?tab=detect&sample=cat&threshold=0.3&explain=box", 2),
+        # What the address asks for; the boxes, the pair, the rest; Detect, where a photo is named.
+        ("?tab=augment", 4),
+        ("?tab=augment&sample=000004&seed=11&count=4&variant=3&rotation_degrees=25&hue=0.1", 5),
+        ("?tab=dataset&split=trainval&page=2&sample=000025", 2),
+        ("?tab=training&cell=sheep%2Fcat", 2),
+    ],
+)
+def test_an_address_is_drawn_once(chromium, demo_address, query, most):
+    """Opening it calls no handler twice, and none that draws what nobody sees."""
+    page = open_page(chromium, demo_address + query)
+    page.traffic.settle()
+    assert max(Counter(page.traffic.handlers).values()) == 1
+    assert len(page.traffic.handlers) <= most
+    page.context.close()
+
+
+def test_a_tab_opened_before_the_address_was_read_is_drawn(chromium, demo_address):
+    """The server is slow to say what the address asks for, which is nothing."""
+    page, held, slow = open_page(chromium, "about:blank", ready=None), [], True
+    page.route("**/queue/join*", lambda route: held.append(route) if slow else route.continue_())
+    page.goto(demo_address)
+    page.get_by_role("tab", name="Dataset").click()
+    wait_for(lambda: page.evaluate("1") and held, "the page asking")
+    slow = False
+    for route in held:
+        route.continue_()
+    expect(page.locator("#dataset-count")).to_contain_text("30 photos, page 1 of 2")
+    expect(page).to_have_url(re.compile("tab=dataset"))
+    page.context.close()
+
+
+def test_a_tab_that_was_opened_asks_for_itself_alone(page):
+    for tab, most in (("Dataset", 1), ("Training", 1), ("Detect", 0), ("Augment", 3)):
+        del page.traffic.handlers[:]
+        page.get_by_role("tab", name=tab).click()
+        page.traffic.settle()
+        assert len(page.traffic.handlers) == most, tab
+
+
+def test_the_photo_of_a_link_is_there_in_the_other_tab_too(chromium, demo_address):
+    page = open_page(chromium, f"{demo_address}?tab=augment&sample=cat")
+    expect(page.locator("#augment-sentence")).to_contain_text("cat")
+    page.get_by_role("tab", name="Detect").click()
+    expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
+    page.context.close()
+
+
+def test_controls_write_an_address_that_restores_them(augment_page, chromium):
+    page = augment_page
+    settled(page, lambda: slide(page, "rotation_degrees", 17))
+    expect(page).to_have_url(re.compile("rotation_degrees=17"))
+    page.locator("#augment-grid button[data-key='2']").click()
+    expect(page).to_have_url(re.compile("variant=2.*rotation_degrees=17"))
+    expect(page.locator("#augment-after figcaption")).to_contain_text("variant 2 of 3")
+    again = open_page(chromium, page.url)
+    expect(again.locator("#augment-after figcaption")).to_contain_text("variant 2 of 3")
+    wait_for(
+        lambda: content(again, "grid") == content(page, "grid"),
+        "the same variants",
+    )
+    again.context.close()
+
+
+def test_links_to_the_other_tabs(chromium, demo_address):
+    page = open_page(chromium, f"{demo_address}?tab=detect&sample=cat&explain=box&threshold=1")
+    expect(page.locator("#detect-result .verdict")).to_contain_text("Best guess: cat")
+    assert page.locator("#detect-result img.heat").count() == 1
+    page.goto(f"{demo_address}?tab=dataset&split=val&class=cat&sample=000025")
+    expect(page.locator("#dataset-count")).to_contain_text("3 photos, page 1 of 1")
+    expect(page.locator("#dataset-card")).to_contain_text("000025.jpg")
+    page.context.close()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?tab=nowhere&sample=../../x",
+        "?tab=augment&seed=abc&count=999&rotation_degrees=nan&box_rule=round&boxes=1,2",
+        "?tab=detect&threshold=7&explain=<script>alert(1)</script>",
+        "?page=2&deep_link=x&view=nothing",
+    ],
+)
+def test_bad_addresses_open_the_page_all_the_same(chromium, demo_address, query):
+    page = open_page(chromium, demo_address + query)
+    expect(page.locator(".stage:visible").first).to_be_visible()
+    assert page.locator(".problem").count() == 0
+    page.context.close()

@@ -1,0 +1,206 @@
+"""The Augment tab in a real browser."""
+
+import io
+import json
+import re
+import zipfile
+from collections import Counter
+
+import pytest
+from commands import run_here
+from gradio_client import Client
+from playwright.sync_api import Page, expect
+from visitor import content, drawn_box, settled, slide, wait_for
+
+from model.augment import AugmentConfig
+from model.checkpoint import read_info
+
+
+def step(page: Page, name: str) -> str:
+    """What the strip says of a step."""
+    return page.locator(f"#augment-steps [data-step={name}]").inner_text()
+
+
+def test_every_slider_changes_what_it_says(augment_page):
+    page = augment_page
+
+    def becomes(name: str, value: float, where: str, words: str) -> None:
+        slide(page, name, value)
+        expect(page.locator(f"#augment-steps [data-step={where}]")).to_contain_text(words)
+
+    for name in ("brightness", "contrast", "saturation"):
+        slide(page, name, 0)
+    becomes("hue", 0, "jitter", "nothing done")
+    becomes("hue", 0.4, "jitter", "hue")
+    becomes("rotation_degrees", 0, "rotation", "nothing done")
+    slide(page, "zoom", 1)
+    expect(page.locator("#augment-steps [data-step=zoom]")).to_have_count(0)
+    becomes("flip_probability", 1, "flip", "mirrored")
+    expect(page.locator("#augment-sentence")).to_contain_text("Mirrored")
+    becomes("flip_probability", 0, "flip", "nothing done")
+    slide(page, "count", 2)
+    expect(page.locator("#augment-grid button")).to_have_count(2)
+    expect(page.locator("#augment-robustness .row")).to_have_count(2)
+
+
+def test_sliders_answer_the_arrow_keys_and_the_enter_key(augment_page):
+    page = augment_page
+    number = page.locator("#augment-rotation_degrees input[type=number]")
+    number.fill("30")
+    number.press("Enter")
+    expect(page.locator("#augment-extremes")).to_contain_text("+30°")
+    page.locator("#augment-rotation_degrees input[type=range]").press("ArrowRight")
+    expect(page.locator("#augment-extremes")).to_contain_text("+31°")
+    expect(page.locator("#augment-extremes")).not_to_contain_text("+30°")
+
+
+def test_a_number_typed_out_of_range_is_drawn_at_its_end(augment_page):
+    page = augment_page
+    slide(page, "rotation_degrees", 999)
+    expect(page.locator("#augment-rotation_degrees input[type=number]")).to_have_value("180")
+    expect(page.locator("#augment-extremes")).to_contain_text("+180°")
+    expect(page.locator("#augment-problem .problem")).to_have_count(0)
+
+
+def test_rotation_rule_and_advice(augment_page):
+    page = augment_page
+    settled(page, lambda: slide(page, "rotation_degrees", 40))
+    settled(page, lambda: page.locator("#augment-box_rule").get_by_label("hull").check())
+    expect(page.locator("#augment-advice")).to_contain_text("loose boxes")
+    rotation = page.locator("#augment-steps [data-step=rotation]")
+    assert rotation.locator("rect.line.hull").count() == 1
+    assert rotation.locator("rect.line.ellipse").count() == 1
+    settled(page, lambda: slide(page, "min_visible", 1))
+    expect(page.locator("#augment-advice")).to_contain_text("drawn again")
+
+
+def test_picking_a_variant_shows_it_and_nothing_else_is_drawn(augment_page):
+    page = augment_page
+    first, grid = content(page, "steps"), content(page, "grid")
+    page.locator("#augment-grid button[data-key='3']").click()
+    expect(page.locator("#augment-after figcaption")).to_contain_text("variant 3 of 3")
+    expect(page).to_have_url(re.compile("variant=3"))
+    assert content(page, "steps") != first
+    pressed = page.locator("#augment-grid button[aria-pressed=true]")
+    expect(pressed).to_have_attribute("data-key", "3")
+    assert re.sub("aria-pressed=.[a-z]+.", "", content(page, "grid")) == re.sub(
+        "aria-pressed=.[a-z]+.", "", grid
+    )
+    names = page.locator("#augment-steps [data-step]").evaluate_all(
+        "tiles => tiles.map(tile => tile.dataset.step)"
+    )
+    assert names == ["original", "flip", "rotation", "zoom", "jitter", "resize", "network"]
+
+
+def test_the_page_shows_what_the_api_says(augment_page, demo_address):
+    answer = Client(demo_address, verbose=False).predict(
+        photo=None, sample="000004", seed=3, count=3, ask_detector=True, api_name="/augment"
+    )
+    for variant in answer["variants"]:
+        jitter = next(s for s in variant["steps"] if s["name"] == "jitter")
+        where = f"#augment-grid button[data-key='{variant['number']}']"
+        shown = drawn_box(augment_page, where, "target")
+        assert shown == pytest.approx(jitter["bbox_xyxy"], abs=0.02)
+        row = augment_page.locator("#augment-robustness .row").nth(variant["number"] - 1)
+        expect(row).to_contain_text(variant["detector"]["class_name"])
+        overlap = f"{variant['detector']['iou']:.2f}"
+        expect(row).to_contain_text(overlap)
+        expect(augment_page.locator(f"{where} .badge")).to_have_text(f"IoU {overlap}")
+
+
+def largest_box(page: Page) -> list[float]:
+    """Of those the text field names; which row it is in depends on what was drawn when."""
+    text = page.locator("#augment-boxes").locator("input, textarea").input_value()
+    rows = [[float(v) for v in re.findall(r"-?[\d.]+", row)] for row in text.split(";")]
+    return max(rows, key=lambda row: (row[2] - row[0]) * (row[3] - row[1]))
+
+
+def test_a_box_is_drawn_by_dragging_and_moved_by_keys(augment_page):
+    page = augment_page
+    area = page.locator("#augment-before .stage").bounding_box()
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return area["x"] + x * area["width"], area["y"] + y * area["height"]
+
+    def drag() -> None:
+        page.keyboard.down("Shift")
+        page.mouse.move(*at(0.1, 0.1))
+        page.mouse.down()
+        page.mouse.move(*at(0.9, 0.95), steps=4)
+        page.mouse.up()
+        page.keyboard.up("Shift")
+
+    settled(page, drag)
+    # Photo 000004 has 90 x 120 pixels.
+    expected = [0.1 * 90, 0.1 * 120, 0.9 * 90, 0.95 * 120]
+    wait_for(lambda: largest_box(page) == pytest.approx(expected, abs=1), "the box drawn")
+    expect(page.locator("#augment-box-source").get_by_label("my own")).to_be_checked()
+    before = largest_box(page)
+    settled(page, lambda: page.keyboard.press("ArrowRight"))
+    moved = pytest.approx([before[0] + 1, before[1], before[2] + 1, before[3]])
+    wait_for(lambda: largest_box(page) == moved, "the box moved")
+
+
+def test_four_numbers_set_the_box_and_bad_ones_leave_it(augment_page):
+    page = augment_page
+    field = page.locator("#augment-boxes input, #augment-boxes textarea")
+
+    def enter(text: str) -> None:
+        field.fill(text)
+        field.press("Enter")
+
+    settled(page, lambda: enter("dog 5, 6, 50, 70"))
+    label = page.locator("#augment-before .box").first
+    expect(label).to_have_attribute("aria-label", re.compile("dog.*left 5, top 6, right 50"))
+    grid = content(page, "grid")
+    enter("5, 6, 2")
+    expect(page.locator("#augment-problem .problem")).to_contain_text("is no box")
+    expect(label).to_have_attribute("aria-label", re.compile("dog.*left 5, top 6, right 50"))
+    assert content(page, "grid") == grid
+
+
+def test_presets_and_surprise(augment_page):
+    page = augment_page
+    page.locator("#preset-none").click()
+    expect(page.locator("#augment-sentence")).to_contain_text("Unchanged")
+    expect(page.locator("#augment-extremes")).to_contain_text("Nothing is switched on")
+    page.locator("#preset-too-much").click()
+    expect(page.locator("#augment-rotation_degrees input[type=number]")).to_have_value("60")
+    expect(page.locator("#augment-extremes")).to_contain_text("+60°")
+    settled(page, lambda: page.locator("#surprise").click())
+    page.locator("#preset-training").click()
+    default = f"{AugmentConfig().rotation_degrees:g}"
+    expect(page.locator("#augment-rotation_degrees input[type=number]")).to_have_value(default)
+
+
+def test_presets_are_drawn_once(augment_page):
+    for name in ("too-much", "training"):
+        del augment_page.traffic.handlers[:]
+        augment_page.locator(f"#preset-{name}").click()
+        augment_page.traffic.settle()
+        assert max(Counter(augment_page.traffic.handlers).values()) == 1
+
+
+def test_what_is_taken_away_trains(augment_page, toy_voc, tmp_path):
+    page = augment_page
+    settled(page, lambda: slide(page, "rotation_degrees", 12))
+    with page.expect_download() as download:
+        page.locator("#augment-json").click()
+    settings = tmp_path / download.value.suggested_filename
+    assert settings.name == "augment.json"
+    download.value.save_as(settings)
+    result = run_here(
+        "train.py", "--data", toy_voc, "--augment", settings, "--out", tmp_path / "run",
+        "--epochs", "1", "--small-epochs", "0", "--image-size", "64", "--batch-size", "4",
+        "--backbone-weights", "none", "--val-split", "none", "--no-progress",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+
+    config = read_info(tmp_path / "run" / "last.safetensors").config
+    assert config["augment"]["rotation_degrees"] == 12
+    with page.expect_download() as download:
+        page.locator("#augment-zip").click()
+    with zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes())) as archive:
+        names = set(archive.namelist())
+        assert {"boxes.csv", "coco.json", "data.yaml", "variant_03.png", "variant_03.txt"} <= names
+        assert json.loads(archive.read("augment.json")) == json.loads(settings.read_text())

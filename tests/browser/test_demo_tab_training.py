@@ -1,0 +1,83 @@
+"""The Training tab in a real browser."""
+
+import re
+
+from conftest import make_voc, running_demo
+from playwright.sync_api import expect
+from visitor import open_page
+
+from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, read_info, save_checkpoint
+from model.network.detector import LargestObjectDetector
+
+
+def test_training_tab(page):
+    page.get_by_role("tab", name="Training").click()
+    expect(page.locator("#training-results")).to_contain_text("class accuracy")
+    expect(page.locator("#model-card")).to_contain_text("Model card")
+    assert page.locator("#confusion table tbody tr").count() == 20
+    expect(page.locator("#curves svg.chart")).to_have_count(3)
+    expect(page.locator("#curves")).to_contain_text("after epoch")
+    expect(page).to_have_url(re.compile("tab=training"))
+
+
+def test_a_cell_of_the_matrix_opens_its_photos_by_keyboard_too(page):
+    """In the toy's CSV the sheep 000020 is taken for a cat, and all else is right."""
+    page.get_by_role("tab", name="Training").click()
+    expect(page.locator("#behind-heading")).to_contain_text("Press a number")
+    expect(page.locator("#behind-detect")).to_be_hidden()  # there is nothing to send yet
+    stops = page.locator("#confusion button[tabindex='0']")
+    expect(stops).to_have_count(1)
+    page.locator("#confusion button[data-key='sheep/']").focus()
+    page.keyboard.press("ArrowRight")
+    cell = page.locator("#confusion button[data-key='sheep/cat']")
+    expect(cell).to_be_focused()
+    expect(stops).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page.locator("#behind-heading")).to_contain_text("sheep, predicted cat: 1 photo.")
+    expect(page.locator("#behind-card")).to_contain_text("Photo 000020")
+    assert page.locator("#behind-card img.heat").count() == 2
+    expect(page).to_have_url(re.compile("tab=training&cell=sheep%2Fcat"))
+    page.locator("#confusion button[data-key='/cat']").click()
+    expect(page.locator("#behind-grid button")).to_have_count(4)
+    page.locator("#behind-grid button").last.click()
+    expect(page.locator("#behind-card")).not_to_contain_text("Photo 000020")
+    expect(page).to_have_url(re.compile("sample=0000.*cell=%2Fcat"))
+    page.reload()
+    expect(page.locator("#behind-grid button")).to_have_count(4)
+    expect(page.locator("#behind-card")).to_contain_text("Photo 0000")
+    page.locator("#behind-detect").click()
+    expect(page.locator("#detect-result")).to_contain_text("overlap with the true box")
+
+
+def test_all_tabs_follow_the_checkpoint(chromium, tmp_path):
+    """What it knows, and the threshold: 50 % where none is calibrated, else its own."""
+    path, names = tmp_path / "insects.safetensors", ("ant", "bee")
+    network = LargestObjectDetector(names, 64)
+    save_checkpoint(path, network, CheckpointInfo(names, 64))
+    calibration = read_info(DEFAULT_CHECKPOINT).calibration
+    assert calibration
+    threshold = round(calibration.threshold, 2)
+    assert threshold != 0.5
+    # With a data set of one's own, whose classes these are.
+    data = make_voc(tmp_path / "VOC2007", 6, 3, classes=names)
+    with running_demo("--checkpoint", path, "--data", data) as address:
+        page = open_page(chromium, f"{address}?tab=augment&sample=000004&count=1")
+        expect(page.locator("#augment-robustness .row")).to_have_count(1)
+        expect(page.locator("#augment-before .box .tag").first).to_contain_text("ant")
+        expect(page.locator("#augment-problem .problem")).to_have_count(0)
+        page.goto(f"{address}?tab=dataset&class=bee")
+        expect(page.locator("#dataset-count")).to_contain_text("4 photos")
+        expect(page.locator("#dataset-class input")).to_have_value("bee")
+        page.goto(address)
+        expect(page.locator("#known li")).to_have_text(names)
+        number = page.locator("#detect-threshold input[type=number]")
+        expect(number).to_have_value("0.5")
+        page.get_by_role("tab", name="Training").click()
+        page.locator("#checkpoint input").click()
+        page.get_by_role("option", name=DEFAULT_CHECKPOINT.stem).click()
+        expect(page.locator("#known li")).to_have_count(20)
+        expect(page.locator("#training-results")).to_contain_text("class accuracy")
+        page.get_by_role("tab", name="Detect").click()
+        expect(page.locator("#detect-result")).to_contain_text(f"threshold {threshold:.0%}")
+        expect(number).to_have_value(f"{threshold:g}")
+        page.context.close()

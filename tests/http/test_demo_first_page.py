@@ -1,0 +1,67 @@
+"""What is sent before anything else, and what a link to it shows elsewhere."""
+
+import gzip
+import re
+import urllib.request
+
+import httpx
+import pytest
+from PIL import Image
+
+from demo.server.first_page import DESCRIPTION, PICTURE, PICTURE_SIZE, TITLE, with_preview
+
+MAX_SENT = 300_000  # bytes
+
+
+@pytest.fixture(scope="module")
+def sent(demo_address) -> httpx.Response:
+    return httpx.get(f"{demo_address}?tab=augment&sample=cat")
+
+
+def tags(html: str, name: str) -> list[str]:
+    pattern = rf'<meta (?:property|name)="{name}"\s+content="([^"]*)"'
+    return re.findall(pattern, re.sub(r"\s+", " ", html))
+
+
+def test_a_link_shows_our_title_text_and_picture(sent, demo_address):
+    for kind in ("og", "twitter"):
+        assert tags(sent.text, f"{kind}:title") == [TITLE]
+        assert tags(sent.text, f"{kind}:description") == [DESCRIPTION]
+        assert tags(sent.text, f"{kind}:image") == [f"{demo_address}link-preview.jpg"]
+    assert tags(sent.text, "twitter:card") == ["summary_large_image"]
+    # A canonical address would lose what the copied one says.
+    assert not tags(sent.text, "og:url")
+    picture = httpx.get(tags(sent.text, "og:image")[0])
+    assert picture.headers["content-type"] == "image/jpeg"
+    assert picture.content == PICTURE.read_bytes()
+    with Image.open(PICTURE) as image:
+        assert image.size == PICTURE_SIZE
+
+
+def test_behind_a_proxy_the_picture_has_the_public_address(demo_address):
+    forwarded = {"X-Forwarded-Host": "someone.example", "X-Forwarded-Proto": "https"}
+    html = httpx.get(demo_address, headers=forwarded).text
+    assert tags(html, "og:image") == ["https://someone.example/link-preview.jpg"]
+
+
+def test_a_name_that_is_markup_stays_text(demo_address):
+    html = httpx.get(demo_address, headers={"X-Forwarded-Host": '"><script>alert(1)</script>'}).text
+    assert "><script>alert(1)" not in html
+
+
+def test_values_of_the_page_are_not_taken_for_tags():
+    values = '<script>x = "<meta property=\\"og:title\\" content=\\"kept\\">"</script>'
+    page = f'<head>\n<meta property="og:title" content="Gradio" />\n{values}</head>'
+    assert with_preview(page, "<title>t</title>") == f"<head>\n<title>t</title>\n{values}</head>"
+
+
+def test_the_first_page_is_light(demo_address):
+    """As sent to a browser, with a finished example of two tabs in it."""
+    request = urllib.request.Request(demo_address, headers={"Accept-Encoding": "gzip, br"})
+    with urllib.request.urlopen(request) as answer:
+        assert answer.headers["Content-Encoding"] == "gzip"
+        body = answer.read()
+    assert len(body) <= MAX_SENT
+    html = gzip.decompress(body).decode()
+    assert "The largest object is" in html
+    assert "the detector still says" in html

@@ -1,0 +1,241 @@
+"""demo/server/security.py: who may call the server, with how much, and what it tells browsers."""
+
+import errno
+import http.client
+import json
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import psutil
+import pytest
+from conftest import run_async
+from starlette.responses import PlainTextResponse
+from visitor import wait_for
+
+from demo.server.security import MAX_REQUEST, Door, Visitors, _storage_answer, checked_origin
+from model.errors import UserError
+
+ELSEWHERE = "https://elsewhere.example"
+
+
+@pytest.fixture(scope="module")
+def http_(demo_address):
+    with httpx.Client(base_url=demo_address, timeout=60) as client:
+        yield client
+
+
+@pytest.mark.parametrize("host", ["elsewhere.example", "elsewhere.example:80", "127.0.0.1.nip.io"])
+@pytest.mark.parametrize("path", ["", "config", "gradio_api/info", "gradio_api/upload"])
+def test_another_name_for_this_machine_is_refused(http_, host, path):
+    answer = http_.get(path, headers={"Host": host})
+    assert answer.status_code == 400
+    assert len(answer.text) < 100
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "LOCALHOST"])
+def test_its_own_names_are_taken(http_, host):
+    port = http_.base_url.port
+    assert http_.get("config", headers={"Host": f"{host}:{port}"}).status_code == 200
+
+
+@pytest.mark.parametrize("origin", [ELSEWHERE, "null", "http://localhost:1", "http://localhost"])
+def test_other_sites_get_no_answer(http_, origin):
+    headers = {"Origin": origin}
+    asked = {**headers, "Access-Control-Request-Method": "POST"}
+    for answer in (
+        http_.get("config", headers=headers),
+        http_.options("gradio_api/call/sample", headers=asked),
+        http_.post("gradio_api/call/sample", headers=headers, json={"data": ["cat"]}),
+        http_.post("gradio_api/upload", headers=headers, files={"files": b"x"}),
+    ):
+        assert answer.status_code == 403
+        assert "--allow-origin" in answer.text
+        assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+def test_the_page_itself_gets_answers_without_permission_for_others(http_):
+    headers = {"Origin": str(http_.base_url).rstrip("/")}
+    answer = http_.post("gradio_api/run/sample", headers=headers, json={"data": ["cat"]})
+    assert answer.json()["data"][0]["sample"] == "cat"
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+def test_headers(http_):
+    for path in ("", "config", "gradio_api/file=/etc/passwd", "nothing/here"):
+        headers = http_.get(path).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "same-origin"
+        assert "frame-ancestors 'self';" in headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "monitoring", "monitoring/summary", "monitoring/x", "gradio_api/deep_link?session_hash=x",
+        "gradio_api/component_server", "gradio_api/process_recording", "gradio_api/vibe-code",
+        "gradio_api/file=http://127.0.0.1:9/x", "gradio_api/file=HTTPS://elsewhere.example/x",
+        "gradio_api/proxy=https://x.hf.space/", "gradio_api/stream/x", "gradio_api/run-history/x",
+    ],
+)  # fmt: skip
+def test_doors_the_page_does_not_use_are_shut(http_, path):
+    for method in ("GET", "POST"):
+        assert http_.request(method, path).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "README.md", "demo/app.py", ".lock", "../.lock"])
+def test_only_files_of_the_page_are_served(http_, demo_folder, path):
+    for full in (path, f"{next(demo_folder.glob('largest-object-*'))}/files/{path}"):
+        assert http_.get(f"gradio_api/file={full}").status_code in (403, 404)
+
+
+def test_files_of_other_programs_beside_the_own_folder_are_not_served(http_, demo_folder):
+    neighbour = demo_folder / "of-another-program.txt"
+    neighbour.write_text("x")
+    assert http_.get(f"gradio_api/file={neighbour}").status_code == 403
+
+
+def large(size: int) -> bytes:
+    return json.dumps({"data": [None, "x" * size, ""]}).encode()
+
+
+@pytest.mark.parametrize("path", ["run/detect", "call/detect", "queue/join", "call/v2/detect"])
+def test_a_large_request_is_refused_in_a_sentence(http_, path):
+    answer = http_.post(f"gradio_api/{path}", content=large(MAX_REQUEST))
+    assert answer.status_code == 413
+    assert "larger than 1024 KiB. Upload photos as files" in answer.text
+
+
+def test_a_large_request_that_hides_its_size_is_refused_too(http_):
+    def pieces():
+        for _ in range(40):
+            yield b"[" * 100_000
+
+    address = urlsplit(str(http_.base_url))
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+    connection.putrequest("POST", "/gradio_api/run/detect")
+    connection.putheader("Transfer-Encoding", "chunked")
+    connection.endheaders()
+    try:
+        for piece in pieces():
+            connection.send(b"%x\r\n%s\r\n" % (len(piece), piece))
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # the answer came before the end of the question
+    assert connection.getresponse().status == 413
+
+
+async def answer_of(visitors: Visitors, **request) -> httpx.Response:
+    """What a server that always says "yes" answers behind the door."""
+    door = Door(PlainTextResponse("yes"), visitors)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(door), base_url="http://testserver"
+    ) as client:
+        return await client.request(**{"method": "GET", "url": "/", **request})
+
+
+def test_a_space_may_be_framed_by_the_hub_and_a_plain_server_may_not(monkeypatch):
+    def policy() -> str:
+        return run_async(answer_of(Visitors("0.0.0.0"))).headers["content-security-policy"]
+
+    assert "huggingface" not in policy()
+    monkeypatch.setenv("SPACE_ID", "someone/detector")
+    assert "frame-ancestors 'self' https://huggingface.co https://*.hf.space;" in policy()
+
+
+def test_a_site_that_was_allowed_may_call_and_frame():
+    visitors = Visitors("127.0.0.1", (ELSEWHERE,))
+    answer = run_async(answer_of(visitors, headers={"Origin": ELSEWHERE}))
+    assert answer.text == "yes"
+    assert ELSEWHERE in answer.headers["content-security-policy"]
+    assert "elsewhere.example" in visitors.hosts
+
+
+@pytest.mark.parametrize(
+    ("visitors", "headers", "status"),
+    [
+        (Visitors("0.0.0.0"), {"Origin": ELSEWHERE}, 403),
+        (Visitors("0.0.0.0"), {"Origin": ELSEWHERE, "X-Forwarded-Host": "elsewhere.example"}, 200),
+        (Visitors("0.0.0.0"), {"Origin": ELSEWHERE, "Host": "elsewhere.example"}, 200),
+        # Behind a tunnel or on a Space nobody knows the public name; answers permit no reading.
+        (Visitors("127.0.0.1", public=True), {"Origin": ELSEWHERE}, 200),
+    ],
+)
+def test_which_origins_are_this_page(visitors, headers, status):
+    answer = run_async(answer_of(visitors, headers=headers))
+    assert answer.status_code == status
+    assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("host", "public", "open_to_all"),
+    [
+        ("127.0.0.1", False, False), ("localhost", False, False), ("::1", False, False),
+        ("127.1.2.3", False, False), ("0.0.0.0", False, True), ("192.168.1.2", False, True),
+        ("127.0.0.1", True, True),
+    ],
+)  # fmt: skip
+def test_names_are_checked_where_only_this_machine_may_call(host, public, open_to_all):
+    assert (Visitors(host, public=public).hosts == ["*"]) == open_to_all
+
+
+@pytest.mark.parametrize("text", ["elsewhere", "ftp://x.org", "https://", "https://x.org/p", "*"])
+def test_what_is_no_site_is_refused(text):
+    with pytest.raises(UserError, match="write it like https"):
+        checked_origin(text)
+
+
+def test_a_site_is_named_as_browsers_do():
+    assert checked_origin("https://Example.org:8443/") == "https://example.org:8443"
+
+
+def test_a_large_form_field_is_refused(http_):
+    answer = http_.post("gradio_api/upload", data={"x": "y" * 100_000}, files={"files": b"x"})
+    assert answer.status_code == 413
+    assert "form field exceeds" in answer.text
+
+
+def stored(demo_folder) -> set[Path]:
+    return {path for path in demo_folder.rglob("*") if path.is_file()}
+
+
+def demo_process(http_) -> psutil.Process:
+    port = str(http_.base_url.port)
+    return next(p for p in psutil.Process().children() if port in p.cmdline())
+
+
+@pytest.mark.skipif(not hasattr(psutil.Process, "rlimit"), reason="Linux limits file sizes")
+def test_an_upload_that_does_not_fit_on_the_disk(http_, demo_folder):
+    """A limit on the size of files stands for the end of the disk."""
+    process, before = demo_process(http_), stored(demo_folder)
+    process.rlimit(psutil.RLIMIT_FSIZE, (300_000, psutil.RLIM_INFINITY))
+    try:
+        answer = http_.post("gradio_api/upload", files={"files": ("a.jpg", b"x" * 900_000)})
+        assert answer.status_code == 507
+        assert answer.text.startswith("The disk of this server is full")
+        assert stored(demo_folder) == before
+    finally:
+        process.rlimit(psutil.RLIMIT_FSIZE, (psutil.RLIM_INFINITY,) * 2)
+    answer = http_.post("gradio_api/upload", files={"files": ("a.jpg", b"x" * 900_000)})
+    assert answer.status_code == 200
+
+
+def test_nothing_stays_of_an_upload_whose_sender_hangs_up(http_, demo_folder):
+    before = stored(demo_folder)
+    address = (http_.base_url.host, http_.base_url.port)
+    head = b"--b\r\nContent-Disposition: form-data; name=files; filename=a.jpg\r\n\r\n"
+    with socket.create_connection(address) as visitor:
+        visitor.sendall(
+            b"POST /gradio_api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999999\r\n"
+            b"Content-Type: multipart/form-data; boundary=b\r\n\r\n" + head + b"x" * 500_000
+        )
+        wait_for(lambda: stored(demo_folder) != before, "the beginning of the upload")
+    wait_for(lambda: stored(demo_folder) == before, "its end")
+
+
+def test_a_full_disk_is_said():
+    answer = run_async(_storage_answer(None, OSError(errno.ENOSPC, "No space left on device")))
+    assert answer.status_code == 507
+    assert b"disk of this server is full" in answer.body
+    with pytest.raises(OSError, match="other"):
+        run_async(_storage_answer(None, OSError(errno.EBADF, "other")))

@@ -1,0 +1,84 @@
+import dataclasses
+import shutil
+
+import pytest
+import torch
+from accelerate import Accelerator
+from commands import run_here
+from conftest import assert_clear_error, run_command
+
+from model.checkpoint import CheckpointInfo, load_checkpoint, read_info, save_checkpoint
+from model.data.voc import read_split
+from model.evaluation.calibrate_checkpoint import calibrate_run
+from model.inference import load_detector
+from model.loading.dataset import DetectionDataset
+from model.network.detector import LargestObjectDetector
+from model.score import Calibration
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory):
+    path = tmp_path_factory.mktemp("untrained") / "u.safetensors"
+    torch.manual_seed(0)
+    model = LargestObjectDetector(image_size=64)
+    save_checkpoint(path, model, CheckpointInfo(image_size=64, history=[{"epoch": 1}]))
+    return path
+
+
+def test_a_checkpoint_learns_what_its_scores_are_worth_and_keeps_its_weights(
+    untrained, toy_voc, tmp_path
+):
+    path = tmp_path / "mine.safetensors"
+    shutil.copy(untrained, path)
+    result = run_command("-m", "model.calibrate", "--checkpoint", path, "--data", toy_voc)
+    assert result.returncode == 0, result.stderr
+    assert "calibration error" in result.stdout
+    assert "windows of nothing" in result.stdout
+    (before, old), (after, new) = load_checkpoint(untrained), load_checkpoint(path)
+    assert new.calibration is not None
+    assert dataclasses.replace(new, calibration=None) == old
+    for name, tensor in before.state_dict().items():
+        assert torch.equal(tensor, after.state_dict()[name]), name
+    copied = tmp_path / "other.safetensors"
+    shutil.copy(untrained, copied)
+    result = run_here("-m", "model.calibrate", "--checkpoint", copied, "--like", path)
+    assert result.returncode == 0, result.stderr
+    assert read_info(copied).calibration == new.calibration
+    result = run_here("-m", "model.calibrate", "--checkpoint", copied, "--like", untrained)
+    assert_clear_error(result, "has no calibration")
+
+
+@pytest.mark.parametrize("best_epoch", [1, 2])
+def test_a_run_is_calibrated_once_if_its_last_epoch_was_the_best(
+    untrained, toy_voc, tmp_path, capsys, best_epoch
+):
+    model, info = load_checkpoint(untrained)
+    for name, epochs in (("best", best_epoch), ("last", 2)):
+        history = [{"epoch": epoch} for epoch in range(1, epochs + 1)]
+        path = tmp_path / f"{name}.safetensors"
+        save_checkpoint(path, model, dataclasses.replace(info, history=history))
+    dataset = DetectionDataset(read_split(toy_voc, "val"), 64)
+    calibrate_run(tmp_path, dataset, Accelerator(cpu=True), progress=False)
+    assert capsys.readouterr().out.count("calibration error") == (1 if best_epoch == 2 else 2)
+    infos = [read_info(tmp_path / f"{name}.safetensors") for name in ("best", "last")]
+    assert [len(i.history) for i in infos] == [best_epoch, 2]
+    assert infos[0].calibration is not None
+    assert infos[0].calibration == infos[1].calibration  # the weights are the same here
+    assert load_checkpoint(tmp_path / "last.safetensors")[0].image_size == 64
+
+
+def test_score_and_sure_follow_the_checkpoint(untrained, tmp_path):
+    model, info = load_checkpoint(untrained)
+    detections = {}
+    for name, bias in (("sure", 9.0), ("unsure", -9.0)):
+        path = tmp_path / f"{name}.safetensors"
+        calibration = Calibration((0.0, 0.0, 0.0, 0.0), bias, 0.5)
+        save_checkpoint(path, model, dataclasses.replace(info, calibration=calibration))
+        detections[name] = load_detector(path).predict("examples/cat.jpg")
+    assert detections["sure"].sure
+    assert detections["sure"].score == pytest.approx(1, abs=1e-3)
+    assert not detections["unsure"].sure
+    assert detections["unsure"].score == pytest.approx(0, abs=1e-3)
+    assert detections["sure"].probabilities == detections["unsure"].probabilities
+    plain = load_detector(untrained).predict("examples/cat.jpg")
+    assert plain.score == next(iter(plain.probabilities.values()))

@@ -1,0 +1,115 @@
+"""model/before_after.py: words and the ghost box beside a variant."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from model.augment import AugmentConfig, Pipeline
+from model.inspect.captions import caption, ghost_box, sentence, step_captions
+from model.inspect.robustness import VariantPrediction
+from model.inspect.variants import Variant, box_health, make_variants
+
+BOX = (30.0, 20.0, 110.0, 80.0)
+PHOTO = Image.fromarray(np.full((100, 140, 3), 120, np.uint8))
+HULL = AugmentConfig(box_rule="hull", zoom=2)
+
+
+def chosen(config: AugmentConfig = HULL, box=BOX, **steps: dict) -> Variant:
+    trace = Pipeline(config, 64).trace_chosen(PHOTO, torch.tensor([box]), steps)
+    return Variant(1, 0, trace, box_health(trace, config.box_rule))
+
+
+def window(width: int, height: int) -> dict:
+    return {"left": 0, "top": 0, "width": width, "height": height}
+
+
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [
+        ({}, "unchanged"),
+        ({"flip": {"flipped": True}}, "mirrored"),
+        ({"rotation": {"angle": 12.3}}, "+12°"),
+        ({"rotation": {"angle": -7.9}}, "-8°"),
+        ({"rotation": {"angle": 0.31}}, "+0.31°"),
+        ({"zoom": window(70, 50)}, "zoom 2"),
+        ({"zoom": window(156, 111)}, "zoom 0.9"),
+        ({"zoom": window(100, 125)}, "zoom 1.4 wide, 0.8 high"),
+        ({"zoom": window(128, 88)}, "zoom 1.1"),  # 1.09 wide and 1.14 high
+        ({"jitter": {"brightness_factor": 0.8}}, "darker 20 %"),
+        ({"jitter": {"brightness_factor": 1.004}}, "unchanged"),
+        ({"jitter": {"contrast_factor": 1.25}}, "more contrast 25 %"),
+        ({"jitter": {"saturation_factor": 0.5, "hue_factor": -0.1}}, "greyer 50 %, hue -0.1"),
+        (
+            {
+                "flip": {"flipped": True},
+                "rotation": {"angle": 12.0},
+                "jitter": {"brightness_factor": 0.8},
+            },
+            "mirrored, +12°, darker 20 %",
+        ),
+    ],
+)
+def test_captions_say_what_was_done(steps, words):
+    assert caption(chosen(**steps).trace) == words
+
+
+def test_every_step_has_a_caption_that_is_empty_where_it_did_nothing():
+    trace = chosen(flip={"flipped": True}, jitter={"brightness_factor": 1.5}).trace
+    assert step_captions(trace) == [
+        "original", "mirrored", "", "", "brighter 50 %", "resized to 64 x 64", "normalised",
+    ]  # fmt: skip
+
+
+def test_without_a_zoom_step():
+    (variant,) = make_variants(PHOTO, BOX, AugmentConfig.none(), 64, count=1)
+    assert caption(variant.trace) == "unchanged"
+    assert len(step_captions(variant.trace)) == len(variant.trace.steps)
+
+
+def test_the_sentence_tells_what_became_of_the_box_and_of_the_answer():
+    turned = chosen(rotation={"angle": 12.0}, box=(40.0, 30.0, 100.0, 70.0))
+    growth = round(100 * turned.health.growth)
+    answer = VariantPrediction("cat", 0.9, (0, 0, 1, 1), 0.876)
+    assert sentence(turned, answer, "cat") == (
+        f"Turned 12 degrees: box {growth} % larger, all of it still visible,"
+        " the detector still says cat, IoU 0.88."
+    )
+    assert "the detector now says cat" in sentence(turned, answer, "dog")
+    assert "the detector says cat" in sentence(turned, answer)
+    assert "detector" not in sentence(turned)
+
+
+@pytest.mark.parametrize("angle", [-30.0, 7.0, 0.31])
+def test_the_sentence_has_degrees_in_words_and_no_sign(angle):
+    said = sentence(chosen(rotation={"angle": angle}))
+    assert said.startswith(f"Turned {abs(angle):g} degrees: ")
+
+
+def test_the_sentence_gives_the_share_that_is_left():
+    cut = chosen(zoom=window(70, 100))
+    assert "50 % still visible" in sentence(cut)
+    assert sentence(chosen()) == "Unchanged: all of it still visible."
+
+
+def test_the_sentence_tells_of_lost_boxes():
+    config = AugmentConfig(rotation_degrees=180, min_visible=1.0)
+    whole = (0.0, 0.0, 140.0, 100.0)
+    variants = make_variants(PHOTO, whole, config, 64, count=8)
+    lost = next(v for v in variants if v.health.gave_up)
+    assert "lost in every try" in sentence(lost)
+    strict = AugmentConfig(rotation_degrees=45, min_visible=0.95)
+    corner = (0.0, 0.0, 60.0, 60.0)
+    variants = make_variants(PHOTO, corner, strict, 64, count=16)
+    again = next(v for v in variants if v.health.redraws and not v.health.gave_up)
+    assert "drawn again" in sentence(again)
+
+
+def test_the_ghost_is_the_old_box_in_the_size_of_the_result():
+    variant = chosen(rotation={"angle": 20.0}, zoom=window(70, 200))
+    assert ghost_box(variant.trace, variant.trace.steps[0]) == BOX
+    assert ghost_box(variant.trace, variant.step("rotation")) == BOX
+    assert ghost_box(variant.trace, variant.picture) == (15, 40, 55, 160)
+    for name in ("resize", "network"):
+        ghost = ghost_box(variant.trace, variant.step(name))
+        assert ghost == pytest.approx((30 * 64 / 140, 12.8, 110 * 64 / 140, 51.2))

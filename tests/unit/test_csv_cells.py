@@ -1,0 +1,52 @@
+"""model/csv_cells.py: names of files are data, also in a spreadsheet."""
+
+import csv
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY
+from PIL import Image
+
+from demo.views.detect import as_csv
+from model.augment import AugmentConfig
+from model.commands.predict import PredictConfig, main
+from model.csv_cells import defused
+from model.inspect.variants import make_variants, pack_variants
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+def test_formulas_become_text(cell):
+    assert defused([[cell]]) == [[f"'{cell}"]]
+
+
+@pytest.mark.parametrize("cell", ["", "cat", "a=b", "1-2", -1, -0.5, None])
+def test_everything_else_stays(cell):
+    assert defused([[cell]]) == [[cell]]
+
+
+def test_no_rows():
+    assert defused([]) == []
+
+
+def test_the_csv_of_the_page():
+    text = as_csv([["=cmd.jpg", "cat", 0.5, -1.0, 0, 0, 0, 1, 1]])
+    assert text.splitlines()[1] == "'=cmd.jpg,cat,0.5,-1.0,0,0,0,1,1"
+
+
+def test_the_csv_of_the_variants():
+    photo = Image.new("RGB", (64, 64))
+    variants = make_variants(photo, (5, 5, 50, 50), AugmentConfig.none(), 32, count=1)
+    packed = pack_variants(variants, AugmentConfig.none(), "@class")
+    with zipfile.ZipFile(BytesIO(packed)) as archive:
+        assert ",'@class," in archive.read("boxes.csv").decode()
+
+
+def test_the_csv_of_the_command_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("=2+3.jpg").write_bytes((REPOSITORY / "examples" / "cat.jpg").read_bytes())
+    assert main(PredictConfig([Path("=2+3.jpg")], csv=Path("out.csv"), progress=False)) == 0
+    (row,) = csv.DictReader(Path("out.csv").read_text().splitlines())
+    assert row["file"] == "'=2+3.jpg"
+    assert float(row["xmin"]) >= 0

@@ -1,0 +1,194 @@
+import csv
+
+import numpy as np
+import pytest
+import torch
+from commands import run_here
+from conftest import REPOSITORY, assert_clear_error, run_command
+from PIL import Image, ImageOps
+
+from model import UserError, load_detector
+from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, load_checkpoint, save_checkpoint
+from model.commands.predict import drawing_names
+from model.inference import Detector
+from model.network.detector import LargestObjectDetector
+from model.precision import has_native_bf16
+
+CAT = REPOSITORY / "examples" / "cat.jpg"
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return load_detector()
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """An untrained network of another data set: fast, and its box is the middle of the photo."""
+    path = tmp_path_factory.mktemp("tiny") / "tiny.safetensors"
+    torch.manual_seed(0)
+    model = LargestObjectDetector(("ant", "bee", "cow"), 64)
+    save_checkpoint(path, model, CheckpointInfo(("ant", "bee", "cow"), 64))
+    return path
+
+
+def test_the_shipped_detector_finds_the_cat(shipped):
+    detection = shipped.predict(CAT)
+    assert detection.class_name == "cat"
+    assert detection.score > 0.5
+    assert detection.image_size == (451, 300)
+    x1, y1, x2, y2 = detection.bbox_xyxy
+    assert 0 <= x1 < 200
+    assert 0 <= y1 < 100
+    assert 300 < x2 <= 451
+    assert 200 < y2 <= 300
+
+
+def test_the_shipped_detector_finds_the_person(shipped):
+    assert shipped.predict(REPOSITORY / "examples" / "astronaut.jpg").class_name == "person"
+
+
+@pytest.mark.skipif(not has_native_bf16("cpu"), reason="emulated bf16 rounds more, and is not used")
+def test_bf16_answers_as_float32_does():
+    """What a processor with bf16 computes in: boxes within half a percent of the photo's side.
+
+    Where nothing it knows is to be seen there is no box to agree on: the score alone must agree.
+    """
+    files = sorted((REPOSITORY / "examples").glob("*.jpg"))
+    model, info = load_checkpoint(DEFAULT_CHECKPOINT)
+    plain = Detector(model, info, "cpu", bf16=False)
+    fast = Detector(model, info, "cpu", bf16=True)
+    for expected, found in zip(plain.predict_batch(files), fast.predict_batch(files), strict=True):
+        assert found.class_name == expected.class_name
+        assert found.score == pytest.approx(expected.score, abs=0.02)
+        if expected.sure:
+            within = 0.005 * max(expected.image_size)
+            assert found.bbox_xyxy == pytest.approx(expected.bbox_xyxy, abs=within)
+
+
+def test_all_kinds_of_sources_agree(shipped):
+    image = Image.open(CAT)
+    sources = [CAT, str(CAT), CAT.read_bytes(), image, np.asarray(image)]
+    first, *others = shipped.predict_batch(sources)
+    for other in others:
+        assert other.bbox_xyxy == pytest.approx(first.bbox_xyxy, abs=0.5)
+        assert other.class_name == first.class_name
+
+
+def test_probabilities_are_sorted_and_sum_to_one(shipped):
+    detection = shipped.predict(CAT)
+    values = list(detection.probabilities.values())
+    assert len(values) == 20
+    assert values == sorted(values, reverse=True)
+    assert sum(values) == pytest.approx(1, abs=1e-3)
+    assert next(iter(detection.probabilities)) == detection.class_name
+    assert 0 < detection.score < 1  # of class and box together, so not the first probability
+
+
+def test_no_photos_no_answers(shipped):
+    assert shipped.predict_batch([]) == []
+
+
+def test_a_mirrored_photo_gets_the_mirrored_box(shipped):
+    plain = shipped.predict(CAT, flip=True)
+    mirrored = shipped.predict(
+        Image.open(CAT).transpose(Image.Transpose.FLIP_LEFT_RIGHT), flip=True
+    )
+    x1, y1, x2, y2 = plain.bbox_xyxy
+    assert mirrored.bbox_xyxy == pytest.approx((451 - x2, y1, 451 - x1, y2), abs=2)
+
+
+def test_boxes_are_in_pixels_of_the_upright_original(tiny, tmp_path):
+    """A phone photo and the same photo stored upright get the same box, whatever it is."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored = Image.open(CAT).convert("RGB").resize((1200, 800))
+    stored.save(tmp_path / "phone.png", exif=exif)
+    upright = ImageOps.exif_transpose(Image.open(tmp_path / "phone.png"))
+    phone, plain = load_detector(tiny).predict_batch([tmp_path / "phone.png", np.asarray(upright)])
+    assert phone.image_size == plain.image_size == (800, 1200)
+    assert phone.bbox_xyxy == pytest.approx(plain.bbox_xyxy, abs=0.5)
+
+
+def test_boxes_scale_with_the_photo(shipped):
+    small = Image.open(CAT).convert("RGB")
+    large = small.resize((small.width * 4, small.height * 4), Image.Resampling.BICUBIC)
+    first, second = shipped.predict_batch([small, large])
+    assert second.bbox_xyxy == pytest.approx([4 * v for v in first.bbox_xyxy], abs=20)
+    assert second.image_size == (1804, 1200)
+
+
+def test_drawing_scales_the_box_and_leaves_the_photo_alone(shipped):
+    detection = shipped.predict(CAT)
+    photo = Image.open(CAT).convert("RGB").resize((902, 600))
+    before = np.asarray(photo).copy()
+    drawn = np.asarray(detection.draw(photo)).astype(int)
+    assert np.array_equal(np.asarray(photo), before)
+    changed = np.argwhere(np.abs(drawn - before).sum(-1) > 60)
+    (top, left), (bottom, right) = changed.min(0), changed.max(0)
+    x1, y1, x2, y2 = [2 * v for v in detection.bbox_xyxy]
+    assert (left, right) == pytest.approx((x1, x2), abs=8)
+    assert bottom == pytest.approx(y2, abs=8)
+    assert top <= y1 + 8  # the label may sit above
+
+
+def test_a_model_from_the_hub_needs_no_checkpoint_file(tmp_path):
+    LargestObjectDetector(("ant", "bee"), 64).save_pretrained(tmp_path)
+    detector = Detector(LargestObjectDetector.from_pretrained(tmp_path))
+    assert set(detector.predict(CAT).probabilities) == {"ant", "bee"}
+
+
+def test_missing_checkpoint():
+    with pytest.raises(UserError, match=r"nope\.safetensors does not exist"):
+        load_detector("nope.safetensors")
+
+
+def test_drawing_names_never_meet(tmp_path):
+    from pathlib import Path
+
+    files = [Path("a.jpg"), Path("b/a.jpg"), Path("A.png"), Path("a_2.jpg")]
+    names = list(drawing_names(files).values())
+    assert len({name.lower() for name in names}) == 4
+
+
+def test_command_writes_csv_and_drawings_and_reports_bad_files(tiny, tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("a.jpg", "b.png"):
+        Image.open(CAT).save(photos / name)
+    (photos / "broken.jpg").write_text("no image")
+    out, drawn = tmp_path / "out" / "all.csv", tmp_path / "drawn"
+    result = run_command(
+        "-m", "model.predict", photos, "--checkpoint", tiny, "--csv", out, "--draw", drawn
+    )
+    assert result.returncode == 1
+    assert "broken.jpg" in result.stderr
+    assert "1 of 3 photos could not be read" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert "RuntimeWarning" not in result.stderr
+    rows = list(csv.DictReader(out.open()))
+    assert [row["file"] for row in rows] == [str(photos / "a.jpg"), str(photos / "b.png")]
+    assert rows[0]["width"] == "451"
+    assert sorted(p.name for p in drawn.iterdir()) == ["a.png", "b.png"]
+    assert Image.open(drawn / "a.png").size == (451, 300)
+
+
+def test_command_on_one_good_photo_prints_and_succeeds(tiny):
+    result = run_here("-m", "model.predict", CAT, "--checkpoint", tiny)
+    assert result.returncode == 0, result.stderr
+    assert "cat.jpg: " in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["nowhere.jpg"], "nowhere.jpg does not exist"),
+        ([str(CAT), "--checkpoint", str(CAT)], "is broken or is no safetensors file"),
+        ([str(CAT), "--csv", "/proc/none/x.csv"], "cannot write"),
+        ([str(CAT), "--draw", str(CAT)], "cannot write"),
+    ],
+)
+def test_command_errors(tiny, arguments, says):
+    if "--checkpoint" not in arguments:
+        arguments = [*arguments, "--checkpoint", str(tiny)]
+    assert_clear_error(run_here("-m", "model.predict", *arguments), says)
