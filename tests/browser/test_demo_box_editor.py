@@ -8,6 +8,7 @@ import math
 
 import gradio as gr
 import pytest
+from conftest import REPOSITORY
 from PIL import Image
 from playwright.sync_api import TimeoutError
 from visitor import SLOW

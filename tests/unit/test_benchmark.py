@@ -23,7 +23,7 @@ def untrained(tmp_path_factory):
 
 
 def test_the_table_has_the_rows_of_every_part(untrained, tmp_path):
-    """But ONNX files (tests/unit/test_export.py makes one) and start-up, which take half a minute."""
+    """But ONNX files (test_export.py makes one) and start-up, which take half a minute."""
     out = tmp_path / "table.md"
     result = run_here("scripts/benchmark.py", *TINY, "--checkpoint", untrained, "--out", out)
     assert result.returncode == 0, result.stderr

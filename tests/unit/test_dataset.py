@@ -173,7 +173,7 @@ def numbers_seen(n_processes: int, index: int) -> list[list[int]]:
 
 
 def test_processes_share_every_batch_without_overlap():
-    """Together they see what one sees, batch by batch; real ones train in tests/unit/test_train.py."""
+    """Together they see what one sees, batch by batch; real ones train in test_train.py."""
     alone, first, second = numbers_seen(1, 0), numbers_seen(2, 0), numbers_seen(2, 1)
     assert [len(batch) for batch in alone] == [8] * 5  # three batches, then two of the next epoch
     assert len({number for batch in alone[:3] for number in batch}) == 24

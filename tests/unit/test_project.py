@@ -75,7 +75,11 @@ def third_party(tree: ast.AST) -> set[str]:
     nodes = list(ast.walk(tree))
     found = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     found |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
-    ours = {path.stem for top in (".", "tests", "scripts") for path in (REPOSITORY / top).glob("*")}
+    ours = {
+        path.stem
+        for top in (".", "tests", "tests/unit", "scripts")
+        for path in (REPOSITORY / top).glob("*")
+    }
     return {name.split(".")[0] for name in found} - sys.stdlib_module_names - ours
 
 
