@@ -101,7 +101,7 @@ class Detector:
         """The largest object of one photo: a path, PIL image, array, or the bytes of a file.
 
         With ``flip`` the mirrored photo is predicted too and both are averaged: slower, a little
-        better (docs/results.md: by how much).
+        better (docs/experiments.md: by how much).
 
         Raises:
             UserError: if the photo cannot be read; the text says why.
