@@ -34,7 +34,14 @@ from model.loading.targets import pad_targets
 from model.network.detector import LargestObjectDetector
 from model.precision import build_accelerator
 from model.training.ema import WeightAverage
-from model.training.engine import Run, StopSignal, clip_gradients, earlier_history, load_state
+from model.training.engine import (
+    Run,
+    StopSignal,
+    clip_gradients,
+    earlier_history,
+    load_state,
+    locked_run_folder,
+)
 from model.training.launch import start_missing_processes
 from model.training.loss import answer_loss, cells_loss
 from model.training.mosaics import add_mosaics, shrink
@@ -271,7 +278,8 @@ def from_command_line() -> None:
     if config.augment_file:
         config.augment = AugmentConfig.from_file(config.augment_file)
     start_missing_processes()
-    main(config)
+    with locked_run_folder(config):
+        main(config)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,22 @@
 """The one exception that means "the input is bad, and here is what to do about it"."""
 
+import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 
 class UserError(Exception):
     """A problem the user can solve. Its text is one clear sentence: what is wrong, and the cure."""
+
+
+class StoppedError(KeyboardInterrupt):
+    """A signal asked the program to stop, and what it had is saved."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
 
 
 def run_cli(main: Callable[[], int | None], debug: bool) -> int:
@@ -13,7 +24,7 @@ def run_cli(main: Callable[[], int | None], debug: bool) -> int:
 
     Returns:
         The exit status: what ``main`` returned (``None`` is 0), 1 after a ``UserError``, 130 after
-        Ctrl-C. With ``debug`` nothing is caught, so the traceback shows.
+        Ctrl-C, 143 after SIGTERM. With ``debug`` nothing is caught, so the traceback shows.
     """
     if debug:
         return main() or 0
@@ -22,6 +33,16 @@ def run_cli(main: Callable[[], int | None], debug: bool) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print("interrupted.", file=sys.stderr)
-        return 130
+        # 128 + the signal's number, as a shell reports a program that a signal ended.
+        return 128 + (error.number if isinstance(error, StoppedError) else signal.SIGINT)
+    finally:
+        _remove_empty_compiler_cache()
+
+
+def _remove_empty_compiler_cache() -> None:
+    """PyTorch makes a folder for compiled kernels when imported; nothing here compiles any."""
+    if utilities := sys.modules.get("torch._inductor.runtime.cache_dir_utils"):
+        with suppress(OSError):  # it is not empty: another program's kernels lie there
+            Path(utilities.default_cache_dir()).rmdir()

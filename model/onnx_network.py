@@ -1,5 +1,8 @@
 """The network of an ONNX file, run by onnxruntime, in the place of the PyTorch one."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from model import onnx_trial
 from model.checkpoint import CheckpointInfo, info_from_metadata
 from model.errors import UserError
 from model.predictions import BatchPrediction
+from model.score import EVIDENCE
 
 INPUT = "images"
 OUTPUTS = BatchPrediction._fields
+TRIAL_S = 60
 
 
 class OnnxNetwork(nn.Module):
@@ -42,6 +48,8 @@ class OnnxNetwork(nn.Module):
 def load_onnx(path: Path) -> tuple[OnnxNetwork, CheckpointInfo]:
     """The network in an ONNX file, and what travels beside it.
 
+    It runs once in a process of its own before it is trusted, see :mod:`model.onnx_trial`.
+
     Raises:
         UserError: if onnxruntime is not installed, or the file is missing, broken, or not one that
             ``python -m model.export`` wrote.
@@ -54,25 +62,44 @@ def load_onnx(path: Path) -> tuple[OnnxNetwork, CheckpointInfo]:
         ) from None
     if not path.is_file():
         raise UserError(f"{path} does not exist. Write it with: python -m model.export.")
-    try:
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its exceptions have no class of their own to catch
-        reason = str(error).splitlines()[0]
-        raise UserError(
-            f"{path} is broken or is no ONNX file ({reason}). Export it again."
-        ) from None
-    info = info_from_metadata(path, session.get_modelmeta().custom_metadata_map)
-    _check_shapes(path, session, info)
+    tried = _try_out(path)
+    info = info_from_metadata(path, tried["metadata"])
+    _check_shapes(path, {INPUT: [3, tried["side"], tried["side"]], **tried["shapes"]}, info)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     return OnnxNetwork(session, info), info
 
 
-def _check_shapes(path: Path, session: Any, info: CheckpointInfo) -> None:
-    side, classes = info.image_size, len(info.class_names)
-    expected = {INPUT: [3, side, side], "probabilities": [classes], "bbox_xyxy": [4]}
-    found = {v.name: v.shape[1:] for v in [*session.get_inputs(), *session.get_outputs()]}
+def _try_out(path: Path) -> dict[str, Any]:
+    """What :mod:`model.onnx_trial` says of the file."""
+    # Isolated, or Python would look for its own `inspect` beside the program, and find the wing.
+    command = [sys.executable, "-I", onnx_trial.__file__, str(path.resolve()), INPUT, *OUTPUTS]
+    try:
+        # stdin closed, and what onnxruntime logs is left out: the answer tells the reason.
+        ended = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL,
+                               text=True, timeout=TRIAL_S, check=False)  # fmt: skip
+        tried = json.loads(ended.stdout) if ended.stdout else {}
+    except subprocess.TimeoutExpired:
+        tried = {"problem": f"one pass takes longer than {TRIAL_S} seconds"}
+    if "shapes" not in tried:
+        reason = tried.get("problem", "it ends the program that runs it, or needs too much memory")
+        raise UserError(
+            f"{path} is broken or is no ONNX file of this program ({reason}). Export it again."
+        )
+    return tried
+
+
+def _check_shapes(path: Path, found: dict[str, list[int]], info: CheckpointInfo) -> None:
+    """Of one pass over some photos: the input's for each photo, the outputs' for all together."""
+    side, n = info.image_size, onnx_trial.PHOTOS
+    attention = found["attention"]
+    rows, columns = attention[1:] if len(attention) == 3 else (0, 0)
+    expected = {
+        INPUT: [3, side, side], "probabilities": [n, len(info.class_names)], "bbox_xyxy": [n, 4],
+        "evidence": [n, len(EVIDENCE)], "attention": [n, max(1, rows), max(1, columns)],
+    }  # fmt: skip
     for name, shape in expected.items():
-        if found.get(name) != shape:
+        if found[name] != shape:
             raise UserError(
-                f"{path} holds another network than it says ({name} should be {shape} for each"
-                f" image, not {found.get(name)}). Export it again."
+                f"{path} holds another network than it says ({name} should be {shape}, not"
+                f" {found[name]}). Export it again."
             )

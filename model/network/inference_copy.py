@@ -1,4 +1,4 @@
-"""A copy of a trained network that predicts the same, sooner: for use, not for training."""
+"""A copy of a trained network that predicts the same up to rounding, sooner; not for training."""
 
 import copy
 import itertools
@@ -30,7 +30,8 @@ def inference_copy(model: LargestObjectDetector, bf16: bool) -> LargestObjectDet
 def store_weights_in_bf16(model: nn.Module) -> None:
     """Convert the layers that autocast computes in bf16.
 
-    The results stay the same to the bit where bf16 is native; emulated, they are only as close.
+    The same values are multiplied. Which kernel sums them in which order depends on the processor
+    and on how weights lie in memory, so the results agree as far as bf16 does, not to the bit.
     """
     for module in model.modules():
         if isinstance(module, (nn.Conv2d, nn.Linear)):

@@ -7,9 +7,11 @@ that history.
 
 import dataclasses
 import json
+import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, cast
@@ -18,12 +20,13 @@ import pandas as pd
 import torch
 from accelerate import Accelerator
 from accelerate.data_loader import DataLoaderShard
+from filelock import FileLock, Timeout
 from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from tqdm import tqdm
 
 from model.checkpoint import CheckpointInfo, library_versions, read_info, save_checkpoint
-from model.errors import UserError
+from model.errors import StoppedError, UserError
 from model.evaluation import plots
 from model.files import atomic_write, ensure_room, ensure_writable
 from model.loading.dataset import EpochDataset
@@ -31,6 +34,7 @@ from model.network.detector import LargestObjectDetector
 from model.training.ema import WeightAverage
 
 STATE_FILE = "last.state.pt"
+LOCK_FILE = ".training.lock"
 STATE_FORMAT = "largest-object-training/2"
 MAY_CHANGE_ON_RESUME = {
     "resume", "progress", "debug", "num_workers", "eval_every", "data", "cache_dir", "out",
@@ -63,8 +67,13 @@ class StopSignal:
     def _receive(self, number: int, _frame: object) -> None:
         # Launchers answer Ctrl-C with a SIGTERM of their own: only the same signal twice is haste.
         if number in self.received:
-            raise KeyboardInterrupt
+            raise StoppedError(number)
         self.received.add(number)
+
+    @property
+    def number(self) -> int:
+        """The signal that was received; SIGINT if only another process received one."""
+        return signal.SIGTERM if self.received == {signal.SIGTERM} else signal.SIGINT
 
     def requested(self) -> bool:
         """Whether any process was asked to stop; all of them return the same."""
@@ -150,7 +159,7 @@ class Run:
         """The batches of an epoch that are left; saves and leaves when asked to stop.
 
         Raises:
-            KeyboardInterrupt: when asked to stop, once everything is saved.
+            StoppedError: when asked to stop, once everything is saved.
         """
         dataset = cast(EpochDataset, loader.dataset)
         loader.set_epoch(epoch)  # reaches the sampler
@@ -293,7 +302,7 @@ class Run:
         self.save_checkpoint("last", {})
         self.save_state()
         self.accelerator.print(f"stopped in epoch {epoch + 1}; go on with --resume.")
-        raise KeyboardInterrupt
+        raise StoppedError(self.stop.number)
 
     def _lost_so_far(self, dataset: EpochDataset) -> Tensor:
         """Boxes lost in this epoch, a row a photo, in all processes and before any stop."""
@@ -314,6 +323,26 @@ class Run:
         files = [self.out / STATE_FILE, *self.out.glob("*.safetensors")]
         held = sum(file.stat().st_size for file in files if file.is_file())
         return max(0, 2 * state + 3 * weights // 2 - held)
+
+
+@contextmanager
+def locked_run_folder(config: RunConfig) -> Generator[None]:
+    """Keep other trainings out of the run folder; the system frees the lock of a process that dies.
+
+    Raises:
+        UserError: if another training is writing there, or nothing can be written.
+    """
+    if int(os.environ.get("RANK", "0")):  # of several processes of one training the first holds it
+        yield
+        return
+    ensure_writable(Path(config.out))
+    try:
+        with FileLock(Path(config.out) / LOCK_FILE, timeout=0):
+            yield
+    except Timeout:
+        raise UserError(
+            f"another training is writing to {config.out}. Wait for it, or choose another --out."
+        ) from None
 
 
 def earlier_history(config: RunConfig) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import torch
 from model.inference import Detector
 from model.network.detector import HEADS, LargestObjectDetector
 from model.network.inference_copy import inference_copy
-from model.precision import autocast, has_native_bf16
+from model.precision import autocast
 
 
 def as_if_trained(head: str) -> LargestObjectDetector:
@@ -32,21 +32,23 @@ def outputs(model: LargestObjectDetector, bf16: bool) -> tuple[torch.Tensor, tor
     return output.logits, output.boxes
 
 
-# Emulated, weights that are stored in bf16 meet another kernel than those autocast converts.
-NATIVE = pytest.mark.skipif(not has_native_bf16("cpu"), reason="bf16 is emulated on this processor")
+@pytest.mark.parametrize("head", HEADS)
+def test_it_predicts_the_same(head):
+    """Folding batch norm rounds otherwise than applying it."""
+    model = as_if_trained(head)
+    for values, same in zip(
+        outputs(inference_copy(model, False), False), outputs(model, False), strict=True
+    ):
+        torch.testing.assert_close(values, same, rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize("head", HEADS)
-@pytest.mark.parametrize(
-    ("bf16", "rtol", "atol"), [pytest.param(True, 0, 0, marks=NATIVE), (False, 1e-4, 1e-3)]
-)
-def test_it_predicts_the_same(head, bf16, rtol, atol):
-    """In native bf16 to the bit; folding batch norm rounds otherwise than applying it."""
+def test_in_bf16_it_rounds_and_does_nothing_else(head):
+    """Which kernel sums in which order is the processor's choice, so no bits need agree."""
     model = as_if_trained(head)
-    expected = outputs(model, bf16)
-    found = outputs(inference_copy(model, bf16), bf16)
-    for values, same in zip(found, expected, strict=True):
-        torch.testing.assert_close(values, same, rtol=rtol, atol=atol)
+    found = outputs(inference_copy(model, True), True)
+    for values, exact in zip(found, outputs(model, False), strict=True):
+        assert (values - exact).norm() <= 0.1 * exact.norm()
 
 
 def test_it_is_what_makes_a_pass_shorter():

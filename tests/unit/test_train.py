@@ -114,7 +114,7 @@ def stop_inside_an_epoch(data, out, number: signal.Signals) -> None:
     # With a worker, which must neither take the signal for its own nor outlive the run.
     process = start(data, out, *DRAWS_A_LOT, "--num-workers", "1")
     text, errors = stop_after_an_epoch(process, number)
-    assert process.returncode == 130, errors
+    assert process.returncode == 128 + number, errors  # as a shell says it
     assert "go on with --resume" in text
     assert "Traceback" not in errors
     load_checkpoint(out / "last.safetensors")
@@ -157,6 +157,22 @@ def test_resume_with_other_settings_or_nothing_to_resume(finished, toy_voc, tmp_
     )  # fmt: skip
     assert_clear_error(result, "seed = 0, not 9")
     assert_clear_error(train(toy_voc, tmp_path / "new", "--resume"), "no run to resume")
+
+
+def test_two_trainings_do_not_write_to_one_folder(toy_voc, tmp_path):
+    out = tmp_path / "run"
+    first = start(toy_voc, out, "--epochs", "50")
+    next(line for line in first.stdout if "steps an epoch" in line)
+    try:
+        second = train(toy_voc, out)
+        assert first.poll() is None
+    finally:
+        first.kill()  # the system frees the lock of a process that dies like this
+        first.communicate()
+    assert_clear_error(second, "another training is writing to", "choose another --out")
+    for leftover in out.iterdir():
+        leftover.unlink()
+    assert train(toy_voc, out).returncode == 0
 
 
 def test_an_output_folder_that_cannot_be_written_is_told_before_training(toy_voc, tmp_path):

@@ -1,0 +1,71 @@
+"""Load an ONNX file and run it once, as a program of its own that the system keeps within limits.
+
+A file of a few bytes can ask for gigabytes, or end the process that runs it. What comes out is one
+line of JSON: what travels in the file, and the shape of each output for two grey photos; or why
+there is none. Imports nothing of ours, so that it starts soon.
+
+    python -I onnx_trial.py FILE INPUT OUTPUT ...
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+PHOTOS = 2
+MAX_SIDE = 2048  # pixels
+BASE_BYTES = 1536 * 2**20  # of address space: onnxruntime, numpy, and what a pass takes
+COPIES = 6  # of the file: read, parsed, optimised, and packed for the processor
+
+
+def try_out(path: Path, name: str, outputs: Sequence[str]) -> dict[str, Any]:
+    """``metadata`` of the file, ``side`` of its input in pixels, and ``shapes`` by output.
+
+    Raises:
+        ValueError: if its input is not named so, or not ``(N, 3, S, S)``, or an output is not made
+            of finite numbers.
+        Exception: whatever onnxruntime raises.
+    """
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    inputs = {value.name: value.shape for value in session.get_inputs()}
+    shape = inputs.get(name, [])
+    whole = len(shape) == 4 and all(isinstance(size, int) for size in shape[1:])
+    if list(inputs) != [name] or not whole or shape[1] != 3 or not 0 < shape[2] <= MAX_SIDE:
+        raise ValueError(f"its inputs are {inputs}, not {name} for photos of a known size")
+    photos = np.zeros((PHOTOS, *shape[1:]), np.float32)
+    found: list[Any] = list(session.run(list(outputs), {name: photos}))
+    for output, values in zip(outputs, found, strict=True):
+        if values.dtype != np.float32 or not np.isfinite(values).all():
+            raise ValueError(f"{output} is not made of finite float32 numbers")
+    return {
+        "metadata": session.get_modelmeta().custom_metadata_map, "side": shape[2],
+        "shapes": {output: list(v.shape) for output, v in zip(outputs, found, strict=True)},
+    }  # fmt: skip
+
+
+def limit_memory(n_bytes: int) -> None:
+    """Let the system refuse more; not on Windows, which has no such limit."""
+    try:
+        import resource
+    except ImportError:
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (n_bytes, n_bytes))
+
+
+def main(path: str, name: str, *outputs: str) -> None:
+    """Print what became of it."""
+    limit_memory(BASE_BYTES + COPIES * Path(path).stat().st_size)
+    try:
+        answer = try_out(Path(path), name, outputs)
+    except Exception as error:  # onnxruntime's have no class of their own to catch
+        answer = {"problem": " ".join(str(error).split())[:200] or type(error).__name__}
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

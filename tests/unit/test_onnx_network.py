@@ -1,0 +1,98 @@
+"""model/onnx_network.py: files that describe themselves rightly and compute something else."""
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model import UserError, load_detector
+from model.checkpoint import FORMAT, CheckpointInfo
+from model.onnx_network import INPUT, OUTPUTS
+
+onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install -e '.[export]'")
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install onnxruntime")
+
+SIDE = 64
+SHAPES = {"probabilities": (2,), "bbox_xyxy": (4,), "evidence": (4,), "attention": (2, 2)}
+
+
+def write(
+    path: Path, shapes: dict[str, tuple[int, ...]] = SHAPES, extra: tuple = (), value: float = 0.5
+) -> Path:
+    """A network whose outputs are constants of these shapes for each photo."""
+    helper, numpy_helper = onnx.helper, onnx.numpy_helper
+    nodes, constants, outputs = [helper.make_node("Shape", [INPUT], ["n"], end=1)], [], []
+    for name, shape in shapes.items():
+        constants.append(numpy_helper.from_array(np.array(shape, np.int64), f"{name}_shape"))
+        constants.append(numpy_helper.from_array(np.float32(value), f"{name}_value"))
+        nodes.append(helper.make_node("Concat", ["n", f"{name}_shape"], [f"{name}_all"], axis=0))
+        nodes.append(helper.make_node("Expand", [f"{name}_value", f"{name}_all"], [name]))
+        outputs.append(helper.make_tensor_value_info(name, 1, None))
+    image = helper.make_tensor_value_info(INPUT, 1, ["batch", 3, SIDE, SIDE])
+    graph = helper.make_graph([*nodes, *extra], "network", [image], outputs, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    info = json.dumps(asdict(CheckpointInfo(("ant", "bee"), SIDE)))
+    helper.set_model_props(model, {"format": FORMAT, "info": info})
+    onnx.save(model, path)
+    return path
+
+
+def test_one_that_fits_is_used(tmp_path):
+    path = write(tmp_path / "fits.onnx")
+    photo = np.zeros((30, 40, 3), np.uint8)
+    assert load_detector(path).predict(photo).attention.shape == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("probabilities", (3,)), ("bbox_xyxy", (5,)), ("evidence", (3,)), ("evidence", (4, 1)),
+     ("attention", (4,)), ("attention", (2, 2, 2)), ("attention", (0, 2))],
+)  # fmt: skip
+def test_outputs_of_another_shape(tmp_path, name, shape):
+    path = write(tmp_path / "other.onnx", SHAPES | {name: shape})
+    with pytest.raises(UserError, match=f"another network than it says \\({name} should be"):
+        load_detector(path)
+
+
+@pytest.mark.parametrize("missing", OUTPUTS)
+def test_a_missing_output(tmp_path, missing):
+    shapes = {name: shape for name, shape in SHAPES.items() if name != missing}
+    with pytest.raises(UserError, match=r"broken or is no ONNX file of this program.*" + missing):
+        load_detector(write(tmp_path / "missing.onnx", shapes))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_outputs_that_are_no_numbers(tmp_path, value):
+    with pytest.raises(UserError, match="not made of finite"):
+        load_detector(write(tmp_path / "nan.onnx", value=value))
+
+
+def test_a_node_that_fails_when_it_runs(tmp_path):
+    bad = onnx.helper.make_node("Reshape", [INPUT, "evidence_shape"], ["unused"])
+    graph = onnx.helper.make_node("Identity", ["unused"], ["evidence"])
+    shapes = {name: shape for name, shape in SHAPES.items() if name != "evidence"}
+    with pytest.raises(UserError, match="Export it again"):
+        load_detector(write(tmp_path / "fails.onnx", {**shapes, "evidence": (7,)}, (bad, graph)))
+
+
+def test_a_constant_of_gigabytes_is_not_allocated(tmp_path):
+    """600 bytes that ask for 8 GB; the trial ends, this process goes on."""
+    huge = onnx.helper.make_node(
+        "ConstantOfShape", ["huge_shape"], ["huge"],
+        value=onnx.numpy_helper.from_array(np.array([1], np.float32)),
+    )  # fmt: skip
+    shape = onnx.helper.make_node(
+        "Constant", [], ["huge_shape"],
+        value=onnx.numpy_helper.from_array(np.array([2, 1024, 1024, 1024], np.int64)),
+    )  # fmt: skip
+    total = onnx.helper.make_node("ReduceSum", ["huge"], ["sum"], keepdims=0)
+    use = onnx.helper.make_node("Add", ["sum", "evidence_value"], ["evidence_all"])
+    shapes = {name: shape for name, shape in SHAPES.items() if name != "evidence"}
+    path = write(tmp_path / "huge.onnx", {**shapes, "evidence": (4,)}, (shape, huge, total, use))
+    began = time.monotonic()
+    with pytest.raises(UserError, match="Export it again"):
+        load_detector(path)
+    assert time.monotonic() - began < 60
