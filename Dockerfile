@@ -17,6 +17,8 @@ COPY requirements.txt .
 RUN grep -E '^torch(vision)?[<>=]' requirements.txt \
     | pip install --no-cache-dir ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} -r /dev/stdin
 RUN pip install --no-cache-dir -r requirements.txt
+# Gradio does not allow it yet, and works with it; it mends known holes (SECURITY.md).
+RUN pip install --no-cache-dir --no-deps "pillow>=13,<14"
 
 COPY LICENSE README.md ./
 COPY examples examples

@@ -11,6 +11,7 @@ from gradio_client.utils import is_file_obj, traverse
 
 from demo.backend import in_words
 from demo.server.uploads import uploaded
+from model.data.decoding.pool import for_visitor
 from model.errors import UserError
 
 log = logging.getLogger("demo")
@@ -50,11 +51,18 @@ class GuardedBlocks(gr.Blocks):
             gr.Error: for any failure; its text is for the visitor.
         """
         try:
-            return await super().process_api(*args, **kwargs)
+            with for_visitor(_visitor_of(kwargs.get("session_hash"), kwargs.get("request"))):
+                return await super().process_api(*args, **kwargs)
         except gr.Error as error:
             raise gr.Error(_short(error.message), print_exception=False) from error
         except Exception as error:  # in_words writes what was not foreseen into the log
             raise gr.Error(_short(in_words(error)), print_exception=False) from error
+
+
+def _visitor_of(session: str | None, request: Any) -> str:
+    """Whose photos are decoded: of an open page or a client, else of an address."""
+    client = getattr(request, "client", None)
+    return session or getattr(client, "host", None) or "somebody"
 
 
 def _check_file(file: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@
 >>> d.class_name, d.score, d.bbox_xyxy
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +17,9 @@ from torch import Tensor
 
 from model.augment import AugmentConfig, Pipeline, working_side
 from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, load_checkpoint
-from model.data.images import ImageSource, LoadedImage, load_fitted
+from model.data.images import ImageSource, LoadedImage, load_each, load_fitted
 from model.draw import class_colour, draw_box
+from model.errors import UserError
 from model.network.detector import LargestObjectDetector
 from model.network.inference_copy import inference_copy
 from model.precision import autocast, best_device, has_native_bf16
@@ -115,6 +116,10 @@ class Detector:
     def load(self, source: ImageSource) -> LoadedImage:
         """Read a photo no larger than the network needs."""
         return load_fitted(source, working_side(self.info.image_size))
+
+    def load_each(self, files: Sequence[Path]) -> Iterator[LoadedImage | UserError]:
+        """:meth:`load` for many files, on all cores: images, or what is wrong with one."""
+        return load_each(files, working_side(self.info.image_size))
 
     def predict_loaded(self, photos: Sequence[LoadedImage], flip: bool = False) -> list[Detection]:
         """:meth:`predict_batch` for photos that :meth:`load` read."""

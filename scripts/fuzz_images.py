@@ -3,17 +3,16 @@
     python scripts/fuzz_images.py --seconds 600 --seed 1
     python scripts/fuzz_images.py --files 400           # a fixed number: what the test suite runs
     python scripts/fuzz_images.py --replay fuzz-finding.bin
+    python scripts/fuzz_images.py --hostile 100         # hostile_images.py: large ones
+    python scripts/fuzz_images.py --hostile 100 --server    # the same through a running demo/app.py
 
-Every file must become an image or a ``UserError`` that names it, within the limits of time and
-memory below. Files are read in a process of their own, so that one which hangs or crashes is found,
-kept in ``--keep`` and named; then it goes on with the next. Exit status 1 if anything was found.
+Every file must become an image or a ``UserError`` that names it, in time. A file that crashes a
+decoder is found although only its worker ends; it is kept in ``--keep`` and named. Exit status 1 if
+anything was found.
 """
 
 import argparse
-import os
 import random
-import resource
-import signal
 import struct
 import sys
 import time
@@ -27,20 +26,26 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
+from hostile_images import FILES
+from image_attack import attack
 from PIL import Image
 
-from model.data.image_formats import readable_formats
+from model.data.decoding.pool import for_visitor
+from model.data.image_formats import heic_is_readable, readable_formats
 from model.data.images import load_fitted
 from model.errors import UserError
 
-SECONDS_A_FILE = 20  # of the clock; files are small, so a second would be long
-MIB_A_FILE = 1536  # above the process before the first file
+SECONDS_A_FILE = 8.0  # of the clock
 NAME = "holiday.jpg"
 Sound = dict[str, list[bytes]]  # format -> files nothing is wrong with
 
 
 def sources() -> Sound:
     """Sound files by format: the modes, compressions and extras each of them has."""
+    if heic_is_readable():
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
     rng = np.random.default_rng(0)
     smooth = Image.fromarray(rng.integers(0, 255, (6, 8, 3), dtype=np.uint8)).resize((64, 48))
     deep = Image.fromarray(np.linspace(0, 65535, 64 * 48, dtype=np.uint16).reshape(48, 64))
@@ -150,13 +155,14 @@ def made(number: int, seed: int, sound: Sound) -> tuple[str, bytes]:
     return kind, damaged(rng.choice(sound[kind]), other, rng)
 
 
-def verdict(file: Path, content: bytes, side: int | None) -> str:
+def verdict(file: Path | bytes, side: int | None) -> str:
     """``read`` or ``refused``; anything else is a finding."""
     try:
         loaded = load_fitted(file, side)
     except UserError as error:
-        named = NAME in str(error) and len(str(error)) < 500 and "\n" not in str(error)
-        return "refused" if named else f"an unclear sentence: {error}"
+        text = str(error)
+        named = (NAME in text or "the image" in text) and len(text) < 500 and "\n" not in text
+        return "refused" if named and "crashed" not in text else f"a finding: {text}"
     except BaseException:
         return traceback.format_exc()
     image, (width, height) = loaded.image, loaded.original_size
@@ -167,36 +173,6 @@ def verdict(file: Path, content: bytes, side: int | None) -> str:
     return "read" if sound and fits else f"wrong: {image} of {loaded.original_size}"
 
 
-def read_files(first: int, settings: argparse.Namespace, sound: Sound, report: int) -> None:
-    """In a child: read file after file, and write a line on each to the pipe ``report``."""
-    file = Path(settings.keep) / NAME
-    read_one(file, sound["PNG"][0], 0)  # loads what is loaded late
-    idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for number in range(first, settings.files):
-        if time.monotonic() > settings.until:
-            break
-        kind, content = made(number, settings.seed, sound)
-        started = time.monotonic()
-        answer = read_one(file, content, number)
-        seconds = time.monotonic() - started
-        mib = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - idle) / 1024
-        if mib > MIB_A_FILE:
-            answer = f"{mib:.0f} MiB"
-        line = f"{number}\t{kind}\t{seconds:.2f}\t{mib:.0f}\t{answer!r}\n"
-        os.write(report, line.encode())
-        if mib > MIB_A_FILE:
-            break  # the peak stays: go on in a new process
-
-
-def read_one(file: Path, content: bytes, number: int) -> str:
-    """Read one file under a time limit, which ends the process even inside a decoder."""
-    file.write_bytes(content)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS_A_FILE)
-    answer = verdict(file, content, None if number % 3 == 0 else 40)
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    return answer
-
-
 @dataclass
 class Outcome:
     """What came of all files."""
@@ -204,37 +180,47 @@ class Outcome:
     counts: Counter = field(default_factory=Counter)
     findings: list[str] = field(default_factory=list)
     slowest_s: float = 0.0
-    peak_mib: int = 0
+
+    def add(self, kind: str, answer: str, seconds: float) -> bool:
+        """Count an answer; whether all was well."""
+        well = answer in ("read", "refused") and seconds <= SECONDS_A_FILE
+        self.counts[kind, answer if well else "finding"] += 1
+        self.slowest_s = max(self.slowest_s, seconds)
+        return well
 
 
 def run(settings: argparse.Namespace) -> Outcome:
-    """Read files in child after child: a new one wherever the last one ended."""
-    outcome, sound, number = Outcome(), sources(), 0
-    while number < settings.files and time.monotonic() < settings.until:
-        reader, writer = os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.close(reader)
-            read_files(number, settings, sound, writer)
-            os._exit(0)
-        os.close(writer)
-        with os.fdopen(reader) as lines:
-            for line in lines:
-                at, kind, seconds, mib, answer = line.rstrip("\n").split("\t", 4)
-                number = int(at) + 1
-                known = answer in ("'read'", "'refused'")
-                outcome.counts[kind, answer.strip("'") if known else "finding"] += 1
-                outcome.slowest_s = max(outcome.slowest_s, float(seconds))
-                outcome.peak_mib = max(outcome.peak_mib, int(mib))
-                if not known:
-                    finding = kept(settings, int(at), sound, f"{kind}: {answer}")
-                    outcome.findings.append(finding)
-        _, status = os.waitpid(child, 0)
-        if status:
-            hung = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM
-            what = f"hangs for {SECONDS_A_FILE} s" if hung else f"ends the process, status {status}"
+    """Read damaged files; what crashes or hangs takes a worker with it and not this process."""
+    outcome, sound = Outcome(), sources()
+    file = Path(settings.keep) / NAME
+    for number in range(settings.files):
+        if time.monotonic() > settings.until:
+            break
+        kind, content = made(number, settings.seed, sound)
+        file.write_bytes(content)
+        started = time.monotonic()
+        answer = verdict(file, None if number % 3 == 0 else 40)
+        seconds = time.monotonic() - started
+        if not outcome.add(kind, answer, seconds):
+            what = f"{kind}: {answer}, {seconds:.1f} s"
             outcome.findings.append(kept(settings, number, sound, what))
-            number += 1
+    return outcome
+
+
+def run_hostile(settings: argparse.Namespace) -> Outcome:
+    """Read hostile files as a visitor's, and print what each of them costs."""
+    outcome = Outcome()
+    for name, make in FILES.items():
+        if settings.only not in name:
+            continue
+        content = make(settings.hostile)
+        started = time.monotonic()
+        with for_visitor("somebody"):
+            answer = verdict(content, 1280)
+        seconds = time.monotonic() - started
+        print(f"{seconds:5.1f} s {len(content):>11,} bytes  {name}: {answer}", flush=True)
+        if not outcome.add(name.split(",")[0], answer, seconds):
+            outcome.findings.append(f"{name}: {answer}, {seconds:.1f} s")
     return outcome
 
 
@@ -252,6 +238,9 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=10**9)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", default=".", help="folder for the file being read and findings")
+    parser.add_argument("--hostile", type=int, default=0, help="scale of hostile files: 1 to 100")
+    parser.add_argument("--only", default="", help="hostile files whose name contains this")
+    parser.add_argument("--server", action="store_true", help="through a server of its own")
     parser.add_argument("--replay", type=Path, help="read this one file, with a traceback")
     settings = parser.parse_args()
     if settings.replay:
@@ -259,12 +248,14 @@ def main() -> int:
         return 0
     started = time.monotonic()
     settings.until = started + settings.seconds if settings.seconds else float("inf")
-    outcome = run(settings)
+    if settings.server:
+        return attack(settings.hostile, settings.only)
+    outcome = run_hostile(settings) if settings.hostile else run(settings)
     for (kind, answer), times in sorted(outcome.counts.items()):
         print(f"{kind:5s} {answer:8s} {times}")
     print(
         f"{outcome.counts.total()} files in {time.monotonic() - started:.1f} s, the slowest"
-        f" {outcome.slowest_s:.2f} s, peak {outcome.peak_mib} MiB; {len(outcome.findings)} findings"
+        f" {outcome.slowest_s:.2f} s; {len(outcome.findings)} findings"
     )
     for finding in outcome.findings:
         print(finding.replace("\\n", "\n")[:3000])

@@ -74,11 +74,11 @@ Skip = Callable[[Path, UserError], None]
 
 def _load_good(detector: Detector, files: list[Path], skip: Skip) -> list[tuple[Path, LoadedImage]]:
     good = []
-    for file in files:
-        try:
-            good.append((file, detector.load(file)))
-        except UserError as error:
-            skip(file, error)
+    for file, photo in zip(files, detector.load_each(files), strict=True):
+        if isinstance(photo, UserError):
+            skip(file, photo)
+        else:
+            good.append((file, photo))
     return good
 
 

@@ -4,10 +4,9 @@ Pillow alone knows some forty formats and hands PostScript to Ghostscript, whate
 called. Uploads come from strangers, so nothing that is not in this list is ever tried.
 """
 
+import importlib.util
 from dataclasses import dataclass
 from functools import cache
-
-from PIL import Image
 
 
 @dataclass(frozen=True)
@@ -18,27 +17,24 @@ class ImageFormat:
         name: as people write it.
         pillow_name: of Pillow's plugin.
         suffixes: of its files, lower case.
-        decoder_bytes: a pixel, that decoding takes besides the decoded image at its peak; at most,
-            for :mod:`model.data.image_memory` knows more of JPEG and TIFF.
     """
 
     name: str
     pillow_name: str
     suffixes: tuple[str, ...]
-    decoder_bytes: int
 
 
 # Needs the optional package pillow-heif.
-HEIC = ImageFormat("HEIC", "HEIF", (".heic", ".heif"), 12)
+HEIC = ImageFormat("HEIC", "HEIF", (".heic", ".heif"))
 FORMATS = (
-    ImageFormat("JPEG", "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), 8),
-    ImageFormat("PNG", "PNG", (".png",), 1),
-    ImageFormat("WebP", "WEBP", (".webp",), 16),
-    ImageFormat("AVIF", "AVIF", (".avif",), 16),
-    ImageFormat("GIF", "GIF", (".gif",), 4),
-    ImageFormat("TIFF", "TIFF", (".tif", ".tiff"), 8),
-    ImageFormat("BMP", "BMP", (".bmp",), 4),
-    ImageFormat("PPM", "PPM", (".ppm", ".pgm"), 4),
+    ImageFormat("JPEG", "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif")),
+    ImageFormat("PNG", "PNG", (".png",)),
+    ImageFormat("WebP", "WEBP", (".webp",)),
+    ImageFormat("AVIF", "AVIF", (".avif",)),
+    ImageFormat("GIF", "GIF", (".gif",)),
+    ImageFormat("TIFF", "TIFF", (".tif", ".tiff")),
+    ImageFormat("BMP", "BMP", (".bmp",)),
+    ImageFormat("PPM", "PPM", (".ppm", ".pgm")),
     HEIC,
 )
 IMAGE_SUFFIXES = frozenset(suffix for each in FORMATS for suffix in each.suffixes)
@@ -46,25 +42,13 @@ IMAGE_SUFFIXES = frozenset(suffix for each in FORMATS for suffix in each.suffixe
 
 @cache
 def heic_is_readable() -> bool:
-    """Whether ``pillow-heif`` is installed; registers its plugin with Pillow."""
-    try:
-        from pillow_heif import register_heif_opener
-    except ImportError:
-        return False
-    register_heif_opener()
-    return True
+    """Whether ``pillow-heif`` is installed."""
+    return importlib.util.find_spec("pillow_heif") is not None
 
 
 def readable_formats() -> tuple[ImageFormat, ...]:
     """:data:`FORMATS`, without HEIC where ``pillow-heif`` is not installed."""
     return tuple(each for each in FORMATS if each is not HEIC or heic_is_readable())
-
-
-def format_of(image: Image.Image) -> ImageFormat | None:
-    """The format an image was opened from; ``None`` if it came from elsewhere."""
-    # MPO is several JPEGs in one file, as many phones write them; the JPEG plugin reads them.
-    name = "JPEG" if image.format == "MPO" else image.format
-    return next((each for each in FORMATS if each.pillow_name == name), None)
 
 
 def names_in_words() -> str:

@@ -1,14 +1,78 @@
 """Decoded pixels of any mode -> upright RGB, smaller on the way, without full-size copies."""
 
 from collections.abc import Iterator
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
+
+from model.errors import UserError
 
 _DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 _TILE_SIDE = 512  # pixels: large enough for speed; threads keep the memory of a tile's copies
 _PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
+
+
+class UprightImage(NamedTuple):
+    """An upright RGB image, and the ``(width, height)`` of the upright original."""
+
+    image: Image.Image
+    original_size: tuple[int, int]
+
+
+def refuse_too_many_pixels(size: tuple[int, int], max_pixels: int, name: str) -> None:
+    """Raise ``UserError`` for an image with more than ``max_pixels``."""
+    width, height = size
+    if width * height > max_pixels:
+        raise UserError(
+            f"{name} has {width} x {height} pixels, more than the limit of"
+            f" {max_pixels / 1e6:.0f} megapixels. Shrink it first."
+        )
+
+
+def upright_rgb(
+    image: Image.Image, stored_size: tuple[int, int], longest_side: int | None
+) -> UprightImage:
+    """A loaded image turned as its EXIF says, as RGB, no side longer than ``longest_side``.
+
+    Args:
+        image: left as it is, and given back itself if there is nothing to change.
+        stored_size: ``(width, height)`` before the decoder shrank it.
+        longest_side: pixels; ``None`` for full size.
+    """
+    turn = turn_upright(image)
+    target = image.size
+    if longest_side is not None:
+        fitted = fitted_size(stored_size, longest_side)
+        target = min(fitted[0], image.width), min(fitted[1], image.height)
+    rgb = resized_rgb(image, turned_size(target, turn), turn)
+    return UprightImage(rgb, turned_size(stored_size, turn))
+
+
+def fitted_size(size: tuple[int, int], longest_side: int) -> tuple[int, int]:
+    """``size`` shrunk, never enlarged, so that no side exceeds ``longest_side``."""
+    scale = min(1.0, longest_side / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def turn_upright(image: Image.Image) -> Image.Transpose | None:
+    """What makes a loaded image upright, by its EXIF; ``None`` for nothing, or broken EXIF."""
+    try:
+        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:
+        # As in problems_named: broken EXIF raises anything. The photo itself may be fine.
+        return None
 
 
 class Reduction(NamedTuple):
@@ -34,10 +98,10 @@ def reduced_size(size: tuple[int, int], factors: Reduction) -> tuple[int, int]:
 def resized_rgb(
     image: Image.Image, target: tuple[int, int], turn: Image.Transpose | None = None
 ) -> Image.Image:
-    """A loaded image turned, as RGB, of ``target`` size; always a new image.
+    """A loaded image turned, as RGB, of ``target`` size.
 
     Args:
-        image: of any mode; left as it is.
+        image: of any mode; left as it is, and given back itself if there is nothing to change.
         target: ``(width, height)`` after turning, not larger than the image.
         turn: as ``Image.transpose`` takes it; ``None`` for an image that is upright.
     """
@@ -65,6 +129,8 @@ def _reduced_rgb(
     image: Image.Image, factors: Reduction, turn: Image.Transpose | None
 ) -> Image.Image:
     if image.mode == "RGB" and turn is None and not image.has_transparency_data:
+        if factors == (1, 1):
+            return image
         small = image.reduce(factors)
         # EXIF stays behind: it would turn the upright image once more.
         small.info = {k: v for k, v in image.info.items() if k == "icc_profile"}
@@ -128,12 +194,13 @@ def _scaled_to_8_bits(image: Image.Image, white: float) -> Image.Image:
 
 
 def _white_level(image: Image.Image) -> float:
-    """The value of white in a grey image of more than 8 bits."""
+    """The value of white in a grey image of more than 8 bits.
+
+    Cameras of 10, 12 or 14 bits store their values as they are in files of 16 or 32. So white is
+    the largest number of the fewest bits that hold all values: better too light than black.
+    """
+    tiles = (image.crop(box) for box in _tiles(image.size, Reduction(1, 1)))
+    brightest = max(float(np.nanmax(np.asarray(tile), initial=0.0)) for tile in tiles)
     if image.mode == "F":
-        tiles = (image.crop(box) for box in _tiles(image.size, Reduction(1, 1)))
-        brightest = max(float(np.nanmax(np.asarray(tile), initial=0.0)) for tile in tiles)
         return 1.0 if brightest <= 1.0 else 255.0
-    if image.mode == "I":
-        _, brightest = cast(tuple[float, float], image.getextrema())  # a pair for one channel
-        return 255.0 if brightest <= 255 else 65535.0
-    return 65535.0
+    return next((w for w in (255.0, 1023.0, 4095.0, 16383.0) if brightest <= w), 65535.0)

@@ -2,9 +2,14 @@
 
 Handles what real uploads bring: EXIF rotation, transparency (laid over white), 16-bit and float
 grey (scaled, not saturated), palettes, CMYK, animations (first frame), WebP, AVIF, and HEIC where
-the optional ``pillow-heif`` is installed. Memory is bounded: see :mod:`model.data.image_memory`.
+the optional ``pillow-heif`` is installed. Files are decoded in processes of their own, with limits
+on time and memory: see :mod:`model.data.decoding`.
 """
 
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -12,22 +17,16 @@ from typing import IO
 import numpy as np
 from PIL import Image
 
+from model.data.decoding.messages import MAX_PROFILE, Request
+from model.data.decoding.pool import OWN_WORKERS, decode, decode_each
+from model.data.decoding.process import Decoded
 from model.data.image_formats import IMAGE_SUFFIXES
-from model.data.image_memory import BUDGET, MAX_DECODED_BYTES, decoding_bytes
-from model.data.image_opening import (
-    OpenedImage,
-    bytes_in,
-    name_of,
-    open_image,
-    open_stream,
-    problems_named,
-    turn_upright,
-)
-from model.data.image_pixels import reduced_size, reduction, resized_rgb, turned_size
+from model.data.image_opening import name_of, open_file, problems_named
+from model.data.image_pixels import refuse_too_many_pixels, upright_rgb
 from model.errors import UserError
 
 MAX_PIXELS = 100_000_000
-_OPENING_BYTES = 32 * 2**20  # reserved for reading a header, and enough for most small photos
+GROUP = 16  # photos a worker is given together
 
 ImageSource = str | Path | bytes | Image.Image | np.ndarray
 
@@ -40,32 +39,17 @@ class LoadedImage:
     original_size: tuple[int, int]
 
 
-@dataclass(frozen=True)
-class _Wish:
-    """What a caller wants of an image.
-
-    Attributes:
-        name: of the image in error texts.
-        longest_side: pixels; ``None`` for full size.
-        max_pixels: images with more are refused.
-    """
-
-    name: str
-    longest_side: int | None
-    max_pixels: int
-
-
 def load_image(source: ImageSource, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Open anything image-like as an upright RGB image at its full size.
 
     Args:
         source: a path, the bytes of a file, a PIL image, or an array ``(H, W)``, ``(H, W, 1)``,
             ``(H, W, 3)`` or ``(H, W, 4)`` of uint8, uint16, or floats in 0..1.
-        max_pixels: images with more are refused before they are decoded, and so are those that
-            take more than :data:`model.data.image_memory.MAX_DECODED_BYTES` to decode.
+        max_pixels: images with more are refused before they are decoded.
 
     Raises:
-        UserError: if it is missing, empty, damaged, too large or no image; the text names the file.
+        UserError: if it is missing, empty, damaged, no image, or takes too much time or memory
+            (:mod:`model.data.decoding.pool` has the limits); the text names the file.
     """
     return load_fitted(source, None, max_pixels).image
 
@@ -78,15 +62,51 @@ def load_fitted(
     For JPEGs the decoder itself shrinks by a power of two first, which makes a 12-megapixel photo
     several times faster to read; boxes stay exact because they scale with ``original_size``.
     """
-    wish = _Wish(name_of(source), longest_side, max_pixels)
+    request = Request(name_of(source), longest_side, max_pixels)
     if isinstance(source, np.ndarray):
         source = _from_array(source)
     if isinstance(source, Image.Image):
-        opened = OpenedImage(source, source.size)
-        with BUDGET.reserve(_bytes_needed(opened, wish)), problems_named(wish.name):
-            return _decoded(opened, wish)
-    with open_stream(source, wish.name) as stream:
-        return _from_stream(stream, wish)
+        return _from_image(source, request)
+    if isinstance(source, bytes):
+        return _decoded(source, request)
+    with open_file(source, request.name) as stream:
+        return _decoded(stream, request)
+
+
+def load_each(files: Sequence[Path], longest_side: int | None) -> Iterator[LoadedImage | UserError]:
+    """:func:`load_fitted` for many files, on all cores: images in order, or what is wrong with one.
+
+    Only a few are held at a time, however many there are.
+    """
+    groups = [files[start : start + GROUP] for start in range(0, len(files), GROUP)]
+    with ThreadPoolExecutor(OWN_WORKERS + 1, "load") as threads:
+        ahead: deque[Future[list[LoadedImage | UserError]]] = deque()
+        try:
+            for group in groups:
+                ahead.append(threads.submit(_load_group, group, longest_side))
+                if len(ahead) > 2 * OWN_WORKERS:
+                    yield from ahead.popleft().result()
+            while ahead:
+                yield from ahead.popleft().result()
+        finally:  # whoever asked may have had enough
+            for future in ahead:
+                future.cancel()
+
+
+def _load_group(files: Sequence[Path], longest_side: int | None) -> list[LoadedImage | UserError]:
+    """Of the program's own photos: they are not a visitor's, and are not in line with theirs."""
+    unreadable: dict[int, UserError] = {}
+    jobs: list[tuple[Request, IO[bytes]]] = []
+    with ExitStack() as opened:
+        for i, file in enumerate(files):
+            request = Request(name_of(file), longest_side, MAX_PIXELS)
+            try:
+                jobs.append((request, opened.enter_context(open_file(file, request.name))))
+            except UserError as error:
+                unreadable[i] = error
+        outcomes = iter(decode_each(jobs))
+    loaded = (unreadable.get(i) or next(outcomes) for i in range(len(files)))
+    return [_as_image(each) if isinstance(each, Decoded) else each for each in loaded]
 
 
 def find_images(paths: list[Path]) -> list[Path]:
@@ -116,87 +136,29 @@ def _images_at(path: Path) -> list[Path]:
     return [path]
 
 
-def _from_stream(stream: IO[bytes], wish: _Wish) -> LoadedImage:
-    # Some decoders copy the file, and its metadata out of it, when they open it.
-    available = _OPENING_BYTES + 4 * bytes_in(stream)
-    with BUDGET.reserve(available):
-        result = _decoded_within(available, stream, wish)
-    if isinstance(result, LoadedImage):
-        return result
-    # It is opened once more: nothing may be held while waiting for more, or all might wait for one
-    # another.
-    available += result
-    with BUDGET.reserve(available):
-        result = _decoded_within(available, stream, wish)
-    assert isinstance(result, LoadedImage)
-    return result
+def _decoded(source: IO[bytes] | bytes, request: Request) -> LoadedImage:
+    return _as_image(decode(source, request))
 
 
-def _decoded_within(available: int, stream: IO[bytes], wish: _Wish) -> LoadedImage | int:
-    """The image, or the bytes needed for it if they are more than are ``available``."""
-    opened = _open(stream, wish)
-    needed = _bytes_needed(opened, wish)
-    if needed > available:
-        return needed
-    with problems_named(wish.name):
-        return _decoded(opened, wish)
+def _as_image(decoded: Decoded) -> LoadedImage:
+    image = Image.frombytes("RGB", decoded.size, decoded.pixels)
+    if decoded.profile:
+        image.info["icc_profile"] = decoded.profile
+    return LoadedImage(image, decoded.original_size)
 
 
-def _open(stream: IO[bytes], wish: _Wish) -> OpenedImage:
-    image = open_image(stream, wish.name)
-    stored_size = image.size
-    if wish.longest_side is not None and image.format in ("JPEG", "MPO"):
-        with problems_named(wish.name):
-            image.draft(None, _fit(stored_size, wish.longest_side))
-    return OpenedImage(image, stored_size)
-
-
-def _bytes_needed(opened: OpenedImage, wish: _Wish) -> int:
-    """Bytes decoding takes.
-
-    Raises:
-        UserError: if the image has too many pixels, or needs too many bytes.
-    """
-    width, height = opened.stored_size
-    if width * height > wish.max_pixels:
-        raise UserError(
-            f"{wish.name} has {width} x {height} pixels, more than the limit of"
-            f" {wish.max_pixels / 1e6:.0f} megapixels. Shrink it first."
-        )
-    size = opened.image.size
-    kept_width, kept_height = reduced_size(size, reduction(size, _target(opened, wish)))
-    with problems_named(wish.name):
-        needed = decoding_bytes(opened.image, opened.stored_size, kept_width * kept_height)
-    if needed > MAX_DECODED_BYTES:
-        raise UserError(
-            f"{wish.name} has {width} x {height} pixels, which take {needed / 1e9:.1f} GB to"
-            f" decode, more than the limit of {MAX_DECODED_BYTES / 1e9:.1f} GB. Shrink it first."
-        )
-    return needed
-
-
-def _target(opened: OpenedImage, wish: _Wish) -> tuple[int, int]:
-    """The size wanted, not turned yet."""
-    if wish.longest_side is None:
-        return opened.image.size
-    fitted = _fit(opened.stored_size, wish.longest_side)
-    width, height = opened.image.size
-    return min(fitted[0], width), min(fitted[1], height)
-
-
-def _fit(size: tuple[int, int], longest_side: int) -> tuple[int, int]:
-    scale = min(1.0, longest_side / max(size))
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-
-
-def _decoded(opened: OpenedImage, wish: _Wish) -> LoadedImage:
-    announced = opened.image.size
-    opened.image.load()
-    if opened.image.size != announced:  # the size of a HEIC is known for sure only now
-        opened = OpenedImage(opened.image, opened.image.size)
-    turn = turn_upright(opened.image)
-    image = resized_rgb(opened.image, turned_size(_target(opened, wish), turn), turn)
-    return LoadedImage(image, turned_size(opened.stored_size, turn))
+def _from_image(source: Image.Image, request: Request) -> LoadedImage:
+    """An image that is the caller's own: nothing of it comes from a stranger's file."""
+    refuse_too_many_pixels(source.size, request.max_pixels, request.name)
+    with problems_named(request.name):
+        source.load()
+        image, original_size = upright_rgb(source, source.size, request.longest_side)
+    image = image.copy() if image is source else image
+    # Nothing else: EXIF, for one, would turn the upright image once more.
+    image.info = {
+        k: v for k, v in image.info.items() if k == "icc_profile" and len(v) <= MAX_PROFILE
+    }
+    return LoadedImage(image, original_size)
 
 
 def _from_array(array: np.ndarray) -> Image.Image:

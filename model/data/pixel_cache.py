@@ -1,25 +1,25 @@
 """Decoded photos in one memory-mapped file, so that JPEG decoding leaves the epoch.
 
 The file holds nothing but the bytes of one photo after the other; a JSON file beside it holds their
-sizes.
+sizes and checksums.
 """
 
 import hashlib
 import json
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import zlib
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from model.data.images import load_fitted
+from model.data.images import load_each
 from model.errors import UserError
 from model.files import atomic_write
 
-FORMAT = 2  # raise it when the way photos are read changes: old caches are then never used
+FORMAT = 3  # raise it when the way photos are read changes: old caches are then never used
 
 
 def default_cache_dir() -> Path:
@@ -31,9 +31,11 @@ def default_cache_dir() -> Path:
 class PixelCache:
     """uint8 RGB photos no longer than ``longest_side``, shape kept, in one flat file.
 
-    The file's name is a hash of every photo's path, size and modification time, the side, and the
-    format: change one photo and another cache is built, so a stale one is never used. One that is
-    damaged (its length or its sizes are not what they should be) is built again.
+    The file's name is a hash of every photo's path, size and times, the side, and the format:
+    change one photo and another cache is built, so a stale one is never used. Among the times is
+    that of the last change of any kind, which a program cannot set; Windows has none, and there a
+    photo changed with its size and time kept is not noticed. A cache that is damaged is built again
+    if its length or its index show it; a checksum shows the rest when a photo is first fetched.
 
     Args:
         files: the photos, in order.
@@ -55,55 +57,72 @@ class PixelCache:
         folder = Path(cache_dir or default_cache_dir())
         self.path = folder / f"pixels-{_key(files, longest_side)}.rgb"
         self.index_path = self.path.with_suffix(".json")
-        sizes = self._read_sizes(len(files), longest_side) if self.path.exists() else None
-        if sizes is None:
-            sizes = self._build(files, longest_side, progress)
-        self.sizes = sizes
-        self.offsets = np.cumsum([0] + [3 * w * h for w, h in self.sizes])
+        photos = self._read_index(len(files), longest_side) if self.path.exists() else None
+        if photos is None:
+            photos = self._build(files, longest_side, progress)
+        self.photos = photos
+        self.offsets = np.cumsum([0] + [3 * w * h for w, h, _ in photos])
+        self._sound: set[int] = set()
         self._pixels: np.ndarray | None = None
 
     def __len__(self) -> int:
-        return len(self.sizes)
+        return len(self.photos)
 
     def __getitem__(self, index: int) -> Image.Image:
-        """The photo as RGB; its pixels are a copy, free to change."""
+        """The photo as RGB; its pixels are a copy, free to change.
+
+        Raises:
+            UserError: if they are not those that were written.
+        """
         if self._pixels is None:  # opened late, so that each worker maps the file itself
             self._pixels = np.memmap(self.path, np.uint8, mode="r")
-        width, height = self.sizes[index]
-        flat = self._pixels[self.offsets[index] : self.offsets[index + 1]]
-        return Image.frombytes("RGB", (width, height), flat.tobytes())
+        width, height, checksum = self.photos[index]
+        pixels = self._pixels[self.offsets[index] : self.offsets[index + 1]].tobytes()
+        if index not in self._sound:
+            # Once in each process: all of it at the start would read the whole file.
+            if zlib.crc32(pixels) != checksum:
+                raise UserError(f"the cache {self.path} is damaged. Delete it: it is built again.")
+            self._sound.add(index)
+        return Image.frombytes("RGB", (width, height), pixels)
 
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_pixels": None}
 
-    def _read_sizes(self, n_photos: int, longest_side: int) -> list[list[int]] | None:
-        """Width and height of every photo; ``None``, and a line that says so, if damaged."""
+    def _read_index(self, n_photos: int, longest_side: int) -> list[tuple[int, int, int]] | None:
+        """Width, height, checksum of every photo; ``None``, and a line that says so, if damaged."""
         try:
-            sizes = json.loads(self.index_path.read_text(encoding="utf-8"))["sizes"]
-            whole = len(sizes) == n_photos and all(
-                type(side) is int and 1 <= side <= longest_side for size in sizes for side in size
+            photos = json.loads(self.index_path.read_text(encoding="utf-8"))["photos"]
+            whole = len(photos) == n_photos and all(
+                all(type(v) is int for v in (w, h, c))
+                and 1 <= min(w, h) <= max(w, h) <= longest_side
+                for w, h, c in photos
             )
-            if whole and sum(3 * w * h for w, h in sizes) == self.path.stat().st_size:
-                return sizes
+            if whole and sum(3 * w * h for w, h, _ in photos) == self.path.stat().st_size:
+                return photos
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             pass  # reported below, and mended by building it again
         print(f"the cache {self.path} is damaged and is built again.", file=sys.stderr, flush=True)
         return None
 
-    def _build(self, files: list[Path], longest_side: int, progress: bool) -> list[list[int]]:
-        sizes: list[list[int]] = []
-        with ThreadPoolExecutor() as pool, atomic_write(self.path) as temporary:
-            photos = pool.map(lambda file: load_fitted(file, longest_side).image, files)
+    def _build(
+        self, files: list[Path], longest_side: int, progress: bool
+    ) -> list[tuple[int, int, int]]:
+        photos: list[tuple[int, int, int]] = []
+        with atomic_write(self.path) as temporary:
             with temporary.open("wb") as stream:
                 for photo in tqdm(
-                    photos, "decoding photos once", len(files), unit="img", disable=not progress
-                ):
-                    sizes.append(list(photo.size))
-                    stream.write(photo.tobytes())
+                    load_each(files, longest_side), "decoding photos once", len(files), unit="img",
+                    disable=not progress,
+                ):  # fmt: skip
+                    if isinstance(photo, UserError):
+                        raise photo
+                    pixels = photo.image.tobytes()
+                    photos.append((*photo.image.size, zlib.crc32(pixels)))
+                    stream.write(pixels)
             # The index goes first: a pixel file under its final name always has one.
             with atomic_write(self.index_path) as index:
-                index.write_text(json.dumps({"sizes": sizes}), encoding="utf-8")
-        return sizes
+                index.write_text(json.dumps({"photos": photos}), encoding="utf-8")
+        return photos
 
 
 def _key(files: list[Path], longest_side: int) -> str:
@@ -116,5 +135,6 @@ def _key(files: list[Path], longest_side: int) -> str:
                 f"{file} does not exist, but the annotations name it."
                 " Complete the data set or take the image out of the split."
             ) from None
-        digest.update(f"{file.resolve()} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+        changed = stat.st_mtime_ns, stat.st_ctime_ns
+        digest.update(f"{file.resolve()} {stat.st_size} {changed}\n".encode())
     return digest.hexdigest()[:20]

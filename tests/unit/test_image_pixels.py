@@ -79,10 +79,24 @@ def test_turning_tile_by_tile_is_the_same_as_turning_first(mode, turn, monkeypat
     assert turned_size(image.size, turn) == turned.size
 
 
-def test_the_result_is_a_new_image():
+def test_what_needs_no_change_is_not_copied():
     image = Image.new("RGB", (8, 8))
-    resized_rgb(image, (8, 8)).putpixel((0, 0), (255, 255, 255))
-    assert image.getpixel((0, 0)) == (0, 0, 0)
+    assert resized_rgb(image, (8, 8)) is image
+
+
+# What cameras of fewer bits leave in files of 16 or 32: the brightest value, and what it becomes.
+@pytest.mark.parametrize("mode", ["I;16", "I;16B", "I"])
+@pytest.mark.parametrize(
+    ("brightest", "expected"),
+    [(255, 255), (1000, 249), (1023, 255), (4095, 255), (4000, 249), (16383, 255), (65535, 255)],
+)
+def test_grey_of_fewer_bits_than_its_file_has_is_not_dark(mode, brightest, expected):
+    kind = {"I;16": "<u2", "I;16B": ">u2", "I": "<i4"}[mode]
+    ramp = np.linspace(0, brightest, 64).reshape(8, 8).astype(kind)
+    image = Image.frombytes(mode, (8, 8), ramp.tobytes())
+    found = np.asarray(resized_rgb(image, (8, 8)))
+    assert found.min() == 0
+    assert found.max() == expected
 
 
 def test_the_brightest_value_decides_whatever_tile_it_lies_in(monkeypatch):

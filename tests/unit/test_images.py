@@ -7,8 +7,9 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
+from model.data.decoding.decoder import open_image
 from model.data.image_formats import FORMATS, HEIC, readable_formats
-from model.data.images import find_images, load_fitted, load_image
+from model.data.images import find_images, load_each, load_fitted, load_image
 from model.errors import UserError
 
 RED = (255, 0, 0)
@@ -147,7 +148,8 @@ def test_the_readme_promises_what_is_read():
 @pytest.mark.parametrize("each", FORMATS, ids=lambda each: each.name)
 def test_every_promised_format_is_read(each):
     if each is HEIC:
-        pytest.importorskip("pillow_heif", reason="optional extra not installed")
+        heif = pytest.importorskip("pillow_heif", reason="optional extra not installed")
+        heif.register_heif_opener()
     options = {"quality": 95} if each.name in ("JPEG", "WebP", "AVIF", "HEIC") else {}
     content = encoded(Image.new("RGB", (64, 48), RED), each.pillow_name, **options)
     image = load_image(content)
@@ -168,7 +170,8 @@ def test_several_jpegs_in_one_as_phones_write_them():
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP", "AVIF", "TIFF", "HEIF"])
 def test_animations_show_their_first_frame(kind):
     if kind == "HEIF":
-        pytest.importorskip("pillow_heif", reason="optional extra not installed")
+        heif = pytest.importorskip("pillow_heif", reason="optional extra not installed")
+        heif.register_heif_opener()
     frames = [Image.new("RGB", (64, 48), colour) for colour in (RED, (0, 255, 0), (0, 0, 255))]
     content = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
     assert nearly(load_image(content).getpixel((9, 9)), RED, 12)
@@ -185,7 +188,7 @@ def test_heic_without_the_extra_names_the_cure(monkeypatch):
     monkeypatch.setattr("model.data.image_formats.heic_is_readable", lambda: False)
     header = b"\x00\x00\x00\x18ftypheic" + b"\x00" * 40
     with pytest.raises(UserError, match="pip install pillow-heif"):
-        load_image(header)
+        open_image(BytesIO(header), "photo.heic")  # as a worker does
 
 
 # EXIF orientation -> where the stored red left half is once upright: a pixel that must be red.
@@ -253,6 +256,55 @@ def test_too_many_pixels_are_refused_before_decoding():
     content = encoded(Image.new("1", (12000, 9000)), "PNG")
     with pytest.raises(UserError, match="12000 x 9000 pixels, more than the limit of 100"):
         load_image(content)
+
+
+def test_a_12_bit_photo_in_a_16_bit_file_is_not_black():
+    values = np.asarray(load_image(encoded(grey16(4095), "PNG")))[0, :, 0]
+    assert values[0] == 0
+    assert values[-1] == 255
+    assert abs(int(values[128]) - 128) <= 2
+
+
+def test_a_small_colour_profile_comes_along_and_a_large_one_does_not():
+    for length, kept in ((3144, True), (15 * 2**20, False)):
+        profile = bytes(length)
+        for kind in ("JPEG", "PNG") if kept else ("JPEG",):
+            content = encoded(Image.new("RGB", (40, 30), RED), kind, icc_profile=profile)
+            for side in (None, 20):
+                info = load_fitted(content, side).image.info
+                assert info == ({"icc_profile": profile} if kept else {})
+
+
+def test_of_an_image_of_the_caller_a_large_colour_profile_does_not_come_along():
+    image = Image.new("RGB", (40, 30), RED)
+    image.info["icc_profile"] = bytes(2**20)
+    assert load_image(image).info == {}
+
+
+def test_many_files_are_read_in_order_and_what_is_wrong_is_said(tmp_path):
+    files = [tmp_path / f"{i}.png" for i in range(40)]
+    for i, file in enumerate(files):
+        Image.new("RGB", (20 + i, 10), (i, 0, 0)).save(file)
+    files[3].write_bytes(b"no image")
+    files[17].unlink()
+    files[39].write_bytes(files[38].read_bytes()[:60])
+    outcomes = list(load_each(files, 30))
+    assert len(outcomes) == 40
+    for i, outcome in enumerate(outcomes):
+        if i in (3, 17, 39):
+            assert isinstance(outcome, UserError)
+            assert str(outcome).startswith(str(files[i]))
+        else:
+            assert outcome.original_size == (20 + i, 10)
+            assert outcome.image.getpixel((2, 2)) == (i, 0, 0)
+    assert list(load_each([], 30)) == []
+
+
+def test_hundred_megapixels_of_jpeg_are_read():
+    content = encoded(Image.new("L", (10_000, 10_000)), "JPEG")
+    loaded = load_fitted(content, 1280)
+    assert loaded.image.size == (1280, 1280)
+    assert loaded.original_size == (10_000, 10_000)
 
 
 def test_pil_images_are_left_as_they_were():

@@ -33,16 +33,28 @@ def test_holds_the_pixels_the_loader_gives(files, tmp_path):
 
 def test_is_built_once(files, tmp_path, monkeypatch):
     open_cache(files, tmp_path / "cache")
-    monkeypatch.setattr(pixel_cache, "load_fitted", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(pixel_cache, "load_each", lambda *_: pytest.fail("decoded again"))
     assert len(open_cache(files, tmp_path / "cache")) == 6
 
 
-@pytest.mark.parametrize("change", ["content", "touched", "order", "side", "format"])
+@pytest.mark.parametrize(
+    "change", ["content", "content alone", "touched", "order", "side", "format"]
+)
 def test_a_stale_cache_is_never_used(files, tmp_path, monkeypatch, change):
     before = open_cache(files, tmp_path / "cache").path
     side = 80
     if change == "content":
         files[0].write_bytes(files[1].read_bytes())
+    elif change == "content alone":  # size and time are as they were
+        facts = files[0].stat()
+        content = bytearray(files[0].read_bytes())
+        content[-40] ^= 1
+        files[0].write_bytes(content)
+        os.utime(files[0], ns=(facts.st_atime_ns, facts.st_mtime_ns))
+        assert (files[0].stat().st_size, files[0].stat().st_mtime_ns) == (
+            facts.st_size,
+            facts.st_mtime_ns,
+        )
     elif change == "touched":
         os.utime(files[0], (1, 1))
     elif change == "order":
@@ -97,11 +109,11 @@ DAMAGE = {
     "index not UTF-8": lambda c: c.index_path.write_bytes(b"\xff\xfe\x00"),
     "index a list": lambda c: c.index_path.write_text("[]"),
     "index nested deeply": lambda c: c.index_path.write_text("[" * 100_000),
-    "a size missing": lambda c: edit_index(c, lambda i: i["sizes"].pop()),
-    "sizes of strings": lambda c: edit_index(c, lambda i: i.update(sizes=["ab"] * 6)),
-    "a fraction": lambda c: edit_index(c, lambda i: i["sizes"][0].__setitem__(0, 80.0)),
+    "a size missing": lambda c: edit_index(c, lambda i: i["photos"].pop()),
+    "sizes of strings": lambda c: edit_index(c, lambda i: i.update(photos=["abc"] * 6)),
+    "a fraction": lambda c: edit_index(c, lambda i: i["photos"][0].__setitem__(0, 80.0)),
     "a negative size": lambda c: edit_index(
-        c, lambda i: i["sizes"].__setitem__(0, [-v for v in i["sizes"][0]])
+        c, lambda i: i["photos"].__setitem__(0, [-v for v in i["photos"][0]])
     ),
 }
 
@@ -135,3 +147,15 @@ def test_a_disk_that_fills_up_is_one_sentence_and_leaves_nothing(files, tmp_path
     assert os.strerror(errno.EFBIG) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_wrong_pixels_in_a_file_of_the_right_length_are_never_served(files, tmp_path):
+    cache = open_cache(files, tmp_path / "cache")
+    content = bytearray(cache.path.read_bytes())
+    content[cache.offsets[2] + 7] ^= 1
+    cache.path.write_bytes(content)
+    damaged = open_cache(files, tmp_path / "cache")
+    assert np.array_equal(np.asarray(damaged[1]), np.asarray(load_fitted(files[1], 80).image))
+    for _ in range(2):
+        with pytest.raises(UserError, match=f"{cache.path} is damaged. Delete it"):
+            damaged[2]

@@ -1,0 +1,81 @@
+"""A stream of bytes from anyone -> an upright RGB image. Runs in a worker, never in the program."""
+
+from collections.abc import Callable
+from typing import IO, NamedTuple
+
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from model.data.image_formats import HEIC, names_in_words, readable_formats
+from model.data.image_opening import problems_named
+from model.data.image_pixels import UprightImage, fitted_size, refuse_too_many_pixels, upright_rgb
+from model.errors import UserError
+
+
+class Wish(NamedTuple):
+    """What is asked of an image; see :class:`model.data.decoding.messages.Request`."""
+
+    name: str
+    longest_side: int | None
+    max_pixels: int
+
+
+def decode(
+    stream: IO[bytes], wish: Wish, opened: Callable[[tuple[int, int]], None] | None = None
+) -> UprightImage:
+    """Decode an image.
+
+    Args:
+        stream: of the file; can be read again from its start.
+        wish: what of it is wanted.
+        opened: is told the size the header claims before pixels are decoded.
+
+    Raises:
+        UserError: if it is empty, in another format, damaged or too large.
+    """
+    stream.seek(0)
+    image = open_image(stream, wish.name)
+    stored_size = image.size
+    if opened:
+        opened(stored_size)
+    refuse_too_many_pixels(stored_size, wish.max_pixels, wish.name)
+    with problems_named(wish.name):
+        if wish.longest_side is not None and image.format in ("JPEG", "MPO"):
+            # The decoder itself shrinks by a power of two: several times faster for large photos.
+            image.draft(None, fitted_size(stored_size, wish.longest_side))
+        announced = image.size
+        image.load()
+        if image.size != announced:  # the size of a HEIC is known for sure only now
+            stored_size = image.size
+    refuse_too_many_pixels(stored_size, wish.max_pixels, wish.name)
+    with problems_named(wish.name):
+        return upright_rgb(image, stored_size, wish.longest_side)
+
+
+def open_image(stream: IO[bytes], name: str) -> ImageFile.ImageFile:
+    """Read the header of an image in one of the readable formats.
+
+    Raises:
+        UserError: if it is empty, in another format, or damaged.
+    """
+    allowed = [each.pillow_name for each in readable_formats()]
+    with problems_named(name):
+        try:
+            return Image.open(stream, formats=allowed)
+        except UnidentifiedImageError:
+            stream.seek(0)
+            raise UserError(_why_unidentified(name, stream.read(32))) from None
+
+
+def _why_unidentified(name: str, head: bytes) -> str:
+    if not head:
+        return f"{name} is empty (0 bytes). Save or download it again."
+    if (
+        head[4:8] == b"ftyp"
+        and head[8:11] in (b"hei", b"hev", b"mif")
+        and HEIC not in readable_formats()
+    ):
+        return (
+            f"{name} is a HEIC photo, which needs an optional package: pip install pillow-heif,"
+            " or save the photo as JPEG."
+        )
+    return f"{name} is not an image this program can read. Use {names_in_words()}."

@@ -1,0 +1,96 @@
+"""What the two sides of a worker's socket send: a length, a line of JSON, then plain bytes."""
+
+import json
+import socket
+import struct
+import time
+from typing import Any, NamedTuple
+
+_LENGTH = struct.Struct(">I")
+_LONGEST_HEADER = 64 * 1024  # bytes; names of files are at most 4 kB
+MAX_PROFILE = 64 * 1024  # bytes of a colour profile: cameras and screens have a few thousand
+READY = b"ready"  # a worker's first words
+
+
+class Request(NamedTuple):
+    """A photo to decode.
+
+    Attributes:
+        name: of the photo in error texts.
+        longest_side: no side of the answer is longer; ``None`` for full size.
+        max_pixels: photos with more are refused.
+        n_bytes: of the file, which follow; ``None`` if a descriptor of it comes along.
+        processor_s: the system ends the worker after so much processor time; ``None`` for no limit.
+        first_try: a large photo that fails is worth another try with more memory.
+    """
+
+    name: str
+    longest_side: int | None
+    max_pixels: int
+    n_bytes: int | None = None
+    processor_s: float | None = None
+    first_try: bool = False
+
+
+class Answer(NamedTuple):
+    """What came of it; a PPM file and then its colour profile follow.
+
+    Attributes:
+        size: ``(width, height)`` of the RGB image that follows.
+        original_size: the same of the upright photo in the file.
+        profile_bytes: length of the colour profile.
+        problem: a sentence, and no image follows.
+        again: it failed at the first try, and may not at the next.
+    """
+
+    size: tuple[int, int] = (0, 0)
+    original_size: tuple[int, int] = (0, 0)
+    profile_bytes: int = 0
+    problem: str = ""
+    again: bool = False
+
+
+def packed(message: Request | Answer) -> bytes:
+    """A message as it is sent."""
+    content = json.dumps(message).encode()
+    return _LENGTH.pack(len(content)) + content
+
+
+def pixels_header(size: tuple[int, int]) -> bytes:
+    """What stands before the pixels of an RGB image in a PPM file."""
+    return b"P6\n%d %d\n255\n" % size
+
+
+def receive(connection: socket.socket, n_bytes: int, deadline: float | None = None) -> bytearray:
+    """Exactly so many bytes, until ``deadline`` on the monotonic clock.
+
+    Raises:
+        EOFError: if the other side is gone before.
+        TimeoutError: if they are not there in time.
+    """
+    content = bytearray(n_bytes)
+    rest = memoryview(content)
+    while rest:
+        if deadline is not None:
+            connection.settimeout(max(0.001, deadline - time.monotonic()))
+        got = connection.recv_into(rest)
+        if not got:
+            raise EOFError
+        rest = rest[got:]
+    return content
+
+
+def receive_header(
+    connection: socket.socket, deadline: float | None = None, length: bytes = b""
+) -> list[Any]:
+    """The values of a message; ``length`` is what was read of it already.
+
+    Raises:
+        EOFError, TimeoutError: as :func:`receive`.
+        ValueError: if it is no message.
+    """
+    length += receive(connection, _LENGTH.size - len(length), deadline)
+    (n_bytes,) = _LENGTH.unpack(length)
+    if n_bytes > _LONGEST_HEADER:
+        raise ValueError(f"a header of {n_bytes} bytes")
+    return json.loads(receive(connection, n_bytes, deadline))

@@ -1,0 +1,264 @@
+"""Who decodes which photo when: worker processes, and the lines before them.
+
+For the program's own photos (a data set, a command line) there is a worker for each core. What
+visitors of a server send, named by :func:`for_visitor`, goes through two lines instead, so that
+slow photos are not in the way of all others: the first try is short, which is enough for nearly
+all, and what needs more time or memory comes to the line of the patient, where one worker has both.
+In each line visitors take turns, however many photos they have.
+"""
+
+import atexit
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import IO
+from weakref import WeakSet
+
+from model.data.decoding.messages import Request
+from model.data.decoding.process import (
+    Decoded,
+    Limits,
+    TooSlowError,
+    TryAgainError,
+    WorkerDiedError,
+    WorkerGoneError,
+    WorkerProcess,
+    after_fork,
+)
+from model.errors import UserError
+
+MIB = 2**20
+SECONDS = 5.0  # for each photo; waiting for a worker does not count
+PATIENCE_S = 10.0  # in all lines together, for a visitor
+_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+OWN = Limits(memory=960 * MIB, seconds=SECONDS)
+FIRST_TRY = Limits(memory=288 * MIB, seconds=2.0, processor_s=0.4)
+PATIENT = Limits(memory=960 * MIB, seconds=SECONDS, nice=5)
+OWN_WORKERS = min(_CORES, 8)
+FIRST_TRY_WORKERS = min(max(_CORES, 2), 4)
+PATIENT_WORKERS = 1
+
+_VISITOR: ContextVar[str] = ContextVar("visitor", default="")
+
+
+@contextmanager
+def for_visitor(name: str) -> Generator[None]:
+    """Photos decoded inside the block are this visitor's; empty for the program's own."""
+    token = _VISITOR.set(name)
+    try:
+        yield
+    finally:
+        _VISITOR.reset(token)
+
+
+@dataclass(eq=False)
+class _Place:
+    """Of somebody who waits in a line; ``arrival`` counts arrivals and turns."""
+
+    visitor: str
+    arrival: int
+
+
+class Line:
+    """Workers of one kind, and those who wait for one.
+
+    Args:
+        limits: of each worker.
+        count: most workers; they are started when they are needed.
+    """
+
+    def __init__(self, limits: Limits, count: int) -> None:
+        self.limits = limits
+        self.count = count
+        self._changed = threading.Condition()
+        self._waiting: list[_Place] = []
+        self._served: Counter[str] = Counter()  # visitor -> workers that are busy for them
+        self._count = 0  # arrivals and turns until now
+        self._last_turn: dict[str, int] = {}  # of visitors who are here
+        self._idle: list[WorkerProcess] = []
+        self._all: WeakSet[WorkerProcess] = WeakSet()
+
+    @contextmanager
+    def worker(self, visitor: str, patience_s: float | None = None) -> Generator[WorkerProcess]:
+        """Wait for a turn; a worker that is still alive afterwards serves the next.
+
+        Raises:
+            UserError: if it does not come within ``patience_s``.
+        """
+        self._wait(visitor, patience_s)
+        worker = None
+        try:
+            worker = self._take()
+            yield worker
+        except Exception:
+            raise
+        except BaseException:  # Ctrl-C: it may be about to answer what nobody asks any more
+            if worker:
+                worker.kill()
+            raise
+        finally:
+            with self._changed:
+                if worker and worker.is_alive:
+                    self._idle.append(worker)
+                self._served[visitor] -= 1
+                self._forget_who_left()
+                self._changed.notify_all()
+
+    def _wait(self, visitor: str, patience_s: float | None) -> None:
+        with self._changed:
+            self._count += 1
+            place = _Place(visitor, self._count)
+            self._waiting.append(place)
+            try:
+                if not self._changed.wait_for(lambda: self._is_turn_of(place), patience_s):
+                    raise UserError(
+                        "the server is busy with other photos: try again in a few seconds."
+                    )
+                self._served[visitor] += 1
+                self._count += 1
+                self._last_turn[visitor] = self._count
+            finally:  # also when Ctrl-C ends the wait
+                self._waiting.remove(place)
+                self._forget_who_left()
+                self._changed.notify_all()
+
+    def _forget_who_left(self) -> None:
+        self._served += Counter()  # without those who have none
+        here = {place.visitor for place in self._waiting} | self._served.keys()
+        self._last_turn = {v: turn for v, turn in self._last_turn.items() if v in here}
+
+    def _is_turn_of(self, place: _Place) -> bool:
+        """Whether a worker is free, and this place is the next.
+
+        Next is a visitor with fewest workers; of those, who has waited longest since they came or
+        had their last turn.
+        """
+        if self._served.total() >= self.count:
+            return False
+
+        def rank(other: _Place) -> tuple[int, int]:
+            last = self._last_turn.get(other.visitor, 0)
+            return self._served[other.visitor], max(other.arrival, last)
+
+        return place is min(self._waiting, key=rank)
+
+    def _take(self) -> WorkerProcess:
+        while True:
+            with self._changed:
+                worker = self._idle.pop() if self._idle else None
+            if worker is None:
+                worker = WorkerProcess(self.limits)
+                self._all.add(worker)
+                return worker
+            if worker.is_alive:
+                return worker
+            worker.kill()
+
+    def close(self) -> None:
+        """End all workers."""
+        for worker in list(self._all):
+            worker.kill()
+
+    def forget(self) -> None:
+        """In a fork: the workers belong to the program that was forked."""
+        for worker in self._all:
+            worker.forget()
+
+
+class Pool:
+    """All lines of a program."""
+
+    def __init__(self) -> None:
+        self.own = Line(OWN, OWN_WORKERS)
+        self.first_try = Line(FIRST_TRY, FIRST_TRY_WORKERS)
+        self.patient = Line(PATIENT, PATIENT_WORKERS)
+
+    def lines(self) -> tuple[Line, ...]:
+        """Every line."""
+        return self.own, self.first_try, self.patient
+
+    def decode(self, source: IO[bytes] | bytes, request: Request) -> Decoded:
+        """Decode a photo.
+
+        Raises:
+            UserError: if it is refused, takes too much time or memory, or all workers are busy.
+        """
+        visitor = _VISITOR.get()
+        if not visitor:
+            with self.own.worker(visitor) as worker:
+                return _last_try(worker, source, request)
+        until = time.monotonic() + PATIENCE_S
+        with self.first_try.worker(visitor, PATIENCE_S) as worker:
+            try:
+                return worker.ask(request._replace(first_try=True), source)
+            except WorkerDiedError as error:
+                raise _in_words(error, request.name) from None
+            except (TooSlowError, TryAgainError):
+                pass
+        with self.patient.worker(visitor, max(0.0, until - time.monotonic())) as worker:
+            return _last_try(worker, source, request)
+
+    def decode_each(self, jobs: Sequence[tuple[Request, IO[bytes]]]) -> list[Decoded | UserError]:
+        """The program's own photos, one worker after the other: images, or what is wrong."""
+        outcomes: list[Decoded | UserError] = []
+        while len(outcomes) < len(jobs):
+            with self.own.worker("") as worker:
+                for outcome in worker.ask_each(jobs[len(outcomes) :]):
+                    name = jobs[len(outcomes)][0].name
+                    gone = isinstance(outcome, WorkerGoneError)
+                    outcomes.append(_in_words(outcome, name) if gone else outcome)
+        return outcomes
+
+
+def _last_try(worker: WorkerProcess, source: IO[bytes] | bytes, request: Request) -> Decoded:
+    try:
+        return worker.ask(request, source)
+    except WorkerGoneError as error:
+        raise _in_words(error, request.name) from None
+
+
+def _in_words(error: WorkerGoneError, name: str) -> UserError:
+    if isinstance(error, TooSlowError):
+        return UserError(
+            f"{name} takes longer than {SECONDS:.0f} seconds to decode. Shrink it, or save it anew"
+            " as JPEG."
+        )
+    return UserError(
+        f"{name} is damaged and cannot be decoded (its decoder crashed). Save or download it again."
+    )
+
+
+POOL = Pool()
+
+
+def decode(source: IO[bytes] | bytes, request: Request) -> Decoded:
+    """:meth:`Pool.decode` of this process."""
+    return POOL.decode(source, request)
+
+
+def decode_each(jobs: Sequence[tuple[Request, IO[bytes]]]) -> list[Decoded | UserError]:
+    """:meth:`Pool.decode_each` of this process."""
+    return POOL.decode_each(jobs)
+
+
+def _close() -> None:
+    for line in POOL.lines():
+        line.close()
+
+
+def _begin_anew() -> None:
+    global POOL
+    for line in POOL.lines():
+        line.forget()
+    after_fork()
+    POOL = Pool()
+
+
+atexit.register(_close)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
