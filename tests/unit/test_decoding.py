@@ -1,5 +1,6 @@
 """Decoding in processes with limits: what they may do, what ends them, and who waits for whom."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -10,11 +11,14 @@ import time
 from io import BytesIO
 from pathlib import Path
 
+import gradio as gr
 import psutil
 import pytest
 from conftest import REPOSITORY
+from gradio.state_holder import SessionState
 from PIL import Image
 
+from demo.guarded import GuardedBlocks
 from model.data.decoding import pool
 from model.data.decoding.messages import Answer, Request, packed, pixels_header
 from model.data.decoding.pool import Line, Pool, for_visitor
@@ -47,7 +51,7 @@ def run(code: str, **options) -> subprocess.CompletedProcess:
 
 @pytest.fixture
 def worker():
-    worker = WorkerProcess(pool.OWN)
+    worker = WorkerProcess(Limits(pool.OWN.memory, seconds=60))  # the machine may be busy
     yield worker
     worker.kill()
 
@@ -105,7 +109,7 @@ def test_a_worker_has_given_up_what_it_does_not_need(monkeypatch):
 @LINUX
 def test_an_idle_worker_gives_back_what_a_large_photo_took(worker):
     buffer = BytesIO()
-    Image.new("RGB", (6000, 5000)).save(buffer, "PNG")
+    Image.new("RGB", (5000, 4000)).save(buffer, "PNG")
     worker.ask(request(), buffer.getvalue())
     until(lambda: psutil.Process(worker._process.pid).memory_info().rss <= 60 * 2**20)
 
@@ -544,3 +548,14 @@ def test_a_relative_python_path_is_understood():
     code = f"from model.data.images import load_fitted; load_fitted({str(CAT)!r}, 80)"
     result = run(code, env={**os.environ, "PYTHONPATH": "."})
     assert result.returncode == 0, result.stderr
+
+
+def test_what_the_page_decodes_is_a_visitors():
+    with GuardedBlocks() as page:
+        box = gr.Textbox()
+        box.change(lambda _: pool._VISITOR.get(), box, box)
+    state = SessionState(page)
+    for session, visitor in (("abc", "abc"), (None, "somebody")):
+        call = page.process_api(0, ["x"], state, session_hash=session)
+        assert asyncio.run(call)["data"] == [visitor]
+    assert pool._VISITOR.get() == ""
