@@ -41,7 +41,8 @@ def build(backend: Backend) -> None:
     button.click(
         endpoints.detect, [photo, sample, checkpoint], answer, api_name="detect",
         # Some photos are read while others are in the network, where they are answered together.
-        concurrency_limit=2 * MOST_TOGETHER,
+        # One address leaves some of these places to others.
+        concurrency_limit=2 * MOST_TOGETHER + 4,
     )  # fmt: skip
     fields: Controls = {
         "photo": photo, "sample": sample, "bbox_xyxy": bbox_xyxy, "settings": settings,

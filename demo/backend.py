@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from demo.serving.batching import Batcher
+from demo.serving.calls import CallEnded, go_on
 from demo.serving.cores import shared_cores
 from demo.serving.gpu import OWN_DEVICE, for_batches
 from model.augment import working_side
@@ -135,6 +136,7 @@ class Backend:
 
     def load(self, photo: Photo, longest_side: int | None) -> LoadedImage:
         """Read a photo; problems name it as its owner knows it."""
+        go_on()
         try:
             return load_fitted(photo.path, longest_side)
         except UserError as error:
@@ -188,7 +190,8 @@ def predict_many(
     detector = detector_of(checkpoint, device)
     found: list[Detection] = []
     for start in range(0, len(photos), BATCH_SIZE):
-        with shared_cores(detector.device):  # single photos of others get their turn in between
+        go_on()
+        with shared_cores(detector.device, batch=True):
             found += detector.predict_loaded(photos[start : start + BATCH_SIZE])
     return found
 
@@ -199,7 +202,8 @@ def robustness(
 ) -> list[VariantPrediction]:
     """See :func:`model.inspect.robustness.predict_variants`."""
     detector = detector_of(checkpoint, device)
-    with shared_cores(detector.device):
+    go_on()
+    with shared_cores(detector.device, batch=True):
         return predict_variants(detector, variants)
 
 
@@ -216,6 +220,8 @@ def in_words(error: Exception) -> str:
         text = str(error)
         # A sentence starts with a capital; a file keeps the name its owner gave it.
         return text if "." in text.split()[0] else text[:1].upper() + text[1:]
+    if isinstance(error, CallEnded):
+        return str(error)
     log.error("unexpected failure", exc_info=error)
     return (
         f"Something unexpected went wrong here ({type(error).__name__}). Try another photo, or load"

@@ -10,7 +10,9 @@ import gradio as gr
 from gradio_client.utils import is_file_obj, traverse
 
 from demo.backend import in_words
+from demo.server.queue import FairQueue
 from demo.server.uploads import uploaded
+from demo.serving import calls
 from model.errors import UserError
 
 log = logging.getLogger("demo")
@@ -44,12 +46,18 @@ class GuardedBlocks(gr.Blocks):
             raise UserError(BAD_VALUE) from error
 
     async def process_api(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Answer a request.
+        """Answer a request, or go on with the answer.
 
         Raises:
             gr.Error: for any failure; its text is for the visitor.
         """
+        # A call that did not come by the queue was made known when its request came.
+        queue = self._queue
+        call = queue.call(kwargs.get("event_id")) if isinstance(queue, FairQueue) else None
+        if call:
+            calls.current.set(call)  # for this task, and for the threads that it asks
         try:
+            calls.go_on()
             return await super().process_api(*args, **kwargs)
         except gr.Error as error:
             raise gr.Error(_short(error.message), print_exception=False) from error
