@@ -159,9 +159,9 @@ class Endpoints:
             detections: one a photo that could be read, as from /detect, with its file name; and
             problems: one sentence for each of the others.
         """
-        found, problems = detect_files(self.backend, photos or [], checkpoint)
-        rows = [{"file_name": path.name, **as_plain(d)} for path, d in found]
-        return {"detections": rows, "problems": problems}
+        *_, answers = detect_files(self.backend, photos or [], checkpoint)
+        rows = [{"file_name": path.name, **as_plain(d)} for path, d in answers.found]
+        return {"detections": rows, "problems": answers.problems}
 
 
 def _augment_config(settings: Any) -> AugmentConfig:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from demo.serving.batching import Batcher
-from demo.serving.calls import CallEnded, go_on
+from demo.serving.calls import CallEndedError, go_on
 from demo.serving.cores import shared_cores
 from demo.serving.gpu import OWN_DEVICE, for_batches
 from model.augment import working_side
@@ -220,7 +220,7 @@ def in_words(error: Exception) -> str:
         text = str(error)
         # A sentence starts with a capital; a file keeps the name its owner gave it.
         return text if "." in text.split()[0] else text[:1].upper() + text[1:]
-    if isinstance(error, CallEnded):
+    if isinstance(error, CallEndedError):
         return str(error)
     log.error("unexpected failure", exc_info=error)
     return (

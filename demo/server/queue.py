@@ -101,7 +101,7 @@ class FairQueue(Queue):
         """Take a call in; it may have to wait for earlier ones of the same visitor."""
         if body.fn_index is None:
             return await super().push(body, request, username)
-        group = str(route_utils.get_fn(self.blocks, None, body).concurrency_id)
+        group = route_utils.get_fn(self.blocks, None, body).concurrency_id
         visitor = visitor_of(request, body.session_hash)
         async with self._turn(group, visitor, request) as is_free:
             if not is_free:
@@ -109,9 +109,7 @@ class FairQueue(Queue):
             return await super().push(body, request, username)
 
     @asynccontextmanager
-    async def _turn(
-        self, group: str, visitor: Visitor, request: Request
-    ) -> AsyncGenerator[bool]:
+    async def _turn(self, group: str, visitor: Visitor, request: Request) -> AsyncGenerator[bool]:
         """Wait until a visitor may have one more call in the queue; gives whether that came."""
         key, me, until = (group, visitor), object(), time.monotonic() + HELD_S
         line = self._held.setdefault(key, deque())

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 NOBODY_WAITS = "Nobody was there to read the answer to this call, so it was ended. Ask again."
 
 
-class CallEnded(Exception):
+class CallEndedError(Exception):
     """Work that nobody wants any more."""
 
 
@@ -30,7 +30,7 @@ def go_on() -> None:
     """To be asked between two parts of a long work.
 
     Raises:
-        CallEnded: if nobody waits for the answer any more.
+        CallEndedError: if nobody waits for the answer any more.
     """
     if current.get().ended:
-        raise CallEnded(NOBODY_WAITS)
+        raise CallEndedError(NOBODY_WAITS)
