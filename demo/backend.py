@@ -1,6 +1,7 @@
 """What all tabs share: the checkpoints, the detectors, the named photos, files to take away."""
 
 import logging
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -79,6 +80,11 @@ class Backend:
     folder: Path = CHECKPOINT_FOLDER
     extra: Path | None = None
     per_photo: PerPhoto | None = None
+
+    def __post_init__(self) -> None:
+        """Note the folders visitors need not hear of."""
+        root = self.library.voc_root
+        _named_without_parents.update(filter(None, (root, self.folder, self.extra)))
 
     def checkpoints(self) -> dict[str, Path]:
         """Name -> file; names are all a visitor can choose."""
@@ -214,10 +220,28 @@ def explain(checkpoint: Path, photo: LoadedImage) -> dict[str, np.ndarray]:
         return explaining.explain(detector, photo)
 
 
+# Folders of this server that stand in what the model's readers say; :func:`in_words` shortens them.
+_named_without_parents: set[Path] = set()
+_FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^/\s]+/)+")
+
+
+def _without_folders(text: str) -> str:
+    """A sentence without the paths of this server; what lies inside its folders is still named."""
+    known = {
+        str(form): path.name
+        for path in _named_without_parents
+        for form in (path, path.resolve())
+        if len(form.parts) > 1
+    }
+    for whole in sorted(known, key=len, reverse=True):
+        text = text.replace(whole, known[whole])
+    return _FOLDERS.sub("", text)
+
+
 def in_words(error: Exception) -> str:
     """One friendly sentence for any failure; what was not foreseen goes to the log."""
     if isinstance(error, UserError):
-        text = str(error)
+        text = _without_folders(str(error))
         # A sentence starts with a capital; a file keeps the name its owner gave it.
         return text if "." in text.split()[0] else text[:1].upper() + text[1:]
     if isinstance(error, CallEndedError):
