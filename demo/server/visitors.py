@@ -29,7 +29,7 @@ class Visitor(NamedTuple):
 
 def visitor_of(request: HTTPConnection, session: str | None = None) -> Visitor:
     """Who sent a request; ``session`` is what its body or its address says."""
-    return Visitor(_network(request.client.host if request.client else ""), session or "")
+    return Visitor(_network(request.client.host[:64] if request.client else ""), session or "")
 
 
 @lru_cache(maxsize=1024)
