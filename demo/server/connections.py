@@ -1,16 +1,24 @@
-"""Connections that say nothing, or half of something, are closed.
+"""Connections that say nothing, half of something, or do not listen, are closed.
 
 An application hears of a request when its headers are there, and uvicorn waits for them for ever:
 only its protocol, which sees the bytes, can bound that time.
 """
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from uvicorn.config import HTTP_PROTOCOLS
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None
+
 HEADERS_S = 10.0  # from the first byte, or from the connection, to the end of the headers
+UNHEARD_S = 30.0  # until some 50 KB of an answer are taken off
+OPEN_FILES = 65536  # of the process, where the system allows that many
 
 
 class ImpatientProtocol(H11Protocol):
@@ -19,6 +27,7 @@ class ImpatientProtocol(H11Protocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._timer: asyncio.TimerHandle | None = None
+        self._unheard: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Somebody is there, and has not asked for anything."""
@@ -28,6 +37,7 @@ class ImpatientProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """They are gone."""
         self._headers_came()
+        self.resume_writing()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -45,6 +55,18 @@ class ImpatientProtocol(H11Protocol):
         super().on_response_complete()
         if self.cycle is not before:
             self._headers_came()
+
+    def pause_writing(self) -> None:
+        """As much of an answer waits to be sent as may wait."""
+        super().pause_writing()
+        self._unheard = self.loop.call_later(UNHEARD_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It was taken off."""
+        super().resume_writing()
+        if self._unheard:
+            self._unheard.cancel()
+            self._unheard = None
 
     def _await_headers(self) -> None:
         self._timer = self.loop.call_later(HEADERS_S, self._close)
@@ -67,3 +89,17 @@ def close_silent_connections() -> None:
     Gradio builds the configuration of uvicorn and takes no wishes for it.
     """
     HTTP_PROTOCOLS["auto"] = f"{__name__}:{ImpatientProtocol.__name__}"
+
+
+def allow_many_connections() -> None:
+    """Let the process have as many open files as the system allows, and some more than it may need.
+
+    A shell allows 1,024 unless told; the limit up to which a process may ask is much higher.
+    """
+    if resource is None:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(ValueError, OSError):  # macOS has a third limit
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

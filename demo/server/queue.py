@@ -25,6 +25,7 @@ from demo.serving.calls import NOBODY_WAITS, Call
 
 MOST_CALLS = 256  # that wait, of all visitors
 MOST_OF_ADDRESS = 32  # that wait, of all pages and clients at one address
+MOST_AT_WORK = 48  # of one address, at all handlers; all threads are twice as many
 MOST_OF_VISITOR = 4  # that wait, of one visitor at one handler
 MOST_HELD = 32  # requests that may not wait in the queue yet, of one visitor at one handler
 HELD_S = 10.0  # for so long
@@ -81,7 +82,7 @@ class FairQueue(Queue):
         self._calls: WeakKeyDictionary[Event, Call] = WeakKeyDictionary()
         self._held: dict[tuple[str, Visitor], deque[object]] = {}
         # Gradio asks for the next call a thousand times a second. What a queue was like when none
-        # of those that wait there had its turn: the last of them, how many, how many run.
+        # of those that wait there had its turn: the last of them, how many, how many run in all.
         self._nobodys_turn: dict[str, tuple[Event, int, int]] = {}
 
     def start(self) -> None:
@@ -146,7 +147,7 @@ class FairQueue(Queue):
             queue = self.event_queue_per_concurrency_id[name]
             if not queue.queue:
                 continue
-            looks = queue.queue[-1], len(queue.queue), queue.current_concurrency
+            looks = queue.queue[-1], len(queue.queue), self.get_active_worker_count()
             if self._nobodys_turn.get(name) == looks:
                 continue
             if event := self._next(queue):
@@ -163,26 +164,25 @@ class FairQueue(Queue):
         limit = queue.concurrency_limit
         if limit is not None and queue.current_concurrency >= limit:
             return None
-        running = [
-            _visitor(event)
-            for job in self.active_jobs
-            for event in job or ()
-            if event.concurrency_id == queue.concurrency_id
-        ]
-        visitors, addresses = Counter(running), Counter(who.address for who in running)
-        most = len(running) + 1 if limit is None else max(1, limit - 1 - limit // 8)
+        at_work = [event for job in self.active_jobs for event in job or ()]
+        here = [_visitor(e) for e in at_work if e.concurrency_id == queue.concurrency_id]
+        everywhere = Counter(_visitor(event).address for event in at_work)
+        visitors, addresses = Counter(here), Counter(who.address for who in here)
+        most = len(here) + 1 if limit is None else max(1, limit - 1 - limit // 8)
         one_each = queue.concurrency_id.startswith(IN_ORDER)
-        allowed = [
-            event
-            for event in queue.queue
-            for who in [_visitor(event)]
-            if addresses[who.address] < most and not (one_each and visitors[who])
-        ]
+
+        def may_begin(who: Visitor) -> bool:
+            return (
+                addresses[who.address] < most
+                and everywhere[who.address] < MOST_AT_WORK
+                and not (one_each and visitors[who])
+            )
 
         def has_running(event: Event) -> tuple[int, int]:
             who = _visitor(event)
             return addresses[who.address], visitors[who]
 
+        allowed = [event for event in queue.queue if may_begin(_visitor(event))]
         return min(allowed, key=has_running, default=None)
 
     async def _end_unread(self) -> None:

@@ -9,6 +9,7 @@ import errno
 import logging
 import os
 import re
+from collections import Counter
 from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, urlsplit
@@ -24,7 +25,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo.server.bodies import MAX_REQUEST, TOO_LARGE, Bodies, BodyError, paced, replay
-from demo.server.connections import close_silent_connections
+from demo.server.connections import allow_many_connections, close_silent_connections
 from demo.server.direct import DIRECT, DirectCalls
 from demo.server.first_page import FirstPage
 from demo.server.queue import READERS, TOO_MANY
@@ -47,6 +48,8 @@ SHUT = (
     "/gradio_api/file/", "/monitoring",
 )  # fmt: skip
 FORWARDED = b"x-forwarded-host"
+MOST_UPLOADS = 32  # of one address at the same time
+TOO_MANY_UPLOADS = f"{MOST_UPLOADS} uploads of yours are under way. Try again when one has ended."
 SPACE_FRAMES = ("https://huggingface.co", "https://*.hf.space")
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
@@ -124,6 +127,7 @@ class GuardedApp(App):
         super().__init__(default_response_class=ORJSONResponse)
         parse_carefully()
         close_silent_connections()
+        allow_many_connections()
         self.state_holder = LightSessions()
         self.visitors = visitors
         self.add_exception_handler(OSError, _storage_answer)
@@ -173,6 +177,7 @@ class Door:
         self.app = app
         self.visitors = visitors
         self.bodies, self.direct = Bodies(), DirectCalls()
+        self.uploading: Counter[str] = Counter()  # by address
         self.headers = {
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "same-origin",
@@ -199,7 +204,7 @@ class Door:
         visitor = visitor_of(HTTPConnection(scope))
         calls.current.set(calls.Call(str(visitor)))
         if scope["path"].rstrip("/") == UPLOAD:
-            await self.app(scope, paced(receive), send_with_headers)
+            await self._upload(scope, receive, send_with_headers, visitor)
             return
         try:
             body = await self.bodies.read(receive, visitor.address)
@@ -212,6 +217,18 @@ class Door:
             await self._pass_on(scope, body, receive, send_with_headers, visitor)
         finally:
             self.bodies.forget(body, visitor.address)
+
+    async def _upload(self, scope: Scope, receive: Receive, send: Send, visitor: Visitor) -> None:
+        if self.uploading[visitor.address] >= MOST_UPLOADS:
+            await PlainTextResponse(TOO_MANY_UPLOADS, 503)(scope, receive, send)
+            return
+        self.uploading[visitor.address] += 1
+        try:
+            await self.app(scope, paced(receive), send)
+        finally:
+            self.uploading[visitor.address] -= 1
+            if not self.uploading[visitor.address]:
+                del self.uploading[visitor.address]
 
     async def _pass_on(
         self, scope: Scope, body: bytearray, receive: Receive, send: Send, visitor: Visitor

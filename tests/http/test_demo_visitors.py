@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import httpx
 import pytest
 from conftest import REPOSITORY, SLOW_PHOTO, SLOW_PHOTO_S
 from visitor import wait_for
+
+from demo.server.connections import UNHEARD_S
 
 CAT = REPOSITORY / "examples" / "cat.jpg"
 META = {"meta": {"_type": "gradio.FileData"}}
@@ -188,16 +191,27 @@ def test_half_of_the_headers_is_not_waited_for(demo_address, sent):
     assert said.count(b"HTTP/1.1 200") == sent.count(b"robots")
 
 
-def test_half_of_a_body_is_not_waited_for(demo_address):
+def test_half_of_a_body_and_half_of_an_answer_are_not_waited_for(demo_address, mallory):
+    size = 16_000_000  # more than the system keeps for a connection
+    path = mallory.post("upload", files={"files": ("large.bin", bytes(size))}).json()[0]
     head = (
         b"POST /gradio_api/call/detect HTTP/1.1\r\nHost: localhost\r\n"
         b"Content-Type: application/json\r\nContent-Length: 900000\r\n\r\n"
     )
-    with socket_to(demo_address) as connection:
-        connection.sendall(head + b" " * 500_000)
-        said = heard(connection)
+    with socket_to(demo_address) as deaf, socket_to(demo_address) as half:
+        deaf.sendall(f"GET /gradio_api/file={path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        started = time.monotonic()
+        half.sendall(head + b" " * 500_000)
+        said = heard(half)
+        time.sleep(max(0.0, started + UNHEARD_S + 5 - time.monotonic()))
+        got = b""
+        with suppress(ConnectionResetError):
+            while piece := deaf.recv(1_000_000):
+                got += piece
     assert said.startswith(b"HTTP/1.1 408")
     assert b"took longer than 30 s" in said
+    assert got.startswith(b"HTTP/1.1 200") or not got
+    assert len(got) < size
 
 
 def test_a_slow_upload_of_a_phone_arrives(demo_address):
