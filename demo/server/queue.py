@@ -28,7 +28,8 @@ MOST_OF_ADDRESS = 32  # that wait, of all pages and clients at one address
 MOST_AT_WORK = 48  # of one address, at all handlers; all threads are twice as many
 MOST_OF_VISITOR = 4  # that wait, of one visitor at one handler
 MOST_HELD = 32  # requests that may not wait in the queue yet, of one visitor at one handler
-HELD_S = 10.0  # for so long
+HELD_S = 60.0  # for so long, while the calls before it are being read
+SOON_READ_S = 3.0  # after which a call counts as one nobody reads
 PATIENCE_S = 10.0  # for which an answer may have no reader
 TOO_MANY = (
     f"Too many of your calls are waiting: {MOST_OF_VISITOR} of a visitor may. Read their answers"
@@ -120,7 +121,8 @@ class FairQueue(Queue):
         line.append(me)
         try:
             while line[0] is not me or self._is_full(group, visitor):
-                if time.monotonic() > until or await request.is_disconnected():
+                is_over = time.monotonic() > until or self._are_unread(group, visitor)
+                if is_over or await request.is_disconnected():
                     yield False
                     return
                 await asyncio.sleep(0.02)
@@ -130,14 +132,23 @@ class FairQueue(Queue):
             if not line:
                 self._held.pop(key, None)
 
+    def _waiting(self, group: str, visitor: Visitor) -> list[Event]:
+        queue = self.event_queue_per_concurrency_id.get(group)
+        return [event for event in queue.queue if _visitor(event) == visitor] if queue else []
+
     def _is_full(self, group: str, visitor: Visitor) -> bool:
-        waiting = [
-            (name, _visitor(event))
-            for name, queue in self.event_queue_per_concurrency_id.items()
-            for event in queue.queue
-        ]
-        of_address = sum(other.address == visitor.address for _, other in waiting)
-        return of_address >= MOST_OF_ADDRESS or waiting.count((group, visitor)) >= MOST_OF_VISITOR
+        queues = self.event_queue_per_concurrency_id.values()
+        of_address = sum(
+            _visitor(event).address == visitor.address for q in queues for event in q.queue
+        )
+        waiting = self._waiting(group, visitor)
+        return of_address >= MOST_OF_ADDRESS or len(waiting) >= MOST_OF_VISITOR
+
+    def _are_unread(self, group: str, visitor: Visitor) -> bool:
+        """Whether nobody reads any of the calls a visitor may have waiting."""
+        waiting = self._waiting(group, visitor)
+        unread = [event for event in waiting if READERS.unread_s(event) > SOON_READ_S]
+        return len(unread) >= MOST_OF_VISITOR
 
     def get_events(self) -> tuple[list[Event], bool, str] | None:
         """The call that is next, as Gradio's queue asks for it."""
