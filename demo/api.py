@@ -41,7 +41,8 @@ def build(backend: Backend) -> None:
     button.click(
         endpoints.detect, [photo, sample, checkpoint], answer, api_name="detect",
         # Some photos are read while others are in the network, where they are answered together.
-        concurrency_limit=2 * MOST_TOGETHER,
+        # One address leaves some of these places to others.
+        concurrency_limit=2 * MOST_TOGETHER + 4,
     )  # fmt: skip
     fields: Controls = {
         "photo": photo, "sample": sample, "bbox_xyxy": bbox_xyxy, "settings": settings,
@@ -158,9 +159,9 @@ class Endpoints:
             detections: one a photo that could be read, as from /detect, with its file name; and
             problems: one sentence for each of the others.
         """
-        found, problems = detect_files(self.backend, photos or [], checkpoint)
-        rows = [{"file_name": path.name, **as_plain(d)} for path, d in found]
-        return {"detections": rows, "problems": problems}
+        *_, answers = detect_files(self.backend, photos or [], checkpoint)
+        rows = [{"file_name": path.name, **as_plain(d)} for path, d in answers.found]
+        return {"detections": rows, "problems": answers.problems}
 
 
 def _augment_config(settings: Any) -> AugmentConfig:

@@ -43,6 +43,9 @@ from model.evaluation.per_photo import read_per_photo  # noqa: E402
 MAX_UPLOAD = "40mb"
 # What Gradio remembers of each visitor, about 200 KiB; older ones are forgotten first.
 MAX_SESSIONS = 100
+# Of calls at work; most wait for a core or a photo. demo.server.queue says who may have some.
+MAX_THREADS = 96
+PRIVATE_NETWORKS = "127.0.0.1,::1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
 
 
 @dataclass
@@ -102,7 +105,7 @@ def launch(page: gr.Blocks, config: AppConfig, block: bool = True) -> str:
         server_name=config.host, server_port=config.port, share=config.share,
         theme=page_theme(), css_paths=CSS, head=HEAD, prevent_thread_lock=not block,
         ssr_mode=False, run_history=False, max_file_size=MAX_UPLOAD, quiet=False,
-        enable_monitoring=False, state_session_capacity=MAX_SESSIONS,
+        enable_monitoring=False, state_session_capacity=MAX_SESSIONS, max_threads=MAX_THREADS,
         footer_links=["api", "settings"],
         # Gradio would ask itself for the page, and give up where that takes three seconds.
         _frontend=False,
@@ -111,6 +114,8 @@ def launch(page: gr.Blocks, config: AppConfig, block: bool = True) -> str:
 
 
 if __name__ == "__main__":
+    if os.environ.get("SPACE_ID"):  # the proxy of Spaces lies in a private network
+        os.environ.setdefault("FORWARDED_ALLOW_IPS", PRIVATE_NETWORKS)
     on_spaces: dict[str, Any] = {"host": "0.0.0.0"} if os.environ.get("SPACE_ID") else {}
     arguments = tyro.cli(
         AppConfig, prog="demo/app.py", description=__doc__, default=AppConfig(**on_spaces)

@@ -1,6 +1,7 @@
 """What all tabs share: the checkpoints, the detectors, the named photos, files to take away."""
 
 import logging
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from demo.serving.batching import Batcher
+from demo.serving.calls import CallEndedError, go_on
 from demo.serving.cores import shared_cores
 from demo.serving.gpu import OWN_DEVICE, for_batches
 from model.augment import working_side
@@ -79,6 +81,11 @@ class Backend:
     extra: Path | None = None
     per_photo: PerPhoto | None = None
 
+    def __post_init__(self) -> None:
+        """Note the folders visitors need not hear of."""
+        root = self.library.voc_root
+        _named_without_parents.update(filter(None, (root, self.folder, self.extra)))
+
     def checkpoints(self) -> dict[str, Path]:
         """Name -> file; names are all a visitor can choose."""
         found = {path.stem: path for path in sorted(self.folder.glob("*.safetensors"))}
@@ -135,6 +142,7 @@ class Backend:
 
     def load(self, photo: Photo, longest_side: int | None) -> LoadedImage:
         """Read a photo; problems name it as its owner knows it."""
+        go_on()
         try:
             return load_fitted(photo.path, longest_side)
         except UserError as error:
@@ -188,7 +196,8 @@ def predict_many(
     detector = detector_of(checkpoint, device)
     found: list[Detection] = []
     for start in range(0, len(photos), BATCH_SIZE):
-        with shared_cores(detector.device):  # single photos of others get their turn in between
+        go_on()
+        with shared_cores(detector.device, batch=True):
             found += detector.predict_loaded(photos[start : start + BATCH_SIZE])
     return found
 
@@ -199,7 +208,8 @@ def robustness(
 ) -> list[VariantPrediction]:
     """See :func:`model.inspect.robustness.predict_variants`."""
     detector = detector_of(checkpoint, device)
-    with shared_cores(detector.device):
+    go_on()
+    with shared_cores(detector.device, batch=True):
         return predict_variants(detector, variants)
 
 
@@ -210,12 +220,32 @@ def explain(checkpoint: Path, photo: LoadedImage) -> dict[str, np.ndarray]:
         return explaining.explain(detector, photo)
 
 
+# Folders of this server that stand in what the model's readers say; :func:`in_words` shortens them.
+_named_without_parents: set[Path] = set()
+_FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^/\s]+/)+")
+
+
+def _without_folders(text: str) -> str:
+    """A sentence without the paths of this server; what lies inside its folders is still named."""
+    known = {
+        str(form): path.name
+        for path in _named_without_parents
+        for form in (path, path.resolve())
+        if len(form.parts) > 1
+    }
+    for whole in sorted(known, key=len, reverse=True):
+        text = text.replace(whole, known[whole])
+    return _FOLDERS.sub("", text)
+
+
 def in_words(error: Exception) -> str:
     """One friendly sentence for any failure; what was not foreseen goes to the log."""
     if isinstance(error, UserError):
-        text = str(error)
+        text = _without_folders(str(error))
         # A sentence starts with a capital; a file keeps the name its owner gave it.
         return text if "." in text.split()[0] else text[:1].upper() + text[1:]
+    if isinstance(error, CallEndedError):
+        return str(error)
     log.error("unexpected failure", exc_info=error)
     return (
         f"Something unexpected went wrong here ({type(error).__name__}). Try another photo, or load"

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from demo.backend import in_words
+from demo.server.queue import IN_ORDER
 from demo.views import markup
 from demo.views.markup import WEB
 
@@ -16,6 +17,8 @@ PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 QUIET: dict[str, Any] = {"show_progress": "hidden", **PRIVATE}
 # A later change is drawn after the earlier one was, with the values of that moment.
 DRAWS: dict[str, Any] = {"trigger_mode": "always_last", **QUIET}
+
+MOST_IN_ORDER = 16  # visitors whose calls of one :func:`in_order` run at the same time
 
 Controls = dict[str, Any]
 """The components of a tab, by the names of the fields of its state.
@@ -60,8 +63,15 @@ def signal() -> gr.Textbox:
 
 
 def in_order(name: str) -> dict[str, Any]:
-    """For listeners that change the same part of the page: none overtakes another of this name."""
-    return {"trigger_mode": "multiple", "concurrency_id": name, "concurrency_limit": 1}
+    """For listeners that change the same part of the page.
+
+    Those of one name do not overtake one another on a visitor's page. Other visitors do not wait:
+    the limit is that of all visitors together.
+    """
+    return {
+        "trigger_mode": "multiple", "concurrency_id": IN_ORDER + name,
+        "concurrency_limit": MOST_IN_ORDER,
+    }  # fmt: skip
 
 
 TOKEN_JS = "String(performance.now())"

@@ -10,7 +10,9 @@ import gradio as gr
 from gradio_client.utils import is_file_obj, traverse
 
 from demo.backend import in_words
+from demo.server.queue import FairQueue
 from demo.server.uploads import uploaded
+from demo.serving import calls
 from model.data.decoding.pool import for_visitor
 from model.errors import UserError
 
@@ -45,24 +47,24 @@ class GuardedBlocks(gr.Blocks):
             raise UserError(BAD_VALUE) from error
 
     async def process_api(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Answer a request.
+        """Answer a request, or go on with the answer.
 
         Raises:
             gr.Error: for any failure; its text is for the visitor.
         """
+        # A call that did not come by the queue was made known when its request came.
+        queue = self._queue
+        call = queue.call(kwargs.get("event_id")) if isinstance(queue, FairQueue) else None
+        if call:
+            calls.current.set(call)  # for this task, and for the threads that it asks
         try:
-            with for_visitor(_visitor_of(kwargs.get("session_hash"), kwargs.get("request"))):
+            calls.go_on()
+            with for_visitor(calls.current.get().visitor or "somebody"):
                 return await super().process_api(*args, **kwargs)
         except gr.Error as error:
             raise gr.Error(_short(error.message), print_exception=False) from error
         except Exception as error:  # in_words writes what was not foreseen into the log
             raise gr.Error(_short(in_words(error)), print_exception=False) from error
-
-
-def _visitor_of(session: str | None, request: Any) -> str:
-    """Whose photos are decoded: of an open page or a client, else of an address."""
-    client = getattr(request, "client", None)
-    return session or getattr(client, "host", None) or "somebody"
 
 
 def _check_file(file: dict[str, Any]) -> dict[str, Any]:

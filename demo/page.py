@@ -12,6 +12,7 @@ from demo.components import PRIVATE, QUIET, Controls, in_order, signal, token
 from demo.guarded import GuardedBlocks
 from demo.photos import PhotoChoice, PhotoChooser, chooser_html, looked_at
 from demo.server.first_page import TITLE
+from demo.server.queue import use_fair_queue
 from demo.tabs import augment, dataset, detect, training
 from demo.views import markup
 
@@ -25,7 +26,7 @@ def build_page(backend: Backend) -> gr.Blocks:
         title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 7200)
     ) as page:
         Page(backend, page)
-    page.queue(max_size=64, default_concurrency_limit=2)
+    use_fair_queue(page, default_concurrency_limit=4)
     # Answers nobody fetches are kept, pictures and all: 2,000 of them unless told.
     page._queue.pending_messages_per_session.max_size = MAX_UNFETCHED
     return page

@@ -267,8 +267,10 @@ def ghostscript_trap(tmp_path_factory) -> GhostscriptTrap:
 
 
 SECRET = "no-visitor-may-read-this"
+SLOW_PHOTO, SLOW_PHOTO_S = "takes-seconds.jpg", 2.0
 # The demo as it is, in a process that notes every secret file or device that anything in it opens,
-# and that takes as many seconds longer for every variant as the file $PACE says.
+# that takes as many seconds longer for every variant as the file $PACE says, and SLOW_PHOTO_S for a
+# photo called SLOW_PHOTO.
 WATCHED_DEMO = f"""
 import os, runpy, sys, time
 log = os.open(os.environ["OPENED_LOG"], os.O_WRONLY | os.O_APPEND)
@@ -276,7 +278,7 @@ def watch(event, arguments):
     if event == "open" and any(word in str(arguments[0]) for word in ({SECRET!r}, "/dev/ptmx")):
         os.write(log, f"{{arguments[0]}}\\n".encode())
 sys.addaudithook(watch)
-import model.inspect.variants, model.inspect.robustness
+import model.inspect.variants, model.inspect.robustness, model.data.images
 def slowed(function):
     def slow(*arguments, **options):
         found = function(*arguments, **options)
@@ -285,6 +287,12 @@ def slowed(function):
     return slow
 model.inspect.variants.make_variants = slowed(model.inspect.variants.make_variants)
 model.inspect.robustness.predict_variants = slowed(model.inspect.robustness.predict_variants)
+load_fitted = model.data.images.load_fitted
+def load(path, *arguments, **options):
+    if str(path).endswith({SLOW_PHOTO!r}):
+        time.sleep({SLOW_PHOTO_S})
+    return load_fitted(path, *arguments, **options)
+model.data.images.load_fitted = load
 runpy.run_path("demo/app.py", run_name="__main__")
 """
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gradio.utils import get_upload_folder
 
+from demo.server.storage import stored
 from model.errors import UserError
 
 KEEP_S = 15 * 60
@@ -28,6 +29,7 @@ def take_away(name: str, content: bytes | str) -> str:
         folder = Path(tempfile.mkdtemp(dir=base))
         path = folder / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
+        stored(path)
     except OSError as error:
         if folder:
             shutil.rmtree(folder, ignore_errors=True)

@@ -8,9 +8,11 @@ told about each answer.
 import errno
 import logging
 import os
+import re
+from collections import Counter
 from dataclasses import dataclass
 from ipaddress import ip_address
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from fastapi.exceptions import RequestValidationError
 from gradio.route_utils import FnIndexInferError
@@ -18,27 +20,36 @@ from gradio.routes import App, ORJSONResponse
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from demo.server.bodies import MAX_REQUEST, TOO_LARGE, Bodies, BodyError, paced, replay
+from demo.server.connections import allow_many_connections, close_silent_connections
+from demo.server.direct import DIRECT, DirectCalls
 from demo.server.first_page import FirstPage
+from demo.server.queue import READERS, TOO_MANY
 from demo.server.sessions import LightSessions
 from demo.server.uploads import parse_carefully
+from demo.server.visitors import Visitor, visitor_of
+from demo.serving import calls
 from model.errors import UserError
 
 log = logging.getLogger("demo")
 
-# Uploads have their own limit, ``max_file_size``. A photo may also be part of a request, as base64.
-MAX_REQUEST = 1024 * 1024  # bytes
 UPLOAD = "/gradio_api/upload"
-# They fetch other addresses, convert videos, or keep what a visitor has on screen.
+ANSWERS, ANSWER = "/gradio_api/queue/data", "/gradio_api/call/"
+# They fetch other addresses, convert videos, keep what is on a screen, or keep connections.
 SHUT = (
     "/gradio_api/component_server", "/gradio_api/custom_component", "/gradio_api/deep_link",
-    "/gradio_api/process_recording", "/gradio_api/proxy=", "/gradio_api/run-history",
+    "/gradio_api/dev", "/gradio_api/heartbeat", "/gradio_api/process_recording",
+    "/gradio_api/proxy=", "/gradio_api/run-history",
     "/gradio_api/stream", "/gradio_api/vibe-", "/gradio_api/undo-vibe-", "/gradio_api/file=http",
     "/gradio_api/file/", "/monitoring",
 )  # fmt: skip
+FORWARDED = b"x-forwarded-host"
+MOST_UPLOADS = 32  # of one address at the same time
+TOO_MANY_UPLOADS = f"{MOST_UPLOADS} uploads of yours are under way. Try again when one has ended."
 SPACE_FRAMES = ("https://huggingface.co", "https://*.hf.space")
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
@@ -79,7 +90,7 @@ class Visitors:
         if origin is None or self.public or origin in self.origins:
             return True
         forwarded = headers.get("x-forwarded-host", "").split(",")[0].strip()
-        site = urlsplit(origin).netloc  # empty for "null", what a page without an address sends
+        site = origin.partition("://")[2]  # empty for "null", what a page without an address sends
         return bool(site) and site in (headers.get("host"), forwarded)
 
     @property
@@ -115,9 +126,12 @@ class GuardedApp(App):
     def __init__(self, visitors: Visitors) -> None:
         super().__init__(default_response_class=ORJSONResponse)
         parse_carefully()
+        close_silent_connections()
+        allow_many_connections()
         self.state_holder = LightSessions()
         self.visitors = visitors
         self.add_exception_handler(OSError, _storage_answer)
+        self.add_exception_handler(ClientDisconnect, _hung_up)
         for kind in (RequestValidationError, FnIndexInferError, TypeError, KeyError, ValueError):
             self.add_exception_handler(kind, _unknown_request)
 
@@ -141,6 +155,13 @@ async def _storage_answer(_: Request, error: Exception) -> PlainTextResponse:
     )
 
 
+async def _hung_up(_: Request, __: Exception) -> PlainTextResponse:
+    """An upload that stopped halfway; maybe somebody is still there, and was too slow."""
+    return PlainTextResponse(
+        "This upload was too slow, or stopped.", 408, headers={"Connection": "close"}
+    )
+
+
 async def _unknown_request(_: Request, error: Exception) -> PlainTextResponse:
     """A request Gradio cannot make sense of. Its own answer repeats it, or is no answer at all."""
     log.warning("a request that is none", exc_info=error)
@@ -155,6 +176,8 @@ class Door:
     def __init__(self, app: ASGIApp, visitors: Visitors) -> None:
         self.app = app
         self.visitors = visitors
+        self.bodies, self.direct = Bodies(), DirectCalls()
+        self.uploading: Counter[str] = Counter()  # by address
         self.headers = {
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "same-origin",
@@ -177,15 +200,65 @@ class Door:
         if refusal := self.refusal(scope["path"], headers):
             await refusal(scope, receive, send_with_headers)
             return
-        if scope["path"].rstrip("/") != UPLOAD:
-            body = await whole_body(receive)
-            if body is None:
-                await _too_large()(scope, receive, send_with_headers)
-                return
-            receive = _replay(body, receive)
-        # Gradio would answer any origin with permission to read, except on localhost.
-        kept = [(name, value) for name, value in scope["headers"] if name != b"origin"]
-        await self.app({**scope, "headers": kept}, receive, send_with_headers)
+        scope = {**scope, "headers": self.believed(scope["headers"])}
+        visitor = visitor_of(HTTPConnection(scope))
+        calls.current.set(calls.Call(str(visitor)))
+        if scope["path"].rstrip("/") == UPLOAD:
+            await self._upload(scope, receive, send_with_headers, visitor)
+            return
+        try:
+            body = await self.bodies.read(receive, visitor.address)
+        except BodyError as error:
+            closing = {"Connection": "close"}
+            answer = PlainTextResponse(str(error), error.status, headers=closing)
+            await answer(scope, receive, send_with_headers)
+            return
+        try:
+            await self._pass_on(scope, body, receive, send_with_headers, visitor)
+        finally:
+            self.bodies.forget(body, visitor.address)
+
+    async def _upload(self, scope: Scope, receive: Receive, send: Send, visitor: Visitor) -> None:
+        if self.uploading[visitor.address] >= MOST_UPLOADS:
+            await PlainTextResponse(TOO_MANY_UPLOADS, 503)(scope, receive, send)
+            return
+        self.uploading[visitor.address] += 1
+        try:
+            await self.app(scope, paced(receive), send)
+        finally:
+            self.uploading[visitor.address] -= 1
+            if not self.uploading[visitor.address]:
+                del self.uploading[visitor.address]
+
+    async def _pass_on(
+        self, scope: Scope, body: bytearray, receive: Receive, send: Send, visitor: Visitor
+    ) -> None:
+        path, replayed = scope["path"], replay(body, receive)
+        if path.startswith(DIRECT):
+            async with self.direct.place(visitor, receive) as is_free:
+                app = self.app if is_free else PlainTextResponse(TOO_MANY, 503)
+                await app(scope, replayed, send)
+        elif key := _what_is_read(scope):
+            async with READERS.reading(key):
+                await self.app(scope, replayed, send)
+        else:
+            await self.app(scope, replayed, send)
+
+    def believed(self, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """The headers Gradio may see.
+
+        It would answer any origin with permission to read, except on localhost, and call the page
+        by whatever name a request says it was forwarded from.
+        """
+        kept = [(name, value) for name, value in headers if name != b"origin"]
+        known = self.visitors.hosts
+        if known == ["*"]:
+            return kept
+        return [
+            (name, value)
+            for name, value in kept
+            if name != FORWARDED or _without_port(value.decode("latin-1")) in known
+        ]
 
     def refusal(self, path: str, headers: Headers) -> PlainTextResponse | None:
         """The answer to what is not let in."""
@@ -198,34 +271,18 @@ class Door:
             )  # fmt: skip
         length = headers.get("content-length", "0")
         if path.rstrip("/") != UPLOAD and (not length.isdecimal() or int(length) > MAX_REQUEST):
-            return _too_large()
+            return PlainTextResponse(TOO_LARGE, 413)
         return None
 
 
-def _too_large() -> PlainTextResponse:
-    return PlainTextResponse(
-        f"This request is larger than {MAX_REQUEST // 1024} KiB. Upload photos as files, and send"
-        " their paths.", 413,
-    )  # fmt: skip
+def _without_port(host: str) -> str:
+    return re.sub(r":\d+$", "", host.strip()).lower()
 
 
-async def whole_body(receive: Receive) -> bytes | None:
-    """The body of a request, ``None`` if it is larger than :data:`MAX_REQUEST`."""
-    body = bytearray()
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if len(body) > MAX_REQUEST:
-            return None
-        if message["type"] == "http.disconnect" or not message.get("more_body"):
-            return bytes(body)
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """A ``receive`` that gives the body that was read, then whatever follows."""
-    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def replayed() -> Message:
-        return waiting.pop() if waiting else await receive()
-
-    return replayed
+def _what_is_read(scope: Scope) -> str:
+    """The session or the event whose answer a request reads; empty for other requests."""
+    if scope["method"] != "GET":
+        return ""
+    if scope["path"].rstrip("/") == ANSWERS:
+        return dict(parse_qsl(scope["query_string"].decode("latin-1"))).get("session_hash", "")
+    return scope["path"].rpartition("/")[2] if scope["path"].startswith(ANSWER) else ""

@@ -13,11 +13,20 @@ import gradio as gr
 from gradio import route_utils
 from gradio.data_classes import FileData, ImageData, ListFiles
 from gradio.processing_utils import save_base64_to_cache
-from gradio.route_utils import GradioMultiPartParser
+from gradio.route_utils import GradioMultiPartParser, GradioUploadFile
 from gradio.utils import get_upload_folder, is_in_or_equal
 from starlette.datastructures import FormData
 from starlette.formparsers import MultiPartException
 
+from demo.server.storage import (
+    MIB,
+    MOST_FILES,
+    MOST_OF_REQUEST,
+    STORAGE,
+    TOO_MUCH_OF_REQUEST,
+    owner,
+    stored,
+)
 from model.errors import UserError
 
 MAX_FIELD = 4096  # bytes of a form field that is no file; the page sends none
@@ -37,34 +46,60 @@ def uploaded(path: str | None) -> str:
     with suppress(OSError, ValueError, RuntimeError):
         real = Path(path or "").resolve(strict=True)
         if is_in_or_equal(real, get_upload_folder()) and stat.S_ISREG(real.stat().st_mode):
+            STORAGE.use(real.parent)
             return str(real)
     raise UserError(NOT_UPLOADED)
 
 
 class CarefulParser(GradioMultiPartParser):
-    """Gradio's parser of uploads, with two gaps closed.
+    """Gradio's parser of uploads, with gaps closed.
 
-    Gradio keeps a form field of any size in memory, and leaves on the disk what has come of a file
-    whose sender hung up or that did not fit.
+    Gradio keeps a form field of any size in memory, stores as much as comes, and leaves on the disk
+    what has come of a file whose sender hung up or that did not fit.
     """
+
+    _size = 0  # bytes of files, so far
+    _expected = 0  # bytes there is room for
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         """A piece of a file, or of a field."""
         super().on_part_data(data, start, end)
         part = self._current_part
-        if part.file is None and len(part.data) > MAX_FIELD:
-            raise MultiPartException(f"A form field exceeds the maximum allowed size {MAX_FIELD}.")
+        if part.file is None:
+            if len(part.data) > MAX_FIELD:
+                raise MultiPartException(
+                    f"A form field exceeds the maximum allowed size {MAX_FIELD}."
+                )
+            return
+        self._size += end - start
+        if self._size > MOST_OF_REQUEST:
+            raise MultiPartException(TOO_MUCH_OF_REQUEST)
+        while self._size > self._expected:
+            STORAGE.expect(owner(), MIB)
+            self._expected += MIB
 
     async def parse(self) -> FormData:
         """Store the files of a request; nothing of them stays if that fails."""
+        self.max_files = min(self.max_files, MOST_FILES)
         try:
-            return await super().parse()
+            length = self.headers.get("content-length", "")
+            if length.isdecimal() and int(length) > MOST_OF_REQUEST + MIB:
+                raise MultiPartException(TOO_MUCH_OF_REQUEST)
+            form = await super().parse()
         except BaseException:
             for file in self._files_to_close_on_error:
                 with suppress(OSError):  # the disk is still full when the rest is flushed
                     file.close()
                 Path(file.name).unlink(missing_ok=True)
             raise
+        finally:
+            STORAGE.came(owner(), self._expected)
+        for file in form.getlist("files"):
+            if isinstance(file, GradioUploadFile):  # Gradio names its folder like this
+                STORAGE.add(
+                    Path(self.upload_dir or "") / file.sha.hexdigest(), owner(), file.size or 0
+                )
+        return form
 
 
 def parse_carefully() -> None:
@@ -88,6 +123,7 @@ class PhotoInput(gr.Image):
         if (payload.url or "").startswith("data:"):
             path = save_base64_to_cache(payload.url or "", self.GRADIO_CACHE)
             self.temp_files.add(path)
+            stored(Path(path))
             return path
         return uploaded(payload.path)
 

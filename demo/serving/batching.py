@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from demo.serving.lines import Line
+
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -34,7 +36,7 @@ class Batcher(Generic[Item, Answer]):
         self._limit = limit
         self._waiting: list[_Job[Item, Answer]] = []
         self._arriving = threading.Lock()
-        self._turn = threading.Lock()
+        self._turn = Line(1)
 
     def __call__(self, item: Item) -> Answer:
         """The answer to one item; for any number of threads.
@@ -46,7 +48,7 @@ class Batcher(Generic[Item, Answer]):
         with self._arriving:
             self._waiting.append(job)
         while not job.done:
-            with self._turn:
+            with self._turn.place():
                 if not job.done:
                     self._answer_those_who_wait()
         if job.failure is not None:

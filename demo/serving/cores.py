@@ -12,9 +12,15 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
+from demo.serving.lines import Line
+
 
 class Cores:
     """Deals out threads to the passes that run; no more of them at once than there are cores.
+
+    Passes begin in the order in which they were asked for. Those of batches wait in a line of their
+    own and only its first one waits here, so that a single photo comes after one pass of a batch,
+    however many batches there are.
 
     Args:
         count: cores of this process.
@@ -22,32 +28,35 @@ class Cores:
 
     def __init__(self, count: int) -> None:
         self.count = count
+        self._passes, self._batches = Line(count), Line(1)
         self._running = 0
-        self._changed = threading.Condition()
+        self._changing = threading.Lock()
 
     @contextmanager
-    def share(self) -> Generator[int]:
+    def share(self, batch: bool = False) -> Generator[int]:
         """Wait for a core; inside, PyTorch computes with the threads that are given.
 
         A pass that has begun keeps its threads when others join.
+
+        Args:
+            batch: this is one of many passes, and takes long.
         """
-        with self._changed:
-            self._changed.wait_for(lambda: self._running < self.count)
-            self._running += 1
-            threads = max(1, self.count // self._running)
-        try:
-            torch.set_num_threads(threads)  # of the calling thread, and of threads yet to come
-            yield threads
-        finally:
-            torch.set_num_threads(self.count)
-            with self._changed:
-                self._running -= 1
-                self._changed.notify()
+        with self._batches.place() if batch else nullcontext(), self._passes.place():
+            with self._changing:
+                self._running += 1
+                threads = max(1, self.count // self._running)
+            try:
+                torch.set_num_threads(threads)  # of the calling thread, and of threads yet to come
+                yield threads
+            finally:
+                torch.set_num_threads(self.count)
+                with self._changing:
+                    self._running -= 1
 
 
 CORES = Cores(torch.get_num_threads())
 
 
-def shared_cores(device: torch.device) -> AbstractContextManager:
+def shared_cores(device: torch.device, batch: bool = False) -> AbstractContextManager:
     """For passes on this device: :meth:`Cores.share` of this process, nothing for a GPU."""
-    return CORES.share() if device.type == "cpu" else nullcontext()
+    return CORES.share(batch) if device.type == "cpu" else nullcontext()

@@ -24,6 +24,8 @@ Answers = TypeVar("Answers")
 # Where a detector of this process lives; None is the best device there is. On ZeroGPU this process
 # sees a GPU, but can compute on it only inside a borrowed call.
 OWN_DEVICE = "cpu" if is_zero_gpu_space() else None
+# Photos of one call of a function of batches. Each call that borrows a GPU takes seconds to start.
+TOGETHER = 100 if is_zero_gpu_space() else 16
 STARTING_SECONDS = 10  # CUDA starts, the weights are moved
 SECONDS_A_PHOTO = 0.1  # mostly resizing on the CPU
 

@@ -1,5 +1,6 @@
 """The Detect tab: one photo and its largest object; many photos at once."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,6 +142,9 @@ def _threshold_follows_checkpoint(backend: Backend, controls: Controls, redraw: 
 def _build_many(backend: Backend, controls: Controls, redraw: gr.Textbox) -> None:
     gr.HTML("<h3 class='part'>Many photos at once</h3>", elem_classes=["heading"])
     files = ManyPhotos(elem_id="many-files")
+    stop = gr.Button(
+        "Stop", size="sm", variant="stop", elem_id="many-stop", min_width=120, visible=False
+    )
     gallery = pick_grid(markup.note(EMPTY_MANY), elem_id="many-result", min_height=60)
     table = gr.Textbox("", visible=False)
     settings = {name: controls[name] for name in ("checkpoint", "threshold")}
@@ -149,9 +153,22 @@ def _build_many(backend: Backend, controls: Controls, redraw: gr.Textbox) -> Non
     # Gradio finds the progress bar by this default.
     def look(
         files: list[str], checkpoint: str, threshold: float, progress: Any = gr.Progress()  # noqa: B008
-    ) -> dict[Any, Any]:  # fmt: skip
-        shown, text = show_many(backend, files, checkpoint, threshold, progress)
-        return {gallery: shown, table: text}
+    ) -> Iterator[dict[Any, Any]]:  # fmt: skip
+        if not files:
+            yield {gallery: markup.note(EMPTY_MANY), table: ""}
+            return
+        yield {stop: gr.Button(visible=True), gallery: "", table: ""}
+        known = None
+        try:
+            # It can be stopped between any two photos; what is shown by then stays.
+            for answers, shown, text in show_many(backend, files, checkpoint, threshold):
+                progress((answers.read, answers.asked), desc="looking at photos", unit="photos")
+                changed, known = known != text, text
+                yield {gallery: shown, table: text} if changed else gr.skip()
+        except Exception:
+            yield {stop: gr.Button(visible=False)}
+            raise
+        yield {stop: gr.Button(visible=False), gallery: shown}
 
     def take(text: str) -> str:
         if not text:
@@ -162,9 +179,11 @@ def _build_many(backend: Backend, controls: Controls, redraw: gr.Textbox) -> Non
         return PhotoChoice(upload=files[int(picked_key(event))])
 
     given: Controls = {"files": files, **settings}
-    files.input(
-        look, inputs_kwargs=given, outputs=[gallery, table], trigger_mode="always_last", **PRIVATE
-    )
+    looking = files.input(
+        look, inputs_kwargs=given, outputs=[gallery, table, stop], trigger_mode="always_last",
+        **PRIVATE,
+    )  # fmt: skip
+    stop.click(lambda: gr.Button(visible=False), None, stop, cancels=[looking], **QUIET)
     download_button("All as CSV", take, {"text": table}, "many-csv")
     opened = gallery.select(open_one, files, controls["photo"], **QUIET)
     opened.success(None, None, redraw, js=TO_TOP_JS, **PRIVATE)

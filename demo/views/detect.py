@@ -4,8 +4,8 @@ import csv
 import io
 import json
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ from demo.address import TabState, in_address, number, one_of
 from demo.backend import Backend, Photo, Timed, explain, in_words, predict_many
 from demo.photos import PhotoChoice
 from demo.server.downloads import take_away
+from demo.serving.gpu import TOGETHER
 from demo.views import markup
 from model.boxes import paired_iou
 from model.csv_cells import defused
@@ -175,10 +176,25 @@ def as_csv(rows: list[list[object]]) -> str:
     return text.getvalue()
 
 
-def detect_files(
-    backend: Backend, files: list[str], checkpoint: str, step: Any = None
-) -> tuple[list[tuple[Path, Detection]], list[str]]:
-    """Detections of the photos that can be read, and one sentence for each of the others.
+@dataclass
+class ManyAnswers:
+    """What has come of many photos so far.
+
+    Attributes:
+        asked: how many there are.
+        read: how many of them were read, or found to be none.
+        found: the files that were, and the detector's answers.
+        problems: a sentence for each of the others.
+    """
+
+    asked: int
+    read: int = 0
+    found: list[tuple[Path, Detection]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def detect_files(backend: Backend, files: list[str], checkpoint: str) -> Iterator[ManyAnswers]:
+    """Detections of many photos; gives the same object after each photo and each pass.
 
     Raises:
         UserError: if there are no files, or too many.
@@ -187,46 +203,55 @@ def detect_files(
         raise UserError("choose some photos first.")
     if len(files) > MAX_PHOTOS:
         raise UserError(f"{len(files)} photos are too many at once: choose at most {MAX_PHOTOS}.")
-    paths, photos, problems = [], [], []
-    for i, file in enumerate(files):
-        if step:
-            step((i, len(files)), desc="looking at photos", unit="photos")
-        photo = Photo(Path(file))
-        try:
-            photos.append(backend.working_copy(photo, checkpoint))
-            paths.append(photo.path)
-        except UserError as error:
-            problems.append(in_words(error))
-    if step:
-        step(None, desc="asking the network")
-    found = predict_many(backend.checkpoint_file(checkpoint), photos) if photos else []
-    return list(zip(paths, found, strict=True)), problems
+    answers = ManyAnswers(len(files))
+    for start in range(0, len(files), TOGETHER):
+        paths, photos = [], []
+        for file in files[start : start + TOGETHER]:
+            photo = Photo(Path(file))
+            try:
+                photos.append(backend.working_copy(photo, checkpoint))
+                paths.append(photo.path)
+            except UserError as error:
+                answers.problems.append(in_words(error))
+            answers.read += 1
+            yield answers
+        if photos:
+            found = predict_many(backend.checkpoint_file(checkpoint), photos)
+            answers.found += zip(paths, found, strict=True)
+            yield answers
 
 
 def show_many(
-    backend: Backend, files: list[str], checkpoint: str, threshold: float, progress: Any
-) -> tuple[Markup, str]:
-    """Annotated thumbnails, and the CSV (empty when there is nothing).
+    backend: Backend, files: list[str], checkpoint: str, threshold: float
+) -> Iterator[tuple[ManyAnswers, Markup, str]]:
+    """Annotated thumbnails, and the CSV (empty when there is nothing), after each photo.
 
     The key of a tile is the place of its file among ``files``.
 
     Raises:
-        UserError: if there are too many.
+        UserError: if there are none, or too many.
     """
-    if not files:
-        return markup.note(EMPTY_MANY), ""
-    found, problems = detect_files(backend, files, checkpoint, progress)
+    tiles: list[Markup] = []
+    for answers in detect_files(backend, files, checkpoint):
+        for path, d in answers.found[len(tiles) :]:
+            tiles.append(_many_tile(backend, files, path, d, d.score >= threshold))
+        rows = [csv_row(path.name, d) for path, d in answers.found]
+        yield answers, _many_shown(answers, tiles, threshold), as_csv(rows) if rows else ""
+
+
+def _many_shown(answers: ManyAnswers, tiles: list[Markup], threshold: float) -> Markup:
+    found, n_problems = answers.found, len(answers.problems)
     unsure = sum(d.score < threshold for _, d in found)
-    summary = f"{len(found)} of {markup.photos(len(found) + len(problems))} answered"
+    summary = f"{len(found)} of {markup.photos(answers.asked)} answered"
+    if len(found) + n_problems < answers.asked:
+        summary += " so far"
     if unsure:
         summary += f"; {unsure} below the threshold of {threshold:.0%}, marked with a ?"
-    tiles = [_many_tile(backend, files, path, d, d.score >= threshold) for path, d in found]
-    rows = [csv_row(path.name, d) for path, d in found]
     parts = [
         Markup("<p>{}. Press one to see all about it.</p>").format(summary),
-        *map(markup.problem, problems), markup.grid(tiles, "many"),
+        *map(markup.problem, answers.problems), markup.grid(tiles, "many"),
     ]  # fmt: skip
-    return markup.join(parts), as_csv(rows) if rows else ""
+    return markup.join(parts)
 
 
 def _many_tile(backend: Backend, files: list[str], path: Path, d: Detection, sure: bool) -> Markup:

@@ -1,6 +1,13 @@
 """What the tabs ask of the model, and what a visitor is told when it fails."""
 
-from demo.backend import in_words
+import shutil
+
+import pytest
+from conftest import make_voc
+
+from demo.backend import Backend, in_words
+from demo.views import dataset
+from model.data.samples import PhotoLibrary
 from model.errors import UserError
 
 
@@ -10,3 +17,40 @@ def test_unforeseen_failures_become_a_sentence_and_a_log_entry(caplog):
     assert "secret" not in text
     assert "secret" in caplog.text
     assert in_words(UserError("words.jpg is empty.")) == "words.jpg is empty."
+
+
+@pytest.mark.parametrize("drawn_before", [False, True])
+@pytest.mark.parametrize("damage", ["gone", "xml", "split"])
+def test_no_folder_of_the_server_is_named_when_the_data_set_fails(tmp_path, damage, drawn_before):
+    """Whichever part of the page asks for it."""
+    root = make_voc(tmp_path / "secret place" / "VOC2007", 8, 4)
+    backend, state = Backend(PhotoLibrary(root)), dataset.DatasetState(split="trainval")
+    if drawn_before:
+        dataset.show(backend, state)
+    if damage == "gone":
+        shutil.rmtree(root.parent)
+    for file in root.glob({"xml": "Annotations/*", "split": "ImageSets/Main/*"}.get(damage, "-")):
+        file.write_text("\0<not what it was")
+    said = []
+    for ask in (
+        lambda: dataset.show(backend, state),
+        lambda: dataset.show(backend, dataset.DatasetState(split="val")),
+        lambda: dataset.splits_of(backend.library),
+        lambda: dataset.class_names_of(backend.library, "train"),
+        lambda: dataset.photo_card(backend, "000001"),
+        lambda: dataset.take_csv(backend, "train"),
+        lambda: state.from_query({"split": "val", "class": "cat"}, backend.library),
+        lambda: backend.detect(backend.photo("000003", None)),
+    ):
+        try:
+            ask()
+        except UserError as error:
+            said.append(in_words(error))
+    assert said
+    assert not [text for text in said if "secret" in text or str(tmp_path) in text]
+
+
+def test_other_paths_are_shortened_too():
+    assert in_words(UserError("cannot read /srv/deep/inside/a.xml: it is empty.")) == (
+        "Cannot read a.xml: it is empty."
+    )

@@ -1,0 +1,58 @@
+"""Calls that are answered in the request itself, without the queue: a line for each address."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from weakref import WeakValueDictionary
+
+from starlette.types import Receive
+
+from demo.server.visitors import Visitor
+from demo.serving import calls
+
+DIRECT = ("/gradio_api/run/", "/gradio_api/api/")
+MOST_AT_ONCE = 8  # of one address
+MOST_WAITING = 64
+
+
+class DirectCalls:
+    """Lets some calls of each address through at a time, and ends those whose caller is gone."""
+
+    def __init__(self) -> None:
+        self._places: WeakValueDictionary[str, _Places] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def place(self, visitor: Visitor, receive: Receive) -> AsyncGenerator[bool]:
+        """Around the work on a call; gives whether there is a place for it, maybe later.
+
+        Args:
+            visitor: who called.
+            receive: of the request, whose body is read.
+        """
+        places = self._places.setdefault(visitor.address, _Places())
+        if places.waiting >= MOST_WAITING:
+            yield False
+            return
+        call = calls.Call(str(visitor))
+        watch = asyncio.create_task(_end_when_gone(call, receive))
+        places.waiting += 1
+        try:
+            async with places.free:
+                calls.current.set(call)
+                yield True
+        finally:
+            places.waiting -= 1
+            watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await watch
+
+
+class _Places:
+    def __init__(self) -> None:
+        self.free, self.waiting = asyncio.Semaphore(MOST_AT_ONCE), 0
+
+
+async def _end_when_gone(call: calls.Call, receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    call.ended = True

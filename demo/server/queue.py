@@ -1,0 +1,231 @@
+"""The queue of calls, fair to all visitors, and without calls nobody reads.
+
+Gradio's own queue is first come, first served over all visitors, for each handler: whoever asks
+often has all the places, and what was asked for is worked on though nobody reads it.
+"""
+
+import asyncio
+import random
+import time
+from collections import Counter, deque
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import gradio as gr
+from fastapi import Request
+from gradio import route_utils
+from gradio.queueing import Event, EventQueue, Queue
+from gradio.server_messages import ProcessCompletedMessage
+from gradio.utils import run_coro_in_background
+
+from demo.server.visitors import Visitor, visitor_of
+from demo.serving.calls import NOBODY_WAITS, Call
+
+MOST_CALLS = 256  # that wait, of all visitors
+MOST_OF_ADDRESS = 32  # that wait, of all pages and clients at one address
+MOST_AT_WORK = 48  # of one address, at all handlers; all threads are twice as many
+MOST_OF_VISITOR = 4  # that wait, of one visitor at one handler
+MOST_HELD = 32  # requests that may not wait in the queue yet, of one visitor at one handler
+HELD_S = 60.0  # for so long, while the calls before it are being read
+SOON_READ_S = 3.0  # after which a call counts as one nobody reads
+PATIENCE_S = 10.0  # for which an answer may have no reader
+TOO_MANY = (
+    f"Too many of your calls are waiting: {MOST_OF_VISITOR} of a visitor may. Read their answers"
+    " first, then ask again."
+)
+IN_ORDER = "in order: "
+"""How the ``concurrency_id`` of handlers begins of which a visitor runs only one at a time."""
+
+
+class Readers:
+    """Which answers are being read, by the session or the event that a reader names."""
+
+    def __init__(self) -> None:
+        self._now: Counter[str] = Counter()
+        self._left: dict[str, float] = {}
+
+    @asynccontextmanager
+    async def reading(self, key: str) -> AsyncGenerator[None]:
+        """Around a connection that reads an answer."""
+        self._now[key] += 1
+        try:
+            yield
+        finally:
+            self._now[key] -= 1
+            if not self._now[key]:
+                del self._now[key]
+            self._left[key] = time.monotonic()
+
+    def unread_s(self, event: Event) -> float:
+        """For how many seconds nobody has read the answer to a call."""
+        keys = (event.session_hash, event._id)
+        if any(key in self._now for key in keys):
+            return 0
+        latest = max(event.enqueue_time, *(self._left.get(key, 0) for key in keys))
+        return time.monotonic() - latest
+
+    def forget(self) -> None:
+        """Drop what is too old to matter."""
+        old = time.monotonic() - 2 * PATIENCE_S
+        self._left = {key: left for key, left in self._left.items() if left > old}
+
+
+READERS = Readers()
+
+
+class FairQueue(Queue):
+    """Gradio's queue with another choice of who is next, and ends for what nobody reads."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._calls: WeakKeyDictionary[Event, Call] = WeakKeyDictionary()
+        self._held: dict[tuple[str, Visitor], deque[object]] = {}
+        # Gradio asks for the next call a thousand times a second. What a queue was like when none
+        # of those that wait there had its turn: the last of them, how many, how many run in all.
+        self._nobodys_turn: dict[str, tuple[Event, int, int]] = {}
+
+    def start(self) -> None:
+        """Begin to work."""
+        super().start()
+        run_coro_in_background(self._end_unread)
+
+    def call(self, event_id: str | None) -> Call | None:
+        """What the work on a call is told; ``None`` if it is none of this queue."""
+        event = self.event_ids_to_events.get(event_id or "")
+        return self._call(event) if event else None
+
+    def _call(self, event: Event) -> Call:
+        return self._calls.setdefault(event, Call(str(_visitor(event))))
+
+    async def push(self, body: Any, request: Request, username: str | None) -> Any:
+        """Take a call in; it may have to wait for earlier ones of the same visitor."""
+        if body.fn_index is None:
+            return await super().push(body, request, username)
+        group = route_utils.get_fn(self.blocks, None, body).concurrency_id
+        visitor = visitor_of(request, body.session_hash)
+        async with self._turn(group, visitor, request) as is_free:
+            if not is_free:
+                return False, TOO_MANY, "queue_full"
+            return await super().push(body, request, username)
+
+    @asynccontextmanager
+    async def _turn(self, group: str, visitor: Visitor, request: Request) -> AsyncGenerator[bool]:
+        """Wait until a visitor may have one more call in the queue; gives whether that came."""
+        key, me, until = (group, visitor), object(), time.monotonic() + HELD_S
+        line = self._held.setdefault(key, deque())
+        if len(line) >= MOST_HELD:
+            yield False
+            return
+        line.append(me)
+        try:
+            while line[0] is not me or self._is_full(group, visitor):
+                is_over = time.monotonic() > until or self._are_unread(group, visitor)
+                if is_over or await request.is_disconnected():
+                    yield False
+                    return
+                await asyncio.sleep(0.02)
+            yield True
+        finally:
+            line.remove(me)
+            if not line:
+                self._held.pop(key, None)
+
+    def _waiting(self, group: str, visitor: Visitor) -> list[Event]:
+        queue = self.event_queue_per_concurrency_id.get(group)
+        return [event for event in queue.queue if _visitor(event) == visitor] if queue else []
+
+    def _is_full(self, group: str, visitor: Visitor) -> bool:
+        queues = self.event_queue_per_concurrency_id.values()
+        of_address = sum(
+            _visitor(event).address == visitor.address for q in queues for event in q.queue
+        )
+        waiting = self._waiting(group, visitor)
+        return of_address >= MOST_OF_ADDRESS or len(waiting) >= MOST_OF_VISITOR
+
+    def _are_unread(self, group: str, visitor: Visitor) -> bool:
+        """Whether nobody reads any of the calls a visitor may have waiting."""
+        waiting = self._waiting(group, visitor)
+        unread = [event for event in waiting if READERS.unread_s(event) > SOON_READ_S]
+        return len(unread) >= MOST_OF_VISITOR
+
+    def get_events(self) -> tuple[list[Event], bool, str] | None:
+        """The call that is next, as Gradio's queue asks for it."""
+        names = list(self.event_queue_per_concurrency_id)
+        random.shuffle(names)
+        for name in names:
+            queue = self.event_queue_per_concurrency_id[name]
+            if not queue.queue:
+                continue
+            looks = queue.queue[-1], len(queue.queue), self.get_active_worker_count()
+            if self._nobodys_turn.get(name) == looks:
+                continue
+            if event := self._next(queue):
+                queue.queue.remove(event)
+                return [event], False, name
+            self._nobodys_turn[name] = looks
+        return None
+
+    def _next(self, queue: EventQueue) -> Event | None:
+        """Of those whose turn it may be, the first of the visitor who has the fewest running.
+
+        One address never has all places of a handler.
+        """
+        limit = queue.concurrency_limit
+        if limit is not None and queue.current_concurrency >= limit:
+            return None
+        at_work = [event for job in self.active_jobs for event in job or ()]
+        here = [_visitor(e) for e in at_work if e.concurrency_id == queue.concurrency_id]
+        everywhere = Counter(_visitor(event).address for event in at_work)
+        visitors, addresses = Counter(here), Counter(who.address for who in here)
+        most = len(here) + 1 if limit is None else max(1, limit - 1 - limit // 8)
+        one_each = queue.concurrency_id.startswith(IN_ORDER)
+
+        def may_begin(who: Visitor) -> bool:
+            return (
+                addresses[who.address] < most
+                and everywhere[who.address] < MOST_AT_WORK
+                and not (one_each and visitors[who])
+            )
+
+        def has_running(event: Event) -> tuple[int, int]:
+            who = _visitor(event)
+            return addresses[who.address], visitors[who]
+
+        allowed = [event for event in queue.queue if may_begin(_visitor(event))]
+        return min(allowed, key=has_running, default=None)
+
+    async def _end_unread(self) -> None:
+        """Again and again: end the calls whose answer nobody reads."""
+        while not self.stopped:
+            await asyncio.sleep(1)
+            READERS.forget()
+            for event in list(self.event_ids_to_events.values()):
+                if not event.alive or READERS.unread_s(event) > PATIENCE_S:
+                    await self._end(event)
+
+    async def _end(self, event: Event) -> None:
+        self._call(event).ended = True  # the work on it stops by itself
+        waiting = self.event_queue_per_concurrency_id[event.concurrency_id].queue
+        if event in waiting:
+            await self.remove_from_queue(event._id)
+            said = ProcessCompletedMessage(output={"error": NOBODY_WAITS}, success=False)
+            self.send_message(event, said)
+
+
+def _visitor(event: Event) -> Visitor:
+    """Who a call comes from; Gradio makes up a session for calls that name none."""
+    session = "" if event.session_hash == event._id else event.session_hash
+    return visitor_of(event.request, session)
+
+
+def use_fair_queue(page: gr.Blocks, **options: Any) -> None:
+    """Give a page a :class:`FairQueue`; ``options`` are those of ``page.queue``."""
+    page.queue(max_size=MOST_CALLS, **options)
+    plain = page._queue
+    page._queue = FairQueue(
+        live_updates=plain.live_updates, concurrency_count=plain.max_thread_count,
+        update_intervals=plain.update_intervals, max_size=plain.max_size, blocks=page,
+        default_concurrency_limit=plain.default_concurrency_limit,
+    )  # fmt: skip

@@ -1,0 +1,36 @@
+"""The call this thread works for: whose it is, and whether anybody still waits for its answer."""
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+NOBODY_WAITS = "Nobody was there to read the answer to this call, so it was ended. Ask again."
+
+
+class CallEndedError(Exception):
+    """Work that nobody wants any more."""
+
+
+@dataclass(eq=False)
+class Call:
+    """A call that is being answered.
+
+    Attributes:
+        visitor: who called; the same text for all calls of one visitor.
+        ended: nobody will read the answer; :func:`go_on` tells those who work on it.
+    """
+
+    visitor: str = ""
+    ended: bool = False
+
+
+current: ContextVar[Call] = ContextVar("call", default=Call())  # noqa: B039 (never changed)
+
+
+def go_on() -> None:
+    """To be asked between two parts of a long work.
+
+    Raises:
+        CallEndedError: if nobody waits for the answer any more.
+    """
+    if current.get().ended:
+        raise CallEndedError(NOBODY_WAITS)

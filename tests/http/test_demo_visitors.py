@@ -1,0 +1,274 @@
+"""One visitor does what would stop the others; another one asks meanwhile."""
+
+import json
+import socket
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from conftest import REPOSITORY, SLOW_PHOTO, SLOW_PHOTO_S
+from visitor import wait_for
+
+from demo.server.connections import UNHEARD_S
+from demo.server.queue import PATIENCE_S
+
+CAT = REPOSITORY / "examples" / "cat.jpg"
+META = {"meta": {"_type": "gradio.FileData"}}
+ENDED = "Nobody was there to read the answer"
+
+
+def visitor(address: str, demo: str) -> httpx.Client:
+    """Somebody who calls from this address, by a proxy on the server's machine."""
+    headers = {"X-Forwarded-For": address}
+    return httpx.Client(base_url=f"{demo}gradio_api/", timeout=60, headers=headers)
+
+
+@pytest.fixture(scope="module")
+def mallory(demo_address) -> Iterator[httpx.Client]:
+    with visitor("198.51.100.7", demo_address) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def alice(demo_address) -> Iterator[httpx.Client]:
+    with visitor("203.0.113.9", demo_address) as client:
+        yield client
+
+
+def upload(client: httpx.Client, name: str = "cat.jpg") -> dict[str, Any]:
+    path = client.post("upload", files={"files": (name, CAT.read_bytes())}).json()[0]
+    return {"path": path, **META}
+
+
+def call(client: httpx.Client, name: str, *data: Any) -> httpx.Response:
+    return client.post(f"call/{name}", json={"data": data})
+
+
+def answer(client: httpx.Client, name: str, event: str) -> str:
+    return client.get(f"call/{name}/{event}").text
+
+
+# Choosing a photo
+
+
+@pytest.fixture(scope="module")
+def chooser(demo_address) -> dict[str, Any]:
+    """The handler that takes over a photo somebody chose."""
+    config = httpx.get(f"{demo_address}config").json()
+    (photo,) = (c["id"] for c in config["components"] if c["props"].get("elem_id") == "photo")
+    (handler,) = (
+        d for d in config["dependencies"]
+        if d["backend_fn"] and d["targets"] == [[photo, "input"]]
+    )  # fmt: skip
+    return handler
+
+
+def choose(client: httpx.Client, chooser: dict[str, Any], session: str, **offered: Any) -> None:
+    data = [{"sample": "cat", "offered": {"number": 1, **offered}}]
+    body = {"fn_index": chooser["id"], "data": data, "session_hash": session}
+    assert client.post("queue/join", json=body).status_code == 200
+
+
+def chosen(client: httpx.Client, session: str) -> list[dict[str, Any]]:
+    """The photos that were taken over, as a page hears of them."""
+    found = []
+    with client.stream("GET", "queue/data", params={"session_hash": session}) as stream:
+        for line in stream.iter_lines():
+            message = json.loads(line.removeprefix("data:")) if line else {}
+            if message.get("msg") == "process_completed":
+                assert message["success"], message
+                found.append(message["output"]["data"][0])
+    return found
+
+
+def test_a_slow_photo_keeps_no_other_page_waiting(demo_address, mallory, alice, chooser):
+    slow = upload(mallory, SLOW_PHOTO)
+    sessions = [uuid.uuid4().hex for _ in range(3)]
+    for session in sessions:
+        choose(mallory, chooser, session, upload=slow)
+    own, started = uuid.uuid4().hex, time.monotonic()
+    choose(alice, chooser, own, sample="astronaut")
+    (photo,) = chosen(alice, own)
+    assert photo["sample"] == "astronaut"
+    assert time.monotonic() - started < SLOW_PHOTO_S
+    for session in sessions:
+        chosen(mallory, session)
+
+
+def test_one_page_gets_its_photos_in_the_order_it_chose_them(alice, chooser):
+    session = uuid.uuid4().hex
+    choose(alice, chooser, session, upload=upload(alice, SLOW_PHOTO), number=1)
+    for number, name in enumerate(("astronaut", "cat"), 2):
+        choose(alice, chooser, session, sample=name, number=number)
+    assert [photo["number"] for photo in chosen(alice, session)] == [1, 2, 3]
+
+
+# Calls nobody reads
+
+
+def test_calls_nobody_reads_end_and_others_are_answered_meanwhile(mallory, alice):
+    slow, started = [upload(mallory, SLOW_PHOTO)] * 100, time.monotonic()
+    first = call(mallory, "detect_many", slow, "").json()["event_id"]
+    with ThreadPoolExecutor(24) as pool:
+        asked = list(pool.map(lambda _: call(mallory, "detect_many", slow, ""), range(24)))
+        taken = [response for response in asked if response.status_code == 200]
+        refused = [response for response in asked if response.status_code == 503]
+        assert len(taken) + len(refused) == 24
+        assert len(taken) < 20
+        assert refused[0].json()["detail"].startswith("Too many of your calls are waiting: 4 of a")
+        event = call(alice, "detect_many", [upload(alice)], "").json()["event_id"]
+        assert "event: complete" in answer(alice, "detect_many", event)
+    wait_for(lambda: alice.get("queue/status").json()["queue_size"] == 0, "an empty queue")
+    time.sleep(max(0.0, started + PATIENCE_S + 5 - time.monotonic()))
+    assert ENDED in answer(mallory, "detect_many", first)
+    # 100 photos would have taken minutes.
+    event = call(mallory, "detect_many", [upload(mallory)], "").json()["event_id"]
+    assert "event: complete" in answer(mallory, "detect_many", event)
+
+
+def test_a_call_that_is_read_is_not_ended(alice):
+    files = [upload(alice, SLOW_PHOTO)] * 8
+    event = call(alice, "detect_many", files, "").json()["event_id"]
+    said = answer(alice, "detect_many", event)
+    assert "event: complete" in said
+    assert said.count("class_name") == 8
+
+
+def test_direct_calls_end_with_their_connections(mallory, alice, demo_address):
+    slow = [upload(mallory, SLOW_PHOTO)] * 100
+    for _ in range(12):
+        with pytest.raises(httpx.ReadTimeout):
+            mallory.post("run/detect_many", json={"data": [slow, ""]}, timeout=0.3)
+    for client in (alice, mallory):
+        said = client.post("run/detect", json={"data": [None, "cat", ""]}).json()
+        assert said["data"][0]["class_name"] == "cat"
+
+
+def test_many_clients_at_one_address_wait_for_one_another(alice, demo_address):
+    """Without sessions, as ``curl`` calls: nobody is refused."""
+    asked = [("detect", [None, "cat", ""]), ("sample", ["cat"]),
+             ("augment", [None, "cat", None, None, 1, 1, False, ""])]  # fmt: skip
+
+    def ask(number: int) -> str:
+        name, data = asked[number % 3]
+        with visitor("203.0.113.10", demo_address) as client:
+            event = call(client, name, *data).json()["event_id"]
+            return answer(client, name, event)
+
+    with ThreadPoolExecutor(32) as pool:
+        said = list(pool.map(ask, range(64)))
+    assert all("event: complete" in text for text in said)
+    assert len({text for number, text in enumerate(said) if number % 3 == 2}) == 1
+
+
+# Connections
+
+
+def socket_to(demo_address: str) -> socket.socket:
+    url = httpx.URL(demo_address)
+    return socket.create_connection((url.host, url.port), timeout=60)
+
+
+def heard(connection: socket.socket) -> bytes:
+    """All a server says until it hangs up."""
+    said = b""
+    while piece := connection.recv(65536):
+        said += piece
+    return said
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET / HTTP/1.1\r\nHost: localhost\r\n", b"GET /robots.txt HTTP/1.1\r\nHost:"
+             b" localhost\r\n\r\nGET / HTTP/1.1\r\n"], ids=["nothing", "half", "one and a half"],
+)  # fmt: skip
+def test_half_of_the_headers_is_not_waited_for(demo_address, sent):
+    with socket_to(demo_address) as connection:
+        connection.sendall(sent)
+        said = heard(connection)
+    assert said.count(b"HTTP/1.1 200") == sent.count(b"robots")
+
+
+def test_half_of_a_body_and_half_of_an_answer_are_not_waited_for(demo_address, mallory):
+    size = 16_000_000  # more than the system keeps for a connection
+    path = mallory.post("upload", files={"files": ("large.bin", bytes(size))}).json()[0]
+    head = (
+        b"POST /gradio_api/call/detect HTTP/1.1\r\nHost: localhost\r\n"
+        b"Content-Type: application/json\r\nContent-Length: 900000\r\n\r\n"
+    )
+    with socket_to(demo_address) as deaf, socket_to(demo_address) as half:
+        deaf.sendall(f"GET /gradio_api/file={path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        started = time.monotonic()
+        half.sendall(head + b" " * 500_000)
+        said = heard(half)
+        time.sleep(max(0.0, started + UNHEARD_S + 5 - time.monotonic()))
+        got = b""
+        with suppress(ConnectionResetError):
+            while piece := deaf.recv(1_000_000):
+                got += piece
+    assert said.startswith(b"HTTP/1.1 408")
+    assert b"took longer than 30 s" in said
+    assert got.startswith(b"HTTP/1.1 200") or not got
+    assert len(got) < size
+
+
+def test_a_slow_upload_of_a_phone_arrives(demo_address):
+    """A piece at a time, with pauses that are longer than a stalled request may be in all."""
+    photo = CAT.read_bytes()
+    body = (
+        b"--b\r\nContent-Disposition: form-data; name=files; filename=a.jpg\r\n\r\n"
+        + photo + b"\r\n--b--\r\n"
+    )  # fmt: skip
+    with socket_to(demo_address) as connection:
+        connection.sendall(
+            b"POST /gradio_api/upload HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+            b"Content-Type: multipart/form-data; boundary=b\r\n"
+            b"Content-Length: %d\r\n\r\n" % len(body)
+        )
+        for part in range(3):
+            third = len(body) // 3 + 1
+            time.sleep(4)
+            connection.sendall(body[part * third : (part + 1) * third])
+        said = heard(connection)
+    assert b"200 OK" in said.split(b"\r\n")[0]
+    assert Path(json.loads(said.rpartition(b"\r\n\r\n")[2])[0]).read_bytes() == photo
+
+
+# Uploads
+
+
+def test_too_many_files_at_once(mallory):
+    files = [("files", (f"{i}.jpg", b"x")) for i in range(101)]
+    said = mallory.post("upload", files=files)
+    assert said.status_code == 400
+    assert "Maximum number of files is 100" in said.text
+
+
+def test_too_many_bytes_at_once(demo_address, demo_folder):
+    with socket_to(demo_address) as connection:
+        connection.sendall(
+            b"POST /gradio_api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000000\r\n"
+            b"Connection: close\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n"
+        )
+        said = heard(connection)
+    assert said.startswith(b"HTTP/1.1 413")
+    assert b"exceeds the maximum allowed size of 200 MB" in said
+
+
+@pytest.mark.parametrize("path", ["gradio_api/dev/reload", "gradio_api/heartbeat/x"])
+def test_doors_that_keep_connections_are_shut(demo_address, path):
+    assert httpx.get(f"{demo_address}{path}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:80", "[", "localhost, evil.example"]
+)
+def test_a_forged_name_of_the_page_is_not_repeated(demo_address, host):
+    said = httpx.get(f"{demo_address}config", headers={"X-Forwarded-Host": host})
+    assert said.status_code == 200
+    assert "evil" not in said.text

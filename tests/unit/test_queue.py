@@ -1,0 +1,162 @@
+"""demo/server/queue.py and visitors.py: who is next, and who is who."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from demo.server.queue import IN_ORDER, MOST_AT_WORK, FairQueue, Readers
+from demo.server.visitors import visitor_of
+
+HANDLER = "handler"
+
+
+class Event(SimpleNamespace):
+    """As much of Gradio's event as the queue looks at."""
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+def request(address: str) -> Any:
+    return SimpleNamespace(client=SimpleNamespace(host=address))
+
+
+@pytest.fixture
+def queue():
+    return FairQueue(
+        live_updates=True, concurrency_count=96, update_intervals=1, max_size=None,
+        blocks=SimpleNamespace(), default_concurrency_limit=4,
+    )  # fmt: skip
+
+
+class Waiting:
+    """Puts calls into a queue and takes them out as Gradio does."""
+
+    def __init__(self, queue: FairQueue, limit: int, group: str = HANDLER) -> None:
+        self.queue, self.group = queue, group
+        fn = SimpleNamespace(concurrency_id=group, concurrency_limit=limit)
+        queue.create_event_queue_for_fn(fn)
+        self.here = queue.event_queue_per_concurrency_id[group]
+        queue.active_jobs = queue.active_jobs or [None] * 96
+
+    def come(self, address: str, session: str = "", count: int = 1) -> None:
+        for _ in range(count):
+            event = Event(request=request(address), concurrency_id=self.group)
+            event._id = str(id(event))
+            event.session_hash = session or event._id
+            self.here.queue.append(event)
+
+    def begin(self) -> list[str]:
+        """All whose turn it is begin; their visitors."""
+        begun = []
+        while found := self.queue.get_events():
+            (event,), _, _ = found
+            self.queue.active_jobs[self.queue.active_jobs.index(None)] = [event]
+            self.here.current_concurrency += 1
+            begun.append(event.request.client.host)
+        return begun
+
+    def end(self, address: str) -> None:
+        """One call of an address is answered."""
+        jobs = self.queue.active_jobs
+        place = next(i for i, job in enumerate(jobs) if job and
+                     job[0].request.client.host == address)  # fmt: skip
+        jobs[place] = None
+        self.here.current_concurrency -= 1
+
+
+def test_one_address_leaves_a_place_to_others(queue):
+    waiting = Waiting(queue, 4)
+    waiting.come("10.0.0.1", count=30)
+    assert waiting.begin() == ["10.0.0.1"] * 3
+    waiting.come("10.0.0.2")
+    assert waiting.begin() == ["10.0.0.2"]
+
+
+def test_who_has_the_fewest_at_work_is_next(queue):
+    waiting = Waiting(queue, 4)
+    waiting.come("10.0.0.1", count=30)
+    waiting.begin()
+    waiting.come("10.0.0.2", count=5)
+    waiting.begin()
+    waiting.end("10.0.0.1")
+    assert waiting.begin() == ["10.0.0.2"]
+    waiting.end("10.0.0.2")
+    assert waiting.begin() == ["10.0.0.2"]
+
+
+def test_pages_at_one_address_are_fair_to_each_other(queue):
+    waiting = Waiting(queue, 4)
+    waiting.come("10.0.0.1", "greedy", count=20)
+    waiting.begin()
+    waiting.come("10.0.0.1", "modest")
+    waiting.end("10.0.0.1")
+    waiting.begin()
+    assert "modest" in [job[0].session_hash for job in queue.active_jobs if job]
+
+
+def test_a_page_runs_one_of_an_order_at_a_time(queue):
+    waiting = Waiting(queue, 16, IN_ORDER + "photo")
+    waiting.come("10.0.0.1", "page", count=3)
+    waiting.come("10.0.0.1", "other")
+    assert waiting.begin() == ["10.0.0.1"] * 2
+    assert [event.session_hash for event in waiting.here.queue] == ["page", "page"]
+
+
+def test_an_address_does_not_have_all_threads_by_many_handlers(queue):
+    handlers = [Waiting(queue, 8, f"handler {i}") for i in range(30)]
+    for handler in handlers:
+        handler.come("10.0.0.1", count=8)
+    begun = []
+    while found := queue.get_events():
+        (event,), _, name = found
+        queue.active_jobs[queue.active_jobs.index(None)] = [event]
+        queue.event_queue_per_concurrency_id[name].current_concurrency += 1
+        begun.append(event)
+    assert len(begun) == MOST_AT_WORK
+    handlers[0].come("10.0.0.2")
+    (event,), _, _ = queue.get_events()
+    assert event.request.client.host == "10.0.0.2"
+
+
+def test_a_place_that_becomes_free_is_noticed(queue):
+    waiting = Waiting(queue, 4)
+    waiting.come("10.0.0.1", count=8)
+    waiting.begin()
+    assert queue.get_events() is None
+    waiting.end("10.0.0.1")
+    assert waiting.begin() == ["10.0.0.1"]
+
+
+def test_readers_by_session_or_by_event():
+    readers = Readers()
+    event = Event(session_hash="page", _id="call", enqueue_time=0.0)
+    assert readers.unread_s(event) > 0
+
+    async def read(key: str) -> float:
+        async with readers.reading(key):
+            return readers.unread_s(event)
+
+    for key in ("page", "call"):
+        assert asyncio.run(read(key)) == 0
+        assert 0 < readers.unread_s(event) < 60
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("10.0.0.1", "10.0.0.2", False), ("10.0.0.1", "10.0.0.1", True),
+        ("2001:db8::1", "2001:db8::2", True), ("2001:db8::1", "2001:db8:1::1", False),
+        ("::1", "::2", False), ("unix:", "unix:", True),
+    ],
+)  # fmt: skip
+def test_addresses_of_one_network_are_one_visitor(one, other, same):
+    assert (visitor_of(request(one)) == visitor_of(request(other))) == same
+
+
+def test_a_visitor_has_a_name_for_what_knows_no_requests():
+    assert str(visitor_of(request("10.0.0.1"))) == "10.0.0.1"
+    assert str(visitor_of(request("10.0.0.1"), "page")) == "10.0.0.1 page"
+    assert str(visitor_of(SimpleNamespace(client=None))) == ""
