@@ -55,8 +55,8 @@ class Plans:
     Attributes:
         params: step name -> parameter -> ``(N, ...)``.
         matrices, sizes: see :class:`Placed`.
-        visible: ``(N,)`` share of the target inside the picture at the end.
-        growth: ``(N,)`` see :func:`model.augment.geometry.box_growth`.
+        targets: ``(N, 4)`` boxes in pixels of the photos.
+        rule: of their boxes, see ``box_rule``.
         redraws: ``(N,)`` int.
         gave_up: ``(N,)`` bool.
     """
@@ -64,10 +64,21 @@ class Plans:
     params: dict[str, Params]
     matrices: np.ndarray
     sizes: np.ndarray
-    visible: np.ndarray
-    growth: np.ndarray
+    targets: np.ndarray
+    rule: str
     redraws: np.ndarray
     gave_up: np.ndarray
+
+    @property
+    def visible(self) -> np.ndarray:
+        """Share ``(N,)`` of each target inside the picture at the end."""
+        moved = geometry.move_boxes(self.targets, self.matrices[:, -1], self.rule)
+        return geometry.visible_share(moved, self.sizes[:, -1])
+
+    @property
+    def growth(self) -> np.ndarray:
+        """``(N,)``, see :func:`model.augment.geometry.box_growth`."""
+        return geometry.box_growth(self.targets, self.matrices[:, -1], self.rule)
 
     def one(self, index: int) -> Plan:
         """The plan of one photo."""
@@ -113,11 +124,9 @@ def make_plans(
         if not isinstance(step, GeometricStep):
             numbers = uniforms(keys, step.name, step.draws)
             params[step.name] = step.draw(config, numbers, placed.sizes[:, -1])
-    last, canvas = placed.matrices[:, -1], placed.sizes[:, -1]
-    visible = geometry.visible_share(geometry.move_boxes(targets, last, config.box_rule), canvas)
-    growth = geometry.box_growth(targets, last, config.box_rule)
     return Plans(
-        params, placed.matrices, placed.sizes, visible, growth, redraws, redraws == MAX_DRAWS
+        params, placed.matrices, placed.sizes, targets, config.box_rule, redraws,
+        redraws == MAX_DRAWS,
     )  # fmt: skip
 
 
