@@ -15,7 +15,7 @@ GROUND_TRUTH, DETECTOR, OWN = "ground truth", "detector", "my own"
 BOX_SOURCES = (GROUND_TRUTH, DETECTOR, OWN)
 MAX_SEED = 1_000_000
 # Of the first example: its first variant is mirrored, turned, zoomed and darker.
-DEFAULT_SEED = 216
+DEFAULT_SEED = 85
 
 
 def in_addresses(config: type[AugmentConfig]) -> Any:

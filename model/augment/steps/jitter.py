@@ -56,7 +56,7 @@ class Jitter(PixelStep):
             f"{name}_factor": 1 + getattr(config, name) * change[:, column]
             for column, name in enumerate(_WORDS)
         }
-        return factors | {"hue_factor": config.hue * change[:, 3]}
+        return factors | {"hue_factor": config.hue * change[:, 3] + 0.0}
 
     def idle(self, size: tuple[int, int]) -> Params:
         """See :class:`Step`."""
