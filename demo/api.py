@@ -19,8 +19,7 @@ from demo.views.augment.variants import draw_variants
 from demo.views.detect import as_plain, detect_files
 from model.augment import AugmentConfig
 from model.errors import UserError
-from model.inspect.variants import advice
-from model.inspect.variants import as_plain as variant_as_plain
+from model.inspect.variants import advice, to_dict
 
 
 def build(backend: Backend) -> None:
@@ -108,7 +107,7 @@ class Endpoints:
         Returns:
             bbox_xyxy and its source; settings; advice; and the variants, each with its steps: name,
             drawn params, image_size, bbox_xyxy in pixels of that step, visible, hull_ellipse_iou
-            (how well two estimates of the turned box agree, 1 without rotation).
+            (how well two estimates of the moved box agree, 1 if it was not turned or slanted).
         """
         config = _augment_config(settings)
         state = AugmentState(
@@ -117,7 +116,7 @@ class Endpoints:
         )  # fmt: skip
         scene = scene_of(self.backend, state, _given_boxes(bbox_xyxy))
         variants = draw_variants(self.backend, state, scene)
-        plain = [variant_as_plain(variant) for variant in variants]
+        plain = [to_dict(variant) for variant in variants]
         if ask_detector:
             for row, answer in zip(plain, _ask(self.backend, checkpoint, variants), strict=True):
                 row["detector"] = answer

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from model.boxes import paired_iou
-from model.network.grouping import AGREES
+from model.network.grouping import SAME_OBJECT_IOU
 from model.network.outputs import DetectorOutput
 from model.score import evidence
 
@@ -53,7 +53,7 @@ def predict_batch(model: nn.Module, images: Tensor, flip: bool = False) -> Batch
     x1, y1, x2, y2 = mirrored.bbox_xyxy.unbind(1)
     width = images.shape[-1]
     other = torch.stack([width - x2, y1, width - x1, y2], dim=1)
-    agree = (paired_iou(plain.bbox_xyxy, other) > AGREES).unsqueeze(1)
+    agree = (paired_iou(plain.bbox_xyxy, other) > SAME_OBJECT_IOU).unsqueeze(1)
     first = (plain.evidence.sum(1) >= mirrored.evidence.sum(1)).unsqueeze(1)
     boxes = torch.where(
         agree, (plain.bbox_xyxy + other) / 2, torch.where(first, plain.bbox_xyxy, other)

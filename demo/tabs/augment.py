@@ -40,7 +40,6 @@ from demo.views.augment.pictures import (
 from demo.views.augment.scene import editor_value, scene_of
 from demo.views.augment.state import (
     BOX_SOURCES,
-    FIELDS,
     MAX_SEED,
     OWN,
     AugmentState,
@@ -48,25 +47,13 @@ from demo.views.augment.state import (
     surprise,
 )
 from demo.views.augment.variants import answers_of, variants_of
+from model.augment import AugmentConfig
 from model.augment.presets import PRESETS
+from model.augment.steps import GROUPS
 from model.inspect.variants import MAX_VARIANTS
 
-FOLDED = ("box_rule", "min_visible")
-SETTINGS = tuple(field.name for field in FIELDS)
-LABELS = {
-    "flip_probability": "Mirror", "rotation_degrees": "Rotation", "zoom": "Zoom",
-    "brightness": "Brightness", "contrast": "Contrast", "saturation": "Saturation", "hue": "Hue",
-    "box_rule": "Box of a rotated object", "min_visible": "Minimum visible",
-}  # fmt: skip
-HELP = {
-    "flip_probability": "chance of being mirrored",
-    "rotation_degrees": "up to this far, either way",
-    "zoom": "in or out by up to this factor",
-    "brightness": "multiplied by 1 ± this",
-    "contrast": "multiplied by 1 ± this",
-    "saturation": "multiplied by 1 ± this",
-    "hue": "shift, as a share of all hues",
-}
+FIELDS = {field.name: field for field in dataclasses.fields(AugmentConfig)}
+SETTINGS = tuple(FIELDS)
 NO_PHOTO = "There is no photo yet: drop one anywhere on the page, or press an example."
 ABOUT_VARIANTS = (
     "<h3 class='part'>Variants</h3><p class='plain-legend'>Press one to see it large. Green edge: a"
@@ -74,8 +61,8 @@ ABOUT_VARIANTS = (
     " with this seed and these settings shows the network in epoch k.</p>"
 )
 ABOUT_EXTREMES = (
-    "<h3 class='part'>Edges of your settings</h3><p class='plain-legend'>Each setting alone at its"
-    " extreme, whatever chance draws.</p>"
+    "<h3 class='part'>Each setting at its limits</h3><p class='plain-legend'>Alone, with"
+    " all others off, whatever chance draws.</p>"
 )
 ABOUT_TRAINING = (
     "<p class='plain-legend'>Train with these settings: <code>python train.py --augment"
@@ -146,18 +133,56 @@ def build(backend: Backend, shared: Controls, address: gr.Textbox, signals: Sign
     return AugmentTab(defaults, controls)
 
 
-def _control(name: str, defaults: AugmentState) -> Component:
+@dataclass
+class Group:
+    """Settings that stand together on the page.
+
+    Attributes:
+        heading: what they are called.
+        shown: names of the settings that have their place on the page.
+        folded: of the steps that are off at first; they take one line, with :attr:`line` on it.
+    """
+
+    heading: str
+    shown: list[str]
+    folded: list[str]
+    line: str
+
+
+def groups_of(config: AugmentConfig) -> list[Group]:
+    """The groups of all settings that are some step's, as they are on the page at first."""
+    groups = []
+    for name in GROUPS:
+        steps = [step for step in config.steps if step.group == name]
+        shown = [s.name for step in steps if step.is_on(config) for s in step.settings]
+        off = [step for step in steps if not step.is_on(config)]
+        line = f"{'More' if shown else name.capitalize()}: {', '.join(s.title for s in off)}"
+        folded = [setting.name for step in off for setting in step.settings]
+        groups.append(Group(name.capitalize(), shown, folded, line))
+    return groups
+
+
+def settings_of_all_steps(config: AugmentConfig) -> list[str]:
+    """Names of the settings that are no step's own."""
+    of_steps = {setting.name for step in config.steps for setting in step.settings}
+    return [field.name for field in dataclasses.fields(config) if field.name not in of_steps]
+
+
+def setting_control(field: dataclasses.Field, value: Any) -> Component:
     """The control of one setting, from its range and its explanation."""
-    field = next(field for field in FIELDS if field.name == name)
-    meta, elem_id, value = field.metadata, f"augment-{name}", getattr(defaults, name)
-    words = HELP.get(name, meta["help"])
+    meta, elem_id = field.metadata, f"augment-{field.name}"
+    label, words = meta["label"], meta["help"]
     if choices := meta.get("choices"):
-        return gr.Radio(list(choices), value=value, label=LABELS[name], info=words, elem_id=elem_id)
+        return gr.Radio(list(choices), value=value, label=label, info=words, elem_id=elem_id)
     step = 1 if meta["high"] > 10 else 0.05 if meta["high"] > 1 else 0.01
     return ClampedSlider(
-        meta["low"], meta["high"], value, step=step, label=LABELS[name], info=words,
+        meta["low"], meta["high"], value, step=step, label=label, info=words,
         elem_id=elem_id, buttons=[],
     )  # fmt: skip
+
+
+def _build_settings(defaults: AugmentState, names: list[str]) -> Controls:
+    return {name: setting_control(FIELDS[name], getattr(defaults, name)) for name in names}
 
 
 def _build_controls(defaults: AugmentState) -> tuple[Controls, dict[str, gr.Button]]:
@@ -170,7 +195,15 @@ def _build_controls(defaults: AugmentState) -> tuple[Controls, dict[str, gr.Butt
                 min_width=50,
                 elem_id=f"preset-{preset.name.replace(' ', '-')}",
             )
-    controls = {name: _control(name, defaults) for name in SETTINGS if name not in FOLDED}
+    controls = {}
+    for group in groups_of(defaults.config):
+        if group.shown:
+            gr.HTML(f"<h4 class='settings-group'>{group.heading}</h4>")
+            controls |= _build_settings(defaults, group.shown)
+        if group.folded:
+            name = f"augment-more-{group.heading.lower()}"
+            with gr.Accordion(group.line, open=False, elem_id=name):
+                controls |= _build_settings(defaults, group.folded)
     buttons["surprise"] = gr.Button("Surprise me", size="sm", elem_id="surprise")
     with gr.Accordion("Advanced: box, seed, rules", open=False, elem_id="augment-advanced"):
         controls["box_source"] = gr.Radio(
@@ -189,7 +222,7 @@ def _build_controls(defaults: AugmentState) -> tuple[Controls, dict[str, gr.Butt
         controls["seed"] = gr.Number(
             defaults.seed, label="Seed", minimum=0, maximum=MAX_SEED, elem_id="augment-seed"
         )
-        controls |= {name: _control(name, defaults) for name in FOLDED}
+        controls |= _build_settings(defaults, settings_of_all_steps(defaults.config))
     return controls, buttons
 
 
@@ -340,7 +373,7 @@ def _draw_rest(backend: Backend, state: AugmentState, shown: _Shown) -> Iterator
 
 
 def _build_downloads(backend: Backend, controls: Controls) -> None:
-    gr.HTML("<h3 class='part'>To take away</h3>", elem_classes=["heading"])
+    gr.HTML("<h3 class='part'>Downloads</h3>", elem_classes=["heading"])
     makers: dict[str, tuple[str, Callable[[AugmentState], str]]] = {
         "json": ("augment.json", take_json),
         "zip": ("Variants and boxes (ZIP)", lambda state: take_zip(backend, state)),

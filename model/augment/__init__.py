@@ -1,19 +1,13 @@
 """What happens to a photo and its boxes before the network sees them."""
 
 from model.augment.config import AugmentConfig
-from model.augment.pipeline import (
-    Pipeline,
-    Plan,
-    Sample,
-    Step,
-    Trace,
-    describe,
-    photo_seed,
-    working_side,
-)
-from model.augment.transforms import IMAGENET_MEAN, IMAGENET_STD, MEAN_COLOUR
+from model.augment.normalisation import IMAGENET_MEAN, IMAGENET_STD, MEAN_COLOUR
+from model.augment.pipeline import Pipeline, Sample, working_side
+from model.augment.plan import Plan, Plans, make_plans
+from model.augment.streams import photo_seed
+from model.augment.trace import Trace, TracedStep
 
 __all__ = [
-    "IMAGENET_MEAN", "IMAGENET_STD", "MEAN_COLOUR", "AugmentConfig", "Pipeline", "Plan", "Sample",
-    "Step", "Trace", "describe", "photo_seed", "working_side",
+    "IMAGENET_MEAN", "IMAGENET_STD", "MEAN_COLOUR", "AugmentConfig", "Pipeline", "Plan", "Plans",
+    "Sample", "Trace", "TracedStep", "make_plans", "photo_seed", "working_side",
 ]  # fmt: skip

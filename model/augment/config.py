@@ -2,61 +2,102 @@
 
 import dataclasses
 import json
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import field, make_dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
+from model.augment.steps import STEPS, Step
 from model.errors import UserError
 
+_OF_ALL_STEPS = (
+    (
+        "box_rule",
+        Literal["hull", "ellipse"],
+        field(
+            default="ellipse",
+            metadata={
+                "choices": ("hull", "ellipse"),
+                "label": "Box of a rotated object",
+                "help": "box of a rotated object: hull of its corners (never cuts it), or of the"
+                " ellipse inside (tighter, right for round things)",
+            },
+        ),
+    ),
+    (
+        "min_visible",
+        float,
+        field(
+            default=0.6,
+            metadata={
+                "low": 0,
+                "high": 1,
+                "label": "Minimum visible",
+                "help": "share of the box that must stay in the picture, else draw again",
+            },
+        ),
+    ),
+)
 
-def _setting(default: Any, low: float, high: float, text: str) -> Any:
-    return field(default=default, metadata={"low": low, "high": high, "help": text})
+
+def settings_of(steps: Sequence[Step]) -> Any:
+    """A frozen dataclass with a field for each setting of ``steps``, and the steps themselves.
+
+    Every field's ``metadata`` holds its label, its range and a one-line explanation.
+    """
+    fields = [
+        (
+            setting.name,
+            float,
+            field(
+                default=setting.default,
+                metadata={
+                    "low": setting.low, "high": setting.high,
+                    "label": setting.label, "help": setting.help,
+                },
+            ),
+        )
+        for step in steps
+        for setting in step.settings
+    ]  # fmt: skip
+    # A dataclass calls a __post_init__ only if it is there when the class is made.
+    namespace = {"steps": tuple(steps), "__post_init__": _check_settings}
+    return make_dataclass("Settings", [*fields, *_OF_ALL_STEPS], namespace=namespace, frozen=True)
 
 
-@dataclass(frozen=True)
-class AugmentConfig:
+def _check_settings(config: Any) -> None:
+    for item in dataclasses.fields(config):
+        _check_setting(item, getattr(config, item.name))
+
+
+def _check_setting(item: dataclasses.Field, value: Any) -> None:
+    if choices := item.metadata.get("choices"):
+        if value not in choices:
+            raise UserError(f"{item.name} must be one of {', '.join(choices)}, not {value!r:.60}.")
+        return
+    low, high = item.metadata["low"], item.metadata["high"]
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not low <= value <= high:  # NaN is not within any range
+        shown = f"{value!r:.60}"
+        raise UserError(f"{item.name} must be a number from {low:g} to {high:g}, not {shown}.")
+
+
+class AugmentConfig(settings_of(STEPS)):
     """Settings of the augmentation, validated on construction.
 
-    Every field's ``metadata`` holds its allowed range and a one-line explanation.
+    Those of each step, see :mod:`model.augment.steps`, and two of all: ``box_rule`` and
+    ``min_visible``.
 
     Raises:
         UserError: if a value is outside its range; the text names the field and the range.
     """
 
-    flip_probability: float = _setting(0.5, 0, 1, "chance that the photo is mirrored")
-    rotation_degrees: float = _setting(
-        4.0, 0, 180, "the photo is turned by up to this many degrees, either way"
-    )
-    zoom: float = _setting(
-        1.8, 1, 4, "width and height are zoomed by up to this factor, in or out; 1 = off"
-    )
-    brightness: float = _setting(0.4, 0, 1, "brightness factor drawn from 1 ± this")
-    contrast: float = _setting(0.4, 0, 1, "contrast factor drawn from 1 ± this")
-    saturation: float = _setting(0.4, 0, 1, "saturation factor drawn from 1 ± this")
-    hue: float = _setting(0.0, 0, 0.5, "hue shifted by up to this share of the colour circle")
-    box_rule: Literal["hull", "ellipse"] = field(
-        default="ellipse",
-        metadata={
-            "choices": ("hull", "ellipse"),
-            "help": "box of a rotated object: hull of its corners (never cuts it), or of the"
-            " ellipse inside (tighter, right for round things)",
-        },
-    )
-    min_visible: float = _setting(
-        0.6, 0, 1, "share of the box that must stay in the picture, else draw again"
-    )
-
-    def __post_init__(self) -> None:
-        for item in dataclasses.fields(self):
-            _check_setting(item, getattr(self, item.name))
+    __dataclass_fields__: ClassVar[dict[str, Any]]  # said again for type checkers
 
     @classmethod
     def none(cls) -> "AugmentConfig":
         """No augmentation at all: what evaluation and prediction use."""
-        return cls(
-            flip_probability=0, rotation_degrees=0, zoom=1,
-            brightness=0, contrast=0, saturation=0, hue=0,
-        )  # fmt: skip
+        return cls(**{setting.name: setting.off for step in cls.steps for setting in step.settings})
 
     @classmethod
     def from_json(cls, text: str) -> "AugmentConfig":
@@ -100,15 +141,3 @@ class AugmentConfig:
     def to_json(self) -> str:
         """All settings as indented JSON."""
         return json.dumps(dataclasses.asdict(self), indent=2)
-
-
-def _check_setting(item: dataclasses.Field, value: Any) -> None:
-    if choices := item.metadata.get("choices"):
-        if value not in choices:
-            raise UserError(f"{item.name} must be one of {', '.join(choices)}, not {value!r:.60}.")
-        return
-    low, high = item.metadata["low"], item.metadata["high"]
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not low <= value <= high:  # NaN is not within any range
-        shown = f"{value!r:.60}"
-        raise UserError(f"{item.name} must be a number from {low:g} to {high:g}, not {shown}.")

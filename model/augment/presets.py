@@ -1,8 +1,9 @@
 """Named settings of the augmentation, from nothing to more than is good."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from model.augment import AugmentConfig
+from model.augment.config import AugmentConfig
 
 
 @dataclass(frozen=True)
@@ -14,38 +15,34 @@ class Preset:
     config: AugmentConfig
 
 
-PRESETS = (
-    Preset(
-        "none",
-        "the photo as it is, only resized: what evaluation and prediction use",
-        AugmentConfig.none(),
-    ),
-    Preset(
-        "mild",
-        "mirrored half of the time, and slight changes of colour: boxes stay exact",
-        AugmentConfig(
-            flip_probability=0.5, rotation_degrees=0, zoom=1,
-            brightness=0.1, contrast=0.1, saturation=0.1, hue=0,
+def presets(config: type[AugmentConfig] = AugmentConfig) -> tuple[Preset, ...]:
+    """In the order of what they do to a photo; each step says what it does in which."""
+    return (
+        Preset(
+            "none",
+            "the photo as it is, only resized: what evaluation and prediction use",
+            config.none(),
         ),
-    ),
-    Preset(
-        "training",
-        "what train.py uses: enough to keep a network from learning photos by heart",
-        AugmentConfig(),
-    ),
-    Preset(
-        "too much",
-        "turned, zoomed and coloured until boxes no longer fit and objects are hard to recognise",
-        AugmentConfig(
-            flip_probability=0.5, rotation_degrees=60, zoom=3,
-            brightness=0.9, contrast=0.9, saturation=0.9, hue=0.4,
-            box_rule="hull", min_visible=0.2,
+        Preset(
+            "mild",
+            "mirrored half of the time, and slight changes of colour: boxes stay exact",
+            config(**_values(config, "mild")),
         ),
-    ),
-)  # fmt: skip
-"""In the order of what they do to a photo."""
+        Preset(
+            "training",
+            "what train.py uses: enough to keep a network from learning photos by heart",
+            config(),
+        ),
+        Preset(
+            "too much",
+            "turned, zoomed and spoilt until boxes no longer fit and objects are hard to recognise",
+            config(**_values(config, "strong"), box_rule="hull", min_visible=0.2),
+        ),
+    )
 
 
-def preset_of(config: AugmentConfig) -> Preset | None:
-    """The preset whose settings ``config`` has; ``None`` if it is one of someone's own."""
-    return next((preset for preset in PRESETS if preset.config == config), None)
+def _values(config: type[AugmentConfig], strength: str) -> dict[str, Any]:
+    return {s.name: getattr(s, strength) for step in config.steps for s in step.settings}
+
+
+PRESETS = presets()

@@ -1,17 +1,17 @@
-"""A short animation, to share, of what turning a photo does to the box of its object."""
+"""A short animation, to share, of what moving a photo does to the box of its object."""
 
 import io
 import math
 from collections.abc import Iterator, Sequence
 
-import torch
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from model.augment import AugmentConfig
-from model.augment.transforms import RandomRotation
-from model.boxes import rotate_boxes
+from model.augment.geometry import box_growth, move_boxes, warp
+from model.augment.steps import GeometricStep
 from model.draw import draw_box, text_colour
-from model.inspect.variants import checked_box, rotation_growth
+from model.inspect.variants import checked_box
 
 MAX_BYTES = 1_000_000
 MAX_SIDE = 480
@@ -19,21 +19,25 @@ RULE_COLOURS = {"hull": (245, 158, 11), "ellipse": (45, 212, 191)}
 _FRAMES = 24
 _FRAME_MS = 90
 _STRIP = 26  # pixels below the photo, with the numbers
-_DEFAULT_DEGREES = 30.0
 
 
-def rotation_animation(
-    photo: Image.Image, bbox_xyxy: Sequence[float], config: AugmentConfig
-) -> bytes:
+def swinging_step(config: AugmentConfig) -> GeometricStep:
+    """The step that is animated: the first that makes boxes looser and is on, else the first."""
+    steps = [step for step in config.steps if isinstance(step, GeometricStep)]
+    swinging = [step for step in steps if step.swing(config, 1) is not None]
+    return next((step for step in swinging if step.is_on(config)), swinging[0])
+
+
+def box_animation(photo: Image.Image, bbox_xyxy: Sequence[float], config: AugmentConfig) -> bytes:
     """An animated WebP that loops: the photo swings both ways, with both estimates of its box.
 
-    It swings as far as ``config`` turns photos, or by 30 degrees if it turns none. The boxes are
-    those of :func:`model.boxes.rotate_boxes`; below stands by how much each has grown.
+    It swings as far as :func:`swinging_step` goes with these settings. Below stands by how much
+    each box has grown.
 
     Args:
         photo: RGB, any size; shrunk to at most 480 pixels.
         bbox_xyxy: the box in pixels of ``photo``.
-        config: ``rotation_degrees`` is used.
+        config: the settings.
 
     Returns:
         24 frames, less than :data:`MAX_BYTES`.
@@ -41,13 +45,12 @@ def rotation_animation(
     Raises:
         UserError: for a box that is empty or outside the photo.
     """
-    box = checked_box(bbox_xyxy, photo.size)
-    degrees = float(config.rotation_degrees) or _DEFAULT_DEGREES
+    box = checked_box(bbox_xyxy, photo.size).numpy()
     for side, quality in ((MAX_SIDE, 75), (MAX_SIDE, 50), (MAX_SIDE * 2 // 3, 50)):
-        packed = _packed(list(_frames(photo, box, degrees, side)), quality)
+        packed = _packed(list(_frames(photo, box, config, side)), quality)
         if len(packed) < MAX_BYTES:
             return packed
-    return _packed(list(_frames(photo, box, degrees, MAX_SIDE // 3)), 10)
+    return _packed(list(_frames(photo, box, config, MAX_SIDE // 3)), 10)
 
 
 def _packed(frames: list[Image.Image], quality: int) -> bytes:
@@ -60,30 +63,30 @@ def _packed(frames: list[Image.Image], quality: int) -> bytes:
 
 
 def _frames(
-    photo: Image.Image, box: torch.Tensor, degrees: float, side: int
+    photo: Image.Image, box: np.ndarray, config: AugmentConfig, side: int
 ) -> Iterator[Image.Image]:
     scale = min(1.0, side / photo.width, (side - _STRIP) / photo.height)
     size = max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
     small = photo.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    across, down = size[0] / photo.width, size[1] / photo.height
-    box = box * torch.tensor([across, down, across, down])
+    box = box * np.tile(np.divide(size, photo.size), 2)
+    step = swinging_step(config)
     # A swing is fastest in the middle, like a pendulum; the last frame leads back to the first.
     for number in range(_FRAMES):
-        yield _frame(small, box, degrees * math.sin(2 * math.pi * number / _FRAMES))
+        params = step.swing(config, math.sin(2 * math.pi * number / _FRAMES)) or step.idle(size)
+        words = " ".join(step.words(params, size))
+        yield _frame(small, box, step.matrix(params, size), words)
 
 
-def _frame(photo: Image.Image, box: torch.Tensor, angle: float) -> Image.Image:
-    turned = RandomRotation(0, "hull").transform(photo, {"angle": angle})
-    words = [(f"{angle:+.0f}°", (0, 0, 0))]
+def _frame(photo: Image.Image, box: np.ndarray, matrix: np.ndarray, words: str) -> Image.Image:
+    moved = warp(photo, matrix, photo.size)
+    written = [(words, (0, 0, 0))]
     for rule, colour in RULE_COLOURS.items():
-        canvas = (photo.height, photo.width)
-        around = rotate_boxes(box.unsqueeze(0), angle, canvas, rule)[0].tolist()
-        turned = draw_box(turned, around, colour)
-        growth = rotation_growth(box.tolist(), angle, rule)
-        words.append((f"{rule} {growth:+.0%}", colour))
+        moved = draw_box(moved, move_boxes(box, matrix, rule).tolist(), colour)
+        growth = float(box_growth(box, matrix, rule))
+        written.append((f"{rule} {growth:+.0%}", colour))
     frame = Image.new("RGB", (photo.width, photo.height + _STRIP))
-    frame.paste(turned)
-    _write(frame, words)
+    frame.paste(moved)
+    _write(frame, written)
     return frame
 
 

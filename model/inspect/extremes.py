@@ -1,4 +1,4 @@
-"""Each setting of the augmentation alone at its extremes, independent of chance.
+"""Each setting of the augmentation alone at its limits, independent of chance.
 
 Whoever allows 30 degrees sees 30 degrees, and nothing else done to the photo:
 
@@ -6,21 +6,13 @@ Whoever allows 30 degrees sees 30 degrees, and nothing else done to the photo:
     ...     print(extreme.caption, extreme.picture.bbox_xyxy, extreme.health.visible)
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from PIL import Image
-from torch import Tensor
 
 from model.augment import AugmentConfig, Pipeline
 from model.inspect.variants import Variant, box_health, checked_box
-
-_COLOUR_CAPTIONS = {
-    "brightness": ("darkest", "brightest"),
-    "contrast": ("lowest contrast", "highest contrast"),
-    "saturation": ("greyest", "most colour"),
-}
 
 
 @dataclass(frozen=True)
@@ -62,50 +54,15 @@ def extremes(
     box = checked_box(bbox_xyxy, photo.size)
     pipeline = Pipeline(config, image_size, **normalisation)
     row = []
-    for setting, caption, chosen in _choices(pipeline, photo.size, box):
-        trace = pipeline.trace_chosen(photo, box.unsqueeze(0), chosen)
-        health = box_health(trace, config.box_rule)
-        kept = pipeline.keeps(trace)
-        row.append(Extreme(len(row) + 1, 0, trace, health, setting, caption, kept))
+    for step in config.steps:
+        if not step.is_on(config):
+            continue
+        for chosen in step.limits(config, photo.size, tuple(box.tolist())):
+            trace = pipeline.trace_chosen(photo, box.unsqueeze(0), {step.name: chosen.params})
+            row.append(
+                Extreme(
+                    len(row) + 1, 0, trace, box_health(trace), chosen.setting, chosen.caption,
+                    pipeline.keeps(trace),
+                )
+            )  # fmt: skip
     return row
-
-
-_Choice = tuple[str, str, dict[str, dict[str, Any]]]
-
-
-def _choices(pipeline: Pipeline, size: tuple[int, int], box: Tensor) -> Iterator[_Choice]:
-    config = pipeline.config
-    if config.flip_probability > 0:
-        yield "flip_probability", "mirrored", {"flip": {"flipped": True}}
-    if degrees := float(config.rotation_degrees):
-        # Half a turn is the same either way.
-        for angle in (-degrees, degrees) if degrees < 180 else (degrees,):
-            yield "rotation_degrees", f"{angle:+g}°", {"rotation": {"angle": angle}}
-    if config.zoom > 1:
-        for share, word in ((1 / config.zoom, "in"), (config.zoom, "out")):
-            window = _window(size, box, share)
-            yield "zoom", f"zoomed {word} {config.zoom:g}x", {"zoom": window}
-    yield from _colour_choices(pipeline)
-
-
-def _window(size: tuple[int, int], box: Tensor, share: float) -> dict[str, int]:
-    """The window of :class:`model.augment.RandomZoom` that shows the object best."""
-    width, height = (max(1, round(side * share)) for side in size)
-    x1, y1, x2, y2 = box.tolist()
-    left = _within(round((x1 + x2 - width) / 2), size[0] - width)
-    top = _within(round((y1 + y2 - height) / 2), size[1] - height)
-    return {"left": left, "top": top, "width": width, "height": height}
-
-
-def _within(place: int, room: int) -> int:
-    """``place`` moved to where a window may begin: from 0 to ``room``, which may be negative."""
-    return min(max(place, min(0, room)), max(0, room))
-
-
-def _colour_choices(pipeline: Pipeline) -> Iterator[_Choice]:
-    for setting, captions in _COLOUR_CAPTIONS.items():
-        reach = getattr(pipeline.jitter, setting)  # (low, high), None if the setting is off
-        for factor, caption in zip(reach or (), captions, strict=False):
-            yield setting, caption, {"jitter": {f"{setting}_factor": factor}}
-    for shift in pipeline.jitter.hue or ():
-        yield "hue", f"hue {shift:+g}", {"jitter": {"hue_factor": shift}}

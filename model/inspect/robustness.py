@@ -32,13 +32,14 @@ def predict_variants(detector: Detector, variants: Sequence[Variant]) -> list[Va
     """Predict every variant, from the very tensors training would see."""
     if not variants:
         return []
-    steps = [variant.step("network") for variant in variants]
-    images = torch.stack([step.tensor for step in steps]).to(detector.device)
+    images = torch.stack([variant.trace.network for variant in variants]).to(detector.device)
     images = images.contiguous(memory_format=torch.channels_last)
     with detector.autocast():
         predicted = per_image(predict_batch(detector.model, images))
     boxes = torch.stack([one.bbox_xyxy for one in predicted])
-    overlaps = paired_iou(boxes, torch.stack([step.bbox_xyxy for step in steps])).tolist()
+    overlaps = paired_iou(
+        boxes, torch.stack([variant.canvas.bbox_xyxy for variant in variants])
+    ).tolist()
     return [
         VariantPrediction(
             detector.class_names[int(one.probabilities.argmax())],

@@ -2,7 +2,7 @@
 
     >>> photo = load_fitted("photo.jpg", working_side(256)).image
     >>> variants = make_variants(photo, (30, 40, 200, 180), AugmentConfig(), 256, seed=7, count=8)
-    >>> variants[0].trace.steps[2].params, variants[0].health.visible
+    >>> variants[0].picture.bbox_xyxy, variants[0].health.visible
 
 Variant ``k`` of a photo from the data set is what ``train.py --seed SEED`` shows the network in
 epoch ``k``, pixel by pixel, when ``file_name`` and all settings are the same.
@@ -10,7 +10,6 @@ epoch ``k``, pixel by pixel, when ``file_name`` and all settings are the same.
 
 import csv
 import io
-import json
 import math
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -20,8 +19,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from model.augment import AugmentConfig, Pipeline, Step, Trace, photo_seed
-from model.boxes import box_areas, clip_boxes, rotate_boxes
+from model.augment import AugmentConfig, Pipeline, Trace, TracedStep, photo_seed
+from model.boxes import clip_boxes
 from model.classes import VOC_CLASSES
 from model.csv_cells import defused
 from model.data.annotations import AnnotatedPhoto, annotation_files
@@ -36,20 +35,16 @@ class BoxHealth:
     """What became of the target's box.
 
     Attributes:
-        visible: share of it still in the picture at the end, 0..1.
+        visible: share of it still to be seen at the end, 0..1.
         hull_ellipse_iou: IoU of corner hull and ellipse estimate; 1 = they agree.
-        growth: how much larger the box is after the rotation than before, as a share of its area,
-            by the rule in use and before clipping: 0.6 = 60 % larger.
-        hull_xyxy, ellipse_xyxy: both estimates after the rotation, pixels of the turned photo,
-            clipped to it.
+        growth: how much larger the box is than what was inside it, after all that moved it, by the
+            rule in use and before clipping: 0.6 = 60 % larger.
         redraws, gave_up: see :class:`model.augment.Plan`.
     """
 
     visible: float
     hull_ellipse_iou: float
     growth: float
-    hull_xyxy: tuple[float, ...]
-    ellipse_xyxy: tuple[float, ...]
     redraws: int
     gave_up: bool
 
@@ -63,15 +58,20 @@ class Variant:
     trace: Trace
     health: BoxHealth
 
-    def step(self, name: str) -> Step:
+    def step(self, name: str) -> TracedStep:
         """The step called ``name``."""
         return next(step for step in self.trace.steps if step.name == name)
 
     @property
-    def picture(self) -> Step:
+    def picture(self) -> TracedStep:
         """The last step before the photo is squeezed onto the square canvas."""
         names = [step.name for step in self.trace.steps]
         return self.trace.steps[names.index("resize") - 1]
+
+    @property
+    def canvas(self) -> TracedStep:
+        """The square canvas, as the network gets it but for the normalisation."""
+        return self.trace.steps[-1]
 
 
 def make_variants(
@@ -112,7 +112,7 @@ def make_variants(
     for number in range(first, first + count):
         drawn_with = photo_seed(seed, number - 1, file_name)
         trace = pipeline.trace(photo, boxes, drawn_with)
-        variants.append(Variant(number, drawn_with, trace, box_health(trace, config.box_rule)))
+        variants.append(Variant(number, drawn_with, trace, box_health(trace)))
     return variants
 
 
@@ -155,59 +155,20 @@ def checked_box(
     return box
 
 
-def box_health(trace: Trace, rule: str) -> BoxHealth:
-    """What became of the target's box in ``trace``, whose boxes follow ``rule``."""
-    before = trace.steps[1]  # after the flip, before the rotation
-    rotation = trace.steps[2]
-    canvas = (before.photo.height, before.photo.width)
-    box = before.bbox_xyxy.unsqueeze(0)
-    turned = {
-        name: rotate_boxes(box, rotation.params["angle"], canvas, name)
-        for name in ("hull", "ellipse")
-    }
-    clipped = {name: tuple(clip_boxes(b, canvas)[0].tolist()) for name, b in turned.items()}
-    growth = float(box_areas(turned[rule]) / box_areas(box)) - 1
+def box_health(trace: Trace) -> BoxHealth:
+    """What became of the target's box in ``trace``."""
     last = trace.steps[-1]
     return BoxHealth(
-        last.visible, last.hull_ellipse_iou, growth, clipped["hull"], clipped["ellipse"],
-        trace.redraws, trace.gave_up,
+        last.visible, last.hull_ellipse_iou, last.growth, trace.redraws, trace.gave_up
     )  # fmt: skip
-
-
-def rotation_growth(bbox_xyxy: Sequence[float], angle: float, rule: str) -> float:
-    """By what share of its area a box grows when its photo is turned by ``angle`` degrees.
-
-    Example:
-        >>> round(rotation_growth((0, 0, 100, 100), 30, "hull"), 2)
-        0.87
-    """
-    box = torch.tensor([list(bbox_xyxy)], dtype=torch.float32)
-    turned = rotate_boxes(box, angle, (1, 1), rule)
-    return float(box_areas(turned) / box_areas(box)) - 1
 
 
 def advice(config: AugmentConfig, variants: Sequence[Variant]) -> list[str]:
     """Plain words on settings that hurt this photo's box; empty if none does."""
-    return [*_on_rotation(config, variants), *_on_the_box(variants), *_on_colour(config)]
-
-
-def _on_rotation(config: AugmentConfig, variants: Sequence[Variant]) -> Iterator[str]:
-    angle = config.rotation_degrees
-    box = variants[0].step("original").bbox_xyxy.tolist()
-    # The worst angle in reach: a square box is loosest at 45 degrees, and grows no more after.
-    angles = range(1, round(min(angle, 90)) + 1)
-    growth = max((rotation_growth(box, a, "hull") for a in angles), default=0.0)
-    if config.box_rule == "hull" and growth >= 0.25:
-        yield (
-            f"At {angle:g}° the box of this object grows by up to {growth:.0%}: the network would"
-            " learn loose boxes. Turn less, or take the ellipse rule."
-        )
-    elif growth >= 0.5:
-        yield (
-            f"At {angle:g}° nobody knows the true box: the ellipse rule cuts the corners of things"
-            f" that fill their box, the corner hull would be up to {growth:.0%} too large. Check"
-            " the boxes below."
-        )
+    original = variants[0].trace.steps[0]
+    size, box = original.image.size, tuple(original.bbox_xyxy.tolist())
+    on_steps = [said for step in config.steps for said in step.advice(config, size, box)]
+    return [*on_steps, *_on_the_box(variants)]
 
 
 def _on_the_box(variants: Sequence[Variant]) -> Iterator[str]:
@@ -218,24 +179,14 @@ def _on_the_box(variants: Sequence[Variant]) -> Iterator[str]:
         )
     if gave_up := sum(v.health.gave_up for v in variants):
         yield (
-            f"{_of(gave_up, variants)} lost the box in every try, so flip, rotation and zoom were"
-            " left out there. Rotate or zoom less, or lower the minimum visible share."
+            f"{_of(gave_up, variants)} lost the box in every try, so nothing was moved there. Turn"
+            " the geometry down, or lower the minimum visible share."
         )
     if cut := sum(v.health.visible < 0.5 for v in variants):
         yield (
             f"{_of(cut, variants)} show less than half of the box: the network would be asked for"
             " what it cannot see. Raise the minimum visible share."
         )
-
-
-def _on_colour(config: AugmentConfig) -> Iterator[str]:
-    if config.brightness >= 0.8 or config.contrast >= 0.8:
-        yield (
-            "Brightness or contrast this strong can turn a photo black or flat grey: nothing is"
-            " left to learn from."
-        )
-    if config.hue >= 0.2:
-        yield "A hue shift this large makes grass blue and skin green, which no camera does."
 
 
 def _of(count: int, variants: Sequence[Variant]) -> str:
@@ -262,19 +213,19 @@ def pack_variants(
     annotated = []
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:  # PNGs are compressed
         for variant in variants:
-            step, health = variant.step("resize"), variant.health
+            step, health = variant.canvas, variant.health
             name = f"variant_{variant.number:02d}.png"
             picture = io.BytesIO()
-            step.photo.save(picture, "PNG", compress_level=3)
+            step.image.save(picture, "PNG", compress_level=3)
             archive.writestr(name, picture.getvalue())
             corners = [round(v, 2) for v in step.bbox_xyxy.tolist()]
             rows.append([
-                name, variant.number, variant.seed, class_name, *corners, *step.photo.size,
+                name, variant.number, variant.seed, class_name, *corners, *step.image.size,
                 round(health.visible, 4), round(health.hull_ellipse_iou, 4), health.redraws,
                 int(health.gave_up),
             ])  # fmt: skip
             thing = VocObject(label, tuple(step.bbox_xyxy.tolist()))
-            width, height = step.photo.size
+            width, height = step.image.size
             annotated.append(AnnotatedPhoto(name, width, height, (thing,)))
         table = io.StringIO()
         csv.writer(table, lineterminator="\n").writerows(defused([CSV_HEADER, *rows]))
@@ -285,13 +236,13 @@ def pack_variants(
     return packed.getvalue()
 
 
-def as_plain(variant: Variant) -> dict:
+def to_dict(variant: Variant) -> dict:
     """A variant as JSON-ready values: every step's name, parameters and box, without pixels."""
     steps = [
         {
             "name": step.name,
-            "params": json.loads(json.dumps(step.params)),
-            "image_size": list(_size(step)),
+            "params": step.params,
+            "image_size": list(step.image.size),
             "bbox_xyxy": [round(v, 3) for v in step.bbox_xyxy.tolist()],
             "visible": round(step.visible, 4),
             "hull_ellipse_iou": round(step.hull_ellipse_iou, 4),
@@ -303,9 +254,3 @@ def as_plain(variant: Variant) -> dict:
         "number": variant.number, "seed": variant.seed, "redraws": health.redraws,
         "gave_up": health.gave_up, "growth": round(health.growth, 4), "steps": steps,
     }  # fmt: skip
-
-
-def _size(step: Step) -> tuple[int, int]:
-    if isinstance(step.image, Tensor):
-        return step.image.shape[-1], step.image.shape[-2]
-    return step.image.size

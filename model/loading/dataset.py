@@ -18,7 +18,7 @@ from model.data.pixel_cache import PixelCache
 from model.data.voc import VocSplit, objects_of
 from model.errors import UserError
 
-SEEN_AS_OBJECT = 0.3  # other objects cut below this share are no longer there to find
+MIN_VISIBLE_TO_LABEL = 0.3  # other objects cut below this share are no longer there to find
 
 
 class EpochDataset(Dataset[tuple[Tensor, Any]], Sized, ABC):
@@ -88,11 +88,6 @@ class LargestObjectDataset(EpochDataset):
         """See :attr:`EpochDataset.lost`."""
         return self._lost
 
-    def lost_boxes(self) -> tuple[int, int]:
-        """Photos of this epoch whose box got lost and was drawn again; and those given up."""
-        redrawn, gave_up = self._lost.sum(dim=0).tolist()
-        return redrawn, gave_up
-
     def __len__(self) -> int:
         return len(self.files)
 
@@ -129,7 +124,7 @@ class DetectionDataset(LargestObjectDataset):
 
     def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Tensor]]:
         sample, labels = self.sample(index)
-        kept = sample.visible >= SEEN_AS_OBJECT
+        kept = sample.visible >= MIN_VISIBLE_TO_LABEL
         kept[0] = True
         target = {"boxes": sample.bbox_xyxy[kept], "labels": labels[kept]}
         return sample.image, target

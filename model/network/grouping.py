@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 CANDIDATES = 96  # the likeliest cells of an image; all others together hold next to nothing
-AGREES = 0.4  # IoU from which two boxes are of the same object
+SAME_OBJECT_IOU = 0.4  # IoU from which two boxes are of the same object
 CHOICE_POWER = 0.5  # the square root lets more cells of the group count
 
 
@@ -39,10 +39,10 @@ def pairwise_iou(boxes: Tensor, others: Tensor) -> Tensor:
 def read_group(boxes: Tensor, choice: Tensor, side_logits: Tensor) -> GroupBox:
     """The box of the group of cells with the most support.
 
-    A cell supports every box that overlaps its own with an IoU above :data:`AGREES`, with the
-    weight of its ``choice``. The cells that agree with the best supported box are the group. Each
-    of the four sides is then their average under a softmax of its own, so that a side is read from
-    the cells that see it.
+    A cell supports every box that overlaps its own with an IoU above :data:`SAME_OBJECT_IOU`, with
+    the weight of its ``choice``. The cells that agree with the best supported box are the group.
+    Each of the four sides is then their average under a softmax of its own, so that a side is read
+    from the cells that see it.
 
     Which cells form the group is decided without gradients; boxes, choice and side logits of the
     group get them.
@@ -56,7 +56,7 @@ def read_group(boxes: Tensor, choice: Tensor, side_logits: Tensor) -> GroupBox:
     index = likeliest.indices.unsqueeze(-1).expand(-1, -1, 4)
     candidates, sides = boxes.gather(1, index), side_logits.gather(1, index)
     with torch.no_grad():
-        agrees = pairwise_iou(candidates, candidates) > AGREES
+        agrees = pairwise_iou(candidates, candidates) > SAME_OBJECT_IOU
         # An empty box does not even overlap itself; one that nothing supports stands alone.
         agrees = agrees | torch.eye(agrees.shape[-1], dtype=torch.bool, device=agrees.device)
         support = (agrees * likeliest.values.unsqueeze(1)).sum(-1)

@@ -12,7 +12,7 @@ from gradio_client.exceptions import AppError
 from model import load_detector
 from model.augment import AugmentConfig, working_side
 from model.data.images import load_fitted
-from model.inspect.variants import as_plain, make_variants
+from model.inspect.variants import make_variants, to_dict
 
 CAT = REPOSITORY / "examples" / "cat.jpg"
 EXAMPLE_NAMES = {path.stem for path in CAT.parent.glob("*.jpg")}
@@ -92,7 +92,7 @@ def test_augment_is_the_pipeline(client, detector):
     scaled = [v * s for v, s in zip(box, scale, strict=True)]
     config = AugmentConfig(**settings)
     expected = make_variants(photo.image, scaled, config, size, 3, 4)
-    assert answer["variants"] == json.loads(json.dumps([as_plain(v) for v in expected]))
+    assert answer["variants"] == json.loads(json.dumps([to_dict(v) for v in expected]))
     assert answer["settings"]["rotation_degrees"] == 20
     assert answer["box_from"] == "my own"
 

@@ -10,17 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from model.augment import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    AugmentConfig,
-    Pipeline,
-    describe,
-)
+from model.augment import IMAGENET_MEAN, IMAGENET_STD, AugmentConfig, Pipeline
 from model.errors import UserError
 
 BBOX = torch.tensor([[60.0, 40, 140, 100]])
 ONLY = {"brightness": 0, "contrast": 0, "saturation": 0, "hue": 0}
+
+
+def step(trace, name):
+    return next(step for step in trace.steps if step.name == name)
 
 
 def photo(width=200, height=150, bbox=(60, 40, 140, 100)) -> Image.Image:
@@ -110,7 +108,7 @@ def test_the_box_follows_the_pixels(seed, degrees, zoom, flip):
 def test_a_turned_box_needs_all_four_corners():
     config = AugmentConfig(flip_probability=0, rotation_degrees=30, zoom=1, box_rule="hull", **ONLY)
     for seed in range(20):
-        rotation = Pipeline(config).trace(photo(), BBOX, seed).steps[2]
+        rotation = step(Pipeline(config).trace(photo(), BBOX, seed), "rotation")
         if abs(rotation.params["angle"]) > 10:
             width = float(rotation.bbox_xyxy[2] - rotation.bbox_xyxy[0])
             height = float(rotation.bbox_xyxy[3] - rotation.bbox_xyxy[1])
@@ -143,9 +141,11 @@ def test_no_augmentation_is_resize_and_normalisation():
 @given(seed=st.integers(0, 2**62))
 def test_training_and_trace_are_one_implementation(seed):
     pipeline = Pipeline(AugmentConfig(rotation_degrees=20, hue=0.1), 96)
-    sample, last = pipeline(photo(), BBOX, seed), pipeline.trace(photo(), BBOX, seed).steps[-1]
-    assert torch.equal(sample.image, last.image)
-    assert torch.equal(sample.bbox_xyxy[0], last.bbox_xyxy)
+    sample, trace = pipeline(photo(), BBOX, seed), pipeline.trace(photo(), BBOX, seed)
+    assert torch.equal(sample.image, trace.network)
+    assert torch.equal(sample.bbox_xyxy[0], trace.steps[-1].bbox_xyxy)
+    assert float(sample.visible[0]) == trace.steps[-1].visible
+    assert torch.equal(pipeline.normalise(trace.steps[-1].image), sample.image)
 
 
 def test_same_seed_same_answer_whatever_the_global_state_or_threads():
@@ -168,11 +168,8 @@ def test_trace_names_and_drawn_parameters():
         "original", "flip", "rotation", "zoom", "jitter", "resize", "network",
     ]  # fmt: skip
     json.dumps([step.params for step in trace])  # plain numbers
-    lines = [describe(step) for step in trace]
-    assert lines[2] == f"rotation {trace[2].params['angle']:+.1f}°"
-    assert lines[5] == "resize to 64 x 64"
+    assert abs(trace[2].params["angle"]) <= 10
     assert 0.7 <= trace[4].params["brightness_factor"] <= 1.3
-    assert describe(Pipeline(AugmentConfig.none()).trace(photo(), BBOX).steps[3]) == "jitter off"
 
 
 def test_hull_ellipse_iou_is_that_of_the_drawn_angle():
@@ -194,7 +191,7 @@ def test_visible_share_of_a_cut_box():
     config = AugmentConfig(flip_probability=0, rotation_degrees=0, zoom=2, min_visible=0, **ONLY)
     whole = torch.tensor([[0.0, 0, 200, 150]])
     for seed in range(10):
-        zoom = Pipeline(config).trace(photo(), whole, seed).steps[3]
+        zoom = step(Pipeline(config).trace(photo(), whole, seed), "zoom")
         share = min(zoom.params["width"] / 200, 1) * min(zoom.params["height"] / 150, 1)
         assert zoom.visible == pytest.approx(share, rel=1e-4)
 
@@ -216,7 +213,7 @@ def test_zoom_is_as_likely_in_as_out():
 def test_zooming_out_fills_with_the_mean_colour():
     config = AugmentConfig(flip_probability=0, rotation_degrees=0, zoom=3, min_visible=0, **ONLY)
     for seed in range(30):
-        zoom = Pipeline(config).trace(photo(), BBOX, seed).steps[3]
+        zoom = step(Pipeline(config).trace(photo(), BBOX, seed), "zoom")
         if zoom.params["left"] < -2:
             assert zoom.image.getpixel((0, zoom.image.height // 2)) == (124, 116, 104)
             return
@@ -226,16 +223,17 @@ def test_zooming_out_fills_with_the_mean_colour():
 def test_a_lost_box_is_drawn_again_and_counted():
     corner = torch.tensor([[0.0, 0, 20, 15]])
     config = AugmentConfig(rotation_degrees=40, zoom=1, min_visible=0.9, **ONLY)
-    plans = [Pipeline(config).plan((150, 200), corner, seed) for seed in range(30)]
-    assert any(plan.redraws > 0 and not plan.gave_up for plan in plans)
-    for plan in plans:
-        assert plan.gave_up or float(plan.visible["resize"][0]) >= 0.9
+    samples = [Pipeline(config)(photo(), corner, seed) for seed in range(30)]
+    assert any(sample.redraws > 0 and not sample.gave_up for sample in samples)
+    assert all(sample.gave_up or sample.visible[0] >= 0.9 - 1e-6 for sample in samples)
 
 
 def test_a_hopeless_box_falls_back_to_no_geometry():
     whole = torch.tensor([[0.0, 0, 200, 150]])
     # A hull of the whole picture always leaves it, however small the angle.
-    config = AugmentConfig(flip_probability=1, rotation_degrees=180, zoom=2, min_visible=1, **ONLY)
+    config = AugmentConfig(
+        flip_probability=1, rotation_degrees=180, zoom=1, min_visible=1, box_rule="hull", **ONLY
+    )
     sample = Pipeline(config, 100)(photo(), whole, seed=0)
     assert sample.gave_up
     assert sample.redraws == 10
@@ -264,10 +262,10 @@ def test_boxes_of_a_wrong_shape(shape):
 def test_replaying_what_was_drawn_gives_the_same_trace():
     pipeline = Pipeline(AugmentConfig(rotation_degrees=20, hue=0.1), 96)
     for seed in range(5):
-        drawn = pipeline.plan((150, 200), BBOX, seed).params
+        drawn = pipeline.plan((200, 150), BBOX, seed).params
         again = pipeline.trace_chosen(photo(), BBOX, drawn)
         expected = pipeline.trace(photo(), BBOX, seed)
-        assert torch.equal(again.steps[-1].image, expected.steps[-1].image)
+        assert torch.equal(again.network, expected.network)
         for a, b in zip(again.steps, expected.steps, strict=True):
             assert torch.equal(a.bbox_xyxy, b.bbox_xyxy)
             assert (a.name, a.params, a.visible) == (b.name, b.params, b.visible)
@@ -276,7 +274,7 @@ def test_replaying_what_was_drawn_gives_the_same_trace():
 def test_steps_that_are_not_chosen_do_nothing():
     pipeline = Pipeline(AugmentConfig(), 96)
     steps = pipeline.trace_chosen(photo(), BBOX, {}).steps
-    assert all(np.array_equal(step.image, photo()) for step in steps[:5])
+    assert all(np.array_equal(step.image, photo()) for step in steps[:-2])
     with pytest.raises(ValueError, match=r"\(N >= 1, 4\)"):
         pipeline.trace_chosen(photo(), torch.zeros(4), {})
 

@@ -4,7 +4,6 @@ import dataclasses
 import random
 import re
 
-import numpy as np
 import pytest
 from conftest import make_voc, write_voc_xml
 from PIL import Image
@@ -18,7 +17,6 @@ from demo.views.augment.boxes import parse_boxes, write_boxes
 from demo.views.augment.scene import Scene, scene_of
 from demo.views.augment.state import OWN, AugmentState, surprise
 from model.augment import AugmentConfig
-from model.augment.transforms import IMAGENET_MEAN, IMAGENET_STD, unnormalised
 from model.data.samples import PhotoLibrary
 from model.errors import UserError
 
@@ -213,10 +211,17 @@ def test_the_hull_is_advised_against_and_the_ellipse_not(backend):
         assert ("learn loose boxes" in pictures.show_advice(state, variants)) == expected
 
 
-def test_a_tensor_becomes_a_picture_by_the_numbers_it_was_normalised_with():
-    import torch
+def test_what_is_off_takes_a_line_not_a_picture(backend):
+    state = AugmentState(VOC, rotation_degrees=0.0, blur=2.0)
+    shown = pictures.show_pair(backend, state).steps
+    assert 'data-step="rotation"' not in shown
+    assert 'data-step="blur"' in shown
+    assert "Off: rotation, shear, perspective, grey, noise, JPEG, erased patches." in shown
 
-    grey = torch.full((3, 2, 2), 0.5)
-    for mean, std in ((IMAGENET_MEAN, IMAGENET_STD), ((0.1, 0.2, 0.3), (0.5, 0.6, 0.7))):
-        normalised = (grey - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
-        assert np.asarray(unnormalised(normalised, mean, std)).tolist() == [[[128] * 3] * 2] * 2
+
+def test_both_estimates_are_drawn_where_the_box_becomes_uncertain(backend):
+    state = AugmentState(VOC, rotation_degrees=40.0, zoom=1.2)
+    shown = pictures.show_pair(backend, state).steps
+    assert shown.count('rect class="line hull"') == shown.count('rect class="line ellipse"') == 1
+    assert shown.index('data-step="rotation"') < shown.index("line hull")
+    assert shown.index("line hull") < shown.index('data-step="zoom"')

@@ -16,11 +16,10 @@ from model.data.voc import parse_annotation, read_split
 from model.errors import UserError
 from model.inspect.variants import (
     advice,
-    as_plain,
     checked_box,
     make_variants,
     pack_variants,
-    rotation_growth,
+    to_dict,
 )
 from model.loading.dataset import LargestObjectDataset
 
@@ -77,7 +76,7 @@ def test_same_seed_same_pictures_other_seed_others(photo):
         make_variants(photo, BOX, AugmentConfig(), 64, seed, 3) for seed in (1, 1, 2)
     )
     for a, b, c in zip(first, again, other, strict=True):
-        pixels = [v.step("network").image for v in (a, b, c)]
+        pixels = [v.trace.network for v in (a, b, c)]
         assert torch.equal(pixels[0], pixels[1])
         assert not torch.equal(pixels[0], pixels[2])
     assert len({v.seed for v in first}) == 3
@@ -93,24 +92,22 @@ def test_variant_k_is_what_training_sees_in_epoch_k(toy_voc):
     for epoch, variant in enumerate(variants):
         dataset.set_epoch(epoch)
         pixels, (bbox_xyxy, _) = dataset[3]
-        assert torch.equal(pixels, variant.step("network").image)
-        assert torch.equal(bbox_xyxy, variant.step("network").bbox_xyxy)
+        assert torch.equal(pixels, variant.trace.network)
+        assert torch.equal(bbox_xyxy, variant.canvas.bbox_xyxy)
 
 
 def test_health_agrees_with_the_trace(photo):
     config = AugmentConfig(rotation_degrees=40, box_rule="hull", zoom=1, min_visible=0)
     for variant in make_variants(photo, BOX, config, 64, 3, 8):
-        angle = variant.step("rotation").params["angle"]
+        angle = math.radians(abs(variant.step("rotation").params["angle"]))
         health = variant.health
-        assert health.growth == pytest.approx(rotation_growth(BOX, angle, "hull"), abs=1e-3)
-        assert variant.step("rotation").bbox_xyxy.tolist() == pytest.approx(health.hull_xyxy)
+        grown = (80 * math.cos(angle) + 60 * math.sin(angle)) * (
+            80 * math.sin(angle) + 60 * math.cos(angle)
+        )
+        assert health.growth == pytest.approx(grown / (80 * 60) - 1, abs=1e-6)
+        turned = variant.step("rotation")
+        assert turned.bbox_xyxy.tolist() == pytest.approx(turned.hull_xyxy)
         assert health.visible == variant.trace.steps[-1].visible
-
-
-def test_rotation_growth_of_known_boxes():
-    assert rotation_growth((0, 0, 100, 100), 45, "hull") == pytest.approx(1.0)
-    assert rotation_growth((0, 0, 100, 100), 30, "ellipse") == pytest.approx(0, abs=1e-5)
-    assert rotation_growth((0, 0, 100, 100), 0, "hull") == 0
 
 
 @pytest.mark.parametrize(
@@ -176,9 +173,9 @@ def test_the_zip_holds_the_boxes_for_other_programs(photo, tmp_path, class_name,
     assert float(shares[0]) * 64 == pytest.approx(x + width / 2, abs=0.02)
 
 
-def test_as_plain_names_every_step(photo):
+def test_to_dict_names_every_step(photo):
     (variant,) = make_variants(photo, BOX, AugmentConfig(), 64, count=1)
-    plain = as_plain(variant)
+    plain = to_dict(variant)
     names = ["original", "flip", "rotation", "zoom", "jitter", "resize", "network"]
     assert [step["name"] for step in plain["steps"]] == names
     assert plain["steps"][0]["image_size"] == [140, 100]

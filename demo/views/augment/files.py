@@ -5,7 +5,7 @@ from demo.server.downloads import take_away
 from demo.views.augment.scene import EDITOR_SIDE, scene_of
 from demo.views.augment.state import AugmentState
 from demo.views.augment.variants import draw_variants
-from model.inspect.animation import rotation_animation
+from model.inspect.animation import box_animation, swinging_step
 from model.inspect.code import to_code
 from model.inspect.variants import pack_variants
 
@@ -30,9 +30,10 @@ def take_zip(backend: Backend, state: AugmentState) -> str:
 
 
 def take_animation(backend: Backend, state: AugmentState) -> str:
-    """The box under rotation, as an animated WebP."""
+    """The box while the photo is moved, as an animated WebP."""
     scene = scene_of(backend, state)
     shown = backend.load(scene.photo, EDITOR_SIDE).image
     target, *_ = scene.boxes_on(shown.size)
-    packed = rotation_animation(shown, target, state.config)
-    return take_away(f"{scene.photo.path.stem}_rotation.webp", packed)
+    packed = box_animation(shown, target, state.config)
+    name = f"{scene.photo.path.stem}_{swinging_step(state.config).name}.webp"
+    return take_away(name, packed)

@@ -7,24 +7,21 @@ from typing import Any
 
 from markupsafe import Markup
 from PIL import Image
-from torch import Tensor
 
 from demo.backend import Backend
 from demo.views import markup
 from demo.views.augment.scene import Scene, scene_of
 from demo.views.augment.state import AugmentState
 from demo.views.augment.variants import picked_answer, picked_variant
-from model.augment import Step
-from model.augment.transforms import unnormalised
-from model.inspect.captions import caption, ghost_box, sentence, step_captions, step_size
+from model.augment import AugmentConfig, TracedStep
+from model.inspect.captions import caption, ghost_box, sentence
 from model.inspect.extremes import Extreme, extremes
 from model.inspect.robustness import VariantPrediction
 from model.inspect.variants import Variant, advice
 
 # Pixels of pictures in a strip or grid: up to twice what they take up, for fine screens.
 STEP_SIDE, EXTREME_SIDE = 160, 240
-# Steps that are not called by their own name.
-STEP_NAMES = {"jitter": "colours", "network": "what the network sees"}
+ALIKE = 1e-3  # how much less the two estimates of a box may overlap and count as one
 # Of health: below the first a box is in danger, below the second it is worth a look.
 BAD_VISIBLE, FAIR_VISIBLE, LOOSE = 0.6, 0.9, 0.5
 
@@ -47,7 +44,7 @@ def show_pair(backend: Backend, state: AugmentState) -> Pair:
     return Pair(
         after_figure(variant, scene, state.count),
         Markup('<p class="live">{}</p>').format(words),
-        steps_strip(backend, state, variant, scene),
+        steps_strip(state.config, variant, scene),
     )
 
 
@@ -59,50 +56,40 @@ def after_figure(variant: Variant, scene: Scene, count: Any) -> Markup:
     alt = f"Variant {variant.number}: {caption(variant.trace)}"
     thin = "Thin line: the box if nothing had been done."
     words = f"After: variant {variant.number} of {count:g}. {thin}"
-    return markup.figure(_photo(step), step_size(step), boxes, alt, caption=words)
+    return markup.figure(step.image, step.image.size, boxes, alt, caption=words)
 
 
-def _target(step: Step, scene: Scene, label: str = "") -> markup.DrawnBox:
+def _target(step: TracedStep, scene: Scene, label: str = "") -> markup.DrawnBox:
     return markup.DrawnBox(step.bbox_xyxy.tolist(), "target", scene.class_name, label)
 
 
-def _others(step: Step, scene: Scene) -> list[markup.DrawnBox]:
+def _others(step: TracedStep, scene: Scene) -> list[markup.DrawnBox]:
     return [
         markup.DrawnBox(box, "object", other["class_name"])
         for box, other in zip(step.others.tolist(), scene.boxes[1:], strict=True)
     ]
 
 
-def steps_strip(backend: Backend, state: AugmentState, variant: Variant, scene: Scene) -> Markup:
-    """The pipeline of one variant, picture by picture."""
-    info = backend.detector(state.checkpoint).info
-    tiles = []
-    for words, step in zip(step_captions(variant.trace), variant.trace.steps, strict=True):
-        picture, boxes = _picture(step, info.mean, info.std), [_target(step, scene)]
-        if step.name == "rotation" and step.params["angle"]:
+def steps_strip(config: AugmentConfig, variant: Variant, scene: Scene) -> Markup:
+    """The pipeline of one variant, picture by picture; what is off is a line."""
+    tiles, agreed = [], 1.0
+    for step in variant.trace.steps:
+        boxes = [_target(step, scene)]
+        if step.hull_ellipse_iou < agreed - ALIKE:  # it is this step that made the box uncertain
             boxes = [
-                markup.DrawnBox(variant.health.hull_xyxy, "hull"),
-                markup.DrawnBox(variant.health.ellipse_xyxy, "ellipse", scene.class_name),
+                markup.DrawnBox(step.hull_xyxy, "hull"),
+                markup.DrawnBox(step.ellipse_xyxy, "ellipse", scene.class_name),
             ]
-        name = STEP_NAMES.get(step.name, step.name)
-        small = _at_most(picture, STEP_SIDE)
-        inner = markup.figure(small, picture.size, boxes, f"after {name}: {words}")
+        agreed = step.hull_ellipse_iou
+        words = ", ".join(step.words)
+        small = _at_most(step.image, STEP_SIDE)
+        inner = markup.figure(small, step.image.size, boxes, f"after {step.title}: {words}")
         tiles.append(
-            markup.render("step.html", name=name, step=step.name, inner=inner,
+            markup.render("step.html", name=step.title, step=step.name, inner=inner,
                           words=words or "nothing done", visible=f"{step.visible:.0%}")
         )  # fmt: skip
-    return markup.grid(tiles, "steps")
-
-
-def _photo(step: Step) -> Image.Image:
-    """The picture of a step before ``network``."""
-    assert isinstance(step.image, Image.Image)
-    return step.image
-
-
-def _picture(step: Step, mean: Sequence[float], std: Sequence[float]) -> Image.Image:
-    """The picture of a step; what the network gets is made visible by undoing the normalisation."""
-    return unnormalised(step.image, mean, std) if isinstance(step.image, Tensor) else step.image
+    off = ", ".join(step.title for step in config.steps if not step.is_on(config))
+    return markup.grid(tiles, "steps") + markup.render("steps_off.html", names=off)
 
 
 def _at_most(image: Image.Image, side: int) -> Image.Image:
@@ -120,15 +107,15 @@ def show_extremes(backend: Backend, state: AugmentState, scene: Scene) -> Markup
         mean=info.mean, std=info.std,
     )  # fmt: skip
     if not row:
-        return markup.note("Nothing is switched on, so there are no extremes.")
+        return markup.note("Nothing is switched on, so there are no limits to show.")
     return markup.grid([_extreme_tile(extreme, scene) for extreme in row], "extremes")
 
 
 def _extreme_tile(extreme: Extreme, scene: Scene) -> Markup:
     step = extreme.picture
     alt = f"{extreme.caption} alone: {extreme.health.visible:.0%} of the box visible"
-    small = _at_most(_photo(step), EXTREME_SIDE)
-    inner = markup.figure(small, step_size(step), [_target(step, scene)], alt)
+    small = _at_most(step.image, EXTREME_SIDE)
+    inner = markup.figure(small, step.image.size, [_target(step, scene)], alt)
     fate = _health_words(extreme) if extreme.kept else "box lost: training draws again"
     kind = health_kind(extreme) if extreme.kept else "bad"
     return markup.render("extreme.html", inner=inner, caption=extreme.caption, fate=fate, kind=kind)
@@ -148,7 +135,7 @@ def _health_words(variant: Variant) -> str:
     if abs(health.growth) >= 0.005:
         parts.append(f"box {health.growth:+.0%}")
     if health.gave_up:
-        parts.append("lost, geometry left out")
+        parts.append("lost, nothing moved")
     elif health.redraws:
         parts.append(f"drawn again {health.redraws}x")
     return ", ".join(parts)
@@ -166,7 +153,7 @@ def variants_grid(
         step, words = variant.picture, caption(variant.trace)
         boxes = [*_others(step, scene), _target(step, scene)]
         inner = markup.figure(
-            _photo(step), step_size(step), boxes, f"variant {variant.number}: {words}"
+            step.image, step.image.size, boxes, f"variant {variant.number}: {words}"
         )
         below = markup.render(
             "variant.html", number=variant.number, words=words, health=_health_words(variant),

@@ -2,7 +2,7 @@
 
 import dataclasses
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
 from typing import Any, ClassVar
 
 from demo.address import TabState, in_address, number, one_of, whole
@@ -13,22 +13,27 @@ from model.inspect.variants import MAX_VARIANTS
 
 GROUND_TRUTH, DETECTOR, OWN = "ground truth", "detector", "my own"
 BOX_SOURCES = (GROUND_TRUTH, DETECTOR, OWN)
-FIELDS = dataclasses.fields(AugmentConfig)
 MAX_SEED = 1_000_000
 # Of the first example: its first variant is mirrored, turned, zoomed and darker.
-DEFAULT_SEED = 216
+DEFAULT_SEED = 85
 
 
-def _setting(name: str) -> Any:
-    item = next(field for field in FIELDS if field.name == name)
-    if choices := item.metadata.get("choices"):
-        return in_address(item.default, one_of(choices))
-    return in_address(item.default, number(item.metadata["low"], item.metadata["high"]))
+def in_addresses(config: type[AugmentConfig]) -> Any:
+    """A frozen dataclass with a field for each setting, which says how addresses write it."""
+    fields = [(item.name, item.type, _field(item)) for item in dataclasses.fields(config)]
+    return make_dataclass("Settings", fields, namespace={"settings": config}, frozen=True)
+
+
+def _field(item: dataclasses.Field) -> Any:
+    meta = item.metadata
+    choices = meta.get("choices")
+    read = one_of(choices) if choices else number(meta["low"], meta["high"])
+    return in_address(item.default, read)
 
 
 @dataclass(frozen=True)
-class AugmentState(TabState):
-    """What the Augment tab shows; ``boxes`` as :func:`parse_boxes` reads them."""
+class _DrawnState(TabState):
+    """What is drawn of which boxes; ``boxes`` as :func:`parse_boxes` reads them."""
 
     tab: ClassVar[str] = "augment"
     checkpoint: str = ""
@@ -37,20 +42,20 @@ class AugmentState(TabState):
     seed: int = in_address(DEFAULT_SEED, whole(0, MAX_SEED))
     count: int = in_address(8, whole(1, MAX_VARIANTS))
     picked: str = in_address("1", lambda text: str(whole(1, MAX_VARIANTS)(text)), "variant")
-    flip_probability: float = _setting("flip_probability")
-    rotation_degrees: float = _setting("rotation_degrees")
-    zoom: float = _setting("zoom")
-    brightness: float = _setting("brightness")
-    contrast: float = _setting("contrast")
-    saturation: float = _setting("saturation")
-    hue: float = _setting("hue")
-    box_rule: str = _setting("box_rule")
-    min_visible: float = _setting("min_visible")
+
+
+@dataclass(frozen=True)
+class AugmentState(in_addresses(AugmentConfig), _DrawnState):
+    """What the Augment tab shows: photo, boxes, which draws, and each setting of the augmentation.
+
+    In this order: of the bases of a dataclass the last comes first.
+    """
 
     @property
     def config(self) -> AugmentConfig:
         """The settings, validated."""
-        return AugmentConfig(**{field.name: getattr(self, field.name) for field in FIELDS})
+        names = [field.name for field in dataclasses.fields(self.settings)]
+        return self.settings(**{name: getattr(self, name) for name in names})
 
     def to_query(self, defaults: TabState) -> str:
         """As of every tab; boxes only where they are the visitor's own."""
@@ -77,18 +82,17 @@ def picked_number(state: AugmentState) -> int:
     return int(text) if text.isdecimal() and 1 <= int(text) <= count else 1
 
 
-def surprise(generator: random.Random | None = None) -> dict[str, Any]:
+def surprise(
+    generator: random.Random | None = None, config: type[AugmentConfig] = AugmentConfig
+) -> dict[str, Any]:
     """A seed and settings from the lively part of their ranges."""
     generator = generator or random.Random()
-    return {
-        "seed": generator.randint(0, 9999),
-        "flip_probability": 0.5,
-        "rotation_degrees": float(generator.randint(5, 40)),
-        "zoom": round(generator.uniform(1.1, 2), 2),
-        "brightness": round(generator.uniform(0.1, 0.6), 2),
-        "contrast": round(generator.uniform(0, 0.6), 2),
-        "saturation": round(generator.uniform(0, 0.8), 2),
-        "hue": round(generator.choice([0, 0, generator.uniform(0, 0.3)]), 2),
+    drawn: dict[str, Any] = {"seed": generator.randint(0, 9999)}
+    for setting in (setting for step in config.steps for setting in step.settings):
+        value = round(generator.uniform(*setting.lively), 2)
+        unusual = setting.default == setting.off and generator.random() < 0.75
+        drawn[setting.name] = setting.off if unusual else value
+    return drawn | {
         "box_rule": generator.choice(["hull", "ellipse"]),
         "min_visible": round(generator.uniform(0.3, 0.8), 2),
     }

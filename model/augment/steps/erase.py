@@ -1,0 +1,103 @@
+"""Patches cover parts of the photo, as things that stand in the way do.
+
+Zhong et al. 2017, "Random Erasing Data Augmentation". The boxes stay: an object of which half is
+covered is still where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from model.augment.normalisation import MEAN_COLOUR
+from model.augment.steps.base import Chosen, Code, Params, PixelStep, Setting, either_way
+
+if TYPE_CHECKING:
+    from model.augment.config import AugmentConfig
+
+PATCHES = 3
+
+
+class Erase(PixelStep):
+    """``patches``: ``3 x 4`` left, top, right and bottom, in shares of the photo."""
+
+    name, title, group, draws = "erase", "erased patches", "quality", 4 * PATCHES
+    settings = (
+        Setting(
+            "erase", "Erase", "patches cover up to this share of the picture; the box stays",
+            low=0, high=0.5, default=0, off=0, mild=0, strong=0.4, lively=(0.05, 0.25),
+        ),
+    )  # fmt: skip
+
+    def draw(self, config: AugmentConfig, uniform: np.ndarray, sizes: np.ndarray) -> Params:
+        """See :class:`Step`."""
+        size, shape, left, top = np.moveaxis(uniform.reshape(-1, PATCHES, 4), -1, 0)
+        area, aspect = config.erase / PATCHES * size, 2 ** either_way(shape)
+        width, height = np.sqrt(area * aspect), np.sqrt(area / aspect)
+        left, top = left * (1 - width), top * (1 - height)
+        return {"patches": np.stack([left, top, left + width, top + height], axis=-1)}
+
+    def idle(self, size: tuple[int, int]) -> Params:
+        """See :class:`Step`."""
+        return {"patches": [[0.0, 0.0, 0.0, 0.0]] * PATCHES}
+
+    def apply(self, photo: Image.Image, params: Params, scale: tuple[float, float]) -> Image.Image:
+        """See :class:`PixelStep`."""
+        photo = photo.copy()
+        for patch in params["patches"]:
+            corners = [round(v * n) for v, n in zip(patch, photo.size * 2, strict=True)]
+            photo.paste(MEAN_COLOUR, (corners[0], corners[1], corners[2], corners[3]))
+        return photo
+
+    def hidden(self, params: Params, bbox_xyxy: np.ndarray) -> np.ndarray:
+        """See :class:`PixelStep`."""
+        patches = np.asarray(params["patches"])
+        return np.array([_covered(box, patches) for box in bbox_xyxy])
+
+    def words(self, params: Params, size: tuple[int, int]) -> Iterator[str]:
+        """See :class:`Step`."""
+        covered = _covered(np.array([0.0, 0, 1, 1]), np.asarray(params["patches"]))
+        if share := round(100 * covered):
+            yield f"{share} % erased"
+
+    def limits(
+        self, config: AugmentConfig, size: tuple[int, int], box: tuple[float, ...]
+    ) -> Iterator[Chosen]:
+        """See :class:`Step`."""
+        # The largest patches side by side over the middle of the object.
+        side = (config.erase / PATCHES) ** 0.5
+        x, y = (box[0] + box[2]) / 2 / size[0], (box[1] + box[3]) / 2 / size[1]
+        left = min(max(x - PATCHES * side / 2, 0), max(1 - PATCHES * side, 0))
+        top = min(max(y - side / 2, 0), 1 - side)
+        lefts = [min(left + place * side, 1 - side) for place in range(PATCHES)]
+        patches = [[start, top, start + side, top + side] for start in lefts]
+        yield Chosen("erase", f"{config.erase:.0%} erased", {"patches": patches})
+
+    def advice(
+        self, config: AugmentConfig, size: tuple[int, int], box: tuple[float, ...]
+    ) -> Iterator[str]:
+        """See :class:`Step`."""
+        if config.erase >= 0.35:
+            yield "Patches this large can hide an object whose box is still asked for."
+
+    def code(self, config: AugmentConfig) -> Code:
+        """See :class:`Step`."""
+        most = round(config.erase / PATCHES, 6)
+        one = f"v2.RandomErasing(1, (0, {most}), (0.5, 2), value={list(MEAN_COLOUR)})"
+        return Code(f"*[{one} for _ in range({PATCHES})]")
+
+
+def _covered(box: np.ndarray, patches: np.ndarray) -> float:
+    """Share of a box that lies under patches, which may overlap."""
+    within = np.clip(patches, np.tile(box[:2], 2), np.tile(box[2:], 2))
+    # Between any two neighbouring edges nothing changes: each cell is covered whole, or not at all.
+    xs, ys = np.unique(within[:, [0, 2]]), np.unique(within[:, [1, 3]])
+    x, y = (xs[:-1] + xs[1:]) / 2, (ys[:-1] + ys[1:]) / 2
+    across = (within[:, 0, None] < x) & (x < within[:, 2, None])
+    down = (within[:, 1, None] < y) & (y < within[:, 3, None])
+    cells = np.einsum("px,py->xy", across, down) > 0
+    area = float((cells * np.outer(np.diff(xs), np.diff(ys))).sum())
+    return area / max(float(np.prod(box[2:] - box[:2])), 1e-12)

@@ -1,0 +1,55 @@
+"""Mirrored left to right, or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from model.augment.geometry import about_centre, identities
+from model.augment.steps.base import Chosen, Code, GeometricStep, Params, Setting
+
+if TYPE_CHECKING:
+    from model.augment.config import AugmentConfig
+
+
+class Flip(GeometricStep):
+    """``flipped``: whether the photo is mirrored."""
+
+    name, title, draws = "flip", "flip", 1
+    settings = (
+        Setting(
+            "flip_probability", "Mirror", "chance that the photo is mirrored",
+            low=0, high=1, default=0.5, off=0, mild=0.5, strong=0.5, lively=(0.5, 0.5),
+        ),
+    )  # fmt: skip
+
+    def draw(self, config: AugmentConfig, uniform: np.ndarray, sizes: np.ndarray) -> Params:
+        """See :class:`Step`."""
+        return {"flipped": uniform[:, 0] < config.flip_probability}
+
+    def idle(self, size: tuple[int, int]) -> Params:
+        """See :class:`Step`."""
+        return {"flipped": False}
+
+    def matrices(self, params: Params, sizes: np.ndarray) -> np.ndarray:
+        """See :class:`GeometricStep`."""
+        mirror = identities(len(sizes))
+        mirror[:, 0, 0] = np.where(params["flipped"], -1, 1)
+        return about_centre(mirror, sizes)
+
+    def words(self, params: Params, size: tuple[int, int]) -> Iterator[str]:
+        """See :class:`Step`."""
+        if params["flipped"]:
+            yield "mirrored"
+
+    def limits(
+        self, config: AugmentConfig, size: tuple[int, int], box: tuple[float, ...]
+    ) -> Iterator[Chosen]:
+        """See :class:`Step`."""
+        yield Chosen("flip_probability", "mirrored", {"flipped": True})
+
+    def code(self, config: AugmentConfig) -> Code:
+        """See :class:`Step`."""
+        return Code(f"v2.RandomHorizontalFlip({config.flip_probability})")

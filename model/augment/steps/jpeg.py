@@ -1,0 +1,72 @@
+"""Saved as a small JPEG file, with the blocks and fringes of one."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from model.augment.steps.base import Chosen, Code, Params, PixelStep, Setting
+
+if TYPE_CHECKING:
+    from model.augment.config import AugmentConfig
+
+BEST = 100  # at which nothing is saved at all
+
+
+class Jpeg(PixelStep):
+    """``quality``: of the file, 1 to 100; 100 leaves the photo as it is."""
+
+    name, title, group, draws = "jpeg", "JPEG", "quality", 1
+    settings = (
+        Setting(
+            "jpeg_loss", "JPEG", "saved at a quality of 100 less up to this",
+            low=0, high=99, default=0, off=0, mild=0, strong=90, lively=(20, 80),
+        ),
+    )  # fmt: skip
+
+    def draw(self, config: AugmentConfig, uniform: np.ndarray, sizes: np.ndarray) -> Params:
+        """See :class:`Step`."""
+        return {"quality": np.rint(BEST - config.jpeg_loss * uniform[:, 0]).astype(int)}
+
+    def idle(self, size: tuple[int, int]) -> Params:
+        """See :class:`Step`."""
+        return {"quality": BEST}
+
+    def apply(self, photo: Image.Image, params: Params, scale: tuple[float, float]) -> Image.Image:
+        """See :class:`PixelStep`."""
+        if params["quality"] >= BEST:
+            return photo
+        # Blocks have eight pixels of the canvas, so a picture of another size is saved at its size.
+        canvas = max(1, round(photo.width / scale[0])), max(1, round(photo.height / scale[1]))
+        file = io.BytesIO()
+        small = photo if canvas == photo.size else photo.resize(canvas, Image.Resampling.BILINEAR)
+        small.save(file, "JPEG", quality=params["quality"])
+        with Image.open(file) as saved:
+            return saved.convert("RGB").resize(photo.size, Image.Resampling.BILINEAR)
+
+    def words(self, params: Params, size: tuple[int, int]) -> Iterator[str]:
+        """See :class:`Step`."""
+        if params["quality"] < BEST:
+            yield f"JPEG quality {params['quality']}"
+
+    def limits(
+        self, config: AugmentConfig, size: tuple[int, int], box: tuple[float, ...]
+    ) -> Iterator[Chosen]:
+        """See :class:`Step`."""
+        quality = round(BEST - config.jpeg_loss)
+        yield Chosen("jpeg_loss", f"JPEG quality {quality}", {"quality": quality})
+
+    def advice(
+        self, config: AugmentConfig, size: tuple[int, int], box: tuple[float, ...]
+    ) -> Iterator[str]:
+        """See :class:`Step`."""
+        if config.jpeg_loss > 90:
+            yield "Below a JPEG quality of 10 there is little left but blocks."
+
+    def code(self, config: AugmentConfig) -> Code:
+        """See :class:`Step`."""
+        return Code(f"v2.JPEG(({max(1, round(BEST - config.jpeg_loss))}, {BEST}))")

@@ -1,0 +1,80 @@
+"""Grain, as of a photo taken in the dark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from model.augment.steps.base import Chosen, Code, Params, PixelStep, Setting
+
+if TYPE_CHECKING:
+    from model.augment.config import AugmentConfig
+
+_HELPER = """\
+class Noise(v2.Transform):  # grain of a random strength, the same for all of the picture
+    def transform(self, x, params):
+        if isinstance(x, tv_tensors.BoundingBoxes):
+            return x
+        grain = torch.randn(x.shape) * (255 * {most} * torch.rand(()))
+        return tv_tensors.wrap((x + grain).clamp(0, 255).round().to(torch.uint8), like=x)
+"""
+
+
+class Noise(PixelStep):
+    """``strength``: standard deviation, as a share of white; ``pattern``: seed of the grain."""
+
+    name, title, group, draws = "noise", "noise", "quality", 2
+    settings = (
+        Setting(
+            "noise", "Noise", "grain of up to this strength, as a share of white",
+            low=0, high=0.5, default=0, off=0, mild=0, strong=0.2, lively=(0.02, 0.15),
+        ),
+    )  # fmt: skip
+
+    def draw(self, config: AugmentConfig, uniform: np.ndarray, sizes: np.ndarray) -> Params:
+        """See :class:`Step`."""
+        pattern = (uniform[:, 1] * 2**32).astype(np.int64)
+        return {"strength": config.noise * uniform[:, 0], "pattern": pattern}
+
+    def idle(self, size: tuple[int, int]) -> Params:
+        """See :class:`Step`."""
+        return {"strength": 0.0, "pattern": 0}
+
+    def apply(self, photo: Image.Image, params: Params, scale: tuple[float, float]) -> Image.Image:
+        """See :class:`PixelStep`."""
+        # The grain is that of the canvas, whatever the size it is shown in.
+        width, height = (max(1, round(n / s)) for n, s in zip(photo.size, scale, strict=True))
+        generator = np.random.Generator(np.random.SFC64(params["pattern"]))
+        grain = generator.standard_normal((height, width, 3), dtype=np.float32)
+        rows = np.arange(photo.height) * height // photo.height
+        columns = np.arange(photo.width) * width // photo.width
+        if (width, height) != photo.size:
+            grain = grain[rows][:, columns]
+        noisy = np.asarray(photo) + grain * np.float32(255 * params["strength"])
+        return Image.fromarray(np.rint(noisy).clip(0, 255).astype(np.uint8))
+
+    def words(self, params: Params, size: tuple[int, int]) -> Iterator[str]:
+        """See :class:`Step`."""
+        if strength := round(100 * params["strength"]):
+            yield f"noise {strength} %"
+
+    def limits(
+        self, config: AugmentConfig, size: tuple[int, int], box: tuple[float, ...]
+    ) -> Iterator[Chosen]:
+        """See :class:`Step`."""
+        params = {"strength": float(config.noise), "pattern": 0}
+        yield Chosen("noise", f"noise {config.noise:.0%}", params)
+
+    def advice(
+        self, config: AugmentConfig, size: tuple[int, int], box: tuple[float, ...]
+    ) -> Iterator[str]:
+        """See :class:`Step`."""
+        if config.noise >= 0.2:
+            yield "Noise this strong drowns textures and small objects, as no camera does today."
+
+    def code(self, config: AugmentConfig) -> Code:
+        """See :class:`Step`."""
+        return Code("Noise()", _HELPER.format(most=config.noise))

@@ -1,0 +1,90 @@
+"""Turned about the middle of the photo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from model.augment.geometry import about_centre, identities
+from model.augment.normalisation import MEAN_COLOUR
+from model.augment.steps.base import Chosen, Code, GeometricStep, Params, Setting, either_way
+
+if TYPE_CHECKING:
+    from model.augment.config import AugmentConfig
+
+SHOWN_DEGREES = 30.0  # where nothing is turned but something is to be shown
+_ELLIPSE = """\
+class Rotation(v2.RandomRotation):  # a box becomes the hull of its turned inscribed ellipse
+    def transform(self, x, params):
+        if not isinstance(x, tv_tensors.BoundingBoxes):
+            return super().transform(x, params)
+        (height, width), angle = x.canvas_size, math.radians(params["angle"])
+        cos, sin = math.cos(angle), math.sin(angle)
+        x1, y1, x2, y2 = x.as_subclass(torch.Tensor).unbind(-1)
+        dx, dy, w, h = (x1 + x2 - width) / 2, (y1 + y2 - height) / 2, (x2 - x1) / 2, (y2 - y1) / 2
+        cx, cy = width / 2 + dx * cos + dy * sin, height / 2 - dx * sin + dy * cos
+        w, h = torch.hypot(w * cos, h * sin), torch.hypot(w * sin, h * cos)
+        return tv_tensors.wrap(torch.stack([cx - w, cy - h, cx + w, cy + h], dim=-1), like=x)
+"""
+
+
+class Rotation(GeometricStep):
+    """``angle``: degrees, counter-clockwise."""
+
+    name, title, draws = "rotation", "rotation", 1
+    settings = (
+        Setting(
+            "rotation_degrees", "Rotation", "turned by up to this many degrees, either way",
+            low=0, high=180, default=4.0, off=0, mild=0, strong=60, lively=(5, 40),
+        ),
+    )  # fmt: skip
+
+    def draw(self, config: AugmentConfig, uniform: np.ndarray, sizes: np.ndarray) -> Params:
+        """See :class:`Step`."""
+        return {"angle": config.rotation_degrees * either_way(uniform[:, 0])}
+
+    def idle(self, size: tuple[int, int]) -> Params:
+        """See :class:`Step`."""
+        return {"angle": 0.0}
+
+    def matrices(self, params: Params, sizes: np.ndarray) -> np.ndarray:
+        """See :class:`GeometricStep`."""
+        angle = np.radians(params["angle"])
+        turn = identities(len(sizes))
+        # y points down, so a counter-clockwise turn on the screen has this sign pattern.
+        turn[:, 0, 0] = turn[:, 1, 1] = np.cos(angle)
+        turn[:, 0, 1], turn[:, 1, 0] = np.sin(angle), -np.sin(angle)
+        return about_centre(turn, sizes)
+
+    def swing(self, config: AugmentConfig, phase: float) -> Params:
+        """See :class:`GeometricStep`."""
+        return {"angle": phase * (float(config.rotation_degrees) or SHOWN_DEGREES)}
+
+    def words(self, params: Params, size: tuple[int, int]) -> Iterator[str]:
+        """See :class:`Step`."""
+        if angle := params["angle"]:
+            yield f"{angle:+.0f}°" if abs(angle) >= 1 else f"{angle:+.2g}°"
+
+    def spoken(self, params: Params, size: tuple[int, int]) -> Iterator[str]:
+        """See :class:`Step`."""
+        for words in self.words(params, size):
+            degrees = words[1:-1]
+            yield f"turned {degrees} degree{'s' if degrees != '1' else ''}"
+
+    def limits(
+        self, config: AugmentConfig, size: tuple[int, int], box: tuple[float, ...]
+    ) -> Iterator[Chosen]:
+        """See :class:`Step`."""
+        degrees = float(config.rotation_degrees)
+        # Half a turn is the same either way.
+        for angle in (-degrees, degrees) if degrees < 180 else (degrees,):
+            yield Chosen("rotation_degrees", f"{angle:+g}°", {"angle": angle})
+
+    def code(self, config: AugmentConfig) -> Code:
+        """See :class:`Step`."""
+        rest = f'({config.rotation_degrees}, interpolation="bilinear", fill={MEAN_COLOUR})'
+        if config.box_rule == "hull":
+            return Code(f"v2.RandomRotation{rest}")
+        return Code(f"Rotation{rest}", _ELLIPSE, ("import math",))

@@ -1,0 +1,81 @@
+"""Slanted: upright things lean, level things slope."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from model.augment.geometry import about_centre, identities
+from model.augment.normalisation import MEAN_COLOUR
+from model.augment.steps.base import Chosen, Code, GeometricStep, Params, Setting, either_way
+
+if TYPE_CHECKING:
+    from model.augment.config import AugmentConfig
+
+SHOWN_DEGREES = 15.0  # where nothing is slanted but something is to be shown
+
+
+class Shear(GeometricStep):
+    """``lean`` and ``slope``: degrees by which upright and level lines turn.
+
+    Both at 45 degrees would flatten the photo to a line, which is why 30 is the most.
+    """
+
+    name, title, draws = "shear", "shear", 2
+    settings = (
+        Setting(
+            "shear_degrees", "Shear", "slanted by up to this many degrees, each way",
+            low=0, high=30, default=0, off=0, mild=0, strong=20, lively=(3, 12),
+        ),
+    )  # fmt: skip
+
+    def draw(self, config: AugmentConfig, uniform: np.ndarray, sizes: np.ndarray) -> Params:
+        """See :class:`Step`."""
+        degrees = config.shear_degrees * either_way(uniform)
+        return {"lean": degrees[:, 0], "slope": degrees[:, 1]}
+
+    def idle(self, size: tuple[int, int]) -> Params:
+        """See :class:`Step`."""
+        return {"lean": 0.0, "slope": 0.0}
+
+    def matrices(self, params: Params, sizes: np.ndarray) -> np.ndarray:
+        """See :class:`GeometricStep`."""
+        slant = identities(len(sizes))
+        slant[:, 0, 1] = np.tan(np.radians(params["lean"]))
+        slant[:, 1, 0] = np.tan(np.radians(params["slope"]))
+        return about_centre(slant, sizes)
+
+    def swing(self, config: AugmentConfig, phase: float) -> Params:
+        """See :class:`GeometricStep`."""
+        return self.idle((1, 1)) | {"lean": phase * (float(config.shear_degrees) or SHOWN_DEGREES)}
+
+    def words(self, params: Params, size: tuple[int, int]) -> Iterator[str]:
+        """See :class:`Step`."""
+        lean, slope = round(params["lean"], 1), round(params["slope"], 1)
+        if lean or slope:
+            yield f"slanted {lean:+g}° {slope:+g}°"
+
+    def spoken(self, params: Params, size: tuple[int, int]) -> Iterator[str]:
+        """See :class:`Step`."""
+        lean, slope = (abs(round(params[name], 1)) for name in ("lean", "slope"))
+        if lean or slope:
+            yield f"slanted {lean:g} degrees across and {slope:g} down"
+
+    def limits(
+        self, config: AugmentConfig, size: tuple[int, int], box: tuple[float, ...]
+    ) -> Iterator[Chosen]:
+        """See :class:`Step`."""
+        degrees = float(config.shear_degrees)
+        for way, words in (("lean", "leaning"), ("slope", "sloping")):
+            for angle in (-degrees, degrees):
+                params = self.idle(size) | {way: angle}
+                yield Chosen("shear_degrees", f"{words} {angle:+g}°", params)
+
+    def code(self, config: AugmentConfig) -> Code:
+        """See :class:`Step`."""
+        most = config.shear_degrees
+        reach = f"shear=({-most}, {most}, {-most}, {most})"
+        fill = f'interpolation="bilinear", fill={MEAN_COLOUR}'
+        return Code(f"v2.RandomAffine(0, {reach}, {fill})")
