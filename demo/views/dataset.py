@@ -15,8 +15,8 @@ from demo.backend import Backend
 from demo.server.downloads import take_away
 from demo.views import markup
 from model.classes import VOC_CLASSES
+from model.data.dataset import list_splits
 from model.data.samples import PhotoLibrary
-from model.data.voc import list_splits
 from model.errors import UserError
 
 PER_PAGE = 20  # full rows at two, four and five a row

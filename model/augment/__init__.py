@@ -9,9 +9,9 @@ from model.augment.pipeline import (
     Trace,
     describe,
     photo_seed,
-    working_side,
 )
 from model.augment.transforms import IMAGENET_MEAN, IMAGENET_STD, MEAN_COLOUR
+from model.canvas import working_side
 
 __all__ = [
     "IMAGENET_MEAN", "IMAGENET_STD", "MEAN_COLOUR", "AugmentConfig", "Pipeline", "Plan", "Sample",

@@ -34,7 +34,6 @@ from model.augment.transforms import (
 from model.boxes import box_areas, clip_boxes, paired_iou, rotate_boxes
 
 MAX_DRAWS = 10
-WORKING_RATIO = 1.25
 
 _RANDOM_LOCK = threading.Lock()
 
@@ -53,15 +52,6 @@ def _seeded(seed: int) -> Generator[None]:
             yield
         finally:
             torch.default_generator.set_state(before)
-
-
-def working_side(image_size: int) -> int:
-    """Longest side, in pixels, of the photo the geometric and colour steps work on.
-
-    Photos are first shrunk to it, keeping their shape: the network never sees more detail than its
-    canvas, and every step after that costs the same for a phone photo and a thumbnail.
-    """
-    return round(image_size * WORKING_RATIO)
 
 
 def photo_seed(seed: int, epoch: int, file_name: str) -> int:
