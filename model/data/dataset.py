@@ -3,7 +3,7 @@
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from model.data.formats import format_of
 from model.data.formats.listing import Entry, Format, Listing, Parsed, put_in_listed_splits
 from model.data.formats.voc import voc_roots
 from model.data.mending import Habits, habits_of, mended
-from model.data.names import FileIndex, origin_of, share_of, stem_of
+from model.data.names import FileIndex, key_of, origin_of, share_of
 from model.data.photo_headers import PhotoHeader, read_header
 from model.data.records import (
     CSV_COLUMNS,
@@ -184,6 +184,11 @@ class Dataset:
             ) from None
 
     @cached_property
+    def _photo_name(self) -> int:
+        """Where the name of a photo begins in its path."""
+        return len(str(self.image_folder).rstrip(os.sep)) + 1
+
+    @cached_property
     def blemishes(self) -> list[Blemish]:
         """All that is wrong with single photos and files; reads the data set."""
         _ = self.photos
@@ -278,8 +283,9 @@ class Dataset:
 
     def _photo(self, found: tuple) -> DatasetPhoto:
         path, image, splits, header = found
-        name = path[len(str(self.image_folder).rstrip(os.sep)) + 1 :].replace(os.sep, "/")
-        return DatasetPhoto(path, replace(image, file_name=name), splits, header)
+        name = path[self._photo_name :].replace(os.sep, "/")
+        image = ImageAnnotation(name, image.width, image.height, image.objects)
+        return DatasetPhoto(path, image, splits, header)
 
     def _read(self, source: _Source) -> list[tuple]:
         entries = source.listing.entries
@@ -325,7 +331,7 @@ class Dataset:
         if entry.photo is None:
             self._blemishes.append(Blemish("photo missing", parsed.file_name.strip() or entry.name))
             return False
-        if parsed.file_name and stem_of(parsed.file_name) != stem_of(entry.photo):
+        if parsed.file_name and key_of(parsed.file_name) != key_of(entry.photo):
             said = f"{parsed.file_name.strip()[:100]!r} in {entry.annotation}"
             self._blemishes.append(Blemish("other file name", entry.photo, said))
         return True

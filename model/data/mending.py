@@ -66,8 +66,11 @@ def mended(
     width, height = header.upright_size
     objects = []
     shift = 1.0 if habits.units == "from 1" else 0.0
+    is_the_photo = canvas == (width, height, False) and habits.units != "shares"
     for name, x1, y1, x2, y2, difficult in parsed.objects:
-        box = canvas.placed((x1 - shift, y1 - shift, x2, y2), header, habits.units == "shares")
+        box = (x1 - shift, y1 - shift, x2, y2)
+        if not is_the_photo:
+            box = canvas.placed(box, header, habits.units == "shares")
         x1, y1, x2, y2 = box
         if not (0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height):
             cut = _cut(name, box, (width, height), problems)

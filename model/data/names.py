@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from model.data.image_formats import IMAGE_SUFFIXES
 
 ANNOTATION_SUFFIXES = frozenset({".xml", ".txt", ".json"})
-MAX_FILE_NAME = 255  # characters; no usual file system has longer names
 _SUFFIXES = IMAGE_SUFFIXES | ANNOTATION_SUFFIXES
 _ROBOFLOW = re.compile(r"\.rf\.\w+$")  # a hash that tells copies of one photo apart
 
@@ -37,7 +36,9 @@ def stem_of(name: str) -> str:
         >>> stem_of("shot 16.42.03.JPG")
         'shot 16.42.03'
     """
-    stem = (parts_of(name) or [""])[-1]
+    stem = name[max(name.rfind("/"), name.rfind("\\")) + 1 :].strip()
+    if stem in ("", ".", ".."):
+        stem = (parts_of(name) or [""])[-1]
     while (dot := stem.rfind(".")) > 0 and stem[dot:].lower() in _SUFFIXES:
         stem = stem[:dot]
     return stem
@@ -45,7 +46,8 @@ def stem_of(name: str) -> str:
 
 def key_of(name: str) -> str:
     """What two spellings of one name have in common."""
-    return unicodedata.normalize("NFC", stem_of(name)).casefold()
+    stem = stem_of(name)
+    return stem.lower() if stem.isascii() else unicodedata.normalize("NFC", stem).casefold()
 
 
 def origin_of(name: str) -> str:
@@ -78,12 +80,10 @@ class FileIndex:
         whose folders are the ones in ``name``, then those in the folder ``near``, then those spelt
         as given.
         """
-        parts = parts_of(name)
-        if not parts or len(parts[-1]) > MAX_FILE_NAME:
-            return None
-        found = self._by_key.get(key_of(parts[-1]), [])
+        found = self._by_key.get(key_of(name), [])
         if len(found) < 2:
             return found[0] if found else None
+        parts = parts_of(name)
         return max(found, key=lambda path: _likeness(path.split("/"), parts, near))
 
 
