@@ -168,7 +168,9 @@ def photo_card(backend: Backend, name: str) -> Markup:
 def csv_row(backend: Backend, name: str) -> dict[str, Any]:
     """The CSV row of a photo; empty if it has no target."""
     frame = rows_of(backend, "trainval" if backend.library.voc_root else EXAMPLES)
-    found = frame[frame.file_name == backend.library.get(name).path.name]
+    name = backend.library.get(name).name
+    without_suffix = frame.file_name.str.rpartition(".")[0]
+    found = frame[(frame.file_name == name) | (without_suffix == name)]
     return {} if found.empty else found.iloc[0].to_dict()
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from model.classes import MAX_CLASSES
 from model.data.blemishes import KINDS, Blemish
 from model.data.cache_folder import default_cache_dir, pixel_cache_bytes
-from model.data.dataset import Dataset, DatasetPhoto, photos_by_split
+from model.data.dataset import Dataset, DatasetPhoto, no_garbage_collection, photos_by_split
 from model.data.likeness import alike, file_hash, look_of, same_size_groups
 from model.data.remembered import read_remembered
 
@@ -148,11 +148,12 @@ def check(
     photos = dataset.photos
     if decode is None:
         decode = len(photos) <= FEW_PHOTOS
-    blemishes = [*dataset.blemishes, *_of_classes(dataset), *_of_splits(dataset)]
-    blemishes += _same_names(photos)
-    blemishes += _identical(dataset, cache_dir, progress)
-    if decode and photos:
-        blemishes += _decoded(dataset, cache_dir, progress)
+    with no_garbage_collection():
+        blemishes = [*dataset.blemishes, *_of_classes(dataset), *_of_splits(dataset)]
+        blemishes += _same_names(photos)
+        blemishes += _identical(dataset, cache_dir, progress)
+        if decode and photos:
+            blemishes += _decoded(dataset, cache_dir, progress)
     return Report(dataset, blemishes, decode, longest_side, cache_dir or default_cache_dir())
 
 
@@ -219,7 +220,8 @@ def _identical(dataset: Dataset, cache_dir: Path | None, progress: bool) -> list
 
 
 def _pair(how: str, first: DatasetPhoto, second: DatasetPhoto) -> Blemish:
-    apart = not set(first.splits) & set(second.splits) and first.splits and second.splits
+    of_first, of_second = (set(p.splits) - {"trainval"} for p in (first, second))
+    apart = of_first and of_second and not of_first & of_second
     kind = f"{how} across splits" if apart or how == "alike" else f"{how} photos"
     names = [f"{p.image.file_name} ({', '.join(p.splits) or 'no split'})" for p in (first, second)]
     return Blemish(kind, names[0], f"and {names[1]}")

@@ -1,8 +1,10 @@
 """A data set of any format in one or several folders: its splits, classes, photos and blemishes."""
 
+import gc
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -55,6 +57,8 @@ class _Source:
 
     def __init__(self, tree: Tree, format: Format) -> None:
         self.tree, self.format = tree, format
+        self.known_parsed: dict[str, Parsed] = {}
+        self.known_headers: dict[str, PhotoHeader] = {}
 
     @cached_property
     def listing(self) -> Listing:
@@ -95,11 +99,14 @@ class _Source:
             return entry.parsed
         if entry.annotation is None:
             return self.nothing
+        if known := self.known_parsed.get(entry.annotation):
+            return known
         return self.named(self.format.parse(self.tree.path(entry.annotation)))
 
     def header(self, entry: Entry) -> PhotoHeader:
         """Of a photo that is there."""
-        return PhotoHeader(*read_header(self.tree.path(str(entry.photo))))
+        known = self.known_headers.get(str(entry.photo))
+        return known or PhotoHeader(*read_header(self.tree.path(str(entry.photo))))
 
     def named(self, parsed: Parsed) -> Parsed:
         """Class ids replaced by their names."""
@@ -163,9 +170,10 @@ class Dataset:
     @cached_property
     def photos(self) -> list[DatasetPhoto]:
         """All photos that can be used, whatever split they are in."""
-        # All are read first: where photos lie may be known only by then.
-        found = [photo for source in self._sources for photo in self._read(source)]
-        return [self._photo(each) for each in found]
+        with no_garbage_collection():
+            # All are read first: where photos lie may be known only by then.
+            found = [photo for source in self._sources for photo in self._read(source)]
+            return [self._photo(each) for each in found]
 
     @cached_property
     def image_folder(self) -> Path:
@@ -320,7 +328,8 @@ class Dataset:
             self._cache_dir, self._progress,
         )  # fmt: skip
         by_file = {name: Parsed(*value) for name, value in zip(files, values, strict=True)}
-        by_file = {name: source.named(parsed) for name, parsed in by_file.items()}
+        source.known_parsed = {name: source.named(parsed) for name, parsed in by_file.items()}
+        by_file = source.known_parsed
         return [by_file[e.annotation] if e.annotation else source.nothing for e in entries]
 
     def _found(self, source: _Source, entry: Entry, parsed: Parsed) -> bool:
@@ -343,6 +352,7 @@ class Dataset:
             self._cache_dir, self._progress,
         )  # fmt: skip
         by_name = {name: PhotoHeader(*value) for name, value in zip(names, values, strict=True)}
+        source.known_headers = by_name
         return [by_name[str(entry.photo)] for entry in entries]
 
     def _mended(
@@ -366,6 +376,18 @@ class Dataset:
             if image.objects and image.largest is None:
                 self._blemishes.append(Blemish("only difficult", photo))
         return list(found.values())
+
+
+@contextmanager
+def no_garbage_collection() -> Generator[None]:
+    """A million new objects, none of them garbage, are not searched for some again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _the_root(tree: Tree, roots: list[str]) -> str:

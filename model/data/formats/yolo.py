@@ -18,6 +18,7 @@ from model.data.formats.listing import (
     Listing,
     Parsed,
     put_in_folder_splits,
+    split_of_folders,
 )
 from model.data.names import FileIndex, parts_of, stem_of
 from model.data.tree import Tree
@@ -138,17 +139,18 @@ def _declared_splits(tree: Tree, settings: dict[str, Any]) -> dict[str, list[str
         for place in [places] if isinstance(places, str) else places:
             if not isinstance(place, str):
                 continue
-            for photo in _photos_at(tree, place, base if isinstance(base, str) else ""):
+            for photo in _photos_at(tree, place, base if isinstance(base, str) else "", split):
                 splits = found.setdefault(photo, [])
                 if split not in splits:
                     splits.append(split)
     return found
 
 
-def _photos_at(tree: Tree, place: str, base: str) -> list[str]:
+def _photos_at(tree: Tree, place: str, base: str, split: str) -> list[str]:
     """The photos in a folder, or in a list of photos, that a path in ``data.yaml`` means.
 
-    The path was true on another computer, mostly: what counts is how it ends.
+    The path was true on another computer, mostly: what counts is how it ends, and where that leads
+    nowhere, which folders are called like the split.
     """
     parts = parts_of(place)
     if place.casefold().endswith(".txt"):
@@ -156,12 +158,12 @@ def _photos_at(tree: Tree, place: str, base: str) -> list[str]:
         path = lists.find(place)
         lines = _list_lines(tree, path) if path else []
         return [photo for line in lines if (photo := tree.photo_index.find(line))]
-    for wanted in ([*parts_of(base), *parts], parts, parts[1:]):
+    for wanted in ([*parts_of(base), *parts], parts):
         folder = _folder_ending(tree, wanted)
         if folder is not None:
             inside = f"{folder}/" if folder else ""
             return [photo for photo in tree.photos if photo.startswith(inside)]
-    return []
+    return [photo for photo in tree.photos if split_of_folders(photo) == split]
 
 
 def _list_lines(tree: Tree, path: str) -> list[str]:
