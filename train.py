@@ -1,4 +1,4 @@
-"""Train the largest-object detector on PASCAL VOC 2007.
+"""Train the largest-object detector on PASCAL VOC 2007, or on photos of your own.
 
     python train.py --data data                                  # one process, CPU or GPU
     accelerate launch --num_processes 4 train.py --data data     # four GPUs, or CPU processes
@@ -20,9 +20,12 @@ from accelerate import DataLoaderConfiguration
 from accelerate.data_loader import DataLoaderShard
 from accelerate.utils import set_seed
 
-from model.augment import AugmentConfig
+from model.augment import AugmentConfig, working_side
 from model.checkpoint import MAX_IMAGE_SIZE, take_weights
-from model.data.voc import VocSplit, read_split
+from model.data.check import check
+from model.data.dataset import Dataset
+from model.data.formats import FormatName
+from model.data.records import DatasetSplit
 from model.errors import UserError, run_cli
 from model.evaluation import plots
 from model.evaluation.calibrate_checkpoint import calibrate_run
@@ -52,7 +55,10 @@ class TrainConfig:
     """Settings of a run: the command line, and what its checkpoints store."""
 
     # data
-    data: str = "data"  # the folder above VOCdevkit, VOCdevkit, or VOC2007
+    # a folder in VOC's, YOLO's or COCO's format; again for another; without any it is "data"
+    data: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    format: FormatName = "auto"
+    class_names: tuple[str, ...] = ()  # default: those that have an object
     train_split: str = "train"
     val_split: str = "val"  # "none" when nothing is held out (trainval)
     image_size: int = 288
@@ -124,11 +130,14 @@ def main(config: TrainConfig) -> None:
     set_seed(config.seed)
 
     # Data. The main process decodes the photos first; the others find the cache finished.
-    train_split = read_split(config.data, config.train_split)
     with accelerator.main_process_first():
+        data = read_data(config, show=accelerator.is_main_process)
+        train_split = data.split(config.train_split)
         photos = build_dataset(config, train_split, train=True)
         dataset = WithNegatives(photos, config.negatives)
-        val = build_val_dataset(config, train_split.class_names)
+        val = None
+        if config.val_split != "none":
+            val = build_dataset(config, data.split(config.val_split), train=False)
     loader = train_loader(dataset, config.batch_size, config.seed, config.num_workers)
 
     # Network, optimiser, schedule.
@@ -217,7 +226,24 @@ def draw_predictions(run: Run, dataset: DetectionDataset) -> None:
         print(f"wrote {run.out}/: best.safetensors, last.safetensors, history.csv, plots")
 
 
-def build_dataset(config: TrainConfig, split: VocSplit, train: bool) -> DetectionDataset:
+def read_data(config: TrainConfig, show: bool) -> Dataset:
+    """The annotations, and a summary of what is wrong with them; nothing is decoded yet."""
+    cache_dir = Path(config.cache_dir) if config.cache_dir else None
+    bars = show and config.progress
+    data = Dataset(config.data, config.format, config.class_names, cache_dir, bars)
+    if config.val_split != "none" and config.val_split not in data.splits:
+        raise UserError(
+            f"there is no split {config.val_split!r} to validate on. There is:"
+            f" {', '.join(data.splits)}. Choose one with --val-split, add --val-split none, or"
+            " write lists with: python -m model.dataset split"
+        )
+    if show:
+        size = working_side(config.image_size)
+        print(check(data, False, size, cache_dir, bars).summary(), flush=True)
+    return data
+
+
+def build_dataset(config: TrainConfig, split: DatasetSplit, train: bool) -> DetectionDataset:
     """The photos of one split, augmented for training."""
     return DetectionDataset(
         split,
@@ -227,13 +253,6 @@ def build_dataset(config: TrainConfig, split: VocSplit, train: bool) -> Detectio
         Path(config.cache_dir) if config.cache_dir else None,
         progress=config.progress,
     )
-
-
-def build_val_dataset(config: TrainConfig, class_names: tuple[str, ...]) -> DetectionDataset | None:
-    """The photos to validate on; ``None`` if none are held out."""
-    if config.val_split == "none":
-        return None
-    return build_dataset(config, read_split(config.data, config.val_split, class_names), False)
 
 
 def build_model(config: TrainConfig, class_names: tuple[str, ...]) -> LargestObjectDetector:

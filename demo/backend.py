@@ -17,9 +17,10 @@ from demo.serving.cores import shared_cores
 from demo.serving.gpu import OWN_DEVICE, for_batches
 from model.augment import working_side
 from model.checkpoint import CHECKPOINT_FOLDER, DEFAULT_CHECKPOINT
+from model.data.dataset import list_splits
 from model.data.images import LoadedImage, load_fitted
+from model.data.records import ObjectAnnotation
 from model.data.samples import NamedPhoto, PhotoLibrary
-from model.data.voc import VocObject, list_splits
 from model.errors import UserError
 from model.evaluation.per_photo import PerPhoto
 from model.inference import DRAWN_SIDE, Detection, Detector, load_detector
@@ -45,8 +46,8 @@ class Photo:
 
     path: Path
     sample: str = ""
-    objects: tuple[VocObject, ...] = ()
-    largest: VocObject | None = None
+    objects: tuple[ObjectAnnotation, ...] = ()
+    largest: ObjectAnnotation | None = None
 
     @property
     def file_name(self) -> str:

@@ -32,7 +32,7 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
-    # Imported when asked for: `python -m model.voc` then starts without loading PyTorch, and
+    # Imported when asked for: `python -m model.dataset` then starts without loading PyTorch, and
     # `python -m model.predict` is not imported a second time under another name.
     if name in _HOME:
         import importlib

@@ -19,14 +19,14 @@ import tyro
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
-from speed import passes, serving, training  # noqa: E402
+from speed import data, passes, serving, training  # noqa: E402
 from speed.measure import Row, table  # noqa: E402
 from speed.server import free_port, server, wait_for_page  # noqa: E402
 
 from model.checkpoint import DEFAULT_CHECKPOINT, load_checkpoint  # noqa: E402
 from model.inference import Detector  # noqa: E402
 
-Part = Literal["passes", "onnx", "requests", "load", "memory", "start", "training"]
+Part = Literal["passes", "onnx", "requests", "load", "memory", "start", "training", "data"]
 
 
 @dataclass
@@ -40,6 +40,7 @@ class BenchmarkConfig:
     warm_calls: int = 200  # before the memory is looked at: what the server keeps is then kept
     memory_calls: int = 600  # 3000 take three minutes more
     starts: int = 3
+    data_photos: int = 100_000  # of the largest data set that is checked
     training_steps: int = 20
     training_size: int = 288  # side of the canvas, pixels
     training_batch: int = 32
@@ -56,6 +57,8 @@ def measured(config: BenchmarkConfig, folder: Path) -> Iterator[list[Row]]:
     yield from served(config, detector)
     if "start" in config.parts:
         yield serving.start_rows(config.starts)
+    if "data" in config.parts:
+        yield data.rows(config.data_photos, folder)
     if "training" in config.parts:
         yield training.rows(
             config.training_steps, config.training_size, config.training_batch, folder

@@ -134,7 +134,7 @@ def toy_per_photo(toy_voc, tmp_path_factory) -> Path:
 
     All is right, but 000020, a sheep that is taken for a cat.
     """
-    from model.data.voc import read_split
+    from model.data.dataset import read_split
     from model.evaluation.per_photo import COLUMNS, PREDICTED_BOX, TRUE_BOX
 
     frame = read_split(toy_voc, "val").frame
@@ -154,10 +154,10 @@ def toy_per_photo(toy_voc, tmp_path_factory) -> Path:
 def backend(toy_voc):
     """What stands behind a page with the toy data set, without the page."""
     from demo.backend import Backend
+    from model.data.dataset import find_data_root
     from model.data.samples import PhotoLibrary
-    from model.data.voc import find_voc_root
 
-    return Backend(PhotoLibrary(find_voc_root(toy_voc)))
+    return Backend(PhotoLibrary(find_data_root(toy_voc)))
 
 
 @pytest.fixture
@@ -169,13 +169,13 @@ def own_voc(tmp_path) -> Path:
 @pytest.fixture(scope="session")
 def real_voc() -> Path:
     """VOC 2007 itself, from $VOC_ROOT or from one of :data:`VOC_PLACES`."""
-    from model.data.voc import find_voc_root
+    from model.data.dataset import find_data_root
     from model.errors import UserError
 
     given = os.environ.get("VOC_ROOT")
     for place in [given] if given else VOC_PLACES:
         with suppress(UserError):
-            return find_voc_root(place)
+            return find_data_root(place)
     pytest.skip("VOC 2007 is not there; set VOC_ROOT, or download it into data/")
 
 

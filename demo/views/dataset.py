@@ -15,8 +15,8 @@ from demo.backend import Backend
 from demo.server.downloads import take_away
 from demo.views import markup
 from model.classes import VOC_CLASSES
+from model.data.dataset import list_splits
 from model.data.samples import PhotoLibrary
-from model.data.voc import list_splits
 from model.errors import UserError
 
 PER_PAGE = 20  # full rows at two, four and five a row
@@ -168,7 +168,9 @@ def photo_card(backend: Backend, name: str) -> Markup:
 def csv_row(backend: Backend, name: str) -> dict[str, Any]:
     """The CSV row of a photo; empty if it has no target."""
     frame = rows_of(backend, "trainval" if backend.library.voc_root else EXAMPLES)
-    found = frame[frame.file_name == backend.library.get(name).path.name]
+    name = backend.library.get(name).name
+    without_suffix = frame.file_name.str.rpartition(".")[0]
+    found = frame[(frame.file_name == name) | (without_suffix == name)]
     return {} if found.empty else found.iloc[0].to_dict()
 
 

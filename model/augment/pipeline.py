@@ -27,17 +27,6 @@ from model.augment.steps import GeometricStep, PixelStep, Step
 from model.augment.steps.base import Params
 from model.augment.trace import Trace, TracedStep
 
-WORKING_RATIO = 1.25
-
-
-def working_side(image_size: int) -> int:
-    """Longest side, in pixels, of the photo the pipeline starts from.
-
-    Photos are first shrunk to it, keeping their shape: the network never sees more detail than its
-    canvas, and every step after that costs the same for a phone photo and a thumbnail.
-    """
-    return round(image_size * WORKING_RATIO)
-
 
 @dataclass(frozen=True)
 class Sample:

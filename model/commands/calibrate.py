@@ -17,7 +17,9 @@ from typing import Literal
 import tyro
 
 from model.checkpoint import load_checkpoint, read_info, save_checkpoint
-from model.data.voc import read_split
+from model.commands.dataset import Folders
+from model.data.dataset import read_split
+from model.data.formats import FormatName
 from model.errors import UserError, run_cli
 from model.evaluation.calibrate_checkpoint import calibrate_checkpoint
 from model.loading.dataset import DetectionDataset
@@ -29,7 +31,8 @@ class CalibrateConfig:
     """Teach a checkpoint what its scores are worth."""
 
     checkpoint: Path  # is written anew, with the same weights
-    data: str = "data"  # the folder above VOCdevkit, VOCdevkit, or VOC2007
+    data: Folders = ()  # of the data set; again for another; without any it is "data"
+    format: FormatName = "auto"
     split: str = "val"
     like: Path | None = None  # take the calibration of this checkpoint instead
     precision: Literal["auto", "bf16", "fp32"] = "auto"
@@ -49,7 +52,7 @@ def main(config: CalibrateConfig) -> None:
         )
         return
     dataset = DetectionDataset(
-        read_split(config.data, config.split, info.class_names),
+        read_split(config.data, config.split, info.class_names, config.format),
         info.image_size,
         cache_dir=Path(config.cache_dir) if config.cache_dir else None,
     )

@@ -1,4 +1,4 @@
-"""Score a checkpoint on a VOC split.
+"""Score a checkpoint on a split of a data set.
 
 python -m model.evaluate --checkpoint C --data ROOT --split val --json out.json --plots DIR
 python -m model.evaluate --data ROOT --split val --per-photo photos.csv
@@ -17,7 +17,9 @@ import torch
 import tyro
 
 from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, load_checkpoint
-from model.data.voc import list_splits, read_split
+from model.commands.dataset import Folders
+from model.data.dataset import list_splits, read_split
+from model.data.formats import FormatName
 from model.errors import run_cli
 from model.evaluation.predict_dataset import (
     LoaderOptions,
@@ -40,10 +42,11 @@ from model.score import Calibration
 
 @dataclass
 class EvaluateConfig:
-    """Score a checkpoint on a VOC split."""
+    """Score a checkpoint on a split of a data set."""
 
     checkpoint: Path = DEFAULT_CHECKPOINT
-    data: str = "data"  # the folder above VOCdevkit, VOCdevkit, or VOC2007
+    data: Folders = ()  # of the data set; again for another; without any it is "data"
+    format: FormatName = "auto"
     split: str = "val"
     json: Path | None = None  # write everything as JSON, the settings and curves of the run too
     per_photo: Path | None = None  # write one row a photo as CSV
@@ -89,7 +92,7 @@ def main(config: EvaluateConfig) -> None:
 def split_dataset(config: EvaluateConfig, info: CheckpointInfo) -> DetectionDataset:
     """The photos of the split, on the checkpoint's canvas."""
     return DetectionDataset(
-        read_split(config.data, config.split, info.class_names),
+        read_split(config.data, config.split, info.class_names, config.format),
         info.image_size,
         cache_dir=Path(config.cache_dir) if config.cache_dir else None,
         progress=config.progress,
@@ -99,9 +102,9 @@ def split_dataset(config: EvaluateConfig, info: CheckpointInfo) -> DetectionData
 def _baseline(
     config: EvaluateConfig, dataset: LargestObjectDataset, predictions: Predictions
 ) -> dict[str, Any] | None:
-    if config.fit_split not in list_splits(config.data):
+    if config.fit_split not in list_splits(config.data, config.format):
         return None
-    fit = read_split(config.data, config.fit_split, dataset.class_names).frame
+    fit = read_split(config.data, config.fit_split, dataset.class_names, config.format).frame
     return baseline_report(predictions, dataset.class_names, fit, config.fit_split)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from xml.etree import ElementTree
 
-from model.data.voc import VocObject
+from model.data.records import ObjectAnnotation
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class AnnotatedPhoto:
     file_name: str
     width: int
     height: int
-    objects: tuple[VocObject, ...]
+    objects: tuple[ObjectAnnotation, ...]
 
 
 def annotation_files(
@@ -87,7 +87,7 @@ def to_coco(photos: Sequence[AnnotatedPhoto], class_names: Sequence[str]) -> str
 
 
 def to_voc(photo: AnnotatedPhoto) -> str:
-    """The XML that :func:`model.data.voc.parse_annotation` reads."""
+    """The XML that :func:`model.data.formats.voc.parse` reads."""
     root = ElementTree.Element("annotation")
     _add(root, "filename", photo.file_name)
     size = _add(root, "size")
@@ -106,7 +106,7 @@ def to_voc(photo: AnnotatedPhoto) -> str:
     return ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
-def _voc_corners(photo: AnnotatedPhoto, thing: VocObject) -> tuple[int, int, int, int]:
+def _voc_corners(photo: AnnotatedPhoto, thing: ObjectAnnotation) -> tuple[int, int, int, int]:
     """Whole pixels, 1-based and inclusive, at least one pixel wide and within the photo."""
     x1, y1, x2, y2 = (round(v) for v in thing.bbox_xyxy)
     x1, y1 = min(max(x1, 0), photo.width - 1), min(max(y1, 0), photo.height - 1)

@@ -15,13 +15,13 @@ from typing import Any
 
 from model.classes import VOC_CLASSES
 from model.data.images import load_fitted
-from model.data.voc import VocObject
+from model.data.records import ObjectAnnotation
 from model.errors import UserError
 
 BOXES_FILE = "boxes.json"
 
 
-def read_example_boxes(folder: Path) -> dict[str, tuple[VocObject, ...]]:
+def read_example_boxes(folder: Path) -> dict[str, tuple[ObjectAnnotation, ...]]:
     """File name -> its objects, as ``boxes.json`` in ``folder`` says; empty if there is none.
 
     Raises:
@@ -42,7 +42,7 @@ def read_example_boxes(folder: Path) -> dict[str, tuple[VocObject, ...]]:
     return {name: _objects_of(folder, name, entries) for name, entries in content.items()}
 
 
-def _objects_of(folder: Path, name: str, entries: list[Any]) -> tuple[VocObject, ...]:
+def _objects_of(folder: Path, name: str, entries: list[Any]) -> tuple[ObjectAnnotation, ...]:
     where = f"{folder / BOXES_FILE}, {name}"
     photo = folder / name
     if Path(name).name != name or not photo.is_file():
@@ -51,7 +51,7 @@ def _objects_of(folder: Path, name: str, entries: list[Any]) -> tuple[VocObject,
     return tuple(_object(entry, width, height, where) for entry in entries)
 
 
-def _object(entry: Any, width: int, height: int, where: str) -> VocObject:
+def _object(entry: Any, width: int, height: int, where: str) -> ObjectAnnotation:
     known = {"class_name", "bbox_xyxy", "difficult"}
     if not isinstance(entry, dict) or not {"class_name", "bbox_xyxy"} <= set(entry) <= known:
         raise UserError(
@@ -74,7 +74,7 @@ def _object(entry: Any, width: int, height: int, where: str) -> VocObject:
             f"{where}: the box {box} of a {name} has no area or lies outside the {width} x {height}"
             " photo. Correct it."
         )
-    return VocObject(name, (x1, y1, x2, y2), difficult)
+    return ObjectAnnotation(name, (x1, y1, x2, y2), difficult)
 
 
 def _is_number(value: Any) -> bool:

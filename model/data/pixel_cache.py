@@ -6,7 +6,6 @@ sizes and checksums.
 
 import hashlib
 import json
-import os
 import sys
 import zlib
 from pathlib import Path
@@ -15,17 +14,12 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from model.data.cache_folder import default_cache_dir, prune, used_now
 from model.data.images import load_each
 from model.errors import UserError
 from model.files import atomic_write
 
 FORMAT = 3  # raise it when the way photos are read changes: old caches are then never used
-
-
-def default_cache_dir() -> Path:
-    """``$XDG_CACHE_HOME/largest-object-detector``, or the same under ``~/.cache``."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "largest-object-detector"
 
 
 class PixelCache:
@@ -40,7 +34,7 @@ class PixelCache:
     Args:
         files: the photos, in order.
         longest_side: see :func:`model.data.images.load_fitted`.
-        cache_dir: default :func:`default_cache_dir`.
+        cache_dir: default :func:`model.data.cache_folder.default_cache_dir`.
         progress: show a bar while building.
 
     Raises:
@@ -60,6 +54,8 @@ class PixelCache:
         photos = self._read_index(len(files), longest_side) if self.path.exists() else None
         if photos is None:
             photos = self._build(files, longest_side, progress)
+            prune(folder)
+        used_now(self.path, self.index_path)
         self.photos = photos
         self.offsets = np.cumsum([0] + [3 * w * h for w, h, _ in photos])
         self._sound: set[int] = set()

@@ -24,7 +24,7 @@ from model.boxes import clip_boxes
 from model.classes import VOC_CLASSES
 from model.csv_cells import defused
 from model.data.annotations import AnnotatedPhoto, annotation_files
-from model.data.voc import VocObject
+from model.data.records import ObjectAnnotation
 from model.errors import UserError
 
 MAX_VARIANTS = 16
@@ -224,7 +224,7 @@ def pack_variants(
                 round(health.visible, 4), round(health.hull_ellipse_iou, 4), health.redraws,
                 int(health.gave_up),
             ])  # fmt: skip
-            thing = VocObject(label, tuple(step.bbox_xyxy.tolist()))
+            thing = ObjectAnnotation(label, tuple(step.bbox_xyxy.tolist()))
             width, height = step.image.size
             annotated.append(AnnotatedPhoto(name, width, height, (thing,)))
         table = io.StringIO()

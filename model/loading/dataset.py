@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from model.augment import AugmentConfig, Pipeline, Sample, photo_seed, working_side
 from model.data.pixel_cache import PixelCache
-from model.data.voc import VocSplit, objects_of
+from model.data.records import DatasetSplit, objects_of
 from model.errors import UserError
 
 MIN_VISIBLE_TO_LABEL = 0.3  # other objects cut below this share are no longer there to find
@@ -44,7 +44,7 @@ class LargestObjectDataset(EpochDataset):
     size, the number of workers or processes, or on what came before.
 
     Args:
-        split: from :func:`model.data.voc.read_split`.
+        split: from :func:`model.data.dataset.read_split`.
         image_size: side S of the canvas.
         augment: ``None`` is no augmentation.
         seed: of the augmentation.
@@ -54,7 +54,7 @@ class LargestObjectDataset(EpochDataset):
 
     def __init__(
         self,
-        split: VocSplit,
+        split: DatasetSplit,
         image_size: int = 224,
         augment: AugmentConfig | None = None,
         seed: int = 0,
@@ -147,7 +147,7 @@ class Annotated(NamedTuple):
 
 def _annotated(row: Any, class_names: tuple[str, ...]) -> Annotated:
     objects = [o for o in objects_of(row) if not o.difficult]
-    objects.sort(key=lambda o: -o.area)  # stable: ties stay in file order, as in VocImage.largest
+    objects.sort(key=lambda o: -o.area)  # stable: ties stay in file order, as in .largest
     try:
         labels = torch.tensor([class_names.index(o.class_name) for o in objects])
     except ValueError as error:

@@ -6,7 +6,7 @@ from torch.utils.data import Dataset
 
 from model.boxes import BoxXyxy
 from model.data.empty_window import largest_empty_window
-from model.data.voc import objects_of
+from model.data.records import objects_of
 from model.loading.dataset import DetectionDataset, EpochDataset, LargestObjectDataset
 
 

@@ -37,7 +37,8 @@ STATE_FILE = "last.state.pt"
 LOCK_FILE = ".training.lock"
 STATE_FORMAT = "largest-object-training/2"
 MAY_CHANGE_ON_RESUME = {
-    "resume", "progress", "debug", "num_workers", "eval_every", "data", "cache_dir", "out",
+    "resume", "progress", "debug", "num_workers", "eval_every", "data", "format", "cache_dir",
+    "out",
 }  # fmt: skip
 PATH_SETTINGS = ("data", "out", "cache_dir", "backbone_weights", "start_from", "augment_file")
 
@@ -430,7 +431,9 @@ def all_settings(config: RunConfig) -> dict[str, Any]:
 def shared_settings(config: RunConfig) -> dict[str, Any]:
     """:func:`all_settings` for a file that travels: of paths only the last part."""
     values = all_settings(config)
-    return values | {name: Path(values[name]).name for name in PATH_SETTINGS}
+    # A data set may lie in several folders.
+    paths = {n: [v] if isinstance(v := values[n], str) else v for n in PATH_SETTINGS}
+    return values | {n: ", ".join(Path(path).name for path in paths[n]) for n in paths}
 
 
 TABLE_HEADER = (

@@ -24,7 +24,7 @@ def rows(steps: int, image_size: int, batch_size: int, folder: Path) -> list[Row
     """Images a second of an epoch of so many steps, between two measurements of bare steps."""
     data = write_voc(folder / "VOC2007", steps * batch_size)
     config = train.TrainConfig(
-        data=str(data), out=str(folder / "run"), cache_dir=str(folder / "cache"), epochs=1,
+        data=(str(data),), out=str(folder / "run"), cache_dir=str(folder / "cache"), epochs=1,
         small_epochs=0, val_split="none", backbone_weights="none", progress=False,
         image_size=image_size, batch_size=batch_size,
     )  # fmt: skip

@@ -4,8 +4,8 @@ import pytest
 
 from demo.backend import Backend
 from demo.page import build_page
+from model.data.dataset import find_data_root
 from model.data.samples import PhotoLibrary
-from model.data.voc import find_voc_root
 
 MAX_LISTENERS = 59
 MAX_POSITIONAL = 6
@@ -13,7 +13,7 @@ MAX_POSITIONAL = 6
 
 @pytest.fixture(scope="module")
 def page(toy_voc):
-    return build_page(Backend(PhotoLibrary(find_voc_root(toy_voc))))
+    return build_page(Backend(PhotoLibrary(find_data_root(toy_voc))))
 
 
 def test_there_are_few_listeners(page):

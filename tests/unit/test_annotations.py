@@ -1,6 +1,7 @@
 """model/annotations.py: what is written reads back as the same boxes."""
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -16,7 +17,10 @@ from model.data.annotations import (
     to_yolo,
     yolo_yaml,
 )
-from model.data.voc import VocObject, parse_annotation
+from model.data.formats.voc import parse
+from model.data.mending import Habits, mended
+from model.data.photo_headers import PhotoHeader
+from model.data.records import ImageAnnotation, ObjectAnnotation
 
 NAMES = st.sampled_from(VOC_CLASSES)
 
@@ -33,8 +37,17 @@ def photos(draw) -> AnnotatedPhoto:
     things = []
     for _ in range(draw(st.integers(1, 4))):
         (x1, x2), (y1, y2) = side(width), side(height)
-        things.append(VocObject(draw(NAMES), (x1, y1, x2, y2), draw(st.booleans())))
+        things.append(ObjectAnnotation(draw(NAMES), (x1, y1, x2, y2), draw(st.booleans())))
     return AnnotatedPhoto("a.png", width, height, tuple(things))
+
+
+def read_voc(path: Path) -> ImageAnnotation:
+    """What an XML file says of a photo of the size it says."""
+    parsed = parse(str(path))
+    width, height = map(int, parsed.size)
+    image, problems = mended(parsed.file_name, parsed, PhotoHeader(width, height), Habits("from 1"))
+    assert problems == []
+    return image
 
 
 @settings(max_examples=60, deadline=None)
@@ -42,7 +55,7 @@ def photos(draw) -> AnnotatedPhoto:
 def test_voc_reads_back_with_our_own_parser(photo, tmp_path_factory):
     path = tmp_path_factory.getbasetemp() / "a.xml"
     path.write_text(to_voc(photo))
-    read = parse_annotation(path)
+    read = read_voc(path)
     assert (read.file_name, read.width, read.height) == ("a.png", photo.width, photo.height)
     for thing, again in zip(photo.objects, read.objects, strict=True):
         assert (again.class_name, again.difficult) == (thing.class_name, thing.difficult)
@@ -87,7 +100,7 @@ def test_coco_reads_back(some):
 
 def test_known_numbers():
     """A box over the right half of a 100 x 50 photo, in each format."""
-    photo = AnnotatedPhoto("b.png", 100, 50, (VocObject("dog", (50, 0, 100, 50)),))
+    photo = AnnotatedPhoto("b.png", 100, 50, (ObjectAnnotation("dog", (50, 0, 100, 50)),))
     assert to_yolo(photo, ["cat", "dog"]) == "1 0.750000 0.500000 0.500000 1.000000\n"
     assert json.loads(to_coco([photo], ["cat", "dog"]))["annotations"] == [
         {"id": 1, "image_id": 1, "category_id": 2, "bbox": [50, 0, 50, 50], "area": 2500,
@@ -100,7 +113,7 @@ def test_known_numbers():
 
 def test_ugly_names_stay_names():
     name = 'a & "b" <c>: d'
-    photo = AnnotatedPhoto("a.png", 10, 10, (VocObject(name, (0, 0, 5, 5)),))
+    photo = AnnotatedPhoto("a.png", 10, 10, (ObjectAnnotation(name, (0, 0, 5, 5)),))
     assert "a &amp;" in to_voc(photo)
     assert yolo_yaml([name]).endswith('  0: "a & \\"b\\" <c>: d"\n')
     with pytest.raises(ValueError, match="not in list"):
@@ -123,4 +136,4 @@ def test_the_examples_survive_the_round_trip(tmp_path):
             annotated = AnnotatedPhoto(photo.path.name, *picture.size, photo.objects)
         if photo.objects:
             (tmp_path / "a.xml").write_text(to_voc(annotated))
-            assert parse_annotation(tmp_path / "a.xml").objects == photo.objects
+            assert read_voc(tmp_path / "a.xml").objects == photo.objects

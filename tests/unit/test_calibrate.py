@@ -8,7 +8,7 @@ from commands import run_here
 from conftest import assert_clear_error, run_command
 
 from model.checkpoint import CheckpointInfo, load_checkpoint, read_info, save_checkpoint
-from model.data.voc import read_split
+from model.data.dataset import read_split
 from model.evaluation.calibrate_checkpoint import calibrate_run
 from model.inference import load_detector
 from model.loading.dataset import DetectionDataset

@@ -6,7 +6,7 @@ from conftest import make_voc, write_voc_xml
 
 from model.augment import AugmentConfig
 from model.classes import VOC_CLASSES
-from model.data.voc import read_split
+from model.data.dataset import read_split
 from model.errors import UserError
 from model.loading.dataset import DetectionDataset, LargestObjectDataset, eval_loader, train_loader
 

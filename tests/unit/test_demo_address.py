@@ -8,8 +8,8 @@ from demo.views.augment.state import AugmentState
 from demo.views.confusion import TrainingState
 from demo.views.dataset import DatasetState
 from demo.views.detect import DetectState
+from model.data.dataset import find_data_root
 from model.data.samples import PhotoLibrary
-from model.data.voc import find_voc_root
 
 AUGMENT, DETECT, DATASET, TRAINING = (
     AugmentState(), DetectState(), DatasetState(), TrainingState(),
@@ -18,7 +18,7 @@ AUGMENT, DETECT, DATASET, TRAINING = (
 
 @pytest.fixture(scope="module")
 def library(toy_voc) -> PhotoLibrary:
-    return PhotoLibrary(find_voc_root(toy_voc))
+    return PhotoLibrary(find_data_root(toy_voc))
 
 
 @pytest.mark.parametrize("defaults", [AUGMENT, DETECT, DATASET, TRAINING])

@@ -17,7 +17,7 @@ from PIL import Image
 import train
 from demo.app import AppConfig
 from demo.deploy import DeployConfig
-from model.commands import calibrate, evaluate, export, predict, publish, voc
+from model.commands import calibrate, dataset, evaluate, export, predict, publish
 
 sys.path.append(str(REPOSITORY / "scripts"))
 
@@ -31,7 +31,7 @@ PROGRAMS = {
     "train.py": train.TrainConfig, "demo/app.py": AppConfig, "demo.deploy": DeployConfig,
     "model.calibrate": calibrate.CalibrateConfig, "model.evaluate": evaluate.EvaluateConfig,
     "model.export": export.ExportConfig, "model.predict": predict.PredictConfig,
-    "model.publish": publish.PublishConfig, "model.voc": voc.Command,
+    "model.publish": publish.PublishConfig, "model.dataset": dataset.Command,
     "scripts/benchmark.py": BenchmarkConfig,
 }  # fmt: skip
 # After `python`, `python -m`, `accelerate launch`, or alone.

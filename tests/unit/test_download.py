@@ -9,7 +9,7 @@ import pytest
 from conftest import file_size_limit, make_voc
 
 from model.data import download
-from model.data.voc import read_split
+from model.data.dataset import read_split
 from model.errors import UserError
 
 

@@ -16,7 +16,7 @@ from conftest import file_size_limit, mounted_tmpfs
 
 from model.augment import AugmentConfig, photo_seed
 from model.checkpoint import CheckpointInfo, read_info, save_checkpoint
-from model.data.voc import read_split
+from model.data.dataset import read_split
 from model.errors import UserError
 from model.loading.dataset import LargestObjectDataset, train_loader
 from model.training.ema import WeightAverage

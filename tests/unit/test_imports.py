@@ -116,7 +116,7 @@ PREDICTING = {  # modules of model/ itself that stand on wings; those may not im
 
 
 def wing_of(module: str) -> str | None:
-    """``model.data.voc`` -> ``data``; ``None`` for modules of ``model/`` itself."""
+    """``model.data.dataset`` -> ``data``; ``None`` for modules of ``model/`` itself."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 and parts[0] == "model" and parts[1] in WINGS else None
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.augment import AugmentConfig
+from model.data.dataset import read_split
 from model.data.empty_window import largest_empty_window
-from model.data.voc import read_split
 from model.loading.dataset import DetectionDataset, train_loader
 from model.loading.negatives import NegativeWindows, WithNegatives
 

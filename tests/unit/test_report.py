@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from model.data.voc import read_split
+from model.data.dataset import read_split
 from model.evaluation.per_photo import read_per_photo
 from model.evaluation.predict_dataset import Predictions
 from model.evaluation.report import (

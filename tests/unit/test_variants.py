@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 
 from model.augment import AugmentConfig, Pipeline, photo_seed
-from model.data.voc import parse_annotation, read_split
+from model.data.dataset import read_split
+from model.data.formats.voc import parse
 from model.errors import UserError
 from model.inspect.variants import (
     advice,
@@ -161,10 +162,11 @@ def test_the_zip_holds_the_boxes_for_other_programs(photo, tmp_path, class_name,
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         archive.extractall(tmp_path)
     expected = pytest.approx(variant.step("resize").bbox_xyxy.tolist(), abs=0.51)
-    read = parse_annotation(tmp_path / "voc" / "variant_01.xml")
-    assert (read.file_name, read.width, read.height) == ("variant_01.png", 64, 64)
-    assert read.objects[0].class_name == label
-    assert read.objects[0].bbox_xyxy == expected
+    read = parse(str(tmp_path / "voc" / "variant_01.xml"))
+    assert (read.file_name, read.size) == ("variant_01.png", [64, 64])
+    name, x1, y1, *corner, _ = read.objects[0]
+    assert name == label
+    assert (x1 - 1, y1 - 1, *corner) == expected  # VOC counts from 1
     coco = json.loads((tmp_path / "coco.json").read_text())
     x, y, width, height = coco["annotations"][0]["bbox"]
     assert (x, y, x + width, y + height) == expected

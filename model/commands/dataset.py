@@ -1,0 +1,190 @@
+"""Look at a data set, write it as a CSV, split it; fetch PASCAL VOC 2007.
+
+python -m model.dataset check --data photos
+python -m model.dataset csv --data photos --split train --out annotations.csv
+python -m model.dataset stats --data photos --split train --out stats.png
+python -m model.dataset split --data photos --val 0.2
+python -m model.dataset download --data data
+
+`--data` is a folder in VOC's, YOLO's or COCO's format, found by what lies there; give it several
+times for a set in several folders.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from model.canvas import working_side
+from model.data.dataset import Dataset, list_splits
+from model.data.formats import FormatName
+from model.errors import UserError, run_cli
+from model.files import atomic_write
+
+Folders = Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
+
+
+@dataclass
+class _OfData:
+    data: Folders = ()  # a folder; again for another; without any it is "data"
+    format: FormatName = "auto"
+    cache_dir: str = ""  # of what was read; default: the user's cache folder
+    progress: bool = True
+    debug: bool = False  # tracebacks instead of one-line errors
+
+    def dataset(self, class_names: tuple[str, ...] = ()) -> Dataset:
+        """The data set meant."""
+        cache = Path(self.cache_dir) if self.cache_dir else None
+        return Dataset(self.data, self.format, class_names, cache, self.progress)
+
+
+@dataclass
+class Check(_OfData):
+    """Say all that is wrong with a data set; the status is 0 if it can be trained on."""
+
+    class_names: tuple[str, ...] = ()  # the classes expected; default: those found
+    out: Path | None = None  # write every blemish as CSV
+    decode: Literal["auto", "yes", "no"] = "auto"  # the photos, too; auto: up to 3,000
+    strict: bool = False  # what can be mended or left out is an error, too
+    image_size: int = 288  # as of train.py, for the disk space that training takes
+
+    def run(self) -> int:
+        """Read, print, write."""
+        from model.data.check import check
+
+        decode = {"auto": None, "yes": True, "no": False}[self.decode]
+        cache = Path(self.cache_dir) if self.cache_dir else None
+        dataset = self.dataset(self.class_names)
+        report = check(dataset, decode, working_side(self.image_size), cache, self.progress)
+        print(report.summary())
+        print(report.details())
+        if self.out:
+            with atomic_write(self.out) as temporary:
+                report.table().to_csv(temporary, index=False)
+            print(f"wrote {self.out}: {len(report.blemishes)} blemishes.")
+        if not report.can_train:
+            print("this set cannot be trained on: see what stops it above.")
+        elif self.strict and not report.is_clean:
+            print("--strict: something had to be mended or left out.")
+        return 0 if report.can_train and (report.is_clean or not self.strict) else 1
+
+
+@dataclass
+class Csv(_OfData):
+    """Write one row an image - file, size, class and box of the largest object - as a CSV."""
+
+    split: str = "trainval"
+    out: Path = Path("annotations.csv")
+
+    def run(self) -> None:
+        """Read the split, write the file."""
+        split = self.dataset().split(self.split)
+        with atomic_write(self.out) as temporary:
+            split.table.to_csv(temporary, index=False)
+        backgrounds = f", {len(split.backgrounds)} backgrounds" * (len(split.backgrounds) > 0)
+        print(
+            f"wrote {self.out}: {len(split.frame)} photos{backgrounds},"
+            f" {len(split.class_names)} classes."
+        )
+        if split.n_only_difficult:
+            print(f"left out {split.n_only_difficult} photos with nothing but difficult objects.")
+
+
+@dataclass
+class Stats(_OfData):
+    """Print class counts and box sizes, and draw them."""
+
+    split: str = "trainval"
+    out: Path = Path("stats.png")
+
+    def run(self) -> None:
+        """Read the split, print the table, draw the picture."""
+        from model.evaluation.plots import plot_statistics
+
+        frame = self.dataset().split(self.split).frame
+        table = frame.groupby("class_name").agg(
+            photos=("file_name", "size"),
+            median_area_share=("area_fraction", "median"),
+            mean_objects=("n_objects", "mean"),
+        )
+        table = table.sort_values("photos", ascending=False).reset_index().round(3)
+        print(table.to_string(index=False))
+        shares = frame.area_fraction.quantile([0.1, 0.5, 0.9]).round(3).tolist()
+        print(f"{len(frame)} photos; area share of the largest box, 10/50/90 %: {shares}")
+        plot_statistics(frame, self.out)
+        print(f"wrote {self.out}")
+
+
+@dataclass
+class Split(_OfData):
+    """Write lists of photos to train on and to validate on, into ImageSets/Main of the folder.
+
+    What a photo is in depends on its name alone, so it stays there when others come; copies that
+    Roboflow made of one photo stay together.
+    """
+
+    val: float = 0.2  # share of the photos to validate on
+    test: float = 0.0  # share of the photos to test on
+    force: bool = False  # replace lists that are there
+
+    def run(self) -> None:
+        """Read the data set, write the lists."""
+        from model.data.names import share_of
+
+        if self.val < 0 or self.test < 0 or self.val + self.test >= 1:
+            raise UserError("--val and --test are shares from 0 to 1, together less than 1.")
+        dataset = self.dataset()
+        if len(dataset.folders) > 1:
+            raise UserError("lists belong to one folder: name one --data.")
+        folder = dataset.folders[0] / "ImageSets" / "Main"
+        if any(folder.glob("*.txt")) and not self.force:
+            raise UserError(f"{folder} holds lists. Add --force to write new ones beside them.")
+        lists: dict[str, list[str]] = {"train": [], "val": [], "test": []}
+        for photo in dataset.photos:
+            share = share_of(photo.image.file_name)
+            split = "val" if share < self.val else "train"
+            lists["test" if self.val <= share < self.val + self.test else split].append(
+                str(Path(photo.path).relative_to(dataset.folders[0]).as_posix())
+            )
+        for split, names in lists.items():
+            if names:
+                with atomic_write(folder / f"{split}.txt") as temporary:
+                    temporary.write_text("\n".join(names) + "\n", encoding="utf-8")
+                print(f"wrote {folder / f'{split}.txt'}: {len(names)} photos.")
+
+
+@dataclass
+class Download:
+    """Download VOC 2007 train + val (450 MB), or with --test the test split (430 MB)."""
+
+    data: str = "data"  # folder to fill; VOCdevkit/VOC2007 is made in it
+    test: bool = False
+    debug: bool = False
+
+    def run(self) -> None:
+        """Fetch, verify, unpack."""
+        from model.data.download import download_voc2007
+
+        folder = download_voc2007(self.data, self.test)
+        print(f"{folder} is ready: splits {', '.join(list_splits(folder))}.")
+
+
+Command = (
+    Annotated[Check, tyro.conf.subcommand("check")]
+    | Annotated[Csv, tyro.conf.subcommand("csv")]
+    | Annotated[Stats, tyro.conf.subcommand("stats")]
+    | Annotated[Split, tyro.conf.subcommand("split")]
+    | Annotated[Download, tyro.conf.subcommand("download")]
+)
+
+
+def main(arguments: list[str], prog: str = "python -m model.dataset") -> int:
+    """Parse, run, answer the exit status."""
+    command = tyro.cli(Command, prog=prog, args=arguments)  # type: ignore[arg-type]
+    return run_cli(command.run, command.debug)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

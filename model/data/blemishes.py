@@ -1,0 +1,65 @@
+"""What can be wrong with a data set: every kind, what is done about it, and what it means."""
+
+from typing import Literal, NamedTuple
+
+Effect = Literal["mended", "left out", "reported", "stops"]
+
+
+class Kind(NamedTuple):
+    """A kind of blemish: what is done about it, and a phrase with the remedy if there is one."""
+
+    effect: Effect
+    text: str
+
+
+KINDS = {
+    "counts from 0": Kind("mended", "the boxes count pixels from 0: all were read so"),
+    "box at the edge": Kind("mended", "a box reaches up to two pixels out of the photo: cut"),
+    "box outside": Kind("mended", "a box reaches far out of the photo: cut; look at it"),
+    "no size": Kind("mended", "the annotation has no size: taken from the photo"),
+    "wrong size": Kind("mended", "the annotation's size does not hold its boxes: the photo's does"),
+    "other size": Kind("mended", "annotated on a smaller or larger copy: boxes scaled"),
+    "turned by EXIF": Kind("mended", "boxes drawn before EXIF turned the photo: turned with it"),
+    "other file name": Kind("mended", "the annotation names another photo: that of its own name"),
+    "photo missing": Kind("left out", "no photo of that name; add it, or remove the annotation"),
+    "photo unreadable": Kind("left out", "the photo cannot be read; save or download it again"),
+    "other shape": Kind("left out", "annotated on a photo of another shape; annotate this one"),
+    "annotation missing": Kind("left out", "listed without annotation; annotate it"),
+    "annotation unreadable": Kind("left out", "the annotation cannot be read; correct it"),
+    "link out of the folder": Kind("left out", "copy into the folder what the link points to"),
+    "object without area": Kind("left out", "the box of an object has no area; draw it again"),
+    "object without box": Kind("left out", "an object without four usable numbers; draw a box"),
+    "object without class": Kind("left out", "an object without usable class name; name it"),
+    "name listed twice": Kind("left out", "a list names the photo again; once is enough"),
+    "only difficult": Kind("left out", "nothing but difficult objects, so no target"),
+    "not annotated": Kind("reported", "a photo beside the others that no annotation names"),
+    "no label file": Kind("reported", "taken for a background; annotate it if it shows something"),
+    "in no split": Kind("reported", "an annotated photo that no list names is not used"),
+    "turn unknown": Kind("reported", "turned by EXIF, and nothing tells how it was annotated"),
+    "same name twice": Kind("reported", "photos of one name in several places or formats"),
+    "in two splits": Kind("reported", "scores on it say too much; take it out of one"),
+    "identical photos": Kind("reported", "the same file under two names"),
+    "identical across splits": Kind("reported", "the same file in two splits; remove one"),
+    "alike across splits": Kind("reported", "nearly the same photo in two splits; remove one"),
+    "class spelt twice": Kind("reported", "classes that differ by case or blanks; merge them"),
+    "classes without names": Kind("reported", "no data.yaml or classes.txt: classes are numbers"),
+    "split of our own": Kind("reported", "no lists: about 80 / 20 by a hash of the name"),
+    "no split val": Kind("reported", "nothing is held out: --val-split none, or write lists with"
+                         " python -m model.dataset split"),
+    "nothing to learn": Kind("stops", "no photo with an object in train; annotate some"),
+    "too many classes": Kind("stops", "more classes than a detector holds; merge some"),
+    "class not expected": Kind("stops", "not among --class-names; add it there, or rename it"),
+}  # fmt: skip
+
+
+class Blemish(NamedTuple):
+    """One thing wrong: its kind, the photo or file it is about, and what exactly."""
+
+    kind: str
+    where: str
+    detail: str = ""
+
+    @property
+    def effect(self) -> Effect:
+        """What is done about it."""
+        return KINDS[self.kind].effect

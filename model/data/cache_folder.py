@@ -1,0 +1,47 @@
+"""The folder of everything that can be made again: decoded photos, and what was read of data sets.
+
+Caches that nobody used for :data:`KEPT_DAYS` days are removed whenever a new one is written.
+"""
+
+import os
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+KEPT_DAYS = 30
+_OURS = ("pixels-*.rgb", "pixels-*.json", "read-*.json")
+
+
+def default_cache_dir() -> Path:
+    """``$XDG_CACHE_HOME/largest-object-detector``, or the same under ``~/.cache``."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "largest-object-detector"
+
+
+def used_now(*paths: Path) -> None:
+    """Note that caches are in use, so that they are kept."""
+    for path in paths:
+        with suppress(OSError):  # a cache that is shared read-only is not ours to prune
+            os.utime(path)
+
+
+def prune(folder: Path) -> list[Path]:
+    """Remove the caches that nobody used for :data:`KEPT_DAYS` days; other files stay."""
+    oldest = time.time() - KEPT_DAYS * 86_400
+    removed = []
+    for path in [p for pattern in _OURS for p in folder.glob(pattern)]:
+        with suppress(OSError):  # another process was faster
+            if path.stat().st_mtime < oldest:
+                path.unlink()
+                removed.append(path)
+    return removed
+
+
+def pixel_cache_bytes(sizes: Iterable[tuple[int, int]], longest_side: int) -> int:
+    """Disk that :class:`model.data.pixel_cache.PixelCache` takes for photos of these sizes."""
+    total = 0
+    for width, height in sizes:
+        scale = min(1.0, longest_side / max(width, height))
+        total += 3 * max(1, round(width * scale)) * max(1, round(height * scale))
+    return total

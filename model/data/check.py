@@ -1,0 +1,254 @@
+"""Everything that can be said about a data set before anything is trained on it."""
+
+import os
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import pandas as pd
+
+from model.classes import MAX_CLASSES
+from model.data.blemishes import KINDS, Blemish
+from model.data.cache_folder import default_cache_dir, pixel_cache_bytes
+from model.data.dataset import Dataset, DatasetPhoto, no_garbage_collection, photos_by_split
+from model.data.likeness import alike, file_hash, look_of, same_size_groups
+from model.data.remembered import read_remembered
+
+SHOWN = 10  # of each kind of blemish
+FEW_PHOTOS = 3000  # are decoded to find those that look alike, unless told
+MAX_LOOKS = 30_000  # photos of which every two are compared
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a check found.
+
+    Attributes:
+        dataset: that was checked.
+        blemishes: all of them.
+        decoded: whether the photos were decoded: only that shows damage inside a file, and photos
+            that look alike.
+        longest_side: of photos in the cache of decoded photos, pixels.
+        cache_dir: where it will be.
+    """
+
+    dataset: Dataset
+    blemishes: list[Blemish]
+    decoded: bool
+    longest_side: int
+    cache_dir: Path
+
+    @property
+    def can_train(self) -> bool:
+        """Whether there is something to train on."""
+        return not any(b.effect == "stops" for b in self.blemishes)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing had to be mended or left out."""
+        return all(b.effect == "reported" for b in self.blemishes)
+
+    def summary(self) -> str:
+        """Photos, objects and classes by split; blemishes in one line each."""
+        where = ", ".join(map(str, self.dataset.folders))
+        names = self.dataset.class_names
+        lines = [f"{where}: {self.dataset.formats}, {len(names)} classes: {_listed(names, 20)}"]
+        lines += [_table(["split", "photos", "backgrounds", "objects", "difficult"], self._rows())]
+        for kind, found in self._by_kind().items():
+            lines.append(f"{len(found):,} x {kind} ({KINDS[kind].effect}): {KINDS[kind].text}.")
+        if not self.blemishes:
+            lines.append("nothing is wrong.")
+        return "\n".join([*lines, self._disk()])
+
+    def details(self) -> str:
+        """Classes, and the first ten of each kind of blemish."""
+        objects = Counter(o.class_name for p in self.dataset.photos for o in p.image.objects)
+        targets = Counter(t.class_name for p in self.dataset.photos if (t := p.image.largest))
+        rows = [[name, targets[name], objects[name]] for name in self.dataset.class_names]
+        parts = [_table(["class", "photos whose largest it is", "objects"], rows)]
+        for kind, found in self._by_kind().items():
+            more = f", the first {SHOWN}" if len(found) > SHOWN else ""
+            parts.append(f"{kind} ({KINDS[kind].effect}), {len(found):,}{more}:")
+            parts += [f"  {b.where}{f': {b.detail}' if b.detail else ''}" for b in found[:SHOWN]]
+        if not self.decoded:
+            parts.append("photos were not decoded (--decode yes finds damaged and similar ones).")
+        return "\n".join(parts)
+
+    def table(self) -> pd.DataFrame:
+        """One row a blemish."""
+        rows = [(b.kind, b.effect, b.where, b.detail, KINDS[b.kind].text) for b in self.blemishes]
+        return pd.DataFrame(rows, columns=["kind", "effect", "where", "detail", "meaning"])
+
+    def _by_kind(self) -> dict[str, list[Blemish]]:
+        found: dict[str, list[Blemish]] = defaultdict(list)
+        for blemish in self.blemishes:
+            found[blemish.kind].append(blemish)
+        order = ["stops", "left out", "mended", "reported"]
+        return dict(sorted(found.items(), key=lambda item: order.index(KINDS[item[0]].effect)))
+
+    def _rows(self) -> list[list]:
+        rows = []
+        for split, photos in photos_by_split(self.dataset).items():
+            objects = [o for photo in photos for o in photo.image.objects]
+            empty = sum(not photo.image.objects for photo in photos)
+            difficult = sum(o.difficult for o in objects)
+            rows.append([split, len(photos), empty, len(objects), difficult])
+        return rows
+
+    def _disk(self) -> str:
+        sizes = [photo.header.upright_size for photo in self.dataset.photos]
+        needed = pixel_cache_bytes(sizes, self.longest_side)
+        free = shutil.disk_usage(_existing(self.cache_dir)).free
+        text = (
+            f"decoded for training (at most {self.longest_side} px) the photos take"
+            f" {in_words(needed)} in {self.cache_dir}, where {in_words(free)} are free"
+        )
+        if needed > free:
+            return f"{text}: too few. Make room, or choose another place with --cache-dir."
+        return f"{text} (--cache-dir for another place)."
+
+
+def _existing(folder: Path) -> Path:
+    return next(f for f in (folder, *folder.absolute().parents) if f.exists())
+
+
+def in_words(n_bytes: float) -> str:
+    """A size for people: ``29.1 GB``."""
+    return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:,.1f} MB"
+
+
+def _listed(names: Sequence[str], limit: int) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
+
+
+def _table(head: list[str], rows: list[list]) -> str:
+    return pd.DataFrame(rows, columns=head).to_string(index=False) if rows else "no photos"
+
+
+def check(
+    dataset: Dataset,
+    decode: bool | None = None,
+    longest_side: int = 360,
+    cache_dir: Path | None = None,
+    progress: bool = False,
+) -> Report:
+    """Find all that is wrong with a data set; raises nothing for it.
+
+    Args:
+        dataset: to look at.
+        decode: the photos, too; ``None`` does so for at most :data:`FEW_PHOTOS`.
+        longest_side: of decoded photos, pixels, for the disk space that they will take.
+        cache_dir: of what was read, and of decoded photos.
+        progress: show bars.
+    """
+    photos = dataset.photos
+    if decode is None:
+        decode = len(photos) <= FEW_PHOTOS
+    with no_garbage_collection():
+        blemishes = [*dataset.blemishes, *_of_classes(dataset), *_of_splits(dataset)]
+        blemishes += _same_names(photos)
+        blemishes += _identical(dataset, cache_dir, progress)
+        if decode and photos:
+            blemishes += _decoded(dataset, cache_dir, progress)
+    return Report(dataset, blemishes, decode, longest_side, cache_dir or default_cache_dir())
+
+
+def _of_classes(dataset: Dataset) -> list[Blemish]:
+    counts = Counter(o.class_name for photo in dataset.photos for o in photo.image.objects)
+    spellings: dict[str, list[str]] = defaultdict(list)
+    for name in counts:
+        spellings["".join(name.split()).casefold()].append(name)
+    found = [
+        Blemish("class spelt twice", ", ".join(f"{n!r} ({counts[n]})" for n in sorted(names)))
+        for names in spellings.values()
+        if len(names) > 1
+    ]
+    unknown = sorted(set(counts) - set(dataset.class_names))
+    found += [Blemish("class not expected", name, f"{counts[name]} objects") for name in unknown]
+    if len(dataset.class_names) > MAX_CLASSES:
+        found.append(Blemish("too many classes", f"{len(dataset.class_names)} of {MAX_CLASSES}"))
+    return found
+
+
+def _of_splits(dataset: Dataset) -> list[Blemish]:
+    splits = photos_by_split(dataset)
+    found = []
+    for photo in dataset.photos:
+        several = sorted(set(photo.splits) & {"train", "val", "test"})
+        if len(several) > 1:
+            found.append(Blemish("in two splits", photo.image.file_name, " and ".join(several)))
+    names = [name for name in splits if name not in ("val", "test")] or list(splits)
+    if not any(photo.image.largest for name in names for photo in splits[name]):
+        found.append(Blemish("nothing to learn", ", ".join(map(str, dataset.folders))))
+    elif not splits.get("val"):
+        found.append(Blemish("no split val", ", ".join(splits)))
+    return found
+
+
+def _same_names(photos: list[DatasetPhoto]) -> list[Blemish]:
+    by_name: dict[str, list[str]] = defaultdict(list)
+    for photo in photos:
+        stem = os.path.splitext(os.path.basename(photo.image.file_name))[0]
+        by_name[stem.casefold()].append(photo.image.file_name)
+    groups = [names for names in by_name.values() if len(names) > 1]
+    return [Blemish("same name twice", names[0], ", ".join(names[1:])) for names in groups]
+
+
+def _identical(dataset: Dataset, cache_dir: Path | None, progress: bool) -> list[Blemish]:
+    by_path = {photo.path: photo for photo in dataset.photos}
+    folder = f"{dataset.image_folder}{os.sep}"
+    paths = [path for group in same_size_groups(list(by_path)) for path in group]
+    names = [path.removeprefix(folder) for path in paths]
+    hashes = read_remembered(
+        file_hash, dataset.image_folder, names, "comparing photos of equal size",
+        cache_dir, progress,
+    )  # fmt: skip
+    groups: dict[str, list[DatasetPhoto]] = defaultdict(list)
+    for path, digest in zip(paths, hashes, strict=True):
+        groups[digest].append(by_path[path])
+    found = []
+    for digest, photos in groups.items():
+        for first, second in combinations(photos, 2) if digest and len(photos) == 2 else ():
+            found.append(_pair("identical", first, second))
+        if digest and len(photos) > 2:
+            found += [_pair("identical", photos[0], other) for other in photos[1:]]
+    return found
+
+
+def _pair(how: str, first: DatasetPhoto, second: DatasetPhoto) -> Blemish:
+    of_first, of_second = (set(p.splits) - {"trainval"} for p in (first, second))
+    apart = of_first and of_second and not of_first & of_second
+    kind = f"{how} across splits" if apart or how == "alike" else f"{how} photos"
+    names = [f"{p.image.file_name} ({', '.join(p.splits) or 'no split'})" for p in (first, second)]
+    return Blemish(kind, names[0], f"and {names[1]}")
+
+
+def _decoded(dataset: Dataset, cache_dir: Path | None, progress: bool) -> list[Blemish]:
+    """What only decoding shows."""
+    names = [photo.image.file_name for photo in dataset.photos]
+    looks = read_remembered(
+        look_of, dataset.image_folder, names, "decoding photos to compare them",
+        cache_dir, progress,
+    )  # fmt: skip
+    found = [
+        Blemish("photo unreadable", name, why)
+        for name, (_, why) in zip(names, looks, strict=True)
+        if why
+    ]
+    if len(names) > MAX_LOOKS:
+        return found
+    seen = [(p, look) for p, (look, _) in zip(dataset.photos, looks, strict=True) if look]
+    train = [(p, look) for p, look in seen if "train" in p.splits]
+    held_out = [(p, look) for p, look in seen if p.splits and "train" not in p.splits]
+    pairs = alike([look for _, look in train], [look for _, look in held_out])
+    for i, j in pairs:
+        first, second = train[i][0], held_out[j][0]
+        if os.path.getsize(first.path) != os.path.getsize(second.path) or file_hash(
+            first.path
+        ) != file_hash(second.path):
+            found.append(_pair("alike", first, second))
+    return found

@@ -1,0 +1,160 @@
+"""COCO: one JSON file for many photos, boxes ``x, y, width, height`` in pixels from 0.
+
+Roboflow puts ``_annotations.coco.json`` beside the photos of each split; COCO itself has
+``annotations/instances_train2017.json`` beside folders of photos. Objects marked ``iscrowd`` count
+as difficult. Where an object has an outline and no box, the upright hull of the outline is the box.
+"""
+
+import json
+import math
+import reprlib
+from collections import defaultdict
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from model.classes import MAX_NAME_LENGTH
+from model.data.blemishes import Blemish
+from model.data.formats.listing import (
+    Entry,
+    Format,
+    Listing,
+    Parsed,
+    put_in_folder_splits,
+    split_named,
+    split_of_folders,
+    unannotated,
+)
+from model.data.names import stem_of
+from model.data.tree import Tree
+from model.errors import UserError
+
+MAX_JSON_BYTES = 1 << 30  # COCO's own largest has 450 MB
+_HEAD = 1 << 16
+
+
+def recognises(tree: Tree) -> bool:
+    """Whether there is a JSON file that lists images."""
+    return bool(_annotation_files(tree))
+
+
+def _annotation_files(tree: Tree) -> list[str]:
+    return [path for path in tree.with_suffix(".json") if _is_coco(tree, path)]
+
+
+def _is_coco(tree: Tree, path: str) -> bool:
+    name = path.rpartition("/")[2].casefold()
+    if name.endswith(".coco.json") or name.startswith("instances"):
+        return True
+    with open(tree.path(path), "rb") as stream:
+        head = stream.read(_HEAD)
+        stream.seek(max(0, stream.seek(0, 2) - _HEAD))
+        ends = head + stream.read()
+    return sum(key in ends for key in (b'"images"', b'"annotations"', b'"categories"')) >= 2
+
+
+def listing(tree: Tree) -> Listing:
+    """The photos of all JSON files."""
+    entries: list[Entry] = []
+    blemishes: list[Blemish] = []
+    files = _annotation_files(tree)
+    # COCO also has captions and key points of the same photos.
+    boxes = [p for p in files if not p.rpartition("/")[2].startswith(("captions", "person_key"))]
+    for path in boxes or files:
+        entries += _entries(tree, path, blemishes)
+    if not any(entry.splits for entry in entries):
+        put_in_folder_splits(entries)
+    return Listing(entries, blemishes + unannotated(tree, entries))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > MAX_JSON_BYTES:
+            raise ValueError(f"it is larger than {MAX_JSON_BYTES >> 20} MiB")
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
+        why = " ".join(str(error).split())[:120]
+        raise UserError(f"{path} is not readable JSON ({why}). Correct the file.") from None
+    if not isinstance(content, dict) or not isinstance(content.get("images"), list):
+        raise UserError(f"{path} has no list of images, as COCO has. Correct the file.")
+    return content
+
+
+def _entries(tree: Tree, path: str, blemishes: list[Blemish]) -> list[Entry]:
+    content = _read(Path(tree.path(path)))
+    names = {
+        _key(each.get("id")): str(each.get("name", "")).strip()
+        for each in _dicts(content, "categories")
+    }
+    objects: dict[Any, list[dict]] = defaultdict(list)
+    for each in _dicts(content, "annotations"):
+        objects[_key(each.get("image_id"))].append(each)
+    split = split_of_folders(path) or split_named(stem_of(path))
+    near = _folder_of_photos(tree, path)
+    entries = []
+    for image in _dicts(content, "images"):
+        name = str(image.get("file_name") or "")
+        parsed = _parsed(image, objects.pop(_key(image.get("id")), []), names)
+        photo = tree.photo_index.find(name, near)
+        entries.append(Entry(name, photo, path, [split] if split else [], parsed))
+    n_lost = sum(map(len, objects.values()))
+    if n_lost:
+        blemishes.append(Blemish("photo missing", path, f"{n_lost} objects of no image listed"))
+    return entries
+
+
+def _dicts(content: dict[str, Any], key: str) -> list[dict]:
+    found = content.get(key)
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
+def _key(value: Any) -> Any:
+    """An id that a dict can hold; some write numbers as text."""
+    return str(value) if isinstance(value, (int, str)) else None
+
+
+def _folder_of_photos(tree: Tree, path: str) -> str:
+    """Beside the JSON file; of ``instances_train2017.json`` it is ``train2017``, if that exists."""
+    folder, _, name = path.rpartition("/")
+    word = stem_of(name).rpartition("_")[2]
+    above = folder.rpartition("/")[0]
+    for place in (f"{above}/{word}", f"{above}/images/{word}", f"{above}/images"):
+        if place.strip("/") in tree.folders:
+            return place.strip("/")
+    return folder
+
+
+def _parsed(image: dict, annotations: list[dict], names: dict[Any, str]) -> Parsed:
+    size = [side for key in ("width", "height") if _is_number(side := image.get(key)) and side >= 1]
+    objects, problems = [], []
+    for each in annotations:
+        name = names.get(_key(each.get("category_id")), "")
+        box = _box(each)
+        if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
+            problems.append(["object without class", reprlib.repr(each.get("category_id"))])
+        elif box is None:
+            problems.append(["object without box", name])
+        else:
+            objects.append([name, *box, int(each.get("iscrowd") in (1, True))])
+    return Parsed(size if len(size) == 2 else None, "", objects, problems)
+
+
+def _box(annotation: dict) -> tuple[float, float, float, float] | None:
+    box = annotation.get("bbox")
+    if isinstance(box, list) and len(box) == 4 and all(map(_is_number, box)):
+        x, y, width, height = map(float, box)
+        return x, y, x + width, y + height
+    outlines = annotation.get("segmentation")
+    if not isinstance(outlines, list) or not all(isinstance(o, list) for o in outlines):
+        return None
+    values = [value for outline in outlines for value in outline]
+    if len(values) < 6 or len(values) % 2 or not all(map(_is_number, values)):
+        return None
+    return min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2])
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    # JSON's true is an int in Python, and Python's JSON also knows NaN and endless integers.
+    return type(value) in (int, float) and abs(value) < 1e9 and math.isfinite(value)
+
+
+COCO = Format("coco", recognises, listing, None, "from 0")

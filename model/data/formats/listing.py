@@ -1,0 +1,152 @@
+"""What every reader finds: photos with their annotations and splits, nothing decoded."""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from model.data.blemishes import Blemish
+from model.data.names import FileIndex, parts_of, stem_of
+from model.data.tree import Tree
+from model.errors import UserError
+
+_SPLIT_FOLDER = re.compile(
+    r"(?P<train>train(ing)?)|(?P<val>val(id|idation)?|dev)|(?P<test>test(ing)?)"
+)
+
+
+class Parsed(NamedTuple):
+    """What one annotation says, as it says it; JSON can hold it.
+
+    Attributes:
+        size: ``[width, height]`` of the photo in pixels; ``None`` if it does not say.
+        file_name: of the photo; empty if it does not say.
+        objects: ``[class_name, x1, y1, x2, y2, difficult]`` each, in the units of the format.
+        problems: ``[kind, detail]`` each, of :data:`model.data.blemishes.KINDS`.
+    """
+
+    size: list[float] | None
+    file_name: str
+    objects: list[list[Any]]
+    problems: list[list[str]]
+
+
+@dataclass(slots=True)
+class Entry:
+    """A photo of a data set; paths are below its root.
+
+    Attributes:
+        name: what its list or annotation calls it.
+        photo: its file; ``None`` if the annotation's own text is to say, or there is none.
+        annotation: its file; ``None`` if there is none of its own.
+        splits: it is in.
+        parsed: the annotation, where one file holds those of all photos.
+    """
+
+    name: str
+    photo: str | None
+    annotation: str | None
+    splits: list[str] = field(default_factory=list)
+    parsed: Parsed | None = None
+
+
+@dataclass
+class Listing:
+    """All photos; ``class_names`` gives the names of class ids where annotations hold numbers."""
+
+    entries: list[Entry]
+    blemishes: list[Blemish] = field(default_factory=list)
+    class_names: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class Format:
+    """A way in which data sets lie on disk.
+
+    Attributes:
+        name: as ``--format`` has it.
+        recognises: whether a folder holds such a set.
+        listing: its photos.
+        parse: reads one annotation file, given its path; raises nothing.
+        units: of the boxes: pixels ``from 1`` (corners inclusive) or ``from 0`` (half-open), or
+            ``shares`` of the photo's sides.
+    """
+
+    name: str
+    recognises: Callable[[Tree], bool]
+    listing: Callable[[Tree], Listing]
+    parse: Callable[[str], Parsed] | None
+    units: str
+
+
+def split_named(name: str) -> str | None:
+    """``train``, ``val`` or ``test``, if the name of a folder or list means one of them."""
+    words = re.split(r"[^a-z]+", name.casefold())
+    found = [m.lastgroup for word in words if (m := _SPLIT_FOLDER.fullmatch(word))]
+    return next((g for g in found if g), None)
+
+
+def split_of_folders(path: str) -> str | None:
+    """The split that the innermost telling folder of a path names."""
+    folders = parts_of(path)[:-1]
+    return next((split for f in reversed(folders) if (split := split_named(f))), None)
+
+
+def put_in_folder_splits(entries: Iterable[Entry]) -> None:
+    """Entries without a split are in that of their folder, if it is called like one."""
+    for entry in entries:
+        if not entry.splits and (split := split_of_folders(entry.photo or entry.annotation or "")):
+            entry.splits.append(split)
+
+
+def split_lists(tree: Tree) -> dict[str, list[str]]:
+    """Path -> lines of the lists in ``ImageSets/Main``, where VOC has them, or ``ImageSets``."""
+    lists = [(p, p.rpartition("/")[0]) for p in tree.with_suffix(".txt") if "ImageSets" in p]
+    paths = [path for path, folder in lists if folder.endswith("ImageSets/Main")]
+    paths = paths or [path for path, folder in lists if folder.endswith("ImageSets")]
+    return {path: _lines(tree, path) for path in paths}
+
+
+def _lines(tree: Tree, path: str) -> list[str]:
+    try:
+        text = Path(tree.path(path)).read_text(encoding="utf-8-sig")
+    except (UnicodeDecodeError, OSError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UserError(f"{tree.path(path)} cannot be read: {why}. Save it as UTF-8.") from None
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def put_in_listed_splits(tree: Tree, entries: list[Entry]) -> list[Blemish]:
+    """Lists of splits, if there are any, count more than folders; what they name in vain."""
+    lists = split_lists(tree)
+    if not lists:
+        return []
+    by_photo = {entry.photo: entry for entry in entries if entry.photo}
+    for entry in entries:
+        entry.splits.clear()
+    missing = []
+    index = FileIndex(by_photo)
+    for path, lines in lists.items():
+        for line in lines:
+            photo = index.find(line)
+            if photo is None:
+                missing.append(Blemish("photo missing", line, path))
+            elif stem_of(path) not in by_photo[photo].splits:
+                by_photo[photo].splits.append(stem_of(path))
+    return missing
+
+
+def unannotated(tree: Tree, entries: list[Entry]) -> list[Blemish]:
+    """Photos in the folders of annotated ones that no entry is about."""
+    used = {entry.photo for entry in entries if entry.photo}
+    names = {entry.name for entry in entries if not entry.photo}  # found once the text is read
+    if names:
+        return []
+    by_folder: dict[str, list[str]] = defaultdict(list)
+    for photo in tree.photos:
+        by_folder[photo.rpartition("/")[0]].append(photo)
+    folders = {photo.rpartition("/")[0] for photo in used}
+    left = [p for f in sorted(folders) for p in by_folder[f] if p not in used]
+    return [Blemish("not annotated", photo) for photo in left]

@@ -1,0 +1,164 @@
+"""PASCAL VOC: one XML file a photo, lists of splits in ``ImageSets/Main``.
+
+Also without lists, and with photos and XML files in one folder or in two of any name. Corners in
+the XML are 1-based and inclusive, as in the VOC 2007 development kit.
+"""
+
+import math
+import re
+import reprlib
+import xml.etree.ElementTree as ElementTree
+
+from model.classes import MAX_NAME_LENGTH
+from model.data.blemishes import Blemish
+from model.data.formats.listing import (
+    Entry,
+    Format,
+    Listing,
+    Parsed,
+    put_in_folder_splits,
+    split_lists,
+    split_named,
+    unannotated,
+)
+from model.data.names import FileIndex, stem_of
+from model.data.tree import Tree
+
+MAX_XML_BYTES = 16 << 20  # of a photo with some 50,000 objects
+MAX_SIDE = 1_000_000  # pixels
+_TRUE = frozenset({"1", "true", "yes"})
+
+
+def recognises(tree: Tree) -> bool:
+    """Whether there are XML files with the names of photos, or VOC's folders."""
+    if voc_roots(tree):
+        return True
+    some = tree.with_suffix(".xml")[:500]
+    return any(_of_annotations(path) or tree.photo_index.find(path) for path in some)
+
+
+def _of_annotations(path: str) -> bool:
+    return "annotation" in path.rpartition("/")[0].casefold()
+
+
+def voc_roots(tree: Tree) -> list[str]:
+    """Folders below the root, or "" for itself, with both ``Annotations/`` and ``ImageSets/``."""
+    parents = [f.rpartition("/")[0] for f in tree.folders if f.rpartition("/")[2] == "Annotations"]
+    return sorted(p for p in parents if (f"{p}/ImageSets" if p else "ImageSets") in tree.folders)
+
+
+def listing(tree: Tree) -> Listing:
+    """All listed photos; without lists all that have an XML file."""
+    blemishes: list[Blemish] = []
+    lists = split_lists(tree)
+    # The longest first: mostly the union of others, and its order is kept.
+    lists = dict(sorted(lists.items(), key=lambda item: -len(item[1])))
+    annotations = FileIndex(tree.with_suffix(".xml"))
+    entries = _listed(tree, lists, annotations, blemishes)
+    known = {entry.annotation for entry in entries}
+    for path in tree.with_suffix(".xml"):
+        if path not in known and (not lists or _of_annotations(path)):
+            entries.append(Entry(stem_of(path), _photo_of(tree, path, path), path))
+            if lists:
+                blemishes.append(Blemish("in no split", path))
+    if not lists:
+        put_in_folder_splits(entries)
+    return Listing(entries, blemishes + unannotated(tree, entries))
+
+
+_LABELLED = re.compile(r"(?P<name>.*\S)\s+(?P<label>-1|0|1)")
+
+
+def _listed(
+    tree: Tree, lists: dict[str, list[str]], annotations: FileIndex, blemishes: list[Blemish]
+) -> list[Entry]:
+    """One entry a photo; VOC's per-class lists name splits only where there are no others."""
+    entries: dict[str, Entry] = {}
+    labelled = {path for path, lines in lists.items() if _is_labelled(lines, annotations)}
+    for path, lines in lists.items():
+        split = stem_of(path)
+        if path in labelled and labelled != set(lists):
+            continue
+        if path in labelled and len(labelled) > 1:
+            # Every class has a list of all photos; together they say what the split is.
+            split = split_named(split) or split
+        near = path.rpartition("ImageSets")[0] + "Annotations"
+        seen = set()
+        for line in lines:
+            name = line
+            if path in labelled and (found := _LABELLED.fullmatch(line)):
+                name = found["name"]
+                if len(labelled) == 1 and found["label"] != "1":
+                    continue
+            annotation = annotations.find(name, near)
+            key = annotation or stem_of(name)
+            if key in seen:
+                blemishes.append(Blemish("name listed twice", name, path))
+                continue
+            seen.add(key)
+            if key not in entries:
+                photo = _photo_of(tree, name, annotation)
+                entries[key] = Entry(stem_of(name), photo, annotation)
+            if split not in entries[key].splits:
+                entries[key].splits.append(split)
+    return list(entries.values())
+
+
+def _is_labelled(lines: list[str], annotations: FileIndex) -> bool:
+    """Whether it is a list with 1, 0 or -1 behind every name, as VOC has for each class."""
+    return bool(lines) and all(
+        _LABELLED.fullmatch(line) and not annotations.find(line) for line in lines
+    )
+
+
+def _photo_of(tree: Tree, name: str, annotation: str | None) -> str | None:
+    folder = (annotation or "").rpartition("/")[0]
+    beside = folder.rpartition("/")[0]
+    photos = f"{beside}/JPEGImages" if beside else "JPEGImages"
+    return tree.photo_index.find(name, photos if photos in tree.folders else folder)
+
+
+class _TreeWithoutDoctype(ElementTree.TreeBuilder):
+    def doctype(self, _name: str, _public_id: str | None, _system: str | None) -> None:
+        raise ValueError("it has a <!DOCTYPE>, which VOC annotations do not need")
+
+
+def parse(path: str) -> Parsed:
+    """Read one XML file.
+
+    A DOCTYPE is refused: VOC has none, and it can make a parser read other files or swell without
+    end.
+    """
+    try:
+        with open(path, "rb") as stream:
+            content = stream.read(MAX_XML_BYTES + 1)
+        if len(content) > MAX_XML_BYTES:
+            raise ValueError(f"it is larger than {MAX_XML_BYTES >> 20} MiB")
+        root = ElementTree.fromstring(content, ElementTree.XMLParser(target=_TreeWithoutDoctype()))
+    # An unknown encoding is a LookupError, one that expat cannot read a ValueError.
+    except (ElementTree.ParseError, LookupError, ValueError, OSError, RecursionError) as error:
+        return Parsed(None, "", [], [["annotation unreadable", f"not readable XML ({error})"]])
+    size = [_number(root.findtext(f"size/{side}")) for side in ("width", "height")]
+    usable = all(1 <= side <= MAX_SIDE for side in size)
+    objects, problems = [], []
+    for node in root.iterfind("object"):
+        name = (node.findtext("name") or "").strip()
+        corners = [_number(node.findtext(f"bndbox/{k}")) for k in ("xmin", "ymin", "xmax", "ymax")]
+        if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
+            problems.append(["object without class", reprlib.repr(name)])
+        elif not all(map(math.isfinite, corners)):
+            problems.append(["object without box", name])
+        else:
+            difficult = (node.findtext("difficult") or "").strip().casefold() in _TRUE
+            objects.append([name, *corners, int(difficult)])
+    return Parsed(size if usable else None, (root.findtext("filename") or ""), objects, problems)
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text or "")
+    except ValueError:
+        return math.nan
+
+
+VOC = Format("voc", recognises, listing, parse, "from 1")

@@ -1,0 +1,231 @@
+"""YOLO: one text file a photo, ``class x_center y_center width height`` as shares of its sides.
+
+Class names are in ``data.yaml`` as Ultralytics and Roboflow write it, or one a line in Darknet's
+``_darknet.labels``, ``classes.txt`` or ``obj.names``. Longer lines are outlines of segmentation, of
+which the upright hull is the box.
+"""
+
+import math
+import reprlib
+from typing import Any
+
+import yaml
+
+from model.data.blemishes import Blemish
+from model.data.formats.listing import (
+    Entry,
+    Format,
+    Listing,
+    Parsed,
+    put_in_folder_splits,
+    split_of_folders,
+)
+from model.data.names import FileIndex, parts_of, stem_of
+from model.data.tree import Tree
+from model.errors import UserError
+
+MAX_TEXT_BYTES = 16 << 20
+_NAME_FILES = ("_darknet.labels", "classes.txt", "obj.names", "labels.txt", "names.txt")
+_NO_LABELS = frozenset(
+    {"classes.txt", "labels.txt", "names.txt", "readme.txt", "requirements.txt", "license.txt"}
+)
+
+
+def recognises(tree: Tree) -> bool:
+    """Whether there is a ``data.yaml`` with names, a file of Darknet's names, or label files."""
+    if _yaml_files(tree) or _name_file(tree):
+        return True
+    some = [path for path in _label_files(tree)[:500] if tree.photo_index.find(path)]
+    return any(_looks_like_labels(tree, path) for path in some[:20])
+
+
+def _looks_like_labels(tree: Tree, path: str) -> bool:
+    parsed = parse(tree.path(path))
+    return bool(parsed.objects)
+
+
+def _label_files(tree: Tree) -> list[str]:
+    return [
+        path
+        for path in tree.with_suffix(".txt")
+        if path.rpartition("/")[2].casefold() not in _NO_LABELS and "ImageSets" not in path
+    ]
+
+
+def _yaml_files(tree: Tree) -> list[str]:
+    """Those with names of classes, the outermost first."""
+    paths = sorted(tree.with_suffix(".yaml", ".yml"), key=lambda path: (path.count("/"), path))
+    return [path for path in paths if "names" in _read_yaml(tree, path)]
+
+
+def _name_file(tree: Tree) -> str | None:
+    paths = tree.with_suffix(".labels", ".txt", ".names")
+    found = [p for p in paths if p.rpartition("/")[2].casefold() in _NAME_FILES]
+    return min(found, key=lambda p: p.count("/"), default=None)
+
+
+def _text(path: str) -> str:
+    with open(path, "rb") as stream:
+        content = stream.read(MAX_TEXT_BYTES + 1)
+    if len(content) > MAX_TEXT_BYTES:
+        raise ValueError(f"it is larger than {MAX_TEXT_BYTES >> 20} MiB")
+    return content.decode("utf-8-sig")
+
+
+def _read_yaml(tree: Tree, path: str) -> dict[str, Any]:
+    try:
+        # BaseLoader makes nothing but strings, lists and dicts: a class called "no" stays "no".
+        content = yaml.load(_text(tree.path(path)), Loader=yaml.BaseLoader)
+    except (yaml.YAMLError, ValueError, OSError, RecursionError) as error:
+        why = " ".join(str(error).split())[:120]
+        raise UserError(f"{tree.path(path)} is not readable YAML ({why}). Correct it.") from None
+    return content if isinstance(content, dict) else {}
+
+
+def listing(tree: Tree) -> Listing:
+    """All photos but those of no split, where ``data.yaml`` names splits."""
+    files = _yaml_files(tree)
+    if len(files) > 1 and files[0].count("/") == files[1].count("/") > 0:
+        raise UserError(
+            f"{tree.root} holds several data sets: {', '.join(files[:5])}. Name the folder of each"
+            " with --data."
+        )
+    settings = _read_yaml(tree, files[0]) if files else {}
+    splits = _declared_splits(tree, settings)
+    labels = FileIndex(_label_files(tree))
+    entries = []
+    for photo in tree.photos:
+        label = _label_of(labels, photo)
+        entries.append(Entry(stem_of(photo), photo, label, list(splits.get(photo, ()))))
+    if not splits:
+        put_in_folder_splits(entries)
+    # Pictures that lie elsewhere, such as plots of a training, belong to no split.
+    if any(entry.splits for entry in entries):
+        entries = [e for e in entries if e.splits or e.annotation]
+    used = {entry.annotation for entry in entries}
+    lost = [path for path in labels_in_use(tree, used) if path not in used]
+    blemishes = [Blemish("photo missing", path) for path in lost]
+    blemishes += [Blemish("no label file", str(e.photo)) for e in entries if not e.annotation]
+    class_names = _class_names(tree, settings)
+    if class_names is None:
+        blemishes.append(Blemish("classes without names", tree.root.name))
+    return Listing(entries, blemishes, class_names)
+
+
+def labels_in_use(tree: Tree, used: set[str | None]) -> list[str]:
+    """Label files in the folders in which there are some with a photo."""
+    folders = {path.rpartition("/")[0] for path in used if path}
+    return [path for path in _label_files(tree) if path.rpartition("/")[0] in folders]
+
+
+def _label_of(labels: FileIndex, photo: str) -> str | None:
+    """``labels/train/a.txt`` of ``images/train/a.jpg``, else the one in the same folder."""
+    folders = photo.split("/")[:-1]
+    beside = "/".join(folders)
+    places = {"/".join(["labels" if f.casefold() == "images" else f for f in folders]), beside}
+    for near in sorted(places, key=lambda place: place == beside):
+        found = labels.find(photo.rpartition("/")[2], near)
+        if found and found.rpartition("/")[0] in places:
+            return found
+    return None
+
+
+def _declared_splits(tree: Tree, settings: dict[str, Any]) -> dict[str, list[str]]:
+    """Photo -> the splits that ``data.yaml`` puts it in."""
+    base = settings.get("path")
+    found: dict[str, list[str]] = {}
+    for key, split in (("train", "train"), ("val", "val"), ("valid", "val"), ("test", "test")):
+        places = settings.get(key) or []
+        for place in [places] if isinstance(places, str) else places:
+            if not isinstance(place, str):
+                continue
+            for photo in _photos_at(tree, place, base if isinstance(base, str) else "", split):
+                splits = found.setdefault(photo, [])
+                if split not in splits:
+                    splits.append(split)
+    return found
+
+
+def _photos_at(tree: Tree, place: str, base: str, split: str) -> list[str]:
+    """The photos in a folder, or in a list of photos, that a path in ``data.yaml`` means.
+
+    The path was true on another computer, mostly: what counts is how it ends, and where that leads
+    nowhere, which folders are called like the split.
+    """
+    parts = parts_of(place)
+    if place.casefold().endswith(".txt"):
+        lists = FileIndex(tree.with_suffix(".txt"))
+        path = lists.find(place)
+        lines = _list_lines(tree, path) if path else []
+        return [photo for line in lines if (photo := tree.photo_index.find(line))]
+    for wanted in ([*parts_of(base), *parts], parts):
+        folder = _folder_ending(tree, wanted)
+        if folder is not None:
+            inside = f"{folder}/" if folder else ""
+            return [photo for photo in tree.photos if photo.startswith(inside)]
+    return [photo for photo in tree.photos if split_of_folders(photo) == split]
+
+
+def _list_lines(tree: Tree, path: str) -> list[str]:
+    try:
+        return [line for line in _text(tree.path(path)).splitlines() if line.strip()]
+    except (ValueError, OSError) as error:
+        raise UserError(f"{tree.path(path)} cannot be read ({error}). Save it as UTF-8.") from None
+
+
+def _folder_ending(tree: Tree, wanted: list[str]) -> str | None:
+    if not wanted:
+        return ""
+    end = "/" + "/".join(wanted)
+    return min((f for f in tree.folders if f"/{f}".endswith(end)), key=len, default=None)
+
+
+def _class_names(tree: Tree, settings: dict[str, Any]) -> list[str] | None:
+    names = settings.get("names")
+    if isinstance(names, dict):
+        numbers = {int(k): v for k, v in names.items() if str(k).isdecimal() and len(k) < 6}
+        names = [numbers.get(i, f"class {i}") for i in range(max(numbers, default=-1) + 1)]
+    if isinstance(names, list):
+        return [str(n).strip() if isinstance(n, str) else "" for n in names]
+    path = _name_file(tree)
+    return [line.strip() for line in _list_lines(tree, path)] if path else None
+
+
+def parse(path: str) -> Parsed:
+    """Read one label file; the class names are the ids as they stand there, for now."""
+    try:
+        lines = _text(path).splitlines()
+    except (ValueError, OSError) as error:
+        return Parsed(None, "", [], [["annotation unreadable", f"no UTF-8 text ({error})"]])
+    objects, problems = [], []
+    for line in filter(None, (line.split() for line in lines)):
+        box = _box(line[1:])
+        if box is None:
+            problems.append(["object without box", reprlib.repr(" ".join(line))])
+        elif not _id(line[0]):
+            problems.append(["object without class", reprlib.repr(line[0])])
+        else:
+            objects.append([_id(line[0]), *box, 0])
+    return Parsed(None, "", objects, problems)
+
+
+def _id(text: str) -> str:
+    """``0`` and ``0.0`` are the same class; empty if it is no number of one."""
+    whole = text.removesuffix(".0")
+    return str(int(whole)) if whole.isdecimal() and len(whole) < 10 else ""
+
+
+def _box(texts: list[str]) -> tuple[float, float, float, float] | None:
+    try:
+        values = [float(text) for text in texts]
+    except ValueError:
+        return None
+    if len(values) < 4 or not all(map(math.isfinite, values)):
+        return None
+    if len(values) >= 6 and len(values) % 2 == 0:  # an outline: x y x y ...
+        return min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2])
+    x, y, width, height = values[:4]  # a fifth is the score of a prediction
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+
+
+YOLO = Format("yolo", recognises, listing, parse, "shares")

@@ -1,0 +1,66 @@
+"""Photos that are the same file, and photos that look the same."""
+
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from model.data.images import load_fitted
+from model.errors import UserError
+
+_SIDE = 16  # of the small grey copy whose steps from pixel to pixel are the print
+MAX_DIFFERENT = 12  # of its 256 bits; JPEG at another quality or size changes fewer
+_FLAT = 16  # bits; a print with fewer says nothing
+
+
+def file_hash(path: str) -> str:
+    """SHA-256 of a file; empty if it cannot be read."""
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def same_size_groups(paths: Sequence[str]) -> list[list[str]]:
+    """Files with as many bytes; only those can be the same."""
+    groups: dict[int, list[str]] = defaultdict(list)
+    for path in paths:
+        groups[os.path.getsize(path)].append(path)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def look_of(path: str) -> list[str]:
+    """A perceptual hash in hexadecimal, and why the photo cannot be decoded; one of them is empty.
+
+    The hash (dHash) has a bit for every two neighbours in a row: whether the left one is brighter.
+    """
+    try:
+        grey = load_fitted(path, 128).image.convert("L").resize((_SIDE + 1, _SIDE))
+    except UserError as error:
+        return ["", str(error)]
+    pixels = np.asarray(grey, dtype=np.int16)
+    return [np.packbits(pixels[:, :-1] > pixels[:, 1:]).tobytes().hex(), ""]
+
+
+def alike(looks: Sequence[str], others: Sequence[str]) -> list[tuple[int, int]]:
+    """Pairs ``(i, j)``: ``looks[i]`` is what ``others[j]`` is most like, and nearly the same."""
+    if not looks or not others:
+        return []
+    first, second = _bits(looks), _bits(others)
+    pairs = []
+    for start in range(0, len(second), 1024):
+        # With bits as +1 and -1 a product counts how many are equal, less those that are not.
+        different = (first.shape[1] - second[start : start + 1024] @ first.T) / 2
+        nearest = different.argmin(axis=1)
+        near = different[np.arange(len(nearest)), nearest] <= MAX_DIFFERENT
+        pairs += [(int(nearest[j]), start + int(j)) for j in np.flatnonzero(near)]
+    telling = (second > 0).sum(axis=1) >= _FLAT
+    return [(i, j) for i, j in pairs if telling[j]]
+
+
+def _bits(looks: Sequence[str]) -> np.ndarray:
+    packed = np.frombuffer(bytes.fromhex("".join(looks)), np.uint8).reshape(len(looks), -1)
+    return np.unpackbits(packed, axis=1).astype(np.float32) * 2 - 1

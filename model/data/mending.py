@@ -1,0 +1,190 @@
+"""What an annotation says, compared with its photo -> boxes in pixels of the upright photo.
+
+Harmless blemishes are mended, and every one is noted.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from model.data.formats.listing import Parsed
+from model.data.photo_headers import PhotoHeader
+from model.data.records import ImageAnnotation, ObjectAnnotation
+
+ROUNDING = 0.1  # pixels that a box may reach out without a word
+EDGE = 2.0  # pixels; boxes that reach out further are looked at
+KEPT = 0.5  # share of a box that must be inside the photo
+ZERO_BOXES = 3  # so many at least, and three of four at the edge, must start at 0
+
+Box = tuple[float, float, float, float]
+Problem = tuple[str, str]  # kind, detail
+
+
+class Habits(NamedTuple):
+    """How a set was annotated; only many photos together tell.
+
+    Attributes:
+        units: see :class:`model.data.formats.listing.Format`.
+        before_turning: photos that EXIF turns were annotated as they are stored; ``None`` if no
+            photo tells.
+    """
+
+    units: str
+    before_turning: bool | None = None
+
+
+def habits_of(units: str, parsed: Sequence[Parsed], headers: Sequence[PhotoHeader]) -> Habits:
+    """How the whole set was annotated."""
+    if units == "from 1" and _counts_from_zero(parsed):
+        units = "from 0"
+    stored = upright = 0
+    for annotation, header in zip(parsed, headers, strict=True):
+        if header.orientation >= 5 and header.width != header.height and annotation.size:
+            size = tuple(annotation.size)
+            stored += size == (header.width, header.height)
+            upright += size == header.upright_size
+    return Habits(units, stored > upright if stored + upright else None)
+
+
+def _counts_from_zero(parsed: Sequence[Parsed]) -> bool:
+    """Whether boxes that touch the left or upper edge start at 0 rather than at 1."""
+    zeros = ones = 0
+    for annotation in parsed:
+        for _, x1, y1, *_ in annotation.objects:
+            zeros += x1 == 0 or y1 == 0
+            ones += x1 == 1 or y1 == 1
+    return zeros >= ZERO_BOXES and zeros >= 3 * ones
+
+
+def mended(
+    file_name: str, parsed: Parsed, header: PhotoHeader, habits: Habits
+) -> tuple[ImageAnnotation | None, list[Problem]]:
+    """The record of a photo, and what was wrong; ``None`` if its annotation is of another one."""
+    problems: list[Problem] = [(kind, detail) for kind, detail in parsed.problems]
+    canvas = _annotated_canvas(parsed, header, habits, problems)
+    if canvas is None:
+        return None, problems
+    width, height = header.upright_size
+    objects = []
+    shift = 1.0 if habits.units == "from 1" else 0.0
+    is_the_photo = canvas == (width, height, False) and habits.units != "shares"
+    for name, x1, y1, x2, y2, difficult in parsed.objects:
+        box = (x1 - shift, y1 - shift, x2, y2)
+        if not is_the_photo:
+            box = canvas.placed(box, header, habits.units == "shares")
+        x1, y1, x2, y2 = box
+        if not (0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height):
+            cut = _cut(name, box, (width, height), problems)
+            if cut is None:
+                continue
+            box = cut
+        objects.append(ObjectAnnotation(name, box, bool(difficult)))
+    return ImageAnnotation(file_name, width, height, tuple(objects)), problems
+
+
+class _Canvas(NamedTuple):
+    """What the boxes were drawn on: its size, and whether EXIF turns it afterwards."""
+
+    width: float
+    height: float
+    turned: bool
+
+    def placed(self, box: Box, header: PhotoHeader, shares: bool) -> Box:
+        """The box in pixels of the upright photo."""
+        stored = (header.width, header.height)
+        width, height = stored if self.turned else header.upright_size
+        if shares:
+            box = (box[0] * width, box[1] * height, box[2] * width, box[3] * height)
+        elif (self.width, self.height) != (width, height):
+            x, y = width / self.width, height / self.height
+            box = (box[0] * x, box[1] * y, box[2] * x, box[3] * y)
+        return turned_box(box, stored, header.orientation) if self.turned else box
+
+
+def turned_box(box: Box, stored: tuple[int, int], orientation: int) -> Box:
+    """A box of the photo as stored, on the photo as EXIF turns it.
+
+    Args:
+        box: ``xyxy`` in pixels of the stored photo.
+        stored: its width and height.
+        orientation: of EXIF, 1 to 8.
+    """
+    width, height = stored
+    x1, y1, x2, y2 = box
+    if orientation in (2, 3, 7, 8):  # what was right comes first
+        x1, x2 = width - x2, width - x1
+    if orientation in (3, 4, 6, 7):  # what was below comes first
+        y1, y2 = height - y2, height - y1
+    return (y1, x1, y2, x2) if orientation >= 5 else (x1, y1, x2, y2)
+
+
+def _annotated_canvas(
+    parsed: Parsed, header: PhotoHeader, habits: Habits, problems: list[Problem]
+) -> _Canvas | None:
+    upright, stored = header.upright_size, (header.width, header.height)
+    turn = header.orientation > 1
+    if habits.units == "shares" or parsed.size is None:
+        if habits.units != "shares":
+            problems.append(("no size", ""))
+        return _assumed(header, habits, problems)
+    size = (parsed.size[0], parsed.size[1])
+    if size == upright and not (turn and upright == stored):
+        return _Canvas(*size, turned=False)
+    if size == upright:
+        return _assumed(header, habits, problems)
+    if size == stored:
+        problems.append(("turned by EXIF", f"EXIF orientation {header.orientation}"))
+        return _Canvas(*size, turned=True)
+    said = f"annotation {size[0]:g} x {size[1]:g}, photo {upright[0]} x {upright[1]}"
+    if _holds(upright, parsed) and not _holds(size, parsed):
+        problems.append(("wrong size", said))
+        return _Canvas(*upright, turned=False)
+    if _same_shape(size, upright):
+        problems.append(("other size", said))
+        return _Canvas(*size, turned=False)
+    if _same_shape(size, stored):
+        problems.append(("turned by EXIF", f"EXIF orientation {header.orientation}; {said}"))
+        return _Canvas(*size, turned=True)
+    problems.append(("other shape", said))
+    return None
+
+
+def _assumed(header: PhotoHeader, habits: Habits, problems: list[Problem]) -> _Canvas:
+    """The canvas of an annotation that does not tell: as the others of the set."""
+    if header.orientation == 1 or habits.before_turning is False:
+        return _Canvas(*header.upright_size, turned=False)
+    orientation = f"EXIF orientation {header.orientation}"
+    if habits.before_turning:
+        problems.append(("turned by EXIF", f"{orientation}, like others of the set"))
+        return _Canvas(header.width, header.height, turned=True)
+    problems.append(("turn unknown", f"{orientation}; boxes taken as drawn on the upright photo"))
+    return _Canvas(*header.upright_size, turned=False)
+
+
+def _holds(size: tuple[float, float], parsed: Parsed) -> bool:
+    width, height = size[0] + EDGE, size[1] + EDGE
+    return all(x2 <= width and y2 <= height for _, _, _, x2, y2, _ in parsed.objects)
+
+
+def _same_shape(size: tuple[float, float], photo: tuple[int, int]) -> bool:
+    # Rounding to whole pixels moves a side by half a pixel of the smaller copy.
+    scale = min(size[0] / photo[0], size[1] / photo[1])
+    off = abs(size[0] / photo[0] - size[1] / photo[1])
+    return off <= 1.0 / min(photo) + 0.005 * scale
+
+
+def _cut(name: str, box: Box, size: tuple[int, int], problems: list[Problem]) -> Box | None:
+    """A box cut at the edge of its photo; ``None`` if too little of it is inside."""
+    x1, y1, x2, y2 = box
+    said = f"{name} ({x1:g}, {y1:g}, {x2:g}, {y2:g}) in {size[0]} x {size[1]}"
+    if x2 <= x1 or y2 <= y1:
+        problems.append(("object without area", said))
+        return None
+    cut = max(x1, 0.0), max(y1, 0.0), min(x2, float(size[0])), min(y2, float(size[1]))
+    inside = max(0.0, cut[2] - cut[0]) * max(0.0, cut[3] - cut[1])
+    if inside < KEPT * (x2 - x1) * (y2 - y1):
+        problems.append(("object without area", f"{said}, mostly outside"))
+        return None
+    out = max(-x1, -y1, x2 - size[0], y2 - size[1])
+    if out > ROUNDING:
+        problems.append(("box outside" if out > EDGE else "box at the edge", said))
+    return cut

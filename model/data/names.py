@@ -1,0 +1,95 @@
+"""The one rule by which the name of a file in a list or an annotation finds the file on disk.
+
+A name may come with another suffix or none, in other case, in another Unicode normal form, or as a
+path of another computer. It is looked up among the files that a scan of the folder found, so that
+no name leads out of the folder.
+"""
+
+import hashlib
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
+
+from model.data.image_formats import IMAGE_SUFFIXES
+
+ANNOTATION_SUFFIXES = frozenset({".xml", ".txt", ".json"})
+_SUFFIXES = IMAGE_SUFFIXES | ANNOTATION_SUFFIXES
+_ROBOFLOW = re.compile(r"\.rf\.\w+$")  # a hash that tells copies of one photo apart
+
+
+def parts_of(name: str) -> list[str]:
+    """The folders and the file of a path as any system writes it, without what leads upwards.
+
+    Example:
+        >>> parts_of("C:\\\\photos\\\\..\\\\a b.jpg")
+        ['photos', 'a b.jpg']
+    """
+    parts = name.strip().replace("\\", "/").split("/")
+    return [p for p in parts if p not in ("", ".", "..") and not re.fullmatch("[A-Za-z]:", p)]
+
+
+def stem_of(name: str) -> str:
+    """The last part without the suffixes of photos and annotations; other dots belong to the name.
+
+    Example:
+        >>> stem_of("shot 16.42.03.JPG")
+        'shot 16.42.03'
+    """
+    stem = name[max(name.rfind("/"), name.rfind("\\")) + 1 :].strip()
+    if stem in ("", ".", ".."):
+        stem = (parts_of(name) or [""])[-1]
+    while (dot := stem.rfind(".")) > 0 and stem[dot:].lower() in _SUFFIXES:
+        stem = stem[:dot]
+    return stem
+
+
+def key_of(name: str) -> str:
+    """What two spellings of one name have in common."""
+    stem = stem_of(name)
+    return stem.lower() if stem.isascii() else unicodedata.normalize("NFC", stem).casefold()
+
+
+def origin_of(name: str) -> str:
+    """The photo that copies come from: Roboflow marks them by ``.rf.`` and a hash."""
+    return _ROBOFLOW.sub("", key_of(name))
+
+
+def share_of(name: str) -> float:
+    """A number in 0..1 that belongs to the origin of a photo for ever; decides on its split."""
+    digest = hashlib.sha256(origin_of(name).encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+class FileIndex:
+    """Finds files by name.
+
+    Args:
+        paths: of the files below one folder, with ``/`` between their parts.
+    """
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._by_key: dict[str, list[str]] = defaultdict(list)
+        for path in paths:
+            self._by_key[key_of(path)].append(path)
+
+    def find(self, name: str, near: str = "") -> str | None:
+        """The path of the file meant by ``name``; ``None`` if there is none.
+
+        Several may share a name, in different folders or with different suffixes. Those count most
+        whose folders are the ones in ``name``, then those in the folder ``near``, then those spelt
+        as given.
+        """
+        found = self._by_key.get(key_of(name), [])
+        if len(found) < 2:
+            return found[0] if found else None
+        parts = parts_of(name)
+        return max(found, key=lambda path: _likeness(path.split("/"), parts, near))
+
+
+def _likeness(path: list[str], wanted: list[str], near: str) -> tuple[int, bool, bool, bool]:
+    folders = 0
+    while folders < min(len(path), len(wanted)) - 1 and path[-2 - folders] == wanted[-2 - folders]:
+        folders += 1
+    same_stem = stem_of(path[-1]) == stem_of(wanted[-1])
+    return folders, "/".join(path[:-1]) == near, same_stem, path[-1] == wanted[-1]

@@ -1,0 +1,98 @@
+"""What files lie below a folder; readers ask this list and never the disk."""
+
+import os
+from collections import defaultdict
+from functools import cached_property
+from pathlib import Path
+
+from tqdm import tqdm
+
+from model.data.image_formats import IMAGE_SUFFIXES
+from model.data.names import FileIndex
+from model.errors import UserError
+
+MAX_FILES = 5_000_000
+MAX_DEPTH = 12
+
+
+class Tree:
+    """The files below ``root``, scanned once.
+
+    Hidden files are left out, and links that lead out of the folder: a data set from a stranger
+    could name any file of the computer by them.
+
+    Args:
+        root: an existing folder.
+        progress: show a bar.
+
+    Raises:
+        UserError: if there is no such folder, or it holds absurdly many files.
+    """
+
+    def __init__(self, root: Path, progress: bool = True) -> None:
+        if not root.is_dir():
+            what = "is not a folder" if root.exists() else "does not exist"
+            raise UserError(
+                f"{root} {what}. Name the folder of a data set, or get VOC 2007 with:"
+                f" python -m model.dataset download --data {root}"
+            )
+        self.root = root.resolve()
+        self.folders: set[str] = set()
+        self.links_out: list[str] = []
+        self._by_suffix: dict[str, list[str]] = defaultdict(list)
+        with tqdm(
+            desc=f"looking through {root.name}", unit=" files", disable=not progress
+        ) as self._bar:
+            self._scan("", 0)
+        for paths in self._by_suffix.values():
+            paths.sort()
+
+    def with_suffix(self, *suffixes: str) -> list[str]:
+        """Paths below the root, sorted, of files with one of the suffixes (lower case)."""
+        return sorted(path for suffix in suffixes for path in self._by_suffix.get(suffix, ()))
+
+    @cached_property
+    def photos(self) -> list[str]:
+        """Paths of all images."""
+        return self.with_suffix(*IMAGE_SUFFIXES)
+
+    @cached_property
+    def photo_index(self) -> FileIndex:
+        """Finds an image by its name."""
+        return FileIndex(self.photos)
+
+    def path(self, name: str) -> str:
+        """The file on disk."""
+        return f"{self.root}{os.sep}{name}"
+
+    def _scan(self, folder: str, depth: int) -> None:
+        try:
+            entries = list(os.scandir(self.path(folder)))
+        except OSError as error:
+            raise UserError(
+                f"{self.path(folder)} cannot be read: {error.strerror}. Allow it, or take the"
+                " folder away."
+            ) from None
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name == "__MACOSX":
+                continue
+            name = f"{folder}/{entry.name}" if folder else entry.name
+            if entry.is_symlink() and not self._is_inside(entry.path):
+                self.links_out.append(name)
+            elif entry.is_dir():
+                self.folders.add(name)
+                if depth < MAX_DEPTH:
+                    self._scan(name, depth + 1)
+            elif entry.is_file():
+                self._by_suffix[os.path.splitext(entry.name)[1].lower()].append(name)
+        self._bar.update(len(entries))
+        if self._bar.n > MAX_FILES:
+            raise UserError(
+                f"{self.root} holds more than {MAX_FILES:,} files. Name the data set's own folder."
+            )
+
+    def _is_inside(self, path: str) -> bool:
+        # A link to a folder above its own would never end.
+        real = os.path.realpath(path)
+        inside = real.startswith(f"{self.root}{os.sep}")
+        return inside and not f"{os.path.dirname(path)}{os.sep}".startswith(f"{real}{os.sep}")

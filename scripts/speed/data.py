@@ -1,0 +1,82 @@
+"""How long it takes to check a large data set, and how that grows."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+from speed.measure import Row
+
+SIZE = (640, 480)
+_CHECK = """
+import json, sys, time
+from pathlib import Path
+from model.data.check import check
+from model.data.dataset import Dataset
+started = time.perf_counter()
+cache = Path(sys.argv[2])
+report = check(Dataset(sys.argv[1], cache_dir=cache), False, cache_dir=cache)
+seconds = time.perf_counter() - started
+# Not getrusage, which counts the process that started this one.
+peak = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+print(json.dumps([seconds, peak / 2**20, len(report.dataset.photos), len(report.blemishes)]))
+"""
+
+
+def rows(n_photos: int, folder: Path) -> list[Row]:
+    """Check a set twice, and sets of a quarter of the photos and of ten times the objects."""
+    first, again = _checked(_write_voc(folder / "whole", n_photos, 3), folder / "cache")
+    quarter, _ = _checked(_write_voc(folder / "quarter", n_photos // 4, 3), folder / "cache")
+    few = _write_voc(folder / "few", n_photos // 40, 3)
+    many = _write_voc(folder / "many", n_photos // 40, 300)
+    of_few, of_many = _checked(few, folder / "cache")[0], _checked(many, folder / "cache")[0]
+    an_object = (of_many[0] - of_few[0]) / (n_photos // 40 * 297)
+    return [
+        Row(f"check of {n_photos:,} photos, 3 objects each", f"{first[0]:.1f} s", "60 s"),
+        Row("the same again", f"{again[0]:.1f} s", "5 s", "remembered by name, size and time"),
+        Row("its memory", f"{max(first[1], again[1]):.2f} GiB", "1.5 GiB"),
+        Row("seconds a photo against a quarter of the photos",
+            f"{first[0] / quarter[0] / 4:.2f} x", "1.3 x", "1 is linear"),
+        Row("seconds an object, 300 a photo", f"{an_object * 1e6:.0f} us", "",
+            f"against {first[0] / n_photos / 3 * 1e6:.0f} us with 3, photo included"),
+    ]  # fmt: skip
+
+
+def _checked(data: Path, cache: Path) -> list[list[float]]:
+    """Seconds, GiB, photos and blemishes of a check in a process of its own, twice."""
+    command = [sys.executable, "-c", _CHECK, str(data), str(cache)]
+    root = Path(__file__).resolve().parents[2]
+    found = [json.loads(subprocess.check_output(command, cwd=root)) for _ in range(2)]
+    assert found[0][2:] == found[1][2:]
+    return found
+
+
+def _write_voc(root: Path, n_photos: int, n_objects: int) -> Path:
+    """A set in VOC's layout; no two photos are the same file."""
+    for name in ("Annotations", "JPEGImages", "ImageSets/Main"):
+        (root / name).mkdir(parents=True)
+    Image.new("RGB", SIZE, "teal").save(root / "photo.jpg", quality=50)
+    photo = (root / "photo.jpg").read_bytes()
+    (root / "photo.jpg").unlink()
+    thing = (
+        "<object><name>{}</name><difficult>0</difficult><bndbox><xmin>{}</xmin><ymin>{}</ymin>"
+        "<xmax>{}</xmax><ymax>{}</ymax></bndbox></object>"
+    )
+    for i in range(n_photos):
+        comment = f"{i:07}".encode() + b" " * (i % 20_000)
+        marker = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
+        (root / f"JPEGImages/{i:07}.jpg").write_bytes(photo[:2] + marker + photo[2:])
+        things = "".join(
+            thing.format(f"class {k % 7}", 2 + k, 3 + i % 99, 102 + k, 190 + i % 99)
+            for k in range(n_objects)
+        )
+        (root / f"Annotations/{i:07}.xml").write_text(
+            f"<annotation><filename>{i:07}.jpg</filename><size><width>{SIZE[0]}</width>"
+            f"<height>{SIZE[1]}</height></size>{things}</annotation>"
+        )
+    names = [f"{i:07}\n" for i in range(n_photos)]
+    for split, part in (("train", names[: n_photos * 4 // 5]), ("val", names[n_photos * 4 // 5 :])):
+        (root / f"ImageSets/Main/{split}.txt").write_text("".join(part))
+    return root

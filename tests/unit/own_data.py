@@ -1,0 +1,43 @@
+"""Small data sets of one's own to read, in the formats people have."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+SIZE = (120, 80)
+
+
+def photo(path: Path, size: tuple[int, int] = SIZE, shade: int = 0, orientation: int = 1) -> None:
+    """Soft patches of light; no two of different ``shade`` look alike."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    patches = np.random.default_rng(shade).integers(0, 255, (6, 8, 3), dtype=np.uint8)
+    picture = Image.fromarray(patches).resize(size)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture.save(path, exif=exif)
+
+
+def make_yolo(root: Path, lines: dict[str, str], names: str = "names: [cat, dog]\n") -> Path:
+    """``images/train/NAME.jpg`` with the label text of each name; the last one is in ``val``."""
+    for number, (name, text) in enumerate(lines.items()):
+        split = "val" if len(lines) > 1 and number == len(lines) - 1 else "train"
+        photo(root / f"images/{split}/{name}.jpg", shade=number)
+        label = root / f"labels/{split}/{name}.txt"
+        label.parent.mkdir(parents=True, exist_ok=True)
+        label.write_text(text)
+    (root / "data.yaml").write_text(f"train: ../train/images\nval: images/val\n{names}")
+    return root
+
+
+def make_coco(root: Path, annotations: list[dict], **extra: object) -> Path:
+    """Two photos, ``train/a.jpg`` with the annotations and ``valid/b.jpg`` with one."""
+    categories = [{"id": 0, "name": "animals"}, {"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]
+    one = [{"image_id": 7, "category_id": 1, "bbox": [1, 2, 30, 40]}]
+    for split, name, things in (("train", "a", annotations), ("valid", "b", one)):
+        photo(root / f"{split}/{name}.jpg", shade=ord(name))
+        image = {"id": 7, "file_name": f"{name}.jpg", "width": SIZE[0], "height": SIZE[1], **extra}
+        content = {"images": [image], "categories": categories, "annotations": things}
+        (root / f"{split}/_annotations.coco.json").write_text(json.dumps(content))
+    return root

@@ -1,0 +1,99 @@
+"""model/data/formats/coco.py: COCO's JSON as COCO, Roboflow and others write it."""
+
+import json
+import math
+
+import pytest
+from own_data import SIZE, make_coco, photo
+
+from model.data.dataset import Dataset
+from model.errors import UserError
+
+
+def thing(**changes: object) -> dict:
+    return {"id": 1, "image_id": 7, "category_id": 2, "bbox": [10, 20, 30, 40], **changes}
+
+
+def kinds(dataset: Dataset) -> list[str]:
+    return [blemish.kind for blemish in dataset.blemishes]
+
+
+def test_boxes_splits_and_classes(tmp_path):
+    dataset = Dataset(make_coco(tmp_path, [thing(), thing(bbox=[0, 0, 90, 80], iscrowd=1)]))
+    assert kinds(dataset) == []
+    assert dataset.splits == ["train", "trainval", "val"]
+    assert dataset.class_names == ("cat", "dog")  # what no box has is no class
+    split = dataset.split("train")
+    assert split.frame.file_name.tolist() == ["train/a.jpg"]
+    assert split.frame.iloc[0][["xmin", "ymin", "xmax", "ymax"]].tolist() == [10, 20, 40, 60]
+    assert split.frame.n_objects.tolist() == [2]
+
+
+def test_an_outline_without_box(tmp_path):
+    outline = [[10, 20, 40, 20, 40, 60.5], [5, 30, 6, 31, 7, 30]]
+    dataset = Dataset(make_coco(tmp_path, [thing(bbox=None, segmentation=outline)]))
+    assert dataset.find("a").image.objects[0].bbox_xyxy == (5, 20, 40, 60.5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"bbox": [1, 2, 3]}, "object without box"),
+        ({"bbox": [1, 2, 3, "x"]}, "object without box"),
+        ({"bbox": [1, 2, math.nan, 4]}, "object without box"),
+        ({"bbox": [1, 2, math.inf, 4]}, "object without box"),
+        ({"bbox": [1, 2, True, 4]}, "object without box"),
+        ({"bbox": [1, 2, 10**400, 4]}, "object without box"),
+        ({"bbox": {"x": 1}}, "object without box"),
+        ({"bbox": None, "segmentation": {"counts": "abc", "size": [1, 2]}}, "object without box"),
+        ({"bbox": [1, 2, 0, 4]}, "object without area"),
+        ({"bbox": [500, 2, 10, 4]}, "object without area"),
+        ({"bbox": [-1, 2, 20, 4]}, "box at the edge"),
+        ({"bbox": [100, 2, 30, 4]}, "box outside"),
+        ({"category_id": 99}, "object without class"),
+        ({"category_id": [1]}, "object without class"),
+        ({"image_id": 99}, "photo missing"),
+    ],
+)
+def test_a_bad_object_costs_itself(tmp_path, changes, kind):
+    dataset = Dataset(make_coco(tmp_path, [thing(**changes), thing()]))
+    assert kinds(dataset) == [kind]
+    assert "dog" in [o.class_name for o in dataset.find("a").image.objects]
+
+
+@pytest.mark.parametrize(
+    "name", ["a.jpg", "train/a.jpg", "C:\\photos\\a.jpg", "../../a.PNG", "/home/me/a.jpg"]
+)
+def test_names_of_photos(tmp_path, name):
+    data = make_coco(tmp_path, [thing()])
+    path = data / "train/_annotations.coco.json"
+    content = json.loads(path.read_text())
+    content["images"][0]["file_name"] = name
+    path.write_text(json.dumps(content))
+    assert Dataset(data).split("train").frame.file_name.tolist() == ["train/a.jpg"]
+
+
+def test_as_coco_itself_lies_on_disk(tmp_path):
+    for split in ("train2017", "val2017"):
+        photo(tmp_path / f"images/{split}/000001.jpg", shade=len(split))
+        content = {
+            "images": [{"id": 1, "file_name": "000001.jpg", "width": SIZE[0], "height": SIZE[1]}],
+            "categories": [{"id": 2, "name": "dog"}], "annotations": [thing(image_id=1)],
+        }  # fmt: skip
+        path = tmp_path / f"annotations/instances_{split}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(content))
+    dataset = Dataset(tmp_path)
+    assert dataset.splits == ["train", "trainval", "val"]
+    assert dataset.split("val").frame.file_name.tolist() == ["val2017/000001.jpg"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[" * 1_000_000, b"[]", b"{}", b'{"images": 5}', b"\xff", b"9" * 10_000]
+)
+def test_hostile_json_gets_a_sentence(tmp_path, content):
+    data = make_coco(tmp_path, [thing()])
+    (data / "train/_annotations.coco.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"_annotations\.coco\.json") as caught:
+        _ = Dataset(data).blemishes
+    assert len(str(caught.value)) < 400 + len(str(data))

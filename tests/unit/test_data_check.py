@@ -1,0 +1,209 @@
+"""Own data as a whole: the folder, its splits, the check, and what was remembered."""
+
+import os
+import shutil
+import time
+
+import pandas as pd
+import pytest
+from commands import run_here
+from conftest import assert_clear_error, make_voc, run_command, write_voc_xml
+from own_data import make_yolo, photo
+from PIL import Image
+
+from model.data import cache_folder, remembered
+from model.data.check import check
+from model.data.dataset import Dataset, photos_by_split
+from model.data.names import FileIndex, origin_of, parts_of
+from model.errors import UserError
+
+
+def kinds(data, **options) -> list[str]:
+    return [b.kind for b in check(Dataset(data, **options)).blemishes]
+
+
+def flat(root, names):
+    for number, name in enumerate(names):
+        photo(root / f"{name}.jpg", shade=number)
+        shutil.move(write_voc_xml(root, name, (120, 80), [("cat", 1, 1, 60, 60)]), root)
+    return root
+
+
+def test_what_a_check_prints_and_writes(tmp_path):
+    root = make_voc(tmp_path / "own", 8, 4)
+    write_voc_xml(root, "000001", (90, 120), [])
+    write_voc_xml(root, "000002", (100, 100), [("car", 0, 0, 50, 50), ("car", 9, 9, 9, 2)])
+    (root / "JPEGImages/000003.jpg").unlink()
+    (root / "JPEGImages/000004.jpg").write_bytes(b"no photo")
+    (root / "Annotations/000005.xml").write_text("<oops")
+    out = tmp_path / "blemishes.csv"
+    command = ("-m", "model.dataset", "check", "--data", root, "--no-progress")
+    result = run_command(*command, "--out", out)
+    assert result.returncode == 0, result.stderr
+    table = pd.read_csv(out)
+    assert sorted(table.kind) == [
+        "annotation unreadable", "box at the edge", "object without area", "photo missing",
+        "photo unreadable",
+    ]  # fmt: skip
+    assert "Traceback" not in result.stderr
+    assert all(kind in result.stdout for kind in table.kind)
+    rows = {line.split()[0]: line.split()[1:] for line in result.stdout.splitlines() if line}
+    assert rows["train"][:2] == ["5", "1"]  # photos, and backgrounds among them
+    assert run_here(*command, "--strict").returncode == 1
+
+
+def test_a_set_without_objects_cannot_be_trained_on(tmp_path):
+    root = make_voc(tmp_path / "own", 2, 1)
+    for path in (root / "Annotations").iterdir():
+        path.write_text("<annotation/>")
+    assert "nothing to learn" in kinds(root)
+    assert not check(Dataset(root)).can_train
+
+
+def test_photos_that_are_there_twice(tmp_path):
+    root = make_voc(tmp_path / "own", 3, 3)
+    shutil.copy(root / "JPEGImages/000000.jpg", root / "JPEGImages/000003.jpg")
+    (root / "ImageSets/Main/val.txt").write_text("000002\n000003\n000003\n000004\n000005\n")
+    found = kinds(root)
+    assert found.count("identical across splits") == 1
+    assert found.count("in two splits") == 1
+    assert found.count("name listed twice") == 1
+
+
+def test_a_photo_saved_again_is_found_in_the_other_split(tmp_path):
+    root = make_yolo(tmp_path, dict.fromkeys("abc", "0 .5 .5 .5 .5"))
+    assert kinds(root) == []
+    with Image.open(root / "images/train/a.jpg") as first:
+        first.resize((90, 60)).save(root / "images/val/c.jpg", quality=60)
+    assert kinds(root) == ["alike across splits"]
+
+
+def test_classes_spelt_twice_and_not_expected(tmp_path):
+    root = make_voc(tmp_path / "own", 4, 2, classes=("Cat", "cat", "dog"))
+    assert "class spelt twice" in kinds(root)
+    assert "class not expected" in kinds(root, class_names=("Cat", "cat"))
+    assert not check(Dataset(root, class_names=("Cat",))).can_train
+
+
+def test_a_split_by_name_is_always_the_same_and_keeps_copies_together(tmp_path):
+    names = [f"IMG_{i:03}_jpg.rf.{hash_}" for i in range(20) for hash_ in ("0a1b", "ff00")]
+    first = {p.image.file_name: p.splits for p in Dataset(flat(tmp_path / "first", names)).photos}
+    assert set(first.values()) == {("train",), ("val",)}
+    of_origin: dict[str, tuple[str, ...]] = {}
+    for name, splits in first.items():
+        assert of_origin.setdefault(origin_of(name), splits) == splits
+    more = Dataset(flat(tmp_path / "more", [*names, "new", "newer"]))
+    assert first.items() <= {p.image.file_name: p.splits for p in more.photos}.items()
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_few_photos_are_split_too(tmp_path, count):
+    splits = photos_by_split(Dataset(flat(tmp_path, [f"p{i}" for i in range(count)])))
+    assert splits["train"]
+    assert ("val" in splits) == (count > 1)
+
+
+def test_lists_are_written_and_read(tmp_path):
+    data = make_yolo(tmp_path / "data", dict.fromkeys("abcd", "0 .5 .5 .5 .5"))
+    command = ("-m", "model.dataset", "split", "--data", data, "--no-progress")
+    assert run_here(*command, "--val", "0").returncode == 0
+    assert Dataset(data).splits == ["train", "trainval"]
+    assert len(Dataset(data).split("train").frame) == 4
+    assert_clear_error(run_command(*command), "--force")
+
+
+def test_several_folders_are_one_set(tmp_path):
+    first = make_voc(tmp_path / "first", 4, 2)
+    second = make_yolo(tmp_path / "second", {"a": "0 .5 .5 .5 .5", "b": "1 .5 .5 .5 .5"})
+    split = Dataset([first, second]).split("train")
+    assert split.image_folder == tmp_path
+    assert len(split.frame) == 5
+    assert all((tmp_path / name).is_file() for name in split.frame.file_name)
+    assert {"car", "cat", "dog"} <= set(split.class_names)
+
+
+def test_a_folder_of_several_sets_is_refused(tmp_path):
+    make_voc(tmp_path / "first", 2, 1)
+    make_voc(tmp_path / "second", 2, 1)
+    with pytest.raises(UserError, match=r"2 data sets: first, second"):
+        Dataset(tmp_path)
+    make_yolo(tmp_path / "first", {"a": "0 .5 .5 .5 .5"})
+    with pytest.raises(UserError, match=r"voc and yolo.*--format"):
+        Dataset(tmp_path / "first")
+    assert Dataset(tmp_path / "first", format="yolo").formats == "yolo"
+
+
+def test_links_out_of_the_folder_are_not_followed(tmp_path):
+    root = make_voc(tmp_path / "own", 3, 1)
+    secret = tmp_path / "secret"
+    photo(secret / "000001.jpg")
+    (root / "JPEGImages/000001.jpg").unlink()
+    (root / "JPEGImages/000001.jpg").symlink_to(secret / "000001.jpg")
+    (root / "more").symlink_to(secret)
+    (root / "endless").symlink_to(root)
+    (root / "JPEGImages/000002.jpg").rename(root / "JPEGImages/real.jpg")
+    (root / "JPEGImages/000002.jpg").symlink_to("real.jpg")
+    found = kinds(root)
+    assert found.count("link out of the folder") == 3
+    assert found.count("photo missing") == 1
+    assert "000002.jpg" in Dataset(root).split("train").frame.file_name.tolist()
+
+
+def test_what_was_read_is_remembered_until_a_file_changes(tmp_path, monkeypatch):
+    root, cache = make_voc(tmp_path / "own", 4, 2), tmp_path / "cache"
+    before = Dataset(root, cache_dir=cache).split("train").frame
+    read: list[str] = []
+    monkeypatch.setattr(remembered, "_read", lambda f, paths: read.extend(paths) or map(f, paths))
+    pd.testing.assert_frame_equal(Dataset(root, cache_dir=cache).split("train").frame, before)
+    assert read == []
+    write_voc_xml(root, "000001", (90, 120), [("yak", 1, 1, 50, 50)])
+    assert "yak" in Dataset(root, cache_dir=cache).split("train").frame.class_name.tolist()
+    assert [os.path.basename(path) for path in read] == ["000001.xml"]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 1}', b"\xff"])
+def test_a_damaged_memory_is_read_anew(tmp_path, content):
+    root, cache = make_voc(tmp_path / "own", 4, 2), tmp_path / "cache"
+    before = Dataset(root, cache_dir=cache).split("train").frame
+    for path in cache.iterdir():
+        path.write_bytes(content)
+    pd.testing.assert_frame_equal(Dataset(root, cache_dir=cache).split("train").frame, before)
+
+
+def test_processes_read_the_same(tmp_path, monkeypatch):
+    root = make_voc(tmp_path / "own", 6, 3)
+    before = Dataset(root, cache_dir=tmp_path / "one").split("train").frame
+    for name, value in (("FEW", 2), ("CHUNK", 2), ("_cores", lambda: 3)):
+        monkeypatch.setattr(remembered, name, value)
+    again = Dataset(root, cache_dir=tmp_path / "many").split("train").frame
+    pd.testing.assert_frame_equal(again, before)
+
+
+def test_old_caches_are_removed_and_nothing_else(tmp_path):
+    long_ago = time.time() - (cache_folder.KEPT_DAYS + 1) * 86_400
+    for name in ("pixels-a.rgb", "pixels-a.json", "read-b.json", "mine.json", "pixels-new.rgb"):
+        (tmp_path / name).touch()
+        if "new" not in name:
+            os.utime(tmp_path / name, (long_ago, long_ago))
+    cache_folder.prune(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["mine.json", "pixels-new.rgb"]
+
+
+def test_the_disk_needed_is_what_the_cache_takes(tmp_path):
+    from model.data.pixel_cache import PixelCache
+
+    dataset = Dataset(make_voc(tmp_path / "own", 4, 2))
+    sizes = [p.header.upright_size for p in dataset.photos]
+    files = [dataset.image_folder / p.image.file_name for p in dataset.photos]
+    cache = PixelCache(files, 77, tmp_path / "cache", progress=False)
+    assert cache_folder.pixel_cache_bytes(sizes, 77) == cache.path.stat().st_size
+
+
+def test_names_of_files():
+    assert parts_of("C:\\a\\..\\b c.jpg") == ["a", "b c.jpg"]
+    index = FileIndex(["train/a.jpg", "val/a.jpg", "val/A.jpg", "b.v1.PNG"])
+    assert index.find("val/a") == "val/a.jpg"
+    assert index.find("A", "val") == "val/A.jpg"
+    assert index.find("b.v1") == "b.v1.PNG"
+    assert index.find("../../etc/passwd") is None
+    assert index.find("") is None

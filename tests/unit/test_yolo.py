@@ -1,0 +1,137 @@
+"""model/data/formats/yolo.py: what people's label files and data.yaml say."""
+
+import pytest
+from own_data import SIZE, make_yolo, photo
+
+from model.data.annotations import AnnotatedPhoto, to_yolo, yolo_yaml
+from model.data.dataset import Dataset
+from model.data.formats.yolo import parse
+from model.data.records import ObjectAnnotation
+from model.errors import UserError
+
+
+def kinds(dataset: Dataset) -> list[str]:
+    return [blemish.kind for blemish in dataset.blemishes]
+
+
+def test_boxes_become_pixels(tmp_path):
+    data = make_yolo(tmp_path, {"a": "1 0.5 0.5 0.5 0.25\n", "b": "0 .5 .5 1 1\n"})
+    dataset = Dataset(data)
+    assert kinds(dataset) == []
+    assert dataset.splits == ["train", "trainval", "val"]
+    assert dataset.class_names == ("cat", "dog")
+    row = dataset.split("train").frame.iloc[0]
+    assert row[["class_name", "xmin", "ymin", "xmax", "ymax"]].tolist() == ["dog", 30, 30, 90, 50]
+    assert row.file_name == "train/a.jpg"
+
+
+def test_what_we_write_is_read_back(tmp_path):
+    thing = ObjectAnnotation("dog", (10.0, 20.0, 60.0, 50.0))
+    photo(tmp_path / "a.jpg")
+    written = to_yolo(AnnotatedPhoto("a.jpg", *SIZE, (thing,)), ["cat", "dog"])
+    (tmp_path / "a.txt").write_text(written)
+    (tmp_path / "data.yaml").write_text(yolo_yaml(["cat", "dog"]))
+    box = Dataset(tmp_path).find("a").image.objects[0]
+    assert box.class_name == "dog"
+    assert box.bbox_xyxy == pytest.approx(thing.bbox_xyxy, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("2 .5 .5 .1 .1", "object without class"),
+        ("-1 .5 .5 .1 .1", "object without class"),
+        ("1e9 .5 .5 .1 .1", "object without class"),
+        ("cat .5 .5 .1 .1", "object without class"),
+        ("0 .5 .5 .1", "object without box"),
+        ("0 nan .5 .1 .1", "object without box"),
+        ("0 inf .5 .1 .1", "object without box"),
+        ("0 x .5 .1 .1", "object without box"),
+        ("0", "object without box"),
+        ("0 .5 .5 0 .1", "object without area"),
+        ("0 .5 .5 -.1 .1", "object without area"),
+        ("0 5 5 .1 .1", "object without area"),
+        ("0 .5 .5 1.2 .5", "box outside"),
+        ("0 .5 .5 1.01 .5", "box at the edge"),
+    ],
+)
+def test_a_bad_line_costs_one_object(tmp_path, line, kind):
+    data = make_yolo(tmp_path, {"a": f"{line}\n\n1 .5 .5 .2 .2\n", "b": "0 .5 .5 .2 .2\n"})
+    dataset = Dataset(data)
+    assert kinds(dataset) == [kind]
+    assert "dog" in [o.class_name for o in dataset.find("a").image.objects]
+
+
+@pytest.mark.parametrize(
+    ("line", "box"),
+    [
+        ("0 .1 .2 .5 .2 .5 .8 .1 .8", [0.1, 0.2, 0.5, 0.8]),  # the outline of a segmentation
+        ("0.0 .3 .5 .4 .6", [0.1, 0.2, 0.5, 0.8]),
+        ("0 .3 .5 .4 .6 .93", [0.1, 0.2, 0.5, 0.8]),  # a prediction with its score
+    ],
+)
+def test_lines_of_other_programs(tmp_path, line, box):
+    (tmp_path / "a.txt").write_text(line)
+    (thing,) = parse(str(tmp_path / "a.txt")).objects
+    assert thing[1:5] == pytest.approx(box)
+
+
+NAMES = {
+    "list": "names: [cat, dog]\n",
+    "lines": "nc: 2\nnames:\n- cat\n- dog\n",
+    "dict": "names:\n  1: dog\n  0: cat\n",
+    "absolute": "path: C:\\data\\pets\nnames: [cat, dog]\n",
+    "above": "path: ../datasets/pets  # of Ultralytics\nnames: {0: cat, 1: dog}\n",
+}
+
+
+@pytest.mark.parametrize("names", NAMES)
+def test_yaml_as_others_write_it(tmp_path, names):
+    lines = {"a": "1 .5 .5 .5 .5", "b": "0 .5 .5 .5 .5"}
+    dataset = Dataset(make_yolo(tmp_path / "pets", lines, NAMES[names]))
+    assert dataset.class_names == ("cat", "dog")
+    assert dataset.splits == ["train", "trainval", "val"]
+
+
+def test_classes_called_no_and_7_stay_so(tmp_path):
+    data = make_yolo(tmp_path, {"a": "0 .5 .5 .5 .5", "b": "1 .5 .5 .5 .5"}, "names: [no, 7]\n")
+    assert Dataset(data).class_names == ("7", "no")
+
+
+@pytest.mark.parametrize(
+    "content", [b"names: [a\n", b"\xff\xfe", b"[" * 100_000, b"{" * 100_000, b"names: *b\n"]
+)
+def test_hostile_yaml_gets_a_sentence(tmp_path, content):
+    data = make_yolo(tmp_path, {"a": "0 .5 .5 .5 .5"})
+    (data / "data.yaml").write_bytes(content)
+    with pytest.raises(UserError, match=r"data\.yaml is not readable YAML") as caught:
+        _ = Dataset(data).blemishes
+    assert len(str(caught.value)) < 400 + len(str(data))
+
+
+def test_tags_of_python_are_text(tmp_path):
+    mark = tmp_path / "mark"
+    names = f"names: !!python/object/apply:os.mkdir [{mark}]\n"
+    data = make_yolo(tmp_path / "data", {"a": "0 .5 .5 .5 .5"}, names)
+    assert Dataset(data).class_names == (str(mark),)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("file", ["_darknet.labels", "classes.txt", "obj.names"])
+def test_names_as_darknet_has_them(tmp_path, file):
+    for split in ("train", "valid"):
+        photo(tmp_path / f"{split}/{split}.jpg", shade=len(split))
+        (tmp_path / f"{split}/{split}.txt").write_text("0 .5 .5 .5 .5")
+        (tmp_path / f"{split}/{file}").write_text("lime\n")
+    dataset = Dataset(tmp_path)
+    assert (dataset.class_names, dataset.splits) == (("lime",), ["train", "trainval", "val"])
+
+
+def test_a_photo_without_labels_is_a_background(tmp_path):
+    data = make_yolo(tmp_path, {"a": "", "b": "0 .5 .5 .5 .5", "c": "0 .5 .5 .5 .5"})
+    photo(data / "images/train/d.jpg", shade=9)
+    split = Dataset(data).split("train")
+    assert split.frame.file_name.tolist() == ["train/b.jpg"]
+    assert split.backgrounds.file_name.tolist() == ["train/a.jpg", "train/d.jpg"]
+    assert split.backgrounds.xmin.isna().all()
+    assert len(split.table) == 3
