@@ -222,11 +222,18 @@ def show_many(
         summary += f"; {unsure} below the threshold of {threshold:.0%}, marked with a ?"
     tiles = [_many_tile(backend, files, path, d, d.score >= threshold) for path, d in found]
     rows = [csv_row(path.name, d) for path, d in found]
+    read = {str(path) for path, _ in found}
+    unreadable = [file for file in files if file not in read]
     parts = [
         Markup("<p>{}. Press one to see all about it.</p>").format(summary),
-        *map(markup.problem, problems), markup.grid(tiles, "many"),
+        *map(_unreadable, unreadable, problems), markup.grid(tiles, "many"),
     ]  # fmt: skip
     return markup.join(parts), as_csv(rows) if rows else ""
+
+
+def _unreadable(file: str, sentence: str) -> Markup:
+    """Why a file is no photo; the browser does not send it again with the next ones."""
+    return Markup('<div data-unreadable="{}">{}</div>').format(file, markup.problem(sentence))
 
 
 def _many_tile(backend: Backend, files: list[str], path: Path, d: Detection, sure: bool) -> Markup:
