@@ -10,7 +10,7 @@ import pytest
 from commands import run_here
 from gradio_client import Client
 from playwright.sync_api import Page, expect
-from visitor import content, drawn_box, settled, slide, wait_for
+from visitor import content, drawn_box, open_page, settled, slide, wait_for
 
 from model.augment import AugmentConfig
 from model.checkpoint import read_info
