@@ -96,7 +96,8 @@ def _row(names: Sequence[str], i: int, counts: Sequence[int]) -> dict[str, Any]:
     # Light colours in both themes, dark letters on all of them.
     cells = [
         {
-            "count": count, "light": f"{96 - 60 * count / total:.0f}", "key": key_of(names[i], name),
+            "count": count, "light": f"{96 - 60 * count / total:.0f}",
+            "key": key_of(names[i], name),
             "words": f"{names[i]} taken for {name}: {markup.photos(count)}",
         } if count else None
         for name, count in zip(names, counts, strict=True)

@@ -81,19 +81,32 @@
     follow();
   }
 
-  const waiting = new MutationObserver(() => {
-    const list = document.querySelector('#tabs .tab-container[role=tablist]');
-    if (!list) return;
-    waiting.disconnect();
-    tabs(list);
+  /** What is not there before Gradio has made it. */
+  function whenThere(selector, act) {
+    const waiting = new MutationObserver(() => {
+      const found = document.querySelector(selector);
+      if (!found) return;
+      waiting.disconnect();
+      act(found);
+    });
+    waiting.observe(document, { childList: true, subtree: true });
+  }
+
+  whenThere('#tabs .tab-container[role=tablist]', tabs);
+  whenThere('#augment-settings', (settings) => {
+    settings.insertAdjacentHTML(
+      'afterbegin',
+      '<a class="skip" href="#augment-before" data-to="#augment-before .box">Skip to the box</a>',
+    );
+    page.oneTabStop(settings.querySelector('.presets'), 'button');
   });
-  waiting.observe(document, { childList: true, subtree: true });
 
   document.addEventListener('click', (event) => {
-    if (!event.target.closest?.('.skip')) return;
+    const link = event.target.closest?.('.skip');
+    if (!link) return;
     event.preventDefault(); // the address says what is shown, not where one is
-    const tab = document.querySelector(`#tabs ${TAB}[aria-selected=true]`);
-    tab.scrollIntoView({ block: 'nearest' });
-    tab.focus();
+    const there = document.querySelector(link.dataset.to || `#tabs ${TAB}[aria-selected=true]`);
+    there?.scrollIntoView({ block: 'nearest' });
+    there?.focus();
   });
 })();

@@ -45,7 +45,17 @@
   }
 
   const read = (name) => store('readonly', (photos) => photos.get(name));
-  const write = (record) => store('readwrite', (photos) => photos.put(record, record.key));
+  const write = ({ file, boxes, key }) =>
+    store('readwrite', (photos) => photos.put({ file, boxes, key }, key));
+
+  const newKey = () => `${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 10)}`;
+
+  async function keepNew(record) {
+    const key = record.key || newKey();
+    await write({ ...record, key });
+    record.key = key;
+    await dropOldest();
+  }
 
   async function dropOldest() {
     // Keys begin with the time, so they are in its order.
@@ -76,11 +86,8 @@
         return;
       }
       if (record === shown) return;
-      if (!record.key) {
-        record.key = Date.now().toString(36) + '-' + Math.random().toString(36).slice(2, 10);
-        await write(record);
-        await dropOldest();
-      }
+      record.kept ??= keepNew(record);
+      await record.kept;
       setShown(record);
     },
 

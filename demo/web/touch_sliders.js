@@ -7,6 +7,7 @@
   const sliderOf = (event) => event.target.closest?.('input[type=range]');
 
   function begin(event) {
+    end(); // a second finger
     const slider = event.touches.length === 1 ? sliderOf(event) : null;
     const [{ clientX: x, clientY: y }] = event.touches;
     touch = slider && { slider, value: slider.value, x, y, sideways: false };

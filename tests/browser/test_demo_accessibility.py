@@ -131,3 +131,14 @@ def test_tabs_and_examples_by_arrow_keys(page):
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Tab")
     assert focused(page, f"button[data-key='{keys[-1]}']")
+
+
+def test_the_box_is_a_few_stops_from_the_tabs(chromium, demo_address):
+    page = open_page(chromium, f"{demo_address}?tab=augment")
+    expect(page.locator("#augment-before .box").first).to_be_visible()
+    page.locator("[role=tab][data-tab-id=augment]").focus()
+    page.keyboard.press("Tab")
+    assert focused(page, ".skip")
+    page.keyboard.press("Enter")
+    assert focused(page, "#augment-before .box")
+    page.context.close()
