@@ -89,6 +89,7 @@
 
   window.addEventListener('popstate', () => {
     open = new URLSearchParams(location.search).get('tab') || 'detect';
+    page.renewAddress(); // the photo may be another one since
     document.querySelector(`button[role=tab][data-tab-id="${open}"]`)?.click();
   });
 
