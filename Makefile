@@ -6,6 +6,7 @@ PYTHON ?= python3
 PHOTO ?= examples/cat.jpg
 BIN := .venv/bin
 DEMO_FLAGS ?=
+SCRIPTS := demo/web/*.js
 
 .PHONY: setup demo predict test lint format clean
 
@@ -25,14 +26,18 @@ predict: setup
 test: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	rm -f demo/*.pyi # written by Gradio, and perhaps older than the modules they describe
+	$(BIN)/oxfmt --check $(SCRIPTS)
+	$(BIN)/oxlint demo/web
+	rm -f demo/*.pyi demo/*/*.pyi # written by Gradio, and perhaps older than the modules they describe
 	$(BIN)/pyrefly check
 	$(BIN)/python -m pytest
 
 lint: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	rm -f demo/*.pyi
+	$(BIN)/oxfmt $(SCRIPTS)
+	$(BIN)/oxlint demo/web
+	rm -f demo/*.pyi demo/*/*.pyi
 	$(BIN)/pyrefly check
 
 clean:

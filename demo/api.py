@@ -160,7 +160,7 @@ class Endpoints:
         """
         *_, answers = detect_files(self.backend, photos or [], checkpoint)
         rows = [{"file_name": path.name, **as_plain(d)} for path, d in answers.found]
-        return {"detections": rows, "problems": answers.problems}
+        return {"detections": rows, "problems": [sentence for _, sentence in answers.problems]}
 
 
 def _augment_config(settings: Any) -> AugmentConfig:

@@ -143,5 +143,5 @@ def download_button(
     button = gr.Button(label, size="sm", elem_id=elem_id, min_width=120)
     file = gr.DownloadButton(visible=False)
     made = button.click(make, outputs=file, inputs_kwargs=controls, **QUIET)
-    made.success(None, file, None, js=(WEB / "save.js").read_text(), **PRIVATE)
+    made.success(None, file, None, js="(file) => detectorPage.save(file)", **PRIVATE)
     return button

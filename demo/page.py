@@ -15,8 +15,10 @@ from demo.server.first_page import TITLE
 from demo.server.queue import use_fair_queue
 from demo.tabs import augment, dataset, detect, training
 from demo.views import markup
+from demo.views.augment.state import GROUND_TRUTH, OWN
 
 MAX_UNFETCHED = 300
+SKIP = "<a class='skip' href='#tabs'>Skip to the tabs</a>"
 INTRODUCTION = "names the largest object of a photo, boxes it, and shows what augmentation does."
 
 
@@ -39,10 +41,10 @@ class Page:
         self.backend = backend
         first = PhotoChoice(backend.library.examples()[0].name)
         with gr.Row(elem_id="top", equal_height=False):
-            gr.HTML(f"<h1>{TITLE}</h1><p>{INTRODUCTION}</p>", elem_classes=["page-title"])
+            gr.HTML(f"{SKIP}<h1>{TITLE}</h1><p>{INTRODUCTION}</p>", elem_classes=["page-title"])
             self.photo = PhotoChooser(first, inside=chooser_html(backend), elem_id="photo")
             gr.Button("Copy link", size="sm", elem_id="copy-link", min_width=96).click(
-                None, None, None, js="() => window.copyLink()", **PRIVATE
+                None, None, None, js="() => detectorPage.copyLink()", **PRIVATE
             )
             known = gr.HTML(markup.known_classes(backend.class_names()), elem_id="known")
         # All tabs listen to it; it is shown in the Training tab, beside what it is worth.
@@ -72,10 +74,14 @@ class Page:
         ):
             told = self.opened.get(name)
             tab.select(
-                None, told, told, js=f"(signal) => window.openedTab('{name}', signal)", **PRIVATE
+                None,
+                told,
+                told,
+                js=f"(signal) => detectorPage.openedTab('{name}', signal)",
+                **PRIVATE,
             )
         self.address.change(
-            None, self.address, None, js="(query) => window.showInAddress(query)", **PRIVATE
+            None, self.address, None, js="(query) => detectorPage.showInAddress(query)", **PRIVATE
         )
         self._connect_photo()
         self._restore_from_address(page)
@@ -106,7 +112,7 @@ class Page:
 
         self.photo.input(chosen, self.photo, fresh, **turn).success(
             None, self.opened["augment"], self.opened["augment"],
-            js="(signal) => window.replaced(signal)", **PRIVATE,
+            js="(signal) => detectorPage.photoReplaced(signal)", **PRIVATE,
         )  # fmt: skip
         gr.on(
             [self.dataset.to_detect.click, self.dataset.to_augment.click,
@@ -120,7 +126,8 @@ class Page:
             return {self.photo: choice}
         controls = self.augment.controls
         return {
-            self.photo: choice, controls["box_source"]: "ground truth", controls["boxes"]: "",
+            self.photo: choice, controls["boxes"]: choice.boxes,
+            controls["box_source"]: OWN if choice.boxes else GROUND_TRUTH,
             self.detect.redraw: token(),
         }  # fmt: skip
 
@@ -136,7 +143,7 @@ class Page:
         # The signals come a step later: what listens to one reads all values as soon as it is set.
         page.load(restore, None, outputs, show_progress="hidden", **PRIVATE).then(
             None, self.restored, [self.detect.redraw, *self.opened.values()],
-            js="(restored) => window.addressRestored(restored)", **PRIVATE,
+            js="(restored) => detectorPage.addressRestored(restored)", **PRIVATE,
         )  # fmt: skip
 
     def asked(self, query: Mapping[str, str]) -> dict[Any, Any]:

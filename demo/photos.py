@@ -27,7 +27,7 @@ class PhotoChoice:
 
     ``offered`` is what the visitor has just chosen and nobody has looked at yet; ``note`` is a
     sentence for them. The browser counts what is offered, and ``number`` says which of them this
-    is, or answers.
+    is, or answers. ``boxes``, as an address has them, come with a photo the browser had kept.
     """
 
     sample: str = ""
@@ -35,6 +35,7 @@ class PhotoChoice:
     offered: "PhotoChoice | None" = None
     note: str = ""
     number: int = field(default=0, compare=False)
+    boxes: str = field(default="", compare=False)
 
     def to_query(self) -> dict[str, str]:
         """As part of an address."""
@@ -99,7 +100,11 @@ def _sent(payload: Any) -> dict[str, Any]:
     upload, number = payload.get("upload"), payload.get("number")
     sent: dict[str, Any] = {"number": number} if isinstance(number, int) else {}
     if isinstance(upload, dict):
-        return {**sent, "upload": uploaded(str(upload.get("path")))}
+        boxes = payload.get("boxes")
+        return {
+            **sent, "upload": uploaded(str(upload.get("path"))),
+            "boxes": boxes if isinstance(boxes, str) else "",
+        }  # fmt: skip
     return {**sent, "sample": str(payload.get("sample") or "")}
 
 

@@ -6,7 +6,11 @@ import gradio as gr
 
 _WEB = Path(__file__).with_name("web")
 CSS = _WEB / "style.css"
-HEAD = f"<script>{(_WEB / 'page.js').read_text()}</script>"
+# In this order: the first makes what the others use.
+SCRIPTS = ("page", "edit_history", "own_photos", "keyboard", "touch_sliders", "enlarge")
+HEAD = "".join(
+    f"<script>{(_WEB / name).with_suffix('.js').read_text()}</script>" for name in SCRIPTS
+)
 
 
 def page_theme() -> gr.themes.Base:

@@ -42,16 +42,6 @@ class Traffic:
             quiet = 0 if self.open or self.sent != before else quiet + 1
 
 
-# The page calls this function of its own when it shows what its address asks for.
-NOTE_RESTORED = """
-let told;
-Object.defineProperty(window, 'addressRestored', {
-  get: () => told,
-  set: (tell) => { told = (all) => { window.isRestored = true; return tell(all); }; },
-});
-"""
-
-
 def open_page(browser: Browser, address: str, ready: str | None = ".stage", **options) -> Page:
     """A visitor of its own, with the page loaded and what the address asks for on its way.
 
@@ -59,14 +49,13 @@ def open_page(browser: Browser, address: str, ready: str | None = ".stage", **op
     handed over while it is still loading.
     """
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-    context.add_init_script(NOTE_RESTORED)
     page = context.new_page()
     page.set_default_timeout(SLOW)
     page.traffic = Traffic(page)
     page.goto(address)
     if ready:
         page.wait_for_selector(ready, state="attached")
-        page.wait_for_function("() => window.isRestored")
+        page.wait_for_function("() => window.detectorPage?.isRestored")
         page.evaluate(UNTIL_IDLE)
     return page
 

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl
 
 import gradio as gr
 from gradio.components.base import Component
@@ -127,6 +128,7 @@ def build(backend: Backend, shared: Controls, address: gr.Textbox, signals: Sign
     controls = {**shared, **controls, "picked": picked}
     _connect_boxes(backend, controls, shown, signals)
     _connect_presets(controls, buttons, signals.redraw)
+    _connect_undo(backend, defaults, controls, buttons, signals.opened)
     _connect_drawing(backend, controls, shown, signals, (address, defaults))
     with gr.Column(elem_classes=["taking"]):
         _build_downloads(backend, controls)
@@ -205,6 +207,12 @@ def _build_controls(defaults: AugmentState) -> tuple[Controls, dict[str, gr.Butt
             with gr.Accordion(group.line, open=False, elem_id=name):
                 controls |= _build_settings(defaults, group.folded)
     buttons["surprise"] = gr.Button("Surprise me", size="sm", elem_id="surprise")
+    with gr.Row(elem_classes=["presets"]):
+        for name in ("undo", "redo"):
+            buttons[name] = gr.Button(
+                name.capitalize(), size="sm", min_width=50, interactive=False,
+                elem_id=f"augment-{name}",
+            )  # fmt: skip
     with gr.Accordion("Advanced: box, seed, rules", open=False, elem_id="augment-advanced"):
         controls["box_source"] = gr.Radio(
             list(BOX_SOURCES), value=defaults.box_source, label="Box from",
@@ -311,6 +319,30 @@ def _connect_presets(controls: Controls, buttons: dict[str, gr.Button], redraw: 
     buttons["surprise"].click(
         lambda: setter(surprise())(), None, [controls["seed"], *outputs], **turn
     )
+
+
+def _connect_undo(
+    backend: Backend,
+    defaults: AugmentState,
+    controls: Controls,
+    buttons: dict[str, gr.Button],
+    opened: gr.Textbox,
+) -> None:
+    """Boxes and settings as an earlier address says them; the browser remembers which (page.js)."""
+    names = (*SETTINGS, "boxes", "box_source", "seed", "count")
+    query = gr.Textbox("", visible=False)
+
+    def restore(query: str) -> dict[Any, Any]:
+        if not query:
+            return gr.skip()
+        state = defaults.from_query(dict(parse_qsl(query)), backend.library)
+        return {**{controls[name]: getattr(state, name) for name in names}, opened: token()}
+
+    for name, by in (("undo", -1), ("redo", 1)):
+        buttons[name].click(
+            restore, query, [*(controls[name] for name in names), opened],
+            js=f"() => detectorPage.step({by})", **QUIET, **in_order("augment-preset"),
+        )  # fmt: skip
 
 
 def _connect_drawing(

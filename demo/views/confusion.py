@@ -96,13 +96,13 @@ def _row(names: Sequence[str], i: int, counts: Sequence[int]) -> dict[str, Any]:
     # Light colours in both themes, dark letters on all of them.
     cells = [
         {
-            "count": count, "light": f"{96 - 60 * count / total:.0f}", "row": i + 1,
-            "column": column + 1, "key": key_of(names[i], name),
+            "count": count, "light": f"{96 - 60 * count / total:.0f}",
+            "key": key_of(names[i], name),
             "words": f"{names[i]} taken for {name}: {markup.photos(count)}",
         } if count else None
-        for column, (name, count) in enumerate(zip(names, counts, strict=True))
+        for name, count in zip(names, counts, strict=True)
     ]  # fmt: skip
-    return {"name": names[i], "cells": cells, "key": key_of(names[i], ""), "row": i + 1}
+    return {"name": names[i], "cells": cells, "key": key_of(names[i], "")}
 
 
 @dataclass(frozen=True)

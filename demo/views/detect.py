@@ -184,13 +184,13 @@ class ManyAnswers:
         asked: how many there are.
         read: how many of them were read, or found to be none.
         found: the files that were, and the detector's answers.
-        problems: a sentence for each of the others.
+        problems: each of the others, and a sentence why.
     """
 
     asked: int
     read: int = 0
     found: list[tuple[Path, Detection]] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    problems: list[tuple[str, str]] = field(default_factory=list)
 
 
 def detect_files(backend: Backend, files: list[str], checkpoint: str) -> Iterator[ManyAnswers]:
@@ -212,7 +212,7 @@ def detect_files(backend: Backend, files: list[str], checkpoint: str) -> Iterato
                 photos.append(backend.working_copy(photo, checkpoint))
                 paths.append(photo.path)
             except UserError as error:
-                answers.problems.append(in_words(error))
+                answers.problems.append((file, in_words(error)))
             answers.read += 1
             yield answers
         if photos:
@@ -249,9 +249,15 @@ def _many_shown(answers: ManyAnswers, tiles: list[Markup], threshold: float) -> 
         summary += f"; {unsure} below the threshold of {threshold:.0%}, marked with a ?"
     parts = [
         Markup("<p>{}. Press one to see all about it.</p>").format(summary),
-        *map(markup.problem, answers.problems), markup.grid(tiles, "many"),
+        *(_unreadable(*problem) for problem in answers.problems),
+        markup.grid(tiles, "many"),
     ]  # fmt: skip
     return markup.join(parts)
+
+
+def _unreadable(file: str, sentence: str) -> Markup:
+    """Why a file is no photo; the browser does not send it again with the next ones."""
+    return Markup('<div data-unreadable="{}">{}</div>').format(file, markup.problem(sentence))
 
 
 def _many_tile(backend: Backend, files: list[str], path: Path, d: Detection, sure: bool) -> Markup:

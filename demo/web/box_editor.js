@@ -5,33 +5,37 @@
 // CLASS_NAMES, MAX_BOXES: what a box can be called beside what it is called already, and how many
 // there can be.
 // The template never changes, so Gradio leaves the elements below alone.
-const stage = element.querySelector(".stage");
-const image = stage.querySelector("img");
-const layer = stage.querySelector(".boxes");
-const select = element.querySelector("select");
-const addButton = element.querySelector(".add");
-const deleteButton = element.querySelector(".delete");
-const said = element.querySelector(".said");
-const HANDLES = ["nw", "n", "ne", "e", "se", "s", "sw", "w"];
-const details = element.querySelector(".change");
-if (matchMedia("(max-width: 640px)").matches) details.open = false;
+const stage = element.querySelector('.stage');
+const image = stage.querySelector('img');
+const layer = stage.querySelector('.boxes');
+const select = element.querySelector('select');
+const addButton = element.querySelector('.add');
+const deleteButton = element.querySelector('.delete');
+const said = element.querySelector('.said');
+const HANDLES = ['nw', 'n', 'ne', 'e', 'se', 's', 'sw', 'w'];
+const editButton = element.querySelector('.edit');
+const tools = element.querySelector('.change');
+const LONG_PRESS = 500; // milliseconds
+const STILL = 10; // pixels a finger that is held still may tremble
 const MIN_SIDE = 4; // pixels of the photo
 
 let boxes = [];
 let selected = null;
 let size = [1, 1];
+let editing = false; // by touch; a mouse and keys always may
+let held = null; // {timer, event}: a finger that may be held still
 let drag = null; // {mode, start: [x, y], box: as it was, before: all as they were, moved}
 
-const help = element.querySelector(".help");
-help.id = "box-help-" + Math.random().toString(36).slice(2);
-stage.setAttribute("aria-describedby", help.id);
-offer(["", ...CLASS_NAMES]);
+const help = element.querySelector('.help');
+help.id = 'box-help-' + Math.random().toString(36).slice(2);
+stage.setAttribute('aria-describedby', help.id);
+offer(['', ...CLASS_NAMES]);
 
 /** Names to choose from, in addition to those there are. */
 function offer(names) {
   const known = new Set([...select.options].map((option) => option.value));
   for (const name of names) {
-    if (!known.has(name)) select.add(new Option(name || "not named", name));
+    if (!known.has(name)) select.add(new Option(name || 'not named', name));
     known.add(name);
   }
 }
@@ -56,39 +60,43 @@ function read() {
   offer(boxes.map((box) => box.class_name));
   selected = boxes[value.selected] ? value.selected : boxes.length ? 0 : null;
   drag = null;
-  const address = value.image || "";
-  if (image.getAttribute("src") !== address && address) image.src = address;
-  image.alt = value.alt || "the photo";
+  const address = value.image || '';
+  if (image.getAttribute('src') !== address && address) {
+    image.src = address;
+    setEditing(false);
+  }
+  image.alt = value.alt || 'the photo';
   if (value.image_size) setSize(value.image_size);
-  stage.hidden = details.hidden = !address;
-  element.querySelector(".empty").hidden = Boolean(address);
+  stage.hidden = tools.hidden = editButton.hidden = !address;
+  element.querySelector('.empty').hidden = Boolean(address);
   show();
 }
 
 function setSize(newSize) {
   size = newSize;
-  stage.style.setProperty("--w", size[0]);
-  stage.style.setProperty("--h", size[1]);
+  stage.style.setProperty('--w', size[0]);
+  stage.style.setProperty('--h', size[1]);
 }
 
 /** Tell Gradio, which tells Python. */
 function tell(words) {
   said.textContent = words;
   const rounded = boxes.map((box) => ({
-    ...box, bbox_xyxy: box.bbox_xyxy.map((v) => Math.round(v * 100) / 100),
+    ...box,
+    bbox_xyxy: box.bbox_xyxy.map((v) => Math.round(v * 100) / 100),
   }));
   props.value = { ...props.value, boxes: rounded, selected };
-  trigger("input");
+  trigger('input');
 }
 
 function makeBox() {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "box";
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.className = 'box';
   button.innerHTML = '<span class="tag"></span>';
   for (const name of HANDLES) {
-    const handle = document.createElement("span");
-    handle.className = "handle " + name;
+    const handle = document.createElement('span');
+    handle.className = 'handle ' + name;
     button.append(handle);
   }
   return button;
@@ -100,25 +108,28 @@ function show() {
   const target = boxes.reduce((best, box, i) => (area(box) > area(boxes[best]) ? i : best), 0);
   boxes.forEach((box, i) => showBox(layer.children[i], box, i, i === target));
   select.disabled = deleteButton.disabled = selected === null;
-  select.value = selected === null ? "" : boxes[selected].class_name;
+  select.value = selected === null ? '' : boxes[selected].class_name;
 }
 
 function showBox(button, box, i, isTarget) {
   const [x1, y1, x2, y2] = box.bbox_xyxy;
-  button.style.left = (100 * x1) / size[0] + "%";
-  button.style.top = (100 * y1) / size[1] + "%";
-  button.style.width = (100 * (x2 - x1)) / size[0] + "%";
-  button.style.height = (100 * (y2 - y1)) / size[1] + "%";
-  button.classList.toggle("selected", i === selected);
-  button.classList.toggle("target", isTarget);
-  button.classList.toggle("high", y1 < 0.08 * size[1]);
-  button.classList.toggle("right-half", x1 > size[0] / 2);
+  button.style.left = (100 * x1) / size[0] + '%';
+  button.style.top = (100 * y1) / size[1] + '%';
+  button.style.width = (100 * (x2 - x1)) / size[0] + '%';
+  button.style.height = (100 * (y2 - y1)) / size[1] + '%';
+  button.classList.toggle('selected', i === selected);
+  button.classList.toggle('target', isTarget);
+  button.classList.toggle('high', y1 < 0.08 * size[1]);
+  button.classList.toggle('right-half', x1 > size[0] / 2);
   button.style.zIndex = i === selected ? 1 : 0;
-  const name = box.class_name || "object";
-  const also = boxes.length > 1 ? (isTarget ? ", the largest" : "") : "";
-  button.querySelector(".tag").textContent = name + also;
-  button.setAttribute("aria-pressed", String(i === selected));
-  button.setAttribute("aria-label", `${name}, box ${i + 1} of ${boxes.length}${also}: ` + place(box));
+  const name = box.class_name || 'object';
+  const also = boxes.length > 1 ? (isTarget ? ', the largest' : '') : '';
+  button.querySelector('.tag').textContent = name + also;
+  button.setAttribute('aria-pressed', String(i === selected));
+  button.setAttribute(
+    'aria-label',
+    `${name}, box ${i + 1} of ${boxes.length}${also}: ` + place(box),
+  );
 }
 
 function place(box) {
@@ -138,22 +149,22 @@ function remove() {
   selected = boxes.length ? Math.min(selected, boxes.length - 1) : null;
   show();
   (selected === null ? addButton : layer.children[selected]).focus();
-  tell("Box deleted.");
+  tell('Box deleted.');
 }
 
 /** Move the sides that `mode` names, or the whole box, by (dx, dy) from where it was. */
 function change(before, mode, dx, dy) {
   let [x1, y1, x2, y2] = before;
   const [width, height] = size;
-  if (mode === "move") {
+  if (mode === 'move') {
     dx = clamp(dx, -x1, width - x2);
     dy = clamp(dy, -y1, height - y2);
     return [x1 + dx, y1 + dy, x2 + dx, y2 + dy];
   }
-  if (mode.includes("w")) x1 = clamp(x1 + dx, 0, x2 - MIN_SIDE);
-  if (mode.includes("e")) x2 = clamp(x2 + dx, x1 + MIN_SIDE, width);
-  if (mode.includes("n")) y1 = clamp(y1 + dy, 0, y2 - MIN_SIDE);
-  if (mode.includes("s")) y2 = clamp(y2 + dy, y1 + MIN_SIDE, height);
+  if (mode.includes('w')) x1 = clamp(x1 + dx, 0, x2 - MIN_SIDE);
+  if (mode.includes('e')) x2 = clamp(x2 + dx, x1 + MIN_SIDE, width);
+  if (mode.includes('n')) y1 = clamp(y1 + dy, 0, y2 - MIN_SIDE);
+  if (mode.includes('s')) y2 = clamp(y2 + dy, y1 + MIN_SIDE, height);
   return [x1, y1, x2, y2];
 }
 
@@ -169,17 +180,18 @@ function pointOf(event) {
 /** Which box a pointer takes hold of, and by what: "move" or the sides, as in "nw". */
 function gripAt([x, y], event) {
   const perPixel = size[0] / stage.getBoundingClientRect().width;
-  const reach = (event.pointerType === "mouse" ? 8 : 20) * perPixel;
-  const order = boxes.map((_, i) => i).sort((a, b) => area(boxes[a]) - area(boxes[b]));
+  const reach = (event.pointerType === 'mouse' ? 8 : 20) * perPixel;
+  const order = boxes.map((_, i) => i).toSorted((a, b) => area(boxes[a]) - area(boxes[b]));
   if (selected !== null) order.unshift(selected); // the one with the handles comes first
   for (const index of order) {
     const [x1, y1, x2, y2] = boxes[index].bbox_xyxy;
     const out = index === selected ? reach : 0;
     if (x < x1 - out || x > x2 + out || y < y1 - out || y > y2 + out) continue;
-    const inX = Math.min(out, (x2 - x1) / 4), inY = Math.min(out, (y2 - y1) / 4);
-    const vertical = !out ? "" : y <= y1 + inY ? "n" : y >= y2 - inY ? "s" : "";
-    const sides = vertical + (!out ? "" : x <= x1 + inX ? "w" : x >= x2 - inX ? "e" : "");
-    return { index, mode: sides || "move" };
+    const inX = Math.min(out, (x2 - x1) / 4),
+      inY = Math.min(out, (y2 - y1) / 4);
+    const vertical = !out ? '' : y <= y1 + inY ? 'n' : y >= y2 - inY ? 's' : '';
+    const sides = vertical + (!out ? '' : x <= x1 + inX ? 'w' : x >= x2 - inX ? 'e' : '');
+    return { index, mode: sides || 'move' };
   }
   return null;
 }
@@ -189,33 +201,74 @@ function fillsPhoto(box) {
   return x1 <= 0 && y1 <= 0 && x2 >= size[0] && y2 >= size[1];
 }
 
+/** From now on a finger on the photo edits, and does not scroll; or the other way round. */
+function setEditing(on) {
+  editing = on;
+  element.querySelector('.editor').classList.toggle('editing', on);
+  editButton.setAttribute('aria-expanded', String(on));
+  editButton.textContent = on ? 'Done' : 'Edit box';
+}
+
+function endHold() {
+  clearTimeout(held?.timer);
+  held = null;
+}
+
+/** A finger is put down: it scrolls, unless it is held still. */
+function hold(event) {
+  endHold();
+  if (!event.isPrimary) return;
+  const timer = setTimeout(() => {
+    held = null;
+    setEditing(true);
+    navigator.vibrate?.(20);
+    take(event);
+  }, LONG_PRESS);
+  held = { timer, event };
+}
+
 function press(event) {
+  if (editing || event.pointerType === 'mouse') take(event);
+  else hold(event);
+}
+
+function take(event) {
   if (!event.isPrimary || event.button !== 0 || drag) return;
   const start = pointOf(event);
   let grip = event.shiftKey ? null : gripAt(start, event);
   // A box that fills the photo has nowhere to go: dragging inside it draws.
-  if (grip && grip.mode === "move" && fillsPhoto(boxes[grip.index])) grip = null;
+  if (grip && grip.mode === 'move' && fillsPhoto(boxes[grip.index])) grip = null;
   drag = { start, before: copyOf(boxes), wasSelected: selected, moved: false, from: event };
   if (grip) {
     selected = grip.index;
     drag.mode = grip.mode;
     drag.box = [...boxes[selected].bbox_xyxy];
     layer.children[selected].focus({ preventScroll: true });
-  } else drag.mode = "draw";
+  } else drag.mode = 'draw';
   stage.setPointerCapture(event.pointerId);
   event.preventDefault();
   show();
 }
 
 function move(event) {
+  if (
+    held &&
+    Math.hypot(event.clientX - held.event.clientX, event.clientY - held.event.clientY) > STILL
+  )
+    endHold();
   if (!drag || event.pointerId !== drag.from.pointerId) return;
   const [x, y] = pointOf(event);
   const way = Math.hypot(event.clientX - drag.from.clientX, event.clientY - drag.from.clientY);
   if (!drag.moved && way < 4) return; // a click, so far
-  if (drag.mode === "draw") {
+  if (drag.mode === 'draw') {
     const [x0, y0] = drag.start;
     if (!drag.moved) add({ bbox_xyxy: [0, 0, 0, 0], class_name: select.value });
-    boxes[selected].bbox_xyxy = drawn(Math.min(x0, x), Math.min(y0, y), Math.max(x0, x), Math.max(y0, y));
+    boxes[selected].bbox_xyxy = drawn(
+      Math.min(x0, x),
+      Math.min(y0, y),
+      Math.max(x0, x),
+      Math.max(y0, y),
+    );
   } else {
     boxes[selected].bbox_xyxy = change(drag.box, drag.mode, x - drag.start[0], y - drag.start[1]);
   }
@@ -231,16 +284,18 @@ function drawn(x1, y1, x2, y2) {
 }
 
 function release(event) {
+  endHold();
   if (!drag || event.pointerId !== drag.from.pointerId) return;
   const { moved, mode, wasSelected } = drag;
   drag = null;
-  if (mode === "draw" && moved) layer.children[selected].focus({ preventScroll: true });
-  if (moved) tell((mode === "draw" ? "New box: " : "Box: ") + place(boxes[selected]));
-  else if (selected !== wasSelected) tell("");
+  if (mode === 'draw' && moved) layer.children[selected].focus({ preventScroll: true });
+  if (moved) tell((mode === 'draw' ? 'New box: ' : 'Box: ') + place(boxes[selected]));
+  else if (selected !== wasSelected) tell('');
 }
 
 /** Back to how it was before the drag: Escape, or the browser took the pointer away. */
 function cancel() {
+  endHold();
   if (!drag) return;
   boxes = drag.before;
   selected = drag.wasSelected;
@@ -251,10 +306,10 @@ function cancel() {
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 function key(event) {
-  if (event.key === "Escape") return cancel();
-  if (drag || !event.target.classList.contains("box")) return;
+  if (event.key === 'Escape') return cancel();
+  if (drag || !event.target.classList.contains('box')) return;
   selected = [...layer.children].indexOf(event.target);
-  if (event.key === "Delete" || event.key === "Backspace") {
+  if (event.key === 'Delete' || event.key === 'Backspace') {
     event.preventDefault();
     return remove();
   }
@@ -262,14 +317,14 @@ function key(event) {
   event.preventDefault(); // Alt and an arrow would leave the page
   const step = event.shiftKey ? 10 : 1;
   const [dx, dy] = ARROWS[event.key].map((d) => d * step);
-  const mode = event.altKey || event.ctrlKey ? "se" : "move";
+  const mode = event.altKey || event.ctrlKey ? 'se' : 'move';
   boxes[selected].bbox_xyxy = change(boxes[selected].bbox_xyxy, mode, dx, dy);
   show();
-  tell("Box: " + place(boxes[selected]));
+  tell('Box: ' + place(boxes[selected]));
 }
 
 function choose(event) {
-  const index = [...layer.children].indexOf(event.target.closest(".box"));
+  const index = [...layer.children].indexOf(event.target.closest('.box'));
   if (index < 0 || index === selected || drag) return;
   selected = index;
   show();
@@ -277,29 +332,44 @@ function choose(event) {
 
 function addInTheMiddle() {
   const [width, height] = size;
-  add({ bbox_xyxy: [width / 4, height / 4, (3 * width) / 4, (3 * height) / 4], class_name: select.value });
+  add({
+    bbox_xyxy: [width / 4, height / 4, (3 * width) / 4, (3 * height) / 4],
+    class_name: select.value,
+  });
   show();
   layer.children[selected].focus({ preventScroll: true });
-  tell("New box: " + place(boxes[selected]));
+  tell('New box: ' + place(boxes[selected]));
 }
 
-stage.addEventListener("pointerdown", press);
-stage.addEventListener("pointermove", move);
-stage.addEventListener("pointerup", release);
-stage.addEventListener("pointercancel", cancel);
-stage.addEventListener("keydown", key);
-layer.addEventListener("focusin", choose);
-addButton.addEventListener("click", addInTheMiddle);
-deleteButton.addEventListener("click", remove);
-select.addEventListener("change", () => {
+stage.addEventListener('pointerdown', press);
+stage.addEventListener('pointermove', move);
+stage.addEventListener('pointerup', release);
+stage.addEventListener('pointercancel', cancel);
+stage.addEventListener('keydown', key);
+// Once a finger has taken a box the page must not scroll, whatever was allowed when it came down.
+stage.addEventListener('touchmove', (event) => drag && event.preventDefault(), { passive: false });
+// What a long press opens elsewhere.
+stage.addEventListener('contextmenu', (event) => (drag || held) && event.preventDefault());
+window.addEventListener(
+  'pointerdown',
+  (event) => {
+    if (editing && !element.contains(event.target)) setEditing(false);
+  },
+  true,
+);
+editButton.addEventListener('click', () => setEditing(!editing));
+layer.addEventListener('focusin', choose);
+addButton.addEventListener('click', addInTheMiddle);
+deleteButton.addEventListener('click', remove);
+select.addEventListener('change', () => {
   boxes[selected].class_name = select.value;
   show();
-  tell("Class: " + (select.value || "not named"));
+  tell('Class: ' + (select.value || 'not named'));
 });
-image.addEventListener("load", () => {
+image.addEventListener('load', () => {
   if (props.value && props.value.image_size) return;
   setSize([image.naturalWidth, image.naturalHeight]);
   show();
 });
-watch("value", read);
+watch('value', read);
 read();

@@ -1,5 +1,7 @@
 // Many photos; more can be added. props.value: a list of {path, orig_name}.
-const input = element.querySelector('input'), said = element.querySelector('.said');
+const page = window.detectorPage;
+const input = element.querySelector('input'),
+  said = element.querySelector('.said');
 
 async function add(files) {
   const failed = [];
@@ -7,28 +9,39 @@ async function add(files) {
   for (const [i, file] of files.entries()) {
     said.textContent = `Sending photo ${i + 1} of ${files.length} ...`;
     try {
-      const {path} = await upload(file);
-      sent.push({path, orig_name: file.name, meta: {_type: 'gradio.FileData'}});
+      const { path } = await upload(file);
+      page.ownPhotos.remember(path, { file });
+      sent.push({ path, orig_name: file.name, meta: { _type: 'gradio.FileData' } });
     } catch (error) {
       failed.push(`${file.name}: ${error.message || error}`);
     }
   }
-  props.value = [...(props.value || []), ...sent];
+  // What could not be read was said once.
+  const unreadable = [...document.querySelectorAll('#many-result [data-unreadable]')];
+  const refused = new Set(unreadable.map((problem) => problem.dataset.unreadable));
+  const kept = (props.value || []).filter((photo) => !refused.has(photo.path));
+  props.value = [...kept, ...sent];
   said.textContent = failed.length ? `Not sent: ${failed.join('; ')}` : '';
   trigger('input');
 }
 
 function takeWaiting() {
-  const files = window.manyPhotos;
+  const files = page.waitingMany();
   if (!files) return;
-  window.manyPhotos = null;
-  element.scrollIntoView({block: 'center'});
+  element.scrollIntoView({ block: 'center' });
   add(files);
 }
 
 element.querySelector('.choose').addEventListener('click', () => input.click());
-element.querySelector('.clear').addEventListener('click', () => { props.value = []; trigger('input'); });
-input.addEventListener('change', () => { const files = [...input.files]; input.value = ''; if (files.length) add(files); });
+element.querySelector('.clear').addEventListener('click', () => {
+  props.value = [];
+  trigger('input');
+});
+input.addEventListener('change', () => {
+  const files = [...input.files];
+  input.value = '';
+  if (files.length) add(files);
+});
 // The field exists once its tab was opened; what was dropped before that waits for it.
-document.addEventListener('many-photos', takeWaiting);
+page.addEventListener('many-photos', takeWaiting);
 takeWaiting();

@@ -1,16 +1,37 @@
-// Keeps the address in step with what is shown: a copied address restores it, Back goes to the tab
-// before. What belongs into an address is decided by the server.
+// window.detectorPage is all that the scripts of this page share; nothing else of ours is global.
+//
+// Called by events of the page (demo/page.py, demo/tabs):
+//   showInAddress(query)           what a tab now shows, as the server says it
+//   openedTab(tab, signal)         gives another signal if the tab has to be drawn
+//   addressRestored(answer)        gives the signals of Detect and of the other tabs
+//   photoReplaced(signal)          gives another signal if Augment is open
+//   copyLink()
+//   save(file)                     a file of the server, as a download
+//   step(by)                       undo (-1) or redo (1): the query to show again (edit_history.js)
+// Called by components:
+//   sendMany(files), waitingMany() hand files over to the field for many photos, and take them there
+//   oneTabStop(element, selector)  arrow keys move among what is selected (keyboard.js)
+//   ownPhotos                      the visitor's own photo, kept in this browser (own_photos.js)
+// Events, each a CustomEvent:
+//   'restored'                     the values of the address are in place; isRestored is true
+//   'shows'                        detail {tab, query}: a tab shows something else
+//   'photo-replaced'
+//   'many-photos'                  files wait for the field for many photos
+//   'kept-photo'                   detail {file, boxes}: to be sent again
 (() => {
+  const page = new EventTarget();
   const queries = {};
   const asked = new URLSearchParams(location.search);
   const known = ['detect', 'augment', 'dataset', 'training'];
   let open = known.includes(asked.get('tab')) ? asked.get('tab') : 'detect';
-  let restored = false;
   let drawn = ''; // the tab whose signal was given last
   let early = 'detect'; // the tab that was opened last before the address was read
+  let waiting = null; // files for the field for many photos
 
   const token = () => String(performance.now());
+  const tell = (name, detail) => page.dispatchEvent(new CustomEvent(name, { detail }));
 
+  // What belongs into an address is decided by the server: a copied one restores what is shown.
   function address(query) {
     const kept = new URLSearchParams();
     const now = new URLSearchParams(location.search);
@@ -18,54 +39,73 @@
       if (now.has(name)) kept.set(name, now.get(name));
     }
     for (const [name, value] of new URLSearchParams(query)) kept.set(name, value);
+    page.ownPhotos.name(kept);
     return location.pathname + '?' + kept.toString();
   }
 
-  /** What a tab now shows, as the server says it. */
-  window.showInAddress = (query) => {
+  page.isRestored = false;
+
+  page.showInAddress = (query) => {
     const tab = new URLSearchParams(query).get('tab');
     queries[tab] = query;
-    if (tab === open) history.replaceState({tab}, '', address(query));
+    if (tab === open) history.replaceState({ tab }, '', address(query));
+    tell('shows', { tab, query });
+  };
+
+  /** The address of the open tab once more, after ownPhotos has changed. */
+  page.renewAddress = () => {
+    if (queries[open]) history.replaceState({ tab: open }, '', address(queries[open]));
   };
 
   // Boxes are looked for when Augment is opened and when the photo is replaced while it is open, not
   // before: an update that leaves a custom component alone empties its properties if it was never
   // on screen (Gradio 6.31).
-  window.replaced = (signal) => (drawn === 'augment' ? token() : signal);
+  page.photoReplaced = (signal) => {
+    tell('photo-replaced');
+    return drawn === 'augment' ? token() : signal;
+  };
 
-  /** A tab was opened; returns another signal if it has to be drawn. */
-  window.openedTab = (tab, signal) => {
+  page.openedTab = (tab, signal) => {
     // The first tab says that it is open before the address was read.
-    if (!restored) early = tab;
-    if (!restored || tab === drawn) return signal;
+    if (!page.isRestored) early = tab;
+    if (!page.isRestored || tab === drawn) return signal;
     drawn = tab;
     if (tab !== open) {
       open = tab;
-      history.pushState({tab}, '', address(queries[tab] || 'tab=' + tab));
+      history.pushState({ tab }, '', address(queries[tab] || 'tab=' + tab));
       window.scrollTo(0, 0); // a button far down a tab opens another one from its beginning
     }
     return token();
   };
 
-  /** All values of the address are in place: the signals of Detect, and of the tab that is open. */
-  window.addressRestored = (said) => {
-    restored = true;
-    const [asked, redraw] = said.split(' ');
+  page.addressRestored = (answer) => {
+    const [tab, redraw] = answer.split(' ');
     // An address that asks for the first tab leaves the one open that was opened meanwhile.
-    drawn = open = asked === 'detect' ? early : asked;
-    return [redraw, ...known.slice(1).map((tab) => (tab === drawn ? token() : ''))];
+    drawn = open = tab === 'detect' ? early : tab;
+    page.isRestored = true;
+    tell('restored');
+    return [redraw, ...known.slice(1).map((name) => (name === drawn ? token() : ''))];
   };
 
   window.addEventListener('popstate', () => {
     open = new URLSearchParams(location.search).get('tab') || 'detect';
+    page.renewAddress(); // the photo may be another one since
     document.querySelector(`button[role=tab][data-tab-id="${open}"]`)?.click();
   });
 
-  document.addEventListener('many-photos', () => {
+  page.sendMany = (files) => {
+    waiting = files;
     document.querySelector('button[role=tab][data-tab-id="detect"]')?.click();
-  });
+    tell('many-photos');
+  };
 
-  window.copyLink = async () => {
+  page.waitingMany = () => {
+    const files = waiting;
+    waiting = null;
+    return files;
+  };
+
+  page.copyLink = async () => {
     const button = document.querySelector('#copy-link');
     const words = button.textContent;
     try {
@@ -74,6 +114,20 @@
     } catch {
       window.prompt('The link to this view:', location.href);
     }
-    setTimeout(() => { button.textContent = words; }, 1500);
+    setTimeout(() => {
+      button.textContent = words;
+    }, 1500);
   };
+
+  page.save = (file) => {
+    if (!file?.url) return;
+    const link = document.createElement('a');
+    link.href = file.url;
+    link.download = file.orig_name || '';
+    document.body.append(link);
+    link.click();
+    link.remove();
+  };
+
+  window.detectorPage = page;
 })();

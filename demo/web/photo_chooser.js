@@ -3,11 +3,13 @@
 // props.value: {sample, upload: {path, orig_name} or null, number, note,
 //   offered: {sample, upload, number} or null}
 // The server checks what is offered and takes it over, or says in `note` why not. Its answer has the
-// number of the offer.
+// number of the offer. An offer of a photo that was kept in this browser has `boxes` too.
 const $ = (selector) => element.querySelector(selector);
-const said = $('.said');
+const page = window.detectorPage;
+const said = $('.said'),
+  forget = $('.forget');
 
-let latest = {number: 0}; // what was offered last
+let latest = { number: 0 }; // what was offered last
 let answered = 0; // the highest number an answer had
 
 function show() {
@@ -20,34 +22,51 @@ function show() {
     if (chosen && tile.getAttribute('aria-pressed') !== 'true') reveal(tile);
     tile.setAttribute('aria-pressed', String(chosen));
   }
-  said.textContent = value.note || (value.upload ? `Your photo: ${value.upload.orig_name || 'yours'}` : '');
+  const name = value.upload?.orig_name || 'yours';
+  said.textContent = value.note || (value.upload ? `Your photo: ${name}` : '');
   said.classList.toggle('problem', Boolean(value.note));
+  keep(value.upload?.path, value.number > 0);
+}
+
+/** What is shown stays in this browser; a photo of the visitor's own can be forgotten. */
+async function keep(path, chosen) {
+  forget.hidden = true;
+  try {
+    await page.ownPhotos.shown(path, chosen);
+    forget.hidden = !page.ownPhotos.isKept(path);
+  } catch (error) {
+    said.textContent += ` (a reload will lose it, for this browser keeps nothing: ${error.message})`;
+  }
 }
 
 /** Scroll the strip, and never the page, until all of a tile is seen. */
 function reveal(tile) {
-  const strip = tile.parentElement, gap = 3;
-  const inner = tile.getBoundingClientRect(), outer = strip.getBoundingClientRect();
-  strip.scrollLeft += Math.min(0, inner.left - outer.left - gap)
-    + Math.max(0, inner.right - outer.right + gap);
+  const strip = tile.parentElement,
+    gap = 3;
+  const inner = tile.getBoundingClientRect(),
+    outer = strip.getBoundingClientRect();
+  strip.scrollLeft +=
+    Math.min(0, inner.left - outer.left - gap) + Math.max(0, inner.right - outer.right + gap);
 }
 
 function offer(offered) {
-  latest = {...offered, number: latest.number + 1};
+  latest = { ...offered, number: latest.number + 1 };
   sendLatest();
 }
 
 function sendLatest() {
-  props.value = {...props.value, offered: latest, note: ''};
+  props.value = { ...props.value, offered: latest, note: '' };
   trigger('input');
 }
 
-async function send(file) {
+async function send(file, kept = {}) {
   said.classList.remove('problem');
   said.textContent = `Sending ${file.name || 'the photo'} ...`;
   try {
-    const {path} = await upload(file);
-    offer({sample: '', upload: {path, orig_name: file.name, meta: {_type: 'gradio.FileData'}}});
+    const { path } = await upload(file);
+    page.ownPhotos.remember(path, { ...kept, file });
+    const photo = { path, orig_name: file.name, meta: { _type: 'gradio.FileData' } };
+    offer({ sample: '', upload: photo, boxes: kept.boxes || '' });
   } catch (error) {
     said.classList.add('problem');
     said.textContent = `${file.name || 'The photo'} could not be sent: ${error.message || error}`;
@@ -58,31 +77,34 @@ async function send(file) {
 function take(files, many) {
   if (!files.length) return;
   if (files.length === 1 && !many) return send(files[0]);
-  window.manyPhotos = files;
-  document.dispatchEvent(new Event('many-photos'));
+  page.sendMany(files);
 }
 
 function entriesOf(transfer) {
   // While the event is handled: the browser empties the list afterwards.
   const items = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  return {items, files: [...transfer.files]};
+  return { items, files: [...transfer.files] };
 }
 
 async function filesIn(entry) {
   if (entry.isFile) return [await new Promise((done, fail) => entry.file(done, fail))];
-  const reader = entry.createReader(), found = [];
+  const reader = entry.createReader(),
+    found = [];
   for (;;) {
     const part = await new Promise((done, fail) => reader.readEntries(done, fail));
     if (!part.length) return found;
-    for (const inner of part) found.push(...await filesIn(inner));
+    for (const inner of part) found.push(...(await filesIn(inner)));
   }
 }
 
-async function dropped({items, files}, many) {
+async function dropped({ items, files }, many) {
   if (!items.some((entry) => entry.isDirectory)) return take(files, many);
   const found = [];
-  for (const entry of items) found.push(...await filesIn(entry));
-  take(found.filter((file) => !file.name.startsWith('.')), true);
+  for (const entry of items) found.push(...(await filesIn(entry)));
+  take(
+    found.filter((file) => !file.name.startsWith('.')),
+    true,
+  );
 }
 
 const hasFiles = (event) => event.dataTransfer && [...event.dataTransfer.types].includes('Files');
@@ -112,43 +134,71 @@ window.addEventListener('dragenter', over, true);
 window.addEventListener('dragover', over, true);
 window.addEventListener('dragleave', leave, true);
 window.addEventListener('drop', drop, true);
-window.addEventListener('paste', (event) => {
-  const files = [...(event.clipboardData?.files || [])];
-  if (!files.length) return;
-  event.preventDefault();
-  event.stopPropagation();
-  take(files, false);
-}, true);
+window.addEventListener(
+  'paste',
+  (event) => {
+    const files = [...(event.clipboardData?.files || [])];
+    if (!files.length) return;
+    event.preventDefault();
+    event.stopPropagation();
+    take(files, false);
+  },
+  true,
+);
 
-const files = $('.files'), rear = $('.rear'), viewfinder = $('.viewfinder'), video = $('video');
+const files = $('.files'),
+  rear = $('.rear'),
+  viewfinder = $('.viewfinder'),
+  video = $('video');
 for (const input of [files, rear]) {
-  input.addEventListener('change', () => { take([...input.files], false); input.value = ''; });
+  input.addEventListener('change', () => {
+    take([...input.files], false);
+    input.value = '';
+  });
 }
 $('.choose').addEventListener('click', () => files.click());
 
 $('.camera').addEventListener('click', async () => {
   if (matchMedia('(pointer: coarse)').matches || !navigator.mediaDevices) return rear.click();
   try {
-    video.srcObject = await navigator.mediaDevices.getUserMedia({video: {facingMode: 'environment'}});
+    video.srcObject = await navigator.mediaDevices.getUserMedia({
+      video: { facingMode: 'environment' },
+    });
     viewfinder.showModal();
   } catch (error) {
     said.classList.add('problem');
     said.textContent = `The camera could not be opened: ${error.message}`;
   }
 });
-viewfinder.addEventListener('close', () => video.srcObject?.getTracks().forEach((track) => track.stop()));
+viewfinder.addEventListener('close', () =>
+  video.srcObject?.getTracks().forEach((track) => track.stop()),
+);
 $('.leave').addEventListener('click', () => viewfinder.close());
 $('.shoot').addEventListener('click', () => {
   const canvas = document.createElement('canvas');
   [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
   canvas.getContext('2d').drawImage(video, 0, 0);
   viewfinder.close();
-  canvas.toBlob((blob) => send(new File([blob], 'camera.jpg', {type: 'image/jpeg'})), 'image/jpeg', 0.92);
+  canvas.toBlob(
+    (blob) => send(new File([blob], 'camera.jpg', { type: 'image/jpeg' })),
+    'image/jpeg',
+    0.92,
+  );
 });
 
 element.addEventListener('click', (event) => {
   const tile = event.target.closest('button[data-key]');
-  if (tile) offer({sample: tile.dataset.key, upload: null});
+  if (tile) offer({ sample: tile.dataset.key, upload: null });
 });
+forget.addEventListener('click', async () => {
+  await page.ownPhotos.forget();
+  forget.hidden = true;
+  said.textContent = 'Forgotten: a reload will not bring your photo back.';
+});
+page.addEventListener('kept-photo', ({ detail }) => {
+  // Unless another one was chosen meanwhile.
+  if (latest.number === 0) send(detail.file, detail);
+});
+page.oneTabStop($('.examples'), 'button[data-key]');
 watch('value', show);
 show();

@@ -12,7 +12,8 @@ element.addEventListener('click', (event) => {
   if (!tile) return;
   pressed = tile.dataset.key;
   mark();
-  trigger('select', {key: pressed});
+  trigger('select', { key: pressed });
 });
 // A grid that was on its way while a tile was pressed does not know of it.
 watch('value', mark);
+window.detectorPage.oneTabStop(element, 'button[data-key]');

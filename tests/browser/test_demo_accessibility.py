@@ -54,9 +54,22 @@ def tab_to(page: Page, selector: str) -> None:
     pytest.fail(f"the Tab key never comes to {selector}")
 
 
+def arrow_to(page: Page, selector: str) -> None:
+    for _ in range(20):
+        if focused(page, selector):
+            return
+        page.keyboard.press("ArrowRight")
+    pytest.fail(f"the arrow keys never come to {selector}")
+
+
+def focused(page: Page, selector: str) -> bool:
+    return page.evaluate("(there) => document.activeElement.matches(there)", selector)
+
+
 def test_keyboard_alone(page):
     """From the top of the page, with Tab, Enter and arrows."""
-    tab_to(page, "#photo button[data-key=cat]")
+    tab_to(page, "#photo .examples button")
+    arrow_to(page, "#photo button[data-key=cat]")
     page.keyboard.press("Enter")
     expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
     tab_to(page, "#augment-this")
@@ -67,6 +80,67 @@ def test_keyboard_alone(page):
     tab_to(page, "#augment-before .box")
     settled(page, lambda: page.keyboard.press("Shift+ArrowRight"))
     expect(page).to_have_url(re.compile("boxes=cat.*rotation_degrees=5"))
-    tab_to(page, "#augment-grid button[data-key='3']")
+    tab_to(page, "#augment-grid button")
+    arrow_to(page, "#augment-grid button[data-key='3']")
     page.keyboard.press("Enter")
     expect(page.locator("#augment-after figcaption")).to_contain_text("variant 3 of 8")
+
+
+def test_the_tabs_are_a_few_stops_away(page):
+    """A link that skips what stands above them; the examples are one stop."""
+    page.keyboard.press("Tab")
+    assert focused(page, ".skip")
+    skip = page.locator(".skip").first
+    expect(skip).to_have_css("opacity", "1")
+    assert skip.bounding_box()["y"] >= 0
+    stops = 1
+    while not focused(page, "[role=tab]"):
+        page.keyboard.press("Tab")
+        stops += 1
+        assert stops <= 8
+    assert focused(page, "[aria-selected=true]")
+    page.keyboard.press("Tab")
+    assert not focused(page, "[role=tab]")
+    page.evaluate("document.activeElement.blur()")
+    page.locator(".skip").first.focus()
+    address = page.url
+    page.keyboard.press("Enter")
+    assert focused(page, "[role=tab][data-tab-id=detect]")
+    assert page.url == address
+
+
+def test_tabs_and_examples_by_arrow_keys(page):
+    page.locator("[role=tab][data-tab-id=detect]").focus()
+    ways = ("Right", "augment"), ("Right", "dataset"), ("Right", "training"), ("Left", "dataset")
+    for way, tab in ways:
+        page.keyboard.press(f"Arrow{way}")
+        assert focused(page, f"[data-tab-id={tab}]")
+        expect(page.locator(f"[role=tab][data-tab-id={tab}]")).to_have_attribute(
+            "aria-selected", "true"
+        )
+    page.keyboard.press("Home")
+    expect(page.locator("[role=tab][data-tab-id=detect]")).to_be_focused()
+    keys = page.locator(".examples button").evaluate_all("tiles => tiles.map(t => t.dataset.key)")
+    page.locator(".examples button").first.focus()
+    page.keyboard.press("ArrowRight")
+    assert focused(page, f"button[data-key='{keys[1]}']")
+    page.keyboard.press("End")
+    assert focused(page, f"button[data-key='{keys[-1]}']")
+    page.keyboard.press("Enter")
+    expect(page.locator(f".examples button[data-key='{keys[-1]}']")).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    assert focused(page, f"button[data-key='{keys[-1]}']")
+
+
+def test_the_box_is_a_few_stops_from_the_tabs(chromium, demo_address):
+    page = open_page(chromium, f"{demo_address}?tab=augment")
+    expect(page.locator("#augment-before .box").first).to_be_visible()
+    page.locator("[role=tab][data-tab-id=augment]").focus()
+    page.keyboard.press("Tab")
+    assert focused(page, ".skip")
+    page.keyboard.press("Enter")
+    assert focused(page, "#augment-before .box")
+    page.context.close()

@@ -240,31 +240,93 @@ def test_what_python_sends_replaces_the_boxes(editor):
     editor.expect((101, 80, 201, 160), SECOND["bbox_xyxy"])
 
 
-def test_touch(chromium, address):
-    editor = opened(
-        chromium, address, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+@pytest.fixture
+def phone(chromium, address):
+    found = opened(chromium, address, **PHONE)
+    # There is something to scroll to.
+    found.page.evaluate("document.body.style.minHeight = '3000px'")
+    yield found
+    found.page.context.close()
+
+
+def swipe(editor, *places) -> None:
+    """One finger along these places, in pixels of the photo."""
+    editor.touch("touchStart", places[0])
+    for place in places[1:]:
+        editor.touch("touchMove", place)
+    editor.touch("touchEnd")
+
+
+def both_as_they_were(editor) -> bool:
+    labels = [box.get_attribute("aria-label") for box in editor.boxes.all()]
+    return (
+        len(labels) == 2
+        and "left 100, top 80, right 200, bottom 160" in labels[0]
+        and "left 250, top 200, right 300, bottom 280" in labels[1]
     )
-    for kind, place in [("touchStart", (20, 200)), ("touchMove", (60, 250)),
-                        ("touchMove", (90, 290)), ("touchEnd", None)]:  # fmt: skip
-        editor.touch(kind, place)
+
+
+@pytest.mark.parametrize(
+    "start", [(150, 120), (150, 160), (200, 160), (20, 20), (275, 240)],
+    ids=["inside", "edge", "corner", "beside", "other box"],
+)  # fmt: skip
+def test_a_finger_that_scrolls_over_the_photo_leaves_the_boxes(phone, start):
+    x, y = start
+    # The page moves with the finger, so places are those of the beginning.
+    places = [phone.at(x, y - 40 * i) for i in range(9)]
+    for kind, place in zip(["touchStart"] + ["touchMove"] * 8, places, strict=True):
+        points = [{"x": place[0], "y": place[1]}]
+        phone.cdp.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    phone.touch("touchEnd")
+    phone.page.wait_for_function("scrollY > 50")
+    assert both_as_they_were(phone)
+    assert phone.heard() is None
+    assert phone.page.get_by_role("button", name="Edit box").is_visible()
+
+
+def test_touch(phone):
+    phone.page.get_by_role("button", name="Edit box").tap()
+    swipe(phone, (20, 200), (60, 250), (90, 290))
     both = FIRST["bbox_xyxy"], SECOND["bbox_xyxy"]
-    editor.expect(*both, (20, 200, 90, 290), selected=2, within=2)
-    assert editor.page.evaluate("scrollY") == 0
+    phone.expect(*both, (20, 200, 90, 290), selected=2, within=2)
+    assert phone.page.evaluate("scrollY") == 0
     # A finger takes the corner from 20 screen pixels away.
-    beside = 90 + 14 * WIDTH / editor.stage.bounding_box()["width"]
-    for kind, place in [("touchStart", (beside, 290)), ("touchMove", (beside + 15, 290)),
-                        ("touchMove", (beside + 30, 290)), ("touchEnd", None)]:  # fmt: skip
-        editor.touch(kind, place)
-    editor.expect(*both, (20, 200, 120, 290), selected=2, within=2)
-    sizes = editor.page.evaluate(
-        "[...document.querySelectorAll('#editor .tools button, #editor select,"
+    beside = 90 + 14 * WIDTH / phone.stage.bounding_box()["width"]
+    swipe(phone, (beside, 290), (beside + 15, 290), (beside + 30, 290))
+    phone.expect(*both, (20, 200, 120, 290), selected=2, within=2)
+    sizes = phone.page.evaluate(
+        "[...document.querySelectorAll('#editor .tools button, #editor .edit, #editor select,"
         " #editor .box.selected .handle')].map(e => e.getBoundingClientRect())"
         ".map(r => Math.min(r.width, r.height))"
     )
-    assert len(sizes) == 11
+    assert len(sizes) == 12
     assert min(sizes) >= 40
-    assert editor.page.evaluate("document.documentElement.scrollWidth") <= 390
-    editor.page.context.close()
+    assert phone.page.evaluate("document.documentElement.scrollWidth") <= 390
+    phone.page.get_by_role("button", name="Done").tap()
+    swipe(phone, (150, 120), (150, 60), (150, -100))
+    phone.expect(*both, (20, 200, 120, 290), selected=2, within=2)
+
+
+def test_a_finger_held_still_edits(phone):
+    phone.touch("touchStart", (150, 120))
+    phone.page.get_by_role("button", name="Done").wait_for()
+    for place in ((160, 125), (170, 130), (170, 140)):
+        phone.touch("touchMove", place)
+    phone.touch("touchEnd")
+    phone.expect((120, 100, 220, 180), SECOND["bbox_xyxy"], within=2)
+    assert phone.page.evaluate("scrollY") == 0
+
+
+def test_a_press_beside_the_editor_ends_editing(phone):
+    phone.page.get_by_role("button", name="Edit box").tap()
+    beside = phone.page.locator("#heard textarea").bounding_box()
+    phone.page.touchscreen.tap(beside["x"] + 5, beside["y"] + 5)
+    phone.page.get_by_role("button", name="Edit box").wait_for()
+    swipe(phone, (150, 120), (150, 60), (150, -100))
+    assert both_as_they_were(phone)
 
 
 def test_accessibility_light_and_dark(editor):

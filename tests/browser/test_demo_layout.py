@@ -24,6 +24,18 @@ new PerformanceObserver((list) => {
 """
 
 
+WHAT_LIES_OVER_THE_PAIR = """() => {
+  const pair = document.querySelector('#augment-pair'), area = pair.getBoundingClientRect();
+  const over = [];
+  for (let x = area.left + 3; x < area.right; x += 12)
+    for (let y = Math.max(1, area.top + 3); y < area.bottom - 3; y += 7) {
+      const seen = document.elementFromPoint(x, y);
+      if (!pair.contains(seen)) over.push(seen.outerHTML.slice(0, 120));
+    }
+  return over.slice(0, 3);
+}"""
+
+
 def open_tab(page: Page, tab: str) -> None:
     """As Back does: a click by a script is no input, so whatever it moves counts."""
     page.evaluate(f"document.querySelector('button[role=tab][data-tab-id={tab}]').click()")
@@ -158,6 +170,22 @@ def test_on_a_phone_the_pair_stays_while_the_settings_scroll(chromium, demo_addr
         assert 0 <= area["x"] <= area["x"] + area["width"] <= 390, name
         pair = page.locator("#augment-after .stage").bounding_box()
         assert 0 <= pair["y"] <= pair["y"] + pair["height"] <= 844, name
+    page.context.close()
+
+
+def test_on_a_phone_nothing_is_painted_over_the_pair(chromium, demo_address):
+    """With the tools for boxes open or not, wherever the page is scrolled to."""
+    page = open_page(chromium, f"{demo_address}?tab=augment", **PHONE)
+    expect(page.locator("#augment-grid .badge")).to_have_count(8)
+    for opened in (False, True):
+        if opened:
+            page.get_by_role("button", name="Edit box").tap()
+            expect(page.locator("#augment-before .tools")).to_be_visible()
+        page.evaluate("document.querySelector('#augment-rotation_degrees').scrollIntoView()")
+        assert page.locator("#augment-pair").bounding_box()["height"] <= 844 / 3
+        for _ in range(60):
+            page.evaluate("scrollBy(0, 17)")
+            assert not page.evaluate(WHAT_LIES_OVER_THE_PAIR), f"tools open: {opened}"
     page.context.close()
 
 

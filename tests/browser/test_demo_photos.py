@@ -82,7 +82,8 @@ def test_the_photo_is_carried_along_and_back_goes_to_the_tab_before(page):
     expect(page).to_have_url(re.compile("tab=detect"))
     page.reload()
     page.wait_for_selector(".stage", state="attached")
-    expect(page.locator("#photo .said")).to_contain_text("an address cannot hold")
+    expect(page.locator("#photo .said")).to_have_text("Your photo: dog.jpg")
+    expect(page.locator("#detect-result .verdict")).to_contain_text("dog")
 
 
 def test_camera(chromium, demo_address):

@@ -10,7 +10,7 @@ import pytest
 from commands import run_here
 from gradio_client import Client
 from playwright.sync_api import Page, expect
-from visitor import content, drawn_box, settled, slide, wait_for
+from visitor import content, drawn_box, open_page, settled, slide, wait_for
 
 from model.augment import AugmentConfig
 from model.checkpoint import read_info
@@ -210,3 +210,105 @@ def test_what_is_taken_away_trains(augment_page, toy_voc, tmp_path):
         names = set(archive.namelist())
         assert {"boxes.csv", "coco.json", "data.yaml", "variant_03.png", "variant_03.txt"} <= names
         assert json.loads(archive.read("augment.json")) == json.loads(settings.read_text())
+
+
+def setting(page, name: str):
+    return page.locator(f"#augment-{name} input[type=number]")
+
+
+def test_undo_and_redo_of_settings_and_boxes(chromium, demo_address):
+    page = open_page(chromium, f"{demo_address}?tab=augment&sample=000004&seed=3&count=2")
+    expect(page.locator("#augment-grid .badge")).to_have_count(2)
+    undo, redo = page.locator("#augment-undo"), page.locator("#augment-redo")
+    expect(undo).to_be_disabled()
+    box = page.locator("#augment-before .box").first
+    first = box.get_attribute("aria-label")
+    settled(page, lambda: slide(page, "rotation_degrees", 17))
+    box.focus()
+    settled(page, lambda: page.keyboard.press("Shift+ArrowRight"))
+    moved = box.get_attribute("aria-label")
+    assert moved != first
+    settled(page, lambda: page.locator("#preset-none").click())
+    page.traffic.settle()
+
+    settled(page, undo.click)
+    expect(setting(page, "rotation_degrees")).to_have_value("17")
+    expect(box).to_have_attribute("aria-label", moved)
+    box.focus()
+    settled(page, lambda: page.keyboard.press("Control+z"))
+    expect(box).to_have_attribute("aria-label", first)
+    expect(setting(page, "rotation_degrees")).to_have_value("17")
+    settled(page, lambda: page.keyboard.press("Control+z"))
+    expect(setting(page, "rotation_degrees")).to_have_value("4")
+    expect(undo).to_be_disabled()
+    page.keyboard.press("Control+z")
+    settled(page, lambda: page.keyboard.press("Control+Shift+Z"))
+    expect(setting(page, "rotation_degrees")).to_have_value("17")
+    settled(page, redo.click)
+    expect(box).to_have_attribute("aria-label", moved)
+    expect(page).to_have_url(re.compile("boxes=.*rotation_degrees=17"))
+    # Something new: there is no way on to what was undone.
+    settled(page, lambda: slide(page, "zoom", 3))
+    expect(redo).to_be_disabled()
+    settled(page, undo.click)
+    expect(setting(page, "zoom")).to_have_value("1.8")
+    page.context.close()
+
+
+def test_another_photo_cannot_be_undone_into_the_one_before(augment_page):
+    page = augment_page
+    settled(page, lambda: slide(page, "rotation_degrees", 17))
+    expect(page.locator("#augment-undo")).to_be_enabled()
+    settled(page, lambda: page.locator("#photo button[data-key=cat]").click())
+    expect(page.locator("#augment-undo")).to_be_disabled()
+
+
+def test_steps_and_extremes_open_in_the_pair_which_stays_in_sight(augment_page):
+    page = augment_page
+    after = page.locator("#augment-after")
+    variant = after.locator("img.pixels").get_attribute("src")
+    for tile in ("#augment-steps .tile[data-step=flip]", "#augment-extremes .tile >> nth=-1"):
+        found = page.locator(tile)
+        found.scroll_into_view_if_needed()
+        found.click()
+        expect(found).to_have_attribute("aria-pressed", "true")
+        assert after.locator("img.pixels").get_attribute("src") == found.locator(
+            "img.pixels"
+        ).get_attribute("src")
+        name = found.locator(".step-name").inner_text()
+        expect(after.locator("figcaption")).to_contain_text(name)
+        pair = after.locator(".stage").bounding_box()
+        assert 0 <= pair["y"] <= pair["y"] + pair["height"] <= 900
+    # A variant, also the one that was there before, takes their place.
+    page.locator("#augment-grid button[data-key='1']").click()
+    expect(after.locator("img.pixels")).to_have_attribute("src", variant)
+    assert page.locator("#augment-shown .look[aria-pressed=true]").count() == 0
+    page.locator("#augment-grid button[data-key='3']").click()
+    expect(after.locator("figcaption")).to_contain_text("variant 3 of 3")
+    assert after.locator(".stage").bounding_box()["y"] >= 0, "in sight"
+
+
+def test_any_picture_enlarges(augment_page):
+    page = augment_page
+    page.locator("#augment-after .stage").click()
+    dialog = page.locator("dialog.enlarged")
+    picture = dialog.locator("img.pixels")
+    assert picture.get_attribute("src") == page.locator("#augment-after img.pixels").get_attribute(
+        "src"
+    )
+    assert picture.bounding_box()["height"] > 600
+    page.keyboard.press("ArrowRight")
+    step = page.locator("#augment-steps img.pixels").first.get_attribute("src")
+    expect(picture).to_have_attribute("src", step)
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    last = page.locator("#augment-grid img.pixels").last.get_attribute("src")
+    expect(picture).to_have_attribute("src", last)
+    page.keyboard.press("Escape")
+    expect(dialog).not_to_be_visible()
+    page.get_by_role("tab", name="Detect").click()
+    page.locator("#detect-result .enlarge").focus()
+    page.keyboard.press("Enter")
+    expect(dialog).to_be_visible()
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.className") == "enlarge"

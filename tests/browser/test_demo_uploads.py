@@ -1,6 +1,7 @@
 """Ugly files, dropped into the page: a right picture, or one clear sentence."""
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from conftest import REPOSITORY
 from PIL import Image
 from playwright.sync_api import Page, expect
-from visitor import drawn_box, open_page, wait_for
+from visitor import drawn_box, drop, open_page, wait_for
 
 CAT = REPOSITORY / "examples" / "cat.jpg"
 
@@ -143,3 +144,20 @@ def test_a_file_over_the_limit_is_refused_in_words(page, tmp_path):
     big.write_bytes(b"\x89PNG" + bytes(41 * 2**20))
     page.locator("#photo input.files").set_input_files(big)
     expect(page.locator("#photo .said.problem")).to_contain_text("maximum")
+
+
+def test_more_photos_do_not_bring_the_first_ones_errors_back(page, tmp_path):
+    for name in ("words.jpg", "more.jpg"):
+        (tmp_path / name).write_bytes(b"This is no photo.\n" * 40)
+    result = page.locator("#many-result")
+    drop(page, CAT, tmp_path / "words.jpg")
+    expect(result.locator(".problem")).to_have_count(1)
+    expect(result.locator(".tile")).to_have_count(1)
+    drop(page, REPOSITORY / "examples" / "dog.jpg", tmp_path / "more.jpg")
+    expect(result.locator(".tile")).to_have_count(2)
+    expect(result.locator(".problem")).to_have_count(1)
+    expect(result.locator(".problem")).to_contain_text("more.jpg")
+    # The keys of the tiles are still those of their photos.
+    result.locator(".tile", has_text="dog.jpg").click()
+    expect(page.locator("#photo .said")).to_have_text("Your photo: dog.jpg")
+    expect(page).to_have_url(re.compile("photo=own.*kept="))

@@ -1,0 +1,112 @@
+// The Tab key stops once at a group of alike things; arrow keys move among them.
+(() => {
+  const page = window.detectorPage;
+  const WAYS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
+
+  /** Where one stands as seen from another, in a direction: how far along it, and aside of it. */
+  function offset(from, to, [x, y]) {
+    const [a, b] = [from.getBoundingClientRect(), to.getBoundingClientRect()];
+    const [dx, dy] = [a, b]
+      .map((r) => [r.x + r.width / 2, r.y + r.height / 2])
+      .reduce((one, other) => [other[0] - one[0], other[1] - one[1]]);
+    return { to, along: dx * x + dy * y, aside: Math.abs(dx * y) + Math.abs(dy * x) };
+  }
+
+  function next(from, all, key) {
+    const i = all.indexOf(from);
+    if (key === 'Home') return all[0];
+    if (key === 'End') return all[all.length - 1];
+    const way = WAYS[key];
+    if (!way) return null;
+    const least = 1; // pixels
+    const ahead = all
+      .filter((other) => other !== from)
+      .map((other) => offset(from, other, way))
+      .filter(({ along, aside }) => along > least && along > aside / 2);
+    ahead.sort((one, other) => one.along + 4 * one.aside - other.along - 4 * other.aside);
+    if (ahead.length) return ahead[0].to;
+    // From the end of a row to the beginning of the next one.
+    return way[0] ? all[i + way[0]] : null;
+  }
+
+  /**
+   * Of what `selector` finds within `element` one is a stop of the Tab key: the chosen one, or the
+   * one that had the focus last. `moved` is called with what an arrow key moved to.
+   */
+  page.oneTabStop = (element, selector, moved = () => {}) => {
+    const all = () => [...element.querySelectorAll(selector)].filter((e) => e.checkVisibility());
+
+    function keep(stop) {
+      for (const other of element.querySelectorAll(selector)) {
+        const index = other === stop ? 0 : -1;
+        if (other.tabIndex !== index) other.tabIndex = index;
+      }
+    }
+
+    function renew() {
+      const there = [...element.querySelectorAll(selector)];
+      if (there.filter((e) => e.tabIndex === 0).length === 1) return;
+      keep(there.find((e) => e.matches('[aria-pressed=true], [aria-selected=true]')) || there[0]);
+    }
+
+    element.addEventListener('keydown', (event) => {
+      const from = event.target.closest(selector);
+      const to = from && !event.altKey && !event.ctrlKey && next(from, all(), event.key);
+      if (!to) return;
+      event.preventDefault();
+      to.focus();
+      moved(to);
+    });
+    element.addEventListener('focusin', (event) => {
+      const stop = event.target.closest(selector);
+      if (stop) keep(stop);
+    });
+    new MutationObserver(renew).observe(element, { childList: true, subtree: true });
+    renew();
+  };
+
+  // The tabs are Gradio's, which makes each a stop.
+  const TAB = 'button[role=tab]';
+
+  function tabs(list) {
+    page.oneTabStop(list, TAB, (tab) => tab.click());
+    const follow = () => {
+      for (const tab of list.querySelectorAll(TAB)) {
+        const index = tab.getAttribute('aria-selected') === 'true' ? 0 : -1;
+        if (tab.tabIndex !== index) tab.tabIndex = index;
+      }
+    };
+    const what = { attributes: true, attributeFilter: ['aria-selected'], subtree: true };
+    new MutationObserver(follow).observe(list, what);
+    follow();
+  }
+
+  /** What is not there before Gradio has made it. */
+  function whenThere(selector, act) {
+    const waiting = new MutationObserver(() => {
+      const found = document.querySelector(selector);
+      if (!found) return;
+      waiting.disconnect();
+      act(found);
+    });
+    waiting.observe(document, { childList: true, subtree: true });
+  }
+
+  whenThere('#tabs .tab-container[role=tablist]', tabs);
+  whenThere('#augment-settings', (settings) => {
+    settings.insertAdjacentHTML(
+      'afterbegin',
+      '<a class="skip" href="#augment-before" data-to="#augment-before .box">Skip to the box</a>',
+    );
+    page.oneTabStop(settings.querySelector('.presets'), 'button');
+  });
+
+  document.addEventListener('click', (event) => {
+    const link = event.target.closest?.('.skip');
+    if (!link) return;
+    event.preventDefault(); // the address says what is shown, not where one is
+    const there = document.querySelector(link.dataset.to || `#tabs ${TAB}[aria-selected=true]`);
+    there?.scrollIntoView({ block: 'nearest' });
+    there?.focus();
+  });
+})();

@@ -1,0 +1,196 @@
+"""A visitor's own photo outlives a reload, a lost connection and a restart of the server."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+from conftest import REPOSITORY, free_port
+from playwright.sync_api import Page, expect
+from visitor import CAT, DOG, drop, open_page, wait_for
+
+YOUR_CAT = "Your photo: cat.jpg"
+
+
+def shows_my_cat(page: Page) -> None:
+    expect(page.locator("#photo .said")).to_have_text(YOUR_CAT)
+    expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
+    expect(page).to_have_url(re.compile("photo=own.*kept="))
+
+
+def drop_my_cat(page: Page) -> None:
+    drop(page, CAT)
+    shows_my_cat(page)
+
+
+def test_a_reload_keeps_the_photo(page):
+    drop_my_cat(page)
+    page.reload()
+    shows_my_cat(page)
+    page.reload()
+    shows_my_cat(page)
+
+
+@pytest.mark.parametrize("tab", ["Dataset", "Training"])
+def test_a_reload_of_a_tab_without_it_keeps_the_photo(page, tab):
+    drop_my_cat(page)
+    page.get_by_role("tab", name=tab).click()
+    expect(page).to_have_url(re.compile(f"tab={tab.lower()}"))
+    page.reload()
+    expect(page.locator("#photo .said")).to_have_text(YOUR_CAT)
+    page.get_by_role("tab", name="Detect").click()
+    shows_my_cat(page)
+
+
+def test_its_boxes_and_the_settings_are_kept_too(page):
+    drop_my_cat(page)
+    page.locator("#augment-this").click()
+    expect(page.locator("#augment-grid .badge")).to_have_count(8)
+    page.locator("#augment-before .box").focus()
+    page.keyboard.press("Shift+ArrowRight")
+    expect(page).to_have_url(re.compile("boxes="))
+    label = page.locator("#augment-before .box").get_attribute("aria-label")
+    page.traffic.settle()
+    for _ in range(2):
+        page.reload()
+        expect(page.locator("#photo .said")).to_have_text(YOUR_CAT)
+        expect(page.locator("#augment-before .box")).to_have_attribute("aria-label", label)
+        expect(page.locator("#augment-grid .badge")).to_have_count(8)
+        page.traffic.settle()
+    # Also from a tab whose address says nothing of boxes.
+    page.get_by_role("tab", name="Detect").click()
+    page.traffic.settle()
+    page.reload()
+    shows_my_cat(page)
+    page.locator("#augment-this").click()
+    expect(page.locator("#augment-before .box")).to_have_attribute("aria-label", label)
+
+
+def test_it_is_forgotten_with_one_press(page):
+    drop_my_cat(page)
+    page.get_by_role("button", name="Forget it").click()
+    expect(page.locator("#photo .said")).to_contain_text("Forgotten")
+    expect(page).not_to_have_url(re.compile("kept="))
+    kept = """() => new Promise((done) => {
+      const opening = indexedDB.open('largest-object-detector', 1);
+      opening.onsuccess = () => {
+        const request = opening.result.transaction('photos').objectStore('photos').count();
+        request.onsuccess = () => done(request.result);
+      };
+    })"""
+    assert page.evaluate(kept) == 0
+    page.reload()
+    expect(page.locator("#photo .said")).to_contain_text("an address cannot hold")
+
+
+def test_a_stranger_sees_what_a_link_says(chromium, demo_address, page):
+    drop_my_cat(page)
+    stranger = open_page(chromium, demo_address)
+    drop(stranger, DOG)
+    expect(stranger.locator("#photo .said")).to_have_text("Your photo: dog.jpg")
+    stranger.goto(page.url)
+    expect(stranger.locator("#photo .said")).to_contain_text("somebody's own")
+    expect(stranger.locator("#detect-result")).not_to_contain_text("is a dog")
+    stranger.context.close()
+
+
+def test_an_example_chosen_afterwards_stays(page):
+    drop_my_cat(page)
+    page.locator("#photo button[data-key=dog]").click()
+    expect(page).to_have_url(re.compile("sample=dog"))
+    expect(page).not_to_have_url(re.compile("kept="))
+    page.reload()
+    expect(page.locator("#photo button[data-key=dog]")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#photo .said")).to_be_empty()
+
+
+def test_two_windows_keep_a_photo_each(page):
+    drop_my_cat(page)
+    other = page.context.new_page()
+    other.goto(page.url.split("?")[0])
+    other.wait_for_function("() => window.detectorPage?.isRestored")
+    drop(other, DOG)
+    expect(other.locator("#photo .said")).to_have_text("Your photo: dog.jpg")
+    expect(other).to_have_url(re.compile("kept="))
+    page.reload()
+    shows_my_cat(page)
+    other.reload()
+    expect(other.locator("#photo .said")).to_have_text("Your photo: dog.jpg")
+
+
+def test_where_nothing_can_be_kept_that_is_said(chromium, demo_address):
+    page = open_page(chromium, "about:blank", ready=None)
+    page.add_init_script("delete IDBFactory.prototype.open")
+    page.goto(demo_address)
+    page.wait_for_function("() => window.detectorPage?.isRestored")
+    drop(page, CAT)
+    expect(page.locator("#photo .said")).to_contain_text(f"{YOUR_CAT} (a reload will lose it")
+    expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
+    page.context.close()
+
+
+def test_a_lost_connection(page):
+    drop_my_cat(page)
+    page.evaluate("document.isTheOld = true")
+    page.context.set_offline(True)
+    page.locator("#photo button[data-key=dog]").click()
+    expect(page.get_by_text("Connection to the server was lost")).to_be_visible()
+    page.context.set_offline(False)
+    # Gradio loads the page again by itself; what was asked meanwhile was never heard.
+    page.wait_for_function("() => !document.isTheOld && window.detectorPage?.isRestored")
+    shows_my_cat(page)
+
+
+class Server:
+    """A demo on one port that can be killed and started again."""
+
+    def __init__(self, folder) -> None:
+        self.port, self.folder = free_port(), folder
+        self.address = f"http://127.0.0.1:{self.port}/"
+        self.process = None
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "demo/app.py", "--port", str(self.port)], cwd=REPOSITORY,
+            env={**os.environ, "GRADIO_TEMP_DIR": str(self.folder)},
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        wait_for(self.answers, "the demo")
+
+    def answers(self) -> bool:
+        try:
+            urllib.request.urlopen(self.address, timeout=5).close()
+        except OSError:
+            time.sleep(0.2)
+            return False
+        return True
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+def test_a_restart_of_the_server_under_an_open_page(chromium, tmp_path):
+    server = Server(tmp_path)
+    server.start()
+    try:
+        page = open_page(chromium, server.address)
+        drop_my_cat(page)
+        page.evaluate("document.isTheOld = true")
+        server.kill()
+        server.start()
+        page.locator("#augment-this").click()
+        expect(page.locator("#photo .said")).to_have_text(YOUR_CAT)
+        expect(page.locator("#photo .problem")).to_have_count(0)
+        if page.evaluate("location.search").count("tab=augment") == 0:
+            shows_my_cat(page)
+            page.locator("#augment-this").click()
+        expect(page.locator("#augment-sentence")).to_contain_text("still says cat")
+        assert not page.evaluate("document.isTheOld"), "loaded anew"
+        page.context.close()
+    finally:
+        server.kill()
