@@ -24,12 +24,12 @@ from model.network.detector import LargestObjectDetector
 from model.network.inference_copy import inference_copy
 from model.precision import autocast, best_device, has_native_bf16
 from model.predictions import BatchPrediction, per_image, predict_batch
+from model.score import UNCALIBRATED_THRESHOLD
 
 if TYPE_CHECKING:
     from model.onnx_network import OnnxNetwork
 
 DRAWN_SIDE = 1280
-UNCALIBRATED_THRESHOLD = 0.5  # of the class probability
 CSV_HEADER = [
     "file", "class_name", "score", "xmin", "ymin", "xmax", "ymax", "width", "height",
 ]  # fmt: skip
