@@ -345,7 +345,7 @@ def test_what_is_wrong_is_said_before_a_photo_is_decoded(tmp_path):
 
 
 def test_every_flag_has_its_own_help():
-    text = run_here("train.py", "--help").stdout
+    text = run_command("train.py", "--help").stdout
     rows = [line.strip("│ ") for line in text.splitlines() if line.startswith("│")]
     helps, flag = {}, ""
     for row in rows:
