@@ -21,7 +21,7 @@ from accelerate.data_loader import DataLoaderShard
 from accelerate.utils import set_seed
 
 from model.augment import AugmentConfig
-from model.checkpoint import MAX_IMAGE_SIZE, checkpoint_path, take_weights
+from model.checkpoint import checkpoint_path, take_weights
 from model.data.voc import VocSplit, read_split
 from model.errors import UserError, run_cli
 from model.evaluation import plots
@@ -48,7 +48,7 @@ from model.training.launch import (
 )
 from model.training.loss import cells_loss, largest_object_loss
 from model.training.mosaics import add_mosaics, shrink
-from model.training.recipe import check_ranges, recipe_for
+from model.training.recipe import check_settings, recipe_for
 
 
 @dataclass
@@ -104,29 +104,10 @@ class TrainConfig:
     progress: bool = True  # show a bar
     debug: bool = False  # tracebacks instead of one-line errors
 
-    def check(self) -> None:
-        """Refuse what cannot be, before anything is read.
-
-        Raises:
-            UserError: naming the flag.
-        """
-        check_ranges(self)
-        if self.image_size > MAX_IMAGE_SIZE:
-            raise UserError(f"--image-size is at most {MAX_IMAGE_SIZE}, not {self.image_size}.")
-        if self.small_epochs and self.head == "flatten":
-            raise UserError("the flatten head needs the full canvas: add --small-epochs 0.")
-        if self.small_epochs and (self.small_size % 32 or self.small_size < 32):
-            raise UserError(f"--small-size must be a multiple of 32, not {self.small_size}.")
-        if self.small_epochs and self.small_size > self.image_size:
-            raise UserError(
-                f"--small-size {self.small_size} is larger than --image-size {self.image_size}."
-                " Make it smaller, or add --small-epochs 0."
-            )
-
 
 def main(config: TrainConfig) -> None:
     """Train: data, network, loop, evaluation, checkpoints."""
-    config.check()
+    check_settings(config)
     accelerator = build_training_accelerator(config.precision, config.batch_size)
     state = from_main_process(accelerator, lambda: load_state(config))
     set_seed(config.seed)

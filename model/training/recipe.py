@@ -3,6 +3,7 @@
 from math import inf
 from typing import Any
 
+from model.checkpoint import MAX_IMAGE_SIZE
 from model.errors import UserError
 
 RANGES = {
@@ -16,8 +17,8 @@ IMAGES_TO_SEE = 2400  # of few photos: some five minutes on two cores
 MAX_EPOCHS = 30
 
 
-def check_ranges(config: object) -> None:
-    """See that every number in a ``TrainConfig`` lies in :data:`RANGES`.
+def check_settings(config: Any) -> None:
+    """Refuse a ``TrainConfig`` that cannot be trained with, before anything is read.
 
     Raises:
         UserError: naming the flag and what it may be.
@@ -27,6 +28,19 @@ def check_ranges(config: object) -> None:
         if not low <= value <= high:
             allowed = f"from {low} to {high}" if high < inf else f"{low} or more"
             raise UserError(f"--{name.replace('_', '-')} must be {allowed}, not {value:g}.")
+    if config.image_size > MAX_IMAGE_SIZE:
+        raise UserError(f"--image-size is at most {MAX_IMAGE_SIZE}, not {config.image_size}.")
+    if not config.small_epochs:
+        return
+    if config.head == "flatten":
+        raise UserError("the flatten head needs the full canvas: add --small-epochs 0.")
+    if config.small_size % 32 or config.small_size < 32:
+        raise UserError(f"--small-size must be a multiple of 32, not {config.small_size}.")
+    if config.small_size > config.image_size:
+        raise UserError(
+            f"--small-size {config.small_size} is larger than --image-size {config.image_size}."
+            " Make it smaller, or add --small-epochs 0."
+        )
 
 
 def recipe_for(n_photos: int) -> dict[str, Any]:
