@@ -1,6 +1,7 @@
 """Train the largest-object detector on PASCAL VOC 2007, or on photos of your own.
 
     python train.py --data data                                  # one process, CPU or GPU
+    python train.py --data mine --start-from shipped             # your photos, shipped weights
     accelerate launch --num_processes 4 train.py --data data     # four GPUs, or CPU processes
     python train.py --data data --resume                         # go on where it stopped
 
@@ -10,18 +11,17 @@ A run folder (``--out``) holds best.safetensors and last.safetensors (weights to
 
 import math
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import torch
 import tyro
-from accelerate import DataLoaderConfiguration
 from accelerate.data_loader import DataLoaderShard
 from accelerate.utils import set_seed
 
 from model.augment import AugmentConfig, working_side
-from model.checkpoint import MAX_IMAGE_SIZE, take_weights
+from model.checkpoint import checkpoint_path, take_weights
 from model.data.check import check
 from model.data.dataset import Dataset
 from model.data.formats import FormatName
@@ -29,25 +29,29 @@ from model.data.records import DatasetSplit
 from model.errors import UserError, run_cli
 from model.evaluation import plots
 from model.evaluation.calibrate_checkpoint import calibrate_run
-from model.evaluation.metrics import summarize
-from model.evaluation.predict_dataset import LoaderOptions, predict_dataset
-from model.loading.dataset import DetectionDataset, train_loader
+from model.evaluation.predict_dataset import LoaderOptions, Predictions, predict_dataset
+from model.loading.dataset import Batch, DetectionDataset, train_loader
 from model.loading.negatives import WithNegatives
 from model.loading.targets import pad_targets
 from model.network.detector import LargestObjectDetector
-from model.precision import build_accelerator
+from model.precision import from_main_process
 from model.training.ema import WeightAverage
 from model.training.engine import (
     Run,
     StopSignal,
     clip_gradients,
-    earlier_history,
+    inherited,
     load_state,
     locked_run_folder,
 )
-from model.training.launch import start_missing_processes
-from model.training.loss import answer_loss, cells_loss
+from model.training.launch import (
+    build_training_accelerator,
+    share_batch_norm,
+    start_missing_processes,
+)
+from model.training.loss import cells_loss, largest_object_loss
 from model.training.mosaics import add_mosaics, shrink
+from model.training.recipe import check_settings, recipe_for
 
 
 @dataclass
@@ -57,11 +61,11 @@ class TrainConfig:
     # data
     # a folder in VOC's, YOLO's or COCO's format; again for another; without any it is "data"
     data: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
-    format: FormatName = "auto"
-    class_names: tuple[str, ...] = ()  # default: those that have an object
-    train_split: str = "train"
-    val_split: str = "val"  # "none" when nothing is held out (trainval)
-    image_size: int = 288
+    format: FormatName = "auto"  # of the annotations; auto: found by what lies in the folder
+    class_names: tuple[str, ...] = ()  # the classes to learn; default: those that have an object
+    train_split: str = "train"  # the part of the photos to learn from
+    val_split: str = "val"  # the part to validate on; "none" holds nothing out
+    image_size: int = 288  # side of the square canvas in pixels, a multiple of 32
     augment: Annotated[AugmentConfig, tyro.conf.arg(name="aug")] = field(
         default_factory=AugmentConfig
     )
@@ -69,81 +73,67 @@ class TrainConfig:
     augment_file: Annotated[str, tyro.conf.arg(aliases=["--augment"])] = ""
 
     # network
-    head: Literal["pyramid", "flatten"] = "pyramid"
+    head: Literal["pyramid", "flatten"] = "pyramid"  # the detector's head, or the tutorial's
     backbone_weights: str = "imagenet"  # "imagenet", "none", or a safetensors path
-    start_from: str = ""  # a checkpoint to go on from, instead of the backbone's weights
+    start_from: str = ""  # a checkpoint to go on from, or "shipped"; changes the defaults below
     freeze: Literal["none", "stem", "all"] = "stem"  # part of the backbone that does not learn
+    freeze_batch_norm: bool = False  # keep the statistics batch norm has, which small batches need
 
     # loss: L1 + 25 x cross-entropy, plus
     cells_weight: float = 0.5  # of what the cells are asked for; 0 gives the tutorial's loss
-    label_smoothing: float = 0.1
+    label_smoothing: float = 0.1  # of the cross-entropy, 0 to 1
     negatives: float = 0.1  # windows that show nothing known, for every photo of the split
 
     # optimisation
-    epochs: int = 14
+    epochs: int = 14  # passes over the photos
     small_epochs: int = 8  # the first so many epochs see a smaller canvas, which is faster
-    small_size: int = 160
+    small_size: int = 160  # side of that smaller canvas in pixels, a multiple of 32
     mosaics: float = 0.0  # share of a batch replaced by mosaics of four photos, on the full canvas
     plain_epochs: int = 3  # the last so many epochs see no mosaics
-    batch_size: int = 32  # over all processes together
-    optimizer: Literal["adam", "adamw"] = "adamw"
-    lr: float = 1e-3  # of the head
-    backbone_lr_ratio: float = 0.08
-    weight_decay: float = 0.05
-    schedule: Literal["one-cycle", "constant"] = "one-cycle"
-    clip_grad_norm: float = 100.0
-    ema_decay: float = 0.998
+    batch_size: int = 32  # photos a step, over all processes together
+    optimizer: Literal["adam", "adamw"] = "adamw"  # adamw decays weights apart from the gradient
+    lr: float = 1e-3  # learning rate of the head
+    backbone_lr_ratio: float = 0.08  # the backbone's learning rate, as a share of the head's
+    weight_decay: float = 0.05  # of convolutions and linear layers
+    schedule: Literal["one-cycle", "constant"] = "one-cycle"  # how the learning rate changes
+    clip_grad_norm: float = 100.0  # longer gradients are cut to this length
+    ema_decay: float = 0.998  # of the average of the weights, which is what is saved; 0 is none
 
     # running
-    out: str = "runs/latest"
-    seed: int = 0
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
-    num_workers: int = 1
+    out: str = "runs/latest"  # folder for everything the run writes
+    seed: int = 0  # of new weights, order of photos, augmentation and dropout
+    precision: Literal["auto", "bf16", "fp32"] = "auto"  # auto: bf16 where the hardware has it
+    num_workers: int = 1  # processes that prepare photos, for each training process
     eval_every: int = 1  # epochs between validations; the last epoch always is
     cache_dir: str = ""  # of decoded photos; default: the user's cache folder
-    resume: bool = False
-    progress: bool = True
+    resume: bool = False  # go on with the run in --out, with the same settings
+    progress: bool = True  # show a bar
     debug: bool = False  # tracebacks instead of one-line errors
-
-    def __post_init__(self) -> None:
-        if self.image_size > MAX_IMAGE_SIZE:
-            raise UserError(f"--image-size is at most {MAX_IMAGE_SIZE}, not {self.image_size}.")
-        if self.small_epochs and self.head == "flatten":
-            raise UserError("the flatten head needs the full canvas: add --small-epochs 0.")
-        if self.small_epochs and (self.small_size % 32 or self.small_size < 32):
-            raise UserError(f"--small-size must be a multiple of 32, not {self.small_size}.")
-        if self.small_epochs and self.small_size > self.image_size:
-            raise UserError(
-                f"--small-size {self.small_size} is larger than --image-size {self.image_size}."
-                " Make it smaller, or add --small-epochs 0."
-            )
-        if not 0 <= self.mosaics <= 1:
-            raise UserError(f"--mosaics is a share from 0 to 1, not {self.mosaics:g}.")
 
 
 def main(config: TrainConfig) -> None:
     """Train: data, network, loop, evaluation, checkpoints."""
-    # Each batch is split among the processes, so the recipe does not depend on their number.
-    sharing = DataLoaderConfiguration(split_batches=True)
-    accelerator = build_accelerator(config.precision, dataloader_config=sharing)
-    state = load_state(config)
+    check_settings(config)
+    accelerator = build_training_accelerator(config.precision, config.batch_size)
+    state = from_main_process(accelerator, lambda: load_state(config))
     set_seed(config.seed)
 
-    # Data. The main process decodes the photos first; the others find the cache finished.
-    with accelerator.main_process_first():
+    # What can be wrong is read before the photos are decoded, which takes minutes.
+    with accelerator.local_main_process_first():  # the others find what it remembered
         data = read_data(config, show=accelerator.is_main_process)
-        train_split = data.split(config.train_split)
+    train_split = data.split(config.train_split)
+    val_split = data.split(config.val_split) if config.val_split != "none" else None
+    with accelerator.local_main_process_first():  # it downloads the weights, and decodes the photos
+        model = build_model(config, train_split.class_names)
         photos = build_dataset(config, train_split, train=True)
-        dataset = WithNegatives(photos, config.negatives)
-        val = None
-        if config.val_split != "none":
-            val = build_dataset(config, data.split(config.val_split), train=False)
+        val = build_dataset(config, val_split, train=False) if val_split else None
+    dataset = WithNegatives(photos, config.negatives)
     loader = train_loader(dataset, config.batch_size, config.seed, config.num_workers)
 
     # Network, optimiser, schedule.
-    model = build_model(config, train_split.class_names)
+    model = share_batch_norm(model, accelerator)
     model = model.to(accelerator.device).to(memory_format=torch.channels_last)
-    model.freeze(config.freeze)
+    model.freeze(config.freeze, config.freeze_batch_norm)
     average = WeightAverage(model, config.ema_decay)
     optimizer = build_optimizer(model, config)
     scheduler = build_scheduler(optimizer, config, config.epochs * len(loader))
@@ -151,19 +141,17 @@ def main(config: TrainConfig) -> None:
 
     # Loop: train, evaluate, save.
     stop = StopSignal(accelerator)
-    history = earlier_history(config)
-    run = Run(config, accelerator, model, average, optimizer, scheduler, stop, history=history)
+    run = Run(config, accelerator, model, average, optimizer, scheduler, stop, *inherited(config))
     run.begin(state)
     run.announce(config.train_split, len(photos), len(loader))
     for epoch in range(run.step // len(loader), config.epochs):
         train_one_epoch(run, config, loader, epoch)
         row = run.epoch_row(dataset, epoch)
         due = (epoch + 1) % config.eval_every == 0 or epoch + 1 == config.epochs
-        metrics = evaluate(run, config, val) if val and due else {}
-        run.finish_epoch(row, metrics)
+        run.finish_epoch(row, evaluate(run, config, val) if val and due else None)
 
     if val:
-        calibrate_run(run.out, val, accelerator, config.progress)
+        calibrate_run(run.out, val, accelerator, run.predictions, config.progress)
     draw_predictions(run, val or build_dataset(config, train_split, train=False))
     accelerator.end_training()
 
@@ -183,14 +171,14 @@ def train_one_epoch(run: Run, config: TrainConfig, loader: DataLoaderShard, epoc
         run.optimizer.step()
         run.scheduler.step()
         run.optimizer.zero_grad()
-        run.finish_step(len(batch[0]), figures)
+        run.finish_step(len(batch.images), figures)
 
 
 def batch_loss(
-    run: Run, config: TrainConfig, batch: tuple, epoch: int
+    run: Run, config: TrainConfig, batch: Batch, epoch: int
 ) -> tuple[torch.Tensor, dict[str, float]]:
     """The loss of a batch, and what the history shows of it: its means times its images."""
-    images, targets = batch
+    images, targets = batch.images, batch.targets
     if config.mosaics and config.small_epochs <= epoch < config.epochs - config.plain_epochs:
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + run.step)
         images, targets = add_mosaics(images, targets, config.mosaics, generator)
@@ -198,7 +186,7 @@ def batch_loss(
     if epoch < config.small_epochs:
         images, targets = shrink(images, targets, config.small_size)
     output = run.model(images)
-    answer = answer_loss(output, targets, images.shape[-1], config.label_smoothing)
+    answer = largest_object_loss(output, targets, images.shape[-1], config.label_smoothing)
     loss = answer.total
     figures = {"l1_px": answer.l1_px, "cross_entropy": answer.cross_entropy}
     if output.cells and config.cells_weight:
@@ -211,17 +199,19 @@ def batch_loss(
     return loss, {name: len(images) * value.item() for name, value in means.items()}
 
 
-def evaluate(run: Run, config: TrainConfig, val: DetectionDataset) -> dict[str, Any]:
-    """Scores of the averaged weights on the validation split."""
-    options = LoaderOptions(progress=config.progress)
-    predictions = predict_dataset(run.average.model, val, run.accelerator, options)
-    return {"split": config.val_split, **summarize(predictions.scores())}
+def evaluate(run: Run, config: TrainConfig, val: DetectionDataset) -> Predictions:
+    """What the averaged weights predict for the validation split."""
+    return predict_dataset(
+        run.average.model, val, run.accelerator, LoaderOptions(progress=config.progress)
+    )
 
 
 def draw_predictions(run: Run, dataset: DetectionDataset) -> None:
     """``predictions.png``: what the averaged weights predict for some photos."""
     if run.accelerator.is_main_process:
-        entries = plots.predict_spread(run.average.model, dataset, run.accelerator.device)
+        known = run.predictions.get("last")
+        device = run.accelerator.device
+        entries = plots.spread_entries(run.average.model, dataset, device, known)
         plots.picture_sheet(entries, run.out / "predictions.png")
         print(f"wrote {run.out}/: best.safetensors, last.safetensors, history.csv, plots")
 
@@ -261,7 +251,7 @@ def build_model(config: TrainConfig, class_names: tuple[str, ...]) -> LargestObj
     backbone_weights = "none" if given else config.backbone_weights
     model = LargestObjectDetector(class_names, config.image_size, config.head, backbone_weights)
     if config.start_from and not config.resume:
-        take_weights(model, config.start_from)
+        take_weights(model, checkpoint_path(config.start_from))
     return model
 
 
@@ -294,6 +284,10 @@ def build_scheduler(
 def from_command_line() -> None:
     """Read the settings, see that all processes run, train."""
     config = tyro.cli(TrainConfig, description=__doc__)
+    if config.start_from:  # few photos need another recipe; what was given stays as it is
+        n_photos = len(read_data(config, show=False).split(config.train_split).frame)
+        defaults = replace(TrainConfig(), **recipe_for(n_photos))
+        config = tyro.cli(TrainConfig, default=defaults)
     if config.augment_file:
         config.augment = AugmentConfig.from_file(config.augment_file)
     start_missing_processes()

@@ -13,11 +13,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from model.augment import AugmentConfig, Pipeline
     from model.classes import VOC_CLASSES
+    from model.data.dataset import read_split
+    from model.data.images import load_image
+    from model.draw import draw_box
     from model.errors import UserError
     from model.inference import Detection, Detector, load_detector
+    from model.loading.dataset import LargestObjectDataset
 
-__all__ = ["VOC_CLASSES", "Detection", "Detector", "UserError", "load_detector"]
+__all__ = [
+    "VOC_CLASSES", "AugmentConfig", "Detection", "Detector", "LargestObjectDataset", "Pipeline",
+    "UserError", "draw_box", "load_detector", "load_image", "read_split",
+]  # fmt: skip
 
 # `python -m model.predict` runs model/commands/predict.py.
 __path__ = [*__path__, str(Path(__file__).with_name("commands"))]
@@ -28,7 +36,17 @@ _HOME = {
     "load_detector": "model.inference",
     "UserError": "model.errors",
     "VOC_CLASSES": "model.classes",
+    "AugmentConfig": "model.augment",
+    "Pipeline": "model.augment",
+    "LargestObjectDataset": "model.loading.dataset",
+    "draw_box": "model.draw",
+    "load_image": "model.data.images",
+    "read_split": "model.data.dataset",
 }
+
+
+def __dir__() -> list[str]:
+    return __all__  # what completion offers after `from model import`
 
 
 def __getattr__(name: str) -> Any:

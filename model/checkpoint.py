@@ -23,6 +23,7 @@ from model.score import EVIDENCE, Calibration
 
 CHECKPOINT_FOLDER = Path(__file__).resolve().parent.parent / "checkpoints"
 DEFAULT_CHECKPOINT = CHECKPOINT_FOLDER / "largest-object-resnet34.safetensors"
+SHIPPED = "shipped"
 FORMAT = "largest-object-detector/1"
 MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 64, 2048  # pixels
 
@@ -65,6 +66,11 @@ def save_checkpoint(path: str | Path, model: LargestObjectDetector, info: Checkp
     content = save(tensors, metadata)  # its own writing to files hides why it failed
     with atomic_write(path) as temporary:
         temporary.write_bytes(content)
+
+
+def checkpoint_path(name: str | Path) -> Path:
+    """The file of a checkpoint named on a command line; ``"shipped"`` is the one shipped."""
+    return DEFAULT_CHECKPOINT if str(name) == SHIPPED else Path(name)
 
 
 def read_info(path: str | Path) -> CheckpointInfo:

@@ -2,11 +2,13 @@
 
 import colorsys
 import hashlib
+import math
 from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
 from model.classes import VOC_CLASSES
+from model.errors import UserError
 
 TRUTH_COLOUR = (255, 255, 255)
 _GOLDEN_ANGLE = 0.61803398875
@@ -47,18 +49,25 @@ def draw_box(
     plate sits above the box, or inside it where there is no room, and never leaves the picture.
 
     Args:
-        image: RGB.
-        bbox_xyxy: pixels of ``image``; parts outside are cut.
+        image: a PIL image of any mode.
+        bbox_xyxy: four numbers (a list, an array, a tensor), pixels of ``image``; parts outside are
+            cut.
         colour: RGB of line and plate.
         label: nothing is written if empty.
+
+    Raises:
+        UserError: if the box is not four finite numbers.
     """
+    corners = [float(v) for v in bbox_xyxy]
+    if len(corners) != 4 or not all(map(math.isfinite, corners)):
+        raise UserError(f"a box must be four finite numbers (x1, y1, x2, y2), not {corners}.")
     picture = image.convert("RGB")
     canvas = ImageDraw.Draw(picture)
     line = max(2, round(max(picture.size) / 220))
-    x1 = min(max(bbox_xyxy[0], 0), picture.width - 1)
-    y1 = min(max(bbox_xyxy[1], 0), picture.height - 1)
-    x2 = min(max(bbox_xyxy[2] - 1, x1), picture.width - 1)
-    y2 = min(max(bbox_xyxy[3] - 1, y1), picture.height - 1)
+    x1 = min(max(corners[0], 0), picture.width - 1)
+    y1 = min(max(corners[1], 0), picture.height - 1)
+    x2 = min(max(corners[2] - 1, x1), picture.width - 1)
+    y2 = min(max(corners[3] - 1, y1), picture.height - 1)
     canvas.rectangle((x1, y1, x2, y2), outline=text_colour(colour), width=line + 2)
     canvas.rectangle((x1, y1, x2, y2), outline=colour, width=line)
     if label:

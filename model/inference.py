@@ -6,9 +6,10 @@
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,19 +18,20 @@ from torch import Tensor
 
 from model.augment import AugmentConfig, Pipeline, working_side
 from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, load_checkpoint
-from model.data.images import ImageSource, LoadedImage, load_each, load_fitted
+from model.data.images import ImageSource, LoadedImage, load_each, load_fitted, load_image
+from model.data.photo_inputs import image_source
 from model.draw import class_colour, draw_box
 from model.errors import UserError
 from model.network.detector import LargestObjectDetector
 from model.network.inference_copy import inference_copy
 from model.precision import autocast, best_device, has_native_bf16
 from model.predictions import BatchPrediction, per_image, predict_batch
+from model.score import UNCALIBRATED_THRESHOLD
 
 if TYPE_CHECKING:
     from model.onnx_network import OnnxNetwork
 
 DRAWN_SIDE = 1280
-UNCALIBRATED_THRESHOLD = 0.5  # of the class probability
 CSV_HEADER = [
     "file", "class_name", "score", "xmin", "ymin", "xmax", "ymax", "width", "height",
 ]  # fmt: skip
@@ -50,6 +52,8 @@ class Detection:
             none of the classes.
         attention: where the box was read from: float32 ``(rows, columns)`` over the whole photo,
             summing to 1; ``None`` for heads without cells.
+        source: of the photo, as :meth:`Detector.predict` was given it: what a notebook shows the
+            box on. ``None`` where the photo had been read before.
     """
 
     class_name: str
@@ -59,9 +63,45 @@ class Detection:
     image_size: tuple[int, int]
     sure: bool = True
     attention: np.ndarray | None = None
+    source: ImageSource | None = field(default=None, repr=False, compare=False)
 
-    def draw(self, image: Image.Image) -> Image.Image:
-        """A copy of the photo (any size of the same shape) with box, class and score."""
+    def __repr__(self) -> str:
+        x1, y1, x2, y2 = (round(v, 1) for v in self.bbox_xyxy)
+        width, height = self.image_size
+        return (
+            f"Detection({self.class_name!r}, score={self.score:.3f}, sure={self.sure},"
+            f" bbox_xyxy=({x1}, {y1}, {x2}, {y2}) of {width} x {height} px)"
+        )
+
+    def _repr_png_(self) -> bytes | None:
+        """What a notebook shows: the photo with the box; ``None`` if it can no longer be read."""
+        if self.source is None:
+            return None
+        try:
+            photo = load_fitted(self.source, DRAWN_SIDE).image
+        except UserError:
+            return None  # the notebook then shows the line above
+        buffer = BytesIO()
+        self.draw(photo).save(buffer, "PNG")
+        return buffer.getvalue()
+
+    def draw(self, photo: Any) -> Image.Image:
+        """A copy of the photo (any size of the same shape) with box, class and score.
+
+        Args:
+            photo: as :meth:`Detector.predict` takes it.
+
+        Raises:
+            UserError: if it cannot be read, or has another shape than the one predicted for.
+        """
+        image = load_image(image_source(photo))
+        # Whole pixels of a much smaller copy change its shape a little.
+        off = image.width * self.image_size[1] - image.height * self.image_size[0]
+        if abs(off) > sum(self.image_size):
+            raise UserError(
+                f"the photo to draw on is {image.width} x {image.height}, which is not the shape"
+                f" of the one predicted for ({self.image_size[0]} x {self.image_size[1]})."
+            )
         scale_x = image.width / self.image_size[0]
         scale_y = image.height / self.image_size[1]
         scaled = [v * s for v, s in zip(self.bbox_xyxy, (scale_x, scale_y) * 2, strict=True)]
@@ -98,24 +138,34 @@ class Detector:
         self.model = model.to(self.device)
         self._pipeline = Pipeline(AugmentConfig.none(), info.image_size, info.mean, info.std)
 
-    def predict(self, source: ImageSource, flip: bool = False) -> Detection:
-        """The largest object of one photo: a path, PIL image, array, or the bytes of a file.
+    def predict(self, source: Any, flip: bool = False) -> Detection:
+        """The largest object of one photo.
 
         With ``flip`` the mirrored photo is predicted too and both are averaged: slower, a little
         better (docs/experiments.md: by how much).
+
+        Args:
+            source: see :func:`model.data.photo_inputs.image_source`: a path, a file or its bytes,
+                a PIL image, an array, a tensor or nested lists; grey or with transparency too.
+            flip: see above.
 
         Raises:
             UserError: if the photo cannot be read; the text says why.
         """
         return self.predict_batch([source], flip)[0]
 
-    def predict_batch(self, sources: Sequence[ImageSource], flip: bool = False) -> list[Detection]:
+    def predict_batch(self, sources: Sequence[Any], flip: bool = False) -> list[Detection]:
         """:meth:`predict` for several photos in one pass; ``[]`` for none."""
-        return self.predict_loaded([self.load(source) for source in sources], flip)
+        if isinstance(sources, str | bytes | Path | Image.Image):
+            raise UserError("predict_batch takes a list of photos. For one there is predict.")
+        given = [image_source(source) for source in sources]
+        photos = [self.load(source) for source in given]
+        detections = self.predict_loaded(photos, flip)
+        return [replace(d, source=source) for d, source in zip(detections, given, strict=True)]
 
-    def load(self, source: ImageSource) -> LoadedImage:
+    def load(self, source: Any) -> LoadedImage:
         """Read a photo no larger than the network needs."""
-        return load_fitted(source, working_side(self.info.image_size))
+        return load_fitted(image_source(source), working_side(self.info.image_size))
 
     def load_each(self, files: Sequence[Path]) -> Iterator[LoadedImage | UserError]:
         """:meth:`load` for many files, on all cores: images, or what is wrong with one."""

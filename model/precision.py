@@ -1,11 +1,14 @@
 """bf16 where the processor or GPU computes it natively, float32 elsewhere."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
 if TYPE_CHECKING:  # predicting must not pay for importing it
     from accelerate import Accelerator
+
+Made = TypeVar("Made")
 
 
 def best_device() -> torch.device:
@@ -46,3 +49,14 @@ def build_accelerator(precision: str, **options: Any) -> "Accelerator":
     return Accelerator(
         mixed_precision="bf16" if bf16 else "no", cpu=device.type == "cpu", **options
     )
+
+
+def from_main_process(accelerator: "Accelerator", make: Callable[[], Made]) -> Made:
+    """What the main process makes or reads, on all processes; all of them must call.
+
+    With several machines, the folder of a run lies on the disk of the first alone.
+    """
+    from accelerate.utils import broadcast_object_list
+
+    made = [make() if accelerator.is_main_process else None]
+    return broadcast_object_list(made)[0]

@@ -16,6 +16,7 @@ from model.network.grouping import pairwise_iou
 from model.network.outputs import DetectorOutput
 
 EVIDENCE = ("class", "support", "quality", "tightness")
+UNCALIBRATED_THRESHOLD = 0.5  # of the class probability, where there is no calibration
 _EDGE = 1e-4  # shares are kept this far from 0 and 1, whose log-odds are infinite
 
 

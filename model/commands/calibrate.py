@@ -1,4 +1,4 @@
-"""Teach a checkpoint what its scores are worth.
+"""Calibrate a checkpoint's confidence scores.
 
     python -m model.calibrate --checkpoint runs/mine/last.safetensors --data data
     python -m model.calibrate --checkpoint runs/all.safetensors --like runs/mine/last.safetensors
@@ -28,7 +28,7 @@ from model.precision import build_accelerator
 
 @dataclass
 class CalibrateConfig:
-    """Teach a checkpoint what its scores are worth."""
+    """Calibrate a checkpoint's confidence scores."""
 
     checkpoint: Path  # is written anew, with the same weights
     data: Folders = ()  # of the data set; again for another; without any it is "data"

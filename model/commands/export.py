@@ -6,7 +6,8 @@
 ``images``, float32 ``(N, 3, S, S)``, normalised; the outputs are ``probabilities`` ``(N, C)``,
 ``bbox_xyxy`` ``(N, 4)`` in pixels of the canvas, and ``evidence`` ``(N, F)`` and ``attention``
 ``(N, rows, columns)``, see :class:`model.predictions.BatchPrediction`. Class names, S, mean,
-deviation and calibration are in the file's metadata.
+deviation and calibration are in the file's metadata. Weights are stored in float16, as in the
+checkpoint, and cast to float32 when the file is loaded; everything is computed in float32.
 """
 
 import json
@@ -14,8 +15,9 @@ import sys
 import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import torch
 import tyro
 from torch import Tensor, nn
@@ -27,7 +29,11 @@ from model.network.detector import LargestObjectDetector
 from model.onnx_network import INPUT, OUTPUTS
 from model.predictions import BatchPrediction
 
+if TYPE_CHECKING:
+    import onnx_ir
+
 OPSET = 18
+MIN_HALVED = 1024  # numbers: of smaller tensors, constants among them, nothing is gained
 
 
 class Predicting(nn.Module):
@@ -53,14 +59,23 @@ class Predicting(nn.Module):
 class ExportConfig:
     """Write a checkpoint as an ONNX file."""
 
-    format: Literal["onnx"] = "onnx"
-    checkpoint: Path = DEFAULT_CHECKPOINT
-    out: Path = Path("detector.onnx")
+    format: Literal["onnx"] = "onnx"  # of the file to write
+    checkpoint: Path = DEFAULT_CHECKPOINT  # what to export
+    out: Path = Path("detector.onnx")  # where to write it
+    weights: Literal["float16", "float32"] = "float16"  # how they are stored; float32 takes twice
     debug: bool = False  # tracebacks instead of one-line errors
 
 
-def export_onnx(model: LargestObjectDetector, info: CheckpointInfo, out: Path) -> None:
+def export_onnx(
+    model: LargestObjectDetector, info: CheckpointInfo, out: Path, weights: str = "float16"
+) -> None:
     """Write network and description into one file, for batches of any size.
+
+    Args:
+        model: its weights stay as they are.
+        info: travels in the file's metadata.
+        out: the file to write.
+        weights: stored as ``"float16"`` or ``"float32"``.
 
     Raises:
         UserError: if the packages for it are not installed, or the file cannot be written.
@@ -82,10 +97,43 @@ def export_onnx(model: LargestObjectDetector, info: CheckpointInfo, out: Path) -
     shape = program.model.graph.inputs[0].shape
     if shape is None or isinstance(shape[0], int):
         raise RuntimeError("something in the network makes the number of images a constant")
+    if weights == "float16":
+        store_in_float16(program.model.graph)
     description = {"format": FORMAT, "info": json.dumps(asdict(info))}
     program.model.metadata_props.update(description)
     with atomic_write(out) as temporary:
         program.save(temporary, external_data=False)
+
+
+def store_in_float16(graph: "onnx_ir.Graph") -> None:
+    """Halve the weights of a graph; a cast behind each gives float32 again.
+
+    Weights beyond the range of float16 stay as they are.
+
+    onnxruntime computes such casts once, when it loads the file.
+    """
+    import onnx_ir
+
+    for value in list(graph.initializers.values()):
+        tensor = value.const_value
+        if tensor is None or tensor.dtype != onnx_ir.DataType.FLOAT or tensor.size < MIN_HALVED:
+            continue
+        halved = tensor.numpy().astype(np.float16)
+        if not np.isfinite(halved).all():
+            continue
+        name = f"{value.name}_float16"
+        half = onnx_ir.Value(
+            name=name, type=onnx_ir.TensorType(onnx_ir.DataType.FLOAT16), shape=value.shape,
+            const_value=onnx_ir.tensor(halved, name=name),
+        )  # fmt: skip
+        cast = onnx_ir.node("Cast", [half], {"to": onnx_ir.DataType.FLOAT.value})
+        single = cast.outputs[0]
+        single.type, single.shape = value.type, value.shape
+        for user, index in tuple(value.uses()):
+            user.replace_input_with(index, single)
+        graph.initializers.pop(str(value.name))
+        graph.register_initializer(half)
+        graph.insert_before(graph[0], cast)
 
 
 def main(config: ExportConfig) -> None:
@@ -94,7 +142,7 @@ def main(config: ExportConfig) -> None:
         raise UserError(
             f"--out must end in .onnx, not {config.out.name!r}: load_detector needs it."
         )
-    export_onnx(*load_checkpoint(config.checkpoint), config.out)
+    export_onnx(*load_checkpoint(config.checkpoint), config.out, config.weights)
     print(f"wrote {config.out}: {config.out.stat().st_size:,} bytes")
 
 

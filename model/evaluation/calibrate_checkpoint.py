@@ -2,31 +2,49 @@
 
 import dataclasses
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from torch import Tensor
 
-from model.checkpoint import load_checkpoint, read_info, save_checkpoint
+from model.checkpoint import CheckpointInfo, load_checkpoint, read_info, save_checkpoint
 from model.evaluation.calibration import cross_validated_scores, fit_calibration, reliability
-from model.evaluation.predict_dataset import LoaderOptions, predict_dataset, predict_negatives
+from model.evaluation.predict_dataset import (
+    LoaderOptions,
+    Predictions,
+    predict_dataset,
+    predict_negatives,
+)
 from model.files import atomic_write
 from model.loading.dataset import DetectionDataset
+from model.precision import from_main_process
+from model.score import UNCALIBRATED_THRESHOLD
+
+# With fewer, a fitted calibration is further from the truth than the one of other photos.
+MIN_PHOTOS, MIN_RIGHT = 50, 10
 
 
 def calibrate_run(
-    folder: Path, dataset: DetectionDataset, accelerator: Accelerator, progress: bool = True
+    folder: Path,
+    dataset: DetectionDataset,
+    accelerator: Accelerator,
+    predictions: Mapping[str, Predictions],
+    progress: bool = True,
 ) -> None:
     """Calibrate ``best.safetensors`` and ``last.safetensors`` of a run folder.
 
     Mostly the last epoch is the best one. Both files are then the same, and so is the calibration.
-    Arguments as of :func:`calibrate_checkpoint`.
+    ``predictions`` has those that are known of ``best`` and ``last``; other arguments as of
+    :func:`calibrate_checkpoint`.
     """
     best, last = folder / "best.safetensors", folder / "last.safetensors"
-    is_same = read_info(best) == read_info(last)  # their histories end in the same epoch
-    calibrate_checkpoint(best, dataset, accelerator, progress)
+    # If so, their histories end in the same epoch.
+    is_same = from_main_process(accelerator, lambda: read_info(best) == read_info(last))
+    calibrate_checkpoint(best, dataset, accelerator, progress, predictions.get("best"))
     if not is_same:
-        calibrate_checkpoint(last, dataset, accelerator, progress)
+        calibrate_checkpoint(last, dataset, accelerator, progress, predictions.get("last"))
     elif accelerator.is_main_process:
         with atomic_write(last) as temporary:
             shutil.copyfile(best, temporary)
@@ -34,24 +52,35 @@ def calibrate_run(
 
 
 def calibrate_checkpoint(
-    path: Path, dataset: DetectionDataset, accelerator: Accelerator, progress: bool = True
+    path: Path,
+    dataset: DetectionDataset,
+    accelerator: Accelerator,
+    progress: bool = True,
+    predictions: Predictions | None = None,
 ) -> None:
     """Fit the calibration on photos and on windows without any object, and store it.
+
+    With fewer than :data:`MIN_PHOTOS` photos, or :data:`MIN_RIGHT` right answers among them, the
+    checkpoint keeps the calibration it has; the line printed says so.
 
     Args:
         path: of the checkpoint.
         dataset: photos that its weights have not learned from, not augmented.
         accelerator: decides on device and precision; all its processes must call.
         progress: show a bar.
+        predictions: of these weights for ``dataset``, if they are known.
     """
-    model, info = load_checkpoint(path)
+    model, info = from_main_process(accelerator, lambda: load_checkpoint(path))
     model = model.to(accelerator.device).to(memory_format=torch.channels_last)
     options = LoaderOptions(progress=progress)
-    predictions = predict_dataset(model, dataset, accelerator, options)
+    predictions = predictions or predict_dataset(model, dataset, accelerator, options)
+    right = torch.from_numpy(predictions.scores().joint)
+    if len(right) < MIN_PHOTOS or right.sum() < MIN_RIGHT:
+        accelerator.print(f"{path}: {_too_few(right, info)}", flush=True)
+        return
     negatives = predict_negatives(model, dataset, accelerator, options)
     if not accelerator.is_main_process:
         return
-    right = torch.from_numpy(predictions.scores().joint)
     calibration = fit_calibration(predictions.evidence, right, negatives)
     save_checkpoint(path, model, dataclasses.replace(info, calibration=calibration))
     judged = cross_validated_scores(predictions.evidence, right, negatives)
@@ -59,5 +88,18 @@ def calibrate_checkpoint(
     text = f"{path}: calibration error {error:.3f}, threshold {calibration.threshold:.3f}"
     if len(negatives):
         refused = calibration.score(negatives.double()) < calibration.threshold
-        text += f", refuses {refused.double().mean():.1%} of {len(negatives)} windows of nothing"
+        text += f", refuses {refused.double().mean():.1%} of {len(negatives)} empty windows"
     print(text, flush=True)
+
+
+def _too_few(right: Tensor, info: CheckpointInfo) -> str:
+    kept = info.calibration
+    what = (
+        f"keeps the calibration of the checkpoint it went on from, threshold {kept.threshold:.3f}"
+        if kept
+        else f"the score stays the probability of the class, threshold {UNCALIBRATED_THRESHOLD}"
+    )
+    return (
+        f"not calibrated, {what}. Calibrating needs {MIN_PHOTOS} photos, {MIN_RIGHT} of them with a"
+        f" right answer; here are {len(right)}, {int(right.sum())} of them right"
+    )

@@ -150,11 +150,16 @@ def spread_indices(length: int, n_photos: int = 16) -> list[int]:
     return [round(i * (length - 1) / max(1, n_photos - 1)) for i in range(n_photos)]
 
 
-def predict_spread(
-    model: torch.nn.Module, dataset: DetectionDataset, device: torch.device
+def spread_entries(
+    model: torch.nn.Module,
+    dataset: DetectionDataset,
+    device: torch.device,
+    known: Predictions | None = None,
 ) -> list[SheetEntry]:
-    """Predictions for photos spread over an unaugmented data set."""
+    """Photos spread over an unaugmented data set; predictions that are not known are made."""
     chosen = spread_indices(len(dataset))
+    if known:
+        return [sheet_entry(dataset, index, known, index) for index in chosen]
     images, targets = collate([dataset[i] for i in chosen])
     predicted = predict_batch(model.eval(), images.to(device))
     true = pad_targets(targets)

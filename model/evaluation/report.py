@@ -180,5 +180,5 @@ def score_sentence(score: Mapping[str, Any]) -> str:
         f" {score['threshold']:.3f} keeps {score['right_kept']:.1%} of the right answers"
     )
     if negatives := score.get("negatives"):
-        text += f" and refuses {negatives['refused']:.1%} of {negatives['n']} windows of nothing"
+        text += f" and refuses {negatives['refused']:.1%} of {negatives['n']} empty windows"
     return text

@@ -176,8 +176,20 @@ class EpochSampler(Sampler[int]):
         return iter(torch.randperm(self.length, generator=generator).tolist())
 
 
-def collate(items: list[tuple[Tensor, Any]]) -> tuple[Tensor, Any]:
-    """``(image, target)`` of each item -> images ``(N, 3, S, S)`` and the targets.
+class Batch(NamedTuple):
+    """Several photos at once.
+
+    Attributes:
+        images: ``(N, 3, S, S)`` float32, normalised.
+        targets: one an image, as the data set has them; see :func:`collate`.
+    """
+
+    images: Tensor
+    targets: Any
+
+
+def collate(items: list[tuple[Tensor, Any]]) -> Batch:
+    """``(image, target)`` of each item -> a batch.
 
     Targets that are dicts stay a list, since photos hold different numbers of objects; others are
     stacked. The images lie channels-last in memory: it is the order of decoded photos and the one
@@ -185,7 +197,7 @@ def collate(items: list[tuple[Tensor, Any]]) -> tuple[Tensor, Any]:
     """
     images = torch.stack([image.permute(1, 2, 0) for image, _ in items]).permute(0, 3, 1, 2)
     targets = [target for _, target in items]
-    return images, targets if isinstance(targets[0], dict) else default_collate(targets)
+    return Batch(images, targets if isinstance(targets[0], dict) else default_collate(targets))
 
 
 def train_loader(
@@ -213,7 +225,8 @@ def train_loader(
 def _leave_the_process_group(_worker_id: int) -> None:
     # Ctrl-C and `timeout` signal the whole group, but it is the training loop that decides when to
     # stop. Its own handlers came along with the fork; without them the parent can end the worker.
-    os.setpgid(0, 0)
+    if hasattr(os, "setpgid"):  # not on Windows, whose workers are no forks either
+        os.setpgid(0, 0)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
 

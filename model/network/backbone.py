@@ -1,12 +1,15 @@
 """torchvision's ResNet-34 without its last two layers, the average pool and the classifier."""
 
+from http.client import HTTPException
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import NamedTuple
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torchvision.models import ResNet34_Weights, resnet34
+from torchvision.models import ResNet, ResNet34_Weights, resnet34
 
 from model.errors import UserError
 
@@ -31,11 +34,14 @@ class ResNet34Backbone(nn.Module):
     Args:
         weights: ``"imagenet"`` (torchvision's official ones, downloaded once), ``"none"``, or the
             path of a safetensors file.
+
+    Raises:
+        UserError: if the weights cannot be had, or do not fit.
     """
 
     def __init__(self, weights: str = "imagenet") -> None:
         super().__init__()
-        net = resnet34(weights=ResNet34_Weights.IMAGENET1K_V1 if weights == "imagenet" else None)
+        net = _with_imagenet_weights() if weights == "imagenet" else resnet34(weights=None)
         self.conv1, self.bn1, self.relu, self.maxpool = net.conv1, net.bn1, net.relu, net.maxpool
         self.layer1, self.layer2, self.layer3 = net.layer1, net.layer2, net.layer3
         self.layer4 = net.layer4
@@ -48,6 +54,20 @@ class ResNet34Backbone(nn.Module):
         layer2 = self.layer2(self.layer1(stem))
         layer3 = self.layer3(layer2)
         return Features(layer2, layer3, self.layer4(layer3))
+
+
+def _with_imagenet_weights() -> ResNet:
+    official = ResNet34_Weights.IMAGENET1K_V1
+    try:
+        return resnet34(weights=official)
+    # No network, a proxy's refusal, a download cut short, a full disk, a damaged file in the cache.
+    except (OSError, HTTPException, RuntimeError, EOFError, UnpicklingError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(
+            f"torchvision's ImageNet weights cannot be had ({reason}). Put {official.url} into"
+            f" {Path(torch.hub.get_dir()) / 'checkpoints'}, give a file of your own"
+            " (--backbone-weights FILE), or go on from the shipped weights (--start-from shipped)."
+        ) from None
 
 
 def load_backbone_file(backbone: nn.Module, path: Path) -> None:

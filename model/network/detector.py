@@ -62,10 +62,11 @@ class LargestObjectDetector(
         self.backbone = ResNet34Backbone(backbone_weights)
         self.head = build_head(head, len(self.class_names), image_size)
 
-    def freeze(self, part: str) -> None:
+    def freeze(self, part: str, batch_norm: bool = False) -> None:
         """Stop ``"stem"`` (conv1 to layer1) or ``"all"`` of the backbone from learning.
 
-        Frozen batch-norm layers also keep their statistics: they stay in ``eval()`` mode.
+        Frozen batch-norm layers also keep their statistics: they stay in ``eval()`` mode. With
+        ``batch_norm`` all others of the network keep theirs as well, and learn the rest.
         """
         b = self.backbone
         parts: dict[str, list[nn.Module]] = {
@@ -74,6 +75,9 @@ class LargestObjectDetector(
         self._frozen = parts[part]
         for module in self._frozen:
             module.requires_grad_(False)
+        if batch_norm:
+            norms = [m for m in self.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+            self._frozen = [*self._frozen, *norms]
 
     def train(self, mode: bool = True) -> "LargestObjectDetector":
         """As ``nn.Module.train``, but frozen parts stay in ``eval()`` mode."""

@@ -14,7 +14,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, NamedTuple, Protocol, cast
 
 import pandas as pd
 import torch
@@ -25,12 +25,21 @@ from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from tqdm import tqdm
 
-from model.checkpoint import CheckpointInfo, library_versions, read_info, save_checkpoint
+from model.checkpoint import (
+    CheckpointInfo,
+    checkpoint_path,
+    library_versions,
+    read_info,
+    save_checkpoint,
+)
 from model.errors import StoppedError, UserError
 from model.evaluation import plots
+from model.evaluation.metrics import summarize
+from model.evaluation.predict_dataset import Predictions
 from model.files import atomic_write, ensure_room, ensure_writable
 from model.loading.dataset import EpochDataset
 from model.network.detector import LargestObjectDetector
+from model.score import Calibration
 from model.training.ema import WeightAverage
 
 STATE_FILE = "last.state.pt"
@@ -54,6 +63,14 @@ class RunConfig(Protocol):
     resume: bool
     progress: bool
     start_from: str
+    freeze_batch_norm: bool
+    batch_size: int
+    lr: float
+
+    @property
+    def freeze(self) -> str:
+        """Part of the backbone that does not learn."""
+        ...
 
 
 class StopSignal:
@@ -124,12 +141,16 @@ class Run:
     """All that changes while training, and how it is written down and read back.
 
     Attributes:
+        history: one dict an epoch, those of the runs it goes on from first.
+        calibration: of the checkpoint it goes on from; its own checkpoints have it until they get
+            their own.
         step: optimisation steps taken since the start of the run.
         best: highest joint accuracy on the validation split.
-        history: one dict an epoch, those of the runs it goes on from first.
         sums: of the epoch that is under way.
         lost: bool, a row a photo: boxes lost before a stop in the epoch that is under way; see
             :attr:`model.loading.dataset.EpochDataset.lost`.
+        predictions: for the validation split, of the weights in ``best`` and ``last.safetensors``,
+            as far as this process made them.
     """
 
     config: RunConfig
@@ -139,11 +160,13 @@ class Run:
     optimizer: torch.optim.Optimizer
     scheduler: torch.optim.lr_scheduler.LRScheduler
     stop: StopSignal
+    history: list[dict[str, Any]] = field(default_factory=list)
+    calibration: Calibration | None = None
     step: int = 0
     best: float = -1.0
-    history: list[dict[str, Any]] = field(default_factory=list)
     sums: EpochSums = field(default_factory=EpochSums)
     lost: Tensor = field(default_factory=lambda: torch.tensor(False))
+    predictions: dict[str, Predictions] = field(default_factory=dict)
 
     @property
     def out(self) -> Path:
@@ -203,21 +226,24 @@ class Run:
             "boxes_redrawn": redrawn, "boxes_given_up": gave_up,
         }  # fmt: skip
 
-    def finish_epoch(self, row: dict[str, Any], metrics: dict[str, Any]) -> None:
+    def finish_epoch(self, row: dict[str, Any], predictions: Predictions | None) -> None:
         """Show and save a finished epoch.
 
         Args:
             row: from :meth:`epoch_row`.
-            metrics: scores on the validation split; empty if there were none this time.
+            predictions: for the validation split; ``None`` if there are none this time.
         """
+        metrics: dict[str, Any] = {}
+        if predictions:
+            metrics = {"split": self.config.val_split, **summarize(predictions.scores())}
         row |= {f"val_{key}": value for key, value in metrics.items() if key != "split"}
         self.accelerator.print(table_row(row), flush=True)
         self.history.append(row)
         joint = metrics.get("joint", -1.0)
         if self.config.val_split == "none" or joint > self.best:
             self.best = joint
-            self.save_checkpoint("best", metrics)
-        self.save_checkpoint("last", metrics)
+            self._save_with("best", metrics, predictions)
+        self._save_with("last", metrics, predictions)
         self.save_state()
         self.save_history()
 
@@ -236,7 +262,13 @@ class Run:
 
     def announce(self, split: str, n_photos: int, n_steps: int) -> None:
         """Print what is about to happen, and the header of the table of epochs."""
-        accelerator = self.accelerator
+        accelerator, config = self.accelerator, self.config
+        if config.start_from:
+            batch_norm = ", batch-norm statistics" if config.freeze_batch_norm else ""
+            accelerator.print(
+                f"going on from {config.start_from}: {config.epochs} epochs, batches of"
+                f" {config.batch_size}, rate {config.lr:g}, frozen: {config.freeze}{batch_norm}"
+            )
         accelerator.print(
             f"{n_photos} photos from {split}, {n_steps} steps an epoch,"
             f" {accelerator.num_processes} process(es), {accelerator.device.type},"
@@ -257,6 +289,8 @@ class Run:
             self.scheduler.load_state_dict(state["scheduler"])
             self.step, self.best = state["step"], state["best"]
             self.history, self.lost = state["history"], state["lost"]
+            if state.get("calibration"):  # runs of before have none
+                self.calibration = Calibration.from_plain(state["calibration"])
             if self.accelerator.is_main_process:  # they are the sums over all processes
                 self.sums = EpochSums(**state["sums"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -275,6 +309,7 @@ class Run:
                 "optimizer": self.optimizer.state_dict(), "scheduler": self.scheduler.state_dict(),
                 "step": self.step, "best": self.best, "history": self.history,
                 "sums": dataclasses.asdict(sums), "lost": self.lost,
+                "calibration": self.calibration and dataclasses.asdict(self.calibration),
             }  # fmt: skip
             with atomic_write(self.out / STATE_FILE) as temporary:
                 _torch_save(state, temporary)
@@ -285,10 +320,18 @@ class Run:
         info = CheckpointInfo(
             class_names=model.class_names, image_size=model.image_size, head=model.head_name,
             config=shared_settings(self.config), metrics=metrics, history=self.history,
-            versions=library_versions(),
+            versions=library_versions(), calibration=self.calibration,
         )  # fmt: skip
         if self.accelerator.is_main_process:
             save_checkpoint(self.out / f"{name}.safetensors", self.average.model, info)
+
+    def _save_with(
+        self, name: str, metrics: dict[str, Any], predictions: Predictions | None
+    ) -> None:
+        self.save_checkpoint(name, metrics)
+        self.predictions.pop(name, None)
+        if predictions:
+            self.predictions[name] = predictions
 
     def save_history(self) -> None:
         """``history.csv`` and ``curves.png``."""
@@ -346,19 +389,30 @@ def locked_run_folder(config: RunConfig) -> Generator[None]:
         ) from None
 
 
-def earlier_history(config: RunConfig) -> list[dict[str, Any]]:
-    """The history of the checkpoint a new run goes on from; a resumed one has it in its state.
+class Inherited(NamedTuple):
+    """What a run takes over from the checkpoint it goes on from, beside the weights.
 
-    Its rows get the name of their run as ``run``, which the rows of the new run do not have.
+    Attributes:
+        history: its rows have the name of their run as ``run``, which those of the new run do not.
+        calibration: for as long as the new weights have none of their own.
+    """
+
+    history: list[dict[str, Any]]
+    calibration: Calibration | None
+
+
+def inherited(config: RunConfig) -> Inherited:
+    """What a new run takes over; a resumed one has it in its state.
 
     Raises:
         UserError: if the checkpoint cannot be read.
     """
     if not config.start_from or config.resume:
-        return []
-    info = read_info(config.start_from)
+        return Inherited([], None)
+    info = read_info(checkpoint_path(config.start_from))
     name = info.config.get("out", "")
-    return [{"run": name, **row} for row in info.history]  # rows of still earlier runs have theirs
+    # Rows of still earlier runs have their names already.
+    return Inherited([{"run": name, **row} for row in info.history], info.calibration)
 
 
 def load_state(config: RunConfig) -> dict[str, Any] | None:

@@ -1,17 +1,24 @@
-"""``accelerate launch --num_processes N`` on a machine without a GPU.
+"""Several processes that train as one: starting them, sharing batches and batch norm.
 
-There, accelerate starts one process whatever N is, and leaves the rest to MPI. We start the others
-with ``torchrun``, so that one command line means the same everywhere.
+``accelerate launch --num_processes N`` on a machine without a GPU starts one process whatever N is,
+and leaves the rest to MPI. We start the others with ``torchrun``, so that one command line means
+the same everywhere.
 """
 
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
+from typing import cast
 
 import psutil
 import torch
+from accelerate import Accelerator, DataLoaderConfiguration
+from torch import nn
 
 from model.errors import UserError
+from model.network.detector import LargestObjectDetector
+from model.precision import build_accelerator
 
 
 def start_missing_processes() -> None:
@@ -36,7 +43,10 @@ def start_missing_processes() -> None:
         )
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", number]
     port = ["--master_port", os.environ["MASTER_PORT"]]
-    os.execv(sys.executable, [*command, *port, *sys.argv])
+    words = [*command, *port, *sys.argv]
+    if os.name == "nt":  # there, execv ends this process, and accelerate with it, at once
+        sys.exit(subprocess.call(words))
+    os.execv(sys.executable, words)
 
 
 def _asked_for(command_line: Sequence[str]) -> str | None:
@@ -47,3 +57,30 @@ def _asked_for(command_line: Sequence[str]) -> str | None:
             if word.startswith(f"{name}="):
                 return word.split("=", 1)[1]
     return None
+
+
+def build_training_accelerator(precision: str, batch_size: int) -> Accelerator:
+    """An accelerator that splits each batch among the processes: their number changes no recipe.
+
+    Raises:
+        UserError: if the batch cannot be split evenly.
+    """
+    sharing = DataLoaderConfiguration(split_batches=True)
+    accelerator = build_accelerator(precision, dataloader_config=sharing)
+    n = accelerator.num_processes
+    if batch_size % n:
+        raise UserError(
+            f"a batch of {batch_size} cannot be shared evenly by {n} processes."
+            f" Choose a multiple of {n}: --batch-size {-(-batch_size // n) * n}."
+        )
+    return accelerator
+
+
+def share_batch_norm(
+    model: LargestObjectDetector, accelerator: Accelerator
+) -> LargestObjectDetector:
+    """Let batch norm see the whole batch where GPUs share it; PyTorch cannot do so on CPUs."""
+    if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
+        # It says only that it returns a module: it is the same one, with other layers in it.
+        return cast(LargestObjectDetector, nn.SyncBatchNorm.convert_sync_batchnorm(model))
+    return model

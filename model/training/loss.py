@@ -23,7 +23,7 @@ CHOICE_POWER = 3.0  # how much better a tight box is for the choice than a loose
 
 
 @dataclass(frozen=True)
-class AnswerLoss:
+class LargestObjectLoss:
     """The tutorial's: ``total = l1_px + 25 * cross_entropy``; L1 in pixels @224."""
 
     total: Tensor
@@ -53,9 +53,9 @@ class CellsLoss:
         return self.l1_px + CLASS_WEIGHT * (self.quality + 2 * self.giou + self.choice)
 
 
-def answer_loss(
+def largest_object_loss(
     output: DetectorOutput, targets: Targets, image_size: int, label_smoothing: float = 0.0
-) -> AnswerLoss:
+) -> LargestObjectLoss:
     """``l1_px + 25 * ce`` of the prediction and the largest object, averaged over N images.
 
     Args:
@@ -72,7 +72,7 @@ def answer_loss(
         output.logits, labels, ignore_index=-1, reduction="sum", label_smoothing=label_smoothing
     )
     cross_entropy = cross_entropy / count
-    return AnswerLoss(l1_px + CLASS_WEIGHT * cross_entropy, l1_px, cross_entropy)
+    return LargestObjectLoss(l1_px + CLASS_WEIGHT * cross_entropy, l1_px, cross_entropy)
 
 
 def cells_loss(cells: Cells, targets: Targets, image_size: int) -> CellsLoss:

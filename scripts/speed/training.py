@@ -13,6 +13,7 @@ import torch
 
 import train
 from model.classes import VOC_CLASSES
+from model.loading.dataset import Batch
 from model.network.detector import LargestObjectDetector
 from model.precision import autocast, has_native_bf16
 from speed.measure import VOC_SIZE, Row, photo_like
@@ -69,7 +70,7 @@ def bare_step(config: train.TrainConfig) -> Callable[[], None]:
     run: Any = SimpleNamespace(model=forward)
 
     def step() -> None:
-        loss, _ = train.batch_loss(run, config, (images, targets), config.small_epochs)
+        loss, _ = train.batch_loss(run, config, Batch(images, targets), config.small_epochs)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()

@@ -10,6 +10,7 @@ from conftest import assert_clear_error, run_command
 from model.checkpoint import CheckpointInfo, load_checkpoint, read_info, save_checkpoint
 from model.data.dataset import read_split
 from model.evaluation.calibrate_checkpoint import calibrate_run
+from model.evaluation.predict_dataset import LoaderOptions, predict_dataset
 from model.inference import load_detector
 from model.loading.dataset import DetectionDataset
 from model.network.detector import LargestObjectDetector
@@ -25,15 +26,22 @@ def untrained(tmp_path_factory):
     return path
 
 
-def test_a_checkpoint_learns_what_its_scores_are_worth_and_keeps_its_weights(
+@pytest.fixture
+def few_photos_will_do(monkeypatch):
+    monkeypatch.setattr("model.evaluation.calibrate_checkpoint.MIN_PHOTOS", 2)
+    monkeypatch.setattr("model.evaluation.calibrate_checkpoint.MIN_RIGHT", 0)
+
+
+@pytest.mark.usefixtures("few_photos_will_do")
+def test_a_checkpoint_learns_what_its_scores_mean_and_keeps_its_weights(
     untrained, toy_voc, tmp_path
 ):
     path = tmp_path / "mine.safetensors"
     shutil.copy(untrained, path)
-    result = run_command("-m", "model.calibrate", "--checkpoint", path, "--data", toy_voc)
+    result = run_here("-m", "model.calibrate", "--checkpoint", path, "--data", toy_voc)
     assert result.returncode == 0, result.stderr
     assert "calibration error" in result.stdout
-    assert "windows of nothing" in result.stdout
+    assert "empty windows" in result.stdout
     (before, old), (after, new) = load_checkpoint(untrained), load_checkpoint(path)
     assert new.calibration is not None
     assert dataclasses.replace(new, calibration=None) == old
@@ -41,16 +49,33 @@ def test_a_checkpoint_learns_what_its_scores_are_worth_and_keeps_its_weights(
         assert torch.equal(tensor, after.state_dict()[name]), name
     copied = tmp_path / "other.safetensors"
     shutil.copy(untrained, copied)
-    result = run_here("-m", "model.calibrate", "--checkpoint", copied, "--like", path)
+    result = run_command("-m", "model.calibrate", "--checkpoint", copied, "--like", path)
     assert result.returncode == 0, result.stderr
     assert read_info(copied).calibration == new.calibration
     result = run_here("-m", "model.calibrate", "--checkpoint", copied, "--like", untrained)
     assert_clear_error(result, "has no calibration")
 
 
+def test_too_few_photos_say_so_and_leave_the_calibration_there_is(untrained, toy_voc, tmp_path):
+    path = tmp_path / "mine.safetensors"
+    model, info = load_checkpoint(untrained)
+    for calibration, says in (
+        (None, "the score stays the probability of the class, threshold 0.5"),
+        (Calibration((0.5, 0.1, 0.2, 0.3), 0.1, 0.6), "keeps the calibration of the checkpoint it"),
+    ):
+        save_checkpoint(path, model, dataclasses.replace(info, calibration=calibration))
+        before = path.read_bytes()
+        result = run_here("-m", "model.calibrate", "--checkpoint", path, "--data", toy_voc)
+        assert result.returncode == 0
+        assert f"mine.safetensors: not calibrated, {says}" in result.stdout
+        assert "Calibrating needs 50 photos" in result.stdout
+        assert path.read_bytes() == before
+
+
+@pytest.mark.usefixtures("few_photos_will_do")
 @pytest.mark.parametrize("best_epoch", [1, 2])
 def test_a_run_is_calibrated_once_if_its_last_epoch_was_the_best(
-    untrained, toy_voc, tmp_path, capsys, best_epoch
+    untrained, toy_voc, tmp_path, capsys, monkeypatch, best_epoch
 ):
     model, info = load_checkpoint(untrained)
     for name, epochs in (("best", best_epoch), ("last", 2)):
@@ -58,13 +83,23 @@ def test_a_run_is_calibrated_once_if_its_last_epoch_was_the_best(
         path = tmp_path / f"{name}.safetensors"
         save_checkpoint(path, model, dataclasses.replace(info, history=history))
     dataset = DetectionDataset(read_split(toy_voc, "val"), 64)
-    calibrate_run(tmp_path, dataset, Accelerator(cpu=True), progress=False)
+    accelerator = Accelerator(cpu=True)
+    calibrate_run(tmp_path, dataset, accelerator, {}, progress=False)
     assert capsys.readouterr().out.count("calibration error") == (1 if best_epoch == 2 else 2)
     infos = [read_info(tmp_path / f"{name}.safetensors") for name in ("best", "last")]
     assert [len(i.history) for i in infos] == [best_epoch, 2]
     assert infos[0].calibration is not None
     assert infos[0].calibration == infos[1].calibration  # the weights are the same here
     assert load_checkpoint(tmp_path / "last.safetensors")[0].image_size == 64
+
+    # The same without predicting the photos once more, where that has been done.
+    known = predict_dataset(model, dataset, accelerator, LoaderOptions(progress=False))
+    with monkeypatch.context() as patch:
+        patch.delattr("model.evaluation.calibrate_checkpoint.predict_dataset")
+        calibrate_run(tmp_path, dataset, accelerator, {"best": known, "last": known}, False)
+    for name, before in zip(("best", "last"), infos, strict=True):
+        after = read_info(tmp_path / f"{name}.safetensors").calibration
+        assert after.weights == pytest.approx(before.calibration.weights, rel=1e-3, abs=1e-4)
 
 
 def test_score_and_sure_follow_the_checkpoint(untrained, tmp_path):

@@ -1,3 +1,7 @@
+from http.client import RemoteDisconnected
+from pickle import UnpicklingError
+from urllib.error import HTTPError, URLError
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -77,6 +81,41 @@ def test_imagenet_weights_come_from_torchvision(monkeypatch):
     model = LargestObjectDetector(backbone_weights="imagenet")
     assert "resnet34" in asked[0]
     assert (model.backbone.layer4[2].conv2.weight == 2).all()
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        URLError("Name or service not known"), TimeoutError(), ConnectionResetError("by peer"),
+        HTTPError("https://x", 403, "Forbidden", None, None), RemoteDisconnected("closed"),
+        RuntimeError("invalid hash value"), UnpicklingError("bad"), EOFError(),
+        OSError(28, "No space left on device"),
+    ],
+)  # fmt: skip
+def test_without_network_one_sentence_says_where_weights_come_from(monkeypatch, failure):
+    def fails(*_, **__):
+        raise failure
+
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", fails)
+    with pytest.raises(UserError, match="--start-from shipped") as caught:
+        LargestObjectDetector(backbone_weights="imagenet")
+    assert "--backbone-weights FILE" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_frozen_statistics_of_batch_norm_stay_while_all_else_learns():
+    model = LargestObjectDetector(image_size=64)
+    model.freeze("none", batch_norm=True)
+    model.train()
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    output = model(torch.randn(2, 3, 64, 64))
+    (output.logits.sum() + output.boxes.sum()).backward()
+    optimizer.step()
+    after = model.state_dict()
+    moved = {k for k in before if not torch.equal(before[k], after[k])}
+    assert not any("running" in k or "num_batches" in k for k in moved)
+    assert {"backbone.conv1.weight", "backbone.bn1.weight"} <= moved
 
 
 @pytest.mark.parametrize(("part", "frozen_layers"), [("stem", ("conv1", "layer1")), ("all", ("",))])

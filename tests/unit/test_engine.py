@@ -18,7 +18,9 @@ from model.augment import AugmentConfig, photo_seed
 from model.checkpoint import CheckpointInfo, read_info, save_checkpoint
 from model.data.dataset import read_split
 from model.errors import UserError
+from model.evaluation.predict_dataset import Predictions
 from model.loading.dataset import LargestObjectDataset, train_loader
+from model.score import Calibration
 from model.training.ema import WeightAverage
 from model.training.engine import (
     STATE_FILE,
@@ -26,7 +28,7 @@ from model.training.engine import (
     EpochSums,
     Run,
     clip_gradients,
-    earlier_history,
+    inherited,
     load_state,
     table_row,
 )
@@ -50,6 +52,9 @@ class Config:
     start_from: str = "/some/where/first/last.safetensors"
     augment_file: str = ""
     lr: float = 0.1
+    freeze: str = "none"
+    freeze_batch_norm: bool = False
+    batch_size: int = 4
 
 
 class TinyDetector(torch.nn.Module):
@@ -104,9 +109,17 @@ class Trial:
                 n = len(images)
                 figures = dict.fromkeys(("loss", "l1_px", "cross_entropy"), n * loss.item())
                 self.run.finish_step(n, figures | {"accuracy": 1.0})
-            metrics = {"split": "val", "joint": 0.1 * epoch}
-            self.run.finish_epoch(self.run.epoch_row(self.dataset, epoch), metrics)
+            predictions = predictions_right_for(epoch)
+            self.run.finish_epoch(self.run.epoch_row(self.dataset, epoch), predictions)
         return history(self.out)
+
+
+def predictions_right_for(n_right: int) -> Predictions:
+    """Of ten photos, so many right."""
+    classes = torch.tensor([0] * n_right + [1] * (10 - n_right))
+    boxes = torch.tensor([[0.0, 0, 64, 64]]).repeat(10, 1)
+    probabilities = torch.tensor([[0.9, 0.1]]).repeat(10, 1)
+    return Predictions(probabilities, boxes, torch.zeros(10, 4), classes, boxes, 64)
 
 
 def history(out: Path) -> pd.DataFrame:
@@ -297,11 +310,33 @@ def test_the_data_set_hears_of_the_epoch_when_processes_share_the_batches(datase
     assert dataset.photo_seed(0) == photo_seed(0, 1, dataset.files[0].name)
 
 
-def test_the_rows_of_earlier_runs_are_named_after_them(tmp_path):
+def test_a_run_keeps_the_predictions_of_the_weights_it_saved(dataset, tmp_path):
+    run = Trial(tmp_path, dataset).run
+    row = {"epoch": 1, "lr": 0.1, "loss": 1.0, "l1_px": 1.0, "cross_entropy": 1.0, "accuracy": 0.0,
+           "images_per_s": 1.0, "seconds": 1.0}  # fmt: skip
+    good, poor = predictions_right_for(5), predictions_right_for(2)
+    run.finish_epoch({**row}, good)
+    assert run.predictions == {"best": good, "last": good}
+    run.finish_epoch({**row}, poor)
+    assert run.predictions == {"best": good, "last": poor}
+    run.finish_epoch({**row}, None)  # nobody looked at these weights
+    assert run.predictions == {"best": good}
+
+
+def test_what_a_run_takes_over_from_the_checkpoint_it_goes_on_from(dataset, tmp_path):
     rows = [{"run": "first", "epoch": 1}, {"epoch": 1, "loss": 2.0}]
-    info = CheckpointInfo(config={"out": "second"}, history=rows)
-    save_checkpoint(tmp_path / "last.safetensors", TinyDetector(), info)
-    third = Config("third", start_from=str(tmp_path / "last.safetensors"))
-    assert earlier_history(third) == [rows[0], {"run": "second", **rows[1]}]
-    assert earlier_history(dataclasses.replace(third, resume=True)) == []
-    assert earlier_history(Config("third", start_from="")) == []
+    calibration = Calibration((0.5, 0.1, 0.2, 0.3), 0.1, 0.6)
+    info = CheckpointInfo(config={"out": "second"}, history=rows, calibration=calibration)
+    save_checkpoint(tmp_path / "first.safetensors", TinyDetector(), info)
+    third = Config("third", start_from=str(tmp_path / "first.safetensors"))
+    assert inherited(third) == ([rows[0], {"run": "second", **rows[1]}], calibration)
+    assert inherited(dataclasses.replace(third, resume=True)) == ([], None)
+    assert inherited(Config("third", start_from="")) == ([], None)
+    assert inherited(Config("third", start_from="shipped")).calibration
+
+    # Its weights have the old calibration until they get their own, a resumed run's too.
+    trial = Trial(tmp_path / "run", dataset)
+    trial.run.calibration = calibration
+    trial.train()
+    assert read_info(tmp_path / "run" / "last.safetensors").calibration == calibration
+    assert Trial(tmp_path / "run", dataset, resume=True).run.calibration == calibration

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from model.loading.targets import pad_targets
 from model.network.outputs import Cells, DetectorOutput
 from model.network.pyramid_head import cell_centers
-from model.training.loss import CLASS_WEIGHT, answer_loss, cells_loss, varifocal_loss
+from model.training.loss import CLASS_WEIGHT, cells_loss, largest_object_loss, varifocal_loss
 
 BOXES = torch.tensor([[10.0, 20, 110, 120], [0, 0, 224, 224]])
 TARGETS = pad_targets([
@@ -24,7 +24,7 @@ def output_with(error: float, n_classes: int = 20) -> DetectorOutput:
 
 def test_it_is_l1_in_pixels_plus_25_cross_entropy():
     output = output_with(3.0)
-    loss = answer_loss(output, TARGETS, 224)
+    loss = largest_object_loss(output, TARGETS, 224)
     ce = F.cross_entropy(output.logits, TARGETS.labels[:, 0])
     assert float(loss.l1_px) == pytest.approx(3)
     assert float(loss.total) == pytest.approx(3 + 25 * float(ce))
@@ -34,7 +34,7 @@ def test_unit_form_and_pixel_form_agree():
     output = output_with(5.0)
     unit_l1 = ((output.boxes - BOXES) / 224).abs().mean()
     unit_form = 224 * unit_l1 + 25 * F.cross_entropy(output.logits, TARGETS.labels[:, 0])
-    torch.testing.assert_close(answer_loss(output, TARGETS, 224).total, unit_form)
+    torch.testing.assert_close(largest_object_loss(output, TARGETS, 224).total, unit_form)
 
 
 @pytest.mark.parametrize("size", [64, 224, 320])
@@ -43,16 +43,19 @@ def test_the_balance_does_not_depend_on_the_canvas(size):
     scaled = output._replace(boxes=output.boxes * size / 224)
     targets = TARGETS._replace(boxes=TARGETS.boxes * size / 224)
     torch.testing.assert_close(
-        answer_loss(scaled, targets, size).total, answer_loss(output, TARGETS, 224).total
+        largest_object_loss(scaled, targets, size).total,
+        largest_object_loss(output, TARGETS, 224).total,
     )
 
 
 def test_photos_without_an_object_do_not_count_for_the_answer():
     one = {"labels": torch.tensor([1]), "boxes": BOXES[:1]}
-    some = answer_loss(output_with(3.0), pad_targets([one, NOTHING]), 224)
+    some = largest_object_loss(output_with(3.0), pad_targets([one, NOTHING]), 224)
     first = DetectorOutput(*(t[:1] for t in output_with(3.0)[:2]), None)
-    torch.testing.assert_close(some.total, answer_loss(first, pad_targets([one]), 224).total)
-    none = answer_loss(output_with(3.0), pad_targets([NOTHING, NOTHING]), 224)
+    torch.testing.assert_close(
+        some.total, largest_object_loss(first, pad_targets([one]), 224).total
+    )
+    none = largest_object_loss(output_with(3.0), pad_targets([NOTHING, NOTHING]), 224)
     assert float(none.total) == 0
 
 

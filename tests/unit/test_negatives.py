@@ -1,3 +1,7 @@
+import random
+import timeit
+from itertools import combinations
+
 import pytest
 import torch
 from conftest import make_voc, write_voc_xml
@@ -28,26 +32,65 @@ def test_by_hand(boxes, window):
     assert largest_empty_window(boxes, 100, 100) == window
 
 
-@given(st.lists(st.tuples(side, side, side, side), max_size=4))
-def test_it_touches_nothing_and_nothing_larger_would_do(rows):
-    boxes = [(min(a, c), min(b, d), max(a, c) + 1, max(b, d) + 1) for a, b, c, d in rows]
-    found = largest_empty_window(boxes, 21, 21, min_share=0.0)
+def by_trying_all(boxes, width, height, min_share):
+    """All pairs of sides of boxes and photo: the largest empty window's lie on some of them."""
+    xs = sorted({0, width, *(side for box in boxes for side in (box[0], box[2]))})
+    ys = sorted({0, height, *(side for box in boxes for side in (box[1], box[3]))})
+    best, best_area = None, min_share * width * height
+    for left, right in combinations(xs, 2):
+        rivals = [box for box in boxes if box[0] < right and box[2] > left]
+        for top, bottom in combinations(ys, 2):
+            area = (right - left) * (bottom - top)
+            if area >= best_area and not any(b[1] < bottom and b[3] > top for b in rivals):
+                best, best_area = (left, top, right, bottom), area
+    return best
 
-    def is_empty(w):
-        return not any(b[0] < w[2] and b[2] > w[0] and b[1] < w[3] and b[3] > w[1] for b in boxes)
 
-    def area(w):
-        return (w[2] - w[0]) * (w[3] - w[1])
+@given(
+    st.lists(st.tuples(side, side, side, side), max_size=7),
+    st.integers(0, 12),
+    st.sampled_from([0.0, 0.01, 0.1, 0.3, 0.5, 1.0]),
+)
+def test_it_is_the_one_found_by_trying_all(rows, largest, share):
+    # Boxes of at most a few pixels leave more windows to choose from.
+    boxes = [
+        (min(a, c), min(b, d), min(max(a, c), min(a, c) + largest) + 1, max(b, d) + 1)
+        for a, b, c, d in rows
+    ]
+    assert largest_empty_window(boxes, 21, 21, share) == by_trying_all(boxes, 21, 21, share)
 
-    best = area(found) if found else 0
-    assert found is None or is_empty(found)
-    corners = range(0, 22, 3)
-    for left in corners:
-        for top in corners:
-            for right in range(left + 3, 22, 3):
-                for bottom in range(top + 3, 22, 3):
-                    window = (left, top, right, bottom)
-                    assert area(window) <= best or not is_empty(window)
+
+@given(st.lists(st.tuples(side, side, side, side), max_size=5))
+def test_boxes_without_area_and_beyond_the_photo_do_no_harm(rows):
+    boxes = [(a - 5, b - 5, a - 5 + c // 3, b - 5 + d // 3) for a, b, c, d in rows]
+    window = largest_empty_window(boxes, 12, 12, 0.0)
+    if window:
+        x1, y1, x2, y2 = window
+        assert 0 <= x1 < x2 <= 12
+        assert 0 <= y1 < y2 <= 12
+        assert not any(b[0] < x2 and b[2] > x1 and b[1] < y2 and b[3] > y1 for b in boxes)
+
+
+@pytest.mark.parametrize("kind", ["scattered", "ring", "stairs", "grid"])
+def test_its_time_does_not_explode_with_the_number_of_objects(kind):
+    draws = random.Random(0)
+
+    def corner(i):
+        if kind == "stairs":
+            return i, 300 - i
+        if kind == "grid":
+            return 30 * (i % 17), 20 * (i // 17)
+        x, y = draws.random() * 500, draws.random() * 375
+        if kind == "ring":
+            x, y = [(x / 9, y), (500 - x / 9, y), (x, y / 9), (x, 375 - y / 9)][i % 4]
+        return x, y
+
+    def seconds(n):
+        boxes = [(x, y, x + 1, y + 1) for x, y in map(corner, range(n))]
+        return min(timeit.repeat(lambda: largest_empty_window(boxes, 500, 375), number=1, repeat=9))
+
+    # Trying all takes a million times as long for 300 objects as for 10.
+    assert seconds(300) < 50 * seconds(10)
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 import csv
+from io import BytesIO, StringIO
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,12 @@ from commands import run_here
 from conftest import REPOSITORY, assert_clear_error, run_command
 from PIL import Image, ImageOps
 
+import model
 from model import Detection, UserError, load_detector
 from model.boxes import paired_iou
 from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, load_checkpoint, save_checkpoint
 from model.commands.predict import drawing_names
+from model.draw import draw_box
 from model.inference import Detector
 from model.network.detector import LargestObjectDetector
 from model.precision import has_native_bf16
@@ -29,8 +32,8 @@ def tiny(tmp_path_factory):
     """An untrained network of another data set: fast, and its box is the middle of the photo."""
     path = tmp_path_factory.mktemp("tiny") / "tiny.safetensors"
     torch.manual_seed(0)
-    model = LargestObjectDetector(("ant", "bee", "cow"), 64)
-    save_checkpoint(path, model, CheckpointInfo(("ant", "bee", "cow"), 64))
+    network = LargestObjectDetector(("ant", "bee", "cow"), 64)
+    save_checkpoint(path, network, CheckpointInfo(("ant", "bee", "cow"), 64))
     return path
 
 
@@ -98,6 +101,103 @@ def test_all_kinds_of_sources_agree(shipped):
     for other in others:
         assert other.bbox_xyxy == pytest.approx(first.bbox_xyxy, abs=0.5)
         assert other.class_name == first.class_name
+
+
+def test_photos_come_as_people_have_them(tiny):
+    detector = load_detector(tiny)
+    colour = np.asarray(Image.open(CAT).convert("RGB").resize((90, 60)))
+    grey = colour[..., 0]
+    opaque = np.dstack([colour, np.full(grey.shape, 255, np.uint8)])
+    channels_first = torch.from_numpy(colour.copy()).permute(2, 0, 1)
+    as_file = BytesIO()
+    Image.fromarray(colour).save(as_file, "PNG")
+    same = [
+        colour, colour.tolist(), channels_first, channels_first[None], channels_first / 255,
+        channels_first.to(torch.int64), (channels_first / 255).requires_grad_(), opaque,
+        Image.fromarray(opaque), colour.astype(int), tuple(map(tuple, colour)),
+        as_file.getvalue(), bytearray(as_file.getvalue()), BytesIO(as_file.getvalue()),
+    ]  # fmt: skip
+    alike = [grey, grey.tolist(), grey[None], torch.from_numpy(grey.copy()), Image.fromarray(grey)]
+    for kinds in (same, alike):
+        first, *others = detector.predict_batch(kinds)
+        assert first.image_size == (90, 60)
+        for other in others:
+            assert other.bbox_xyxy == pytest.approx(first.bbox_xyxy, abs=0.05)
+            assert other.probabilities == pytest.approx(first.probabilities, abs=1e-3)
+    half = detector.predict((channels_first / 255).to(torch.bfloat16))
+    assert half.image_size == (90, 60)
+    assert detector.predict(grey > 127).image_size == (90, 60)
+    drawn = [detector.predict(colour).draw(photo) for photo in (*same[:-1], *alike)]
+    assert {(picture.mode, picture.size) for picture in drawn} == {("RGB", (90, 60))}
+
+
+@pytest.mark.parametrize(
+    ("photo", "says"),
+    [
+        (None, "a photo must be a path, .* not NoneType"),
+        (7, "not int"),
+        ({"image": 1}, "not dict"),
+        ([], "a list of 0 other things"),
+        (["a.jpg", "b.jpg"], "a list of 2 other things. For several photos there is predict_batch"),
+        ([[1, 2], [3]], "not all of the same length"),
+        ([[300, 2], [3, 4]], r"must lie in 0\.\.255, not 2\.\.300"),
+        ([[-1, 2], [3, 4]], r"not -1\.\.4"),
+        ([["a", "b"]], "must be uint8, uint16 or float"),
+        (np.zeros((5, 6, 7)), "must be \\(height, width\\)"),
+        (np.full((5, 6), np.nan), "finite and within 0..1"),
+        (np.zeros((4, 4), complex), "not complex128"),
+        (torch.rand(2, 3, 8, 8), "must be \\(height, width\\)"),
+        (torch.rand(3, 8, 8) * 255, "within 0..1; divide it by 255"),
+        (torch.zeros(0), "must be \\(height, width\\)"),
+        (StringIO("text"), "open as text"),
+    ],
+)
+def test_what_is_no_photo_is_named_in_a_sentence(tiny, photo, says):
+    detector = load_detector(tiny)
+    for use in (detector.predict, detector.predict(CAT).draw):
+        if isinstance(photo, StringIO):
+            photo.seek(0)
+        with pytest.raises(UserError, match=says) as caught:
+            use(photo)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match="For one there is predict"):
+        detector.predict_batch("photo.jpg")
+
+
+def test_a_detection_is_one_line_and_a_picture(tiny, tmp_path):
+    photo = tmp_path / "photo.png"
+    Image.open(CAT).convert("RGB").save(photo)
+    detection = load_detector(tiny).predict(photo)
+    assert "\n" not in repr(detection)
+    assert repr(detection).startswith(f"Detection('{detection.class_name}', score=0.")
+    assert len(repr(detection)) < 120
+    shown = Image.open(BytesIO(detection._repr_png_()))
+    assert np.array_equal(np.asarray(shown), np.asarray(detection.draw(photo)))
+    photo.unlink()
+    assert detection._repr_png_() is None
+    loaded = load_detector(tiny)
+    assert loaded.predict_loaded([loaded.load(CAT)])[0]._repr_png_() is None
+
+
+def test_a_box_is_never_drawn_on_a_photo_of_another_shape(tiny):
+    detection = load_detector(tiny).predict(CAT)
+    with pytest.raises(UserError, match="300 x 451, which is not the shape of the one predicted"):
+        detection.draw(Image.open(CAT).rotate(90, expand=True))
+    detection.draw(Image.open(CAT).resize((64, 43)))
+
+
+@pytest.mark.parametrize("box", [[1, 2, 3], [1, 2, 3, float("nan")], torch.zeros(5)])
+def test_a_box_that_is_none_is_refused(box):
+    with pytest.raises(UserError, match="four finite numbers"):
+        draw_box(Image.new("RGB", (9, 9)), box, (1, 2, 3))
+    for good in ([1, 2, 8, 8], np.array([1, 2, 8, 8]), torch.tensor([1.0, 2, 8, 8])):
+        assert draw_box(Image.new("RGBA", (9, 9)), good, (1, 2, 3), "").mode == "RGB"
+
+
+def test_what_is_public_is_listed_and_there():
+    assert {"Detector", "Pipeline", "read_split"} <= set(dir(model)) == set(model.__all__)
+    for name in model.__all__:
+        assert getattr(model, name) is not None
 
 
 def test_probabilities_are_sorted_and_sum_to_one(shipped):

@@ -4,7 +4,7 @@ import torch
 from model.loading.targets import pad_targets
 from model.network.backbone import Features
 from model.network.pyramid_head import STRIDES, PyramidHead, cell_centers, pooled_scores
-from model.training.loss import answer_loss, cells_loss
+from model.training.loss import cells_loss, largest_object_loss
 
 
 def features_of(side: int = 64, n: int = 2) -> Features:
@@ -63,7 +63,10 @@ def test_it_learns_two_photos_by_heart_with_rivals_in_them():
     optimizer = torch.optim.Adam(head.parameters(), 3e-3)
     for _ in range(80):
         output = head(features)
-        loss = answer_loss(output, targets, 64).total + cells_loss(output.cells, targets, 64).total
+        loss = (
+            largest_object_loss(output, targets, 64).total
+            + cells_loss(output.cells, targets, 64).total
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -98,5 +98,5 @@ def test_the_text_names_what_is_weak(dataset, predictions):
     text = format_report(report)
     assert "two or three objects" in text
     assert "of the photo" in text
-    assert "refuses 100.0% of 4 windows of nothing" in text
+    assert "refuses 100.0% of 4 empty windows" in text
     assert f"{report['majority_baseline']['metrics']['joint']:8.3f}" in text

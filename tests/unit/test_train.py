@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -21,7 +22,7 @@ from conftest import (
 )
 
 from model.augment import AugmentConfig
-from model.checkpoint import load_checkpoint, read_info
+from model.checkpoint import DEFAULT_CHECKPOINT, load_checkpoint, read_info
 
 FAST = [
     "--image-size", "64", "--batch-size", "5", "--backbone-weights", "none", "--epochs", "2",
@@ -310,7 +311,16 @@ def test_other_classes_learn_from_a_checkpoint_with_new_layers_for_them(finished
         (["--augment-file", "nothing.json"], "cannot read the augmentation settings nothing.json"),
         (["--backbone-weights", "none.safetensors"], "none.safetensors do not exist"),
         (["--start-from", "none.safetensors"], "checkpoint none.safetensors does not exist"),
-        (["--mosaics", "1.5"], "--mosaics is a share from 0 to 1, not 1.5"),
+        (["--mosaics", "1.5"], "--mosaics must be from 0 to 1, not 1.5"),
+        (["--batch-size", "0"], "--batch-size must be 1 or more, not 0"),
+        (["--epochs", "-1"], "--epochs must be 1 or more, not -1"),
+        (["--eval-every", "0"], "--eval-every must be 1 or more, not 0"),
+        (["--num-workers", "-1"], "--num-workers must be 0 or more, not -1"),
+        (["--lr", "nan"], "--lr must be 0 or more, not nan"),
+        (
+            ["--val-split", "nix"],
+            "no split 'nix'. There is: train, trainval, val. Or hold nothing out: --val-split none",
+        ),
         (["--image-size", "2080"], "--image-size is at most 2048"),
         (["--head", "flatten", "--small-epochs", "2"], "needs the full canvas"),
         (["--small-epochs", "2"], "--small-size 160 is larger than --image-size 64"),
@@ -320,6 +330,73 @@ def test_bad_input_is_one_clear_sentence(toy_voc, tmp_path, arguments, says):
     if "--out" not in arguments:
         arguments = ["--out", tmp_path / "run", *arguments]
     assert_clear_error(run_here("train.py", "--data", toy_voc, *FAST, *arguments), says)
+
+
+def test_what_is_wrong_is_said_before_a_photo_is_decoded(tmp_path):
+    data = make_voc(tmp_path / "VOC2007", 10, 3)
+    for photo in (data / "JPEGImages").iterdir():
+        photo.write_text("no photo")
+    for arguments, says in (
+        (["--val-split", "nix"], "--val-split none"),
+        (["--backbone-weights", "nix"], "backbone weights nix do not exist"),
+        (["--start-from", "nix"], "checkpoint nix does not exist"),
+    ):
+        assert_clear_error(train(data, tmp_path / "run", *arguments), says)
+
+
+def test_every_flag_has_its_own_help():
+    text = run_command("train.py", "--help").stdout
+    rows = [line.strip("│ ") for line in text.splitlines() if line.startswith("│")]
+    helps, flag = {}, ""
+    for row in rows:
+        if row.startswith("-"):  # a flag, and the help beside it if there is room
+            flag, _, words = re.match(r"(--?[\w.-]+)(.*?)(?:\s{2,}(.*))?$", row).groups()
+            helps[flag] = words or ""
+        elif flag:
+            helps[flag] += " " + row
+    assert len(helps) > 40
+    headings = re.findall(r"^    # (.*)\n    \w+:", (REPOSITORY / "train.py").read_text(), re.M)
+    assert {"network", "optimisation", "running"} <= set(headings)
+    for flag, words in helps.items():
+        words = words.split("(default:")[0].strip()
+        assert len(words.split()) >= 3, flag
+        assert not words.startswith(tuple(h for h in headings if "JSON" not in h)), flag
+    assert len(set(helps.values())) == len(helps)
+
+
+def test_going_on_from_the_shipped_weights_has_defaults_for_few_photos(tmp_path):
+    data = make_voc(tmp_path / "VOC2007", 12, 4)
+    result = run_here(
+        "train.py", "--data", data, "--out", tmp_path / "run", "--start-from", "shipped",
+        "--epochs", "1", "--image-size", "64", "--no-progress", "--num-workers", "0",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert (
+        "going on from shipped: 1 epochs, batches of 8, rate 0.0005, frozen: stem, batch-norm"
+        " statistics" in result.stdout
+    )
+    info = read_info(tmp_path / "run" / "last.safetensors")
+    assert info.config["freeze_batch_norm"]
+    assert info.config["start_from"] == "shipped"
+    assert info.calibration == read_info(DEFAULT_CHECKPOINT).calibration
+    assert "not calibrated, keeps the calibration" in result.stdout
+    before, after = (
+        load_checkpoint(path)[0].state_dict()
+        for path in (DEFAULT_CHECKPOINT, tmp_path / "run" / "last.safetensors")
+    )
+    same = [name for name in before if name.endswith(("running_mean", "running_var"))]
+    assert all(torch.equal(before[name], after[name]) for name in same)
+
+
+def test_a_batch_that_cannot_be_shared_is_refused_before_anything_is_read(toy_voc, tmp_path):
+    result = run_command(
+        "-m", "torch.distributed.run", "--nproc_per_node", "2", "train.py", "--data", toy_voc,
+        "--out", tmp_path / "run", *FAST, OMP_NUM_THREADS="1",
+    )  # fmt: skip
+    assert result.returncode != 0
+    says = "error: a batch of 5 cannot be shared evenly by 2 processes. Choose a multiple of 2:"
+    assert f"{says} --batch-size 6" in result.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_class_that_only_val_has(tmp_path):
