@@ -94,7 +94,7 @@ class Trial:
         average = WeightAverage(model, 0.9)
         loader = train_loader(self.dataset, 4)
         model, optimizer, self.loader = accelerator.prepare(model, optimizer, loader)
-        stop = SimpleNamespace(requested=lambda: self.run.step >= self.stop_at)
+        stop = SimpleNamespace(requested=lambda: self.run.step >= self.stop_at, number=2)
         self.run = Run(config, accelerator, model, average, optimizer, scheduler, stop)
         self.run.begin(state)
 
