@@ -111,7 +111,12 @@ def test_the_image_holds_the_page_and_nothing_else(tmp_path):
 
 def test_what_the_image_installs_is_what_is_tested_here():
     installs = [rest for rest in rest_of("RUN") if "pip install" in rest]
-    assert installs[-1].endswith("-r requirements.txt")
+    assert installs[-2].endswith("-r requirements.txt")
+    # Over what Gradio allows; a job of the workflow runs the tests of photos with the same.
+    pillow = installs[-1].partition("--no-deps ")[2]
+    assert pillow == '"pillow>=13,<14"'
+    workflow = (REPOSITORY / ".github" / "workflows" / "test.yml").read_text()
+    assert f"pip install --no-deps {pillow}" in workflow
     lines = (REPOSITORY / "requirements.txt").read_text().splitlines()
     for line in (line.partition("#")[0].strip() for line in lines):
         if line:

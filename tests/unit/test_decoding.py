@@ -19,6 +19,7 @@ from gradio.state_holder import SessionState
 from PIL import Image
 
 from demo.guarded import GuardedBlocks
+from demo.serving import calls
 from model.data.decoding import pool
 from model.data.decoding.messages import Answer, Request, packed, pixels_header
 from model.data.decoding.pool import Line, Pool, for_visitor
@@ -555,7 +556,11 @@ def test_what_the_page_decodes_is_a_visitors():
         box = gr.Textbox()
         box.change(lambda _: pool._VISITOR.get(), box, box)
     state = SessionState(page)
-    for session, visitor in (("abc", "abc"), (None, "somebody")):
-        call = page.process_api(0, ["x"], state, session_hash=session)
-        assert asyncio.run(call)["data"] == [visitor]
+
+    async def asked_by(visitor: str) -> str:
+        calls.current.set(calls.Call(visitor))
+        return (await page.process_api(0, ["x"], state))["data"][0]
+
+    for visitor, known_as in (("10.0.0.1 abc", "10.0.0.1 abc"), ("", "somebody")):
+        assert asyncio.run(asked_by(visitor)) == known_as
     assert pool._VISITOR.get() == ""
