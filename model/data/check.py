@@ -14,8 +14,8 @@ from model.classes import MAX_CLASSES
 from model.data.blemishes import KINDS, Blemish
 from model.data.cache_folder import default_cache_dir, pixel_cache_bytes
 from model.data.dataset import Dataset, DatasetPhoto, no_garbage_collection, photos_by_split
-from model.data.likeness import alike, file_hash, look_of, same_size_groups
-from model.data.remembered import read_remembered
+from model.data.likeness import alike, file_hash, looks_of, same_size_groups
+from model.data.remembered import in_all_cores, read_remembered
 
 SHOWN = 10  # of each kind of blemish
 FEW_PHOTOS = 3000  # are decoded to find those that look alike, unless told
@@ -204,7 +204,7 @@ def _identical(dataset: Dataset, cache_dir: Path | None, progress: bool) -> list
     paths = [path for group in same_size_groups(list(by_path)) for path in group]
     names = [path.removeprefix(folder) for path in paths]
     hashes = read_remembered(
-        file_hash, dataset.image_folder, names, "comparing photos of equal size",
+        in_all_cores(file_hash), dataset.image_folder, names, "comparing photos of equal size",
         cache_dir, progress,
     )  # fmt: skip
     groups: dict[str, list[DatasetPhoto]] = defaultdict(list)
@@ -231,7 +231,7 @@ def _decoded(dataset: Dataset, cache_dir: Path | None, progress: bool) -> list[B
     """What only decoding shows."""
     names = [photo.image.file_name for photo in dataset.photos]
     looks = read_remembered(
-        look_of, dataset.image_folder, names, "decoding photos to compare them",
+        looks_of, dataset.image_folder, names, "decoding photos to compare them",
         cache_dir, progress,
     )  # fmt: skip
     found = [

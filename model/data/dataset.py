@@ -19,14 +19,14 @@ from model.data.formats.listing import Entry, Format, Listing, Parsed, put_in_li
 from model.data.formats.voc import voc_roots
 from model.data.mending import Habits, habits_of, mended
 from model.data.names import FileIndex, key_of, origin_of, share_of
-from model.data.photo_headers import PhotoHeader, read_header
+from model.data.photo_headers import PhotoHeader, read_photo_headers
 from model.data.records import (
     CSV_COLUMNS,
     DatasetSplit,
     ImageAnnotation,
     row_of,
 )
-from model.data.remembered import read_remembered
+from model.data.remembered import in_all_cores, read_remembered
 from model.data.tree import Tree
 from model.errors import UserError
 
@@ -106,7 +106,10 @@ class _Source:
     def header(self, entry: Entry) -> PhotoHeader:
         """Of a photo that is there."""
         known = self.known_headers.get(str(entry.photo))
-        return known or PhotoHeader(*read_header(self.tree.path(str(entry.photo))))
+        if known:
+            return known
+        (values,) = read_photo_headers([self.tree.path(str(entry.photo))])
+        return PhotoHeader(*values)
 
     def named(self, parsed: Parsed) -> Parsed:
         """Class ids replaced by their names."""
@@ -324,7 +327,7 @@ class Dataset:
             return [entry.parsed for entry in entries]
         files = list(dict.fromkeys(e.annotation for e in entries if e.annotation))
         values = read_remembered(
-            format_.parse, source.tree.root, files, "reading annotations",
+            in_all_cores(format_.parse), source.tree.root, files, "reading annotations",
             self._cache_dir, self._progress,
         )  # fmt: skip
         by_file = {name: Parsed(*value) for name, value in zip(files, values, strict=True)}
@@ -348,7 +351,7 @@ class Dataset:
     def _headers(self, source: _Source, entries: list[Entry]) -> list[PhotoHeader]:
         names = list(dict.fromkeys(str(entry.photo) for entry in entries))
         values = read_remembered(
-            read_header, source.tree.root, names, "reading the sizes of photos",
+            read_photo_headers, source.tree.root, names, "reading the sizes of photos",
             self._cache_dir, self._progress,
         )  # fmt: skip
         by_name = {name: PhotoHeader(*value) for name, value in zip(names, values, strict=True)}

@@ -6,20 +6,21 @@ the optional ``pillow-heif`` is installed. Files are decoded in processes of the
 on time and memory: see :mod:`model.data.decoding`.
 """
 
+import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, TypeVar
 
 import numpy as np
 from PIL import Image
 
 from model.data.decoding.messages import MAX_PROFILE, Request
 from model.data.decoding.pool import OWN_WORKERS, decode, decode_each
-from model.data.decoding.process import Decoded
+from model.data.decoding.process import Decoded, ReadHeader
 from model.data.image_formats import IMAGE_SUFFIXES
 from model.data.image_opening import name_of, open_file, problems_named
 from model.data.image_pixels import refuse_too_many_pixels, upright_rgb
@@ -28,6 +29,7 @@ from model.errors import UserError
 MAX_PIXELS = 100_000_000
 GROUP = 16  # photos a worker is given together
 
+Answered = TypeVar("Answered")
 ImageSource = str | Path | bytes | Image.Image | np.ndarray
 
 
@@ -78,12 +80,23 @@ def load_each(files: Sequence[Path], longest_side: int | None) -> Iterator[Loade
 
     Only a few are held at a time, however many there are.
     """
+    return _each_group(files, lambda group: _load_group(group, longest_side))
+
+
+def read_headers(files: Sequence[Path]) -> Iterator[ReadHeader | UserError]:
+    """What many image files say of themselves, in order; or what is wrong with one."""
+    return _each_group(files, _header_group)
+
+
+def _each_group(
+    files: Sequence[Path], ask: Callable[[Sequence[Path]], list[Answered]]
+) -> Iterator[Answered]:
     groups = [files[start : start + GROUP] for start in range(0, len(files), GROUP)]
     with ThreadPoolExecutor(OWN_WORKERS + 1, "load") as threads:
-        ahead: deque[Future[list[LoadedImage | UserError]]] = deque()
+        ahead: deque[Future[list[Answered]]] = deque()
         try:
             for group in groups:
-                ahead.append(threads.submit(_load_group, group, longest_side))
+                ahead.append(threads.submit(ask, group))
                 if len(ahead) > 2 * OWN_WORKERS:
                     yield from ahead.popleft().result()
             while ahead:
@@ -94,19 +107,28 @@ def load_each(files: Sequence[Path], longest_side: int | None) -> Iterator[Loade
 
 
 def _load_group(files: Sequence[Path], longest_side: int | None) -> list[LoadedImage | UserError]:
+    outcomes = _ask_group(files, Request("", longest_side, MAX_PIXELS))
+    return [_as_image(each) if isinstance(each, Decoded) else each for each in outcomes]
+
+
+def _header_group(files: Sequence[Path]) -> list[ReadHeader | UserError]:
+    # Of any size: a header takes no memory.
+    return _ask_group(files, Request("", None, sys.maxsize, header_only=True))
+
+
+def _ask_group(files: Sequence[Path], wish: Request) -> list[Any]:
     """Of the program's own photos: they are not a visitor's, and are not in line with theirs."""
     unreadable: dict[int, UserError] = {}
     jobs: list[tuple[Request, IO[bytes]]] = []
     with ExitStack() as opened:
         for i, file in enumerate(files):
-            request = Request(name_of(file), longest_side, MAX_PIXELS)
+            request = wish._replace(name=name_of(file))
             try:
                 jobs.append((request, opened.enter_context(open_file(file, request.name))))
             except UserError as error:
                 unreadable[i] = error
         outcomes = iter(decode_each(jobs))
-    loaded = (unreadable.get(i) or next(outcomes) for i in range(len(files)))
-    return [_as_image(each) if isinstance(each, Decoded) else each for each in loaded]
+    return [unreadable.get(i) or next(outcomes) for i in range(len(files))]
 
 
 def find_images(paths: list[Path]) -> list[Path]:
@@ -137,7 +159,9 @@ def _images_at(path: Path) -> list[Path]:
 
 
 def _decoded(source: IO[bytes] | bytes, request: Request) -> LoadedImage:
-    return _as_image(decode(source, request))
+    outcome = decode(source, request)
+    assert isinstance(outcome, Decoded)  # a header alone was not asked for
+    return _as_image(outcome)
 
 
 def _as_image(decoded: Decoded) -> LoadedImage:

@@ -3,12 +3,12 @@
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from model.data.images import load_fitted
+from model.data.images import load_each
 from model.errors import UserError
 
 _SIDE = 16  # of the small grey copy whose steps from pixel to pixel are the print
@@ -32,17 +32,17 @@ def same_size_groups(paths: Sequence[str]) -> list[list[str]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def look_of(path: str) -> list[str]:
-    """A perceptual hash in hexadecimal, and why the photo cannot be decoded; one of them is empty.
+def looks_of(paths: Sequence[str]) -> Iterator[list[str]]:
+    """For each photo a perceptual hash in hexadecimal, and why it cannot be decoded; one is empty.
 
     The hash (dHash) has a bit for every two neighbours in a row: whether the left one is brighter.
     """
-    try:
-        grey = load_fitted(path, 128).image.convert("L").resize((_SIDE + 1, _SIDE))
-    except UserError as error:
-        return ["", str(error)]
-    pixels = np.asarray(grey, dtype=np.int16)
-    return [np.packbits(pixels[:, :-1] > pixels[:, 1:]).tobytes().hex(), ""]
+    for loaded in load_each([Path(path) for path in paths], 128):
+        if isinstance(loaded, UserError):
+            yield ["", str(loaded)]
+            continue
+        pixels = np.asarray(loaded.image.convert("L").resize((_SIDE + 1, _SIDE)), dtype=np.int16)
+        yield [np.packbits(pixels[:, :-1] > pixels[:, 1:]).tobytes().hex(), ""]
 
 
 def alike(looks: Sequence[str], others: Sequence[str]) -> list[tuple[int, int]]:

@@ -8,9 +8,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from queue import SimpleQueue
@@ -29,17 +30,17 @@ MAX_PROCESSES = 8
 
 
 def read_remembered(
-    function: Callable[[str], Any],
+    read: Callable[[Sequence[str]], Iterable[Any]],
     root: Path,
     names: Sequence[str],
     what: str,
     cache_dir: Path | None = None,
     progress: bool = True,
 ) -> list[Any]:
-    """``function(path)`` of each file, in order, from the cache where it is there.
+    """What ``read(paths)`` gives for each file, in order, from the cache where it is there.
 
     Args:
-        function: of a module, by its name; its answer must be JSON. It must not raise.
+        read: gives a JSON value for each path, in order; its name is part of the cache's.
         root: the folder of the data set.
         names: paths of the files below it.
         what: is read; the text of the bar.
@@ -47,7 +48,7 @@ def read_remembered(
         progress: show the bar.
     """
     folder = Path(cache_dir or default_cache_dir())
-    key = f"{function.__module__}.{function.__qualname__} {root}"
+    key = f"{name_of(read)} {root}"
     digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
     place = folder / f"read-{digest[:20]}.json"
     known = _remembered(place)
@@ -55,7 +56,7 @@ def read_remembered(
     new = [n for n, s in zip(names, stamps, strict=True) if known.get(n, [None])[0] != s]
     if new:
         paths = [f"{root}{os.sep}{name}" for name in new]
-        values = tqdm(_read(function, paths), what, len(new), unit="file", disable=not progress)
+        values = tqdm(read(paths), what, len(new), unit="file", disable=not progress)
         stamp_of = dict(zip(names, stamps, strict=True))
         known |= {n: [stamp_of[n], value] for n, value in zip(new, values, strict=True)}
         _remember(place, {name: known[name] for name in names})
@@ -88,7 +89,23 @@ def _remember(place: Path, files: dict[str, list[Any]]) -> None:
         prune(place.parent)
 
 
-def _read(function: Callable[[str], Any], paths: list[str]) -> Iterator[Any]:
+def in_all_cores(function: Callable[[str], Any]) -> Callable[[Sequence[str]], Iterator[Any]]:
+    """For :func:`read_remembered`: call ``function(path)`` for each path, for many in processes.
+
+    Args:
+        function: of a module, by its name; its answer must be JSON. It must not raise.
+    """
+    read = partial(_read, function)
+    return read
+
+
+def name_of(read: Callable) -> str:
+    """Which function reads a file, whatever calls it."""
+    function = read.args[0] if isinstance(read, partial) else read
+    return f"{function.__module__}.{function.__qualname__}"
+
+
+def _read(function: Callable[[str], Any], paths: Sequence[str]) -> Iterator[Any]:
     count = min(MAX_PROCESSES, _cores())
     if len(paths) <= FEW or count < 2:
         yield from map(function, paths)

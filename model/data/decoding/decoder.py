@@ -1,14 +1,18 @@
 """A stream of bytes from anyone -> an upright RGB image. Runs in a worker, never in the program."""
 
+import os
 from collections.abc import Callable
 from typing import IO, NamedTuple
 
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from model.data.image_formats import HEIC, names_in_words, readable_formats
 from model.data.image_opening import problems_named
 from model.data.image_pixels import UprightImage, fitted_size, refuse_too_many_pixels, upright_rgb
 from model.errors import UserError
+
+_ENDS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
+_TAIL = 32  # bytes in which the end of a whole file is looked for
 
 
 class Wish(NamedTuple):
@@ -49,6 +53,48 @@ def decode(
     refuse_too_many_pixels(stored_size, wish.max_pixels, wish.name)
     with problems_named(wish.name):
         return upright_rgb(image, stored_size, wish.longest_side)
+
+
+class Header(NamedTuple):
+    """What an image file says of itself.
+
+    Attributes:
+        size: ``(width, height)`` in pixels as stored, before it is turned upright.
+        orientation: of EXIF, 1 to 8; 1 is upright.
+        is_whole: whether the file ends as its format has it; if not, it may have been cut off.
+    """
+
+    size: tuple[int, int]
+    orientation: int
+    is_whole: bool
+
+
+def read_header(stream: IO[bytes], name: str) -> Header:
+    """Read what an image file says of itself, without decoding it.
+
+    Raises:
+        UserError: if it is empty, in another format, or damaged.
+    """
+    image = open_image(stream, name)
+    with problems_named(name):
+        return Header(image.size, _orientation(image), _ends_well(stream, image.format))
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:
+        return 1  # broken EXIF raises anything; the photo itself may be fine
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _ends_well(stream: IO[bytes], format_: str | None) -> bool:
+    end = _ENDS.get(format_ or "")
+    if not end:
+        return True
+    length = stream.seek(0, os.SEEK_END)
+    stream.seek(max(0, length - _TAIL))
+    return end in stream.read()
 
 
 def open_image(stream: IO[bytes], name: str) -> ImageFile.ImageFile:

@@ -22,6 +22,7 @@ class Request(NamedTuple):
         n_bytes: of the file, which follow; ``None`` if a descriptor of it comes along.
         processor_s: the system ends the worker after so much processor time; ``None`` for no limit.
         first_try: a large photo that fails is worth another try with more memory.
+        header_only: what the file says of itself, without any pixels.
     """
 
     name: str
@@ -30,17 +31,20 @@ class Request(NamedTuple):
     n_bytes: int | None = None
     processor_s: float | None = None
     first_try: bool = False
+    header_only: bool = False
 
 
 class Answer(NamedTuple):
-    """What came of it; a PPM file and then its colour profile follow.
+    """What came of it; a PPM file and then its colour profile follow, unless it is a header alone.
 
     Attributes:
-        size: ``(width, height)`` of the RGB image that follows.
+        size: ``(width, height)`` of the RGB image that follows, or as stored if none does.
         original_size: the same of the upright photo in the file.
         profile_bytes: length of the colour profile.
         problem: a sentence, and no image follows.
         again: it failed at the first try, and may not at the next.
+        orientation: of EXIF, 1 to 8; 1 is upright. Of a header alone.
+        is_whole: whether the file ends as its format has it. Of a header alone.
     """
 
     size: tuple[int, int] = (0, 0)
@@ -48,6 +52,8 @@ class Answer(NamedTuple):
     profile_bytes: int = 0
     problem: str = ""
     again: bool = False
+    orientation: int = 1
+    is_whole: bool = True
 
 
 def packed(message: Request | Answer) -> bytes:

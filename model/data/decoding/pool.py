@@ -21,8 +21,8 @@ from weakref import WeakSet
 
 from model.data.decoding.messages import Request
 from model.data.decoding.process import (
-    Decoded,
     Limits,
+    Outcome,
     TooSlowError,
     TryAgainError,
     WorkerDiedError,
@@ -182,7 +182,7 @@ class Pool:
         """Every line."""
         return self.own, self.first_try, self.patient
 
-    def decode(self, source: IO[bytes] | bytes, request: Request) -> Decoded:
+    def decode(self, source: IO[bytes] | bytes, request: Request) -> Outcome:
         """Decode a photo.
 
         Raises:
@@ -203,9 +203,9 @@ class Pool:
         with self.patient.worker(visitor, max(0.0, until - time.monotonic())) as worker:
             return _last_try(worker, source, request)
 
-    def decode_each(self, jobs: Sequence[tuple[Request, IO[bytes]]]) -> list[Decoded | UserError]:
+    def decode_each(self, jobs: Sequence[tuple[Request, IO[bytes]]]) -> list[Outcome | UserError]:
         """The program's own photos, one worker after the other: images, or what is wrong."""
-        outcomes: list[Decoded | UserError] = []
+        outcomes: list[Outcome | UserError] = []
         while len(outcomes) < len(jobs):
             with self.own.worker("") as worker:
                 for outcome in worker.ask_each(jobs[len(outcomes) :]):
@@ -215,7 +215,7 @@ class Pool:
         return outcomes
 
 
-def _last_try(worker: WorkerProcess, source: IO[bytes] | bytes, request: Request) -> Decoded:
+def _last_try(worker: WorkerProcess, source: IO[bytes] | bytes, request: Request) -> Outcome:
     try:
         return worker.ask(request, source)
     except WorkerGoneError as error:
@@ -236,12 +236,12 @@ def _in_words(error: WorkerGoneError, name: str) -> UserError:
 POOL = Pool()
 
 
-def decode(source: IO[bytes] | bytes, request: Request) -> Decoded:
+def decode(source: IO[bytes] | bytes, request: Request) -> Outcome:
     """:meth:`Pool.decode` of this process."""
     return POOL.decode(source, request)
 
 
-def decode_each(jobs: Sequence[tuple[Request, IO[bytes]]]) -> list[Decoded | UserError]:
+def decode_each(jobs: Sequence[tuple[Request, IO[bytes]]]) -> list[Outcome | UserError]:
     """:meth:`Pool.decode_each` of this process."""
     return POOL.decode_each(jobs)
 

@@ -78,6 +78,18 @@ class Decoded:
     profile: bytes
 
 
+@dataclass(frozen=True)
+class ReadHeader:
+    """What an image file says of itself; see :class:`model.data.decoding.decoder.Header`."""
+
+    size: tuple[int, int]
+    orientation: int
+    is_whole: bool
+
+
+Outcome = Decoded | ReadHeader
+
+
 class WorkerGoneError(Exception):
     """A worker ended in the middle of a photo."""
 
@@ -133,7 +145,7 @@ class WorkerProcess:
         """Whether it can be asked; false after :meth:`kill`, or if it ended by itself."""
         return self._connection.fileno() >= 0 and self._process.poll() is None
 
-    def ask(self, request: Request, source: IO[bytes] | bytes) -> Decoded:
+    def ask(self, request: Request, source: IO[bytes] | bytes) -> Outcome:
         """Have a photo decoded; ``source`` is an open file, or its bytes.
 
         Raises:
@@ -148,7 +160,7 @@ class WorkerProcess:
 
     def ask_each(
         self, jobs: Sequence[tuple[Request, IO[bytes]]]
-    ) -> Iterator[Decoded | UserError | WorkerGoneError]:
+    ) -> Iterator[Outcome | UserError | WorkerGoneError]:
         """:meth:`ask` for several files; the worker knows the next one before it has done the last.
 
         Ends early, after the :class:`WorkerGoneError`, if the worker does not survive one.
@@ -158,7 +170,7 @@ class WorkerProcess:
                 with self._deaths_named():
                     for job in jobs[:2] if i == 0 else jobs[i + 1 : i + 2]:
                         self._send(*job)
-                    outcome: Decoded | UserError = self._receive(request)
+                    outcome: Outcome | UserError = self._receive(request)
             except UserError as error:
                 outcome = error
             except WorkerGoneError as error:
@@ -199,7 +211,7 @@ class WorkerProcess:
             source.seek(0)
             self._send(request, source.read())
 
-    def _receive(self, request: Request) -> Decoded:
+    def _receive(self, request: Request) -> Outcome:
         deadline = time.monotonic() + self.limits.seconds
         answer = Answer(*receive_header(self._connection, deadline))
         if answer.again:
@@ -208,6 +220,10 @@ class WorkerProcess:
             raise UserError(_one_line(answer.problem))
         # A photo that has taken the worker over could send anything.
         width, height = _checked_size(answer.size, request)
+        if request.header_only:
+            if answer.orientation not in range(1, 9):
+                raise ValueError(f"an orientation of {answer.orientation}")
+            return ReadHeader((width, height), answer.orientation, bool(answer.is_whole))
         original_size = _checked_size(answer.original_size, request._replace(longest_side=None))
         if not 0 <= answer.profile_bytes <= MAX_PROFILE:
             raise ValueError(f"a profile of {answer.profile_bytes} bytes")

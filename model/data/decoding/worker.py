@@ -34,7 +34,7 @@ from PIL import (
     WebPImagePlugin,  # noqa: F401
 )
 
-from model.data.decoding.decoder import Wish, decode
+from model.data.decoding.decoder import Wish, decode, read_header
 from model.data.decoding.messages import (
     MAX_PROFILE,
     READY,
@@ -199,6 +199,8 @@ def _alarms(processor_s: float | None) -> Generator[None]:
 
 
 def _answer(request: Request, stream: IO[bytes]) -> tuple[Answer, UprightImage | None]:
+    if request.header_only:
+        return _answer_header(request, stream), None
     sizes = [(0, 0)]
     wish = Wish(request.name, request.longest_side, request.max_pixels)
     try:
@@ -212,6 +214,14 @@ def _answer(request: Request, stream: IO[bytes]) -> tuple[Answer, UprightImage |
         return Answer(problem=str(error), again=bool(request.first_try and failed)), None
     profile = _profile_of(image.image)
     return Answer(image.image.size, image.original_size, len(profile)), image
+
+
+def _answer_header(request: Request, stream: IO[bytes]) -> Answer:
+    try:
+        size, orientation, is_whole = read_header(stream, request.name)
+    except UserError as error:
+        return Answer(problem=str(error))
+    return Answer(size, size, orientation=orientation, is_whole=is_whole)
 
 
 def _profile_of(image: Image.Image) -> bytes:
