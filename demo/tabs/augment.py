@@ -158,7 +158,7 @@ def groups_of(config: AugmentConfig) -> list[Group]:
         steps = [step for step in config.steps if step.group == name]
         shown = [s.name for step in steps if step.is_on(config) for s in step.settings]
         off = [step for step in steps if not step.is_on(config)]
-        line = f"{'More' if shown else name.capitalize()}: {', '.join(s.title for s in off)}"
+        line = f"{name.capitalize()}: {', '.join(s.title for s in off)}"
         folded = [setting.name for step in off for setting in step.settings]
         groups.append(Group(name.capitalize(), shown, folded, line))
     return groups
@@ -197,11 +197,12 @@ def _build_controls(defaults: AugmentState) -> tuple[Controls, dict[str, gr.Butt
                 min_width=50,
                 elem_id=f"preset-{preset.name.replace(' ', '-')}",
             )
-    controls = {}
-    for group in groups_of(defaults.config):
+    controls, groups = {}, groups_of(defaults.config)
+    for group in groups:
         if group.shown:
             gr.HTML(f"<h4 class='settings-group'>{group.heading}</h4>")
             controls |= _build_settings(defaults, group.shown)
+    for group in groups:
         if group.folded:
             name = f"augment-more-{group.heading.lower()}"
             with gr.Accordion(group.line, open=False, elem_id=name):

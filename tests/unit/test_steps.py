@@ -305,7 +305,7 @@ def test_a_new_step_is_everywhere_by_itself(photo):
 def test_a_new_step_is_on_the_page_by_itself():
     colour = groups_of(TintedConfig())[1]
     assert colour.folded == ["grey_probability", "tint_strength"]
-    assert colour.line == "More: grey, tint"
+    assert colour.line == "Colour: grey, tint"
     assert groups_of(TintedConfig(tint_strength=5))[1].shown[-1] == "tint_strength"
     field = next(f for f in dataclasses.fields(TintedConfig) if f.name == "tint_strength")
     slider = setting_control(field, 7)
