@@ -51,7 +51,7 @@ from model.training.launch import (
 )
 from model.training.loss import cells_loss, largest_object_loss
 from model.training.mosaics import add_mosaics, shrink
-from model.training.recipe import check_settings, recipe_for
+from model.training.recipe import check_settings, check_val_split, recipe_for
 
 
 @dataclass
@@ -144,15 +144,19 @@ def main(config: TrainConfig) -> None:
     run = Run(config, accelerator, model, average, optimizer, scheduler, stop, *inherited(config))
     run.begin(state)
     run.announce(config.train_split, len(photos), len(loader))
-    for epoch in range(run.step // len(loader), config.epochs):
-        train_one_epoch(run, config, loader, epoch)
-        row = run.epoch_row(dataset, epoch)
+    for epoch in range(run.finished_epochs(len(loader)), config.epochs):
         due = (epoch + 1) % config.eval_every == 0 or epoch + 1 == config.epochs
-        run.finish_epoch(row, evaluate(run, config, val) if val and due else None)
+        if not run.row:  # else it was stopped while it was evaluated
+            train_one_epoch(run, config, loader, epoch)
+            run.end_epoch(dataset, epoch, is_validated=bool(val and due))
+        with run.stop.at_once():
+            predictions = evaluate(run, config, val) if val and due else None
+        run.finish_epoch(predictions)
 
-    if val:
-        calibrate_run(run.out, val, accelerator, run.predictions, config.progress)
-    draw_predictions(run, val or build_dataset(config, train_split, train=False))
+    with run.stop.at_once():
+        if val:
+            calibrate_run(run.out, val, accelerator, run.predictions, config.progress)
+        draw_predictions(run, val or build_dataset(config, train_split, train=False))
     accelerator.end_training()
 
 
@@ -221,12 +225,7 @@ def read_data(config: TrainConfig, show: bool) -> Dataset:
     cache_dir = Path(config.cache_dir) if config.cache_dir else None
     bars = show and config.progress
     data = Dataset(config.data, config.format, config.class_names, cache_dir, bars)
-    if config.val_split != "none" and config.val_split not in data.splits:
-        raise UserError(
-            f"there is no split {config.val_split!r} to validate on. There is:"
-            f" {', '.join(data.splits)}. Choose one with --val-split, add --val-split none, or"
-            " write lists with: python -m model.dataset split"
-        )
+    check_val_split(config.val_split, data.splits)
     if show:
         size = working_side(config.image_size)
         print(check(data, False, size, cache_dir, bars).summary(), flush=True)

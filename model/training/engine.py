@@ -79,14 +79,30 @@ class StopSignal:
     def __init__(self, accelerator: Accelerator) -> None:
         self.accelerator = accelerator
         self.received: set[int] = set()
+        self._ends_at_once = False
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._receive)
 
     def _receive(self, number: int, _frame: object) -> None:
         # Launchers answer Ctrl-C with a SIGTERM of their own: only the same signal twice is haste.
-        if number in self.received:
+        if number in self.received or self._ends_at_once:
             raise StoppedError(number)
         self.received.add(number)
+
+    @contextmanager
+    def at_once(self) -> Generator[None]:
+        """Inside the block, where nothing is lost, a signal ends the program where it is.
+
+        Raises:
+            StoppedError: also if one came before.
+        """
+        self._ends_at_once = True
+        try:
+            if self.received:
+                raise StoppedError(self.number)
+            yield
+        finally:
+            self._ends_at_once = False
 
     @property
     def number(self) -> int:
@@ -142,6 +158,7 @@ class Run:
 
     Attributes:
         history: one dict an epoch, those of the runs it goes on from first.
+        row: the next one, of an epoch that is trained and not yet validated; else empty.
         calibration: of the checkpoint it goes on from; its own checkpoints have it until they get
             their own.
         step: optimisation steps taken since the start of the run.
@@ -164,6 +181,7 @@ class Run:
     calibration: Calibration | None = None
     step: int = 0
     best: float = -1.0
+    row: dict[str, Any] = field(default_factory=dict)
     sums: EpochSums = field(default_factory=EpochSums)
     lost: Tensor = field(default_factory=lambda: torch.tensor(False))
     predictions: dict[str, Predictions] = field(default_factory=dict)
@@ -214,25 +232,34 @@ class Run:
         self.average.update(self.bare_model, self.step)
         self.sums.add(n_images, figures)
 
-    def epoch_row(self, dataset: EpochDataset, epoch: int) -> dict[str, Any]:
-        """The epoch's row of the history, over all processes; begins new sums."""
+    def end_epoch(self, dataset: EpochDataset, epoch: int, is_validated: bool) -> None:
+        """Begin the epoch's row of the history, over all processes, and new sums.
+
+        Validating takes long, so all is saved before; a run that is stopped then goes on with it.
+        """
         total = self.sums.over_processes(self.accelerator)
         seconds = total.seconds / self.accelerator.num_processes
         redrawn, gave_up = self._lost_so_far(dataset).sum(dim=0).tolist()
         self.sums, self.lost = EpochSums(), torch.tensor(False)
-        return {
+        self.row = {
             "epoch": epoch + 1, "lr": self.scheduler.get_last_lr()[-1], **total.means(),
             "images_per_s": total.images / seconds, "seconds": seconds,
             "boxes_redrawn": redrawn, "boxes_given_up": gave_up,
         }  # fmt: skip
+        if is_validated:
+            self.save_state()
 
-    def finish_epoch(self, row: dict[str, Any], predictions: Predictions | None) -> None:
+    def finished_epochs(self, steps: int) -> int:
+        """How many epochs of so many steps are in the history."""
+        return self.step // steps - bool(self.row)
+
+    def finish_epoch(self, predictions: Predictions | None) -> None:
         """Show and save a finished epoch.
 
         Args:
-            row: from :meth:`epoch_row`.
             predictions: for the validation split; ``None`` if there are none this time.
         """
+        row, self.row = self.row, {}
         metrics: dict[str, Any] = {}
         if predictions:
             metrics = {"split": self.config.val_split, **summarize(predictions.scores())}
@@ -289,6 +316,7 @@ class Run:
             self.scheduler.load_state_dict(state["scheduler"])
             self.step, self.best = state["step"], state["best"]
             self.history, self.lost = state["history"], state["lost"]
+            self.row = state.get("row", {})  # runs of before have none
             if state.get("calibration"):  # runs of before have none
                 self.calibration = Calibration.from_plain(state["calibration"])
             if self.accelerator.is_main_process:  # they are the sums over all processes
@@ -308,7 +336,7 @@ class Run:
                 "model": self.bare_model.state_dict(), "average": self.average.model.state_dict(),
                 "optimizer": self.optimizer.state_dict(), "scheduler": self.scheduler.state_dict(),
                 "step": self.step, "best": self.best, "history": self.history,
-                "sums": dataclasses.asdict(sums), "lost": self.lost,
+                "row": self.row, "sums": dataclasses.asdict(sums), "lost": self.lost,
                 "calibration": self.calibration and dataclasses.asdict(self.calibration),
             }  # fmt: skip
             with atomic_write(self.out / STATE_FILE) as temporary:

@@ -1,5 +1,6 @@
 """Settings of ``train.py``: what they may be, and what they are where photos are few."""
 
+from collections.abc import Sequence
 from math import inf
 from typing import Any
 
@@ -40,6 +41,20 @@ def check_settings(config: Any) -> None:
         raise UserError(
             f"--small-size {config.small_size} is larger than --image-size {config.image_size}."
             " Make it smaller, or add --small-epochs 0."
+        )
+
+
+def check_val_split(name: str, splits: Sequence[str]) -> None:
+    """Refuse a ``--val-split`` that a data set does not have.
+
+    Raises:
+        UserError: naming those it has, and the ways on.
+    """
+    if name != "none" and name not in splits:
+        raise UserError(
+            f"there is no split {name!r} to validate on. There is: {', '.join(splits)}. Choose one"
+            " with --val-split, add --val-split none, or write lists with:"
+            " python -m model.dataset split"
         )
 
 

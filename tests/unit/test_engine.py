@@ -99,7 +99,7 @@ class Trial:
         self.run.begin(state)
 
     def train(self) -> pd.DataFrame:
-        for epoch in range(self.run.step // len(self.loader), EPOCHS):
+        for epoch in range(self.run.finished_epochs(len(self.loader)), EPOCHS):
             for images, _ in self.run.batches(self.loader, epoch):
                 loss = (self.run.model(images) ** 2).mean() + torch.rand(()) / 3
                 self.run.accelerator.backward(loss)
@@ -110,7 +110,8 @@ class Trial:
                 figures = dict.fromkeys(("loss", "l1_px", "cross_entropy"), n * loss.item())
                 self.run.finish_step(n, figures | {"accuracy": 1.0})
             predictions = predictions_right_for(epoch)
-            self.run.finish_epoch(self.run.epoch_row(self.dataset, epoch), predictions)
+            self.run.end_epoch(self.dataset, epoch, is_validated=True)
+            self.run.finish_epoch(predictions)
         return history(self.out)
 
 
@@ -315,11 +316,14 @@ def test_a_run_keeps_the_predictions_of_the_weights_it_saved(dataset, tmp_path):
     row = {"epoch": 1, "lr": 0.1, "loss": 1.0, "l1_px": 1.0, "cross_entropy": 1.0, "accuracy": 0.0,
            "images_per_s": 1.0, "seconds": 1.0}  # fmt: skip
     good, poor = predictions_right_for(5), predictions_right_for(2)
-    run.finish_epoch({**row}, good)
+    run.row = {**row}
+    run.finish_epoch(good)
     assert run.predictions == {"best": good, "last": good}
-    run.finish_epoch({**row}, poor)
+    run.row = {**row}
+    run.finish_epoch(poor)
     assert run.predictions == {"best": good, "last": poor}
-    run.finish_epoch({**row}, None)  # nobody looked at these weights
+    run.row = {**row}
+    run.finish_epoch(None)  # nobody looked at these weights
     assert run.predictions == {"best": good}
 
 

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import pandas as pd
 import pytest
@@ -140,6 +141,23 @@ def test_ctrl_c_leaves_a_usable_checkpoint_and_resuming_changes_nothing(uninterr
 def test_kill_leaves_a_usable_checkpoint_too(tmp_path):
     data = make_voc(tmp_path / "VOC2007", 40, 5)
     stop_inside_an_epoch(data, tmp_path / "stopped", signal.SIGTERM)
+
+
+def test_kill_while_it_validates_ends_at_once_and_resuming_validates(tmp_path):
+    data = make_voc(tmp_path / "VOC2007", 16, 600)
+    out = tmp_path / "stopped"
+    process = start(data, out, "--epochs", "1", "--num-workers", "0")
+    state = out / "last.state.pt"
+    while not state.exists():  # written before validation, and again after it
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 143, errors
+    assert not (out / "history.csv").exists()  # the epoch was not finished
+    assert torch.load(state, weights_only=True)["row"]["epoch"] == 1
+    assert train(data, out, "--epochs", "1", "--num-workers", "0", "--resume").returncode == 0
+    assert history(out).val_joint.notna().tolist() == [True]
 
 
 def check_that_a_full_disk_loses_nothing(data, out):
