@@ -137,7 +137,7 @@ def _no_curves(monkeypatch):
 
 @pytest.fixture
 def dataset(toy_voc):
-    wild = AugmentConfig(rotation_degrees=90, zoom=2, min_visible=0.95)
+    wild = AugmentConfig(rotation_degrees=90, zoom=1, min_visible=0.95, box_rule="hull")
     return LargestObjectDataset(read_split(toy_voc, "train"), 64, wild, progress=False)
 
 
