@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlencode
 
-from demo.photos import LOST_UPLOAD, OWN_PHOTO, PhotoChoice
+from demo.choice import OWN_PHOTO, PhotoChoice
+from demo.photos import LOST_UPLOAD
 from model.data.samples import PhotoLibrary
 from model.errors import UserError
 

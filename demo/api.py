@@ -4,14 +4,16 @@ They hang on components that are never shown; the names of the parameters below 
 """
 
 import random
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from demo.backend import MOST_TOGETHER, Backend, robustness
+from demo.backend import Backend
 from demo.box_editor import EditedBox
+from demo.choice import PhotoChoice
 from demo.components import Controls
-from demo.photos import PhotoChoice
+from demo.opened import MOST_TOGETHER, robustness
 from demo.server.uploads import photo_input, photos_input
 from demo.views.augment.scene import scene_of
 from demo.views.augment.state import AugmentState
@@ -75,7 +77,7 @@ class Endpoints:
             bbox_xyxy (pixels of the upright photo), image_size (width, height), probabilities of
             all classes, and milliseconds spent decoding and in the network.
         """
-        timed = self.backend.detect(self.backend.photo(sample, photo), checkpoint)
+        timed = self.backend.open(PhotoChoice(sample, photo), checkpoint).timed
         spent = {"decode": round(timed.decode_ms, 1), "network": round(timed.network_ms, 1)}
         return {**as_plain(timed.detection), "milliseconds": spent}
 
@@ -115,10 +117,10 @@ class Endpoints:
             **vars(config),
         )  # fmt: skip
         scene = scene_of(self.backend, state, _given_boxes(bbox_xyxy))
-        variants = draw_variants(self.backend, state, scene)
+        variants = draw_variants(scene)
         plain = [to_dict(variant) for variant in variants]
         if ask_detector:
-            for row, answer in zip(plain, _ask(self.backend, checkpoint, variants), strict=True):
+            for row, answer in zip(plain, _ask(scene.opened.checkpoint, variants), strict=True):
                 row["detector"] = answer
         return {
             "bbox_xyxy": [round(v, 2) for v in scene.boxes[0]["bbox_xyxy"]],
@@ -178,11 +180,11 @@ def _given_boxes(bbox_xyxy: Any) -> list[EditedBox]:
     return [EditedBox(bbox_xyxy=(x1, y1, x2, y2), class_name="")]
 
 
-def _ask(backend: Backend, checkpoint: str, variants: list) -> list[dict[str, Any]]:
+def _ask(checkpoint: Path, variants: list) -> list[dict[str, Any]]:
     return [
         {
             "class_name": answer.class_name, "score": round(answer.score, 4),
             "bbox_xyxy": [round(v, 2) for v in answer.bbox_xyxy], "iou": round(answer.iou, 4),
         }
-        for answer in robustness(backend.checkpoint_file(checkpoint), variants)
+        for answer in robustness(checkpoint, variants)
     ]  # fmt: skip

@@ -32,6 +32,7 @@ import tyro  # noqa: E402
 from gradio.tunneling import CURRENT_TUNNELS  # noqa: E402
 
 from demo.backend import Backend  # noqa: E402
+from demo.choice import PhotoChoice  # noqa: E402
 from demo.page import build_page  # noqa: E402
 from demo.server.security import GuardedApp, Visitors, checked_origin  # noqa: E402
 from demo.theme import CSS, HEAD, page_theme  # noqa: E402
@@ -77,7 +78,7 @@ def make_backend(config: AppConfig) -> Backend:
         backend = Backend(library, config.checkpoint, per_photo=photos)
     # A broken checkpoint is said now, and not to the first visitor, who does not have to wait for
     # the first forward pass either: it is several times slower than all others.
-    backend.detect(backend.photo(library.examples()[0].name, None))
+    _ = backend.open(PhotoChoice(library.examples()[0].name)).detection
     return backend
 
 

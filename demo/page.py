@@ -8,9 +8,10 @@ import gradio as gr
 from demo import api
 from demo.address import TABS, TabState, asked_tab
 from demo.backend import Backend
+from demo.choice import PhotoChoice
 from demo.components import PRIVATE, QUIET, Controls, in_order, signal, token
 from demo.guarded import GuardedBlocks
-from demo.photos import PhotoChoice, PhotoChooser, chooser_html, looked_at
+from demo.photos import PhotoChooser, chooser_html, looked_at
 from demo.server.first_page import TITLE
 from demo.server.queue import use_fair_queue
 from demo.tabs import augment, dataset, detect, training

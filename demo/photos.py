@@ -1,11 +1,11 @@
 """The one photo all tabs look at: how it is chosen, and the field it is chosen with."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from demo.backend import Backend, in_words
+from demo.choice import PhotoChoice
 from demo.json_html import JsonHtml
 from demo.server.uploads import uploaded
 from demo.views import markup
@@ -14,34 +14,10 @@ from model.errors import UserError
 
 TILE_SIDE = 128  # pixels of an example, which takes up about 50
 LOOK_SIDE = 64  # pixels: enough to know that a file is a photo
-OWN_PHOTO = "own"  # what an address says instead of an upload, which it cannot hold
 LOST_UPLOAD = (
     "This link was made with a photo of somebody's own, which an address cannot hold: drop it here"
     " again. All settings are as they were."
 )
-
-
-@dataclass(frozen=True)
-class PhotoChoice:
-    """A photo of the library by name, or the path of an upload.
-
-    ``offered`` is what the visitor has just chosen and nobody has looked at yet; ``note`` is a
-    sentence for them. The browser counts what is offered, and ``number`` says which of them this
-    is, or answers. ``boxes``, as an address has them, come with a photo the browser had kept.
-    """
-
-    sample: str = ""
-    upload: str | None = None
-    offered: "PhotoChoice | None" = None
-    note: str = ""
-    number: int = field(default=0, compare=False)
-    boxes: str = field(default="", compare=False)
-
-    def to_query(self) -> dict[str, str]:
-        """As part of an address."""
-        if self.sample:
-            return {"sample": self.sample}
-        return {"photo": OWN_PHOTO} if self.upload else {}
 
 
 class PhotoChooser(JsonHtml):
@@ -149,7 +125,7 @@ def looked_at(backend: Backend, choice: PhotoChoice) -> PhotoChoice:
     if choice.offered is None:
         return choice
     try:
-        backend.load(backend.photo(choice.offered.sample, choice.offered.upload), LOOK_SIDE)
+        backend.photo(choice.offered).load(LOOK_SIDE)
     except UserError as error:
         number = choice.offered.number
         return PhotoChoice(choice.sample, choice.upload, note=in_words(error), number=number)

@@ -11,6 +11,7 @@ from gradio.components.base import Component
 
 from demo.backend import Backend
 from demo.box_editor import BoxEditor, Edit
+from demo.choice import PhotoChoice
 from demo.components import (
     DRAWS,
     PRIVATE,
@@ -26,11 +27,9 @@ from demo.components import (
     said_in,
     token,
 )
-from demo.photos import PhotoChoice
-from demo.server.downloads import take_away
 from demo.views import markup
 from demo.views.augment.boxes import write_boxes
-from demo.views.augment.files import code_of, take_animation, take_json, take_zip
+from demo.views.augment.files import code_of, take_animation, take_code, take_json, take_zip
 from demo.views.augment.pictures import (
     robustness_chart,
     show_advice,
@@ -38,7 +37,7 @@ from demo.views.augment.pictures import (
     show_pair,
     variants_grid,
 )
-from demo.views.augment.scene import editor_value, scene_of
+from demo.views.augment.scene import Scene, editor_value, scene_of
 from demo.views.augment.state import (
     BOX_SOURCES,
     MAX_SEED,
@@ -239,8 +238,8 @@ def _build_shown(
     backend: Backend, defaults: AugmentState, repick: gr.Textbox
 ) -> tuple[_Shown, gr.Textbox]:
     """The pair is finished when the page opens; the rest is drawn when the tab is opened."""
-    value = editor_value(backend, scene_of(backend, defaults))
-    first = show_pair(backend, defaults)
+    scene = scene_of(backend, defaults)
+    value, first = editor_value(scene), show_pair(scene)
     with gr.Row(elem_id="augment-pair"):
         with gr.Column(min_width=150):
             editor = BoxEditor(value, class_names=backend.class_names(), elem_id="augment-before")
@@ -283,7 +282,7 @@ def _connect_boxes(backend: Backend, controls: Controls, shown: _Shown, signals:
             return {editor: None, problem: markup.problem(NO_PHOTO), **dict.fromkeys(pair, "")}
         scene = scene_of(backend, state)
         return {
-            editor: editor_value(backend, scene), boxes: write_boxes(scene.boxes),
+            editor: editor_value(scene), boxes: write_boxes(scene.boxes),
             source: scene.source, redraw: token(), problem: "",
         }  # fmt: skip
 
@@ -363,7 +362,7 @@ def _connect_drawing(
         if not values["boxes"]:  # they are on their way
             return gr.skip()
         state = AugmentState(**values)
-        pair = show_pair(backend, state)
+        pair = show_pair(scene_of(backend, state))
         return {
             shown.after: pair.after, shown.said: pair.said, shown.steps: pair.steps,
             shown.problem: "", address: state.to_query(defaults),
@@ -374,7 +373,7 @@ def _connect_drawing(
         if not values["boxes"]:
             yield gr.skip()
         else:
-            yield from _draw_rest(backend, AugmentState(**values), shown)
+            yield from _draw_rest(scene_of(backend, AugmentState(**values)), shown)
 
     gr.on(
         [*events, signals.repick.change], pair, inputs_kwargs=controls,
@@ -388,17 +387,16 @@ def _connect_drawing(
     )  # fmt: skip
 
 
-def _draw_rest(backend: Backend, state: AugmentState, shown: _Shown) -> Iterator[dict[Any, Any]]:
+def _draw_rest(scene: Scene, shown: _Shown) -> Iterator[dict[Any, Any]]:
     """First the pictures, then what the detector says about them; variants are drawn once."""
-    scene = scene_of(backend, state)
-    variants, picked = variants_of(backend, state, scene), picked_number(state)
+    variants, picked = variants_of(scene), picked_number(scene.state)
     yield {
-        shown.advice: show_advice(state, variants),
+        shown.advice: show_advice(scene.state.config, variants),
         shown.grid: variants_grid(variants, scene, picked),
-        shown.code: code_of(backend, state),
+        shown.code: code_of(scene.state.config, scene.opened.detector),
     }
-    yield {shown.extremes: show_extremes(backend, state, scene)}
-    answers = answers_of(backend, state, scene, variants)
+    yield {shown.extremes: show_extremes(scene)}
+    answers = answers_of(scene, variants)
     yield {
         shown.grid: variants_grid(variants, scene, picked, answers),
         shown.chart: robustness_chart(variants, answers, scene),
@@ -409,12 +407,12 @@ def _build_downloads(backend: Backend, controls: Controls) -> None:
     gr.HTML("<h3 class='part'>Downloads</h3>", elem_classes=["heading"])
     makers: dict[str, tuple[str, Callable[[AugmentState], str]]] = {
         "json": ("augment.json", take_json),
-        "zip": ("Variants and boxes (ZIP)", lambda state: take_zip(backend, state)),
+        "zip": ("Variants and boxes (ZIP)", lambda state: take_zip(scene_of(backend, state))),
         "python": (
             "transforms.v2 (Python)",
-            lambda state: take_away("augment.py", code_of(backend, state)),
+            lambda state: take_code(state.config, backend.detector(state.checkpoint)),
         ),
-        "animation": ("Animation (WebP)", lambda state: take_animation(backend, state)),
+        "animation": ("Animation (WebP)", lambda state: take_animation(scene_of(backend, state))),
     }
     with gr.Row(elem_classes=["compact"]):
         for name, (label, make) in makers.items():

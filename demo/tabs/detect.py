@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from demo.backend import Backend
+from demo.choice import PhotoChoice
 from demo.components import (
     DRAWS,
     PRIVATE,
@@ -21,7 +22,7 @@ from demo.components import (
     signal,
     token,
 )
-from demo.photos import ManyPhotos, PhotoChoice
+from demo.photos import ManyPhotos
 from demo.server.downloads import take_away
 from demo.views import markup
 from demo.views.detect import (
@@ -98,7 +99,10 @@ def _build_ways_on(backend: Backend, shared: Controls) -> gr.Button:
             ("CSV row", take_csv, "csv"),
         ):  # fmt: skip
             download_button(
-                label, lambda make=make, **chosen: make(backend, **chosen), shared, f"detect-{name}"
+                label,
+                lambda make=make, **chosen: make(backend.open(**chosen)),
+                shared,
+                f"detect-{name}",
             )
     return to_augment
 

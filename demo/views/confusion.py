@@ -9,9 +9,9 @@ import pandas as pd
 from markupsafe import Markup
 
 from demo.address import PickingState, in_address
-from demo.backend import Backend, explain
+from demo.backend import Backend
+from demo.choice import PhotoChoice
 from demo.views import markup
-from model.data.samples import NamedPhoto
 from model.errors import UserError
 from model.evaluation.per_photo import COMMAND, PREDICTED_BOX, TRUE_BOX
 from model.inference import Detection
@@ -160,8 +160,7 @@ def _tile(backend: Backend, row: pd.Series, name: str, pressed: bool) -> Markup:
     caption = f"IoU {row.iou:.2f}, {row.predicted_class} {row.score:.0%}"
     alt = f"photo {name}: {row.true_class}, taken for {row.predicted_class}"
     try:
-        named: NamedPhoto = backend.library.get(name)
-        loaded = backend.load(backend.photo(named.name, None), TILE_SIDE)
+        loaded = backend.photo(PhotoChoice(name)).load(TILE_SIDE)
     except UserError as error:
         return markup.tile(name, "", alt, f"{row.file_name}: {error}", pressed)
     inner = markup.figure(loaded.image, loaded.original_size, _boxes(row), alt)
@@ -177,11 +176,8 @@ def photo_card(backend: Backend, state: TrainingState, name: str) -> Markup:
     row = backend.per_photo.row_of(name) if backend.per_photo else None
     if row is None:
         raise UserError(f"there is no photo {name[:40]!r} in the CSV. Choose another one.")
-    photo = backend.photo(name, None)
-    shown = backend.shown(photo)
-    now = backend.detect(photo, state.checkpoint).detection
-    copy = backend.working_copy(photo, state.checkpoint)
-    maps = explain(backend.checkpoint_file(state.checkpoint), copy)
+    opened = backend.open(PhotoChoice(name), state.checkpoint)
+    shown, now, maps = opened.shown, opened.detection, opened.heat_maps
     figures = [
         markup.figure(
             shown.image, shown.original_size, _boxes(row, labelled=True), f"photo {name}",

@@ -12,12 +12,14 @@ from markupsafe import Markup
 
 from demo.address import PickingState, in_address, one_of, whole
 from demo.backend import Backend
+from demo.choice import PhotoChoice
 from demo.server.downloads import take_away
 from demo.views import markup
 from model.classes import VOC_CLASSES
 from model.data.dataset import list_splits
 from model.data.samples import PhotoLibrary
 from model.errors import UserError
+from model.inference import DRAWN_SIDE
 
 PER_PAGE = 20  # full rows at two, four and five a row
 ANY = "any"
@@ -141,8 +143,8 @@ def _tile(backend: Backend, row: Any, name: str, pressed: bool) -> Markup:
 
 def photo_card(backend: Backend, name: str) -> Markup:
     """A photo with every object outlined, and its CSV row."""
-    photo = backend.photo(name, None)
-    shown = backend.shown(photo)
+    photo = backend.photo(PhotoChoice(name))
+    shown = photo.load(DRAWN_SIDE)
     largest = photo.largest
     boxes = []
     for thing in sorted(photo.objects, key=lambda o: o is largest):

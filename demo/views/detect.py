@@ -14,8 +14,9 @@ import torch
 from markupsafe import Markup
 
 from demo.address import TabState, in_address, number, one_of
-from demo.backend import Backend, Photo, Timed, explain, in_words, predict_many
-from demo.photos import PhotoChoice
+from demo.backend import Backend, in_words
+from demo.choice import Photo
+from demo.opened import Opened, Timed, predict_many
 from demo.server.downloads import take_away
 from demo.serving.gpu import TOGETHER
 from demo.views import markup
@@ -48,10 +49,10 @@ def iou(first: Sequence[float], second: Sequence[float]) -> float:
 
 def show(backend: Backend, state: DetectState, timed: bool = True) -> Markup:
     """The result for one photo; ``timed=False`` leaves out how long it took."""
-    photo = backend.photo(state.photo.sample, state.photo.upload)
-    answer = backend.detect(photo, state.checkpoint)
-    d, started = answer.detection, time.perf_counter()
-    shown, heat = backend.shown(photo), _heat(backend, state, photo, answer.detection)
+    opened = backend.open(state.photo, state.checkpoint)
+    photo, d = opened.photo, opened.detection
+    started = time.perf_counter()
+    shown, heat = opened.shown, _heat(opened, state.explain)
     sure = d.score >= state.threshold
     boxes = [_predicted(d, sure)]
     if photo.largest:
@@ -60,10 +61,10 @@ def show(backend: Backend, state: DetectState, timed: bool = True) -> Markup:
     alt = f"Photo with a box around a {d.class_name}: left, top, right, bottom {where} pixels."
     picture = markup.figure(shown.image, d.image_size, boxes, alt, heat, _legend(photo, state))
     drawn_ms = 1000 * (time.perf_counter() - started)
-    calibrated = backend.detector(state.checkpoint).info.calibration is not None
+    calibrated = opened.detector.info.calibration is not None
     facts = _facts(photo, d, state.threshold, calibrated)
     if timed:
-        facts.append(("your request took", _milliseconds(answer, drawn_ms)))
+        facts.append(("your request took", _milliseconds(opened.timed, drawn_ms)))
     top = list(d.probabilities.items())[:5]
     return markup.render(
         "detect_result.html", picture=picture, chip=markup.chip(d.class_name), sure=sure,
@@ -80,14 +81,11 @@ def _predicted(d: Detection, sure: bool) -> markup.DrawnBox:
     return markup.DrawnBox(d.bbox_xyxy, "guess", "", f"best guess: {d.class_name} {d.score:.0%}")
 
 
-def _heat(backend: Backend, state: DetectState, photo: Photo, d: Detection) -> np.ndarray | None:
+def _heat(opened: Opened, target: str) -> np.ndarray | None:
     """The heat map that was asked for, in 0..1; ``None`` for none."""
-    if state.explain == "box" and d.attention is not None:
-        return d.attention / max(float(d.attention.max()), 1e-9)
-    if state.explain in TARGETS:
-        copy = backend.working_copy(photo, state.checkpoint)
-        return explain(backend.checkpoint_file(state.checkpoint), copy).get(state.explain)
-    return None
+    if target == "box" and (attention := opened.detection.attention) is not None:
+        return attention / max(float(attention.max()), 1e-9)
+    return opened.heat_maps.get(target) if target in TARGETS else None
 
 
 def _legend(photo: Photo, state: DetectState) -> str:
@@ -130,31 +128,23 @@ def _facts(photo: Photo, d: Detection, threshold: float, calibrated: bool) -> li
     return rows
 
 
-def take_png(backend: Backend, photo: PhotoChoice, checkpoint: str) -> str:
+def take_png(opened: Opened) -> str:
     """The annotated picture, at most 1280 px."""
-    shown, d = _again(backend, photo, checkpoint)
     buffer = io.BytesIO()
-    d.draw(backend.shown(shown).image).save(buffer, "PNG", compress_level=4)
-    return take_away(f"{shown.path.stem}_detected.png", buffer.getvalue())
+    opened.detection.draw(opened.shown.image).save(buffer, "PNG", compress_level=4)
+    return take_away(f"{opened.photo.path.stem}_detected.png", buffer.getvalue())
 
 
-def take_json(backend: Backend, photo: PhotoChoice, checkpoint: str) -> str:
+def take_json(opened: Opened) -> str:
     """Everything the detector said."""
-    shown, d = _again(backend, photo, checkpoint)
-    text = json.dumps({"file": shown.path.name, **as_plain(d)}, indent=2)
-    return take_away(f"{shown.path.stem}_detected.json", text + "\n")
+    text = json.dumps({"file": opened.photo.path.name, **as_plain(opened.detection)}, indent=2)
+    return take_away(f"{opened.photo.path.stem}_detected.json", text + "\n")
 
 
-def take_csv(backend: Backend, photo: PhotoChoice, checkpoint: str) -> str:
+def take_csv(opened: Opened) -> str:
     """The row ``python -m model.predict --csv`` writes."""
-    shown, d = _again(backend, photo, checkpoint)
-    text = as_csv([csv_row(shown.path.name, d)])
-    return take_away(f"{shown.path.stem}_detected.csv", text)
-
-
-def _again(backend: Backend, choice: PhotoChoice, checkpoint: str) -> tuple[Photo, Detection]:
-    photo = backend.photo(choice.sample, choice.upload)
-    return photo, backend.detect(photo, checkpoint).detection
+    text = as_csv([csv_row(opened.photo.path.name, opened.detection)])
+    return take_away(f"{opened.photo.path.stem}_detected.csv", text)
 
 
 def as_plain(d: Detection) -> dict[str, Any]:
@@ -203,20 +193,20 @@ def detect_files(backend: Backend, files: list[str], checkpoint: str) -> Iterato
         raise UserError("choose some photos first.")
     if len(files) > MAX_PHOTOS:
         raise UserError(f"{len(files)} photos are too many at once: choose at most {MAX_PHOTOS}.")
-    answers = ManyAnswers(len(files))
+    answers, checkpoint_file = ManyAnswers(len(files)), backend.checkpoint_file(checkpoint)
     for start in range(0, len(files), TOGETHER):
         paths, photos = [], []
         for file in files[start : start + TOGETHER]:
-            photo = Photo(Path(file))
+            opened = Opened(Photo(Path(file)), checkpoint_file)
             try:
-                photos.append(backend.working_copy(photo, checkpoint))
-                paths.append(photo.path)
+                photos.append(opened.working_copy)
+                paths.append(opened.photo.path)
             except UserError as error:
                 answers.problems.append((file, in_words(error)))
             answers.read += 1
             yield answers
         if photos:
-            found = predict_many(backend.checkpoint_file(checkpoint), photos)
+            found = predict_many(checkpoint_file, photos)
             answers.found += zip(paths, found, strict=True)
             yield answers
 
@@ -234,7 +224,7 @@ def show_many(
     tiles: list[Markup] = []
     for answers in detect_files(backend, files, checkpoint):
         for path, d in answers.found[len(tiles) :]:
-            tiles.append(_many_tile(backend, files, path, d, d.score >= threshold))
+            tiles.append(_many_tile(files, path, d, d.score >= threshold))
         rows = [csv_row(path.name, d) for path, d in answers.found]
         yield answers, _many_shown(answers, tiles, threshold), as_csv(rows) if rows else ""
 
@@ -260,8 +250,8 @@ def _unreadable(file: str, sentence: str) -> Markup:
     return Markup('<div data-unreadable="{}">{}</div>').format(file, markup.problem(sentence))
 
 
-def _many_tile(backend: Backend, files: list[str], path: Path, d: Detection, sure: bool) -> Markup:
-    small = backend.load(Photo(path), 480).image
+def _many_tile(files: list[str], path: Path, d: Detection, sure: bool) -> Markup:
+    small = Photo(path).load(480).image
     words = f"{d.class_name} {d.score:.0%}" + ("" if sure else "?")
     box = markup.DrawnBox(d.bbox_xyxy, "prediction" if sure else "guess", d.class_name)
     inner = markup.figure(small, d.image_size, [box], f"{path.name}: {words}")

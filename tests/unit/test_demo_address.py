@@ -3,7 +3,8 @@
 import pytest
 
 from demo.address import asked_tab
-from demo.photos import LOST_UPLOAD, PhotoChoice
+from demo.choice import PhotoChoice
+from demo.photos import LOST_UPLOAD
 from demo.views.augment.state import AugmentState
 from demo.views.confusion import TrainingState
 from demo.views.dataset import DatasetState

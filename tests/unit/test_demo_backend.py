@@ -6,6 +6,7 @@ import pytest
 from conftest import make_voc
 
 from demo.backend import Backend, in_words
+from demo.choice import PhotoChoice
 from demo.views import dataset
 from model.data.samples import PhotoLibrary
 from model.errors import UserError
@@ -40,7 +41,7 @@ def test_no_folder_of_the_server_is_named_when_the_data_set_fails(tmp_path, dama
         lambda: dataset.photo_card(backend, "000001"),
         lambda: dataset.take_csv(backend, "train"),
         lambda: state.from_query({"split": "val", "class": "cat"}, backend.library),
-        lambda: backend.detect(backend.photo("000003", None)),
+        lambda: backend.open(PhotoChoice("000003")).detection,
     ):
         try:
             ask()

@@ -10,7 +10,7 @@ from PIL import Image
 
 from demo.backend import Backend
 from demo.box_editor import BoxEditor, EditedBox
-from demo.photos import PhotoChoice
+from demo.choice import PhotoChoice
 from demo.views.augment import pictures
 from demo.views.augment import variants as drawing
 from demo.views.augment.boxes import parse_boxes, write_boxes
@@ -47,7 +47,7 @@ def test_surprises_are_valid_settings(seed):
 )
 def test_augment_says_what_is_wrong(backend, state, words):
     with pytest.raises(UserError, match=words):
-        pictures.show_pair(backend, state)
+        pictures.show_pair(scene_of(backend, state))
 
 
 @pytest.mark.parametrize(
@@ -143,18 +143,18 @@ def test_the_largest_box_is_the_target_and_the_others_follow(backend):
     )
     scene = scene_of(backend, state)
     assert [box["class_name"] for box in scene.boxes] == ["cat", "dog"]
-    flipped = drawing.variants_of(backend, state, scene)[0].step("flip")
-    width = scene.loaded.image.width
+    flipped = drawing.variants_of(scene)[0].step("flip")
+    width = scene.opened.working_copy.image.width
     x1, y1, x2, y2 = scene.working_boxes[1]
     assert flipped.others[0].tolist() == pytest.approx([width - x2, y1, width - x1, y2], abs=0.01)
-    assert pictures.show_pair(backend, state).after.count('rect class="line object"') == 1
+    assert pictures.show_pair(scene_of(backend, state)).after.count('rect class="line object"') == 1
 
 
 def test_one_variant_is_as_among_all(backend):
     state = AugmentState(VOC, picked="3", count=4)
     scene = scene_of(backend, state)
-    (alone,) = drawing.draw_variants(backend, state, scene, 3, 1)
-    among = drawing.draw_variants(backend, state, scene)[2]
+    (alone,) = drawing.draw_variants(scene, 3, 1)
+    among = drawing.draw_variants(scene)[2]
     assert alone.seed == among.seed
     assert alone.picture.image.tobytes() == among.picture.image.tobytes()
 
@@ -175,10 +175,10 @@ def test_what_pair_and_grid_both_need_is_computed_once(backend, monkeypatch):
     monkeypatch.setattr(drawing, "make_variants", making)
     monkeypatch.setattr(drawing, "robustness", asking)
     state = AugmentState(VOC, picked="2", count=4, seed=77)
-    pictures.show_pair(backend, state)
+    pictures.show_pair(scene_of(backend, state))
     scene = scene_of(backend, state)
-    variants = drawing.variants_of(backend, state, scene)
-    answers = drawing.answers_of(backend, state, scene, variants)
+    variants = drawing.variants_of(scene)
+    answers = drawing.answers_of(scene, variants)
     assert [variant.number for variant in variants] == [1, 2, 3, 4]
     assert sorted(drawn) == sorted(asked) == [1, 2, 3, 4]
     assert [answer.iou for answer in answers] == pytest.approx(
@@ -190,30 +190,30 @@ def test_variants_do_not_wait_for_the_detector(backend, monkeypatch):
     monkeypatch.setattr(drawing, "robustness", lambda file, variants: pytest.fail("was asked"))
     state = AugmentState(VOC, count=3, seed=78)
     scene = scene_of(backend, state)
-    variants = drawing.variants_of(backend, state, scene)
+    variants = drawing.variants_of(scene)
     assert pictures.variants_grid(variants, scene, 1).count("data-key") == 3
 
 
 def test_the_extremes_are_those_of_the_settings(backend):
     state = dataclasses.replace(AugmentState(VOC), rotation_degrees=30.0, zoom=1.0, brightness=0.0)
-    shown = pictures.show_extremes(backend, state, scene_of(backend, state))
+    shown = pictures.show_extremes(scene_of(backend, state))
     assert "+30°" in shown
     assert "-30°" in shown
     assert "darkest" not in shown
     off = dataclasses.replace(state, **vars(AugmentConfig.none()))
-    assert "Nothing is switched on" in pictures.show_extremes(backend, off, scene_of(backend, off))
+    assert "Nothing is switched on" in pictures.show_extremes(scene_of(backend, off))
 
 
 def test_the_hull_is_advised_against_and_the_ellipse_not(backend):
     for rule, expected in (("hull", True), ("ellipse", False)):
         state = AugmentState(VOC, rotation_degrees=30.0, box_rule=rule)
-        variants = drawing.variants_of(backend, state, scene_of(backend, state))
-        assert ("learn loose boxes" in pictures.show_advice(state, variants)) == expected
+        variants = drawing.variants_of(scene_of(backend, state))
+        assert ("learn loose boxes" in pictures.show_advice(state.config, variants)) == expected
 
 
 def test_what_is_off_takes_a_line_not_a_picture(backend):
     state = AugmentState(VOC, rotation_degrees=0.0, blur=2.0)
-    shown = pictures.show_pair(backend, state).steps
+    shown = pictures.show_pair(scene_of(backend, state)).steps
     assert 'data-step="rotation"' not in shown
     assert 'data-step="blur"' in shown
     assert "Off: rotation, shear, perspective, grey, noise, JPEG, erased patches." in shown
@@ -221,7 +221,7 @@ def test_what_is_off_takes_a_line_not_a_picture(backend):
 
 def test_both_estimates_are_drawn_where_the_box_becomes_uncertain(backend):
     state = AugmentState(VOC, rotation_degrees=40.0, zoom=1.2)
-    shown = pictures.show_pair(backend, state).steps
+    shown = pictures.show_pair(scene_of(backend, state)).steps
     assert shown.count('rect class="line hull"') == shown.count('rect class="line ellipse"') == 1
     assert shown.index('data-step="rotation"') < shown.index("line hull")
     assert shown.index("line hull") < shown.index('data-step="zoom"')

@@ -2,7 +2,8 @@
 
 import pytest
 
-from demo.photos import PhotoChoice, looked_at
+from demo.choice import PhotoChoice
+from demo.photos import looked_at
 from demo.views import detect
 from demo.views.detect import DetectState
 

@@ -3,15 +3,12 @@
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 from PIL import Image
 
-from demo.backend import Backend
 from demo.views import markup
-from demo.views.augment.scene import Scene, scene_of
-from demo.views.augment.state import AugmentState
+from demo.views.augment.scene import Scene
 from demo.views.augment.variants import picked_answer, picked_variant
 from model.augment import AugmentConfig, TracedStep
 from model.inspect.captions import caption, ghost_box, sentence
@@ -35,27 +32,25 @@ class Pair:
     steps: Markup
 
 
-def show_pair(backend: Backend, state: AugmentState) -> Pair:
+def show_pair(scene: Scene) -> Pair:
     """The variant that is picked, and nothing of the others."""
-    scene = scene_of(backend, state)
-    variant = picked_variant(backend, state, scene)
-    answer = picked_answer(backend, state, scene)
-    words = sentence(variant, answer, scene.class_name)
+    variant = picked_variant(scene)
+    words = sentence(variant, picked_answer(scene, variant), scene.class_name)
     return Pair(
-        after_figure(variant, scene, state.count),
+        after_figure(variant, scene),
         Markup('<p class="live">{}</p>').format(words),
-        steps_strip(state.config, variant, scene),
+        steps_strip(variant, scene),
     )
 
 
-def after_figure(variant: Variant, scene: Scene, count: Any) -> Markup:
+def after_figure(variant: Variant, scene: Scene) -> Markup:
     """The picture after, its box solid, and a ghost of the old box carried along."""
     step = variant.picture
     ghost = markup.DrawnBox(ghost_box(variant.trace, step), "ghost")
     boxes = [ghost, *_others(step, scene), _target(step, scene, scene.class_name or "object")]
     alt = f"Variant {variant.number}: {caption(variant.trace)}"
     thin = "Thin line: the box if nothing had been done."
-    words = f"After: variant {variant.number} of {count:g}. {thin}"
+    words = f"After: variant {variant.number} of {scene.state.count:g}. {thin}"
     return markup.figure(step.image, step.image.size, boxes, alt, caption=words)
 
 
@@ -70,9 +65,9 @@ def _others(step: TracedStep, scene: Scene) -> list[markup.DrawnBox]:
     ]
 
 
-def steps_strip(config: AugmentConfig, variant: Variant, scene: Scene) -> Markup:
+def steps_strip(variant: Variant, scene: Scene) -> Markup:
     """The pipeline of one variant, picture by picture; what is off is a line."""
-    tiles, agreed = [], 1.0
+    config, tiles, agreed = scene.state.config, [], 1.0
     for step in variant.trace.steps:
         boxes = [_target(step, scene)]
         if step.hull_ellipse_iou < agreed - ALIKE:  # it is this step that made the box uncertain
@@ -99,11 +94,11 @@ def _at_most(image: Image.Image, side: int) -> Image.Image:
     return small
 
 
-def show_extremes(backend: Backend, state: AugmentState, scene: Scene) -> Markup:
+def show_extremes(scene: Scene) -> Markup:
     """Every setting alone at its extremes, independent of chance."""
-    info = backend.detector(state.checkpoint).info
+    info, photo = scene.opened.detector.info, scene.opened.working_copy.image
     row = extremes(
-        state.config, scene.loaded.image, scene.working_boxes[0], info.image_size,
+        scene.state.config, photo, scene.working_boxes[0], info.image_size,
         mean=info.mean, std=info.std,
     )  # fmt: skip
     if not row:
@@ -167,9 +162,9 @@ def variants_grid(
     return markup.grid(tiles, "variants")
 
 
-def show_advice(state: AugmentState, variants: Sequence[Variant]) -> Markup:
+def show_advice(config: AugmentConfig, variants: Sequence[Variant]) -> Markup:
     """What is to be said about the settings; empty if nothing is."""
-    return markup.join(markup.note(text, "warning") for text in advice(state.config, variants))
+    return markup.join(markup.note(text, "warning") for text in advice(config, variants))
 
 
 def robustness_chart(

@@ -1,30 +1,32 @@
 """The photo the Augment tab works on, and its boxes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from demo.backend import Backend, Photo
+from demo.backend import Backend
 from demo.box_editor import MAX_BOXES, EditedBox, EditorValue
+from demo.opened import Opened
 from demo.views import markup
 from demo.views.augment.boxes import check_classes, parse_boxes, usable_box, usable_boxes
 from demo.views.augment.state import DETECTOR, GROUND_TRUTH, OWN, AugmentState
 from model.classes import VOC_CLASSES
-from model.data.images import LoadedImage
 
 EDITOR_SIDE = 640  # pixels of the photo that is shown before
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A photo at working size, and its boxes, the target first.
+    """All that is drawn on the Augment tab follows from it: photo, checkpoint, boxes and settings.
 
     Attributes:
-        boxes: in pixels of the original upright photo.
+        state: what the tab shows.
+        opened: its photo and checkpoint.
+        boxes: in pixels of the original upright photo, the target first.
         source: one of :data:`BOX_SOURCES`.
     """
 
-    photo: Photo
-    loaded: LoadedImage
+    state: AugmentState = field(compare=False)
+    opened: Opened
     boxes: tuple[EditedBox, ...]
     source: str
 
@@ -36,11 +38,11 @@ class Scene:
     @property
     def working_boxes(self) -> list[list[float]]:
         """The boxes in pixels of the working copy."""
-        return self.boxes_on(self.loaded.image.size)
+        return self.boxes_on(self.opened.working_copy.image.size)
 
     def boxes_on(self, size: tuple[int, int]) -> list[list[float]]:
         """The boxes in pixels of a copy of the photo that is ``(width, height)`` pixels large."""
-        (w, h), (full_w, full_h) = size, self.loaded.original_size
+        (w, h), (full_w, full_h) = size, self.opened.working_copy.original_size
         scale = (w / full_w, h / full_h) * 2
         return [[v * s for v, s in zip(box["bbox_xyxy"], scale, strict=True)] for box in self.boxes]
 
@@ -51,14 +53,15 @@ def scene_of(backend: Backend, state: AugmentState, given: Sequence[EditedBox] =
     Raises:
         UserError: if there is no photo, or a box is not one.
     """
-    photo = backend.photo(state.photo.sample, state.photo.upload)
-    loaded = backend.working_copy(photo, state.checkpoint)
+    opened = backend.open(state.photo, state.checkpoint)
+    photo, loaded = opened.photo, opened.working_copy
     # Of the truth the text is only a copy: rounded, and silent on which object is difficult.
     has_truth = photo.largest and state.box_source == GROUND_TRUTH
     if given or (state.boxes and not has_truth):
         boxes = given or parse_boxes(state.boxes)
-        check_classes(boxes, class_names_of(backend, photo, state.checkpoint))
-        return Scene(photo, loaded, usable_boxes(boxes, loaded), OWN if given else state.box_source)
+        check_classes(boxes, _class_names(opened))
+        source = OWN if given else state.box_source
+        return Scene(state, opened, usable_boxes(boxes, loaded), source)
     if photo.largest and state.box_source != DETECTOR:
         others = [thing for thing in photo.objects if thing is not photo.largest]
         known = [
@@ -66,23 +69,23 @@ def scene_of(backend: Backend, state: AugmentState, given: Sequence[EditedBox] =
             for thing in (photo.largest, *others)
         ]
         # The target is the largest that is not difficult, whatever else is larger.
-        return Scene(photo, loaded, tuple(known[:MAX_BOXES]), GROUND_TRUTH)
-    d = backend.detect(photo, state.checkpoint).detection
+        return Scene(state, opened, tuple(known[:MAX_BOXES]), GROUND_TRUTH)
+    d = opened.detection
     found = EditedBox(bbox_xyxy=usable_box(d.bbox_xyxy, loaded), class_name=d.class_name)
-    return Scene(photo, loaded, (found,), DETECTOR)
+    return Scene(state, opened, (found,), DETECTOR)
 
 
-def class_names_of(backend: Backend, photo: Photo, checkpoint: str) -> set[str]:
+def _class_names(opened: Opened) -> set[str]:
     """What a box on this photo can be called: VOC's classes, the checkpoint's, the photo's own."""
-    annotated = {thing.class_name for thing in photo.objects}
-    return {*VOC_CLASSES, *backend.detector(checkpoint).class_names, *annotated}
+    annotated = {thing.class_name for thing in opened.photo.objects}
+    return {*VOC_CLASSES, *opened.detector.class_names, *annotated}
 
 
-def editor_value(backend: Backend, scene: Scene) -> EditorValue:
+def editor_value(scene: Scene) -> EditorValue:
     """The photo before anything is done to it, with its boxes."""
-    shown = backend.load(scene.photo, EDITOR_SIDE).image
-    width, height = scene.loaded.original_size
+    shown = scene.opened.photo.load(EDITOR_SIDE)
+    width, height = shown.original_size
     return EditorValue(
-        image=markup.data_uri(shown, quality=82), image_size=scene.loaded.original_size,
+        image=markup.data_uri(shown.image, quality=82), image_size=shown.original_size,
         alt=f"The photo before, {width} x {height} pixels.", boxes=list(scene.boxes), selected=0,
     )  # fmt: skip

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from demo.backend import Backend, robustness
+from demo.opened import robustness
 from demo.serving.once import Once
 from demo.views.augment.scene import Scene
-from demo.views.augment.state import MAX_SEED, AugmentState, as_whole, picked_number
+from demo.views.augment.state import MAX_SEED, as_whole, picked_number
 from model.inspect.robustness import VariantPrediction
 from model.inspect.variants import MAX_VARIANTS, Variant, make_variants
 
@@ -14,11 +14,10 @@ _picked: Once[Variant] = Once(PICKED_KEPT)
 _answers: Once[VariantPrediction] = Once(PICKED_KEPT)
 
 
-def draw_variants(
-    backend: Backend, state: AugmentState, scene: Scene, first: int = 1, count: int | None = None
-) -> list[Variant]:
-    """Draw the variants a state asks for, or ``count`` from the one numbered ``first`` on."""
-    info = backend.detector(state.checkpoint).info
+def draw_variants(scene: Scene, first: int = 1, count: int | None = None) -> list[Variant]:
+    """Draw the variants a scene asks for, or ``count`` from the one numbered ``first`` on."""
+    state, opened = scene.state, scene.opened
+    info = opened.detector.info
     target, *others = scene.working_boxes
     seed = as_whole(state.seed, "the seed", 0, MAX_SEED)
     if count is None:
@@ -26,44 +25,40 @@ def draw_variants(
     if not count:
         return []
     return make_variants(
-        scene.loaded.image, target, state.config, info.image_size, seed, count,
-        scene.photo.file_name, first=first, others=others, mean=info.mean, std=info.std,
+        opened.working_copy.image, target, state.config, info.image_size, seed, count,
+        opened.photo.file_name, first=first, others=others, mean=info.mean, std=info.std,
     )  # fmt: skip
 
 
-def picked_variant(backend: Backend, state: AugmentState, scene: Scene) -> Variant:
+def _key(scene: Scene) -> tuple:
+    return scene.opened.photo.path, scene.opened.checkpoint, scene.state
+
+
+def picked_variant(scene: Scene) -> Variant:
     """The variant that is shown large; drawn once."""
-    key = (scene.photo.path, backend.checkpoint_file(state.checkpoint), state)
-    return _picked.get(
-        key, lambda: draw_variants(backend, state, scene, picked_number(state), 1)[0]
-    )
+    number = picked_number(scene.state)
+    return _picked.get(_key(scene), lambda: draw_variants(scene, number, 1)[0])
 
 
-def picked_answer(backend: Backend, state: AugmentState, scene: Scene) -> VariantPrediction:
+def picked_answer(scene: Scene, variant: Variant) -> VariantPrediction:
     """What the detector says on the variant that is shown large; asked once."""
-    file = backend.checkpoint_file(state.checkpoint)
-    variant = picked_variant(backend, state, scene)
-    key = (scene.photo.path, file, state)
-    return _answers.get(key, lambda: robustness(file, [variant])[0])
+    return _answers.get(_key(scene), lambda: robustness(scene.opened.checkpoint, [variant])[0])
 
 
-def variants_of(backend: Backend, state: AugmentState, scene: Scene) -> list[Variant]:
-    """All variants a state asks for; the one shown large is not drawn again."""
-    picked = picked_variant(backend, state, scene)
-    after = as_whole(state.count, "the number of variants", 1, MAX_VARIANTS) - picked.number
+def variants_of(scene: Scene) -> list[Variant]:
+    """All variants a scene asks for; the one shown large is not drawn again."""
+    picked = picked_variant(scene)
+    after = as_whole(scene.state.count, "the number of variants", 1, MAX_VARIANTS) - picked.number
     return [
-        *draw_variants(backend, state, scene, 1, picked.number - 1), picked,
-        *draw_variants(backend, state, scene, picked.number + 1, after),
+        *draw_variants(scene, 1, picked.number - 1), picked,
+        *draw_variants(scene, picked.number + 1, after),
     ]  # fmt: skip
 
 
-def answers_of(
-    backend: Backend, state: AugmentState, scene: Scene, variants: Sequence[Variant]
-) -> list[VariantPrediction]:
+def answers_of(scene: Scene, variants: Sequence[Variant]) -> list[VariantPrediction]:
     """What the detector says on all variants; of the one shown large that is known."""
-    number = picked_number(state)
-    others = [variant for variant in variants if variant.number != number]
-    file = backend.checkpoint_file(state.checkpoint)
-    answers = robustness(file, others) if others else []
-    answers.insert(number - 1, picked_answer(backend, state, scene))
+    place = picked_number(scene.state) - 1
+    others = [*variants[:place], *variants[place + 1 :]]
+    answers = robustness(scene.opened.checkpoint, others) if others else []
+    answers.insert(place, picked_answer(scene, variants[place]))
     return answers

@@ -1,0 +1,68 @@
+"""Which photo a visitor chose, and that photo as this server has it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from demo.serving.calls import go_on
+from model.data.images import LoadedImage, load_fitted
+from model.data.records import ObjectAnnotation
+from model.errors import UserError
+
+OWN_PHOTO = "own"  # what an address says instead of an upload, which it cannot hold
+
+
+@dataclass(frozen=True)
+class PhotoChoice:
+    """A photo of the library by name, or the path of an upload.
+
+    ``offered`` is what the visitor has just chosen and nobody has read yet; ``note`` is a sentence
+    for them. The browser counts what is offered, and ``number`` says which of them this is, or
+    answers. ``boxes``, as an address has them, come with a photo the browser had kept.
+    """
+
+    sample: str = ""
+    upload: str | None = None
+    offered: "PhotoChoice | None" = None
+    note: str = ""
+    number: int = field(default=0, compare=False)
+    boxes: str = field(default="", compare=False)
+
+    def to_query(self) -> dict[str, str]:
+        """As part of an address."""
+        if self.sample:
+            return {"sample": self.sample}
+        return {"photo": OWN_PHOTO} if self.upload else {}
+
+
+@dataclass(frozen=True)
+class Photo:
+    """The photo someone looks at.
+
+    Attributes:
+        path: of the file.
+        sample: its name in the library; empty for an upload.
+        objects: annotated objects, in pixels of the upright photo.
+        largest: the target among them.
+    """
+
+    path: Path
+    sample: str = ""
+    objects: tuple[ObjectAnnotation, ...] = ()
+    largest: ObjectAnnotation | None = None
+
+    @property
+    def file_name(self) -> str:
+        """For :func:`model.augment.photo_seed`: uploads are all alike, whatever they are called."""
+        return self.path.name if self.sample else ""
+
+    def load(self, longest_side: int | None) -> LoadedImage:
+        """Read it, at most so large.
+
+        Raises:
+            UserError: if it cannot be read; the sentence names it as its owner knows it.
+        """
+        go_on()
+        try:
+            return load_fitted(self.path, longest_side)
+        except UserError as error:
+            raise UserError(str(error).replace(str(self.path), self.path.name)) from error

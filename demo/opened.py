@@ -1,0 +1,129 @@
+"""A photo and a checkpoint as one request looks at them, and the network's passes."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from demo.choice import Photo
+from demo.serving.batching import Batcher
+from demo.serving.calls import go_on
+from demo.serving.cores import shared_cores
+from demo.serving.gpu import OWN_DEVICE, for_batches
+from model.augment import working_side
+from model.data.images import LoadedImage
+from model.inference import DRAWN_SIDE, Detection, Detector, load_detector
+from model.inspect import explanation
+from model.inspect.robustness import VariantPrediction, predict_variants
+from model.inspect.variants import Variant
+
+BATCH_SIZE = 16
+MOST_TOGETHER = 8  # single photos in one pass; more only make the first of them wait
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A detection and the milliseconds it took."""
+
+    detection: Detection
+    decode_ms: float
+    network_ms: float
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What one request works on; each copy and each answer is computed when asked for, and once.
+
+    Attributes:
+        photo: the photo.
+        checkpoint: file of the checkpoint.
+    """
+
+    photo: Photo
+    checkpoint: Path
+
+    @cached_property
+    def detector(self) -> Detector:
+        """The detector of the checkpoint."""
+        return detector_of(self.checkpoint)
+
+    @cached_property
+    def working_copy(self) -> LoadedImage:
+        """The photo at the size augmentation and network work on."""
+        return self.photo.load(working_side(self.detector.info.image_size))
+
+    @cached_property
+    def shown(self) -> LoadedImage:
+        """The photo at the size it is drawn in."""
+        return self.photo.load(DRAWN_SIDE)
+
+    @cached_property
+    def timed(self) -> Timed:
+        """What the network says, and how long reading the photo and the network took."""
+        started = time.perf_counter()
+        loaded = self.working_copy
+        decoded = time.perf_counter()
+        detection = network_of(self.checkpoint)(loaded)
+        done = time.perf_counter()
+        return Timed(detection, 1000 * (decoded - started), 1000 * (done - decoded))
+
+    @property
+    def detection(self) -> Detection:
+        """What the network says."""
+        return self.timed.detection
+
+    @cached_property
+    def heat_maps(self) -> dict[str, np.ndarray]:
+        """See :func:`model.inspect.explanation.explain`."""
+        with shared_cores(self.detector.device):
+            return explanation.explain(self.detector, self.working_copy)
+
+
+@lru_cache(maxsize=4)
+def detector_of(checkpoint: Path, device: str | None = OWN_DEVICE) -> Detector:
+    """The detector in a checkpoint file, loaded once."""
+    return load_detector(checkpoint, device)
+
+
+@lru_cache(maxsize=4)
+def network_of(checkpoint: Path) -> Batcher[LoadedImage, Detection]:
+    """Detects in single photos; those of several visitors go through the network together."""
+    detector = detector_of(checkpoint)
+
+    def detect(photos: Sequence[LoadedImage]) -> list[Detection]:
+        with shared_cores(detector.device):
+            return detector.predict_loaded(photos)
+
+    return Batcher(detect, MOST_TOGETHER)
+
+
+# Batches get the checkpoint's path and not the detector, because on ZeroGPU they run in a process
+# of their own, and whatever is passed has to travel there.
+
+
+@for_batches
+def predict_many(
+    device: str | None, checkpoint: Path, photos: Sequence[LoadedImage]
+) -> list[Detection]:
+    """See :meth:`Detector.predict_loaded`."""
+    detector = detector_of(checkpoint, device)
+    found: list[Detection] = []
+    for start in range(0, len(photos), BATCH_SIZE):
+        go_on()
+        with shared_cores(detector.device, batch=True):
+            found += detector.predict_loaded(photos[start : start + BATCH_SIZE])
+    return found
+
+
+@for_batches
+def robustness(
+    device: str | None, checkpoint: Path, variants: Sequence[Variant]
+) -> list[VariantPrediction]:
+    """See :func:`model.inspect.robustness.predict_variants`."""
+    detector = detector_of(checkpoint, device)
+    go_on()
+    with shared_cores(detector.device, batch=True):
+        return predict_variants(detector, variants)
