@@ -13,7 +13,7 @@ from demo.backend import Backend
 from demo.box_editor import EditedBox
 from demo.choice import PhotoChoice
 from demo.components import Controls
-from demo.opened import MOST_TOGETHER, robustness
+from demo.opened import MAX_TOGETHER, robustness
 from demo.server.uploads import photo_input, photos_input
 from demo.views.augment.scene import scene_of
 from demo.views.augment.state import AugmentState
@@ -43,7 +43,7 @@ def build(backend: Backend) -> None:
         endpoints.detect, [photo, sample, checkpoint], answer, api_name="detect",
         # Some photos are read while others are in the network, where they are answered together.
         # One address leaves some of these places to others.
-        concurrency_limit=2 * MOST_TOGETHER + 4,
+        concurrency_limit=2 * MAX_TOGETHER + 4,
     )  # fmt: skip
     fields: Controls = {
         "photo": photo, "sample": sample, "bbox_xyxy": bbox_xyxy, "settings": settings,

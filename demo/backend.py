@@ -106,7 +106,7 @@ class Backend:
         return Photo(Path(choice.upload))
 
 
-# Folders of this server that stand in what the model's readers say; :func:`in_words` shortens them.
+# Folders of this server that stand in what the readers say; :func:`user_message` shortens them.
 _named_without_parents: set[Path] = set()
 _FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^/\s]+/)+")
 
@@ -124,7 +124,7 @@ def _without_folders(text: str) -> str:
     return _FOLDERS.sub("", text)
 
 
-def in_words(error: Exception) -> str:
+def user_message(error: Exception) -> str:
     """One friendly sentence for any failure; what was not foreseen goes to the log."""
     if isinstance(error, UserError):
         text = _without_folders(str(error))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from demo.serving.calls import go_on
+from demo.serving.calls import raise_if_ended
 from model.data.images import LoadedImage, load_fitted
 from model.data.records import ObjectAnnotation
 from model.errors import UserError
@@ -61,7 +61,7 @@ class Photo:
         Raises:
             UserError: if it cannot be read; the sentence names it as its owner knows it.
         """
-        go_on()
+        raise_if_ended()
         try:
             return load_fitted(self.path, longest_side)
         except UserError as error:

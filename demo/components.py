@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from demo.backend import in_words
+from demo.backend import user_message
 from demo.server.queue import IN_ORDER
 from demo.views import markup
 from demo.views.markup import WEB
@@ -18,7 +18,7 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", **PRIVATE}
 # A later change is drawn after the earlier one was, with the values of that moment.
 DRAWS: dict[str, Any] = {"trigger_mode": "always_last", **QUIET}
 
-MOST_IN_ORDER = 16  # visitors whose calls of one :func:`in_order` run at the same time
+MAX_IN_ORDER = 16  # visitors whose calls of one :func:`in_order` run at the same time
 
 Controls = dict[str, Any]
 """The components of a tab, by the names of the fields of its state.
@@ -70,7 +70,7 @@ def in_order(name: str) -> dict[str, Any]:
     """
     return {
         "trigger_mode": "multiple", "concurrency_id": IN_ORDER + name,
-        "concurrency_limit": MOST_IN_ORDER,
+        "concurrency_limit": MAX_IN_ORDER,
     }  # fmt: skip
 
 
@@ -83,7 +83,7 @@ def token() -> str:
     return str(time.monotonic_ns())
 
 
-def said_in(place: gr.HTML, *emptied: Any) -> Callable[[Callable], Callable]:
+def show_errors_in(place: gr.HTML, *emptied: Any) -> Callable[[Callable], Callable]:
     """For handlers that return ``{component: value}``: a failure is one sentence in ``place``.
 
     Args:
@@ -91,25 +91,25 @@ def said_in(place: gr.HTML, *emptied: Any) -> Callable[[Callable], Callable]:
         emptied: what would show something else than was asked for.
     """
 
-    def in_place(error: Exception) -> dict[Any, Any]:
-        return {place: markup.problem(in_words(error)), **dict.fromkeys(emptied, "")}
+    def shown_in_place(error: Exception) -> dict[Any, Any]:
+        return {place: markup.problem(user_message(error)), **dict.fromkeys(emptied, "")}
 
     def decorate(handler: Callable) -> Callable:
         @functools.wraps(handler)
-        def at_once(*values: Any, **named: Any) -> Any:
+        def call(*values: Any, **named: Any) -> Any:
             try:
                 return handler(*values, **named)
             except Exception as error:
-                return in_place(error)
+                return shown_in_place(error)
 
         @functools.wraps(handler)
-        def by_and_by(*values: Any, **named: Any) -> Iterator[Any]:
+        def generate(*values: Any, **named: Any) -> Iterator[Any]:
             try:
                 yield from handler(*values, **named)
             except Exception as error:
-                yield in_place(error)
+                yield shown_in_place(error)
 
-        return by_and_by if inspect.isgeneratorfunction(handler) else at_once
+        return generate if inspect.isgeneratorfunction(handler) else call
 
     return decorate
 

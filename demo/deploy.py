@@ -20,7 +20,7 @@ import tyro
 from huggingface_hub import HfApi, SpaceHardware
 
 from model.errors import UserError, run_cli
-from model.hub import refusals_in_words
+from model.hub import refusals_as_user_errors
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("demo", "model", "checkpoints", "examples")
@@ -145,7 +145,7 @@ def deploy(config: DeployConfig, api: HfApi) -> None:
             print(f"nothing was sent; {config.space} would run on {config.machine}.")
             return
         paid = "leave out --hardware and choose --flavor zerogpu, which is free"
-        with refusals_in_words(config.space, paid):
+        with refusals_as_user_errors(config.space, paid):
             print(f"sent: {send(folder, config, api)}")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 from gradio_client.utils import is_file_obj, traverse
 
-from demo.backend import in_words
+from demo.backend import user_message
 from demo.server.queue import FairQueue
 from demo.server.uploads import uploaded
 from demo.serving import calls
@@ -58,13 +58,13 @@ class GuardedBlocks(gr.Blocks):
         if call:
             calls.current.set(call)  # for this task, and for the threads that it asks
         try:
-            calls.go_on()
+            calls.raise_if_ended()
             with for_visitor(calls.current.get().visitor or "somebody"):
                 return await super().process_api(*args, **kwargs)
         except gr.Error as error:
             raise gr.Error(_short(error.message), print_exception=False) from error
-        except Exception as error:  # in_words writes what was not foreseen into the log
-            raise gr.Error(_short(in_words(error)), print_exception=False) from error
+        except Exception as error:  # user_message writes what was not foreseen into the log
+            raise gr.Error(_short(user_message(error)), print_exception=False) from error
 
 
 def _check_file(file: dict[str, Any]) -> dict[str, Any]:

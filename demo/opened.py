@@ -10,7 +10,7 @@ import numpy as np
 
 from demo.choice import Photo
 from demo.serving.batching import Batcher
-from demo.serving.calls import go_on
+from demo.serving.calls import raise_if_ended
 from demo.serving.cores import shared_cores
 from demo.serving.gpu import OWN_DEVICE, for_batches
 from model.augment import working_side
@@ -21,7 +21,7 @@ from model.inspect.robustness import VariantPrediction, predict_variants
 from model.inspect.variants import Variant
 
 BATCH_SIZE = 16
-MOST_TOGETHER = 8  # single photos in one pass; more only make the first of them wait
+MAX_TOGETHER = 8  # single photos in one pass; more only make the first of them wait
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def network_of(checkpoint: Path) -> Batcher[LoadedImage, Detection]:
         with shared_cores(detector.device):
             return detector.predict_loaded(photos)
 
-    return Batcher(detect, MOST_TOGETHER)
+    return Batcher(detect, MAX_TOGETHER)
 
 
 # Batches get the checkpoint's path and not the detector, because on ZeroGPU they run in a process
@@ -112,7 +112,7 @@ def predict_many(
     detector = detector_of(checkpoint, device)
     found: list[Detection] = []
     for start in range(0, len(photos), BATCH_SIZE):
-        go_on()
+        raise_if_ended()
         with shared_cores(detector.device, batch=True):
             found += detector.predict_loaded(photos[start : start + BATCH_SIZE])
     return found
@@ -124,6 +124,6 @@ def robustness(
 ) -> list[VariantPrediction]:
     """See :func:`model.inspect.robustness.predict_variants`."""
     detector = detector_of(checkpoint, device)
-    go_on()
+    raise_if_ended()
     with shared_cores(detector.device, batch=True):
         return predict_variants(detector, variants)

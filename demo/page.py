@@ -11,7 +11,7 @@ from demo.backend import Backend
 from demo.choice import PhotoChoice
 from demo.components import PRIVATE, QUIET, Controls, in_order, signal, token
 from demo.guarded import GuardedBlocks
-from demo.photos import PhotoChooser, chooser_html, looked_at
+from demo.photos import PhotoChooser, accept_offer, chooser_html
 from demo.server.first_page import TITLE
 from demo.server.queue import use_fair_queue
 from demo.tabs import augment, dataset, detect, training
@@ -30,7 +30,7 @@ def build_page(backend: Backend) -> gr.Blocks:
     ) as page:
         Page(backend, page)
     use_fair_queue(page, default_concurrency_limit=4)
-    # Answers nobody fetches are kept, pictures and all: 2,000 of them unless told.
+    # Answers nobody fetches are kept, pictures and all: 2,000 of them by default.
     page._queue.pending_messages_per_session.max_size = MAX_UNFETCHED
     return page
 
@@ -73,11 +73,11 @@ class Page:
         for name, tab in zip(
             TABS, (detect_page, augment_page, dataset_page, training_page), strict=True
         ):
-            told = self.opened.get(name)
+            changed_signal = self.opened.get(name)
             tab.select(
                 None,
-                told,
-                told,
+                changed_signal,
+                changed_signal,
                 js=f"(signal) => detectorPage.openedTab('{name}', signal)",
                 **PRIVATE,
             )
@@ -95,10 +95,10 @@ class Page:
         turn = {**QUIET, **in_order("photo")}
 
         def chosen(choice: PhotoChoice) -> dict[Any, Any]:
-            return self._new_photo(looked_at(self.backend, choice))
+            return self._new_photo(accept_offer(self.backend, choice))
 
         # By the number of the button: the tab it opens, and the tab whose photo it sends there.
-        ways = {
+        destinations = {
             self.dataset.to_detect._id: ("detect", "dataset"),
             self.dataset.to_augment._id: ("augment", "dataset"),
             self.training.to_detect._id: ("detect", "training"),
@@ -107,7 +107,7 @@ class Page:
 
         def send(event: gr.EventData, **picked: str) -> dict[Any, Any]:
             assert event.target
-            tab, source = ways[event.target._id]
+            tab, source = destinations[event.target._id]
             choice = PhotoChoice(picked[source])
             return {**self._new_photo(choice), self.tabs: gr.Tabs(selected=tab)}
 

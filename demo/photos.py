@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from demo.backend import Backend, in_words
+from demo.backend import Backend, user_message
 from demo.choice import PhotoChoice
 from demo.json_html import JsonHtml
 from demo.server.uploads import uploaded
@@ -120,7 +120,7 @@ def chooser_html(backend: Backend) -> str:
     return markup.render("photo_chooser.html", tiles=markup.join(tiles))
 
 
-def looked_at(backend: Backend, choice: PhotoChoice) -> PhotoChoice:
+def accept_offer(backend: Backend, choice: PhotoChoice) -> PhotoChoice:
     """What was offered if it can be read; else what was there, and why."""
     if choice.offered is None:
         return choice
@@ -128,5 +128,5 @@ def looked_at(backend: Backend, choice: PhotoChoice) -> PhotoChoice:
         backend.photo(choice.offered).load(LOOK_SIDE)
     except UserError as error:
         number = choice.offered.number
-        return PhotoChoice(choice.sample, choice.upload, note=in_words(error), number=number)
+        return PhotoChoice(choice.sample, choice.upload, note=user_message(error), number=number)
     return choice.offered

@@ -110,7 +110,7 @@ def info_from_metadata(path: Path, metadata: Mapping[str, str]) -> CheckpointInf
     for name in ("class_names", "mean", "std"):
         values[name] = tuple(values[name])
     if values.get("calibration"):
-        values["calibration"] = Calibration.from_plain(values["calibration"])
+        values["calibration"] = Calibration.from_dict(values["calibration"])
     known = {f.name for f in fields(CheckpointInfo)}
     return CheckpointInfo(**{name: value for name, value in values.items() if name in known})
 
@@ -161,7 +161,7 @@ def _is_dict(value: Any) -> bool:
 
 def _is_calibration(value: Any) -> bool:
     try:
-        return value is None or bool(Calibration.from_plain(value))
+        return value is None or bool(Calibration.from_dict(value))
     except (TypeError, KeyError, ValueError):
         return False
 

@@ -11,7 +11,9 @@ HttpError = HfHubHTTPError.__bases__[0]  # of whichever HTTP library the hub's c
 
 
 @contextmanager
-def refusals_in_words(repository: str, paid: str = "choose something free") -> Generator[None]:
+def refusals_as_user_errors(
+    repository: str, paid: str = "choose something free"
+) -> Generator[None]:
     """Turn whatever the hub refuses in the block into a :class:`UserError`.
 
     Args:

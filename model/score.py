@@ -35,7 +35,7 @@ class Calibration:
     threshold: float
 
     @classmethod
-    def from_plain(cls, values: dict[str, Any]) -> "Calibration":
+    def from_dict(cls, values: dict[str, Any]) -> "Calibration":
         """Read what ``dataclasses.asdict`` gave.
 
         Raises:

@@ -21,7 +21,7 @@ UNHEARD_S = 30.0  # until some 50 KB of an answer are taken off
 OPEN_FILES = 65536  # of the process, where the system allows that many
 
 
-class ImpatientProtocol(H11Protocol):
+class TimeoutProtocol(H11Protocol):
     """uvicorn's protocol, with a time limit for the headers of each request."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -36,7 +36,7 @@ class ImpatientProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """They are gone."""
-        self._headers_came()
+        self._headers_received()
         self.resume_writing()
         super().connection_lost(exc)
 
@@ -45,7 +45,7 @@ class ImpatientProtocol(H11Protocol):
         before = self.cycle
         super().data_received(data)
         if self.cycle is not before:
-            self._headers_came()
+            self._headers_received()
         if (self.cycle is None or self.cycle.response_complete) and not self._timer:
             self._await_headers()
 
@@ -54,7 +54,7 @@ class ImpatientProtocol(H11Protocol):
         before = self.cycle
         super().on_response_complete()
         if self.cycle is not before:
-            self._headers_came()
+            self._headers_received()
 
     def pause_writing(self) -> None:
         """As much of an answer waits to be sent as may wait."""
@@ -71,7 +71,7 @@ class ImpatientProtocol(H11Protocol):
     def _await_headers(self) -> None:
         self._timer = self.loop.call_later(HEADERS_S, self._close)
 
-    def _headers_came(self) -> None:
+    def _headers_received(self) -> None:
         if self._timer:
             self._timer.cancel()
             self._timer = None
@@ -84,11 +84,11 @@ class ImpatientProtocol(H11Protocol):
 
 
 def close_silent_connections() -> None:
-    """Let servers that are started from now on use :class:`ImpatientProtocol`.
+    """Let servers that are started from now on use :class:`TimeoutProtocol`.
 
     Gradio builds the configuration of uvicorn and takes no wishes for it.
     """
-    HTTP_PROTOCOLS["auto"] = f"{__name__}:{ImpatientProtocol.__name__}"
+    HTTP_PROTOCOLS["auto"] = f"{__name__}:{TimeoutProtocol.__name__}"
 
 
 def allow_many_connections() -> None:

@@ -11,8 +11,8 @@ from demo.server.visitors import Visitor
 from demo.serving import calls
 
 DIRECT = ("/gradio_api/run/", "/gradio_api/api/")
-MOST_AT_ONCE = 8  # of one address
-MOST_WAITING = 64
+MAX_AT_ONCE = 8  # of one address
+MAX_WAITING = 64
 
 
 class DirectCalls:
@@ -30,7 +30,7 @@ class DirectCalls:
             receive: of the request, whose body is read.
         """
         places = self._places.setdefault(visitor.address, _Places())
-        if places.waiting >= MOST_WAITING:
+        if places.waiting >= MAX_WAITING:
             yield False
             return
         call = calls.Call(str(visitor))
@@ -49,7 +49,7 @@ class DirectCalls:
 
 class _Places:
     def __init__(self) -> None:
-        self.free, self.waiting = asyncio.Semaphore(MOST_AT_ONCE), 0
+        self.free, self.waiting = asyncio.Semaphore(MAX_AT_ONCE), 0
 
 
 async def _end_when_gone(call: calls.Call, receive: Receive) -> None:

@@ -1,4 +1,4 @@
-"""Files made for a visitor to take away."""
+"""Files made for a visitor to download."""
 
 import shutil
 import tempfile
@@ -13,7 +13,7 @@ from model.errors import UserError
 KEEP_S = 15 * 60
 
 
-def take_away(name: str, content: bytes | str) -> str:
+def as_download(name: str, content: bytes | str) -> str:
     """Write a file for download and return its path; its folder's name cannot be guessed.
 
     It lies where Gradio serves files from, so Gradio makes no copy of it; it is removed after a

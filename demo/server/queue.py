@@ -23,16 +23,16 @@ from gradio.utils import run_coro_in_background
 from demo.server.visitors import Visitor, visitor_of
 from demo.serving.calls import NOBODY_WAITS, Call
 
-MOST_CALLS = 256  # that wait, of all visitors
-MOST_OF_ADDRESS = 32  # that wait, of all pages and clients at one address
-MOST_AT_WORK = 48  # of one address, at all handlers; all threads are twice as many
-MOST_OF_VISITOR = 4  # that wait, of one visitor at one handler
-MOST_HELD = 32  # requests that may not wait in the queue yet, of one visitor at one handler
+MAX_CALLS = 256  # that wait, of all visitors
+MAX_OF_ADDRESS = 32  # that wait, of all pages and clients at one address
+MAX_AT_WORK = 48  # of one address, at all handlers; all threads are twice as many
+MAX_OF_VISITOR = 4  # that wait, of one visitor at one handler
+MAX_HELD = 32  # requests that may not wait in the queue yet, of one visitor at one handler
 HELD_S = 60.0  # for so long, while the calls before it are being read
 SOON_READ_S = 3.0  # after which a call counts as one nobody reads
 PATIENCE_S = 10.0  # for which an answer may have no reader
 TOO_MANY = (
-    f"Too many of your calls are waiting: {MOST_OF_VISITOR} of a visitor may. Read their answers"
+    f"Too many of your calls are waiting: {MAX_OF_VISITOR} of a visitor may. Read their answers"
     " first, then ask again."
 )
 IN_ORDER = "in order: "
@@ -115,7 +115,7 @@ class FairQueue(Queue):
         """Wait until a visitor may have one more call in the queue; gives whether that came."""
         key, me, until = (group, visitor), object(), time.monotonic() + HELD_S
         line = self._held.setdefault(key, deque())
-        if len(line) >= MOST_HELD:
+        if len(line) >= MAX_HELD:
             yield False
             return
         line.append(me)
@@ -142,13 +142,13 @@ class FairQueue(Queue):
             _visitor(event).address == visitor.address for q in queues for event in q.queue
         )
         waiting = self._waiting(group, visitor)
-        return of_address >= MOST_OF_ADDRESS or len(waiting) >= MOST_OF_VISITOR
+        return of_address >= MAX_OF_ADDRESS or len(waiting) >= MAX_OF_VISITOR
 
     def _are_unread(self, group: str, visitor: Visitor) -> bool:
         """Whether nobody reads any of the calls a visitor may have waiting."""
         waiting = self._waiting(group, visitor)
         unread = [event for event in waiting if READERS.unread_s(event) > SOON_READ_S]
-        return len(unread) >= MOST_OF_VISITOR
+        return len(unread) >= MAX_OF_VISITOR
 
     def get_events(self) -> tuple[list[Event], bool, str] | None:
         """The call that is next, as Gradio's queue asks for it."""
@@ -185,7 +185,7 @@ class FairQueue(Queue):
         def may_begin(who: Visitor) -> bool:
             return (
                 addresses[who.address] < most
-                and everywhere[who.address] < MOST_AT_WORK
+                and everywhere[who.address] < MAX_AT_WORK
                 and not (one_each and visitors[who])
             )
 
@@ -222,7 +222,7 @@ def _visitor(event: Event) -> Visitor:
 
 def use_fair_queue(page: gr.Blocks, **options: Any) -> None:
     """Give a page a :class:`FairQueue`; ``options`` are those of ``page.queue``."""
-    page.queue(max_size=MOST_CALLS, **options)
+    page.queue(max_size=MAX_CALLS, **options)
     plain = page._queue
     page._queue = FairQueue(
         live_updates=plain.live_updates, concurrency_count=plain.max_thread_count,

@@ -30,7 +30,7 @@ from demo.server.direct import DIRECT, DirectCalls
 from demo.server.first_page import FirstPage
 from demo.server.queue import READERS, TOO_MANY
 from demo.server.sessions import LightSessions
-from demo.server.uploads import parse_carefully
+from demo.server.uploads import use_limited_parser
 from demo.server.visitors import Visitor, visitor_of
 from demo.serving import calls
 from model.errors import UserError
@@ -40,7 +40,7 @@ log = logging.getLogger("demo")
 UPLOAD = "/gradio_api/upload"
 ANSWERS, ANSWER = "/gradio_api/queue/data", "/gradio_api/call/"
 # They fetch other addresses, convert videos, keep what is on a screen, or keep connections.
-SHUT = (
+BLOCKED_PATHS = (
     "/gradio_api/component_server", "/gradio_api/custom_component", "/gradio_api/deep_link",
     "/gradio_api/dev", "/gradio_api/heartbeat", "/gradio_api/process_recording",
     "/gradio_api/proxy=", "/gradio_api/run-history",
@@ -48,8 +48,8 @@ SHUT = (
     "/gradio_api/file/", "/monitoring",
 )  # fmt: skip
 FORWARDED = b"x-forwarded-host"
-MOST_UPLOADS = 32  # of one address at the same time
-TOO_MANY_UPLOADS = f"{MOST_UPLOADS} uploads of yours are under way. Try again when one has ended."
+MAX_UPLOADS = 32  # of one address at the same time
+TOO_MANY_UPLOADS = f"{MAX_UPLOADS} uploads of yours are under way. Try again when one has ended."
 SPACE_FRAMES = ("https://huggingface.co", "https://*.hf.space")
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
@@ -80,7 +80,7 @@ class Visitors:
         named = [urlsplit(origin).hostname or "" for origin in self.origins]
         return ["localhost", "127.0.0.1", "[::1]", self.host, *named]
 
-    def welcomes(self, headers: Headers) -> bool:
+    def allows(self, headers: Headers) -> bool:
         """Whether a request comes from this page, from an allowed site, or from no site at all.
 
         A public page answers everyone anyway: there the browser keeps the answer from other sites,
@@ -121,11 +121,11 @@ def checked_origin(text: str) -> str:
 
 
 class GuardedApp(App):
-    """Gradio's server behind :class:`Door`."""
+    """Gradio's server behind :class:`RequestGuard`."""
 
     def __init__(self, visitors: Visitors) -> None:
         super().__init__(default_response_class=ORJSONResponse)
-        parse_carefully()
+        use_limited_parser()
         close_silent_connections()
         allow_many_connections()
         self.state_holder = LightSessions()
@@ -137,7 +137,7 @@ class GuardedApp(App):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Gradio's own stack, and ours around it: the last one here is asked first."""
-        stack: ASGIApp = Door(FirstPage(super().build_middleware_stack()), self.visitors)
+        stack: ASGIApp = RequestGuard(FirstPage(super().build_middleware_stack()), self.visitors)
         if self.visitors.origins:
             stack = CORSMiddleware(
                 stack, allow_origins=self.visitors.origins, allow_methods=["*"], allow_headers=["*"]
@@ -170,7 +170,7 @@ async def _unknown_request(_: Request, error: Exception) -> PlainTextResponse:
     )
 
 
-class Door:
+class RequestGuard:
     """Refuses what the page has no use for, and adds headers to every answer."""
 
     def __init__(self, app: ASGIApp, visitors: Visitors) -> None:
@@ -219,7 +219,7 @@ class Door:
             self.bodies.forget(body, visitor.address)
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send, visitor: Visitor) -> None:
-        if self.uploading[visitor.address] >= MOST_UPLOADS:
+        if self.uploading[visitor.address] >= MAX_UPLOADS:
             await PlainTextResponse(TOO_MANY_UPLOADS, 503)(scope, receive, send)
             return
         self.uploading[visitor.address] += 1
@@ -238,7 +238,7 @@ class Door:
             async with self.direct.place(visitor, receive) as is_free:
                 app = self.app if is_free else PlainTextResponse(TOO_MANY, 503)
                 await app(scope, replayed, send)
-        elif key := _what_is_read(scope):
+        elif key := _stream_key(scope):
             async with READERS.reading(key):
                 await self.app(scope, replayed, send)
         else:
@@ -262,9 +262,9 @@ class Door:
 
     def refusal(self, path: str, headers: Headers) -> PlainTextResponse | None:
         """The answer to what is not let in."""
-        if path.lower().startswith(SHUT):
+        if path.lower().startswith(BLOCKED_PATHS):
             return PlainTextResponse("There is nothing here.", 404)
-        if not self.visitors.welcomes(headers):
+        if not self.visitors.allows(headers):
             return PlainTextResponse(
                 "This server answers no other sites. Whoever runs it can allow one with"
                 " --allow-origin.", 403,
@@ -279,7 +279,7 @@ def _without_port(host: str) -> str:
     return re.sub(r":\d+$", "", host.strip()).lower()
 
 
-def _what_is_read(scope: Scope) -> str:
+def _stream_key(scope: Scope) -> str:
     """The session or the event whose answer a request reads; empty for other requests."""
     if scope["method"] != "GET":
         return ""

@@ -16,21 +16,21 @@ from demo.serving import calls
 from model.errors import UserError
 
 MIB = 1024 * 1024
-MOST_FILES = 100  # of one request
-MOST_OF_REQUEST = 200 * MIB
-MOST_OF_VISITOR = 400 * MIB  # one address
-MOST_IN_ALL = 2048 * MIB
+MAX_FILES = 100  # of one request
+MAX_OF_REQUEST = 200 * MIB
+MAX_OF_VISITOR = 400 * MIB  # one address
+MAX_IN_ALL = 2048 * MIB
 # What stays free of the disk: this, or a share of a small one.
 RESERVE, RESERVE_SHARE = 512 * MIB, 0.05
 # A photo that a call asked about not longer ago than this is one somebody looks at.
 LOOKED_AT_S = 30 * 60
 # Gradio answers with status 413 whatever has "maximum allowed size" in it.
 TOO_MUCH_OF_VISITOR = (
-    f"Your photos here have the maximum allowed size of {MOST_OF_VISITOR // MIB} MB together, and"
+    f"Your photos here have the maximum allowed size of {MAX_OF_VISITOR // MIB} MB together, and"
     " you are looking at all of them. Try again in half an hour."
 )
 TOO_MUCH_OF_REQUEST = (
-    f"This upload exceeds the maximum allowed size of {MOST_OF_REQUEST // MIB} MB. Send the photos"
+    f"This upload exceeds the maximum allowed size of {MAX_OF_REQUEST // MIB} MB. Send the photos"
     " one by one."
 )
 
@@ -66,7 +66,7 @@ class Storage:
                 self._coming[owner] -= size
                 raise
 
-    def came(self, owner: str, size: int) -> None:
+    def received(self, owner: str, size: int) -> None:
         """Bytes that were expected are there, or will not come."""
         with self._lock:
             self._coming[owner] -= size
@@ -89,11 +89,11 @@ class Storage:
 
     def _make_room(self, owner: str) -> None:
         def too_much_of_owner() -> bool:
-            return self._sizes[owner] + self._coming[owner] > MOST_OF_VISITOR
+            return self._sizes[owner] + self._coming[owner] > MAX_OF_VISITOR
 
         def too_much() -> bool:
             taken = self._sizes.total() + self._coming.total()
-            return taken > MOST_IN_ALL or _disk_is_full()
+            return taken > MAX_IN_ALL or _disk_is_full()
 
         if not (too_much_of_owner() or too_much()):
             return
@@ -111,8 +111,8 @@ class Storage:
         """Remove the oldest file nobody looks at; whether there was one."""
         recent = time.monotonic() - LOOKED_AT_S
         for folder, stored in self._stored.items():
-            looked_at = stored.used is not None and stored.used > recent
-            if not looked_at and owner in (None, stored.owner):
+            recently_used = stored.used is not None and stored.used > recent
+            if not recently_used and owner in (None, stored.owner):
                 shutil.rmtree(folder, ignore_errors=True)
                 self._forget(folder)
                 return True
@@ -149,7 +149,7 @@ def stored(path: Path) -> None:
         path.unlink()
         raise
     STORAGE.add(path.parent, owner(), size)
-    STORAGE.came(owner(), size)
+    STORAGE.received(owner(), size)
 
 
 def _disk_is_full() -> bool:

@@ -19,9 +19,9 @@ from starlette.datastructures import FormData
 from starlette.formparsers import MultiPartException
 
 from demo.server.storage import (
+    MAX_FILES,
+    MAX_OF_REQUEST,
     MIB,
-    MOST_FILES,
-    MOST_OF_REQUEST,
     STORAGE,
     TOO_MUCH_OF_REQUEST,
     owner,
@@ -51,7 +51,7 @@ def uploaded(path: str | None) -> str:
     raise UserError(NOT_UPLOADED)
 
 
-class CarefulParser(GradioMultiPartParser):
+class LimitedParser(GradioMultiPartParser):
     """Gradio's parser of uploads, with gaps closed.
 
     Gradio keeps a form field of any size in memory, stores as much as comes, and leaves on the disk
@@ -72,7 +72,7 @@ class CarefulParser(GradioMultiPartParser):
                 )
             return
         self._size += end - start
-        if self._size > MOST_OF_REQUEST:
+        if self._size > MAX_OF_REQUEST:
             raise MultiPartException(TOO_MUCH_OF_REQUEST)
         while self._size > self._expected:
             STORAGE.expect(owner(), MIB)
@@ -80,10 +80,10 @@ class CarefulParser(GradioMultiPartParser):
 
     async def parse(self) -> FormData:
         """Store the files of a request; nothing of them stays if that fails."""
-        self.max_files = min(self.max_files, MOST_FILES)
+        self.max_files = min(self.max_files, MAX_FILES)
         try:
             length = self.headers.get("content-length", "")
-            if length.isdecimal() and int(length) > MOST_OF_REQUEST + MIB:
+            if length.isdecimal() and int(length) > MAX_OF_REQUEST + MIB:
                 raise MultiPartException(TOO_MUCH_OF_REQUEST)
             form = await super().parse()
         except BaseException:
@@ -93,7 +93,7 @@ class CarefulParser(GradioMultiPartParser):
                 Path(file.name).unlink(missing_ok=True)
             raise
         finally:
-            STORAGE.came(owner(), self._expected)
+            STORAGE.received(owner(), self._expected)
         for file in form.getlist("files"):
             if isinstance(file, GradioUploadFile):  # Gradio names its folder like this
                 STORAGE.add(
@@ -102,9 +102,9 @@ class CarefulParser(GradioMultiPartParser):
         return form
 
 
-def parse_carefully() -> None:
-    """Let Gradio use :class:`CarefulParser`; it offers no other way to name one."""
-    route_utils.GradioMultiPartParser = CarefulParser  # type: ignore[misc]
+def use_limited_parser() -> None:
+    """Let Gradio use :class:`LimitedParser`; it offers no other way to name one."""
+    route_utils.GradioMultiPartParser = LimitedParser  # type: ignore[misc]
 
 
 class PhotoInput(gr.Image):

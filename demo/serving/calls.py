@@ -16,7 +16,7 @@ class Call:
 
     Attributes:
         visitor: who called; the same text for all calls of one visitor.
-        ended: nobody will read the answer; :func:`go_on` tells those who work on it.
+        ended: nobody will read the answer; :func:`raise_if_ended` tells those who work on it.
     """
 
     visitor: str = ""
@@ -26,7 +26,7 @@ class Call:
 current: ContextVar[Call] = ContextVar("call", default=Call())  # noqa: B039 (never changed)
 
 
-def go_on() -> None:
+def raise_if_ended() -> None:
     """To be asked between two parts of a long work.
 
     Raises:

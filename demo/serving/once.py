@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Once(Generic[T]):
+class ComputeOnceCache(Generic[T]):
     """The latest few results by what they were computed from.
 
     Args:

@@ -24,12 +24,18 @@ from demo.components import (
     in_order,
     pick_grid,
     pressed_js,
-    said_in,
+    show_errors_in,
     token,
 )
 from demo.views import markup
 from demo.views.augment.boxes import write_boxes
-from demo.views.augment.files import code_of, take_animation, take_code, take_json, take_zip
+from demo.views.augment.files import (
+    animation_download,
+    code_download,
+    code_of,
+    json_download,
+    zip_download,
+)
 from demo.views.augment.pictures import (
     robustness_chart,
     show_advice,
@@ -89,7 +95,7 @@ class _Shown:
 
     editor: BoxEditor
     after: gr.HTML
-    said: gr.HTML
+    sentence: gr.HTML
     problem: gr.HTML
     steps: gr.HTML
     advice: gr.HTML
@@ -129,7 +135,7 @@ def build(backend: Backend, shared: Controls, address: gr.Textbox, signals: Sign
     _connect_presets(controls, buttons, signals.redraw)
     _connect_undo(backend, defaults, controls, buttons, signals.opened)
     _connect_drawing(backend, controls, shown, signals, (address, defaults))
-    with gr.Column(elem_classes=["taking"]):
+    with gr.Column():
         _build_downloads(backend, controls)
     return AugmentTab(defaults, controls)
 
@@ -245,7 +251,7 @@ def _build_shown(
             editor = BoxEditor(value, class_names=backend.class_names(), elem_id="augment-before")
         with gr.Column(min_width=150):
             after = gr.HTML(first.after, elem_id="augment-after", min_height=200)
-    said = gr.HTML(first.said, elem_id="augment-sentence", min_height=28)
+    sentence = gr.HTML(first.sentence, elem_id="augment-sentence", min_height=28)
     problem = gr.HTML(elem_id="augment-problem")
     steps = gr.HTML(first.steps, elem_id="augment-steps", min_height=150)
     advice = gr.HTML(elem_id="augment-advice")
@@ -259,7 +265,7 @@ def _build_shown(
     chart = gr.HTML(elem_id="augment-robustness", min_height=160)
     with gr.Accordion("The transforms.v2 code", open=False):
         code = gr.Code("", language="python", label="augment.py", max_lines=30)
-    return _Shown(editor, after, said, problem, steps, advice, row, grid, chart, code), picked
+    return _Shown(editor, after, sentence, problem, steps, advice, row, grid, chart, code), picked
 
 
 def _connect_boxes(backend: Backend, controls: Controls, shown: _Shown, signals: Signals) -> None:
@@ -270,10 +276,10 @@ def _connect_boxes(backend: Backend, controls: Controls, shown: _Shown, signals:
     redraw = signals.redraw
     names = ("photo", "checkpoint", "box_source", "boxes")
     place_inputs = {name: controls[name] for name in names}
-    pair = (shown.after, shown.said, shown.steps)
+    pair = (shown.after, shown.sentence, shown.steps)
     outputs = [editor, boxes, source, problem, *pair, redraw]
 
-    @said_in(problem)
+    @show_errors_in(problem)
     def place(**values: Any) -> dict[Any, Any]:
         if values["box_source"] != OWN:
             values["boxes"] = ""
@@ -350,25 +356,25 @@ def _connect_drawing(
     controls: Controls,
     shown: _Shown,
     signals: Signals,
-    told: tuple[gr.Textbox, AugmentState],
+    address_bar: tuple[gr.Textbox, AugmentState],
 ) -> None:
     """The two listeners that draw: the pair, which follows at once, and all the rest."""
-    address, defaults = told
+    address, defaults = address_bar
     # What the visitor changes; whatever else sets a control then sets a signal, once for all.
     events = [*edits(controls, *SETTINGS, "count", "seed"), signals.redraw.change]
 
-    @said_in(shown.problem)
+    @show_errors_in(shown.problem)
     def pair(**values: Any) -> dict[Any, Any]:
         if not values["boxes"]:  # they are on their way
             return gr.skip()
         state = AugmentState(**values)
         pair = show_pair(scene_of(backend, state))
         return {
-            shown.after: pair.after, shown.said: pair.said, shown.steps: pair.steps,
+            shown.after: pair.after, shown.sentence: pair.sentence, shown.steps: pair.steps,
             shown.problem: "", address: state.to_query(defaults),
         }  # fmt: skip
 
-    @said_in(shown.problem)
+    @show_errors_in(shown.problem)
     def rest(**values: Any) -> Iterator[dict[Any, Any]]:
         if not values["boxes"]:
             yield gr.skip()
@@ -377,7 +383,7 @@ def _connect_drawing(
 
     gr.on(
         [*events, signals.repick.change], pair, inputs_kwargs=controls,
-        outputs=[shown.after, shown.said, shown.steps, shown.problem, address], **DRAWS,
+        outputs=[shown.after, shown.sentence, shown.steps, shown.problem, address], **DRAWS,
     )  # fmt: skip
     gr.on(
         events, rest, inputs_kwargs=controls,
@@ -406,13 +412,16 @@ def _draw_rest(scene: Scene, shown: _Shown) -> Iterator[dict[Any, Any]]:
 def _build_downloads(backend: Backend, controls: Controls) -> None:
     gr.HTML("<h3 class='part'>Downloads</h3>", elem_classes=["heading"])
     makers: dict[str, tuple[str, Callable[[AugmentState], str]]] = {
-        "json": ("augment.json", take_json),
-        "zip": ("Variants and boxes (ZIP)", lambda state: take_zip(scene_of(backend, state))),
+        "json": ("augment.json", json_download),
+        "zip": ("Variants and boxes (ZIP)", lambda state: zip_download(scene_of(backend, state))),
         "python": (
             "transforms.v2 (Python)",
-            lambda state: take_code(state.config, backend.detector(state.checkpoint)),
+            lambda state: code_download(state.config, backend.detector(state.checkpoint)),
         ),
-        "animation": ("Animation (WebP)", lambda state: take_animation(scene_of(backend, state))),
+        "animation": (
+            "Animation (WebP)",
+            lambda state: animation_download(scene_of(backend, state)),
+        ),
     }
     with gr.Row(elem_classes=["compact"]):
         for name, (label, make) in makers.items():

@@ -17,7 +17,7 @@ from demo.components import (
     in_order,
     pick_grid,
     pressed_first_js,
-    said_in,
+    show_errors_in,
     token,
 )
 from demo.views import markup
@@ -27,10 +27,10 @@ from demo.views.dataset import (
     WITHOUT_VOC,
     DatasetState,
     class_names_of,
+    csv_download,
     photo_card,
     show,
     splits_of,
-    take_csv,
 )
 
 TYPED_JS = f"() => ['', {TOKEN_JS}]"
@@ -69,7 +69,7 @@ def build(backend: Backend, address: gr.Textbox, redraw: gr.Textbox) -> DatasetT
                 after = gr.Button("Next page", size="sm", min_width=120, elem_id="dataset-next")
             tiles = pick_grid(elem_id="dataset-grid")
             download_button(
-                "CSV of the split", lambda split: take_csv(backend, split),
+                "CSV of the split", lambda split: csv_download(backend, split),
                 {"split": controls["split"]}, "dataset-csv",
             )  # fmt: skip
         with gr.Column(scale=2, min_width=300):
@@ -131,12 +131,12 @@ def _connect_drawing(
     controls: Controls,
     shown: _Shown,
     redraw: gr.Textbox,
-    told: tuple[gr.Textbox, DatasetState],
+    address_bar: tuple[gr.Textbox, DatasetState],
 ) -> None:
-    address, defaults = told
+    address, defaults = address_bar
     outputs = [shown.count, shown.tiles, shown.card, shown.charts, controls["class_name"], address]
 
-    @said_in(shown.count)
+    @show_errors_in(shown.count)
     def draw(**values: Any) -> dict[Any, Any]:
         state = DatasetState(**values)
         view = show(backend, state)
@@ -149,7 +149,7 @@ def _connect_drawing(
 
     picked = controls["picked"]
 
-    @said_in(shown.card)
+    @show_errors_in(shown.card)
     def pick(**values: Any) -> dict[Any, Any]:
         state = DatasetState(**values)
         card = photo_card(backend, state.picked)

@@ -18,22 +18,22 @@ from demo.components import (
     edits,
     pick_grid,
     picked_key,
-    said_in,
+    show_errors_in,
     signal,
     token,
 )
 from demo.photos import ManyPhotos
-from demo.server.downloads import take_away
+from demo.server.downloads import as_download
 from demo.views import markup
 from demo.views.detect import (
     EMPTY_MANY,
     NO_HEAT,
     DetectState,
+    csv_download,
+    json_download,
+    png_download,
     show,
     show_many,
-    take_csv,
-    take_json,
-    take_png,
 )
 from model.errors import UserError
 
@@ -71,11 +71,11 @@ def build(backend: Backend, shared: Controls, address: gr.Textbox) -> DetectTab:
     # No visitor waited for this one, so there is no time to tell.
     first = show(backend, defaults, timed=False)
     result = gr.HTML(first, elem_id="detect-result", min_height=260)
-    to_augment = _build_ways_on(backend, shared)
+    to_augment = _build_actions(backend, shared)
     controls = {**shared, **_build_settings(defaults)}
     redraw = signal()
 
-    @said_in(result)
+    @show_errors_in(result)
     def draw(**values: Any) -> dict[Any, Any]:
         state = DetectState(**values)
         return {result: show(backend, state), address: state.to_query(defaults)}
@@ -89,14 +89,14 @@ def build(backend: Backend, shared: Controls, address: gr.Textbox) -> DetectTab:
     return DetectTab(defaults, controls, redraw, to_augment)
 
 
-def _build_ways_on(backend: Backend, shared: Controls) -> gr.Button:
+def _build_actions(backend: Backend, shared: Controls) -> gr.Button:
     """The button that opens the Augment tab, which is returned, and the downloads."""
     with gr.Row(elem_classes=["compact"]):
         to_augment = gr.Button("Augment this photo", variant="primary", size="sm",
                                elem_id="augment-this", min_width=120)  # fmt: skip
         for label, make, name in (
-            ("Picture (PNG)", take_png, "png"), ("JSON", take_json, "json"),
-            ("CSV row", take_csv, "csv"),
+            ("Picture (PNG)", png_download, "png"), ("JSON", json_download, "json"),
+            ("CSV row", csv_download, "csv"),
         ):  # fmt: skip
             download_button(
                 label,
@@ -153,7 +153,7 @@ def _build_many(backend: Backend, controls: Controls, redraw: gr.Textbox) -> Non
     table = gr.Textbox("", visible=False)
     settings = {name: controls[name] for name in ("checkpoint", "threshold")}
 
-    @said_in(gallery, table)
+    @show_errors_in(gallery, table)
     # Gradio finds the progress bar by this default.
     def look(
         files: list[str], checkpoint: str, threshold: float, progress: Any = gr.Progress()  # noqa: B008
@@ -177,7 +177,7 @@ def _build_many(backend: Backend, controls: Controls, redraw: gr.Textbox) -> Non
     def take(text: str) -> str:
         if not text:
             raise UserError("choose some photos first.")
-        return take_away("detections.csv", text)
+        return as_download("detections.csv", text)
 
     def open_one(files: list[str], event: gr.EventData) -> PhotoChoice:
         return PhotoChoice(upload=files[int(picked_key(event))])

@@ -14,7 +14,7 @@ from demo.components import (
     pick_grid,
     pressed_first_js,
     pressed_js,
-    said_in,
+    show_errors_in,
     token,
 )
 from demo.views import markup
@@ -98,7 +98,7 @@ def _follow_checkpoint(
 ) -> None:
     """Another checkpoint: other figures, other photos behind a cell."""
 
-    @said_in(shown.results, shown.charts, shown.matrix, shown.card)
+    @show_errors_in(shown.results, shown.charts, shown.matrix, shown.card)
     def another(name: str) -> dict[Any, Any]:
         view = show(backend, name)
         return {
@@ -118,13 +118,13 @@ def _connect(
     matrix: gr.HTML,
     behind: _Behind,
     redraw: gr.Textbox,
-    told: tuple[gr.Textbox, TrainingState],
+    address_bar: tuple[gr.Textbox, TrainingState],
 ) -> None:
     """A cell opens its photos, a photo its card."""
-    address, defaults = told
+    address, defaults = address_bar
     cell, picked = controls["cell"], controls["picked"]
 
-    @said_in(behind.heading)
+    @show_errors_in(behind.heading)
     def draw(**values: Any) -> dict[Any, Any]:
         state = TrainingState(**values)
         view = show_behind(backend, state)
@@ -133,7 +133,7 @@ def _connect(
             picked: view.picked, address: state.to_query(defaults),
         }  # fmt: skip
 
-    @said_in(behind.card)
+    @show_errors_in(behind.card)
     def pick(**values: Any) -> dict[Any, Any]:
         state = TrainingState(**values)
         card = photo_card(backend, state, state.picked)

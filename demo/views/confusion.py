@@ -1,5 +1,6 @@
 """The confusion matrix of the Training tab, and the photos behind its cells."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -46,7 +47,7 @@ def key_of(true_class: str, predicted_class: str) -> str:
 def classes_of(cell: str, class_names: Sequence[str]) -> tuple[str, str] | None:
     """The classes of a key, ``None`` if it is none."""
     # Names of other data sets may hold a slash themselves.
-    pairs = ((true, said) for true in ("", *class_names) for said in ("", *class_names))
+    pairs = itertools.product(("", *class_names), ("", *class_names))
     return next((pair for pair in pairs if any(pair) and key_of(*pair) == cell), None)
 
 
@@ -128,9 +129,9 @@ def show_behind(backend: Backend, state: TrainingState) -> BehindView:
     if pair is None:
         return nothing
     rows = backend.per_photo.behind(*pair)
-    true, said = pair
+    true, predicted = pair
     count = markup.photos(len(rows))
-    words = f"True class {true or EVERY}, predicted {said or EVERY}: {count}"
+    words = f"True class {true or EVERY}, predicted {predicted or EVERY}: {count}"
     words += ", the worst first" if len(rows) > 1 else ""
     words += f"; here are {AT_ONCE}" if len(rows) > AT_ONCE else ""
     shown = rows.iloc[:AT_ONCE]
@@ -192,7 +193,7 @@ def photo_card(backend: Backend, state: TrainingState, name: str) -> Markup:
             figures.append(_explained(shown.image, row, maps[kind], now, words))
     return markup.render(
         "behind_card.html", figures=figures, facts=markup.table(_facts(row), f"Photo {name}"),
-        otherwise=otherwise(row, now),
+        otherwise=stale_csv_note(row, now),
     )  # fmt: skip
 
 
@@ -202,7 +203,7 @@ def _explained(image: Any, row: pd.Series, heat: np.ndarray, now: Detection, wor
     return markup.figure(image, now.image_size, [truth, box], words, heat, words)
 
 
-def otherwise(row: pd.Series, now: Detection) -> str:
+def stale_csv_note(row: pd.Series, now: Detection) -> str:
     """A sentence where the checkpoint in use no longer predicts what the CSV says."""
     if now.class_name == row.predicted_class and abs(now.score - row.score) < 0.1:
         return ""

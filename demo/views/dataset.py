@@ -13,7 +13,7 @@ from markupsafe import Markup
 from demo.address import PickingState, in_address, one_of, whole
 from demo.backend import Backend
 from demo.choice import PhotoChoice
-from demo.server.downloads import take_away
+from demo.server.downloads import as_download
 from demo.views import markup
 from model.classes import VOC_CLASSES
 from model.data.dataset import list_splits
@@ -210,9 +210,9 @@ def _size_plot(width: np.ndarray, height: np.ndarray, cells: int = 12) -> dict[s
     return {"squares": squares, "ticks": ticks, "left": left}
 
 
-def take_csv(backend: Backend, split: str) -> str:
+def csv_download(backend: Backend, split: str) -> str:
     """The CSV of a whole split, as ``python -m model.voc csv`` writes it."""
-    return take_away(
+    return as_download(
         f"{split}.csv" if split == EXAMPLES else f"voc2007_{split}.csv",
         rows_of(backend, split).to_csv(index=False),
     )

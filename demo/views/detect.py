@@ -1,4 +1,4 @@
-"""What the Detect tab shows for a photo, or for many, and the files to take away."""
+"""What the Detect tab shows for a photo, or for many, and the files to download."""
 
 import csv
 import io
@@ -14,10 +14,10 @@ import torch
 from markupsafe import Markup
 
 from demo.address import TabState, in_address, number, one_of
-from demo.backend import Backend, in_words
+from demo.backend import Backend, user_message
 from demo.choice import Photo
 from demo.opened import Opened, Timed, predict_many
-from demo.server.downloads import take_away
+from demo.server.downloads import as_download
 from demo.serving.gpu import TOGETHER
 from demo.views import markup
 from model.boxes import paired_iou
@@ -128,23 +128,23 @@ def _facts(photo: Photo, d: Detection, threshold: float, calibrated: bool) -> li
     return rows
 
 
-def take_png(opened: Opened) -> str:
+def png_download(opened: Opened) -> str:
     """The annotated picture, at most 1280 px."""
     buffer = io.BytesIO()
     opened.detection.draw(opened.shown.image).save(buffer, "PNG", compress_level=4)
-    return take_away(f"{opened.photo.path.stem}_detected.png", buffer.getvalue())
+    return as_download(f"{opened.photo.path.stem}_detected.png", buffer.getvalue())
 
 
-def take_json(opened: Opened) -> str:
+def json_download(opened: Opened) -> str:
     """Everything the detector said."""
     text = json.dumps({"file": opened.photo.path.name, **as_plain(opened.detection)}, indent=2)
-    return take_away(f"{opened.photo.path.stem}_detected.json", text + "\n")
+    return as_download(f"{opened.photo.path.stem}_detected.json", text + "\n")
 
 
-def take_csv(opened: Opened) -> str:
+def csv_download(opened: Opened) -> str:
     """The row ``python -m model.predict --csv`` writes."""
     text = as_csv([csv_row(opened.photo.path.name, opened.detection)])
-    return take_away(f"{opened.photo.path.stem}_detected.csv", text)
+    return as_download(f"{opened.photo.path.stem}_detected.csv", text)
 
 
 def as_plain(d: Detection) -> dict[str, Any]:
@@ -202,7 +202,7 @@ def detect_files(backend: Backend, files: list[str], checkpoint: str) -> Iterato
                 photos.append(opened.working_copy)
                 paths.append(opened.photo.path)
             except UserError as error:
-                answers.problems.append((file, in_words(error)))
+                answers.problems.append((file, user_message(error)))
             answers.read += 1
             yield answers
         if photos:

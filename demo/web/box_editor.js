@@ -11,7 +11,7 @@ const layer = stage.querySelector('.boxes');
 const select = element.querySelector('select');
 const addButton = element.querySelector('.add');
 const deleteButton = element.querySelector('.delete');
-const said = element.querySelector('.said');
+const status = element.querySelector('.status');
 const HANDLES = ['nw', 'n', 'ne', 'e', 'se', 's', 'sw', 'w'];
 const editButton = element.querySelector('.edit');
 const tools = element.querySelector('.change');
@@ -80,7 +80,7 @@ function setSize(newSize) {
 
 /** Tell Gradio, which tells Python. */
 function tell(words) {
-  said.textContent = words;
+  status.textContent = words;
   const rounded = boxes.map((box) => ({
     ...box,
     bbox_xyxy: box.bbox_xyxy.map((v) => Math.round(v * 100) / 100),

@@ -1,13 +1,13 @@
 // Many photos; more can be added. props.value: a list of {path, orig_name}.
 const page = window.detectorPage;
 const input = element.querySelector('input'),
-  said = element.querySelector('.said');
+  status = element.querySelector('.status');
 
 async function add(files) {
   const failed = [];
   const sent = [];
   for (const [i, file] of files.entries()) {
-    said.textContent = `Sending photo ${i + 1} of ${files.length} ...`;
+    status.textContent = `Sending photo ${i + 1} of ${files.length} ...`;
     try {
       const { path } = await upload(file);
       page.ownPhotos.remember(path, { file });
@@ -21,7 +21,7 @@ async function add(files) {
   const refused = new Set(unreadable.map((problem) => problem.dataset.unreadable));
   const kept = (props.value || []).filter((photo) => !refused.has(photo.path));
   props.value = [...kept, ...sent];
-  said.textContent = failed.length ? `Not sent: ${failed.join('; ')}` : '';
+  status.textContent = failed.length ? `Not sent: ${failed.join('; ')}` : '';
   trigger('input');
 }
 

@@ -6,7 +6,7 @@
 // number of the offer. An offer of a photo that was kept in this browser has `boxes` too.
 const $ = (selector) => element.querySelector(selector);
 const page = window.detectorPage;
-const said = $('.said'),
+const status = $('.status'),
   forget = $('.forget');
 
 let latest = { number: 0 }; // what was offered last
@@ -23,8 +23,8 @@ function show() {
     tile.setAttribute('aria-pressed', String(chosen));
   }
   const name = value.upload?.orig_name || 'yours';
-  said.textContent = value.note || (value.upload ? `Your photo: ${name}` : '');
-  said.classList.toggle('problem', Boolean(value.note));
+  status.textContent = value.note || (value.upload ? `Your photo: ${name}` : '');
+  status.classList.toggle('problem', Boolean(value.note));
   keep(value.upload?.path, value.number > 0);
 }
 
@@ -35,7 +35,7 @@ async function keep(path, chosen) {
     await page.ownPhotos.shown(path, chosen);
     forget.hidden = !page.ownPhotos.isKept(path);
   } catch (error) {
-    said.textContent += ` (a reload will lose it, for this browser keeps nothing: ${error.message})`;
+    status.textContent += ` (a reload will lose it, for this browser keeps nothing: ${error.message})`;
   }
 }
 
@@ -60,16 +60,16 @@ function sendLatest() {
 }
 
 async function send(file, kept = {}) {
-  said.classList.remove('problem');
-  said.textContent = `Sending ${file.name || 'the photo'} ...`;
+  status.classList.remove('problem');
+  status.textContent = `Sending ${file.name || 'the photo'} ...`;
   try {
     const { path } = await upload(file);
     page.ownPhotos.remember(path, { ...kept, file });
     const photo = { path, orig_name: file.name, meta: { _type: 'gradio.FileData' } };
     offer({ sample: '', upload: photo, boxes: kept.boxes || '' });
   } catch (error) {
-    said.classList.add('problem');
-    said.textContent = `${file.name || 'The photo'} could not be sent: ${error.message || error}`;
+    status.classList.add('problem');
+    status.textContent = `${file.name || 'The photo'} could not be sent: ${error.message || error}`;
   }
 }
 
@@ -166,8 +166,8 @@ $('.camera').addEventListener('click', async () => {
     });
     viewfinder.showModal();
   } catch (error) {
-    said.classList.add('problem');
-    said.textContent = `The camera could not be opened: ${error.message}`;
+    status.classList.add('problem');
+    status.textContent = `The camera could not be opened: ${error.message}`;
   }
 });
 viewfinder.addEventListener('close', () =>
@@ -193,7 +193,7 @@ element.addEventListener('click', (event) => {
 forget.addEventListener('click', async () => {
   await page.ownPhotos.forget();
   forget.hidden = true;
-  said.textContent = 'Forgotten: a reload will not bring your photo back.';
+  status.textContent = 'Forgotten: a reload will not bring your photo back.';
 });
 page.addEventListener('kept-photo', ({ detail }) => {
   // Unless another one was chosen meanwhile.

@@ -19,7 +19,7 @@ from huggingface_hub import EvalResult, HfApi, ModelCard, ModelCardData
 
 from model.checkpoint import DEFAULT_CHECKPOINT, load_checkpoint
 from model.errors import UserError, run_cli
-from model.hub import refusals_in_words
+from model.hub import refusals_as_user_errors
 
 DATASET = "pascal-voc-2007"
 # Measure in a report of `python -m model.evaluate` -> (kind of metric, its name on the card).
@@ -126,7 +126,7 @@ def push_to_hub(config: PublishConfig, api: HfApi) -> str:
     Raises:
         UserError: if the checkpoint cannot be read, or the hub refuses.
     """
-    with refusals_in_words(config.repository), tempfile.TemporaryDirectory() as folder:
+    with refusals_as_user_errors(config.repository), tempfile.TemporaryDirectory() as folder:
         build_repository(Path(folder), config.checkpoint, config.repository)
         private = config.private or None
         address = api.create_repo(config.repository, private=private, exist_ok=True)

@@ -14,7 +14,7 @@ from model.classes import MAX_CLASSES
 from model.data.blemishes import KINDS, Blemish
 from model.data.cache_folder import default_cache_dir, pixel_cache_bytes
 from model.data.dataset import Dataset, DatasetPhoto, no_garbage_collection, photos_by_split
-from model.data.likeness import alike, file_hash, looks_of, same_size_groups
+from model.data.likeness import file_hash, near_duplicates, perceptual_hashes, same_size_groups
 from model.data.remembered import in_all_cores, read_remembered
 
 SHOWN = 10  # of each kind of blemish
@@ -104,7 +104,7 @@ class Report:
         free = shutil.disk_usage(_existing(self.cache_dir)).free
         text = (
             f"decoded for training (at most {self.longest_side} px) the photos take"
-            f" {in_words(needed)} in {self.cache_dir}, where {in_words(free)} are free"
+            f" {readable_size(needed)} in {self.cache_dir}, where {readable_size(free)} are free"
         )
         if needed > free:
             return f"{text}: too few. Make room, or choose another place with --cache-dir."
@@ -115,7 +115,7 @@ def _existing(folder: Path) -> Path:
     return next(f for f in (folder, *folder.absolute().parents) if f.exists())
 
 
-def in_words(n_bytes: float) -> str:
+def readable_size(n_bytes: float) -> str:
     """A size for people: ``29.1 GB``."""
     return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:,.1f} MB"
 
@@ -231,7 +231,7 @@ def _decoded(dataset: Dataset, cache_dir: Path | None, progress: bool) -> list[B
     """What only decoding shows."""
     names = [photo.image.file_name for photo in dataset.photos]
     looks = read_remembered(
-        looks_of, dataset.image_folder, names, "decoding photos to compare them",
+        perceptual_hashes, dataset.image_folder, names, "decoding photos to compare them",
         cache_dir, progress,
     )  # fmt: skip
     found = [
@@ -244,7 +244,7 @@ def _decoded(dataset: Dataset, cache_dir: Path | None, progress: bool) -> list[B
     seen = [(p, look) for p, (look, _) in zip(dataset.photos, looks, strict=True) if look]
     train = [(p, look) for p, look in seen if "train" in p.splits]
     held_out = [(p, look) for p, look in seen if p.splits and "train" not in p.splits]
-    pairs = alike([look for _, look in train], [look for _, look in held_out])
+    pairs = near_duplicates([look for _, look in train], [look for _, look in held_out])
     for i, j in pairs:
         first, second = train[i][0], held_out[j][0]
         if os.path.getsize(first.path) != os.path.getsize(second.path) or file_hash(

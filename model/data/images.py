@@ -116,13 +116,13 @@ def _header_group(files: Sequence[Path]) -> list[ReadHeader | UserError]:
     return _ask_group(files, Request("", None, sys.maxsize, header_only=True))
 
 
-def _ask_group(files: Sequence[Path], wish: Request) -> list[Any]:
+def _ask_group(files: Sequence[Path], options: Request) -> list[Any]:
     """Of the program's own photos: they are not a visitor's, and are not in line with theirs."""
     unreadable: dict[int, UserError] = {}
     jobs: list[tuple[Request, IO[bytes]]] = []
     with ExitStack() as opened:
         for i, file in enumerate(files):
-            request = wish._replace(name=name_of(file))
+            request = options._replace(name=name_of(file))
             try:
                 jobs.append((request, opened.enter_context(open_file(file, request.name))))
             except UserError as error:

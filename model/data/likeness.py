@@ -32,7 +32,7 @@ def same_size_groups(paths: Sequence[str]) -> list[list[str]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def looks_of(paths: Sequence[str]) -> Iterator[list[str]]:
+def perceptual_hashes(paths: Sequence[str]) -> Iterator[list[str]]:
     """For each photo a perceptual hash in hexadecimal, and why it cannot be decoded; one is empty.
 
     The hash (dHash) has a bit for every two neighbours in a row: whether the left one is brighter.
@@ -45,7 +45,7 @@ def looks_of(paths: Sequence[str]) -> Iterator[list[str]]:
         yield [np.packbits(pixels[:, :-1] > pixels[:, 1:]).tobytes().hex(), ""]
 
 
-def alike(looks: Sequence[str], others: Sequence[str]) -> list[tuple[int, int]]:
+def near_duplicates(looks: Sequence[str], others: Sequence[str]) -> list[tuple[int, int]]:
     """Pairs ``(i, j)``: ``looks[i]`` is what ``others[j]`` is most like, and nearly the same."""
     if not looks or not others:
         return []

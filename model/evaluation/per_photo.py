@@ -82,20 +82,22 @@ def read_per_photo(path: str | Path) -> PerPhoto:
     path = Path(path)
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise UserError(f"{path} is larger than {MAX_BYTES // 10**6} MB. {_cure()}")
+            raise UserError(f"{path} is larger than {MAX_BYTES // 10**6} MB. {_how_to_write_it()}")
         texts: dict[Hashable, type[str]] = dict.fromkeys(TEXTS, str)
         table = pd.read_csv(path, dtype=texts, keep_default_na=False, encoding="utf-8")
     except (OSError, ValueError, OverflowError) as error:  # what pandas raises are ValueErrors
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise UserError(f"{path} cannot be read as a CSV ({reason}). {_cure()}") from None
+        raise UserError(
+            f"{path} cannot be read as a CSV ({reason}). {_how_to_write_it()}"
+        ) from None
     if problem := _problem_of(table):
-        raise UserError(f"{path} is no list of predictions: {problem}. {_cure()}")
+        raise UserError(f"{path} is no list of predictions: {problem}. {_how_to_write_it()}")
     # A name a spreadsheet would calculate was written with an apostrophe.
     table["file_name"] = table.file_name.str.removeprefix("'")
     return PerPhoto(path.name, table[list(COLUMNS)])
 
 
-def _cure() -> str:
+def _how_to_write_it() -> str:
     return f"Write it with: {COMMAND}"
 
 

@@ -1,4 +1,4 @@
-"""The augmentation as a short stand-alone ``transforms.v2`` script, to take away.
+"""The augmentation as a short stand-alone ``transforms.v2`` script, to download.
 
 The script needs torch and torchvision only. It draws from the same ranges as
 :class:`model.augment.Pipeline` (a test compares thousands of boxes of both), from PyTorch's random

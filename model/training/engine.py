@@ -318,7 +318,7 @@ class Run:
             self.history, self.lost = state["history"], state["lost"]
             self.row = state.get("row", {})  # runs of before have none
             if state.get("calibration"):  # runs of before have none
-                self.calibration = Calibration.from_plain(state["calibration"])
+                self.calibration = Calibration.from_dict(state["calibration"])
             if self.accelerator.is_main_process:  # they are the sums over all processes
                 self.sums = EpochSums(**state["sums"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -26,7 +26,7 @@ def test_accessibility_and_narrow_screens(chromium, demo_address, width, scheme)
     )
     dark = page.evaluate("document.body.classList.contains('dark')")
     assert dark == (scheme == "dark")
-    told = []
+    problems = []
     for tab, shown in SHOWN.items():
         page.get_by_role("tab", name=tab.capitalize()).click()
         expect(page.locator(shown).first).to_be_visible()
@@ -37,11 +37,11 @@ def test_accessibility_and_narrow_screens(chromium, demo_address, width, scheme)
         # What is ours; Gradio's own widgets (drop-downs, sliders, charts) are Gradio's to mend.
         rules = {"runOnly": ["wcag2a", "wcag2aa"]}
         for violation in Axe().run(page, options=rules).response["violations"]:
-            told += [
+            problems += [
                 f"{tab}: {violation['id']}: {node['target']} {node['html'][:160]}"
                 for node in violation["nodes"]
             ]
-    assert not told, "\n".join(told)
+    assert not problems, "\n".join(problems)
     page.context.close()
 
 
@@ -111,7 +111,12 @@ def test_the_tabs_are_a_few_stops_away(page):
 
 def test_tabs_and_examples_by_arrow_keys(page):
     page.locator("[role=tab][data-tab-id=detect]").focus()
-    ways = ("Right", "augment"), ("Right", "dataset"), ("Right", "training"), ("Left", "dataset")
+    ways = (
+        ("Right", "augment"),
+        ("Right", "dataset"),
+        ("Right", "training"),
+        ("Left", "dataset"),
+    )
     for way, tab in ways:
         page.keyboard.press(f"Arrow{way}")
         assert focused(page, f"[data-tab-id={tab}]")

@@ -17,7 +17,7 @@ YOUR_CAT = "Your photo: cat.jpg"
 
 
 def shows_my_cat(page: Page) -> None:
-    expect(page.locator("#photo .said")).to_have_text(YOUR_CAT)
+    expect(page.locator("#photo .status")).to_have_text(YOUR_CAT)
     expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
     expect(page).to_have_url(re.compile("photo=own.*kept="))
 
@@ -41,7 +41,7 @@ def test_a_reload_of_a_tab_without_it_keeps_the_photo(page, tab):
     page.get_by_role("tab", name=tab).click()
     expect(page).to_have_url(re.compile(f"tab={tab.lower()}"))
     page.reload()
-    expect(page.locator("#photo .said")).to_have_text(YOUR_CAT)
+    expect(page.locator("#photo .status")).to_have_text(YOUR_CAT)
     page.get_by_role("tab", name="Detect").click()
     shows_my_cat(page)
 
@@ -57,7 +57,7 @@ def test_its_boxes_and_the_settings_are_kept_too(page):
     page.traffic.settle()
     for _ in range(2):
         page.reload()
-        expect(page.locator("#photo .said")).to_have_text(YOUR_CAT)
+        expect(page.locator("#photo .status")).to_have_text(YOUR_CAT)
         expect(page.locator("#augment-before .box")).to_have_attribute("aria-label", label)
         expect(page.locator("#augment-grid .badge")).to_have_count(8)
         page.traffic.settle()
@@ -73,7 +73,7 @@ def test_its_boxes_and_the_settings_are_kept_too(page):
 def test_it_is_forgotten_with_one_press(page):
     drop_my_cat(page)
     page.get_by_role("button", name="Forget it").click()
-    expect(page.locator("#photo .said")).to_contain_text("Forgotten")
+    expect(page.locator("#photo .status")).to_contain_text("Forgotten")
     expect(page).not_to_have_url(re.compile("kept="))
     kept = """() => new Promise((done) => {
       const opening = indexedDB.open('largest-object-detector', 1);
@@ -84,16 +84,16 @@ def test_it_is_forgotten_with_one_press(page):
     })"""
     assert page.evaluate(kept) == 0
     page.reload()
-    expect(page.locator("#photo .said")).to_contain_text("an address cannot hold")
+    expect(page.locator("#photo .status")).to_contain_text("an address cannot hold")
 
 
 def test_a_stranger_sees_what_a_link_says(chromium, demo_address, page):
     drop_my_cat(page)
     stranger = open_page(chromium, demo_address)
     drop(stranger, DOG)
-    expect(stranger.locator("#photo .said")).to_have_text("Your photo: dog.jpg")
+    expect(stranger.locator("#photo .status")).to_have_text("Your photo: dog.jpg")
     stranger.goto(page.url)
-    expect(stranger.locator("#photo .said")).to_contain_text("somebody's own")
+    expect(stranger.locator("#photo .status")).to_contain_text("somebody's own")
     expect(stranger.locator("#detect-result")).not_to_contain_text("is a dog")
     stranger.context.close()
 
@@ -105,7 +105,7 @@ def test_an_example_chosen_afterwards_stays(page):
     expect(page).not_to_have_url(re.compile("kept="))
     page.reload()
     expect(page.locator("#photo button[data-key=dog]")).to_have_attribute("aria-pressed", "true")
-    expect(page.locator("#photo .said")).to_be_empty()
+    expect(page.locator("#photo .status")).to_be_empty()
 
 
 def test_two_windows_keep_a_photo_each(page):
@@ -114,12 +114,12 @@ def test_two_windows_keep_a_photo_each(page):
     other.goto(page.url.split("?")[0])
     other.wait_for_function("() => window.detectorPage?.isRestored")
     drop(other, DOG)
-    expect(other.locator("#photo .said")).to_have_text("Your photo: dog.jpg")
+    expect(other.locator("#photo .status")).to_have_text("Your photo: dog.jpg")
     expect(other).to_have_url(re.compile("kept="))
     page.reload()
     shows_my_cat(page)
     other.reload()
-    expect(other.locator("#photo .said")).to_have_text("Your photo: dog.jpg")
+    expect(other.locator("#photo .status")).to_have_text("Your photo: dog.jpg")
 
 
 def test_where_nothing_can_be_kept_that_is_said(chromium, demo_address):
@@ -128,7 +128,7 @@ def test_where_nothing_can_be_kept_that_is_said(chromium, demo_address):
     page.goto(demo_address)
     page.wait_for_function("() => window.detectorPage?.isRestored")
     drop(page, CAT)
-    expect(page.locator("#photo .said")).to_contain_text(f"{YOUR_CAT} (a reload will lose it")
+    expect(page.locator("#photo .status")).to_contain_text(f"{YOUR_CAT} (a reload will lose it")
     expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
     page.context.close()
 
@@ -184,7 +184,7 @@ def test_a_restart_of_the_server_under_an_open_page(chromium, tmp_path):
         server.kill()
         server.start()
         page.locator("#augment-this").click()
-        expect(page.locator("#photo .said")).to_have_text(YOUR_CAT)
+        expect(page.locator("#photo .status")).to_have_text(YOUR_CAT)
         expect(page.locator("#photo .problem")).to_have_count(0)
         if page.evaluate("location.search").count("tab=augment") == 0:
             shows_my_cat(page)

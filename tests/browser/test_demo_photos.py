@@ -24,7 +24,7 @@ def test_a_finished_example_is_there_at_once(page):
 def test_a_second_and_a_third_drop_replace_the_photo(page, demo_address):
     for path, name in ((ASTRONAUT, "person"), (DOG, "dog"), (CAT, "cat")):
         drop(page, path, on="#detect-result")
-        expect(page.locator("#photo .said")).to_have_text(f"Your photo: {path.name}")
+        expect(page.locator("#photo .status")).to_have_text(f"Your photo: {path.name}")
         expect(page.locator("#detect-result .verdict")).to_contain_text(name)
     expect(page).to_have_url(re.compile("photo=own"))
     answer = Client(demo_address, verbose=False).predict(photo=handle_file(CAT), api_name="/detect")
@@ -48,7 +48,7 @@ def test_what_is_no_photo_leaves_the_one_that_is_there(page):
     drop(page, CAT)
     expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
     drop(page, REPOSITORY / "LICENSE")
-    expect(page.locator("#photo .said.problem")).to_contain_text("LICENSE is not an image")
+    expect(page.locator("#photo .status.problem")).to_contain_text("LICENSE is not an image")
     expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
     page.locator("#augment-this").click()
     expect(page.locator("#augment-sentence")).to_contain_text("still says cat")
@@ -66,7 +66,7 @@ def test_paste(page):
         }""",
         content,
     )
-    expect(page.locator("#photo .said")).to_have_text("Your photo: cat.jpg")
+    expect(page.locator("#photo .status")).to_have_text("Your photo: cat.jpg")
     expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
 
 
@@ -82,7 +82,7 @@ def test_the_photo_is_carried_along_and_back_goes_to_the_tab_before(page):
     expect(page).to_have_url(re.compile("tab=detect"))
     page.reload()
     page.wait_for_selector(".stage", state="attached")
-    expect(page.locator("#photo .said")).to_have_text("Your photo: dog.jpg")
+    expect(page.locator("#photo .status")).to_have_text("Your photo: dog.jpg")
     expect(page.locator("#detect-result .verdict")).to_contain_text("dog")
 
 
@@ -92,7 +92,7 @@ def test_camera(chromium, demo_address):
     page.locator("#photo .camera").click()
     page.wait_for_function("document.querySelector('#photo video').videoWidth > 0")
     page.locator("#photo .shoot").click()
-    expect(page.locator("#photo .said")).to_have_text("Your photo: camera.jpg")
+    expect(page.locator("#photo .status")).to_have_text("Your photo: camera.jpg")
     expect(page.locator("#detect-result")).not_to_contain_text("astronaut")
     page.context.close()
 

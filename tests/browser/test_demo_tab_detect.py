@@ -66,5 +66,5 @@ def test_many_photos_at_once(page, tmp_path):
     lines = download.value.path().read_text().splitlines()
     assert [line.split(",")[0] for line in lines[1:]] == ["cat.jpg", "astronaut.jpg", "balloon.jpg"]
     page.locator("#many-result button").first.click()
-    expect(page.locator("#photo .said")).to_have_text("Your photo: cat.jpg")
+    expect(page.locator("#photo .status")).to_have_text("Your photo: cat.jpg")
     expect(page.locator("#detect-result .verdict")).to_contain_text("cat")

@@ -131,7 +131,7 @@ def test_a_right_picture(page, tmp_path, name):
 def test_a_clear_sentence(page, tmp_path, name):
     make, words = PROBLEMS[name]
     upload(page, tmp_path, name, make())
-    problem = page.locator("#photo .said.problem")
+    problem = page.locator("#photo .status.problem")
     expect(problem).to_contain_text(words)
     assert name in problem.inner_text()
     assert "Traceback" not in problem.inner_text()
@@ -143,7 +143,7 @@ def test_a_file_over_the_limit_is_refused_in_words(page, tmp_path):
     big = tmp_path / "big.png"
     big.write_bytes(b"\x89PNG" + bytes(41 * 2**20))
     page.locator("#photo input.files").set_input_files(big)
-    expect(page.locator("#photo .said.problem")).to_contain_text("maximum")
+    expect(page.locator("#photo .status.problem")).to_contain_text("maximum")
 
 
 def test_more_photos_do_not_bring_the_first_ones_errors_back(page, tmp_path):
@@ -159,5 +159,5 @@ def test_more_photos_do_not_bring_the_first_ones_errors_back(page, tmp_path):
     expect(result.locator(".problem")).to_contain_text("more.jpg")
     # The keys of the tiles are still those of their photos.
     result.locator(".tile", has_text="dog.jpg").click()
-    expect(page.locator("#photo .said")).to_have_text("Your photo: dog.jpg")
+    expect(page.locator("#photo .status")).to_have_text("Your photo: dog.jpg")
     expect(page).to_have_url(re.compile("photo=own.*kept="))

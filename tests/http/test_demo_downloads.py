@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from demo.server import downloads as module
-from demo.server.downloads import KEEP_S, sweep, take_away
+from demo.server.downloads import KEEP_S, as_download, sweep
 from model.errors import UserError
 
 
@@ -20,17 +20,17 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 
 def test_it_is_where_gradio_serves_files_from(folder):
-    path = Path(take_away("a.txt", "words"))
+    path = Path(as_download("a.txt", "words"))
     assert path.read_text() == "words"
     assert path.name == "a.txt"
     assert path.is_relative_to(folder)
-    assert take_away("a.txt", b"words") != str(path)
+    assert as_download("a.txt", b"words") != str(path)
 
 
 def test_old_ones_are_removed_and_young_ones_kept(folder):
-    old, young = Path(take_away("a", "1")), Path(take_away("b", "2"))
+    old, young = Path(as_download("a", "1")), Path(as_download("b", "2"))
     os.utime(old.parent, (0, time.time() - KEEP_S - 1))
-    take_away("c", "3")
+    as_download("c", "3")
     assert not old.parent.exists()
     assert young.exists()
 
@@ -53,7 +53,7 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_made(folder, monkeypatch):
 
     monkeypatch.setattr(module.Path, "write_bytes", full)
     with pytest.raises(UserError, match="No space left on device"):
-        take_away("a", "1")
+        as_download("a", "1")
     assert list((folder / "take-away").iterdir()) == []
 
 
@@ -61,4 +61,4 @@ def test_a_folder_that_cannot_be_made_is_said(folder):
     shutil.rmtree(folder)
     folder.write_text("a file where a folder should be")
     with pytest.raises(UserError, match="cannot write it"):
-        take_away("a", "1")
+        as_download("a", "1")

@@ -14,7 +14,13 @@ from conftest import run_async
 from starlette.responses import PlainTextResponse
 from visitor import wait_for
 
-from demo.server.security import MAX_REQUEST, Door, Visitors, _storage_answer, checked_origin
+from demo.server.security import (
+    MAX_REQUEST,
+    RequestGuard,
+    Visitors,
+    _storage_answer,
+    checked_origin,
+)
 from model.errors import UserError
 
 ELSEWHERE = "https://elsewhere.example"
@@ -127,7 +133,7 @@ def test_a_large_request_that_hides_its_size_is_refused_too(http_):
 
 async def answer_of(visitors: Visitors, **request) -> httpx.Response:
     """What a server that always says "yes" answers behind the door."""
-    door = Door(PlainTextResponse("yes"), visitors)
+    door = RequestGuard(PlainTextResponse("yes"), visitors)
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(door), base_url="http://testserver"
     ) as client:

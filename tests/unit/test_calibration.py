@@ -85,7 +85,7 @@ def test_reliability_by_hand():
 
 def test_plain_values_and_back():
     calibration = Calibration((1.0, 2.0, 3.0, 4.0), -1.0, 0.4)
-    assert Calibration.from_plain(dataclasses.asdict(calibration)) == calibration
+    assert Calibration.from_dict(dataclasses.asdict(calibration)) == calibration
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_plain_values_and_back():
 def test_numbers_that_are_none_are_refused(change):
     plain = dataclasses.asdict(Calibration((1.0, 2.0, 3.0, 4.0), -1.0, 0.4))
     with pytest.raises(ValueError, match="finite numbers"):
-        Calibration.from_plain(plain | change)
+        Calibration.from_dict(plain | change)
 
 
 def test_what_an_answer_says_about_itself():

@@ -1,4 +1,4 @@
-"""model/inspect/code.py: the code to take away does what the pipeline does."""
+"""model/inspect/code.py: the code to download does what the pipeline does."""
 
 import warnings
 

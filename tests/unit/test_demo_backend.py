@@ -5,7 +5,7 @@ import shutil
 import pytest
 from conftest import make_voc
 
-from demo.backend import Backend, in_words
+from demo.backend import Backend, user_message
 from demo.choice import PhotoChoice
 from demo.views import dataset
 from model.data.samples import PhotoLibrary
@@ -13,11 +13,11 @@ from model.errors import UserError
 
 
 def test_unforeseen_failures_become_a_sentence_and_a_log_entry(caplog):
-    text = in_words(RuntimeError("secret /etc/path"))
+    text = user_message(RuntimeError("secret /etc/path"))
     assert "unexpected" in text
     assert "secret" not in text
     assert "secret" in caplog.text
-    assert in_words(UserError("words.jpg is empty.")) == "words.jpg is empty."
+    assert user_message(UserError("words.jpg is empty.")) == "words.jpg is empty."
 
 
 @pytest.mark.parametrize("drawn_before", [False, True])
@@ -39,19 +39,19 @@ def test_no_folder_of_the_server_is_named_when_the_data_set_fails(tmp_path, dama
         lambda: dataset.splits_of(backend.library),
         lambda: dataset.class_names_of(backend.library, "train"),
         lambda: dataset.photo_card(backend, "000001"),
-        lambda: dataset.take_csv(backend, "train"),
+        lambda: dataset.csv_download(backend, "train"),
         lambda: state.from_query({"split": "val", "class": "cat"}, backend.library),
         lambda: backend.open(PhotoChoice("000003")).detection,
     ):
         try:
             ask()
         except UserError as error:
-            said.append(in_words(error))
+            said.append(user_message(error))
     assert said
     assert not [text for text in said if "secret" in text or str(tmp_path) in text]
 
 
 def test_other_paths_are_shortened_too():
-    assert in_words(UserError("cannot read /srv/deep/inside/a.xml: it is empty.")) == (
+    assert user_message(UserError("cannot read /srv/deep/inside/a.xml: it is empty.")) == (
         "Cannot read a.xml: it is empty."
     )

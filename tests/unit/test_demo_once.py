@@ -5,11 +5,11 @@ from threading import Event
 
 import pytest
 
-from demo.serving.once import Once
+from demo.serving.once import ComputeOnceCache
 
 
 def test_who_asks_meanwhile_waits_for_the_same_result():
-    once, begun, go, calls = Once[str](4), Event(), Event(), []
+    once, begun, go, calls = ComputeOnceCache[str](4), Event(), Event(), []
 
     def compute() -> str:
         calls.append(1)
@@ -27,14 +27,14 @@ def test_who_asks_meanwhile_waits_for_the_same_result():
 
 
 def test_the_oldest_is_forgotten():
-    once = Once[int](2)
+    once = ComputeOnceCache[int](2)
     assert [once.get(key, lambda key=key: key) for key in (1, 2, 3)] == [1, 2, 3]
     assert once.get(3, lambda: 0) == 3
     assert once.get(1, lambda: 10) == 10
 
 
 def test_a_failure_is_not_kept():
-    once = Once[int](2)
+    once = ComputeOnceCache[int](2)
     with pytest.raises(ZeroDivisionError):
         once.get("key", lambda: 1 // 0)
     assert once.get("key", lambda: 1) == 1

@@ -3,7 +3,7 @@
 import pytest
 
 from demo.choice import PhotoChoice
-from demo.photos import looked_at
+from demo.photos import accept_offer
 from demo.views import detect
 from demo.views.detect import DetectState
 
@@ -39,7 +39,7 @@ def test_what_is_no_photo_leaves_the_one_that_is_there(backend, tmp_path):
     words = tmp_path / "words.jpg"
     words.write_text("no photo")
     offer = PhotoChoice("cat", offered=PhotoChoice(upload=str(words)))
-    kept = looked_at(backend, offer)
+    kept = accept_offer(backend, offer)
     assert (kept.sample, kept.upload) == ("cat", None)
     assert "words.jpg is not an image" in kept.note
-    assert looked_at(backend, PhotoChoice("cat", offered=DOGS)) == DOGS
+    assert accept_offer(backend, PhotoChoice("cat", offered=DOGS)) == DOGS

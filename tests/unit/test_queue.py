@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from demo.server.queue import IN_ORDER, MOST_AT_WORK, FairQueue, Readers
+from demo.server.queue import IN_ORDER, MAX_AT_WORK, FairQueue, Readers
 from demo.server.visitors import visitor_of
 
 HANDLER = "handler"
@@ -115,7 +115,7 @@ def test_an_address_does_not_have_all_threads_by_many_handlers(queue):
         queue.active_jobs[queue.active_jobs.index(None)] = [event]
         queue.event_queue_per_concurrency_id[name].current_concurrency += 1
         begun.append(event)
-    assert len(begun) == MOST_AT_WORK
+    assert len(begun) == MAX_AT_WORK
     handlers[0].come("10.0.0.2")
     (event,), _, _ = queue.get_events()
     assert event.request.client.host == "10.0.0.2"

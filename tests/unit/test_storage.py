@@ -12,8 +12,8 @@ from demo.server.storage import MIB, Storage
 
 @pytest.fixture(autouse=True)
 def _small_limits(monkeypatch):
-    monkeypatch.setattr(storage, "MOST_OF_VISITOR", 4 * MIB)
-    monkeypatch.setattr(storage, "MOST_IN_ALL", 10 * MIB)
+    monkeypatch.setattr(storage, "MAX_OF_VISITOR", 4 * MIB)
+    monkeypatch.setattr(storage, "MAX_IN_ALL", 10 * MIB)
     monkeypatch.setattr(storage, "_disk_is_full", lambda: False)
 
 
@@ -27,7 +27,7 @@ def store(tmp_path):
         folder = tmp_path / name
         folder.mkdir()
         store.add(folder, owner, MIB)
-        store.came(owner, MIB)
+        store.received(owner, MIB)
         return folder
 
     store.one = one
@@ -95,7 +95,7 @@ def test_uploads_under_way_count_and_stop_counting(store):
     store.expect("mallory", 3 * MIB)
     with pytest.raises(MultiPartException):
         store.expect("mallory", 2 * MIB)
-    store.came("mallory", 3 * MIB)
+    store.received("mallory", 3 * MIB)
     store.expect("mallory", 4 * MIB)
 
 
@@ -112,5 +112,5 @@ def test_the_same_photo_again_counts_once(store, tmp_path):
     for _ in range(20):
         store.expect("mallory", MIB)
         store.add(tmp_path / "same", "mallory", MIB)
-        store.came("mallory", MIB)
+        store.received("mallory", MIB)
     store.expect("mallory", 3 * MIB)

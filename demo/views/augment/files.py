@@ -1,6 +1,6 @@
 """What the Augment tab gives away: settings, code, variants with their boxes, an animation."""
 
-from demo.server.downloads import take_away
+from demo.server.downloads import as_download
 from demo.views.augment.scene import EDITOR_SIDE, Scene
 from demo.views.augment.state import AugmentState
 from demo.views.augment.variants import draw_variants
@@ -17,27 +17,27 @@ def code_of(config: AugmentConfig, detector: Detector) -> str:
     return to_code(config, info.image_size, info.mean, info.std)
 
 
-def take_json(state: AugmentState) -> str:
+def json_download(state: AugmentState) -> str:
     """``augment.json`` for ``train.py --augment``."""
-    return take_away("augment.json", state.config.to_json() + "\n")
+    return as_download("augment.json", state.config.to_json() + "\n")
 
 
-def take_code(config: AugmentConfig, detector: Detector) -> str:
+def code_download(config: AugmentConfig, detector: Detector) -> str:
     """See :func:`code_of`."""
-    return take_away("augment.py", code_of(config, detector))
+    return as_download("augment.py", code_of(config, detector))
 
 
-def take_zip(scene: Scene) -> str:
+def zip_download(scene: Scene) -> str:
     """The variants, and their boxes as CSV, YOLO, COCO and VOC annotations."""
     variants = draw_variants(scene)
     packed = pack_variants(variants, scene.state.config, scene.class_name)
-    return take_away(f"{scene.opened.photo.path.stem}_variants.zip", packed)
+    return as_download(f"{scene.opened.photo.path.stem}_variants.zip", packed)
 
 
-def take_animation(scene: Scene) -> str:
+def animation_download(scene: Scene) -> str:
     """The box while the photo is moved, as an animated WebP."""
     shown = scene.opened.photo.load(EDITOR_SIDE).image
     target, config = scene.boxes_on(shown.size)[0], scene.state.config
     packed = box_animation(shown, target, config)
     name = f"{scene.opened.photo.path.stem}_{swinging_step(config).name}.webp"
-    return take_away(name, packed)
+    return as_download(name, packed)

@@ -28,7 +28,7 @@ class Pair:
     """What is shown of one variant: the picture after, one sentence, its steps."""
 
     after: Markup
-    said: Markup
+    sentence: Markup
     steps: Markup
 
 

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 
 from demo.opened import robustness
-from demo.serving.once import Once
+from demo.serving.once import ComputeOnceCache
 from demo.views.augment.scene import Scene
 from demo.views.augment.state import MAX_SEED, as_whole, picked_number
 from model.inspect.robustness import VariantPrediction
 from model.inspect.variants import MAX_VARIANTS, Variant, make_variants
 
 PICKED_KEPT = 6  # variants shown large that are remembered, a few MB each
-_picked: Once[Variant] = Once(PICKED_KEPT)
-_answers: Once[VariantPrediction] = Once(PICKED_KEPT)
+_picked: ComputeOnceCache[Variant] = ComputeOnceCache(PICKED_KEPT)
+_answers: ComputeOnceCache[VariantPrediction] = ComputeOnceCache(PICKED_KEPT)
 
 
 def draw_variants(scene: Scene, first: int = 1, count: int | None = None) -> list[Variant]:

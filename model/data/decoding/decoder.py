@@ -15,7 +15,7 @@ _ENDS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
 _TAIL = 32  # bytes in which the end of a whole file is looked for
 
 
-class Wish(NamedTuple):
+class DecodeOptions(NamedTuple):
     """What is asked of an image; see :class:`model.data.decoding.messages.Request`."""
 
     name: str
@@ -24,35 +24,37 @@ class Wish(NamedTuple):
 
 
 def decode(
-    stream: IO[bytes], wish: Wish, opened: Callable[[tuple[int, int]], None] | None = None
+    stream: IO[bytes],
+    options: DecodeOptions,
+    opened: Callable[[tuple[int, int]], None] | None = None,
 ) -> UprightImage:
     """Decode an image.
 
     Args:
         stream: of the file; can be read again from its start.
-        wish: what of it is wanted.
+        options: what of it is wanted.
         opened: is told the size the header claims before pixels are decoded.
 
     Raises:
         UserError: if it is empty, in another format, damaged or too large.
     """
     stream.seek(0)
-    image = open_image(stream, wish.name)
+    image = open_image(stream, options.name)
     stored_size = image.size
     if opened:
         opened(stored_size)
-    refuse_too_many_pixels(stored_size, wish.max_pixels, wish.name)
-    with problems_named(wish.name):
-        if wish.longest_side is not None and image.format in ("JPEG", "MPO"):
+    refuse_too_many_pixels(stored_size, options.max_pixels, options.name)
+    with problems_named(options.name):
+        if options.longest_side is not None and image.format in ("JPEG", "MPO"):
             # The decoder itself shrinks by a power of two: several times faster for large photos.
-            image.draft(None, fitted_size(stored_size, wish.longest_side))
+            image.draft(None, fitted_size(stored_size, options.longest_side))
         announced = image.size
         image.load()
         if image.size != announced:  # the size of a HEIC is known for sure only now
             stored_size = image.size
-    refuse_too_many_pixels(stored_size, wish.max_pixels, wish.name)
-    with problems_named(wish.name):
-        return upright_rgb(image, stored_size, wish.longest_side)
+    refuse_too_many_pixels(stored_size, options.max_pixels, options.name)
+    with problems_named(options.name):
+        return upright_rgb(image, stored_size, options.longest_side)
 
 
 class Header(NamedTuple):

@@ -34,7 +34,7 @@ from PIL import (
     WebPImagePlugin,  # noqa: F401
 )
 
-from model.data.decoding.decoder import Wish, decode, read_header
+from model.data.decoding.decoder import DecodeOptions, decode, read_header
 from model.data.decoding.messages import (
     MAX_PROFILE,
     READY,
@@ -202,9 +202,9 @@ def _answer(request: Request, stream: IO[bytes]) -> tuple[Answer, UprightImage |
     if request.header_only:
         return _answer_header(request, stream), None
     sizes = [(0, 0)]
-    wish = Wish(request.name, request.longest_side, request.max_pixels)
+    options = DecodeOptions(request.name, request.longest_side, request.max_pixels)
     try:
-        image = decode(stream, wish, sizes.append)
+        image = decode(stream, options, sizes.append)
     except UserError as error:
         width, height = sizes[-1]
         # A decoder that gets no memory may say so, or call the file broken.
