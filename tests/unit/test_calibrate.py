@@ -90,6 +90,7 @@ def test_too_few_photos_say_so_and_leave_the_calibration_there_is(untrained, toy
         assert result.returncode == 0
         assert f"mine.safetensors: not calibrated, {says}" in result.stdout
         assert "Calibrating needs 50 photos" in result.stdout
+        assert path.read_bytes() == before
 
 
 @pytest.mark.usefixtures("few_photos_will_do")

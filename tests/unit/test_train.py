@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from trainings import EVERY_PHASE, FAST, HEAD_ALONE, history, train
 
 from model.augment import AugmentConfig
 from model.checkpoint import load_checkpoint, read_info
+from model.data.pixel_cache import PixelCache
 
 pytestmark = pytest.mark.usefixtures("shallow_network")
 
@@ -20,7 +22,6 @@ def finished(tmp_path_factory, toy_voc, shallow_network):
     out = tmp_path_factory.mktemp("runs") / "whole"
     result = train(toy_voc, out, *EVERY_PHASE)
     assert result.returncode == 0, result.stderr
-    assert "decoded for training" in result.stdout
     return out
 
 
@@ -177,15 +178,18 @@ def test_bad_input_is_one_clear_sentence(toy_voc, tmp_path, arguments, says):
     assert_clear_error(run_here("train.py", "--data", toy_voc, *FAST, *arguments), says)
 
 
-def test_what_is_wrong_is_said_before_a_photo_is_decoded(toy_voc, tmp_path):
+def test_what_is_wrong_is_said_before_a_photo_is_decoded(toy_voc, tmp_path, monkeypatch):
+    decoded = []
+    monkeypatch.setattr(PixelCache, "__init__", lambda *_, **__: decoded.append(1) or sys.exit(9))
     for arguments, says in (
         (["--val-split", "nix"], "--val-split none"),
         (["--backbone-weights", "nix"], "backbone weights nix do not exist"),
         (["--start-from", "nix"], "checkpoint nix does not exist"),
     ):
-        result = train(toy_voc, tmp_path / "run", *arguments)
-        assert_clear_error(result, says)
-        assert "decoded for training" not in result.stdout
+        assert_clear_error(train(toy_voc, tmp_path / "run", *arguments), says)
+        assert not decoded
+    assert train(toy_voc, tmp_path / "run").returncode == 9
+    assert decoded
 
 
 def test_a_class_that_only_val_has_is_a_class(tmp_path):
