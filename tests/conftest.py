@@ -89,6 +89,15 @@ def make_voc(root: Path, n_train: int = 20, n_val: int = 10, classes=tuple(COLOU
     return root
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What opens a browser or starts a server is slow; the slow modules are begun first."""
+    for item in items:
+        if item.path.parent.name in ("browser", "http"):
+            item.add_marker(pytest.mark.slow)
+    slow_modules = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow_modules)
+
+
 @contextmanager
 def file_size_limit(n_bytes: int):
     """No file can grow beyond ``n_bytes``: writing fails halfway, as on a full disk."""
@@ -118,6 +127,23 @@ def mounted_tmpfs(folder: Path, options: str):
 def _own_cache(tmp_path_factory, monkeypatch):
     """No test reads or fills the user's cache of decoded photos."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(scope="module")
+def shallow_network() -> Iterator[None]:
+    """Networks made or loaded in this process have one block a stage, and the same widths.
+
+    For modules in which it does not matter how deep the network is: it has a quarter of the
+    weights. The shipped checkpoint cannot be loaded meanwhile.
+    """
+    from torchvision.models.resnet import BasicBlock, ResNet
+
+    def resnet10(weights: None) -> ResNet:
+        return ResNet(BasicBlock, [1, 1, 1, 1])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("model.network.backbone.resnet34", resnet10)
+        yield
 
 
 @pytest.fixture(scope="session")

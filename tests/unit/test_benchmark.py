@@ -22,6 +22,7 @@ def untrained(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_the_table_has_the_rows_of_every_part(untrained, tmp_path):
     """But ONNX files (test_export.py makes one) and start-up, which take half a minute."""
     out = tmp_path / "table.md"

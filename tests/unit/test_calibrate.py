@@ -6,8 +6,15 @@ import torch
 from accelerate import Accelerator
 from commands import run_here
 from conftest import assert_clear_error, run_command
+from torchvision.models import resnet34
 
-from model.checkpoint import CheckpointInfo, load_checkpoint, read_info, save_checkpoint
+from model.checkpoint import (
+    DEFAULT_CHECKPOINT,
+    CheckpointInfo,
+    load_checkpoint,
+    read_info,
+    save_checkpoint,
+)
 from model.data.dataset import read_split
 from model.evaluation.calibrate_checkpoint import calibrate_run
 from model.evaluation.predict_dataset import LoaderOptions, predict_dataset
@@ -16,9 +23,11 @@ from model.loading.dataset import DetectionDataset
 from model.network.detector import LargestObjectDetector
 from model.score import Calibration
 
+pytestmark = pytest.mark.usefixtures("shallow_network")
+
 
 @pytest.fixture(scope="module")
-def untrained(tmp_path_factory):
+def untrained(tmp_path_factory, shallow_network):
     path = tmp_path_factory.mktemp("untrained") / "u.safetensors"
     torch.manual_seed(0)
     model = LargestObjectDetector(image_size=64)
@@ -49,11 +58,23 @@ def test_a_checkpoint_learns_what_its_scores_mean_and_keeps_its_weights(
         assert torch.equal(tensor, after.state_dict()[name]), name
     copied = tmp_path / "other.safetensors"
     shutil.copy(untrained, copied)
-    result = run_command("-m", "model.calibrate", "--checkpoint", copied, "--like", path)
+    result = run_here("-m", "model.calibrate", "--checkpoint", copied, "--like", path)
     assert result.returncode == 0, result.stderr
     assert read_info(copied).calibration == new.calibration
     result = run_here("-m", "model.calibrate", "--checkpoint", copied, "--like", untrained)
     assert_clear_error(result, "has no calibration")
+
+
+@pytest.mark.slow
+def test_the_command_line_copies_the_calibration_of_the_shipped_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr("model.network.backbone.resnet34", resnet34)  # as shipped
+    path = tmp_path / "mine.safetensors"
+    model, info = load_checkpoint(DEFAULT_CHECKPOINT)
+    save_checkpoint(path, model, dataclasses.replace(info, calibration=None))
+    like = ("--like", DEFAULT_CHECKPOINT)
+    result = run_command("-m", "model.calibrate", "--checkpoint", path, *like)
+    assert result.returncode == 0, result.stderr
+    assert read_info(path).calibration == info.calibration
 
 
 def test_too_few_photos_say_so_and_leave_the_calibration_there_is(untrained, toy_voc, tmp_path):

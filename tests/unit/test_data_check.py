@@ -29,6 +29,7 @@ def flat(root, names):
     return root
 
 
+@pytest.mark.slow
 def test_what_a_check_prints_and_writes(tmp_path):
     root = make_voc(tmp_path / "own", 8, 4)
     write_voc_xml(root, "000001", (90, 120), [])
@@ -109,7 +110,7 @@ def test_lists_are_written_and_read(tmp_path):
     assert run_here(*command, "--val", "0").returncode == 0
     assert Dataset(data).splits == ["train", "trainval"]
     assert len(Dataset(data).split("train").frame) == 4
-    assert_clear_error(run_command(*command), "--force")
+    assert_clear_error(run_here(*command), "--force")
 
 
 def test_several_folders_are_one_set(tmp_path):

@@ -68,6 +68,7 @@ def test_zerogpu_gets_no_newer_torch_than_it_runs():
         assert len(lines) > 8
 
 
+@pytest.mark.slow
 def test_a_dry_run_sizes_every_file_and_needs_no_network(tmp_path):
     environment = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_TOKEN": ""}
     result = run_command("-m", "demo.deploy", SPACE, "--dry-run", **environment)

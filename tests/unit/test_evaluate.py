@@ -21,6 +21,7 @@ def untrained(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_report_pictures_and_json(toy_voc, untrained, tmp_path):
     result = run_command(
         "-m", "model.evaluate", "--checkpoint", untrained, "--data", toy_voc,
@@ -70,6 +71,7 @@ def test_a_class_the_checkpoint_does_not_know(toy_voc, tmp_path):
     assert_clear_error(result, "not among the 2 classes")
 
 
+@pytest.mark.slow
 def test_the_shipped_checkpoint_beats_the_majority_baseline_on_real_photos(real_voc, tmp_path):
     """It has seen these photos in training: this tests the wiring, not the accuracy."""
     # Every eighth: among 64 photos a few boxes on another object decide what the mean L1 is.

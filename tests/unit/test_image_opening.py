@@ -236,6 +236,7 @@ def test_opening_reads_no_pixels():
     assert stream.tell() < 1000
 
 
+@pytest.mark.slow
 def test_damaged_files_of_every_format_are_read_or_refused(tmp_path):
     """No crash, no hang, no other error; the script runs for as long as one likes."""
     result = run_command("scripts/fuzz_images.py", "--files", "600", "--keep", tmp_path)

@@ -276,6 +276,7 @@ def test_drawing_names_never_meet(tmp_path):
     assert len({name.lower() for name in names}) == 4
 
 
+@pytest.mark.slow
 def test_command_writes_csv_and_drawings_and_reports_bad_files(tiny, tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()

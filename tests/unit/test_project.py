@@ -16,11 +16,11 @@ from test_imports import TREES
 
 
 def required(name: str) -> list[str]:
-    """The requirements of a file, without comments and included files."""
+    """The requirements of a file, without comments."""
     lines = (
         re.sub(r"(^|\s)#.*", "", line) for line in (REPOSITORY / name).read_text().splitlines()
     )
-    return [line.strip() for line in lines if line.strip() and not line.startswith("-r")]
+    return [line.strip() for line in lines if line.strip()]
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +31,6 @@ def pyproject() -> dict:
 
 def test_pyproject_asks_for_what_the_requirements_ask_for(pyproject):
     assert pyproject["project"]["dependencies"] == required("requirements.txt")
-    assert pyproject["dependency-groups"]["dev"] == required("requirements-dev.txt")
-    assert (REPOSITORY / "requirements-dev.txt").read_text().startswith("-r requirements.txt\n")
 
 
 @pytest.mark.parametrize(
@@ -49,7 +47,7 @@ def test_releases_with_known_holes_are_not_asked_for(package, hole):
 
 
 def test_extras_agree_with_what_the_tests_use(pyproject):
-    known = required("requirements.txt") + required("requirements-dev.txt")
+    known = pyproject["project"]["dependencies"] + pyproject["dependency-groups"]["dev"]
     for extra, wanted in pyproject["project"]["optional-dependencies"].items():
         for requirement in wanted:
             assert requirement.replace("[mcp]", "") in known, extra
@@ -60,7 +58,7 @@ def test_what_is_imported_is_asked_for(pyproject):
     extras = pyproject["project"]["optional-dependencies"].values()
     asked = [*pyproject["project"]["dependencies"], *(line for extra in extras for line in extra)]
     asked += ["gradio_client", "spaces", "mcp"]  # of gradio's own release; of Spaces; of our extra
-    tested = [*asked, *required("requirements-dev.txt")]
+    tested = [*asked, *pyproject["dependency-groups"]["dev"]]
     known = packages_distributions()
     for module, tree in TREES.items():
         lines = tested if module.split(".")[0] in ("tests", "scripts") else asked
@@ -106,7 +104,7 @@ def test_the_citation_names_this_version_and_licence(pyproject):
 
 
 def test_no_committed_file_names_a_package_registry():
-    names = ["Dockerfile", "requirements.txt", "requirements-dev.txt", "pyproject.toml", "Makefile"]
+    names = ["Dockerfile", "requirements.txt", "pyproject.toml", "Makefile"]
     files = [REPOSITORY / name for name in names]
     for path in [*files, *REPOSITORY.glob(".github/**/*.yml"), *REPOSITORY.glob("docs/*.md")]:
         assert not re.search(

@@ -317,6 +317,7 @@ def test_tutorial_boxes():
     assert box_xywh_to_xyxy((10, 20, 30, 40)) == (10, 20, 40, 60)
 
 
+@pytest.mark.slow
 def test_csv_command(toy_voc, tmp_path):
     out = tmp_path / "new" / "annotations.csv"
     result = run_command(

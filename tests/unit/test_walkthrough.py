@@ -1,10 +1,12 @@
 import pandas as pd
+import pytest
 from conftest import make_voc, run_command
 from PIL import Image
 
 from model.checkpoint import load_checkpoint
 
 
+@pytest.mark.slow
 def test_the_walkthrough_goes_from_annotations_to_a_detector(tmp_path):
     data = make_voc(tmp_path / "VOC2007", 10, 4)
     result = run_command(

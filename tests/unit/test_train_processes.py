@@ -1,0 +1,230 @@
+"""train.py with the network people train, in processes of its own, stopped and doubled."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+import torch
+from commands import run_here
+from conftest import (
+    REPOSITORY,
+    assert_clear_error,
+    file_size_limit,
+    make_voc,
+    run_command,
+)
+from trainings import DRAWS_A_LOT, EVERY_PHASE, FAST, HEAD_ALONE, LOSES_BOXES, history, train
+
+from model.checkpoint import DEFAULT_CHECKPOINT, load_checkpoint, read_info
+
+pytestmark = pytest.mark.slow
+
+DIFFERS = ["seconds", "images_per_s"]  # between two runs that do the same
+
+
+def test_a_run_leaves_everything_a_reader_needs(toy_voc, tmp_path):
+    out = tmp_path / "whole"
+    result = train(toy_voc, out, *EVERY_PHASE, run=run_command)
+    assert result.returncode == 0, result.stderr
+    assert history(out).epoch.tolist() == [1, 2]
+    assert history(out).loss.iloc[-1] < history(out).loss.iloc[0]
+    assert {"boxes_redrawn", "boxes_given_up"} <= set(history(out).columns)
+    for picture in ("curves.png", "predictions.png"):
+        assert (out / picture).read_bytes().startswith(b"\x89PNG")
+    rows = [
+        line for line in result.stdout.splitlines() if line.strip()[:1].isdigit() and "|" in line
+    ]
+    assert len({len(row) for row in rows}) == 1  # fixed columns
+    model, info = load_checkpoint(out / "best.safetensors")
+    assert info.config["lr"] == 1e-3
+    assert info.config["out"] == "whole"  # a checkpoint travels; the folders of this disk do not
+    assert "/" not in json.dumps(info.config)
+    assert info.config["augment"]["flip_probability"] == 0.5
+    assert info.image_size == model.image_size == 64
+    assert info.versions["torch"] == torch.__version__
+    assert info.metrics["split"] == "val"
+    best = history(out).val_joint.max()
+    assert info.metrics["joint"] == pytest.approx(best)
+
+
+def start(data, out, *arguments) -> subprocess.Popen:
+    command = [sys.executable, "train.py", "--data", data, "--out", out, *FAST, *arguments]
+    return subprocess.Popen(
+        list(map(str, command)), cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, env={"OMP_NUM_THREADS": "2", **os.environ},
+    )  # fmt: skip
+
+
+def stop_after_an_epoch(process: subprocess.Popen, number: signal.Signals) -> tuple[str, str]:
+    """Send the signal once the first epoch is in the table; the run is then inside the second."""
+    shown = []
+    for line in process.stdout:
+        shown.append(line)
+        if line.startswith("    1 "):
+            break
+    process.send_signal(number)
+    out, err = process.communicate(timeout=120)
+    return "".join(shown) + out, err
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """A data set large enough that a run is inside an epoch most of the time, and a whole run."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    data = make_voc(folder / "VOC2007", 40, 5)
+    assert train(data, folder / "whole", *DRAWS_A_LOT).returncode == 0
+    return data, folder / "whole"
+
+
+def stop_inside_an_epoch(data, out, number: signal.Signals) -> None:
+    # With a worker, which must neither take the signal for its own nor outlive the run.
+    process = start(data, out, *DRAWS_A_LOT, "--num-workers", "1")
+    text, errors = stop_after_an_epoch(process, number)
+    assert process.returncode == 128 + number, errors  # as a shell says it
+    assert "go on with --resume" in text
+    assert "Traceback" not in errors
+    load_checkpoint(out / "last.safetensors")
+    assert torch.load(out / "last.state.pt", weights_only=True)["step"] % 8  # inside an epoch
+
+
+def test_ctrl_c_leaves_a_usable_checkpoint_and_resuming_changes_nothing(uninterrupted, tmp_path):
+    data, whole = uninterrupted
+    stopped = tmp_path / "stopped"
+    stop_inside_an_epoch(data, stopped, signal.SIGINT)
+    check_that_a_full_disk_loses_nothing(data, stopped)
+    resumed = train(data, stopped, *DRAWS_A_LOT, "--resume", "--num-workers", "1")
+    assert resumed.returncode == 0, resumed.stderr
+    assert history(whole).boxes_redrawn.min() > 0
+    pd.testing.assert_frame_equal(
+        history(stopped).drop(columns=DIFFERS),
+        history(whole).drop(columns=DIFFERS),
+        check_exact=True,
+    )
+
+
+def test_kill_leaves_a_usable_checkpoint_too(tmp_path):
+    data = make_voc(tmp_path / "VOC2007", 40, 5)
+    stop_inside_an_epoch(data, tmp_path / "stopped", signal.SIGTERM)
+
+
+def test_kill_while_it_validates_ends_at_once_and_resuming_validates(tmp_path):
+    data = make_voc(tmp_path / "VOC2007", 16, 600)
+    out = tmp_path / "stopped"
+    process = start(data, out, "--epochs", "1", "--num-workers", "0")
+    state = out / "last.state.pt"
+    while not state.exists():  # written before validation, and again after it
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 143, errors
+    assert not (out / "history.csv").exists()  # the epoch was not finished
+    assert torch.load(state, weights_only=True)["row"]["epoch"] == 1
+    assert train(data, out, "--epochs", "1", "--num-workers", "0", "--resume").returncode == 0
+    assert history(out).val_joint.notna().tolist() == [True]
+
+
+def check_that_a_full_disk_loses_nothing(data, out):
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with file_size_limit(10 * 2**20):
+        result = train(data, out, "--resume", *DRAWS_A_LOT)
+    assert_clear_error(result, "cannot write", ".safetensors: File too large", "Make room")
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_two_trainings_do_not_write_to_one_folder(toy_voc, tmp_path):
+    out = tmp_path / "run"
+    first = start(toy_voc, out, "--epochs", "50")
+    next(line for line in first.stdout if "steps an epoch" in line)
+    try:
+        second = train(toy_voc, out)
+        assert first.poll() is None
+    finally:
+        first.kill()  # the system frees the lock of a process that dies like this
+        first.communicate()
+    assert_clear_error(second, "another training is writing to", "choose another --out")
+    for leftover in out.iterdir():
+        leftover.unlink()
+    assert train(toy_voc, out, "--epochs", "1", *HEAD_ALONE).returncode == 0
+
+
+def test_two_processes_see_each_photo_once_and_agree(toy_voc, tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    arguments = ["--data", toy_voc, *FAST, *LOSES_BOXES, *HEAD_ALONE, "--batch-size", "10"]
+    assert run_here("train.py", "--out", one, *arguments).returncode == 0
+    launch = ["-m", "accelerate.commands.launch", "--num_processes", "2"]
+    result = run_command(*launch, "train.py", "--out", two, *arguments, OMP_NUM_THREADS="1")
+    assert result.returncode == 0, result.stderr
+    assert "20 photos from train, 2 steps an epoch, 2 process(es), cpu" in result.stdout
+    assert result.stdout.count("epoch      lr") == 1  # only the main process speaks
+    # The first losses come from the same photos, drawn alike, in the same two batches: only batch
+    # norm, which averages over the photos of one process, tells the runs apart.
+    assert history(two).loss.iloc[0] == pytest.approx(history(one).loss.iloc[0], rel=0.1)
+    assert len(history(two)) == 2
+    # In the second epoch too: every process must have heard that it began.
+    lost = ["boxes_redrawn", "boxes_given_up"]
+    assert history(two)[lost].equals(history(one)[lost])
+    assert history(one).boxes_redrawn.nunique() == 2
+    assert history(two).val_joint.notna().all()
+    load_checkpoint(two / "last.safetensors")
+
+
+def test_every_flag_has_its_own_help():
+    text = run_command("train.py", "--help").stdout
+    rows = [line.strip("│ ") for line in text.splitlines() if line.startswith("│")]
+    helps, flag = {}, ""
+    for row in rows:
+        if row.startswith("-"):  # a flag, and the help beside it if there is room
+            flag, _, words = re.match(r"(--?[\w.-]+)(.*?)(?:\s{2,}(.*))?$", row).groups()
+            helps[flag] = words or ""
+        elif flag:
+            helps[flag] += " " + row
+    assert len(helps) > 40
+    headings = re.findall(r"^    # (.*)\n    \w+:", (REPOSITORY / "train.py").read_text(), re.M)
+    assert {"network", "optimisation", "running"} <= set(headings)
+    for flag, words in helps.items():
+        words = words.split("(default:")[0].strip()
+        assert len(words.split()) >= 3, flag
+        assert not words.startswith(tuple(h for h in headings if "JSON" not in h)), flag
+    assert len(set(helps.values())) == len(helps)
+
+
+def test_going_on_from_the_shipped_weights_has_defaults_for_few_photos(tmp_path):
+    data = make_voc(tmp_path / "VOC2007", 12, 4)
+    result = run_here(
+        "train.py", "--data", data, "--out", tmp_path / "run", "--start-from", "shipped",
+        "--epochs", "1", "--image-size", "64", "--no-progress", "--num-workers", "0",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert (
+        "going on from shipped: 1 epochs, batches of 8, rate 0.0005, frozen: stem, batch-norm"
+        " statistics" in result.stdout
+    )
+    info = read_info(tmp_path / "run" / "last.safetensors")
+    assert info.config["freeze_batch_norm"]
+    assert info.config["start_from"] == "shipped"
+    assert info.calibration == read_info(DEFAULT_CHECKPOINT).calibration
+    assert "not calibrated, keeps the calibration" in result.stdout
+    before, after = (
+        load_checkpoint(path)[0].state_dict()
+        for path in (DEFAULT_CHECKPOINT, tmp_path / "run" / "last.safetensors")
+    )
+    same = [name for name in before if name.endswith(("running_mean", "running_var"))]
+    assert all(torch.equal(before[name], after[name]) for name in same)
+
+
+def test_a_batch_that_cannot_be_shared_is_refused_before_anything_is_read(toy_voc, tmp_path):
+    result = run_command(
+        "-m", "torch.distributed.run", "--nproc_per_node", "2", "train.py", "--data", toy_voc,
+        "--out", tmp_path / "run", *FAST, OMP_NUM_THREADS="1",
+    )  # fmt: skip
+    assert result.returncode != 0
+    says = "error: a batch of 5 cannot be shared evenly by 2 processes. Choose a multiple of 2:"
+    assert f"{says} --batch-size 6" in result.stderr
+    assert not (tmp_path / "run").exists()
