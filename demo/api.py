@@ -18,7 +18,7 @@ from demo.server.uploads import photo_input, photos_input
 from demo.views.augment.scene import scene_of
 from demo.views.augment.state import AugmentState
 from demo.views.augment.variants import draw_variants
-from demo.views.detect import as_plain, detect_files
+from demo.views.detect import detect_files
 from model.augment import AugmentConfig
 from model.errors import UserError
 from model.inspect.variants import advice, to_dict
@@ -79,7 +79,7 @@ class Endpoints:
         """
         timed = self.backend.open(PhotoChoice(sample, photo), checkpoint).timed
         spent = {"decode": round(timed.decode_ms, 1), "network": round(timed.network_ms, 1)}
-        return {**as_plain(timed.detection), "milliseconds": spent}
+        return {**timed.detection.to_dict(), "milliseconds": spent}
 
     def augment(
         self,
@@ -161,7 +161,7 @@ class Endpoints:
             problems: one sentence for each of the others.
         """
         *_, answers = detect_files(self.backend, photos or [], checkpoint)
-        rows = [{"file_name": path.name, **as_plain(d)} for path, d in answers.found]
+        rows = [{"file_name": path.name, **d.to_dict()} for path, d in answers.found]
         return {"detections": rows, "problems": [sentence for _, sentence in answers.problems]}
 
 

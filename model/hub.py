@@ -25,10 +25,10 @@ def refusals_as_user_errors(
     try:
         yield
     except (HttpError, HFValidationError, LocalTokenNotFoundError) as error:
-        raise UserError(_in_words(error, repository, paid)) from error
+        raise UserError(_sentence_of(error, repository, paid)) from error
 
 
-def _in_words(error: Exception, repository: str, paid: str) -> str:
+def _sentence_of(error: Exception, repository: str, paid: str) -> str:
     reason = getattr(error, "server_message", None) or str(error).strip().partition("\n")[0]
     status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
     if status == 402:

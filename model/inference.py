@@ -73,6 +73,17 @@ class Detection:
             f" bbox_xyxy=({x1}, {y1}, {x2}, {y2}) of {width} x {height} px)"
         )
 
+    def to_dict(self) -> dict[str, Any]:
+        """As values that JSON can hold, rounded; without ``attention`` and ``source``."""
+        return {
+            "class_name": self.class_name,
+            "score": round(self.score, 4),
+            "sure": self.sure,
+            "bbox_xyxy": [round(v, 2) for v in self.bbox_xyxy],
+            "image_size": list(self.image_size),
+            "probabilities": {name: round(p, 4) for name, p in self.probabilities.items()},
+        }
+
     def _repr_png_(self) -> bytes | None:
         """What a notebook shows: the photo with the box; ``None`` if it can no longer be read."""
         if self.source is None:

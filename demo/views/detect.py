@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -137,7 +137,7 @@ def png_download(opened: Opened) -> str:
 
 def json_download(opened: Opened) -> str:
     """Everything the detector said."""
-    text = json.dumps({"file": opened.photo.path.name, **as_plain(opened.detection)}, indent=2)
+    text = json.dumps({"file": opened.photo.path.name, **opened.detection.to_dict()}, indent=2)
     return as_download(f"{opened.photo.path.stem}_detected.json", text + "\n")
 
 
@@ -145,18 +145,6 @@ def csv_download(opened: Opened) -> str:
     """The row ``python -m model.predict --csv`` writes."""
     text = as_csv([csv_row(opened.photo.path.name, opened.detection)])
     return as_download(f"{opened.photo.path.stem}_detected.csv", text)
-
-
-def as_plain(d: Detection) -> dict[str, Any]:
-    """A detection as JSON-ready values."""
-    return {
-        "class_name": d.class_name,
-        "score": round(d.score, 4),
-        "sure": d.sure,
-        "bbox_xyxy": [round(v, 2) for v in d.bbox_xyxy],
-        "image_size": list(d.image_size),
-        "probabilities": {name: round(p, 4) for name, p in d.probabilities.items()},
-    }
 
 
 def as_csv(rows: list[list[object]]) -> str:

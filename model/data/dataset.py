@@ -231,7 +231,7 @@ class Dataset:
         if split not in self.splits:
             known = ", ".join(self.splits) or "none"
             raise UserError(
-                f"{_in_words(self.folders)} has no split {split[:40]!r}. There is: {known}."
+                f"{_listed_folders(self.folders)} has no split {split[:40]!r}. There is: {known}."
             )
         wanted = {split}
         if split == "trainval" and not any("trainval" in p.splits for p in self.photos):
@@ -246,7 +246,7 @@ class Dataset:
                 among those given, or more classes than a detector holds.
         """
         photos = self.of_split(name)
-        where = f"{_in_words(self.folders)}: split {name}"
+        where = f"{_listed_folders(self.folders)}: split {name}"
         class_names = self.class_names
         found = {o.class_name for photo in photos for o in photo.image.objects}
         if unknown := sorted(found - set(class_names)):
@@ -435,7 +435,7 @@ def _membership(photo: DatasetPhoto, asked: str) -> str:
     return next((s for s in ("train", "val", "test") if s in photo.splits), asked)
 
 
-def _in_words(folders: Iterable[Path]) -> str:
+def _listed_folders(folders: Iterable[Path]) -> str:
     return " and ".join(map(str, folders))
 
 

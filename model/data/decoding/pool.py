@@ -197,7 +197,7 @@ class Pool:
             try:
                 return worker.ask(request._replace(first_try=True), source)
             except WorkerDiedError as error:
-                raise _in_words(error, request.name) from None
+                raise _user_error(error, request.name) from None
             except (TooSlowError, TryAgainError):
                 pass
         with self.patient.worker(visitor, max(0.0, until - time.monotonic())) as worker:
@@ -211,7 +211,7 @@ class Pool:
                 for outcome in worker.ask_each(jobs[len(outcomes) :]):
                     name = jobs[len(outcomes)][0].name
                     gone = isinstance(outcome, WorkerGoneError)
-                    outcomes.append(_in_words(outcome, name) if gone else outcome)
+                    outcomes.append(_user_error(outcome, name) if gone else outcome)
         return outcomes
 
 
@@ -219,10 +219,10 @@ def _last_try(worker: WorkerProcess, source: IO[bytes] | bytes, request: Request
     try:
         return worker.ask(request, source)
     except WorkerGoneError as error:
-        raise _in_words(error, request.name) from None
+        raise _user_error(error, request.name) from None
 
 
-def _in_words(error: WorkerGoneError, name: str) -> UserError:
+def _user_error(error: WorkerGoneError, name: str) -> UserError:
     if isinstance(error, TooSlowError):
         return UserError(
             f"{name} takes longer than {SECONDS:.0f} seconds to decode. Shrink it, or save it anew"
