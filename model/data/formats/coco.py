@@ -25,6 +25,7 @@ from model.data.formats.listing import (
     unannotated,
 )
 from model.data.names import stem_of
+from model.data.records import box_xywh_to_xyxy
 from model.data.tree import Tree
 from model.errors import UserError
 
@@ -141,8 +142,7 @@ def _parsed(image: dict, annotations: list[dict], names: dict[Any, str]) -> Pars
 def _box(annotation: dict) -> tuple[float, float, float, float] | None:
     box = annotation.get("bbox")
     if isinstance(box, list) and len(box) == 4 and all(map(_is_number, box)):
-        x, y, width, height = map(float, box)
-        return x, y, x + width, y + height
+        return box_xywh_to_xyxy(map(float, box))
     outlines = annotation.get("segmentation")
     if not isinstance(outlines, list) or not all(isinstance(o, list) for o in outlines):
         return None
