@@ -397,26 +397,33 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture
-def page(chromium, demo_address):
-    """The page as it opens."""
+@pytest.fixture(scope="module")
+def reused_page(chromium):
+    """A tab for the pages of one test after the other."""
     from visitor import open_page
 
-    page = open_page(chromium, demo_address)
+    page = open_page(chromium, "about:blank", ready=None)
     yield page
     page.context.close()
 
 
 @pytest.fixture
-def augment_page(chromium, demo_address):
+def page(reused_page, demo_address):
+    """The page as it opens."""
+    from visitor import open_again
+
+    return open_again(reused_page, demo_address)
+
+
+@pytest.fixture
+def augment_page(reused_page, demo_address):
     """The Augment tab with three variants, drawn, all its controls in sight."""
     from playwright.sync_api import expect
-    from visitor import open_page
+    from visitor import open_again
 
-    page = open_page(chromium, f"{demo_address}?tab=augment&sample=000004&seed=3&count=3")
+    page = open_again(reused_page, f"{demo_address}?tab=augment&sample=000004&seed=3&count=3")
     expect(page.locator("#augment-robustness .row")).to_have_count(3)
     page.get_by_text("Advanced: box, seed, rules").click()
     expect(page.locator("#augment-seed input")).to_be_visible()
     page.traffic.settle()
-    yield page
-    page.context.close()
+    return page

@@ -10,7 +10,7 @@ import pytest
 from conftest import REPOSITORY
 from PIL import Image
 from playwright.sync_api import Page, expect
-from visitor import drawn_box, drop, open_page, wait_for
+from visitor import drawn_box, drop, wait_for
 
 CAT = REPOSITORY / "examples" / "cat.jpg"
 
@@ -81,11 +81,9 @@ PROBLEMS: dict[str, tuple[Callable[[], bytes], str]] = {
 
 
 @pytest.fixture
-def page(chromium, demo_address):
-    page = open_page(chromium, demo_address)
+def page(page):
     expect(page.locator("#detect-result")).to_contain_text("astronaut")
-    yield page
-    page.context.close()
+    return page
 
 
 def upload(page: Page, folder: Path, name: str, content: bytes) -> None:
