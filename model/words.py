@@ -11,6 +11,6 @@ def counted(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
-def size_in_words(n_bytes: float) -> str:
+def readable_size(n_bytes: float) -> str:
     """A size for people: ``29.1 GB``."""
     return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:,.1f} MB"

@@ -15,7 +15,7 @@ from model.data.cache_folder import default_cache_dir, free_bytes, pixel_cache_b
 from model.data.dataset import Dataset, DatasetPhoto, no_garbage_collection, photos_by_split
 from model.data.likeness import file_hash, near_duplicates, perceptual_hashes, same_size_groups
 from model.data.remembered import in_all_cores, read_remembered
-from model.words import counted, size_in_words
+from model.words import counted, readable_size
 
 SHOWN = 10  # of each kind of blemish
 FEW_PHOTOS = 3000  # are decoded to find those that look alike, unless told
@@ -105,7 +105,7 @@ class Report:
         free = free_bytes(self.cache_dir)
         text = (
             f"decoded for training (at most {self.longest_side} px) the photos take"
-            f" {size_in_words(needed)} in {self.cache_dir}, where {size_in_words(free)} are free"
+            f" {readable_size(needed)} in {self.cache_dir}, where {readable_size(free)} are free"
         )
         if needed > free:
             return f"{text}: too few. Make room, or choose another place with --cache-dir."

@@ -26,7 +26,7 @@ from model.data.images import load_each
 from model.data.records import DatasetSplit
 from model.errors import UserError
 from model.files import atomic_write
-from model.words import size_in_words
+from model.words import readable_size
 
 FORMAT = 3  # raise it when the way photos are read changes: old caches are then never used
 
@@ -168,8 +168,8 @@ def refuse_without_room(
     total, free = sum(needed.values()), free_bytes(folder)
     if total > free:
         raise UserError(
-            f"decoded photos (at most {longest_side} px) will take {size_in_words(total)} in"
-            f" {folder}, where {size_in_words(free)} are free. Make room, or choose another place"
+            f"decoded photos (at most {longest_side} px) will take {readable_size(total)} in"
+            f" {folder}, where {readable_size(free)} are free. Make room, or choose another place"
             " with --cache-dir."
         )
 

@@ -7,6 +7,8 @@ from commands import run_here
 from conftest import SIZES, assert_clear_error, make_voc, run_command, write_voc_xml
 from own_data import damage
 
+pytestmark = pytest.mark.usefixtures("shallow_network")
+
 FAST = [
     "--image-size", "64", "--batch-size", "4", "--backbone-weights", "none", "--epochs", "1",
     "--freeze", "all", "--num-workers", "0", "--no-progress", "--precision", "fp32",
@@ -29,6 +31,7 @@ def blemished(tmp_path):
     return root
 
 
+@pytest.mark.slow
 def test_processes_agree_on_what_is_left_out_and_what_shows_nothing(blemished, tmp_path):
     out, report = tmp_path / "run", tmp_path / "report.json"
     launch = ["-m", "accelerate.commands.launch", "--num_processes", "2"]

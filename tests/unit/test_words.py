@@ -1,6 +1,6 @@
 import pytest
 
-from model.words import counted, size_in_words
+from model.words import counted, readable_size
 
 
 @pytest.mark.parametrize(
@@ -22,4 +22,4 @@ def test_counted(count, words, says):
     ("n_bytes", "says"), [(0, "0.0 MB"), (1_550_000, "1.6 MB"), (29_140_000_000, "29.1 GB")]
 )
 def test_sizes(n_bytes, says):
-    assert size_in_words(n_bytes) == says
+    assert readable_size(n_bytes) == says
