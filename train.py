@@ -25,6 +25,7 @@ from model.checkpoint import checkpoint_path, take_weights
 from model.data.check import check
 from model.data.dataset import Dataset
 from model.data.formats import FormatName
+from model.data.pixel_cache import refuse_without_room
 from model.data.records import DatasetSplit
 from model.errors import UserError, run_cli
 from model.evaluation import plots
@@ -82,7 +83,9 @@ class TrainConfig:
     # loss: L1 + 25 x cross-entropy, plus
     cells_weight: float = 0.5  # of what the cells are asked for; 0 gives the tutorial's loss
     label_smoothing: float = 0.1  # of the cross-entropy, 0 to 1
-    negatives: float = 0.1  # windows that show nothing known, for every photo of the split
+    negatives: float = (
+        0.1  # backgrounds, or windows of photos that show nothing known, for every photo
+    )
 
     # optimisation
     epochs: int = 14  # passes over the photos
@@ -125,9 +128,17 @@ def main(config: TrainConfig) -> None:
     val_split = data.split(config.val_split) if config.val_split != "none" else None
     with accelerator.local_main_process_first():  # it downloads the weights, and decodes the photos
         model = build_model(config, train_split.class_names)
+        refuse_without_room(
+            [train_split, *([val_split] if val_split else [])],
+            working_side(config.image_size),
+            Path(config.cache_dir) if config.cache_dir else None,
+        )
         photos = build_dataset(config, train_split, train=True)
         val = build_dataset(config, val_split, train=False) if val_split else None
     dataset = WithNegatives(photos, config.negatives)
+    for sentence in (photos.left_out(), val.left_out() if val else "", dataset.in_words()):
+        if sentence:
+            accelerator.print(sentence)
     loader = train_loader(dataset, config.batch_size, config.seed, config.num_workers)
 
     # Network, optimiser, schedule.

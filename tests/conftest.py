@@ -63,13 +63,16 @@ def write_split(root: Path, split: str, names: list[str]) -> None:
     path.write_text("".join(f"{name}\n" for name in names))
 
 
+SIZES = [(120, 90), (90, 120), (100, 100)]  # of the photos, in turn
+
+
 def make_voc(root: Path, n_train: int = 20, n_val: int = 10, classes=tuple(COLOURS)) -> Path:
     """Photos of one large and sometimes one small coloured rectangle on noise, VOC layout."""
     rng = np.random.default_rng(0)
     names = [f"{i:06d}" for i in range(n_train + n_val)]
     (root / "JPEGImages").mkdir(parents=True)
     for i, name in enumerate(names):
-        width, height = [(120, 90), (90, 120), (100, 100)][i % 3]
+        width, height = SIZES[i % 3]
         image = Image.fromarray(rng.integers(90, 150, (height, width, 3), dtype=np.uint8))
         draw = ImageDraw.Draw(image)
         class_name = classes[i % len(classes)]

@@ -51,12 +51,16 @@ def main(config: CalibrateConfig) -> None:
             config.checkpoint, model, dataclasses.replace(info, calibration=calibration)
         )
         return
-    dataset = DetectionDataset(
-        read_split(config.data, config.split, info.class_names, config.format),
-        info.image_size,
-        cache_dir=Path(config.cache_dir) if config.cache_dir else None,
-    )
-    calibrate_checkpoint(config.checkpoint, dataset, build_accelerator(config.precision))
+    accelerator = build_accelerator(config.precision)
+    with accelerator.local_main_process_first():  # it decodes the photos
+        dataset = DetectionDataset(
+            read_split(config.data, config.split, info.class_names, config.format),
+            info.image_size,
+            cache_dir=Path(config.cache_dir) if config.cache_dir else None,
+        )
+    if left_out := dataset.left_out():
+        accelerator.print(left_out)
+    calibrate_checkpoint(config.checkpoint, dataset, accelerator)
 
 
 if __name__ == "__main__":

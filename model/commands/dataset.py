@@ -22,6 +22,7 @@ from model.data.dataset import Dataset, list_splits
 from model.data.formats import FormatName
 from model.errors import UserError, run_cli
 from model.files import atomic_write
+from model.words import counted
 
 Folders = Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
 
@@ -46,7 +47,9 @@ class Check(_OfData):
 
     class_names: tuple[str, ...] = ()  # the classes expected; default: those found
     out: Path | None = None  # write every blemish as CSV
-    decode: Literal["auto", "yes", "no"] = "auto"  # the photos, too; auto: up to 3,000
+    decode: Literal["auto", "yes", "no"] = (
+        "auto"  # the photos, too; auto: up to 3,000, and with --strict
+    )
     strict: bool = False  # what can be mended or left out is an error, too
     image_size: int = 288  # as of train.py, for the disk space that training takes
 
@@ -54,7 +57,7 @@ class Check(_OfData):
         """Read, print, write."""
         from model.data.check import check
 
-        decode = {"auto": None, "yes": True, "no": False}[self.decode]
+        decode = {"auto": self.strict or None, "yes": True, "no": False}[self.decode]
         cache = Path(self.cache_dir) if self.cache_dir else None
         dataset = self.dataset(self.class_names)
         report = check(dataset, decode, working_side(self.image_size), cache, self.progress)
@@ -63,7 +66,7 @@ class Check(_OfData):
         if self.out:
             with atomic_write(self.out) as temporary:
                 report.table().to_csv(temporary, index=False)
-            print(f"wrote {self.out}: {len(report.blemishes)} blemishes.")
+            print(f"wrote {self.out}: {counted(len(report.blemishes), 'blemish', 'blemishes')}.")
         if not report.can_train:
             print("this set cannot be trained on: see what stops it above.")
         elif self.strict and not report.is_clean:
@@ -83,13 +86,13 @@ class Csv(_OfData):
         split = self.dataset().split(self.split)
         with atomic_write(self.out) as temporary:
             split.table.to_csv(temporary, index=False)
-        backgrounds = f", {len(split.backgrounds)} backgrounds" * (len(split.backgrounds) > 0)
-        print(
-            f"wrote {self.out}: {len(split.frame)} photos{backgrounds},"
-            f" {len(split.class_names)} classes."
-        )
-        if split.n_only_difficult:
-            print(f"left out {split.n_only_difficult} photos with nothing but difficult objects.")
+        parts = [counted(len(split.frame), "photo")]
+        if n_backgrounds := len(split.backgrounds):
+            parts.append(counted(n_backgrounds, "background"))
+        parts.append(counted(len(split.class_names), "class", "classes"))
+        print(f"wrote {self.out}: {', '.join(parts)}.")
+        if n := split.n_only_difficult:
+            print(f"left out {counted(n, 'photo')} with nothing but difficult objects.")
 
 
 @dataclass
@@ -112,7 +115,9 @@ class Stats(_OfData):
         table = table.sort_values("photos", ascending=False).reset_index().round(3)
         print(table.to_string(index=False))
         shares = frame.area_fraction.quantile([0.1, 0.5, 0.9]).round(3).tolist()
-        print(f"{len(frame)} photos; area share of the largest box, 10/50/90 %: {shares}")
+        print(
+            f"{counted(len(frame), 'photo')}; area share of the largest box, 10/50/90 %: {shares}"
+        )
         plot_statistics(frame, self.out)
         print(f"wrote {self.out}")
 
@@ -152,7 +157,7 @@ class Split(_OfData):
             if names:
                 with atomic_write(folder / f"{split}.txt") as temporary:
                     temporary.write_text("\n".join(names) + "\n", encoding="utf-8")
-                print(f"wrote {folder / f'{split}.txt'}: {len(names)} photos.")
+                print(f"wrote {folder / f'{split}.txt'}: {counted(len(names), 'photo')}.")
 
 
 @dataclass

@@ -22,6 +22,7 @@ from model.data.dataset import list_splits, read_split
 from model.data.formats import FormatName
 from model.errors import run_cli
 from model.evaluation.predict_dataset import (
+    NO_NEGATIVES,
     LoaderOptions,
     Predictions,
     predict_dataset,
@@ -52,7 +53,7 @@ class EvaluateConfig:
     per_photo: Path | None = None  # write one row a photo as CSV
     plots: Path | None = None  # folder for the confusion matrix and picture sheets
     flip: bool = False  # predict the mirrored photo too and average
-    negatives: bool = True  # also predict windows without any object
+    negatives: bool = True  # also predict backgrounds, and windows without any object
     fit_split: str = "train"  # where the majority baseline is fitted
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     batch_size: int = 64
@@ -66,12 +67,15 @@ class EvaluateConfig:
 def main(config: EvaluateConfig) -> None:
     """Load, predict, score, print, write."""
     model, info = load_checkpoint(config.checkpoint)
-    dataset = split_dataset(config, info)
     accelerator = build_accelerator(config.precision)
+    with accelerator.local_main_process_first():  # it decodes the photos
+        dataset = split_dataset(config, info)
+    if left_out := dataset.left_out():
+        accelerator.print(left_out)
     model = model.to(accelerator.device).to(memory_format=torch.channels_last)
     options = LoaderOptions(config.batch_size, config.num_workers, config.flip, config.progress)
     predictions = predict_dataset(model, dataset, accelerator, options)
-    negatives = predictions.evidence[:0]
+    negatives = NO_NEGATIVES
     if config.negatives and info.calibration:
         negatives = predict_negatives(model, dataset, accelerator, options)
     if not accelerator.is_main_process:

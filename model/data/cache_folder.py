@@ -4,6 +4,7 @@ Caches that nobody used for :data:`KEPT_DAYS` days are removed whenever a new on
 """
 
 import os
+import shutil
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -36,6 +37,12 @@ def prune(folder: Path) -> list[Path]:
                 path.unlink()
                 removed.append(path)
     return removed
+
+
+def free_bytes(folder: Path) -> int:
+    """Free on the disk of a folder, which need not exist yet."""
+    existing = next(f for f in (folder, *folder.absolute().parents) if f.exists())
+    return shutil.disk_usage(existing).free
 
 
 def pixel_cache_bytes(sizes: Iterable[tuple[int, int]], longest_side: int) -> int:

@@ -1,7 +1,6 @@
 """Everything that can be said about a data set before anything is trained on it."""
 
 import os
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +11,11 @@ import pandas as pd
 
 from model.classes import MAX_CLASSES
 from model.data.blemishes import KINDS, Blemish
-from model.data.cache_folder import default_cache_dir, pixel_cache_bytes
+from model.data.cache_folder import default_cache_dir, free_bytes, pixel_cache_bytes
 from model.data.dataset import Dataset, DatasetPhoto, no_garbage_collection, photos_by_split
 from model.data.likeness import file_hash, near_duplicates, perceptual_hashes, same_size_groups
 from model.data.remembered import in_all_cores, read_remembered
+from model.words import counted, readable_size
 
 SHOWN = 10  # of each kind of blemish
 FEW_PHOTOS = 3000  # are decoded to find those that look alike, unless told
@@ -55,7 +55,8 @@ class Report:
         """Photos, objects and classes by split; blemishes in one line each."""
         where = ", ".join(map(str, self.dataset.folders))
         names = self.dataset.class_names
-        lines = [f"{where}: {self.dataset.formats}, {len(names)} classes: {_listed(names, 20)}"]
+        classes = counted(len(names), "class", "classes")
+        lines = [f"{where}: {self.dataset.formats}, {classes}: {_listed(names, 20)}"]
         lines += [_table(["split", "photos", "backgrounds", "objects", "difficult"], self._rows())]
         for kind, found in self._by_kind().items():
             lines.append(f"{len(found):,} x {kind} ({KINDS[kind].effect}): {KINDS[kind].text}.")
@@ -101,7 +102,7 @@ class Report:
     def _disk(self) -> str:
         sizes = [photo.header.upright_size for photo in self.dataset.photos]
         needed = pixel_cache_bytes(sizes, self.longest_side)
-        free = shutil.disk_usage(_existing(self.cache_dir)).free
+        free = free_bytes(self.cache_dir)
         text = (
             f"decoded for training (at most {self.longest_side} px) the photos take"
             f" {readable_size(needed)} in {self.cache_dir}, where {readable_size(free)} are free"
@@ -109,15 +110,6 @@ class Report:
         if needed > free:
             return f"{text}: too few. Make room, or choose another place with --cache-dir."
         return f"{text} (--cache-dir for another place)."
-
-
-def _existing(folder: Path) -> Path:
-    return next(f for f in (folder, *folder.absolute().parents) if f.exists())
-
-
-def readable_size(n_bytes: float) -> str:
-    """A size for people: ``29.1 GB``."""
-    return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:,.1f} MB"
 
 
 def _listed(names: Sequence[str], limit: int) -> str:
@@ -149,11 +141,10 @@ def check(
     if decode is None:
         decode = len(photos) <= FEW_PHOTOS
     with no_garbage_collection():
-        blemishes = [*dataset.blemishes, *_of_classes(dataset), *_of_splits(dataset)]
-        blemishes += _same_names(photos)
-        blemishes += _identical(dataset, cache_dir, progress)
-        if decode and photos:
-            blemishes += _decoded(dataset, cache_dir, progress)
+        decoded = _decoded(dataset, cache_dir, progress) if decode and photos else []
+        damaged = {b.where for b in decoded if b.kind == "photo unreadable"}
+        blemishes = [*dataset.blemishes, *_of_classes(dataset), *_of_splits(dataset, damaged)]
+        blemishes += [*_same_names(photos), *_identical(dataset, cache_dir, progress), *decoded]
     return Report(dataset, blemishes, decode, longest_side, cache_dir or default_cache_dir())
 
 
@@ -168,13 +159,15 @@ def _of_classes(dataset: Dataset) -> list[Blemish]:
         if len(names) > 1
     ]
     unknown = sorted(set(counts) - set(dataset.class_names))
-    found += [Blemish("class not expected", name, f"{counts[name]} objects") for name in unknown]
+    found += [
+        Blemish("class not expected", name, counted(counts[name], "object")) for name in unknown
+    ]
     if len(dataset.class_names) > MAX_CLASSES:
         found.append(Blemish("too many classes", f"{len(dataset.class_names)} of {MAX_CLASSES}"))
     return found
 
 
-def _of_splits(dataset: Dataset) -> list[Blemish]:
+def _of_splits(dataset: Dataset, damaged: set[str]) -> list[Blemish]:
     splits = photos_by_split(dataset)
     found = []
     for photo in dataset.photos:
@@ -182,7 +175,8 @@ def _of_splits(dataset: Dataset) -> list[Blemish]:
         if len(several) > 1:
             found.append(Blemish("in two splits", photo.image.file_name, " and ".join(several)))
     names = [name for name in splits if name not in ("val", "test")] or list(splits)
-    if not any(photo.image.largest for name in names for photo in splits[name]):
+    usable = [p for n in names for p in splits[n] if p.image.file_name not in damaged]
+    if not any(photo.image.largest for photo in usable):
         found.append(Blemish("nothing to learn", ", ".join(map(str, dataset.folders))))
     elif not splits.get("val"):
         found.append(Blemish("no split val", ", ".join(splits)))

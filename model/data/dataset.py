@@ -29,6 +29,7 @@ from model.data.records import (
 from model.data.remembered import in_all_cores, read_remembered
 from model.data.tree import Tree
 from model.errors import UserError
+from model.words import counted
 
 DataFolders = str | Path | Sequence[str | Path]
 VAL_SHARE = 0.2  # of a set that has no lists
@@ -250,9 +251,10 @@ class Dataset:
         class_names = self.class_names
         found = {o.class_name for photo in photos for o in photo.image.objects}
         if unknown := sorted(found - set(class_names)):
+            expected = counted(len(class_names), "class", "classes")
             raise UserError(
-                f"{where} has the class {unknown[0]!r}, which is not among the"
-                f" {len(class_names)} classes expected ({', '.join(class_names)[:300]})."
+                f"{where} has the class {unknown[0]!r}, which is not among the {expected} expected"
+                f" ({', '.join(class_names)[:300]})."
             )
         if len(class_names) > MAX_CLASSES:
             raise UserError(

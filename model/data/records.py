@@ -83,6 +83,11 @@ class DatasetSplit:
             return self.frame
         return pd.concat([self.frame, self.backgrounds], ignore_index=True)
 
+    @property
+    def files(self) -> list[Path]:
+        """The photos of :attr:`table`."""
+        return [self.image_folder / name for name in self.table.file_name]
+
 
 def row_of(image: ImageAnnotation, split: str) -> dict[str, object] | None:
     """The CSV row of a photo, under :data:`CSV_COLUMNS`; ``None`` if all objects are difficult.

@@ -17,6 +17,7 @@ from model.evaluation.predict_dataset import (
     predict_dataset,
     predict_negatives,
 )
+from model.evaluation.report import refused_sentence, score_report
 from model.files import atomic_write
 from model.loading.dataset import DetectionDataset
 from model.precision import from_main_process
@@ -58,7 +59,7 @@ def calibrate_checkpoint(
     progress: bool = True,
     predictions: Predictions | None = None,
 ) -> None:
-    """Fit the calibration on photos and on windows without any object, and store it.
+    """Fit the calibration on photos, backgrounds and windows without any object, and store it.
 
     With fewer than :data:`MIN_PHOTOS` photos, or :data:`MIN_RIGHT` right answers among them, the
     checkpoint keeps the calibration it has; the line printed says so.
@@ -81,15 +82,13 @@ def calibrate_checkpoint(
     negatives = predict_negatives(model, dataset, accelerator, options)
     if not accelerator.is_main_process:
         return
-    calibration = fit_calibration(predictions.evidence, right, negatives)
+    calibration = fit_calibration(predictions.evidence, right, negatives.all)
     save_checkpoint(path, model, dataclasses.replace(info, calibration=calibration))
-    judged = cross_validated_scores(predictions.evidence, right, negatives)
+    judged = cross_validated_scores(predictions.evidence, right, negatives.all)
     error = reliability(judged, right.numpy()).ece
     text = f"{path}: calibration error {error:.3f}, threshold {calibration.threshold:.3f}"
-    if len(negatives):
-        refused = calibration.score(negatives.double()) < calibration.threshold
-        text += f", refuses {refused.double().mean():.1%} of {len(negatives)} empty windows"
-    print(text, flush=True)
+    refused = refused_sentence(score_report(predictions, calibration, negatives))
+    print(f"{text}, {refused}" if refused else text, flush=True)
 
 
 def _too_few(right: Tensor, info: CheckpointInfo) -> str:

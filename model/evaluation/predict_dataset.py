@@ -1,7 +1,7 @@
 """Run a detector over a data set and keep what it predicts beside what is true."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from model.evaluation.metrics import PerImage, per_image_scores
 from model.loading.dataset import LargestObjectDataset, eval_loader
-from model.loading.negatives import NegativeWindows
+from model.loading.negatives import Backgrounds, NegativeWindows
 from model.loading.targets import pad_targets
 from model.network.detector import LargestObjectDetector
 from model.predictions import predict_batch
@@ -40,6 +40,22 @@ class Predictions:
         return per_image_scores(
             predicted, self.bbox_xyxy, self.true_class, self.true_xyxy, self.image_size
         )
+
+
+class Negatives(NamedTuple):
+    """``(M, F)`` evidence found in what shows no object: backgrounds, and windows of photos."""
+
+    backgrounds: Tensor
+    windows: Tensor
+
+    @property
+    def all(self) -> Tensor:
+        """Of both."""
+        return torch.cat([self.backgrounds, self.windows])
+
+
+NO_EVIDENCE = torch.empty(0, len(EVIDENCE))
+NO_NEGATIVES = Negatives(NO_EVIDENCE, NO_EVIDENCE)
 
 
 @dataclass(frozen=True)
@@ -86,9 +102,15 @@ def predict_negatives(
     dataset: LargestObjectDataset,
     accelerator: "Accelerator",
     options: LoaderOptions = LoaderOptions(),
-) -> Tensor:
-    """``(M, F)`` evidence of the windows of ``dataset`` that show no object; see there."""
-    windows = NegativeWindows(dataset)
-    if not len(windows):
-        return torch.empty(0, len(EVIDENCE))
-    return predict_dataset(model, windows, accelerator, options).evidence
+) -> Negatives:
+    """What a detector finds in all backgrounds of a data set, and in windows without any object.
+
+    There are only so many windows that they and the backgrounds are not more than the photos.
+    """
+    backgrounds = Backgrounds(dataset)
+    windows = NegativeWindows(dataset, max(0, len(dataset) - len(backgrounds)))
+    evidence = [
+        predict_dataset(model, part, accelerator, options).evidence if len(part) else NO_EVIDENCE
+        for part in (backgrounds, windows)
+    ]
+    return Negatives(*evidence)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
 from model.boxes import box_areas
 from model.csv_cells import defused
@@ -27,9 +26,10 @@ from model.evaluation.metrics import (
     summarize,
 )
 from model.evaluation.per_photo import COLUMNS, PREDICTED_BOX, TRUE_BOX
-from model.evaluation.predict_dataset import Predictions
+from model.evaluation.predict_dataset import Negatives, Predictions
 from model.loading.dataset import LargestObjectDataset
 from model.score import Calibration
+from model.words import counted
 
 
 @dataclass(frozen=True)
@@ -76,14 +76,14 @@ def accuracy_report(
 
 
 def score_report(
-    predictions: Predictions, calibration: Calibration, negatives: Tensor
+    predictions: Predictions, calibration: Calibration, negatives: Negatives
 ) -> dict[str, Any]:
-    """How far the score can be trusted, and whether photos of nothing known are refused.
+    """How far the score can be trusted, and whether what shows nothing known is refused.
 
     Args:
         predictions: of photos with an object.
         calibration: of the checkpoint.
-        negatives: ``(M, F)`` evidence of photos without any.
+        negatives: what was found where there is none; ``negatives`` in the report are the windows.
     """
     joint = predictions.scores().joint
     score = calibration.score(predictions.evidence.double()).numpy()
@@ -92,9 +92,10 @@ def score_report(
         "right_kept": float((score[joint] >= calibration.threshold).mean()) if joint.any() else 0.0,
         "reliability": asdict(reliability(score, joint)),
     }
-    if len(negatives):
-        refused = calibration.score(negatives.double()) < calibration.threshold
-        report["negatives"] = {"n": len(negatives), "refused": float(refused.double().mean())}
+    for key, evidence in (("backgrounds", negatives.backgrounds), ("negatives", negatives.windows)):
+        if len(evidence):
+            refused = calibration.score(evidence.double()) < calibration.threshold
+            report[key] = {"n": len(evidence), "refused": float(refused.double().mean())}
     return report
 
 
@@ -146,7 +147,7 @@ def format_report(report: dict[str, Any]) -> str:
     """The report as text for a terminal."""
     extra = ", mirrored photo averaged in" if report["flip"] else ""
     head = (
-        f"{report['checkpoint']} on {report['split']}: {report['n_images']} photos,"
+        f"{report['checkpoint']} on {report['split']}: {counted(report['n_images'], 'photo')},"
         f" {report['precision']}{extra}"
     )
     parts = [head, _measures(report), *_groups(report)]
@@ -179,6 +180,15 @@ def score_sentence(score: Mapping[str, Any]) -> str:
         f"calibration error (ECE) {score['reliability']['ece']:.3f}; its threshold"
         f" {score['threshold']:.3f} keeps {score['right_kept']:.1%} of the right answers"
     )
-    if negatives := score.get("negatives"):
-        text += f" and refuses {negatives['refused']:.1%} of {negatives['n']} empty windows"
-    return text
+    refused = refused_sentence(score)
+    return f"{text} and {refused}" if refused else text
+
+
+def refused_sentence(score: Mapping[str, Any]) -> str:
+    """How much of what shows no object is refused, by its kind; empty if there is none."""
+    parts = [
+        f"{score[key]['refused']:.1%} of {counted(score[key]['n'], name)}"
+        for key, name in (("backgrounds", "background"), ("negatives", "empty window"))
+        if key in score
+    ]
+    return f"refuses {' and '.join(parts)}" if parts else ""

@@ -3,7 +3,7 @@
 import os
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sized
+from collections.abc import Iterable, Iterator, Sized
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,10 +14,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from model.augment import AugmentConfig, Pipeline, Sample, photo_seed, working_side
-from model.data.pixel_cache import PixelCache
+from model.data.pixel_cache import PixelCache, refuse_without_room
 from model.data.records import DatasetSplit, objects_of
 from model.errors import UserError
+from model.words import counted
 
+SHOWN = 10  # of the photos that cannot be read
 MIN_VISIBLE_TO_LABEL = 0.3  # other objects cut below this share are no longer there to find
 
 
@@ -43,6 +45,13 @@ class LargestObjectDataset(EpochDataset):
     What is drawn for a photo depends on ``seed``, the epoch and the photo alone: not on the batch
     size, the number of workers or processes, or on what came before.
 
+    Photos that cannot be decoded are left out.
+
+    Attributes:
+        frame: of the photos, as :class:`model.data.records.DatasetSplit` has it.
+        backgrounds: of photos that show none of the classes; no items, but see :meth:`background`.
+        unreadable: why a photo is left out, by its name; backgrounds among them.
+
     Args:
         split: from :func:`model.data.dataset.read_split`.
         image_size: side S of the canvas.
@@ -50,6 +59,10 @@ class LargestObjectDataset(EpochDataset):
         seed: of the augmentation.
         cache_dir: see :class:`model.data.pixel_cache.PixelCache`.
         progress: show a bar while the cache is built.
+
+    Raises:
+        UserError: if no photo with an object can be decoded, one is missing, or the disk has not
+            the room for the cache.
     """
 
     def __init__(
@@ -62,12 +75,21 @@ class LargestObjectDataset(EpochDataset):
         progress: bool = True,
     ) -> None:
         self.class_names = split.class_names
-        self.files = [split.image_folder / name for name in split.frame.file_name]
-        self.frame: pd.DataFrame = split.frame
         self.pipeline = Pipeline(augment or AugmentConfig.none(), image_size)
         self.seed = seed
-        self.objects = [_annotated(row, split.class_names) for row in split.frame.itertuples()]
-        self.cache = PixelCache(self.files, working_side(image_size), cache_dir, progress)
+        side = working_side(image_size)
+        refuse_without_room([split], side, cache_dir)
+        self.cache = PixelCache(split.files, side, cache_dir, progress)
+        names = split.table.file_name.tolist()
+        self.unreadable = {names[i]: why for i, why in self.cache.unreadable.items()}
+        self.frame: pd.DataFrame = _without(split.frame, self.unreadable)
+        self.backgrounds: pd.DataFrame = _without(split.backgrounds, self.unreadable)
+        if self.frame.empty:
+            raise UserError(f"no photo with an object is left: {self.left_out()}")
+        # Where they lie in the cache: photos, then backgrounds.
+        self._places = [i for i in range(len(names)) if i not in self.cache.unreadable]
+        self.files = [split.image_folder / name for name in self.frame.file_name]
+        self.objects = [_annotated(row, split.class_names) for row in self.frame.itertuples()]
         # Shared memory: workers that live for several epochs see the epoch change, and we see what
         # they counted. One row a photo, so that no two workers write to the same place.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
@@ -88,6 +110,17 @@ class LargestObjectDataset(EpochDataset):
         """See :attr:`EpochDataset.lost`."""
         return self._lost
 
+    def left_out(self) -> str:
+        """The photos that cannot be decoded, the first :data:`SHOWN` by name; empty if all can."""
+        if not self.unreadable:
+            return ""
+        names, more = [*self.unreadable][:SHOWN], len(self.unreadable) - SHOWN
+        rest = f" and {more:,} more" if more > 0 else ""
+        return (
+            f"left out {counted(len(self.unreadable), 'photo')} that cannot be decoded"
+            f" (python -m model.dataset check --decode yes says why): {', '.join(names)}{rest}."
+        )
+
     def __len__(self) -> int:
         return len(self.files)
 
@@ -104,7 +137,7 @@ class LargestObjectDataset(EpochDataset):
 
     def photo(self, index: int) -> tuple[Image.Image, Tensor, Tensor]:
         """What goes into the pipeline: RGB photo, boxes ``(N, 4)`` in its pixels, class ids."""
-        image = self.cache[index]
+        image = self.cache[self._places[index]]
         known = self.objects[index]
         scale = torch.tensor([image.width / known.width, image.height / known.height]).repeat(2)
         return image, known.boxes * scale, known.labels
@@ -112,6 +145,12 @@ class LargestObjectDataset(EpochDataset):
     def photo_seed(self, index: int) -> int:
         """Seed of this photo in this epoch; the trace of it with this seed is what trains."""
         return photo_seed(self.seed, self.epoch, self.files[index].name)
+
+    def background(self, index: int) -> tuple[Image.Image, int]:
+        """A photo that shows none of the classes as RGB, and its seed in this epoch."""
+        name = Path(self.backgrounds.file_name[index]).name
+        image = self.cache[self._places[len(self.files) + index]]
+        return image, photo_seed(self.seed, self.epoch, name)
 
 
 class DetectionDataset(LargestObjectDataset):
@@ -143,6 +182,10 @@ class Annotated(NamedTuple):
     labels: Tensor
     width: int
     height: int
+
+
+def _without(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    return frame[~frame.file_name.isin(list(names))].reset_index(drop=True)
 
 
 def _annotated(row: Any, class_names: tuple[str, ...]) -> Annotated:
@@ -206,8 +249,8 @@ def train_loader(
     """Shuffled mini-batches; the ragged last one is dropped (another one every epoch)."""
     if len(dataset) < batch_size:
         raise UserError(
-            f"the split has {len(dataset)} images, fewer than one batch of {batch_size}."
-            " Choose a smaller batch size."
+            f"the split has {counted(len(dataset), 'image')}, fewer than one batch of"
+            f" {batch_size}. Choose a smaller batch size."
         )
     return DataLoader(
         dataset,

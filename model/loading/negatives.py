@@ -1,6 +1,7 @@
-"""Photos of none of the classes: windows of VOC photos that touch no annotated object."""
+"""Photos of none of the classes: backgrounds, and windows of photos that touch no object."""
 
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -8,20 +9,42 @@ from model.boxes import BoxXyxy
 from model.data.empty_window import largest_empty_window
 from model.data.records import objects_of
 from model.loading.dataset import DetectionDataset, EpochDataset, LargestObjectDataset
+from model.words import counted
 
 
-class NegativeWindows(Dataset):
-    """``dataset[i] -> (image, target)`` with a target that holds no object.
+class Backgrounds(Dataset):
+    """``dataset[i] -> (image, target)``: a background, and a target that holds no object.
 
     Args:
-        photos: the photos to cut from, at most one window each; its augmentation is applied to the
-            window.
+        photos: whose backgrounds, readable ones, are meant; its augmentation is applied to them.
     """
 
     def __init__(self, photos: LargestObjectDataset) -> None:
         self.photos = photos
+
+    def __len__(self) -> int:
+        return len(self.photos.backgrounds)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Tensor]]:
+        image, seed = self.photos.background(index)
+        return _without_object(self.photos, image, seed)
+
+
+class NegativeWindows(Dataset):
+    """``dataset[i] -> (image, target)``: a window, and a target that holds no object.
+
+    Args:
+        photos: the photos to cut from, at most one window each; its augmentation is applied to the
+            window.
+        count: of windows, at most; by default as many as there are.
+    """
+
+    def __init__(self, photos: LargestObjectDataset, count: int | None = None) -> None:
+        self.photos = photos
         self.windows: list[tuple[int, BoxXyxy]] = []
         for index, row in enumerate(photos.frame.itertuples()):
+            if len(self.windows) == count:
+                break
             boxes = [o.bbox_xyxy for o in objects_of(row)]
             known = photos.objects[index]
             if window := largest_empty_window(boxes, known.width, known.height):
@@ -37,24 +60,38 @@ class NegativeWindows(Dataset):
         scale = (image.width / known.width, image.height / known.height) * 2
         x1, y1, x2, y2 = (round(side * s) for side, s in zip(window, scale, strict=True))
         cut = image.crop((x1, y1, x2, y2))
-        everything = torch.tensor([[0.0, 0.0, cut.width, cut.height]])
-        sample = self.photos.pipeline(cut, everything, self.photos.photo_seed(photo_index))
-        nothing = {"boxes": torch.empty(0, 4), "labels": torch.empty(0, dtype=torch.int64)}
-        return sample.image, nothing
+        return _without_object(self.photos, cut, self.photos.photo_seed(photo_index))
+
+
+def _without_object(
+    photos: LargestObjectDataset, image: Image.Image, seed: int
+) -> tuple[Tensor, dict[str, Tensor]]:
+    everything = torch.tensor([[0.0, 0.0, image.width, image.height]])
+    sample = photos.pipeline(image, everything, seed)
+    nothing = {"boxes": torch.empty(0, 4), "labels": torch.empty(0, dtype=torch.int64)}
+    return sample.image, nothing
 
 
 class WithNegatives(EpochDataset):
-    """The photos of an epoch, and with them some windows without any object.
+    """The photos of an epoch, and with them some that show no object.
+
+    Backgrounds come first; only where they are too few are windows added. Every epoch takes others,
+    as far as there are enough.
 
     Args:
         photos: come first; their order and what is drawn for them stay as they are.
-        share: windows for every photo; every epoch takes others, as far as there are enough.
+        share: photos without object for every photo.
     """
 
     def __init__(self, photos: DetectionDataset, share: float) -> None:
         self.photos = photos
-        self.windows = NegativeWindows(photos) if share else []
-        self.count = min(round(share * len(photos)), len(self.windows))
+        wanted = round(share * len(photos))
+        self.backgrounds = Backgrounds(photos)
+        self.n_backgrounds = min(wanted, len(self.backgrounds))
+        wanted -= self.n_backgrounds
+        # All windows, so that every epoch has others; none are searched for if none is needed.
+        self.windows = NegativeWindows(photos) if wanted else []
+        self.n_windows = min(wanted, len(self.windows))
 
     @property
     def lost(self) -> Tensor:
@@ -65,11 +102,26 @@ class WithNegatives(EpochDataset):
         """See :meth:`model.loading.dataset.EpochDataset.set_epoch`."""
         self.photos.set_epoch(epoch)
 
+    def in_words(self) -> str:
+        """How many are shown that show no object, by their kind; empty if there are none."""
+        parts = [
+            f"{shown:,} of {counted(total, name)}"
+            for name, shown, total in (
+                ("background", self.n_backgrounds, len(self.backgrounds)),
+                ("empty window", self.n_windows, len(self.windows)),
+            )
+            if total
+        ]
+        return f"without object, an epoch shows {' and '.join(parts)}" if parts else ""
+
     def __len__(self) -> int:
-        return len(self.photos) + self.count
+        return len(self.photos) + self.n_backgrounds + self.n_windows
 
     def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Tensor]]:
-        if index < len(self.photos):
+        place, epoch = index - len(self.photos), self.photos.epoch
+        if place < 0:
             return self.photos[index]
-        place = index - len(self.photos) + self.photos.epoch * self.count
+        if place < self.n_backgrounds:
+            return self.backgrounds[(place + epoch * self.n_backgrounds) % len(self.backgrounds)]
+        place += epoch * self.n_windows - self.n_backgrounds
         return self.windows[place % len(self.windows)]

@@ -41,6 +41,7 @@ from model.loading.dataset import EpochDataset
 from model.network.detector import LargestObjectDetector
 from model.score import Calibration
 from model.training.ema import WeightAverage
+from model.words import counted
 
 STATE_FILE = "last.state.pt"
 LOCK_FILE = ".training.lock"
@@ -293,11 +294,11 @@ class Run:
         if config.start_from:
             batch_norm = ", batch-norm statistics" if config.freeze_batch_norm else ""
             accelerator.print(
-                f"going on from {config.start_from}: {config.epochs} epochs, batches of"
+                f"going on from {config.start_from}: {counted(config.epochs, 'epoch')}, batches of"
                 f" {config.batch_size}, rate {config.lr:g}, frozen: {config.freeze}{batch_norm}"
             )
         accelerator.print(
-            f"{n_photos} photos from {split}, {n_steps} steps an epoch,"
+            f"{counted(n_photos, 'photo')} from {split}, {counted(n_steps, 'step')} an epoch,"
             f" {accelerator.num_processes} process(es), {accelerator.device.type},"
             f" {accelerator.mixed_precision}\n{TABLE_HEADER}",
             flush=True,

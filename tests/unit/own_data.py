@@ -19,6 +19,13 @@ def photo(path: Path, size: tuple[int, int] = SIZE, shade: int = 0, orientation:
     picture.save(path, exif=exif)
 
 
+def damage(path: Path) -> None:
+    """In the middle, so that only decoding shows it."""
+    content = path.read_bytes()
+    middle = len(content) // 2
+    path.write_bytes(content[:middle] + b"\xff\xd8" * 20 + content[middle + 40 :])
+
+
 def make_yolo(root: Path, lines: dict[str, str], names: str = "names: [cat, dog]\n") -> Path:
     """``images/train/NAME.jpg`` with the label text of each name; the last one is in ``val``."""
     for number, (name, text) in enumerate(lines.items()):

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from commands import run_here
 from conftest import assert_clear_error, make_voc, run_command, write_voc_xml
-from own_data import make_yolo, photo
+from own_data import damage, make_yolo, photo
 from PIL import Image
 
 from model.data import cache_folder, remembered
@@ -59,6 +59,44 @@ def test_a_set_without_objects_cannot_be_trained_on(tmp_path):
         path.write_text("<annotation/>")
     assert "nothing to learn" in kinds(root)
     assert not check(Dataset(root)).can_train
+
+
+def test_strict_refuses_photos_that_only_decoding_shows_to_be_damaged(tmp_path, monkeypatch):
+    root = make_voc(tmp_path / "own", 4, 3)
+    command = ("-m", "model.dataset", "check", "--data", root, "--no-progress")
+    assert run_here(*command, "--strict").returncode == 0
+    for number in (1, 5):
+        damage(root / f"JPEGImages/{number:06d}.jpg")
+    monkeypatch.setattr("model.data.check.FEW_PHOTOS", 3)  # as if there were too many to decode
+    result = run_here(*command)
+    assert result.returncode == 0
+    assert "photo unreadable" not in result.stdout
+    result = run_here(*command, "--strict")
+    assert result.returncode == 1
+    assert "2 x photo unreadable (left out)" in result.stdout
+    assert all(f"{n:06d}.jpg" in result.stdout for n in (1, 5))
+    assert run_here(*command, "--decode", "yes").returncode == 0
+
+
+def test_a_set_of_damaged_photos_cannot_be_trained_on(tmp_path):
+    root = make_voc(tmp_path / "own", 3, 2)
+    (root / "ImageSets/Main/trainval.txt").unlink()
+    for number in range(3):
+        damage(root / f"JPEGImages/{number:06d}.jpg")
+    report = check(Dataset(root))
+    assert [b.kind for b in report.blemishes].count("photo unreadable") == 3
+    assert not report.can_train
+
+
+@pytest.mark.parametrize(
+    ("names", "says"), [(["cat"], "1 class: cat"), (["cat", "dog"], "2 classes: cat, dog")]
+)
+def test_one_is_singular(tmp_path, names, says):
+    root = make_voc(tmp_path / "own", len(names), 1, names)
+    assert f"VOC, {says}\n" in check(Dataset(root)).summary().replace("voc,", "VOC,")
+    out = tmp_path / "one.csv"
+    result = run_here("-m", "model.dataset", "csv", "--data", root, "--split", "val", "--out", out)
+    assert f"wrote {out}: 1 photo, {says.partition(':')[0]}." in result.stdout
 
 
 def test_photos_that_are_there_twice(tmp_path):

@@ -1,18 +1,23 @@
 import random
 import timeit
 from itertools import combinations
+from types import SimpleNamespace
 
 import pytest
 import torch
-from conftest import make_voc, write_voc_xml
+from conftest import SIZES, make_voc, write_voc_xml
 from hypothesis import given
 from hypothesis import strategies as st
+from own_data import damage
 
-from model.augment import AugmentConfig
+from model.augment import AugmentConfig, working_side
 from model.data.dataset import read_split
 from model.data.empty_window import largest_empty_window
+from model.data.images import load_fitted
+from model.errors import UserError
+from model.evaluation import predict_dataset
 from model.loading.dataset import DetectionDataset, train_loader
-from model.loading.negatives import NegativeWindows, WithNegatives
+from model.loading.negatives import Backgrounds, NegativeWindows, WithNegatives
 
 side = st.integers(0, 20)
 
@@ -125,3 +130,126 @@ def test_photos_come_with_a_share_of_windows_that_change(toy_voc):
     assert len(WithNegatives(photos, 0.0)) == 20
     loader = train_loader(both, 11)
     assert sum(len(t["labels"]) == 0 for _, targets in loader for t in targets) == 2
+
+
+@pytest.fixture
+def with_backgrounds(tmp_path):
+    """Twelve photos of which the first, fourth and sixth are backgrounds, and two to validate."""
+    root = make_voc(tmp_path / "VOC2007", 12, 2)
+    for number in (0, 3, 5):
+        write_voc_xml(root, f"{number:06d}", SIZES[number % 3], [])
+    return root
+
+
+def open_split(root, split="train"):
+    return DetectionDataset(
+        read_split(root, split), 64, AugmentConfig.none(), cache_dir=root / "cache", progress=False
+    )
+
+
+def whole_photo(dataset, root, number):
+    """What a photo looks like to the network."""
+    image = load_fitted(root / f"JPEGImages/{number:06d}.jpg", working_side(64)).image
+    return dataset.pipeline(image, torch.tensor([[0.0, 0, image.width, image.height]])).image
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"),
+    [(0, [[], []]), (0.11, [[0], [3]]), (0.25, [[0, 3], [5, 0]]), (0.34, [[0, 3, 5]] * 2)],
+)
+def test_backgrounds_are_the_negatives_where_there_are_enough(with_backgrounds, share, shown):
+    photos = open_split(with_backgrounds)
+    both = WithNegatives(photos, share)
+    assert both.windows == []
+    for epoch, numbers in enumerate(shown):
+        both.set_epoch(epoch)
+        assert len(both) == 9 + len(numbers)
+        for place, number in enumerate(numbers):
+            image, target = both[9 + place]
+            assert torch.equal(image, whole_photo(photos, with_backgrounds, number))
+            assert target["boxes"].shape == (0, 4)
+            assert target["labels"].tolist() == []
+
+
+def test_windows_supplement_backgrounds(with_backgrounds):
+    photos = open_split(with_backgrounds)
+    both = WithNegatives(photos, 0.5)
+    windows = NegativeWindows(photos)
+    assert (both.n_backgrounds, both.n_windows) == (3, 1)
+    assert len(both) == 13
+    for epoch in range(2):
+        both.set_epoch(epoch)
+        assert torch.equal(both[12][0], windows[epoch][0])
+    assert both.in_words() == (
+        f"without object, an epoch shows 3 of 3 backgrounds and 1 of {len(windows)} empty windows"
+    )
+    assert len(NegativeWindows(photos, 1)) == 1
+    assert len(NegativeWindows(photos, 0)) == 0
+
+
+def test_photos_that_cannot_be_decoded_are_left_out_whatever_they_show(with_backgrounds):
+    for number in (1, 3, 11, 12):
+        damage(with_backgrounds / f"JPEGImages/{number:06d}.jpg")
+    photos = open_split(with_backgrounds)
+    assert list(photos.unreadable) == ["000001.jpg", "000011.jpg", "000003.jpg"]
+    assert photos.frame.file_name.tolist() == [f"{n:06d}.jpg" for n in (2, 4, 6, 7, 8, 9, 10)]
+    assert photos.backgrounds.file_name.tolist() == ["000000.jpg", "000005.jpg"]
+    assert photos.left_out().startswith("left out 3 photos that cannot be decoded (")
+    assert photos.left_out().endswith("): 000001.jpg, 000011.jpg, 000003.jpg.")
+    names = [file.name for file in photos.files]
+    assert names == photos.frame.file_name.tolist()
+    for index, name in enumerate(names):
+        number = int(name[:6])
+        image, target = photos[index]
+        assert torch.equal(image, whole_photo(photos, with_backgrounds, number))
+        assert target["labels"][0] == photos.class_names.index(photos.frame.class_name[index])
+    backgrounds = Backgrounds(photos)
+    assert len(backgrounds) == 2
+    assert torch.equal(backgrounds[1][0], whole_photo(photos, with_backgrounds, 5))
+    assert list(open_split(with_backgrounds, "val").unreadable) == ["000012.jpg"]
+
+
+def test_many_photos_that_cannot_be_decoded_are_counted(tmp_path):
+    root = make_voc(tmp_path / "VOC2007", 14, 1)
+    for number in range(12):
+        damage(root / f"JPEGImages/{number:06d}.jpg")
+    text = open_split(root).left_out()
+    assert "left out 12 photos" in text
+    assert "000009.jpg" in text
+    assert "000010.jpg" not in text
+    assert text.endswith(" 000009.jpg and 2 more.")
+    damage(root / f"JPEGImages/{14:06d}.jpg")
+    with pytest.raises(UserError, match=r"no photo with an object is left: left out 1 photo that"):
+        open_split(root, "val")
+
+
+def test_only_backgrounds_that_can_be_read_are_nothing_to_learn_from(with_backgrounds):
+    for number in (1, 2, 4, 6, 7, 8, 9, 10, 11):
+        damage(with_backgrounds / f"JPEGImages/{number:06d}.jpg")
+    for _ in range(2):
+        with pytest.raises(UserError, match="no photo with an object is left: left out 9 photos"):
+            open_split(with_backgrounds)
+
+
+def test_evaluation_sees_all_backgrounds_and_windows_where_photos_are_more(
+    with_backgrounds, monkeypatch
+):
+    shown = []
+
+    def predict(_model, part, *_):
+        shown.append([part[i][0] for i in range(len(part))])
+        return SimpleNamespace(evidence=torch.full((len(part), 4), float(len(shown))))
+
+    monkeypatch.setattr(predict_dataset, "predict_dataset", predict)
+    photos = open_split(with_backgrounds)
+    found = predict_dataset.predict_negatives(None, photos, None)
+    assert [len(part) for part in shown] == [3, len(NegativeWindows(photos, 6))]
+    for image, number in zip(shown[0], (0, 3, 5), strict=True):
+        assert torch.equal(image, whole_photo(photos, with_backgrounds, number))
+    assert found.all[:, 0].tolist() == [1.0] * 3 + [2.0] * len(shown[1])
+    for number in (1, 2, 4, 6, 7, 8):  # now there are as many backgrounds as photos
+        write_voc_xml(with_backgrounds, f"{number:06d}", SIZES[number % 3], [])
+    shown.clear()
+    found = predict_dataset.predict_negatives(None, open_split(with_backgrounds), None)
+    assert (len(found.backgrounds), len(found.windows)) == (9, 0)
+    assert len(shown) == 1

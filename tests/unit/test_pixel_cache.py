@@ -2,14 +2,17 @@ import errno
 import json
 import os
 import pickle
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 from conftest import file_size_limit, make_voc
+from own_data import damage
 
 from model.data import pixel_cache
+from model.data.dataset import read_split
 from model.data.images import load_fitted
-from model.data.pixel_cache import PixelCache
+from model.data.pixel_cache import PixelCache, refuse_without_room
 from model.errors import UserError
 
 
@@ -76,16 +79,59 @@ def test_workers_get_a_copy_that_maps_the_file_itself(files, tmp_path):
     assert np.array_equal(np.asarray(pickle.loads(sent)[0]), first)
 
 
-@pytest.mark.parametrize("damage", ["missing", "truncated"])
-def test_a_bad_photo_is_named_and_leaves_no_cache(files, tmp_path, damage):
-    if damage == "missing":
-        files[3].unlink()
-    else:
-        files[3].write_bytes(files[3].read_bytes()[:400])
+def test_a_missing_photo_is_named_and_leaves_no_cache(files, tmp_path):
+    files[3].unlink()
     with pytest.raises(UserError, match=files[3].name):
         open_cache(files, tmp_path / "cache")
     folder = tmp_path / "cache"
     assert not folder.exists() or not list(folder.iterdir())
+
+
+@pytest.mark.parametrize("broken", [[0], [5], [1, 2, 4], [0, 1, 2, 3, 4, 5]])
+def test_all_photos_that_cannot_be_decoded_are_reported_and_the_others_served(
+    files, tmp_path, monkeypatch, broken
+):
+    for i in broken:
+        damage(files[i])
+    for _ in range(2):  # built, and opened again
+        cache = open_cache(files, tmp_path / "cache")
+        assert list(cache.unreadable) == broken
+        for i, file in enumerate(files):
+            if i in broken:
+                assert file.name in cache.unreadable[i]
+                with pytest.raises(UserError, match=file.name):
+                    cache[i]
+            else:
+                expected = load_fitted(file, 80).image
+                assert np.array_equal(np.asarray(cache[i]), np.asarray(expected))
+        monkeypatch.setattr(pixel_cache, "load_each", lambda *_: pytest.fail("decoded again"))
+
+
+def test_a_mended_photo_is_read_again(files, tmp_path):
+    whole = files[2].read_bytes()
+    damage(files[2])
+    assert list(open_cache(files, tmp_path / "cache").unreadable) == [2]
+    files[2].write_bytes(whole)
+    assert open_cache(files, tmp_path / "cache").unreadable == {}
+
+
+def test_too_little_room_is_said_unless_the_cache_is_there(files, tmp_path, monkeypatch):
+    split = read_split(tmp_path / "VOC2007", "train")
+    needed = open_cache(split.files, tmp_path / "first").path.stat().st_size
+    folder = tmp_path / "deep" / "cache"  # need not exist
+    for free, splits, fits in (
+        (needed, [split], True),
+        (needed - 1, [split], False),
+        (needed, [split, split], True),  # one cache
+        (needed, [split, read_split(tmp_path / "VOC2007", "val")], False),
+    ):
+        monkeypatch.setattr(pixel_cache, "free_bytes", lambda _, free=free: free)
+        with nullcontext() if fits else pytest.raises(UserError, match=f"{folder}.*--cache-dir"):
+            refuse_without_room(splits, 80, folder)
+    assert not folder.exists()
+    open_cache(split.files, folder)
+    monkeypatch.setattr(pixel_cache, "free_bytes", lambda _: 0)
+    refuse_without_room([split], 80, folder)
 
 
 def test_unwritable_folder(files, tmp_path):
@@ -110,6 +156,9 @@ DAMAGE = {
     "index a list": lambda c: c.index_path.write_text("[]"),
     "index nested deeply": lambda c: c.index_path.write_text("[" * 100_000),
     "a size missing": lambda c: edit_index(c, lambda i: i["photos"].pop()),
+    "a photo for a sentence": lambda c: edit_index(
+        c, lambda i: i["photos"].__setitem__(2, "it cannot be decoded")
+    ),
     "sizes of strings": lambda c: edit_index(c, lambda i: i.update(photos=["abc"] * 6)),
     "a fraction": lambda c: edit_index(c, lambda i: i["photos"][0].__setitem__(0, 80.0)),
     "a negative size": lambda c: edit_index(

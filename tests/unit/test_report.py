@@ -3,7 +3,7 @@ import torch
 
 from model.data.dataset import read_split
 from model.evaluation.per_photo import read_per_photo
-from model.evaluation.predict_dataset import Predictions
+from model.evaluation.predict_dataset import NO_NEGATIVES, Negatives, Predictions
 from model.evaluation.report import (
     PhotoFacts,
     accuracy_report,
@@ -11,6 +11,7 @@ from model.evaluation.report import (
     format_report,
     per_photo_table,
     score_report,
+    score_sentence,
 )
 from model.loading.dataset import LargestObjectDataset
 from model.score import Calibration
@@ -55,11 +56,18 @@ def test_every_table_covers_all_photos(dataset, predictions):
 def test_the_score_is_judged_on_photos_and_on_windows_of_nothing(predictions):
     calibration = Calibration((1.0, 0.0, 0.0, 0.0), 2.0, 0.5)
     negatives = torch.tensor([[-9.0, 0, 0, 0], [9.0, 0, 0, 0], [-9.0, 0, 0, 0]])
-    report = score_report(predictions, calibration, negatives)
+    report = score_report(predictions, calibration, Negatives(negatives[:2], negatives))
     assert report["right_kept"] == 1
     assert report["negatives"] == {"n": 3, "refused": pytest.approx(2 / 3)}
+    assert report["backgrounds"] == {"n": 2, "refused": 0.5}
+    says = "refuses 50.0% of 2 backgrounds and 66.7% of 3 empty windows"
+    assert score_sentence(report).endswith(f" and {says}")
+    one = score_report(predictions, calibration, Negatives(negatives[:1], negatives[:0]))
+    assert score_sentence(one).endswith(" and refuses 100.0% of 1 background")
     assert sum(report["reliability"]["count"]) == 10
-    assert "negatives" not in score_report(predictions, calibration, negatives[:0])
+    without = score_report(predictions, calibration, NO_NEGATIVES)
+    assert not {"negatives", "backgrounds"} & set(without)
+    assert "refuses" not in score_sentence(without)
 
 
 def test_one_row_a_photo_in_pixels_of_the_original(dataset, predictions):
@@ -92,7 +100,9 @@ def test_the_text_names_what_is_weak(dataset, predictions):
             predictions, dataset.class_names, dataset.frame, "val"
         ),
         "score": score_report(
-            predictions, Calibration((1.0, 0, 0, 0), 2.0, 0.5), torch.full((4, 4), -9.0)
+            predictions,
+            Calibration((1.0, 0, 0, 0), 2.0, 0.5),
+            Negatives(torch.empty(0, 4), torch.full((4, 4), -9.0)),
         ),
     }  # fmt: skip
     text = format_report(report)

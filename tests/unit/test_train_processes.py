@@ -203,7 +203,7 @@ def test_going_on_from_the_shipped_weights_has_defaults_for_few_photos(tmp_path)
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert (
-        "going on from shipped: 1 epochs, batches of 8, rate 0.0005, frozen: stem, batch-norm"
+        "going on from shipped: 1 epoch, batches of 8, rate 0.0005, frozen: stem, batch-norm"
         " statistics" in result.stdout
     )
     info = read_info(tmp_path / "run" / "last.safetensors")

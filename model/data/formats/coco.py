@@ -28,6 +28,7 @@ from model.data.names import stem_of
 from model.data.records import box_xywh_to_xyxy
 from model.data.tree import Tree
 from model.errors import UserError
+from model.words import counted
 
 MAX_JSON_BYTES = 1 << 30  # COCO's own largest has 450 MB
 _HEAD = 1 << 16
@@ -99,7 +100,9 @@ def _entries(tree: Tree, path: str, blemishes: list[Blemish]) -> list[Entry]:
         entries.append(Entry(name, photo, path, [split] if split else [], parsed))
     n_lost = sum(map(len, objects.values()))
     if n_lost:
-        blemishes.append(Blemish("photo missing", path, f"{n_lost} objects of no image listed"))
+        blemishes.append(
+            Blemish("photo missing", path, f"{counted(n_lost, 'object')} of no image listed")
+        )
     return entries
 
 

@@ -1,0 +1,25 @@
+import pytest
+
+from model.words import counted, readable_size
+
+
+@pytest.mark.parametrize(
+    ("count", "words", "says"),
+    [
+        (0, ("photo",), "0 photos"),
+        (1, ("photo",), "1 photo"),
+        (2, ("photo",), "2 photos"),
+        (1, ("class", "classes"), "1 class"),
+        (0, ("class", "classes"), "0 classes"),
+        (12345, ("box", "boxes"), "12,345 boxes"),
+    ],
+)
+def test_counted(count, words, says):
+    assert counted(count, *words) == says
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "says"), [(0, "0.0 MB"), (1_550_000, "1.6 MB"), (29_140_000_000, "29.1 GB")]
+)
+def test_sizes(n_bytes, says):
+    assert readable_size(n_bytes) == says
