@@ -4,7 +4,7 @@ import json
 
 import pytest
 from commands import run_here
-from conftest import SIZES, assert_clear_error, make_voc, run_command, write_voc_xml
+from conftest import SIZES, assert_clear_error, free_port, make_voc, run_command, write_voc_xml
 from own_data import damage
 
 pytestmark = pytest.mark.usefixtures("shallow_network")
@@ -34,9 +34,17 @@ def blemished(tmp_path):
 @pytest.mark.slow
 def test_processes_agree_on_what_is_left_out_and_what_shows_nothing(blemished, tmp_path):
     out, report = tmp_path / "run", tmp_path / "report.json"
-    launch = ["-m", "accelerate.commands.launch", "--num_processes", "2"]
+    launch = ["-m", "accelerate.commands.launch", "--num_processes", "2", "--main_process_port"]
     result = run_command(
-        *launch, "train.py", "--data", blemished, "--out", out, *FAST, OMP_NUM_THREADS="1"
+        *launch,
+        free_port(),
+        "train.py",
+        "--data",
+        blemished,
+        "--out",
+        out,
+        *FAST,
+        OMP_NUM_THREADS="1",
     )
     assert result.returncode == 0, result.stderr
     left_out = [line for line in result.stdout.splitlines() if line.startswith("left out")]
