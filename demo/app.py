@@ -1,8 +1,8 @@
 """Open the demo in the browser.
 
     python demo/app.py                      # http://127.0.0.1:7860, shipped checkpoint
-    python -m demo.app --data data          # with VOC 2007 to browse
-    python demo/app.py --checkpoint NAME    # another one of checkpoints/
+    python -m demo.app --data data          # with a data set to browse, VOC 2007 or your own
+    python demo/app.py --checkpoint NAME    # another one of checkpoints/, or a file
 
 Works offline. Hugging Face Spaces starts this file too.
 """
@@ -11,7 +11,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 # `python demo/app.py` puts demo/ on the path and not the folder above it.
 _HERE, _ROOT = Path(__file__).resolve().parent, Path(__file__).resolve().parent.parent
@@ -31,13 +31,13 @@ import gradio as gr  # noqa: E402
 import tyro  # noqa: E402
 from gradio.tunneling import CURRENT_TUNNELS  # noqa: E402
 
-from demo.backend import Backend  # noqa: E402
+from demo.backend import Backend, first_checkpoint  # noqa: E402
 from demo.choice import PhotoChoice  # noqa: E402
 from demo.page import build_page  # noqa: E402
 from demo.server.security import GuardedApp, Visitors, checked_origin  # noqa: E402
 from demo.theme import CSS, HEAD, page_theme  # noqa: E402
-from model.checkpoint import DEFAULT_CHECKPOINT  # noqa: E402
-from model.data.samples import PhotoLibrary, find_voc  # noqa: E402
+from model.data.formats import FormatName  # noqa: E402
+from model.data.samples import PhotoLibrary, find_dataset  # noqa: E402
 from model.errors import UserError, run_cli  # noqa: E402
 from model.evaluation.per_photo import read_per_photo  # noqa: E402
 
@@ -53,8 +53,11 @@ PRIVATE_NETWORKS = "127.0.0.1,::1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
 class AppConfig:
     """Open the demo in the browser."""
 
-    checkpoint: str = DEFAULT_CHECKPOINT.stem  # name in checkpoints/, or a .safetensors file
-    data: Path | None = None  # VOC; looked for in $VOC_ROOT, data/ and VOCdevkit/
+    checkpoint: str = ""  # name in checkpoints/, or a .safetensors file; default: the shipped one
+    # a data set in VOC's, YOLO's or COCO's format; again for another; default: that in $VOC_ROOT,
+    # data/ or VOCdevkit/
+    data: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    format: FormatName = "auto"  # of the annotations; auto: found by what lies in the folder
     per_photo: Path | None = None  # CSV of `python -m model.evaluate --per-photo`: opens its photos
     host: str = "127.0.0.1"
     port: int = 7860
@@ -69,13 +72,13 @@ def make_backend(config: AppConfig) -> Backend:
     Raises:
         UserError: if the checkpoint, the data or the CSV given are not there or cannot be used.
     """
-    library = PhotoLibrary(find_voc(config.data))
+    library = PhotoLibrary(find_dataset(config.data, config.format))
     path = Path(config.checkpoint)
     photos = read_per_photo(config.per_photo) if config.per_photo else None
     if path.suffix == ".safetensors":
         backend = Backend(library, path.stem, extra=path, per_photo=photos)
     else:
-        backend = Backend(library, config.checkpoint, per_photo=photos)
+        backend = Backend(library, config.checkpoint or first_checkpoint(), per_photo=photos)
     # A broken checkpoint is said now, and not to the first visitor, who does not have to wait for
     # the first forward pass either: it is several times slower than all others.
     _ = backend.open(PhotoChoice(library.examples()[0].name)).detection

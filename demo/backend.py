@@ -10,8 +10,8 @@ import pandas as pd
 from demo.choice import Photo, PhotoChoice
 from demo.opened import Opened, detector_of
 from demo.serving.calls import CallEndedError
+from demo.serving.checking import Checking
 from model.checkpoint import CHECKPOINT_FOLDER, DEFAULT_CHECKPOINT
-from model.data.dataset import list_splits
 from model.data.samples import PhotoLibrary
 from model.errors import UserError
 from model.evaluation.per_photo import PerPhoto
@@ -30,6 +30,7 @@ class Backend:
         folder: where checkpoints are chosen from, by name.
         extra: a checkpoint file given on the command line, if it lies elsewhere.
         per_photo: what was predicted for each photo of a split, if somebody gave the CSV.
+        checking: the check of the data set, if there is one.
     """
 
     library: PhotoLibrary
@@ -40,8 +41,10 @@ class Backend:
 
     def __post_init__(self) -> None:
         """Note the folders visitors need not hear of."""
-        root = self.library.voc_root
-        _named_without_parents.update(filter(None, (root, self.folder, self.extra)))
+        dataset = self.library.dataset
+        self.checking = Checking(dataset) if dataset else None
+        roots = dataset.folders if dataset else ()
+        _named_without_parents.update(filter(None, (*roots, self.folder, self.extra)))
 
     def checkpoints(self) -> dict[str, Path]:
         """Name -> file; names are all a visitor can choose."""
@@ -71,16 +74,12 @@ class Backend:
         return self.detector().class_names
 
     def split(self, name: str) -> pd.DataFrame:
-        """The rows of a VOC split, one a photo.
+        """The rows of a split of the data set, one a photo, backgrounds last.
 
         Raises:
-            UserError: without VOC, or if it has no such split.
+            UserError: without a data set, or if it has no such split.
         """
-        root = self.library.voc_root
-        # A name becomes part of a path, so only those that are there are let through.
-        if root and name not in (known := list_splits(root)):
-            raise UserError(f"there is no split {name[:40]!r}. There is: {', '.join(known)}.")
-        return self.library.split(name).frame
+        return self.library.split(name).table
 
     def open(self, photo: PhotoChoice, checkpoint: str = "") -> Opened:
         """What a request looks at; a checkpoint without a name is the one to start with.
@@ -104,6 +103,12 @@ class Backend:
                 "choose a photo first: drop one anywhere on the page, or press an example."
             )
         return Photo(Path(choice.upload))
+
+
+def first_checkpoint(folder: Path = CHECKPOINT_FOLDER) -> str:
+    """The name of the shipped one; of the first where others were put in its place."""
+    names = sorted(path.stem for path in folder.glob("*.safetensors"))
+    return DEFAULT_CHECKPOINT.stem if DEFAULT_CHECKPOINT.stem in names or not names else names[0]
 
 
 # Folders of this server that stand in what the readers say; :func:`user_message` shortens them.

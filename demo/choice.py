@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from demo.serving.calls import raise_if_ended
 from model.data.images import LoadedImage, load_fitted
@@ -11,13 +12,21 @@ from model.errors import UserError
 OWN_PHOTO = "own"  # what an address says instead of an upload, which it cannot hold
 
 
+class SentFile(NamedTuple):
+    """A file of a visitor: its path here, and the name that it had there."""
+
+    path: Path
+    name: str
+
+
 @dataclass(frozen=True)
 class PhotoChoice:
     """A photo of the library by name, or the path of an upload.
 
     ``offered`` is what the visitor has just chosen and nobody has read yet; ``note`` is a sentence
     for them. The browser counts what is offered, and ``number`` says which of them this is, or
-    answers. ``boxes``, as an address has them, come with a photo the browser had kept.
+    answers. ``boxes``, as an address has them, come with a photo the browser had kept, or say what
+    the annotation does that was dropped with it; ``name`` is what the photo was called.
     """
 
     sample: str = ""
@@ -26,6 +35,8 @@ class PhotoChoice:
     note: str = ""
     number: int = field(default=0, compare=False)
     boxes: str = field(default="", compare=False)
+    annotations: tuple[SentFile, ...] = field(default=(), compare=False)
+    name: str = field(default="", compare=False)
 
     def to_query(self) -> dict[str, str]:
         """As part of an address."""

@@ -33,6 +33,16 @@ def pick_grid(value: str = "", **kwargs: Any) -> gr.HTML:
     return gr.HTML(value, js_on_load=(WEB / "pick_grid.js").read_text(), **kwargs)
 
 
+def pick_list(value: str = "", **kwargs: Any) -> gr.HTML:
+    """As :func:`pick_grid`, of buttons in a text: none stays pressed, and Tab stops at each."""
+    js = (
+        "element.addEventListener('click', (event) => {"
+        " const button = event.target.closest('button[data-key]');"
+        " if (button) trigger('select', { key: button.dataset.key }); });"
+    )
+    return gr.HTML(value, js_on_load=js, **kwargs)
+
+
 def picked_key(event: gr.EventData) -> str:
     """What was pressed in a :func:`pick_grid`."""
     return event.key

@@ -2,23 +2,29 @@
 
     python -m demo.deploy YOU/largest-object --dry-run   # what would be sent
     python -m demo.deploy YOU/largest-object             # free: ZeroGPU
+    python -m demo.deploy YOU/raccoons --checkpoint runs/mine/best.safetensors --examples photos
 
 Log in once with `hf auth login`. Only what the Space needs is sent: the page, the model, the
 checkpoints, the examples.
 """
 
+import json
 import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 from huggingface_hub import HfApi, SpaceHardware
 
+from model.checkpoint import read_info
+from model.data.dataset import Dataset
+from model.data.example_boxes import BOXES_FILE
+from model.data.samples import NamedPhoto, PhotoLibrary
 from model.errors import UserError, run_cli
 from model.hub import refusals_as_user_errors
 
@@ -40,6 +46,8 @@ class DeployConfig:
     space: Annotated[str, tyro.conf.Positional]  # YOU/NAME; made if it does not exist
     flavor: Literal["zerogpu", "cpu"] = "zerogpu"  # zerogpu: free; cpu: needs a paid plan
     hardware: str | None = None  # a machine paid by the hour instead, e.g. t4-small
+    checkpoint: Path | None = None  # of your own, instead of those in checkpoints/
+    examples: Path | None = None  # photos of your own, or a data set of which some are taken
     private: bool = False  # only you can open it
     dry_run: bool = False  # list and size every file, send nothing
     debug: bool = False  # tracebacks instead of one-line errors
@@ -50,15 +58,30 @@ class DeployConfig:
         return self.hardware or FLAVORS[self.flavor].value
 
 
-def build_space(folder: Path, machine: str) -> list[Path]:
+def build_space(
+    folder: Path, machine: str, checkpoint: Path | None = None, examples: Path | None = None
+) -> list[Path]:
     """Write into ``folder`` everything a Space on that hardware needs; the files, sorted.
 
+    Args:
+        folder: an empty one.
+        machine: the hub's name of the hardware.
+        checkpoint: shown instead of those in ``checkpoints/``.
+        examples: a folder of photos, or of a data set, shown instead of those in ``examples/``.
+
     Raises:
-        UserError: if there is no checkpoint to show.
+        UserError: if there is no checkpoint to show, or those given cannot be used.
     """
-    if not any((ROOT / "checkpoints").glob("*.safetensors")):
+    own = {"checkpoints": checkpoint, "examples": examples}
+    if checkpoint:
+        read_info(checkpoint)  # what is wrong with it is said here and not on the Space
+        (folder / "checkpoints").mkdir(parents=True)
+        shutil.copyfile(checkpoint, folder / "checkpoints" / checkpoint.name)
+    elif not any((ROOT / "checkpoints").glob("*.safetensors")):
         raise UserError("there is no checkpoint in checkpoints/: train one and copy it there.")
-    for path in _needed():
+    if examples:
+        copy_examples(examples, folder / "examples")
+    for path in _needed(name for name in FOLDERS if not own.get(name)):
         target = folder / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
@@ -68,10 +91,38 @@ def build_space(folder: Path, machine: str) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def _needed() -> Iterator[Path]:
+def copy_examples(source: Path, folder: Path) -> None:
+    """Some photos of a data set with their boxes, or all of a folder that is none.
+
+    Raises:
+        UserError: if there are no photos.
+    """
+    photos = _photos_of(source)
+    if not photos:
+        raise UserError(f"{source} holds no photos for the examples. Name a folder with some.")
+    folder.mkdir(parents=True)
+    boxes = {}
+    for photo in photos:
+        shutil.copyfile(photo.path, folder / photo.path.name)
+        if photo.annotated:
+            boxes[photo.path.name] = [asdict(thing) for thing in photo.objects]
+    (folder / BOXES_FILE).write_text(json.dumps(boxes, indent=1) + "\n")
+
+
+def _photos_of(source: Path) -> Sequence[NamedPhoto]:
+    if (source / BOXES_FILE).is_file():
+        return PhotoLibrary(None, source).examples()
+    try:
+        dataset = Dataset(source)
+    except UserError:  # no data set, so a folder of photos
+        return PhotoLibrary(None, source).examples()
+    return PhotoLibrary(dataset, source).examples()
+
+
+def _needed(folders: Iterable[str]) -> Iterator[Path]:
     for name in FILES:
         yield ROOT / name
-    for name in FOLDERS:
+    for name in folders:
         for path in (ROOT / name).rglob("*"):
             inside = path.relative_to(ROOT).parts
             unwanted = path.suffix in (".pyc", ".pyi", ".tmp") or path == Path(__file__).resolve()
@@ -139,7 +190,7 @@ def deploy(config: DeployConfig, api: HfApi) -> None:
         raise UserError(f"there is no hardware {config.machine!r}. There is: {', '.join(known)}.")
     with tempfile.TemporaryDirectory(prefix="space-") as name:
         folder = Path(name)
-        files = build_space(folder, config.machine)
+        files = build_space(folder, config.machine, config.checkpoint, config.examples)
         print(listing(folder, files))
         if config.dry_run:
             print(f"nothing was sent; {config.space} would run on {config.machine}.")

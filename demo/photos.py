@@ -1,14 +1,17 @@
 """The one photo all tabs look at: how it is chosen, and the field it is chosen with."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from demo.annotated import boxes_beside
 from demo.backend import Backend, user_message
-from demo.choice import PhotoChoice
+from demo.choice import PhotoChoice, SentFile
 from demo.json_html import JsonHtml
 from demo.server.uploads import uploaded
 from demo.views import markup
+from demo.views.augment.boxes import write_boxes
 from demo.views.markup import WEB
 from model.errors import UserError
 
@@ -80,8 +83,16 @@ def _sent(payload: Any) -> dict[str, Any]:
         return {
             **sent, "upload": uploaded(str(upload.get("path"))),
             "boxes": boxes if isinstance(boxes, str) else "",
+            "name": str(payload.get("name") or ""),
+            "annotations": tuple(map(_sent_file, payload.get("annotations") or ())),
         }  # fmt: skip
     return {**sent, "sample": str(payload.get("sample") or "")}
+
+
+def _sent_file(payload: Any) -> SentFile:
+    payload = payload if isinstance(payload, dict) else {}
+    path = Path(uploaded(str(payload.get("path"))))
+    return SentFile(path, str(payload.get("name") or path.name))
 
 
 class ManyPhotos(JsonHtml):
@@ -125,7 +136,12 @@ def accept_offer(backend: Backend, choice: PhotoChoice) -> PhotoChoice:
     if choice.offered is None:
         return choice
     try:
-        backend.photo(choice.offered).load(LOOK_SIDE)
+        photo = backend.photo(choice.offered)
+        photo.load(LOOK_SIDE)
+        if choice.offered.annotations:
+            sent = SentFile(photo.path, choice.offered.name or photo.path.name)
+            boxes = write_boxes(boxes_beside(sent, choice.offered.annotations))
+            return replace(choice.offered, boxes=boxes, annotations=())
     except UserError as error:
         number = choice.offered.number
         return PhotoChoice(choice.sample, choice.upload, note=user_message(error), number=number)

@@ -43,7 +43,7 @@ from demo.views.augment.pictures import (
     show_pair,
     variants_grid,
 )
-from demo.views.augment.scene import Scene, editor_value, scene_of
+from demo.views.augment.scene import Scene, class_names_of, editor_value, scene_of
 from demo.views.augment.state import (
     BOX_SOURCES,
     MAX_SEED,
@@ -248,7 +248,7 @@ def _build_shown(
     value, first = editor_value(scene), show_pair(scene)
     with gr.Row(elem_id="augment-pair"):
         with gr.Column(min_width=150):
-            editor = BoxEditor(value, class_names=backend.class_names(), elem_id="augment-before")
+            editor = BoxEditor(value, class_names=class_names_of(backend), elem_id="augment-before")
         with gr.Column(min_width=150):
             after = gr.HTML(first.after, elem_id="augment-after", min_height=200)
     sentence = gr.HTML(first.sentence, elem_id="augment-sentence", min_height=28)

@@ -1,5 +1,6 @@
 """The Dataset tab: browse VOC, or without it the examples, every object outlined."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,23 +17,32 @@ from demo.components import (
     edits,
     in_order,
     pick_grid,
+    pick_list,
+    picked_key,
     pressed_first_js,
     show_errors_in,
     token,
 )
+from demo.serving.calls import raise_if_ended
+from demo.serving.checking import Checking
 from demo.views import markup
+from demo.views.blemishes import NOT_CHECKED, show_report, show_step, take_blemishes
 from demo.views.dataset import (
     ANY,
     SIZES,
-    WITHOUT_VOC,
+    WITHOUT_DATA,
     DatasetState,
-    class_names_of,
+    choices,
     csv_download,
     photo_card,
     show,
     splits_of,
 )
+from model.data.check import Report
+from model.errors import UserError
 
+LOOK_EVERY_S = 0.5  # at a check that others may have begun
+TO_CARD_JS = "() => { document.querySelector('#dataset-card').scrollIntoView(); }"
 TYPED_JS = f"() => ['', {TOKEN_JS}]"
 
 
@@ -58,8 +68,8 @@ def build(backend: Backend, address: gr.Textbox, redraw: gr.Textbox) -> DatasetT
     """Lay out the tab; it is drawn when ``redraw`` is set, a :func:`demo.components.signal`."""
     splits = splits_of(backend.library)
     defaults = DatasetState(split="trainval" if "trainval" in splits else splits[0])
-    if backend.library.voc_root is None:
-        gr.HTML(markup.note(WITHOUT_VOC), elem_id="dataset-missing")
+    if backend.library.dataset is None:
+        gr.HTML(markup.note(WITHOUT_DATA), elem_id="dataset-missing")
     controls = _build_controls(backend, splits, defaults)
     with gr.Row():
         with gr.Column(scale=3, min_width=300):
@@ -80,9 +90,57 @@ def build(backend: Backend, address: gr.Textbox, redraw: gr.Textbox) -> DatasetT
                 to_augment = gr.Button("Send to Augment", size="sm", min_width=120,
                                        elem_id="send-augment")  # fmt: skip
     shown = _Shown(count, tiles, card, gr.HTML(elem_id="dataset-charts"))
+    if backend.checking:
+        _build_check(backend, backend.checking, shown, controls, (address, defaults))
     _connect_pages(controls, before, after, redraw)
     _connect_drawing(backend, controls, shown, redraw, (address, defaults))
     return DatasetTab(defaults, controls, to_detect, to_augment)
+
+
+def _build_check(
+    backend: Backend,
+    checking: Checking,
+    shown: _Shown,
+    controls: Controls,
+    told: tuple[gr.Textbox, DatasetState],
+) -> None:
+    """What is wrong with the data set, made when it is asked for; press a photo to see it above."""
+    address, defaults = told
+    gr.HTML("<h3 class='part'>What is wrong with the data set</h3>", elem_classes=["heading"])
+    with gr.Row(elem_classes=["compact"]):
+        button = gr.Button("Check", size="sm", min_width=120, elem_id="dataset-check")
+        download_button(
+            "All as CSV", lambda: take_blemishes(_finished(checking)), {}, "blemishes-csv"
+        )
+    found = pick_list(markup.note(NOT_CHECKED), elem_id="dataset-blemishes")
+
+    @show_errors_in(found)
+    def look() -> Iterator[dict[Any, Any]]:
+        checking.start()
+        while not checking.wait(LOOK_EVERY_S):
+            raise_if_ended()
+            yield {found: show_step(checking.step)}
+        yield {found: show_report(backend, _finished(checking))}
+
+    @show_errors_in(shown.card)
+    def open_one(event: gr.EventData, **values: Any) -> dict[Any, Any]:
+        state = DatasetState(**values | {"picked": picked_key(event)})
+        card = photo_card(backend, state.picked)
+        return {
+            shown.card: card, controls["picked"]: state.picked, address: state.to_query(defaults),
+        }  # fmt: skip
+
+    button.click(look, None, found, **QUIET)
+    opened = found.select(
+        open_one, inputs_kwargs=controls, outputs=[shown.card, controls["picked"], address], **QUIET
+    )
+    opened.success(None, None, None, js=TO_CARD_JS, **PRIVATE)
+
+
+def _finished(checking: Checking) -> Report:
+    if checking.report is None:
+        raise UserError("the data set was not checked yet: press Check first.")
+    return checking.report
 
 
 def _build_controls(backend: Backend, splits: list[str], defaults: DatasetState) -> Controls:
@@ -92,7 +150,8 @@ def _build_controls(backend: Backend, splits: list[str], defaults: DatasetState)
         )
         # Once the split is read its own classes are offered; until then an address may name one.
         class_name = gr.Dropdown(
-            [ANY, *backend.class_names()], value=ANY, label="Class of the largest object",
+            [ANY, *(backend.library.class_names() or backend.class_names())], value=ANY,
+            label="Class of the largest object",
             min_width=150, elem_id="dataset-class", allow_custom_value=True,
         )  # fmt: skip
         size = gr.Dropdown(
@@ -140,9 +199,9 @@ def _connect_drawing(
     def draw(**values: Any) -> dict[Any, Any]:
         state = DatasetState(**values)
         view = show(backend, state)
-        class_names = class_names_of(backend.library, state.split)
+        classes = choices(backend.library, state.split)
         return {
-            controls["class_name"]: gr.Dropdown([ANY, *class_names]),
+            controls["class_name"]: gr.Dropdown(classes),
             shown.count: view.count, shown.tiles: view.tiles, shown.card: view.card,
             shown.charts: view.charts, address: state.to_query(defaults),
         }  # fmt: skip

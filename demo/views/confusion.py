@@ -53,12 +53,12 @@ def classes_of(cell: str, class_names: Sequence[str]) -> tuple[str, str] | None:
 
 def can_open(backend: Backend) -> bool:
     """Whether the photos behind a cell can be shown."""
-    return backend.per_photo is not None and backend.library.voc_root is not None
+    return backend.per_photo is not None and backend.library.dataset is not None
 
 
 def what_is_missing(backend: Backend) -> str:
     """One sentence on how to have the photos behind the cells shown."""
-    if backend.library.voc_root is None:
+    if backend.library.dataset is None:
         return (
             "The photos behind the numbers are those of VOC 2007, which is not here. Get it with:"
             " python -m model.voc download --data data - then write their predictions with:"
@@ -135,7 +135,7 @@ def show_behind(backend: Backend, state: TrainingState) -> BehindView:
     words += ", the worst first" if len(rows) > 1 else ""
     words += f"; here are {AT_ONCE}" if len(rows) > AT_ONCE else ""
     shown = rows.iloc[:AT_ONCE]
-    names = [name.rsplit(".", 1)[0] for name in shown.file_name]
+    names = [backend.library.name_of(name) for name in shown.file_name]
     picked = state.picked if backend.per_photo.row_of(state.picked) is not None else ""
     picked = picked or (names[0] if names else "")
     tiles = [

@@ -11,12 +11,10 @@ import pandas as pd
 from markupsafe import Markup
 
 from demo.address import PickingState, in_address, one_of, whole
-from demo.backend import Backend
+from demo.backend import Backend, user_message
 from demo.choice import PhotoChoice
 from demo.server.downloads import as_download
 from demo.views import markup
-from model.classes import VOC_CLASSES
-from model.data.dataset import list_splits
 from model.data.samples import PhotoLibrary
 from model.errors import UserError
 from model.inference import DRAWN_SIDE
@@ -33,11 +31,12 @@ CARD_COLUMNS = ["file_name", "split", "width", "height", "class_name", "xmin", "
                 "ymax", "n_objects", "area_fraction"]  # fmt: skip
 
 EXAMPLES = "examples"
-WITHOUT_VOC = (
-    "PASCAL VOC 2007 is not here, so these are the examples that come with the project."
-    " Get it (about 450 MB) with: python -m model.voc download --data data - then start the demo"
-    " again, or point it to a copy you have with --data."
+WITHOUT_DATA = (
+    "There is no data set here, so these are the examples that come with the project."
+    " Get PASCAL VOC 2007 (about 450 MB) with: python -m model.dataset download --data data - then"
+    " start the demo again, or point it to a data set you have with --data."
 )
+NO_OBJECT = "no object"
 
 
 @dataclass(frozen=True)
@@ -57,14 +56,14 @@ class DatasetState(PickingState):
         class_name = self.class_name
         if asked.class_name != class_name:
             with suppress(UserError):  # what is wrong with a split is said when it is drawn
-                if asked.class_name in class_names_of(library, split):
+                if asked.class_name in choices(library, split):
                     class_name = asked.class_name
         return dataclasses.replace(asked, split=split, class_name=class_name)
 
 
 def splits_of(library: PhotoLibrary) -> list[str]:
-    """The splits there are to browse; without VOC the examples are one."""
-    return list_splits(library.voc_root) if library.voc_root else [EXAMPLES]
+    """The splits there are to browse; without a data set the examples are one."""
+    return library.dataset.splits if library.dataset else [EXAMPLES]
 
 
 def class_names_of(library: PhotoLibrary, split: str) -> tuple[str, ...]:
@@ -73,18 +72,18 @@ def class_names_of(library: PhotoLibrary, split: str) -> tuple[str, ...]:
     Raises:
         UserError: if there is no such split.
     """
-    if split == EXAMPLES and not library.voc_root:
-        return VOC_CLASSES
+    if split == EXAMPLES and not library.dataset:
+        return tuple(sorted(set(library.example_rows().class_name)))
     return library.split(split).class_names
 
 
 def rows_of(backend: Backend, split: str) -> pd.DataFrame:
-    """The photos of a split, one a row; without VOC there is one, the examples.
+    """The photos of a split, one a row; without a data set there is one, the examples.
 
     Raises:
         UserError: if there is no such split.
     """
-    if split == EXAMPLES and not backend.library.voc_root:
+    if split == EXAMPLES and not backend.library.dataset:
         return backend.library.example_rows()
     return backend.split(split)
 
@@ -93,19 +92,32 @@ def chosen_rows(backend: Backend, split: str, class_name: str, size: str) -> pd.
     """Rows of a split whose largest object is of this class and size.
 
     Raises:
-        UserError: without VOC, or for an unknown split, class or size.
+        UserError: without a data set, or for an unknown split, class or size.
     """
     frame = rows_of(backend, split)
     class_name = class_name or ANY  # the field may be emptied
-    if class_name not in (known := (ANY, *class_names_of(backend.library, split))):
+    if class_name not in (known := choices(backend.library, split)):
         raise UserError(f"there is no class {class_name[:40]!r}. There is: {', '.join(known)}.")
     if size not in SIZES:
         raise UserError(f"there is no size {size!r}. There is: {', '.join(SIZES)}.")
     low, high = SIZES[size]
     keep = (frame.area_fraction >= low) & (frame.area_fraction < high)
+    if size != ANY:
+        keep &= frame.class_name != ""
     if class_name != ANY:
-        keep &= frame.class_name == class_name
+        keep &= frame.class_name == ("" if class_name == NO_OBJECT else class_name)
     return frame[keep]
+
+
+def choices(library: PhotoLibrary, split: str) -> list[str]:
+    """The classes to choose from: all, each, and where there are backgrounds these.
+
+    Raises:
+        UserError: if there is no such split.
+    """
+    names = [ANY, *class_names_of(library, split)]
+    with_backgrounds = library.dataset and len(library.split(split).backgrounds)
+    return [*names, NO_OBJECT] if with_backgrounds and NO_OBJECT not in names else names
 
 
 @dataclass(frozen=True)
@@ -124,21 +136,33 @@ def show(backend: Backend, state: DatasetState) -> View:
     pages = max(1, -(-len(rows) // PER_PAGE))
     number_ = int(min(max(1, state.page or 1), pages))
     part = rows.iloc[(number_ - 1) * PER_PAGE : number_ * PER_PAGE]
-    names = [name.rsplit(".", 1)[0] for name in part.file_name]
+    names = [backend.library.name_of(name) for name in part.file_name]
     picked = state.picked or (names[0] if names else "")
     tiles = [
         _tile(backend, row, name, name == picked)
         for row, name in zip(part.itertuples(), names, strict=True)
     ]
-    card = photo_card(backend, picked) if picked else markup.note("No photo fits.")
+    card = _card_or_problem(backend, picked) if picked else markup.note("No photo fits.")
     count = Markup("<p>{}, page {} of {}</p>").format(markup.photos(len(rows)), number_, pages)
     return View(markup.grid(tiles, "browse"), card, charts(rows), count)
 
 
 def _tile(backend: Backend, row: Any, name: str, pressed: bool) -> Markup:
-    image = markup.thumbnail(backend.library.get(name).path)
-    caption = markup.join([f"{name} ", markup.chip(row.class_name)])
-    return markup.tile(name, image, f"photo {name}, a {row.class_name}", caption, pressed)
+    chip = markup.chip(row.class_name) if row.class_name else NO_OBJECT
+    alt = f"photo {name}, {markup.a_or_an(row.class_name) if row.class_name else NO_OBJECT}"
+    try:
+        image = markup.thumbnail(backend.library.get(name).path)
+    except UserError:  # its card says why, once it is pressed
+        return markup.tile(name, "", alt, f"{name}: cannot be read", pressed)
+    return markup.tile(name, image, alt, markup.join([f"{name} ", chip]), pressed)
+
+
+def _card_or_problem(backend: Backend, name: str) -> Markup:
+    """One photo that cannot be read does not hide the others."""
+    try:
+        return photo_card(backend, name)
+    except UserError as error:
+        return markup.problem(user_message(error))
 
 
 def photo_card(backend: Backend, name: str) -> Markup:
@@ -157,27 +181,19 @@ def photo_card(backend: Backend, name: str) -> Markup:
             )
         else:
             boxes.append(markup.DrawnBox(thing.bbox_xyxy, "object", label, label))
-    things = ", ".join(o.class_name for o in photo.objects)
+    things = ", ".join(o.class_name for o in photo.objects) or NO_OBJECT
     picture = markup.figure(
         shown.image, shown.original_size, boxes, f"photo {name} with {things}",
         caption="Bold: the largest object. Thin: the others. Dashed: difficult, never the target.",
     )  # fmt: skip
-    row = csv_row(backend, name)
+    row = backend.library.row(name)
     facts = [(column, str(row[column])) for column in CARD_COLUMNS if column in row]
     return picture + markup.table(facts, "Its row of the CSV")
 
 
-def csv_row(backend: Backend, name: str) -> dict[str, Any]:
-    """The CSV row of a photo; empty if it has no target."""
-    frame = rows_of(backend, "trainval" if backend.library.voc_root else EXAMPLES)
-    name = backend.library.get(name).name
-    without_suffix = frame.file_name.str.rpartition(".")[0]
-    found = frame[(frame.file_name == name) | (without_suffix == name)]
-    return {} if found.empty else found.iloc[0].to_dict()
-
-
 def charts(rows: pd.DataFrame) -> Markup:
     """Photos a class, and the sizes of the largest boxes."""
+    rows = rows[rows.class_name != ""]
     if rows.empty:
         return Markup()
     counts = rows.class_name.value_counts()
@@ -211,8 +227,7 @@ def _size_plot(width: np.ndarray, height: np.ndarray, cells: int = 12) -> dict[s
 
 
 def csv_download(backend: Backend, split: str) -> str:
-    """The CSV of a whole split, as ``python -m model.voc csv`` writes it."""
-    return as_download(
-        f"{split}.csv" if split == EXAMPLES else f"voc2007_{split}.csv",
-        rows_of(backend, split).to_csv(index=False),
-    )
+    """The CSV of a whole split, as ``python -m model.dataset csv`` writes it."""
+    dataset = backend.library.dataset
+    folder = f"{dataset.folders[0].name.lower()}_" if dataset else ""
+    return as_download(f"{folder}{split}.csv", rows_of(backend, split).to_csv(index=False))

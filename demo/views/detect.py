@@ -68,7 +68,7 @@ def show(backend: Backend, state: DetectState, timed: bool = True) -> Markup:
     top = list(d.probabilities.items())[:5]
     return markup.render(
         "detect_result.html", picture=picture, chip=markup.chip(d.class_name), sure=sure,
-        article="an" if d.class_name[:1] in "aeiou" else "a", score=f"{d.score:.0%}",
+        article="an" if d.class_name[:1].lower() in "aeiou" else "a", score=f"{d.score:.0%}",
         n_classes=len(d.probabilities),
         bars=[markup.bar(p, name, f"{p:.1%}", name) for name, p in top], facts=markup.table(facts),
     )  # fmt: skip

@@ -29,6 +29,9 @@ let drag = null; // {mode, start: [x, y], box: as it was, before: all as they we
 const help = element.querySelector('.help');
 help.id = 'box-help-' + Math.random().toString(36).slice(2);
 stage.setAttribute('aria-describedby', help.id);
+const OTHER = '\u0000'; // no class has this name
+const naming = element.querySelector('.naming');
+const newName = naming.querySelector('input');
 offer(['', ...CLASS_NAMES]);
 
 /** Names to choose from, in addition to those there are. */
@@ -38,6 +41,7 @@ function offer(names) {
     if (!known.has(name)) select.add(new Option(name || 'not named', name));
     known.add(name);
   }
+  if (!known.has(OTHER)) select.add(new Option('another name ...', OTHER));
 }
 
 function clamp(value, low, high) {
@@ -262,7 +266,7 @@ function move(event) {
   if (!drag.moved && way < 4) return; // a click, so far
   if (drag.mode === 'draw') {
     const [x0, y0] = drag.start;
-    if (!drag.moved) add({ bbox_xyxy: [0, 0, 0, 0], class_name: select.value });
+    if (!drag.moved) add({ bbox_xyxy: [0, 0, 0, 0], class_name: chosenName() });
     boxes[selected].bbox_xyxy = drawn(
       Math.min(x0, x),
       Math.min(y0, y),
@@ -334,7 +338,7 @@ function addInTheMiddle() {
   const [width, height] = size;
   add({
     bbox_xyxy: [width / 4, height / 4, (3 * width) / 4, (3 * height) / 4],
-    class_name: select.value,
+    class_name: chosenName(),
   });
   show();
   layer.children[selected].focus({ preventScroll: true });
@@ -362,10 +366,30 @@ layer.addEventListener('focusin', choose);
 addButton.addEventListener('click', addInTheMiddle);
 deleteButton.addEventListener('click', remove);
 select.addEventListener('change', () => {
-  boxes[selected].class_name = select.value;
-  show();
-  tell('Class: ' + (select.value || 'not named'));
+  naming.hidden = select.value !== OTHER;
+  if (naming.hidden) return nameBox(select.value);
+  newName.value = '';
+  newName.focus();
 });
+// Enter, or leaving the field.
+newName.addEventListener('change', () => {
+  const name = newName.value.replace(/[;\s]+/g, ' ').trim();
+  naming.hidden = true;
+  offer([name]);
+  if (selected === null) return show();
+  nameBox(name);
+  select.focus();
+});
+
+function chosenName() {
+  return select.value === OTHER ? '' : select.value;
+}
+
+function nameBox(name) {
+  boxes[selected].class_name = name;
+  show();
+  tell('Class: ' + (name || 'not named'));
+}
 image.addEventListener('load', () => {
   if (props.value && props.value.image_size) return;
   setSize([image.naturalWidth, image.naturalHeight]);

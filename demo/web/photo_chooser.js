@@ -1,7 +1,7 @@
 // Choose a photo: by name, by file, by the camera, or by a drop or paste anywhere on the page.
 //
 // props.value: {sample, upload: {path, orig_name} or null, number, note,
-//   offered: {sample, upload, number} or null}
+//   offered: {sample, upload, number, name, annotations: [{path, name}]} or null}
 // The server checks what is offered and takes it over, or says in `note` why not. Its answer has the
 // number of the offer. An offer of a photo that was kept in this browser has `boxes` too.
 const $ = (selector) => element.querySelector(selector);
@@ -59,25 +59,42 @@ function sendLatest() {
   trigger('input');
 }
 
-async function send(file, kept = {}) {
+const ANNOTATION = /\.(xml|txt|json|ya?ml|labels|names)$/i;
+
+async function send(file, kept = {}, beside = []) {
   status.classList.remove('problem');
   status.textContent = `Sending ${file.name || 'the photo'} ...`;
   try {
     const { path } = await upload(file);
     page.ownPhotos.remember(path, { ...kept, file });
     const photo = { path, orig_name: file.name, meta: { _type: 'gradio.FileData' } };
-    offer({ sample: '', upload: photo, boxes: kept.boxes || '' });
+    const annotations = [];
+    for (const one of beside) {
+      annotations.push({ path: (await upload(one)).path, name: one.name });
+    }
+    offer({ sample: '', upload: photo, boxes: kept.boxes || '', name: file.name, annotations });
   } catch (error) {
     status.classList.add('problem');
     status.textContent = `${file.name || 'The photo'} could not be sent: ${error.message || error}`;
   }
 }
 
-/** One file is the photo; several, or whatever is dropped on the field for many, go there. */
+/**
+ * One file is the photo, which may have its annotation with it; several photos, or whatever is
+ * dropped on the field for many, go there.
+ */
 function take(files, many) {
   if (!files.length) return;
+  const photos = files.filter((file) => !ANNOTATION.test(file.name));
   if (files.length === 1 && !many) return send(files[0]);
-  page.sendMany(files);
+  if (photos.length === 1 && !many) {
+    return send(
+      photos[0],
+      {},
+      files.filter((file) => file !== photos[0]),
+    );
+  }
+  page.sendMany(photos.length ? photos : files);
 }
 
 function entriesOf(transfer) {

@@ -14,7 +14,7 @@ from model.data.blemishes import KINDS, Blemish
 from model.data.cache_folder import default_cache_dir, free_bytes, pixel_cache_bytes
 from model.data.dataset import Dataset, DatasetPhoto, no_garbage_collection, photos_by_split
 from model.data.likeness import file_hash, near_duplicates, perceptual_hashes, same_size_groups
-from model.data.remembered import in_all_cores, read_remembered
+from model.data.remembered import Progress, in_all_cores, read_remembered
 from model.words import counted, readable_size
 
 SHOWN = 10  # of each kind of blemish
@@ -58,7 +58,7 @@ class Report:
         classes = counted(len(names), "class", "classes")
         lines = [f"{where}: {self.dataset.formats}, {classes}: {_listed(names, 20)}"]
         lines += [_table(["split", "photos", "backgrounds", "objects", "difficult"], self._rows())]
-        for kind, found in self._by_kind().items():
+        for kind, found in self.by_kind().items():
             lines.append(f"{len(found):,} x {kind} ({KINDS[kind].effect}): {KINDS[kind].text}.")
         if not self.blemishes:
             lines.append("nothing is wrong.")
@@ -70,7 +70,7 @@ class Report:
         targets = Counter(t.class_name for p in self.dataset.photos if (t := p.image.largest))
         rows = [[name, targets[name], objects[name]] for name in self.dataset.class_names]
         parts = [_table(["class", "photos whose largest it is", "objects"], rows)]
-        for kind, found in self._by_kind().items():
+        for kind, found in self.by_kind().items():
             more = f", the first {SHOWN}" if len(found) > SHOWN else ""
             parts.append(f"{kind} ({KINDS[kind].effect}), {len(found):,}{more}:")
             parts += [f"  {b.where}{f': {b.detail}' if b.detail else ''}" for b in found[:SHOWN]]
@@ -83,7 +83,8 @@ class Report:
         rows = [(b.kind, b.effect, b.where, b.detail, KINDS[b.kind].text) for b in self.blemishes]
         return pd.DataFrame(rows, columns=["kind", "effect", "where", "detail", "meaning"])
 
-    def _by_kind(self) -> dict[str, list[Blemish]]:
+    def by_kind(self) -> dict[str, list[Blemish]]:
+        """The blemishes of each kind, the gravest first."""
         found: dict[str, list[Blemish]] = defaultdict(list)
         for blemish in self.blemishes:
             found[blemish.kind].append(blemish)
@@ -126,7 +127,7 @@ def check(
     decode: bool | None = None,
     longest_side: int = 360,
     cache_dir: Path | None = None,
-    progress: bool = False,
+    progress: Progress = False,
 ) -> Report:
     """Find all that is wrong with a data set; raises nothing for it.
 
@@ -135,7 +136,7 @@ def check(
         decode: the photos, too; ``None`` does so for at most :data:`FEW_PHOTOS`.
         longest_side: of decoded photos, pixels, for the disk space that they will take.
         cache_dir: of what was read, and of decoded photos.
-        progress: show bars.
+        progress: show bars, or tell of them.
     """
     photos = dataset.photos
     if decode is None:
@@ -192,7 +193,7 @@ def _same_names(photos: list[DatasetPhoto]) -> list[Blemish]:
     return [Blemish("same name twice", names[0], ", ".join(names[1:])) for names in groups]
 
 
-def _identical(dataset: Dataset, cache_dir: Path | None, progress: bool) -> list[Blemish]:
+def _identical(dataset: Dataset, cache_dir: Path | None, progress: Progress) -> list[Blemish]:
     by_path = {photo.path: photo for photo in dataset.photos}
     folder = f"{dataset.image_folder}{os.sep}"
     paths = [path for group in same_size_groups(list(by_path)) for path in group]
@@ -221,7 +222,7 @@ def _pair(how: str, first: DatasetPhoto, second: DatasetPhoto) -> Blemish:
     return Blemish(kind, names[0], f"and {names[1]}")
 
 
-def _decoded(dataset: Dataset, cache_dir: Path | None, progress: bool) -> list[Blemish]:
+def _decoded(dataset: Dataset, cache_dir: Path | None, progress: Progress) -> list[Blemish]:
     """What only decoding shows."""
     names = [photo.image.file_name for photo in dataset.photos]
     looks = read_remembered(

@@ -1,7 +1,9 @@
 """A data set of any format in one or several folders: its splits, classes, photos and blemishes."""
 
 import gc
+import hashlib
 import os
+import threading
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
@@ -10,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
-from tqdm import tqdm
 
 from model.classes import MAX_CLASSES, VOC_CLASSES
 from model.data.blemishes import Blemish
@@ -26,7 +27,7 @@ from model.data.records import (
     ImageAnnotation,
     row_of,
 )
-from model.data.remembered import in_all_cores, read_remembered
+from model.data.remembered import Progress, in_all_cores, read_remembered, with_bar
 from model.data.tree import Tree
 from model.errors import UserError
 from model.words import counted
@@ -51,6 +52,10 @@ class DatasetPhoto:
     image: ImageAnnotation
     splits: tuple[str, ...]
     header: PhotoHeader
+
+    def membership(self, asked: str = "") -> str:
+        """Which of train, val, test it is in, so that a CSV of trainval tells; else ``asked``."""
+        return next((s for s in ("train", "val", "test") if s in self.splits), asked)
 
 
 class _Source:
@@ -131,7 +136,7 @@ class Dataset:
         format: ``voc``, ``yolo``, ``coco``, or ``auto`` for what lies there.
         class_names: the classes; by default all that have an object.
         cache_dir: of what was read; see :mod:`model.data.remembered`.
-        progress: show bars.
+        progress: show bars, or tell of them; may be set later, too.
 
     Raises:
         UserError: if a folder is missing, or holds no data set or more than one.
@@ -143,21 +148,22 @@ class Dataset:
         format: str = "auto",
         class_names: Sequence[str] | None = None,
         cache_dir: Path | None = None,
-        progress: bool = False,
+        progress: Progress = False,
     ) -> None:
         folders = [data] if isinstance(data, str | Path) else list(data) or ["data"]
         self._given_classes = tuple(class_names) if class_names else None
-        self._cache_dir, self._progress = cache_dir, progress
+        self._cache_dir, self.progress = cache_dir, progress
         self._blemishes: list[Blemish] = []
+        self._reading = threading.RLock()  # the demo is asked by many at once
 
         self._sources = [self._open(Path(f).expanduser(), format) for f in folders]
         self.folders = tuple(source.tree.root for source in self._sources)
 
     def _open(self, folder: Path, name: str) -> _Source:
-        tree = Tree(folder, self._progress)
+        tree = Tree(folder, self.progress is True)
         roots = voc_roots(tree) if name in ("auto", "voc") else []
         if roots and "" not in roots:
-            tree = Tree(tree.root / _the_root(tree, roots), self._progress)
+            tree = Tree(tree.root / _the_root(tree, roots), self.progress is True)
         return _Source(tree, format_of(tree, name))
 
     @property
@@ -171,10 +177,17 @@ class Dataset:
         names = {s for source in self._sources for e in source.listing.entries for s in e.splits}
         return sorted(names | ({"trainval"} if names & {"train", "val"} else set()))
 
+    @property
+    def is_voc(self) -> bool:
+        """Whether it lies in VOC's own folders, or is a part of VOC under their names."""
+        return all(folder.name.startswith("VOC20") for folder in self.folders)
+
     @cached_property
     def photos(self) -> list[DatasetPhoto]:
         """All photos that can be used, whatever split they are in."""
-        with no_garbage_collection():
+        with self._reading, no_garbage_collection():
+            if "photos" in self.__dict__:  # read while this call waited
+                return self.__dict__["photos"]
             # All are read first: where photos lie may be known only by then.
             found = [photo for source in self._sources for photo in self._read(source)]
             return [self._photo(each) for each in found]
@@ -215,11 +228,7 @@ class Dataset:
         if self._given_classes:
             return self._given_classes
         found = {o.class_name for photo in self.photos for o in photo.image.objects}
-        if (
-            len(found) > 1
-            and found <= set(VOC_CLASSES)
-            and all(folder.name.startswith("VOC20") for folder in self.folders)
-        ):
+        if len(found) > 1 and found <= set(VOC_CLASSES) and self.is_voc:
             return VOC_CLASSES
         return tuple(sorted(found))
 
@@ -261,7 +270,7 @@ class Dataset:
                 f"{where} has {len(class_names)} classes; a detector has at most {MAX_CLASSES}."
                 " Merge some, or take images out of the split."
             )
-        rows = [row_of(photo.image, _membership(photo, name)) for photo in photos]
+        rows = [row_of(photo.image, photo.membership(name)) for photo in photos]
         frame = pd.DataFrame([row for row in rows if row], columns=CSV_COLUMNS)
         empty = frame.class_name == ""
         targets = frame[~empty].reset_index(drop=True)
@@ -278,21 +287,45 @@ class Dataset:
     def find(self, name: str) -> DatasetPhoto | None:
         """The photo of a name, with or without folders and suffix; reads no other.
 
-        ``None`` if there is none, or it cannot be used.
+        A whole path, as :attr:`ImageAnnotation.file_name` has it, counts most: in several folders
+        there may be photos of one name. ``None`` if there is none, or it cannot be used.
         """
+        inside = f"{self.image_folder}{os.sep}"
+        whole = inside + name.replace("/", os.sep)
+        for source in self._sources:
+            path = whole.removeprefix(f"{source.tree.root}{os.sep}").replace(os.sep, "/")
+            if path in source.by_photo:
+                return self._of_entry(source, path)
         for source in self._sources:
             near = str(self.image_folder)[len(str(source.tree.root)) + 1 :].replace(os.sep, "/")
             path = source.index.find(name, near)
-            if path is None:
-                continue
-            entry = source.by_photo[path]
-            parsed, header = source.parsed(entry), source.header(entry)
-            if parsed is None or header.problem or _unreadable(parsed):
-                continue
-            image, _ = mended(path, parsed, header, source.habits)
-            if image:
-                return self._photo((source.tree.path(path), image, tuple(entry.splits), header))
+            if path and (photo := self._of_entry(source, path)):
+                return photo
         return None
+
+    def some_photos(self, count: int) -> list[DatasetPhoto]:
+        """At most ``count`` of all parts of the set, held-out ones first; reads few others."""
+        entries = [(s, e) for s in self._sources for e in s.by_photo.values() if e.photo]
+        held_out = [(s, e) for s, e in entries if {"val", "test"} & set(e.splits)]
+        chosen = sorted(held_out or entries, key=lambda item: _drawn(item[1].name))[:count]
+        found = [self._of_entry(source, str(entry.photo)) for source, entry in chosen]
+        return [photo for photo in found if photo]
+
+    def listed_class_names(self) -> list[str]:
+        """Names that the set gives its classes before any photo is read; few formats do."""
+        return [n for s in self._sources for n in s.listing.class_names or () if n]
+
+    def _of_entry(self, source: _Source, path: str) -> DatasetPhoto | None:
+        entry = source.by_photo[path]
+        parsed, header = source.parsed(entry), source.header(entry)
+        if parsed is None or header.problem or _unreadable(parsed):
+            return None
+        image, _ = mended(path, parsed, header, source.habits)
+        return (
+            self._photo((source.tree.path(path), image, tuple(entry.splits), header))
+            if image
+            else None
+        )
 
     def _photo(self, found: tuple) -> DatasetPhoto:
         path, image, splits, header = found
@@ -330,7 +363,7 @@ class Dataset:
         files = list(dict.fromkeys(e.annotation for e in entries if e.annotation))
         values = read_remembered(
             in_all_cores(format_.parse), source.tree.root, files, "reading annotations",
-            self._cache_dir, self._progress,
+            self._cache_dir, self.progress,
         )  # fmt: skip
         by_file = {name: Parsed(*value) for name, value in zip(files, values, strict=True)}
         source.known_parsed = {name: source.named(parsed) for name, parsed in by_file.items()}
@@ -354,7 +387,7 @@ class Dataset:
         names = list(dict.fromkeys(str(entry.photo) for entry in entries))
         values = read_remembered(
             read_photo_headers, source.tree.root, names, "reading the sizes of photos",
-            self._cache_dir, self._progress,
+            self._cache_dir, self.progress,
         )  # fmt: skip
         by_name = {name: PhotoHeader(*value) for name, value in zip(names, values, strict=True)}
         source.known_headers = by_name
@@ -367,8 +400,8 @@ class Dataset:
         if habits.units != source.format.units:
             self._blemishes.append(Blemish("counts from 0", source.tree.root.name))
         found: dict[str, tuple] = {}
-        bar = tqdm(readable, "comparing boxes and photos", unit="img", disable=not self._progress)
-        for entry, parsed, header in bar:
+        what = "comparing boxes and photos"
+        for entry, parsed, header in with_bar(readable, what, len(readable), self.progress):
             photo = str(entry.photo)
             image, problems = mended(photo, parsed, header, habits)
             self._blemishes += [Blemish(kind, photo, detail) for kind, detail in problems]
@@ -415,6 +448,11 @@ def _draw_splits(entries: list[Entry]) -> None:
         entry.splits.append("val" if is_val and len(shares) > 1 else "train")
 
 
+def _drawn(name: str) -> bytes:
+    """Sorts names as if by chance, and always alike."""
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
+
+
 def _unreadable(parsed: Parsed) -> str:
     """Why an annotation cannot be read; empty if it can."""
     return next((d for kind, d in parsed.problems if kind == "annotation unreadable"), "")
@@ -430,11 +468,6 @@ def _named(parsed: Parsed, names: list[str]) -> Parsed:
         else:
             problems.append(["object without class", f"id {class_id}; there are {len(names)}"])
     return Parsed(parsed.size, parsed.file_name, objects, problems)
-
-
-def _membership(photo: DatasetPhoto, asked: str) -> str:
-    """Which of train, val, test a photo is in, so that a CSV of trainval still tells."""
-    return next((s for s in ("train", "val", "test") if s in photo.splits), asked)
 
 
 def _listed_folders(folders: Iterable[Path]) -> str:

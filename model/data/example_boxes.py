@@ -13,7 +13,7 @@ import reprlib
 from pathlib import Path
 from typing import Any
 
-from model.classes import VOC_CLASSES
+from model.classes import MAX_NAME_LENGTH
 from model.data.images import load_fitted
 from model.data.records import ObjectAnnotation
 from model.errors import UserError
@@ -25,8 +25,8 @@ def read_example_boxes(folder: Path) -> dict[str, tuple[ObjectAnnotation, ...]]:
     """File name -> its objects, as ``boxes.json`` in ``folder`` says; empty if there is none.
 
     Raises:
-        UserError: if it is not JSON of that form, names a photo that is not there or a class
-            that is not VOC's, or has a box that is no box or outside its photo.
+        UserError: if it is not JSON of that form, names a photo that is not there, or has
+            a class without a name, or a box that is no box or outside its photo.
     """
     path = folder / BOXES_FILE
     try:
@@ -59,10 +59,8 @@ def _object(entry: Any, width: int, height: int, where: str) -> ObjectAnnotation
             " and difficult if you like."
         )
     name, difficult = entry["class_name"], entry.get("difficult", False)
-    if name not in VOC_CLASSES:
-        raise UserError(
-            f"{where}: {reprlib.repr(name)} is none of the 20 classes ({', '.join(VOC_CLASSES)})."
-        )
+    if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME_LENGTH:
+        raise UserError(f"{where}: {reprlib.repr(name)} is no name of a class.")
     if not isinstance(difficult, bool):
         raise UserError(f"{where}: difficult must be true or false, not {reprlib.repr(difficult)}.")
     box = entry["bbox_xyxy"]

@@ -15,7 +15,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -23,6 +23,9 @@ from model.data.cache_folder import default_cache_dir, prune, used_now
 from model.errors import UserError
 from model.files import atomic_write
 
+T = TypeVar("T")
+Progress = bool | Callable[[str, int, int], None]
+"""Whether to show a bar; or what is told of what is done, how many are, and of how many."""
 FORMAT = 1  # raise it when a reader changes: what older ones read is then not used
 FEW = 3000  # files; for these no processes are started
 CHUNK = 250  # files handed to a process at a time
@@ -35,7 +38,7 @@ def read_remembered(
     names: Sequence[str],
     what: str,
     cache_dir: Path | None = None,
-    progress: bool = True,
+    progress: Progress = True,
 ) -> list[Any]:
     """What ``read(paths)`` gives for each file, in order, from the cache where it is there.
 
@@ -45,7 +48,7 @@ def read_remembered(
         names: paths of the files below it.
         what: is read; the text of the bar.
         cache_dir: default :func:`model.data.cache_folder.default_cache_dir`.
-        progress: show the bar.
+        progress: show the bar, or tell of it.
     """
     folder = Path(cache_dir or default_cache_dir())
     key = f"{name_of(read)} {root}"
@@ -56,11 +59,21 @@ def read_remembered(
     new = [n for n, s in zip(names, stamps, strict=True) if known.get(n, [None])[0] != s]
     if new:
         paths = [f"{root}{os.sep}{name}" for name in new]
-        values = tqdm(read(paths), what, len(new), unit="file", disable=not progress)
+        values = with_bar(read(paths), what, len(new), progress)
         stamp_of = dict(zip(names, stamps, strict=True))
         known |= {n: [stamp_of[n], value] for n, value in zip(new, values, strict=True)}
         _remember(place, {name: known[name] for name in names})
     return [known[name][1] for name in names]
+
+
+def with_bar(items: Iterable[T], what: str, total: int, progress: Progress) -> Iterator[T]:
+    """The items, while a bar or whoever wants to be told counts them."""
+    if isinstance(progress, bool):
+        yield from tqdm(items, what, total, unit="file", disable=not progress)
+        return
+    for done, item in enumerate(items):
+        progress(what, done, total)
+        yield item
 
 
 def _stamp(path: str) -> str:

@@ -1,21 +1,28 @@
 """Photos with a short name: the examples that come with the project, and VOC's if it is there."""
 
 import os
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
+from itertools import chain, islice, zip_longest
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from model.data.dataset import Dataset, find_data_root
+from model.classes import VOC_CLASSES
+from model.data.dataset import Dataset
 from model.data.example_boxes import read_example_boxes
 from model.data.image_formats import IMAGE_SUFFIXES
 from model.data.images import load_fitted
+from model.data.names import stem_of
 from model.data.records import CSV_COLUMNS, DatasetSplit, ImageAnnotation, ObjectAnnotation, row_of
 from model.errors import UserError
 
 EXAMPLE_FOLDER = Path(__file__).resolve().parents[2] / "examples"
+MOST_OWN = 12  # photos of a data set of one's own among the examples
+LOOKED_AT = 120  # photos that are read to find some of all classes
 # A first impression of VOC: different classes, shapes and sizes, all from val.
 VOC_EXAMPLES = (
     "000120", "000275", "001215", "000730", "000748",
@@ -28,7 +35,7 @@ class NamedPhoto:
     """A photo known by name.
 
     Attributes:
-        name: ``cat``, or VOC's ``000012``.
+        name: ``cat``, or VOC's ``000012``; a path with suffix where several photos share a name.
         path: of the image file.
         objects: what is annotated, boxes in pixels of the upright photo.
         annotated: whether anybody looked: no objects then means that none of the classes is there.
@@ -45,38 +52,48 @@ class NamedPhoto:
         return ImageAnnotation(self.path.name, 0, 0, self.objects).largest
 
 
-def find_voc(given: str | Path | None = None) -> Path | None:
-    """The folder of the data set ``given``, or of the one in a usual place, or ``None``.
+def find_dataset(given: Sequence[str | Path] = (), format: str = "auto") -> Dataset | None:
+    """The data set ``given``, or the one in a usual place, or ``None``; its files are listed.
 
     Looked for, in this order: ``$VOC_ROOT``, ``data/`` and ``VOCdevkit/`` below the working folder.
 
     Raises:
-        UserError: if ``given`` holds no data set.
+        UserError: if a folder ``given`` holds no data set.
     """
     if given:
-        return find_data_root(given)
+        return _with_photos(Dataset(given, format))
     for place in filter(None, (os.environ.get("VOC_ROOT"), "data", "VOCdevkit")):
         try:
-            return find_data_root(place)
+            return _with_photos(Dataset(place, format))
         except UserError:
             continue
     return None
 
 
+def _with_photos(dataset: Dataset) -> Dataset:
+    if not dataset.splits:
+        raise UserError(
+            f"{' and '.join(map(str, dataset.folders))} holds no annotated photos. To see why:"
+            f" python -m model.dataset check --data {dataset.folders[0]}"
+        )
+    return dataset
+
+
 class PhotoLibrary:
-    """Finds photos by name; reads of VOC only what is asked for.
+    """Finds photos by name; reads of a data set only what is asked for.
 
     Args:
-        voc_root: of a data set in any format, from :func:`find_voc`.
+        data: a data set of any format, or its folder.
         example_folder: images that are there without it, and their ``boxes.json``.
 
     Raises:
-        UserError: if ``boxes.json`` is bad.
+        UserError: if ``boxes.json`` is bad, or ``data`` no data set.
     """
 
-    def __init__(self, voc_root: Path | None, example_folder: Path = EXAMPLE_FOLDER) -> None:
-        self.voc_root = voc_root
-        self._dataset = Dataset(voc_root) if voc_root else None
+    def __init__(
+        self, data: Dataset | str | Path | None, example_folder: Path = EXAMPLE_FOLDER
+    ) -> None:
+        self.dataset = Dataset(data) if isinstance(data, str | Path) else data
         boxes = read_example_boxes(example_folder)
         self._examples = {
             path.stem: NamedPhoto(path.stem, path, boxes.get(path.name, ()), path.name in boxes)
@@ -87,46 +104,93 @@ class PhotoLibrary:
         self._photo = lru_cache(maxsize=512)(self._read_photo)
 
     def get(self, name: str) -> NamedPhoto:
-        """The photo called ``name``.
+        """The photo called ``name``: of the data set if it has one, else an example.
 
         Raises:
             UserError: if there is none.
         """
-        if name in self._examples:
-            return self._examples[name]
-        if self._dataset and (photo := self._photo(name)):
+        if photo := self._photo(name) or self._examples.get(name):
             return photo
-        known = ", ".join(self._examples)
-        more = "" if self.voc_root else "; VOC 2007 is not here, so its photos are not either"
+        known = ", ".join(photo.name for photo in self.examples())
+        more = "" if self.dataset else "; VOC 2007 is not here, so its photos are not either"
         raise UserError(f"there is no sample {name[:40]!r}. There is: {known}{more}.")
 
+    def name_of(self, file_name: str) -> str:
+        """The name of a photo of the data set, given as its rows have it.
+
+        Without suffix and folders, unless that is the name of another photo too.
+        """
+        photo = self._photo(file_name)
+        return photo.name if photo else stem_of(file_name)
+
     def examples(self) -> Sequence[NamedPhoto]:
-        """A handful to start with: those of the project, then some of VOC where it is there."""
-        chosen = list(self._examples.values())
-        for name in VOC_EXAMPLES if self.voc_root else ():
-            if photo := self._photo(name):  # else a subset, or a data set of someone's own
-                chosen.append(photo)
-        return chosen
+        """A handful to start with.
+
+        Of VOC those of the project and then some well-chosen ones; else of the data set some of all
+        classes; without one those of the project.
+        """
+        return self._chosen
+
+    @cached_property
+    def _chosen(self) -> list[NamedPhoto]:
+        shipped = list(self._examples.values())
+        if not self.dataset:
+            return shipped
+        own = {thing.class_name for photo in self._own_examples for thing in photo.objects}
+        if self.dataset.is_voc and own <= set(VOC_CLASSES):
+            return shipped + [p for name in VOC_EXAMPLES if (p := self._photo(name))]
+        return self._own_examples or shipped
+
+    @cached_property
+    def _own_examples(self) -> list[NamedPhoto]:
+        """Some photos of the set that can be shown, in turn one of each class."""
+        if not self.dataset:
+            return []
+        by_class: dict[str, list[NamedPhoto]] = defaultdict(list)
+        for found in self.dataset.some_photos(LOOKED_AT):
+            photo = self._photo(found.image.file_name)
+            if photo and photo.largest:
+                by_class[photo.largest.class_name].append(photo)
+        in_turn = chain.from_iterable(zip_longest(*(by_class[name] for name in sorted(by_class))))
+        return list(
+            islice((photo for photo in in_turn if photo and _can_be_shown(photo)), MOST_OWN)
+        )
+
+    def class_names(self) -> list[str]:
+        """Classes of the data set, sorted: all once it was read, until then those known so far."""
+        if not self.dataset:
+            return []
+        if "photos" in vars(self.dataset):
+            return list(self.dataset.class_names)
+        seen = {thing.class_name for photo in self._own_examples for thing in photo.objects}
+        return sorted({*self.dataset.listed_class_names(), *seen})
 
     def example_rows(self) -> pd.DataFrame:
         """The examples that come with the project as rows of a CSV, but those without a target.
 
         The columns are :data:`model.data.records.CSV_COLUMNS`; the split is called ``examples``.
         """
-        rows = []
-        for named in self._examples.values():
-            width, height = load_fitted(named.path, 64).original_size  # only the size is wanted
-            image = ImageAnnotation(named.path.name, width, height, named.objects)
-            rows.append(row_of(image, "examples") if image.largest else None)
-        return pd.DataFrame([row for row in rows if row], columns=CSV_COLUMNS)
+        rows = [row for photo in self._examples.values() if (row := self._example_row(photo))]
+        return pd.DataFrame([r for r in rows if r["class_name"]], columns=CSV_COLUMNS)
+
+    def row(self, name: str) -> dict[str, Any]:
+        """The CSV row of a photo; empty if it has nothing but difficult objects."""
+        named = self.get(name)
+        found = self.dataset.find(named.name) if self.dataset else None
+        if found is None or Path(found.path) != named.path:
+            return self._example_row(named) or {}
+        return row_of(found.image, found.membership(next(iter(found.splits), ""))) or {}
+
+    def _example_row(self, named: NamedPhoto) -> dict[str, Any] | None:
+        width, height = load_fitted(named.path, 64).original_size  # only the size is wanted
+        return row_of(ImageAnnotation(named.path.name, width, height, named.objects), "examples")
 
     def _read_photo(self, name: str) -> NamedPhoto | None:
-        found = self._dataset.find(name) if self._dataset else None
+        found = self.dataset.find(name) if self.dataset and name else None
         if found is None:
             return None
-        # Without the suffix, unless that is another photo's name.
-        short = found.image.file_name.rpartition(".")[0]
-        same = self._dataset.find(short) if self._dataset else None
+        short = stem_of(found.image.file_name)
+        same = self.dataset.find(short) if self.dataset else None
         name = short if same and same.path == found.path else found.image.file_name
         return NamedPhoto(name, Path(found.path), found.image.objects, annotated=True)
 
@@ -136,8 +200,16 @@ class PhotoLibrary:
         Raises:
             UserError: without a data set, or if it has no such split.
         """
-        if not self._dataset:
+        if not self.dataset:
             raise UserError(
                 "VOC 2007 is not here. Get it: python -m model.dataset download --data data"
             )
-        return self._dataset.split(split)
+        return self.dataset.split(split)
+
+
+def _can_be_shown(photo: NamedPhoto) -> bool:
+    try:
+        load_fitted(photo.path, 64)
+    except UserError:  # the check of the data set says so
+        return False
+    return True

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from model.classes import MAX_CLASSES, MAX_NAME_LENGTH
+from model.data.names import key_of
 from model.errors import UserError
 
 TEXTS = ("file_name", "true_class", "predicted_class")
@@ -67,8 +68,10 @@ class PerPhoto:
         return rows.iloc[order]
 
     def row_of(self, sample: str) -> pd.Series | None:
-        """The row of the photo with this name, its suffix left out; ``None`` if there is none."""
-        found = self.table[self.table.file_name.str.rsplit(".", n=1).str[0] == sample]
+        """The row of the photo of a name, with or without suffix; ``None`` if there is none."""
+        found = self.table[self.table.file_name == sample]
+        if found.empty:
+            found = self.table[self.table.file_name.map(key_of) == key_of(sample)]
         return None if found.empty else found.iloc[0]
 
 

@@ -1,15 +1,20 @@
 """The folder a Space gets, and sending it; tests/http/test_space.py starts it."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, run_command
+from conftest import REPOSITORY, make_voc, run_command
 from hub_stand_in import Hub, running_hub
 from huggingface_hub import HfApi
+from PIL import Image
 
+from demo.backend import first_checkpoint
 from demo.deploy import DeployConfig, build_space, deploy, space_readme, space_requirements
+from model.checkpoint import DEFAULT_CHECKPOINT
+from model.data.samples import PhotoLibrary
 from model.errors import UserError
 
 SPACE = "someone/detector"
@@ -124,3 +129,37 @@ def test_a_refusal_says_what_to_do(hub, status, words):
 def test_what_cannot_be_deployed_is_refused_in_words(settings, words):
     with pytest.raises(UserError, match=words):
         deploy(DeployConfig(**settings), HfApi("http://127.0.0.1:9", token="hf_" + "x" * 34))
+
+
+def test_a_checkpoint_and_examples_of_ones_own_are_sent_instead(tmp_path):
+    mine = tmp_path / "raccoons.safetensors"
+    shutil.copyfile(DEFAULT_CHECKPOINT, mine)
+    data = make_voc(tmp_path / "mine", 6, 3, classes=("raccoon", "red panda"))
+    folder = tmp_path / "space"
+    found = names(folder, build_space(folder, "zero-a10g", mine, data))
+    assert {name for name in found if name.startswith("checkpoints/")} == {
+        "checkpoints/raccoons.safetensors"
+    }
+    assert first_checkpoint(folder / "checkpoints") == "raccoons"
+    library = PhotoLibrary(None, folder / "examples")
+    assert {photo.largest.class_name for photo in library.examples()} == {"raccoon", "red panda"}
+    original = PhotoLibrary(data)
+    for photo in library.examples():
+        assert photo.objects == original.get(photo.name).objects
+    assert "examples/cat.jpg" not in found
+
+
+def test_examples_may_be_plain_photos_and_must_be_some(tmp_path):
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(UserError, match="holds no photos"):
+        build_space(tmp_path / "a", "zero-a10g", examples=tmp_path / "photos")
+    Image.new("RGB", (30, 20)).save(tmp_path / "photos" / "one.png")
+    build_space(tmp_path / "b", "zero-a10g", examples=tmp_path / "photos")
+    assert [p.name for p in PhotoLibrary(None, tmp_path / "b" / "examples").examples()] == ["one"]
+
+
+def test_a_checkpoint_that_is_none_is_refused_before_anything_is_sent(tmp_path):
+    bad = tmp_path / "bad.safetensors"
+    bad.write_bytes(b"nothing")
+    with pytest.raises(UserError, match="bad"):
+        build_space(tmp_path / "space", "zero-a10g", bad)

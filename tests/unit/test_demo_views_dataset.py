@@ -1,12 +1,18 @@
 """What the Dataset tab shows, without a browser."""
 
-import pytest
-from conftest import make_voc
+import zlib
+from pathlib import Path
+from urllib.parse import parse_qsl
 
+import pytest
+from conftest import make_voc, write_voc_xml
+from PIL import Image
+
+from demo.api import Endpoints
 from demo.backend import Backend
 from demo.views import dataset
 from demo.views.dataset import DatasetState
-from model.data.samples import PhotoLibrary
+from model.data.samples import PhotoLibrary, find_dataset
 from model.errors import UserError
 
 
@@ -45,3 +51,76 @@ def test_without_voc_the_examples_are_browsed():
     view = dataset.show(Backend(PhotoLibrary(None)), DatasetState(split=dataset.EXAMPLES))
     assert view.tiles.count("data-key") == 9  # one of the ten shows none of the classes
     assert "Its row of the CSV" in view.card
+
+
+NAMES = ("shot 16.42.03", "a [1] (2)", "übergrößé", "v1.2.jpg.rf.0a1b", "x" * 150)
+
+
+def make_yolo(root: Path, folders=("train", "valid", "test"), names=NAMES) -> Path:
+    """A set as Roboflow writes it; every photo shows one lime."""
+    for folder in folders:
+        for part in ("images", "labels"):
+            (root / folder / part).mkdir(parents=True)
+        for name in names:
+            shade = zlib.crc32(f"{folder}{name}".encode()) % 200
+            Image.new("RGB", (60, 40), (shade, 90, 90)).save(
+                root / folder / "images" / f"{folder} {name}.PNG"
+            )
+            (root / folder / "labels" / f"{folder} {name}.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    (root / "data.yaml").write_text("names: [lime]\n")
+    return root
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_names_with_dots_spaces_brackets_and_unicode_are_found_by_one_rule(tmp_path, split):
+    backend = Backend(PhotoLibrary(find_dataset([make_yolo(tmp_path / "limes")])))
+    view = dataset.show(backend, DatasetState(split=split))
+    assert f"{len(NAMES)} photos" in view.count
+    assert "Its row of the CSV" in view.card
+    for file_name in dataset.rows_of(backend, split).file_name:
+        name = backend.library.name_of(file_name)
+        query = dict(parse_qsl(DatasetState(picked=name).to_query(DatasetState())))
+        assert DatasetState().from_query(query, backend.library).picked == name
+        for asked in (name, file_name, f"C:\\photos\\{name}.jpg"):
+            assert backend.library.get(asked).path.name == Path(file_name).name
+        assert Endpoints(backend).sample(name)["file_name"] == Path(file_name).name
+        assert backend.library.row(name)["split"] == split
+
+
+def test_photos_of_one_name_in_several_folders_stay_apart(tmp_path):
+    first, second = (make_yolo(tmp_path / name, ("train",), ("a", "b")) for name in "AB")
+    library = PhotoLibrary(find_dataset([first, second]))
+    rows = dataset.rows_of(Backend(library), "train")
+    names = [library.name_of(name) for name in rows.file_name]
+    assert len({library.get(name).path for name in names}) == len(set(names)) == 4
+
+
+def test_ones_own_photos_are_the_examples_spread_over_classes(tmp_path):
+    root = make_voc(tmp_path / "mine", 30, 30, classes=("owl", "newt"))
+    (root / "JPEGImages" / "000031.jpg").write_bytes(b"\xff\xd8 cut off")
+    library = PhotoLibrary(find_dataset([root]))
+    shown = [photo.largest.class_name for photo in library.examples()]
+    assert (shown.count("owl"), shown.count("newt")) == (6, 6)
+    assert library.class_names() == ["newt", "owl"]
+    assert library.get("cat").path.name == "cat.jpg"  # those of the project keep their names
+
+
+def test_a_photo_that_cannot_be_read_does_not_hide_the_others(tmp_path):
+    root = make_voc(tmp_path / "mine", 4, 2)
+    backend = Backend(PhotoLibrary(root))
+    backend.split("train")
+    (root / "JPEGImages" / "000000.jpg").write_bytes(b"overwritten")
+    view = dataset.show(backend, DatasetState(split="train"))
+    assert view.tiles.count("data-key") == 4
+    assert "cannot be read" in view.tiles
+    assert 'class="note problem"' in view.card
+
+
+def test_backgrounds_can_be_browsed(tmp_path):
+    root = make_voc(tmp_path / "mine", 4, 2)
+    write_voc_xml(root, "000001", (90, 120), [])
+    backend = Backend(PhotoLibrary(root))
+    assert "4 photos" in dataset.show(backend, DatasetState(split="train")).count
+    view = dataset.show(backend, DatasetState(split="train", class_name=dataset.NO_OBJECT))
+    assert "1 photo," in view.count
+    assert "photo 000001 with no object" in view.card

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from model.data.dataset import find_data_root
-from model.data.samples import PhotoLibrary, find_voc
+from model.data.samples import PhotoLibrary, find_dataset
 from model.errors import UserError
 
 
@@ -68,8 +68,10 @@ def test_a_photo_without_its_file_is_said(own_voc):
 def test_voc_is_found_where_it_usually_is(toy_voc, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("VOC_ROOT", raising=False)
-    assert find_voc() is None
+    assert find_dataset() is None
     with pytest.raises(UserError, match="download"):
-        find_voc(tmp_path)
+        find_dataset([tmp_path])
     monkeypatch.setenv("VOC_ROOT", str(toy_voc))
-    assert find_voc() == find_data_root(toy_voc)
+    found = find_dataset()
+    assert found
+    assert found.folders == (find_data_root(toy_voc),)

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from demo.box_editor import MAX_BOXES, EditedBox
@@ -12,7 +12,6 @@ from model.data.images import LoadedImage
 from model.errors import UserError
 from model.inspect.variants import checked_box
 
-MAX_LISTED = 30  # classes named in a sentence
 AROUND_NAMES = " \t,:"
 
 
@@ -59,18 +58,6 @@ def _can_be_typed(name: str) -> bool:
     """Whether it is told from numbers, and from the next box."""
     plain = name == name.strip(AROUND_NAMES) and not re.search(r"[;\n]", name)
     return plain and any(map(str.isalpha, name)) and len(name) <= MAX_NAME_LENGTH
-
-
-def check_classes(boxes: Sequence[EditedBox], class_names: Collection[str]) -> None:
-    """See that every box is called something that is known, or nothing.
-
-    Raises:
-        UserError: naming the classes there are, or some of them.
-    """
-    for name in (box["class_name"] for box in boxes):
-        if name and name not in class_names:
-            there_are = ", ".join(sorted(class_names)[:MAX_LISTED])
-            raise UserError(f"{name[:40]!r} is no class that is known here: {there_are}.")
 
 
 def usable_boxes(boxes: Sequence[EditedBox], loaded: LoadedImage) -> tuple[EditedBox, ...]:

@@ -7,9 +7,8 @@ from demo.backend import Backend
 from demo.box_editor import MAX_BOXES, EditedBox, EditorValue
 from demo.opened import Opened
 from demo.views import markup
-from demo.views.augment.boxes import check_classes, parse_boxes, usable_box, usable_boxes
+from demo.views.augment.boxes import parse_boxes, usable_box, usable_boxes
 from demo.views.augment.state import DETECTOR, GROUND_TRUTH, OWN, AugmentState
-from model.classes import VOC_CLASSES
 
 EDITOR_SIDE = 640  # pixels of the photo that is shown before
 
@@ -59,7 +58,6 @@ def scene_of(backend: Backend, state: AugmentState, given: Sequence[EditedBox] =
     has_truth = photo.largest and state.box_source == GROUND_TRUTH
     if given or (state.boxes and not has_truth):
         boxes = given or parse_boxes(state.boxes)
-        check_classes(boxes, _class_names(opened))
         source = OWN if given else state.box_source
         return Scene(state, opened, usable_boxes(boxes, loaded), source)
     if photo.largest and state.box_source != DETECTOR:
@@ -75,10 +73,9 @@ def scene_of(backend: Backend, state: AugmentState, given: Sequence[EditedBox] =
     return Scene(state, opened, (found,), DETECTOR)
 
 
-def _class_names(opened: Opened) -> set[str]:
-    """What a box on this photo can be called: VOC's classes, the checkpoint's, the photo's own."""
-    annotated = {thing.class_name for thing in opened.photo.objects}
-    return {*VOC_CLASSES, *opened.detector.class_names, *annotated}
+def class_names_of(backend: Backend) -> list[str]:
+    """What the editor offers: the classes of the checkpoint and of the data set."""
+    return sorted({*backend.class_names(), *backend.library.class_names()})
 
 
 def editor_value(scene: Scene) -> EditorValue:

@@ -1,0 +1,88 @@
+"""The boxes of a photo that came together with its annotation, in any format of a data set."""
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from demo.box_editor import MAX_BOXES, EditedBox
+from demo.choice import SentFile
+from model.data.blemishes import KINDS
+from model.data.dataset import Dataset
+from model.data.names import parts_of, stem_of
+from model.data.records import ObjectAnnotation
+from model.errors import UserError
+
+MOST_FILES = 3  # an annotation, and the names of its classes
+MAX_BYTES = 16 << 20
+NAME_FILES = frozenset({"classes.txt", "_darknet.labels", "obj.names", "labels.txt", "names.txt"})
+SHARED_SUFFIXES = (".json", ".yaml", ".yml")  # of files that speak of many photos
+HARMLESS = frozenset({"classes without names", "split of our own", "no split val", "in no split"})
+
+
+def boxes_beside(photo: SentFile, files: Sequence[SentFile]) -> list[EditedBox]:
+    """The boxes that the files say of the photo, in pixels of the upright one, the target first.
+
+    Args:
+        photo: as it was sent.
+        files: its ``.xml``; its ``.txt``, with ``classes.txt`` or ``data.yaml`` or without; or a
+            ``.json`` of COCO.
+
+    Raises:
+        UserError: if they say nothing of it, or make a mistake; the text names the file.
+    """
+    if len(files) > MOST_FILES:
+        raise UserError(f"{len(files)} files came with the photo: drop it with its annotation.")
+    with tempfile.TemporaryDirectory(prefix="annotated-") as folder:
+        root = Path(folder) / "dropped"
+        root.mkdir()
+        name = _plain(photo.name)
+        shutil.copyfile(photo.path, root / name)
+        for file in files:
+            if file.path.stat().st_size > MAX_BYTES:
+                raise UserError(f"{file.name} is larger than {MAX_BYTES >> 20} MiB: shorten it.")
+            shutil.copyfile(file.path, root / _place(file.name, name))
+        return _read(root, name, files)
+
+
+def _read(root: Path, name: str, files: Sequence[SentFile]) -> list[EditedBox]:
+    said = " and ".join(file.name for file in files)
+    try:
+        dataset = Dataset(root, cache_dir=root.parent)
+        found, blemishes = dataset.find(name), dataset.blemishes
+    except UserError as error:
+        if "holds no VOC" in str(error):
+            raise UserError(
+                f"{said} is no annotation of VOC, YOLO or COCO: drop the photo with its .xml, .txt"
+                " or .json file, or alone."
+            ) from None
+        raise UserError(str(error).replace(f"{root}/", "").replace(str(root), said)) from None
+    for blemish in blemishes:
+        if blemish.effect in ("left out", "stops") and blemish.kind != "nothing to learn":
+            detail = f" ({blemish.detail})" if blemish.detail else ""
+            raise UserError(f"{said}: {KINDS[blemish.kind].text}{detail}.")
+    if found is None or not found.image.objects:
+        raise UserError(f"{said} names no object of {name}: correct it, or drop the photo alone.")
+    target = found.image.largest
+    others = [thing for thing in found.image.objects if thing is not target]
+    return [_box(thing) for thing in ([target] if target else []) + others][:MAX_BOXES]
+
+
+def _box(thing: ObjectAnnotation) -> EditedBox:
+    return EditedBox(bbox_xyxy=thing.bbox_xyxy, class_name=thing.class_name)
+
+
+def _plain(name: str) -> str:
+    """The last part of a name that anybody may have made up, as a file of ours can have it."""
+    name = (parts_of(name.replace("\0", "")) or ["photo"])[-1].lstrip(".") or "photo"
+    while len(name.encode("utf-8", "surrogatepass")) > 200:
+        name = name[1:]
+    return name
+
+
+def _place(name: str, photo: str) -> str:
+    """What a file is called beside the photo: an annotation of one photo is that of this one."""
+    plain = _plain(name)
+    if plain.casefold() in NAME_FILES or Path(plain).suffix.lower() in SHARED_SUFFIXES:
+        return plain
+    return stem_of(photo) + Path(plain).suffix.lower()

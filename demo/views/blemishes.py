@@ -1,0 +1,58 @@
+"""What the check of the data set found, kind by kind and photo by photo."""
+
+from typing import Any
+
+from markupsafe import Markup
+
+from demo.backend import Backend
+from demo.server.downloads import as_download
+from demo.serving.checking import Step
+from demo.views import markup
+from model.data.blemishes import KINDS, Blemish
+from model.data.check import Report
+from model.errors import UserError
+
+SHOWN = 100  # of each kind; the CSV has all
+NOT_CHECKED = (
+    "Press Check: annotations and photos are compared, and whatever is wrong is counted here, photo"
+    " by photo. It is done once, and changes no file."
+)
+
+
+def show_step(step: Step) -> Markup:
+    """How far the check is."""
+    count = f": {step.done:,} of {step.total:,}" if step.total else ""
+    return markup.note(f"Checking, {step.what}{count} ...")
+
+
+def show_report(backend: Backend, report: Report) -> Markup:
+    """All blemishes by kind; those of a photo can be pressed."""
+    kinds = [
+        {
+            "name": kind, "effect": KINDS[kind].effect, "meaning": KINDS[kind].text,
+            "count": f"{len(found):,}", "more": max(0, len(found) - SHOWN),
+            "rows": [_row(backend, blemish) for blemish in found[:SHOWN]],
+        }
+        for kind, found in report.by_kind().items()
+    ]  # fmt: skip
+    return markup.render(
+        "blemishes.html", kinds=kinds, total=f"{len(report.blemishes):,}",
+        photos=markup.photos(len(report.dataset.photos)), decoded=report.decoded,
+    )  # fmt: skip
+
+
+def _row(backend: Backend, blemish: Blemish) -> dict[str, Any]:
+    """``key`` is the name of the photo it is about; empty if there is none that can be shown."""
+    path = blemish.where.partition(" (")[0] if blemish.where.endswith(")") else blemish.where
+    for name in (blemish.where, path):
+        try:
+            key = backend.library.get(name).name
+        except UserError:
+            continue
+        return {"key": key, "where": blemish.where, "detail": blemish.detail}
+    return {"key": "", "where": blemish.where, "detail": blemish.detail}
+
+
+def take_blemishes(report: Report) -> str:
+    """All blemishes, as ``python -m model.dataset check --out`` writes them."""
+    return as_download("blemishes.csv", report.table().to_csv(index=False))

@@ -1,0 +1,103 @@
+"""Photos that come together with their annotation."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from demo.annotated import boxes_beside
+from demo.backend import Backend
+from demo.choice import PhotoChoice, SentFile
+from demo.photos import accept_offer
+from model.data.samples import PhotoLibrary
+from model.errors import UserError
+
+XML = """<annotation><filename>elsewhere.jpg</filename><size><width>{}</width><height>80</height>
+</size>{}</annotation>"""
+OBJECT = """<object><name>{}</name><bndbox><xmin>11</xmin><ymin>21</ymin><xmax>{}</xmax>
+<ymax>60</ymax></bndbox></object>"""
+COCO = {
+    "images": [{"id": 7, "file_name": "my photo (1).jpg", "width": 100, "height": 80}],
+    "annotations": [{"id": 1, "image_id": 7, "category_id": 2, "bbox": [10, 20, 40, 40]}],
+    "categories": [{"id": 2, "name": "mug"}],
+}
+
+
+def send(tmp_path, files: dict[str, str], photo: str = "my photo (1).jpg"):
+    """As the server has them: under other names."""
+    picture = tmp_path / "upload.jpg"
+    Image.new("RGB", (100, 80), (200, 90, 90)).save(picture)
+    sent = []
+    for i, (name, text) in enumerate(files.items()):
+        path = tmp_path / f"upload{i}"
+        path.write_text(text)
+        sent.append(SentFile(path, name))
+    return boxes_beside(SentFile(picture, photo), sent)
+
+
+@pytest.mark.parametrize(
+    ("files", "name"),
+    [
+        ({"my photo (1).xml": XML.format(100, OBJECT.format("mug", 50))}, "mug"),
+        ({"other.XML": XML.format(100, OBJECT.format("mug", 50))}, "mug"),
+        ({"a.txt": "1 0.3 0.5 0.4 0.5\n", "classes.txt": "cup\nmug\n"}, "mug"),
+        ({"data.yaml": "names: [cup, mug]\n", "a.txt": "1 0.3 0.5 0.4 0.5"}, "mug"),
+        ({"a.txt": "1 0.3 0.5 0.4 0.5\n"}, "1"),
+        ({"_annotations.coco.json": json.dumps(COCO)}, "mug"),
+        ({"anything.json": json.dumps(COCO)}, "mug"),
+    ],
+)
+def test_the_boxes_of_every_format_are_read(tmp_path, files, name):
+    (box,) = send(tmp_path, files)
+    assert box["class_name"] == name
+    assert box["bbox_xyxy"] == pytest.approx((10, 20, 50, 60))
+
+
+@pytest.mark.parametrize(
+    "photo", ["../../passwd.jpg", ".hidden.jpg", "x" * 300 + ".jpg", "a\0b.jpg"]
+)
+def test_whatever_the_photo_is_called(tmp_path, photo):
+    (box,) = send(tmp_path, {"a.xml": XML.format(100, OBJECT.format("mug", 50))}, photo)
+    assert box["class_name"] == "mug"
+
+
+def test_the_target_is_first(tmp_path):
+    xml = XML.format(100, OBJECT.format("cup", 20) + OBJECT.format("mug", 90))
+    assert [box["class_name"] for box in send(tmp_path, {"a.xml": xml})] == ["mug", "cup"]
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        ({"a.xml": "<annotation><object>"}, "a.xml: the annotation cannot be read"),
+        ({"a.xml": XML.format(100, "")}, "a.xml names no object of"),
+        ({"a.xml": XML.format(100, OBJECT.format("mug", 11 - 5))}, "a.xml: .* has no area"),
+        ({"a.xml": XML.format(300, OBJECT.format("mug", 50))}, "a.xml: .* another shape"),
+        ({"a.txt": "0 0.5 0.5"}, "a.txt"),
+        ({"a.txt": "hello world, this is a text"}, "a.txt"),
+        ({"a.txt": "5 0.3 0.5 0.4 0.5", "classes.txt": "cup"}, "a.txt and classes.txt: .*id 5"),
+        ({"a.json": "{"}, "a.json"),
+        ({"a.json": json.dumps(COCO | {"annotations": []})}, "a.json names no object of"),
+        ({"data.yaml": "names: [", "a.txt": "0 .5 .5 .1 .1"}, "data.yaml is not readable YAML"),
+        (dict.fromkeys(("a.xml", "b.xml", "c.xml", "d.xml"), ""), "4 files came"),
+    ],
+)
+def test_a_mistake_is_one_sentence(tmp_path, files, sentence):
+    with pytest.raises(UserError, match=sentence) as said:
+        send(tmp_path, files)
+    assert "/tmp" not in str(said.value)
+    assert "\n" not in str(said.value)
+
+
+def test_a_photo_offered_with_its_annotation_brings_its_boxes(tmp_path):
+    picture, xml = tmp_path / "a.jpg", tmp_path / "a.xml"
+    Image.new("RGB", (100, 80)).save(picture)
+    xml.write_text(XML.format(100, OBJECT.format("mug", 50)))
+    offered = PhotoChoice(upload=str(picture), annotations=(SentFile(xml, "a.xml"),), number=3)
+    backend = Backend(PhotoLibrary(None))
+    taken = accept_offer(backend, PhotoChoice("cat", offered=offered))
+    assert (taken.upload, taken.boxes) == (str(picture), "mug 10, 20, 50, 60")
+    xml.write_text("<")
+    refused = accept_offer(backend, PhotoChoice("cat", offered=offered))
+    assert (refused.sample, refused.number) == ("cat", 3)
+    assert "a.xml" in refused.note
