@@ -98,8 +98,8 @@
       'afterbegin',
       '<a class="skip" href="#augment-before" data-to="#augment-before .box">Skip to the box</a>',
     );
-    page.oneTabStop(settings.querySelector('.presets'), 'button');
   });
+  whenThere('#augment-settings .presets', (presets) => page.oneTabStop(presets, 'button'));
 
   document.addEventListener('click', (event) => {
     const link = event.target.closest?.('.skip');

@@ -8,6 +8,17 @@ from playwright.sync_api import expect
 from visitor import content, open_page, settled, slide, wait_for
 
 
+def test_no_script_fails_whichever_tab_a_link_opens(chromium, demo_address):
+    page = open_page(chromium, demo_address)
+    for tab in ("detect", "augment", "dataset", "training"):
+        page.goto(f"{demo_address}?tab={tab}")
+        page.wait_for_function("() => window.detectorPage?.isRestored")
+        expect(page.get_by_role("tab", selected=True)).to_have_text(tab.capitalize())
+        page.traffic.settle()
+    assert page.failures == []
+    page.context.close()
+
+
 def test_the_link_is_copied(chromium, demo_address):
     page = open_page(
         chromium, f"{demo_address}?tab=detect&sample=cat",
