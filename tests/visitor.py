@@ -52,8 +52,8 @@ class Traffic:
 def open_page(browser: Browser, address: str, ready: str | None = ".stage", **options) -> Page:
     """A visitor of its own, with the page loaded and what the address asks for on its way.
 
-    ``page.traffic`` is its :class:`Traffic`, ``page.failures`` what its scripts failed with. Without
-    ``ready``, an element to wait for, the page is handed over while it is still loading.
+    ``page.traffic`` is its :class:`Traffic`, ``page.failures`` what its scripts failed with.
+    Without ``ready``, an element to wait for, the page is handed over while it is still loading.
     """
     context = browser.new_context(**{"viewport": DESKTOP, **options})
     page = context.new_page()
