@@ -10,6 +10,7 @@ Works offline. Hugging Face Spaces starts this file too.
 import os
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -121,7 +122,7 @@ if __name__ == "__main__":
     if os.environ.get("SPACE_ID"):  # the proxy of Spaces lies in a private network
         os.environ.setdefault("FORWARDED_ALLOW_IPS", PRIVATE_NETWORKS)
     on_spaces: dict[str, Any] = {"host": "0.0.0.0"} if os.environ.get("SPACE_ID") else {}
-    arguments = tyro.cli(
-        AppConfig, prog="demo/app.py", description=__doc__, default=AppConfig(**on_spaces)
+    parse = partial(
+        tyro.cli, AppConfig, prog="demo/app.py", description=__doc__, default=AppConfig(**on_spaces)
     )
-    run(lambda: run_cli(lambda: main(arguments), arguments.debug))
+    run(lambda: run_cli(lambda: main(parse()), debug="--debug" in sys.argv))

@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -201,5 +202,5 @@ def deploy(config: DeployConfig, api: HfApi) -> None:
 
 
 if __name__ == "__main__":
-    arguments = tyro.cli(DeployConfig, prog="python -m demo.deploy", description=__doc__)
-    sys.exit(run_cli(lambda: deploy(arguments, HfApi()), arguments.debug))
+    parse = partial(tyro.cli, DeployConfig, prog="python -m demo.deploy", description=__doc__)
+    sys.exit(run_cli(lambda: deploy(parse(), HfApi()), debug="--debug" in sys.argv))

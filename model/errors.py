@@ -22,18 +22,22 @@ class StoppedError(KeyboardInterrupt):
 def run_cli(main: Callable[[], int | None], debug: bool) -> int:
     """Run a command line's ``main`` and turn a :class:`UserError` into one line on stderr.
 
+    Arguments are parsed inside ``main``, so that what is cleared up is so after ``--help`` too.
+
     Returns:
         The exit status: what ``main`` returned (``None`` is 0), 1 after a ``UserError``, 130 after
         Ctrl-C, 143 after SIGTERM. With ``debug`` nothing is caught, so the traceback shows.
     """
-    if debug:
-        return main() or 0
     try:
         return main() or 0
     except UserError as error:
+        if debug:
+            raise
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as error:
+        if debug:
+            raise
         print("interrupted.", file=sys.stderr)
         # 128 + the signal's number, as a shell reports a program that a signal ended.
         return 128 + (error.number if isinstance(error, StoppedError) else signal.SIGINT)

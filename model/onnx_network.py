@@ -1,6 +1,7 @@
 """The network of an ONNX file, run by onnxruntime, in the place of the PyTorch one."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -73,10 +74,12 @@ def _try_out(path: Path) -> dict[str, Any]:
     """What :mod:`model.onnx_trial` says of the file."""
     # Isolated, or Python would look for its own `inspect` beside the program, and find the wing.
     command = [sys.executable, "-I", onnx_trial.__file__, str(path.resolve()), INPUT, *OUTPUTS]
+    # Each thread of numpy's takes 40 MB of the memory that the trial may have.
+    one_thread = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
     try:
         # stdin closed, and what onnxruntime logs is left out: the answer tells the reason.
         ended = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL,
-                               text=True, timeout=TRIAL_S, check=False)  # fmt: skip
+                               env=one_thread, text=True, timeout=TRIAL_S, check=False)  # fmt: skip
         tried = json.loads(ended.stdout) if ended.stdout else {}
     except subprocess.TimeoutExpired:
         tried = {"problem": f"one pass takes longer than {TRIAL_S} seconds"}

@@ -31,7 +31,9 @@ def try_out(path: Path, name: str, outputs: Sequence[str]) -> dict[str, Any]:
     """
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # one for each of 64 cores would take more than the limit
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     inputs = {value.name: value.shape for value in session.get_inputs()}
     shape = inputs.get(name, [])
     whole = len(shape) == 4 and all(isinstance(size, int) for size in shape[1:])

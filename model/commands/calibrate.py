@@ -11,6 +11,7 @@ calibration of the same recipe trained on ``train`` alone (``--like``).
 import dataclasses
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -64,5 +65,7 @@ def main(config: CalibrateConfig) -> None:
 
 
 if __name__ == "__main__":
-    arguments = tyro.cli(CalibrateConfig, prog="python -m model.calibrate", description=__doc__)
-    sys.exit(run_cli(lambda: main(arguments), arguments.debug))
+    parse = partial(
+        tyro.cli, CalibrateConfig, prog="python -m model.calibrate", description=__doc__
+    )
+    sys.exit(run_cli(lambda: main(parse()), debug="--debug" in sys.argv))

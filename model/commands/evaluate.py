@@ -10,6 +10,7 @@ The demo's Training tab shows the JSON that lies beside a checkpoint as NAME.met
 import json
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -136,5 +137,5 @@ def write_files(
 
 
 if __name__ == "__main__":
-    arguments = tyro.cli(EvaluateConfig, prog="python -m model.evaluate", description=__doc__)
-    sys.exit(run_cli(lambda: main(arguments), arguments.debug))
+    parse = partial(tyro.cli, EvaluateConfig, prog="python -m model.evaluate", description=__doc__)
+    sys.exit(run_cli(lambda: main(parse()), debug="--debug" in sys.argv))

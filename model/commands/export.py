@@ -14,6 +14,7 @@ import json
 import sys
 import warnings
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -147,5 +148,5 @@ def main(config: ExportConfig) -> None:
 
 
 if __name__ == "__main__":
-    arguments = tyro.cli(ExportConfig, prog="python -m model.export", description=__doc__)
-    sys.exit(run_cli(lambda: main(arguments), arguments.debug))
+    parse = partial(tyro.cli, ExportConfig, prog="python -m model.export", description=__doc__)
+    sys.exit(run_cli(lambda: main(parse()), debug="--debug" in sys.argv))

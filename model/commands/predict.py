@@ -7,6 +7,7 @@ import csv
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -132,5 +133,5 @@ def _ensure_writable(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    arguments = tyro.cli(PredictConfig, prog="python -m model.predict", description=__doc__)
-    sys.exit(run_cli(lambda: main(arguments), arguments.debug))
+    parse = partial(tyro.cli, PredictConfig, prog="python -m model.predict", description=__doc__)
+    sys.exit(run_cli(lambda: main(parse()), debug="--debug" in sys.argv))

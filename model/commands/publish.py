@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -145,5 +146,5 @@ def main(config: PublishConfig) -> None:
 
 
 if __name__ == "__main__":
-    arguments = tyro.cli(PublishConfig, prog="python -m model.publish", description=__doc__)
-    sys.exit(run_cli(lambda: main(arguments), arguments.debug))
+    parse = partial(tyro.cli, PublishConfig, prog="python -m model.publish", description=__doc__)
+    sys.exit(run_cli(lambda: main(parse()), debug="--debug" in sys.argv))

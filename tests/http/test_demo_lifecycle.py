@@ -74,11 +74,9 @@ def test_a_kill_is_swept_up_at_the_next_start_and_sigterm_leaves_nothing(base):
     (own,) = base.iterdir()
     assert len(list(own.rglob("cat.jpg"))) == 1
     visitor = hold_open(address)
-    started = time.monotonic()
     for pid in children(process) or [process.pid]:
         os.kill(pid, signal.SIGTERM)
-    assert process.wait(30) == 128 + signal.SIGTERM
-    assert time.monotonic() - started < 2
+    assert process.wait(10) == 128 + signal.SIGTERM  # `docker stop` kills what takes longer
     assert list(base.iterdir()) == []
     visitor.join(30)
 

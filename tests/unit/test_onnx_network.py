@@ -11,11 +11,15 @@ import pytest
 from model import UserError, load_detector
 from model.checkpoint import FORMAT, CheckpointInfo
 from model.onnx_network import INPUT, OUTPUTS
+from model.onnx_trial import try_out
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install -e '.[export]'")
-pytest.importorskip("onnxruntime", reason="onnxruntime is not installed: pip install onnxruntime")
+onnxruntime = pytest.importorskip(
+    "onnxruntime", reason="onnxruntime is not installed: pip install onnxruntime"
+)
 
 SIDE = 64
+THREADS = Path("/proc/self/task")
 SHAPES = {"probabilities": (2,), "bbox_xyxy": (4,), "evidence": (4,), "attention": (2, 2)}
 
 
@@ -44,6 +48,23 @@ def test_one_that_fits_is_used(tmp_path):
     path = write(tmp_path / "fits.onnx")
     photo = np.zeros((30, 40, 3), np.uint8)
     assert load_detector(path).predict(photo).attention.shape == (2, 2)
+
+
+@pytest.mark.skipif(not THREADS.is_dir(), reason="no other system tells a program's threads so")
+def test_its_trial_starts_no_threads(tmp_path, monkeypatch):
+    """With one for each of 64 cores, a sound file would need more memory than a trial may have."""
+    running = []
+
+    class Session(onnxruntime.InferenceSession):
+        def run(self, *arguments):
+            running.append(len(list(THREADS.iterdir())))
+            return super().run(*arguments)
+
+    path = write(tmp_path / "fits.onnx")
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    before = len(list(THREADS.iterdir()))
+    try_out(path, INPUT, OUTPUTS)
+    assert running == [before]
 
 
 @pytest.mark.parametrize(
