@@ -120,8 +120,12 @@ def wait_for(condition, what: str) -> None:
 
 
 def content(page: Page, part: str) -> str:
-    """What a part of the Augment tab shows, without Gradio's own wrapping."""
-    return page.locator(f"#augment-{part} .prose").inner_html()
+    """What a part of the Augment tab shows, without Gradio's own wrapping.
+
+    Which of its buttons the Tab key stops at changes with the focus, not with what is shown.
+    """
+    html = page.locator(f"#augment-{part} .prose").inner_html()
+    return re.sub(r'\s*tabindex="-?\d"', "", html)
 
 
 def settled(page: Page, act) -> None:

@@ -71,6 +71,14 @@
     true,
   );
   window.addEventListener('keydown', key, true);
+  // Dictated, or filled in by a program: without a key or a pointer.
+  window.addEventListener(
+    'input',
+    () => {
+      if (gesture === stepGesture) gesture += 1;
+    },
+    true,
+  );
   page.addEventListener('shows', shows);
   page.addEventListener('photo-replaced', forget);
 })();
