@@ -15,7 +15,7 @@ from demo.views.augment.boxes import write_boxes
 from demo.views.markup import WEB
 from model.errors import UserError
 
-TILE_SIDE = 128  # pixels of an example, which takes up about 50
+TILE_SIDE = 104  # pixels of an example, which takes up about 50: twice that on sharp screens
 LOOK_SIDE = 64  # pixels: enough to know that a file is a photo
 LOST_UPLOAD = (
     "This link was made with a photo of somebody's own, which an address cannot hold: drop it here"

@@ -7,8 +7,9 @@ import urllib.request
 import httpx
 import pytest
 from PIL import Image
+from starlette.requests import Request
 
-from demo.server.first_page import DESCRIPTION, PICTURE, PICTURE_SIZE, TITLE, with_preview
+from demo.server.first_page import DESCRIPTION, PICTURE, PICTURE_SIZE, TITLE, preview, with_preview
 
 MAX_SENT = 300_000  # bytes
 
@@ -38,10 +39,19 @@ def test_a_link_shows_our_title_text_and_picture(sent, demo_address):
         assert image.size == PICTURE_SIZE
 
 
-def test_behind_a_proxy_the_picture_has_the_public_address(demo_address):
-    forwarded = {"X-Forwarded-Host": "someone.example", "X-Forwarded-Proto": "https"}
-    html = httpx.get(demo_address, headers=forwarded).text
-    assert tags(html, "og:image") == ["https://someone.example/link-preview.jpg"]
+def test_behind_a_proxy_the_picture_has_the_public_address():
+    """Of a server for everybody; the guard of one for this machine drops what it does not know."""
+    names = {"host": "10.0.0.7:7860", "x-forwarded-host": "someone.example",
+             "x-forwarded-proto": "https"}  # fmt: skip
+    headers = [(name.encode(), value.encode()) for name, value in names.items()]
+    scope = {"type": "http", "scheme": "http", "path": "/", "query_string": b"", "root_path": "",
+             "headers": headers, "server": ("10.0.0.7", 7860)}  # fmt: skip
+    assert tags(preview(Request(scope)), "og:image") == ["https://someone.example/link-preview.jpg"]
+
+
+def test_on_this_machine_no_request_renames_the_server(demo_address):
+    html = httpx.get(demo_address, headers={"X-Forwarded-Host": "someone.example"}).text
+    assert tags(html, "og:image") == [f"{demo_address}link-preview.jpg"]
 
 
 def test_a_name_that_is_markup_stays_text(demo_address):
