@@ -83,9 +83,7 @@ class TrainConfig:
     # loss: L1 + 25 x cross-entropy, plus
     cells_weight: float = 0.5  # of what the cells are asked for; 0 gives the tutorial's loss
     label_smoothing: float = 0.1  # of the cross-entropy, 0 to 1
-    negatives: float = (
-        0.1  # backgrounds, or windows of photos that show nothing known, for every photo
-    )
+    negatives: float = 0.1  # backgrounds, or windows that show nothing known, for every photo
 
     # optimisation
     epochs: int = 14  # passes over the photos

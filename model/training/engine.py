@@ -11,7 +11,7 @@ import os
 import signal
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, cast
@@ -408,14 +408,23 @@ def locked_run_folder(config: RunConfig) -> Generator[None]:
     if int(os.environ.get("RANK", "0")):  # of several processes of one training the first holds it
         yield
         return
-    ensure_writable(Path(config.out))
+    folder = Path(config.out)
+    ensure_writable(folder)
+    lock = FileLock(folder / LOCK_FILE, timeout=0)
     try:
-        with FileLock(Path(config.out) / LOCK_FILE, timeout=0):
-            yield
+        lock.acquire()
     except Timeout:
         raise UserError(
-            f"another training is writing to {config.out}. Wait for it, or choose another --out."
+            f"another training is writing to {folder}. Wait for it, or choose another --out."
         ) from None
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # not while it is open, says Windows
+            if [path.name for path in folder.iterdir()] == [LOCK_FILE]:  # nothing was written
+                (folder / LOCK_FILE).unlink()
+                folder.rmdir()
+        lock.release()
 
 
 class Inherited(NamedTuple):

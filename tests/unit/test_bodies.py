@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from conftest import run_async
 
 from demo.server import bodies
 from demo.server.bodies import MAX_OF_ADDRESS, MAX_REQUEST, SMALL, Bodies, BodyError, paced
@@ -22,13 +23,13 @@ def sending(*pieces: bytes, then_silent: bool = False):
 
 
 def test_a_body_comes_as_it_was_sent():
-    body = asyncio.run(Bodies().read(sending(b"ab", b"", b"c"), "alice"))
+    body = run_async(Bodies().read(sending(b"ab", b"", b"c"), "alice"))
     assert body == b"abc"
 
 
 def test_a_large_one_is_refused():
     with pytest.raises(BodyError, match="larger than 1024 KiB") as refused:
-        asyncio.run(Bodies().read(sending(b"x" * MAX_REQUEST, b"x"), "alice"))
+        run_async(Bodies().read(sending(b"x" * MAX_REQUEST, b"x"), "alice"))
     assert refused.value.status == 413
 
 
@@ -36,7 +37,7 @@ def test_a_slow_one_is_refused_and_does_not_count(monkeypatch):
     monkeypatch.setattr(bodies, "BODY_S", 0.05)
     held = Bodies()
     with pytest.raises(BodyError, match="took longer") as refused:
-        asyncio.run(held.read(sending(b"x" * 500_000, then_silent=True), "alice"))
+        run_async(held.read(sending(b"x" * 500_000, then_silent=True), "alice"))
     assert refused.value.status == 408
     assert not held._held
 
@@ -45,7 +46,7 @@ def test_large_bodies_of_one_address_leave_room_for_others():
     held, kept = Bodies(), []
 
     def read(address: str, size: int) -> bytearray:
-        return asyncio.run(held.read(sending(b"x" * size), address))
+        return run_async(held.read(sending(b"x" * size), address))
 
     def fill() -> None:
         while len(kept) < 100:
@@ -70,7 +71,7 @@ def test_an_upload_may_take_long_but_not_stop(monkeypatch):
         receive = paced(sending(b"x", b"y", then_silent=True))
         return [(await receive())["type"] for _ in range(3)]
 
-    assert asyncio.run(read()) == ["http.request", "http.request", "http.disconnect"]
+    assert run_async(read()) == ["http.request", "http.request", "http.disconnect"]
 
 
 def test_an_upload_may_not_trickle(monkeypatch):
@@ -83,4 +84,4 @@ def test_an_upload_may_not_trickle(monkeypatch):
         await asyncio.sleep(2.1)
         return [*kinds, (await receive())["type"]]
 
-    assert asyncio.run(read())[-1] == "http.disconnect"
+    assert run_async(read())[-1] == "http.disconnect"

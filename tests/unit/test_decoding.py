@@ -1,6 +1,5 @@
 """Decoding in processes with limits: what they may do, what ends them, and who waits for whom."""
 
-import asyncio
 import os
 import signal
 import socket
@@ -14,7 +13,7 @@ from pathlib import Path
 import gradio as gr
 import psutil
 import pytest
-from conftest import REPOSITORY
+from conftest import REPOSITORY, run_async
 from gradio.state_holder import SessionState
 from PIL import Image
 
@@ -502,6 +501,8 @@ def test_workers_end_with_the_program(end):
     program = subprocess.Popen(
         [sys.executable, "-c", HOLDS_A_WORKER + wait], cwd=REPOSITORY, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True,
+        # What a shell starts in the background ignores Ctrl-C, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     worker = psutil.Process(int(program.stdout.readline()))
     if end:
@@ -562,5 +563,5 @@ def test_what_the_page_decodes_is_a_visitors():
         return (await page.process_api(0, ["x"], state))["data"][0]
 
     for visitor, known_as in (("10.0.0.1 abc", "10.0.0.1 abc"), ("", "somebody")):
-        assert asyncio.run(asked_by(visitor)) == known_as
+        assert run_async(asked_by(visitor)) == known_as
     assert pool._VISITOR.get() == ""

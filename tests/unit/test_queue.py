@@ -1,10 +1,10 @@
 """demo/server/queue.py and visitors.py: who is next, and who is who."""
 
-import asyncio
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from conftest import run_async
 
 from demo.server.queue import IN_ORDER, MAX_AT_WORK, FairQueue, Readers
 from demo.server.visitors import visitor_of
@@ -140,7 +140,7 @@ def test_readers_by_session_or_by_event():
             return readers.unread_s(event)
 
     for key in ("page", "call"):
-        assert asyncio.run(read(key)) == 0
+        assert run_async(read(key)) == 0
         assert 0 < readers.unread_s(event) < 60
 
 
