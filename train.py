@@ -12,7 +12,6 @@ A run folder (``--out``) holds best.safetensors and last.safetensors (weights to
 import math
 import sys
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
@@ -126,11 +125,8 @@ def main(config: TrainConfig) -> None:
     val_split = data.split(config.val_split) if config.val_split != "none" else None
     with accelerator.local_main_process_first():  # it downloads the weights, and decodes the photos
         model = build_model(config, train_split.class_names)
-        refuse_without_room(
-            [train_split, *([val_split] if val_split else [])],
-            working_side(config.image_size),
-            Path(config.cache_dir) if config.cache_dir else None,
-        )
+        splits = [train_split, val_split] if val_split else [train_split]
+        refuse_without_room(splits, working_side(config.image_size), config.cache_dir)
         photos = build_dataset(config, train_split, train=True)
         val = build_dataset(config, val_split, train=False) if val_split else None
     dataset = WithNegatives(photos, config.negatives)
@@ -214,42 +210,35 @@ def batch_loss(
 
 def evaluate(run: Run, config: TrainConfig, val: DetectionDataset) -> Predictions:
     """What the averaged weights predict for the validation split."""
-    return predict_dataset(
-        run.average.model, val, run.accelerator, LoaderOptions(progress=config.progress)
-    )
+    options = LoaderOptions(progress=config.progress)
+    return predict_dataset(run.average.model, val, run.accelerator, options)
 
 
 def draw_predictions(run: Run, dataset: DetectionDataset) -> None:
     """``predictions.png``: what the averaged weights predict for some photos."""
     if run.accelerator.is_main_process:
-        known = run.predictions.get("last")
-        device = run.accelerator.device
-        entries = plots.spread_entries(run.average.model, dataset, device, known)
+        model, device = run.average.model, run.accelerator.device
+        entries = plots.spread_entries(model, dataset, device, run.predictions.get("last"))
         plots.picture_sheet(entries, run.out / "predictions.png")
         print(f"wrote {run.out}/: best.safetensors, last.safetensors, history.csv, plots")
 
 
 def read_data(config: TrainConfig, show: bool) -> Dataset:
     """The annotations, and a summary of what is wrong with them; nothing is decoded yet."""
-    cache_dir = Path(config.cache_dir) if config.cache_dir else None
     bars = show and config.progress
-    data = Dataset(config.data, config.format, config.class_names, cache_dir, bars)
+    data = Dataset(config.data, config.format, config.class_names, config.cache_dir, bars)
     check_val_split(config.val_split, data.splits)
     if show:
         size = working_side(config.image_size)
-        print(check(data, False, size, cache_dir, bars).summary(), flush=True)
+        print(check(data, False, size, config.cache_dir, bars).summary(), flush=True)
     return data
 
 
 def build_dataset(config: TrainConfig, split: DatasetSplit, train: bool) -> DetectionDataset:
     """The photos of one split, augmented for training."""
+    augment = config.augment if train else None
     return DetectionDataset(
-        split,
-        config.image_size,
-        config.augment if train else None,
-        config.seed,
-        Path(config.cache_dir) if config.cache_dir else None,
-        progress=config.progress,
+        split, config.image_size, augment, config.seed, config.cache_dir, config.progress
     )
 
 

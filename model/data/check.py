@@ -126,7 +126,7 @@ def check(
     dataset: Dataset,
     decode: bool | None = None,
     longest_side: int = 360,
-    cache_dir: Path | None = None,
+    cache_dir: str | Path | None = None,
     progress: Progress = False,
 ) -> Report:
     """Find all that is wrong with a data set; raises nothing for it.
@@ -146,7 +146,7 @@ def check(
         damaged = {b.where for b in decoded if b.kind == "photo unreadable"}
         blemishes = [*dataset.blemishes, *_of_classes(dataset), *_of_splits(dataset, damaged)]
         blemishes += [*_same_names(photos), *_identical(dataset, cache_dir, progress), *decoded]
-    return Report(dataset, blemishes, decode, longest_side, cache_dir or default_cache_dir())
+    return Report(dataset, blemishes, decode, longest_side, Path(cache_dir or default_cache_dir()))
 
 
 def _of_classes(dataset: Dataset) -> list[Blemish]:
@@ -193,7 +193,7 @@ def _same_names(photos: list[DatasetPhoto]) -> list[Blemish]:
     return [Blemish("same name twice", names[0], ", ".join(names[1:])) for names in groups]
 
 
-def _identical(dataset: Dataset, cache_dir: Path | None, progress: Progress) -> list[Blemish]:
+def _identical(dataset: Dataset, cache_dir: str | Path | None, progress: Progress) -> list[Blemish]:
     by_path = {photo.path: photo for photo in dataset.photos}
     folder = f"{dataset.image_folder}{os.sep}"
     paths = [path for group in same_size_groups(list(by_path)) for path in group]
@@ -222,7 +222,7 @@ def _pair(how: str, first: DatasetPhoto, second: DatasetPhoto) -> Blemish:
     return Blemish(kind, names[0], f"and {names[1]}")
 
 
-def _decoded(dataset: Dataset, cache_dir: Path | None, progress: Progress) -> list[Blemish]:
+def _decoded(dataset: Dataset, cache_dir: str | Path | None, progress: Progress) -> list[Blemish]:
     """What only decoding shows."""
     names = [photo.image.file_name for photo in dataset.photos]
     looks = read_remembered(

@@ -147,7 +147,7 @@ class Dataset:
         data: DataFolders,
         format: str = "auto",
         class_names: Sequence[str] | None = None,
-        cache_dir: Path | None = None,
+        cache_dir: str | Path | None = None,
         progress: Progress = False,
     ) -> None:
         folders = [data] if isinstance(data, str | Path) else list(data) or ["data"]

@@ -62,7 +62,7 @@ class PixelCache:
         self,
         files: list[Path],
         longest_side: int,
-        cache_dir: Path | None = None,
+        cache_dir: str | Path | None = None,
         progress: bool = True,
     ) -> None:
         folder = Path(cache_dir or default_cache_dir())
@@ -151,7 +151,7 @@ def _n_bytes(photo: Entry) -> int:
 
 
 def refuse_without_room(
-    splits: Iterable[DatasetSplit], longest_side: int, cache_dir: Path | None = None
+    splits: Iterable[DatasetSplit], longest_side: int, cache_dir: str | Path | None = None
 ) -> None:
     """Say that the disk cannot hold the caches of these splits, before anything is decoded.
 

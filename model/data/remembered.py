@@ -37,7 +37,7 @@ def read_remembered(
     root: Path,
     names: Sequence[str],
     what: str,
-    cache_dir: Path | None = None,
+    cache_dir: str | Path | None = None,
     progress: Progress = True,
 ) -> list[Any]:
     """What ``read(paths)`` gives for each file, in order, from the cache where it is there.

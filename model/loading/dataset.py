@@ -71,7 +71,7 @@ class LargestObjectDataset(EpochDataset):
         image_size: int = 224,
         augment: AugmentConfig | None = None,
         seed: int = 0,
-        cache_dir: Path | None = None,
+        cache_dir: str | Path | None = None,
         progress: bool = True,
     ) -> None:
         self.class_names = split.class_names

@@ -16,7 +16,7 @@ def test_the_walkthrough_goes_from_annotations_to_a_detector(tmp_path):
     assert result.returncode == 0, result.stderr
     assert len(pd.read_csv(tmp_path / "out" / "annotations.csv")) == 10
     assert "rotation" in result.stdout
-    assert "going on from shipped: 1 epochs" in result.stdout
+    assert "going on from shipped: 1 epoch," in result.stdout
     assert "Detection(" in result.stdout.splitlines()[-1]
     load_checkpoint(tmp_path / "out" / "run" / "best.safetensors")
     Image.open(tmp_path / "out" / "prediction.png").load()
