@@ -59,6 +59,7 @@ class TrainConfig:
     """Settings of a run: the command line, and what its checkpoints store."""
 
     # data
+
     # a folder in VOC's, YOLO's or COCO's format; again for another; without any it is "data"
     data: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     format: FormatName = "auto"  # of the annotations; auto: found by what lies in the folder

@@ -32,15 +32,15 @@ class Jitter(PixelStep):
     name, title, group, draws = "jitter", "colours", "colour", 4
     settings = (
         Setting(
-            "brightness", "Brightness", "multiplied by 1 ± this",
+            "brightness", "Brightness", "brightness times 1 ± this",
             low=0, high=1, default=0.4, off=0, mild=0.1, strong=0.9, lively=(0.1, 0.6),
         ),
         Setting(
-            "contrast", "Contrast", "multiplied by 1 ± this",
+            "contrast", "Contrast", "contrast times 1 ± this",
             low=0, high=1, default=0.4, off=0, mild=0.1, strong=0.9, lively=(0, 0.6),
         ),
         Setting(
-            "saturation", "Saturation", "multiplied by 1 ± this",
+            "saturation", "Saturation", "saturation times 1 ± this",
             low=0, high=1, default=0.4, off=0, mild=0.1, strong=0.9, lively=(0, 0.8),
         ),
         Setting(
