@@ -59,9 +59,7 @@ class TrainConfig:
     """Settings of a run: the command line, and what its checkpoints store."""
 
     # data
-
-    # a folder in VOC's, YOLO's or COCO's format; again for another; without any it is "data"
-    data: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    data: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()  # a folder; default: "data"
     format: FormatName = "auto"  # of the annotations; auto: found by what lies in the folder
     class_names: tuple[str, ...] = ()  # the classes to learn; default: those that have an object
     train_split: str = "train"  # the part of the photos to learn from
