@@ -68,11 +68,17 @@ _TURNS = {
 
 def turn_upright(image: Image.Image) -> Image.Transpose | None:
     """What makes a loaded image upright, by its EXIF; ``None`` for nothing, or broken EXIF."""
+    return _TURNS.get(exif_orientation(image))
+
+
+def exif_orientation(image: Image.Image) -> int:
+    """1 to 8, as EXIF numbers them; 1 is upright, or broken EXIF."""
     try:
-        return _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:
         # As in problems_named: broken EXIF raises anything. The photo itself may be fine.
-        return None
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 class Reduction(NamedTuple):

@@ -4,11 +4,17 @@ import os
 from collections.abc import Callable
 from typing import IO, NamedTuple
 
-from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from model.data.image_formats import HEIC, names_in_words, readable_formats
 from model.data.image_opening import problems_named
-from model.data.image_pixels import UprightImage, fitted_size, refuse_too_many_pixels, upright_rgb
+from model.data.image_pixels import (
+    UprightImage,
+    exif_orientation,
+    fitted_size,
+    refuse_too_many_pixels,
+    upright_rgb,
+)
 from model.errors import UserError
 
 _ENDS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
@@ -79,15 +85,7 @@ def read_header(stream: IO[bytes], name: str) -> Header:
     """
     image = open_image(stream, name)
     with problems_named(name):
-        return Header(image.size, _orientation(image), _ends_well(stream, image.format))
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:
-        return 1  # broken EXIF raises anything; the photo itself may be fine
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+        return Header(image.size, exif_orientation(image), _ends_well(stream, image.format))
 
 
 def _ends_well(stream: IO[bytes], format_: str | None) -> bool:
