@@ -30,6 +30,7 @@ from model.errors import UserError, run_cli
 from model.evaluation import plots
 from model.evaluation.calibrate_checkpoint import calibrate_run
 from model.evaluation.predict_dataset import LoaderOptions, Predictions, predict_dataset
+from model.loading.close_ups import WithCloseUps
 from model.loading.dataset import Batch, DetectionDataset, train_loader
 from model.loading.negatives import WithNegatives
 from model.loading.targets import pad_targets
@@ -89,6 +90,7 @@ class TrainConfig:
     small_size: int = 160  # side of that smaller canvas in pixels, a multiple of 32
     mosaics: float = 0.0  # share of a batch replaced by mosaics of four photos, on the full canvas
     plain_epochs: int = 3  # the last so many epochs see no mosaics
+    close_ups: float = 0.0  # share of the photos shown as a second look shows them
     batch_size: int = 32  # photos a step, over all processes together
     optimizer: Literal["adam", "adamw"] = "adamw"  # adamw decays weights apart from the gradient
     lr: float = 1e-3  # learning rate of the head
@@ -235,9 +237,9 @@ def read_data(config: TrainConfig, show: bool) -> Dataset:
 
 def build_dataset(config: TrainConfig, split: DatasetSplit, train: bool) -> DetectionDataset:
     """The photos of one split, augmented for training."""
-    augment = config.augment if train else None
-    return DetectionDataset(
-        split, config.image_size, augment, config.seed, config.cache_dir, config.progress
+    augment, close_ups = (config.augment, config.close_ups) if train else (None, 0.0)
+    return WithCloseUps(
+        split, config.image_size, augment, config.seed, config.cache_dir, config.progress, close_ups
     )
 
 

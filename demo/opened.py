@@ -52,8 +52,13 @@ class Opened:
 
     @cached_property
     def working_copy(self) -> LoadedImage:
-        """The photo at the size augmentation and network work on."""
+        """The photo at the size augmentation works on."""
         return self.photo.load(working_side(self.detector.info.image_size))
+
+    @cached_property
+    def network_copy(self) -> LoadedImage:
+        """The photo at the size the detector reads it in."""
+        return self.photo.load(self.detector.reading_side())
 
     @cached_property
     def shown(self) -> LoadedImage:
@@ -64,7 +69,7 @@ class Opened:
     def timed(self) -> Timed:
         """What the network says, and how long reading the photo and the network took."""
         started = time.perf_counter()
-        loaded = self.working_copy
+        loaded = self.network_copy
         decoded = time.perf_counter()
         detection = network_of(self.checkpoint)(loaded)
         done = time.perf_counter()

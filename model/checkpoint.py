@@ -178,7 +178,10 @@ ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "metrics": (_is_dict, "a dictionary"),
     "history": (lambda v: isinstance(v, list) and all(map(_is_dict, v)), "a list of dictionaries"),
     "versions": (_is_dict, "a dictionary"),
-    "calibration": (_is_calibration, f"{len(EVIDENCE)} weights, a bias and a threshold"),
+    "calibration": (
+        _is_calibration,
+        f"{len(EVIDENCE)} weights, a bias, a threshold, a temperature and a second look",
+    ),
 }  # fmt: skip
 """Name of a value of :class:`CheckpointInfo` -> whether it can be used, and what is allowed."""
 REQUIRED = ("class_names", "image_size", "head", "mean", "std")

@@ -25,8 +25,9 @@ from model.errors import UserError
 from model.network.detector import LargestObjectDetector
 from model.network.inference_copy import inference_copy
 from model.precision import autocast, best_device, has_native_bf16
-from model.predictions import BatchPrediction, per_image, predict_batch
+from model.predictions import BatchPrediction, on_cpu, per_image, predict_batch
 from model.score import UNCALIBRATED_THRESHOLD
+from model.second_look import DETAIL, SecondLook, cut_window, second_look_for
 
 if TYPE_CHECKING:
     from model.onnx_network import OnnxNetwork
@@ -50,6 +51,8 @@ class Detection:
         image_size: ``(width, height)`` of the original upright photo.
         sure: whether ``score`` passes the checkpoint's threshold. If not, the photo may well show
             none of the classes.
+        looks: 2 if a window around the object was looked at as well; see
+            :mod:`model.second_look`.
         attention: where the box was read from: float32 ``(rows, columns)`` over the whole photo,
             summing to 1; ``None`` for heads without cells.
         source: of the photo, as :meth:`Detector.predict` was given it: what a notebook shows the
@@ -62,6 +65,7 @@ class Detection:
     probabilities: dict[str, float]
     image_size: tuple[int, int]
     sure: bool = True
+    looks: int = 1
     attention: np.ndarray | None = None
     source: ImageSource | None = field(default=None, repr=False, compare=False)
 
@@ -79,6 +83,7 @@ class Detection:
             "class_name": self.class_name,
             "score": round(self.score, 4),
             "sure": self.sure,
+            "looks": self.looks,
             "bbox_xyxy": [round(v, 2) for v in self.bbox_xyxy],
             "image_size": list(self.image_size),
             "probabilities": {name: round(p, 4) for name, p in self.probabilities.items()},
@@ -149,7 +154,7 @@ class Detector:
         self.model = model.to(self.device)
         self._pipeline = Pipeline(AugmentConfig.none(), info.image_size, info.mean, info.std)
 
-    def predict(self, source: Any, flip: bool = False) -> Detection:
+    def predict(self, source: Any, flip: bool = False, looks: int | None = None) -> Detection:
         """The largest object of one photo.
 
         With ``flip`` the mirrored photo is predicted too and both are averaged: slower, a little
@@ -159,41 +164,89 @@ class Detector:
             source: see :func:`model.data.photo_inputs.image_source`: a path, a file or its bytes,
                 a PIL image, an array, a tensor or nested lists; grey or with transparency too.
             flip: see above.
+            looks: 1 looks at the whole photo alone, 2 looks a second time at what seems small
+                (:mod:`model.second_look`); ``None`` as the checkpoint says.
 
         Raises:
             UserError: if the photo cannot be read; the text says why.
         """
-        return self.predict_batch([source], flip)[0]
+        return self.predict_batch([source], flip, looks)[0]
 
-    def predict_batch(self, sources: Sequence[Any], flip: bool = False) -> list[Detection]:
-        """:meth:`predict` for several photos in one pass; ``[]`` for none."""
+    def predict_batch(
+        self, sources: Sequence[Any], flip: bool = False, looks: int | None = None
+    ) -> list[Detection]:
+        """:meth:`predict` for several photos, a pass for each look; ``[]`` for none."""
         if isinstance(sources, str | bytes | Path | Image.Image):
             raise UserError("predict_batch takes a list of photos. For one there is predict.")
         given = [image_source(source) for source in sources]
-        photos = [self.load(source) for source in given]
-        detections = self.predict_loaded(photos, flip)
+        photos = [self.load(source, looks) for source in given]
+        detections = self.predict_loaded(photos, flip, looks)
         return [replace(d, source=source) for d, source in zip(detections, given, strict=True)]
 
-    def load(self, source: Any) -> LoadedImage:
-        """Read a photo no larger than the network needs."""
-        return load_fitted(image_source(source), working_side(self.info.image_size))
+    def second_look(self, looks: int | None = None) -> SecondLook | None:
+        """See :func:`model.second_look.second_look_for`."""
+        stated = self.info.calibration.second_look if self.info.calibration else None
+        return second_look_for(looks, stated)
 
-    def load_each(self, files: Sequence[Path]) -> Iterator[LoadedImage | UserError]:
+    def reading_side(self, looks: int | None = None) -> int:
+        """Longest side, in pixels, of the copy that :meth:`load` reads."""
+        return working_side(self.info.image_size) * (DETAIL if self.second_look(looks) else 1)
+
+    def load(self, source: Any, looks: int | None = None) -> LoadedImage:
+        """Read a photo no larger than ``looks`` of it need."""
+        return load_fitted(image_source(source), self.reading_side(looks))
+
+    def load_each(
+        self, files: Sequence[Path], looks: int | None = None
+    ) -> Iterator[LoadedImage | UserError]:
         """:meth:`load` for many files, on all cores: images, or what is wrong with one."""
-        return load_each(files, working_side(self.info.image_size))
+        return load_each(files, self.reading_side(looks))
 
-    def predict_loaded(self, photos: Sequence[LoadedImage], flip: bool = False) -> list[Detection]:
+    def predict_loaded(
+        self, photos: Sequence[LoadedImage], flip: bool = False, looks: int | None = None
+    ) -> list[Detection]:
         """:meth:`predict_batch` for photos that :meth:`load` read."""
+        second_look = self.second_look(looks)
         if not photos:
             return []
-        images = torch.stack([self.preprocess(photo.image) for photo in photos]).to(self.device)
-        images = images.contiguous(memory_format=torch.channels_last)
-        with self.autocast():
-            predicted = predict_batch(self.model, images, flip)
+        predicted = self._predict([photo.image for photo in photos], flip)
+        again = torch.zeros(len(photos), dtype=torch.bool)
+        if second_look:
+            again = second_look.is_wanted(predicted.bbox_xyxy, self.info.image_size)
+            predicted = self._look_again(photos, predicted, again, second_look, flip)
         return [
-            self._detection(photo, one)
-            for photo, one in zip(photos, per_image(predicted), strict=True)
+            self._detection(photo, one, 2 if twice else 1)
+            for photo, one, twice in zip(photos, per_image(predicted), again.tolist(), strict=True)
         ]
+
+    def _predict(self, images: Sequence[Image.Image], flip: bool) -> BatchPrediction:
+        """One pass; on the CPU."""
+        batch = torch.stack([self.preprocess(image) for image in images]).to(self.device)
+        batch = batch.contiguous(memory_format=torch.channels_last)
+        with self.autocast():
+            return on_cpu(predict_batch(self.model, batch, flip))
+
+    def _look_again(
+        self,
+        photos: Sequence[LoadedImage],
+        first: BatchPrediction,
+        again: Tensor,
+        second_look: SecondLook,
+        flip: bool,
+    ) -> BatchPrediction:
+        """One pass over the windows of the photos that are to be seen ``again``, bool ``(N,)``."""
+        rows = again.nonzero().flatten()
+        if not len(rows):
+            return first
+        canvas, wanted = self.info.image_size, first.map(lambda tensor: tensor[rows])
+        windows = second_look.windows(wanted.bbox_xyxy, canvas)
+        cuts = [
+            cut_window(photos[row].image, window, canvas)
+            for row, window in zip(rows.tolist(), windows, strict=True)
+        ]
+        second = self._predict([picture for picture, _ in cuts], flip)
+        shown = torch.stack([window for _, window in cuts])
+        return first.with_rows(rows, second_look.merge(wanted, second, shown, canvas))
 
     def autocast(self) -> torch.autocast:
         """What :attr:`model` computes in."""
@@ -201,6 +254,7 @@ class Detector:
 
     def preprocess(self, image: Image.Image) -> Tensor:
         """RGB photo -> float32 ``(3, S, S)`` normalised: the training pipeline, nothing drawn."""
+        image = load_fitted(image, working_side(self.info.image_size)).image
         whole = torch.tensor([[0.0, 0.0, image.width, image.height]])
         return self._pipeline(image, whole).image
 
@@ -210,10 +264,12 @@ class Detector:
             return float(self.info.calibration.score(predicted.evidence))
         return float(predicted.probabilities.max())
 
-    def _detection(self, photo: LoadedImage, predicted: BatchPrediction) -> Detection:
+    def _detection(self, photo: LoadedImage, predicted: BatchPrediction, looks: int) -> Detection:
         width, height = photo.original_size
         scale = torch.tensor([width, height, width, height]) / self.info.image_size
-        values, order = predicted.probabilities.sort(descending=True)
+        raw, calibration = predicted.probabilities, self.info.calibration
+        probabilities = calibration.probabilities(raw) if calibration else raw
+        values, order = probabilities.sort(descending=True)
         ranked = {
             self.class_names[i]: v for i, v in zip(order.tolist(), values.tolist(), strict=True)
         }
@@ -223,7 +279,7 @@ class Detector:
         attention = None if predicted.attention is None else predicted.attention.numpy()
         return Detection(
             name, score, (x1, y1, x2, y2), ranked, photo.original_size,
-            sure=score >= self.threshold, attention=attention,
+            sure=score >= self.threshold, looks=looks, attention=attention,
         )  # fmt: skip
 
 

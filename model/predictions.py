@@ -1,6 +1,7 @@
 """Run a detector over images or a loader and keep what it predicts beside what is true."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -9,9 +10,6 @@ from model.boxes import paired_iou
 from model.network.grouping import SAME_OBJECT_IOU
 from model.network.outputs import DetectorOutput
 from model.score import evidence
-
-if TYPE_CHECKING:  # predicting must not pay for importing what only evaluation uses
-    pass
 
 
 class BatchPrediction(NamedTuple):
@@ -36,6 +34,28 @@ class BatchPrediction(NamedTuple):
             return output
         attention = output.cells.attention_map() if output.cells else None
         return cls(output.logits.softmax(dim=1), output.boxes, evidence(output), attention)
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "BatchPrediction":
+        """The same with every tensor changed."""
+        return BatchPrediction(
+            change(self.probabilities),
+            change(self.bbox_xyxy),
+            change(self.evidence),
+            None if self.attention is None else change(self.attention),
+        )
+
+    def with_rows(self, rows: Tensor, other: "BatchPrediction") -> "BatchPrediction":
+        """The same, with what ``other`` says in its place at ``rows``; the attention stays.
+
+        Args:
+            rows: indices ``(M,)``.
+            other: of M images.
+        """
+        return self._replace(
+            probabilities=self.probabilities.index_copy(0, rows, other.probabilities),
+            bbox_xyxy=self.bbox_xyxy.index_copy(0, rows, other.bbox_xyxy),
+            evidence=self.evidence.index_copy(0, rows, other.evidence),
+        )
 
 
 @torch.inference_mode()
@@ -66,13 +86,12 @@ def predict_batch(model: nn.Module, images: Tensor, flip: bool = False) -> Batch
     )
 
 
+def on_cpu(batch: BatchPrediction) -> BatchPrediction:
+    """The same, float32 on the CPU."""
+    return batch.map(lambda tensor: tensor.float().cpu())
+
+
 def per_image(batch: BatchPrediction) -> list[BatchPrediction]:
     """One prediction an image, float32 on the CPU, without the first dimension."""
-    probabilities, boxes, evidences = (t.float().cpu() for t in batch[:3])
-    attention = None if batch.attention is None else batch.attention.float().cpu()
-    return [
-        BatchPrediction(
-            probabilities[i], boxes[i], evidences[i], None if attention is None else attention[i]
-        )
-        for i in range(len(probabilities))
-    ]
+    on = on_cpu(batch)
+    return [on.map(lambda tensor, i=i: tensor[i]) for i in range(len(on.probabilities))]

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from model.network.grouping import pairwise_iou
 from model.network.outputs import DetectorOutput
+from model.second_look import SecondLook
 
 EVIDENCE = ("class", "support", "quality", "tightness")
 UNCALIBRATED_THRESHOLD = 0.5  # of the class probability, where there is no calibration
@@ -22,17 +23,22 @@ _EDGE = 1e-4  # shares are kept this far from 0 and 1, whose log-odds are infini
 
 @dataclass(frozen=True)
 class Calibration:
-    """How evidence becomes a score.
+    """How evidence becomes a score, and what the evidence is gathered from.
 
     Attributes:
         weights: one a value of :data:`EVIDENCE`.
         bias: added to the weighted sum before the sigmoid.
         threshold: score from which a detection is sure.
+        temperature: what logits are divided by, so that the probabilities of the classes mean what
+            they say (Guo et al. 2017); above 1 they come closer to each other.
+        second_look: at what to look twice; ``None`` is one look at everything.
     """
 
     weights: tuple[float, ...]
     bias: float
     threshold: float
+    temperature: float = 1.0
+    second_look: SecondLook | None = None
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Calibration":
@@ -41,16 +47,25 @@ class Calibration:
         Raises:
             ValueError: if a number is missing, or is none.
         """
-        numbers = [*values["weights"], values["bias"], values["threshold"]]
+        temperature = values.get("temperature", 1.0)  # older checkpoints have none
+        numbers = [*values["weights"], values["bias"], values["threshold"], temperature]
         finite = all(isinstance(n, int | float) and math.isfinite(n) for n in numbers)
-        if not finite or len(values["weights"]) != len(EVIDENCE):
-            raise ValueError(f"the calibration needs {len(EVIDENCE) + 2} finite numbers")
-        return cls(tuple(values["weights"]), values["bias"], values["threshold"])
+        if not finite or len(values["weights"]) != len(EVIDENCE) or temperature <= 0:
+            raise ValueError(f"the calibration needs {len(EVIDENCE) + 3} finite numbers")
+        look = values.get("second_look")
+        return cls(
+            tuple(values["weights"]), values["bias"], values["threshold"], temperature,
+            SecondLook.from_dict(look) if look else None,
+        )  # fmt: skip
 
     def score(self, values: Tensor) -> Tensor:
         """``(N, F)`` evidence -> ``(N,)`` scores in 0..1."""
         weights = values.new_tensor(self.weights)
         return (values @ weights + self.bias).sigmoid()
+
+    def probabilities(self, raw: Tensor) -> Tensor:
+        """Probabilities ``(..., C)`` as the network gives them -> what they are worth."""
+        return (raw.clamp(min=1e-9).log() / self.temperature).softmax(dim=-1)
 
 
 def evidence(output: DetectorOutput) -> Tensor:

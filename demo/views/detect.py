@@ -187,7 +187,7 @@ def detect_files(backend: Backend, files: list[str], checkpoint: str) -> Iterato
         for file in files[start : start + TOGETHER]:
             opened = Opened(Photo(Path(file)), checkpoint_file)
             try:
-                photos.append(opened.working_copy)
+                photos.append(opened.network_copy)
                 paths.append(opened.photo.path)
             except UserError as error:
                 answers.problems.append((file, user_message(error)))

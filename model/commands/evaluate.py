@@ -40,6 +40,7 @@ from model.files import atomic_write
 from model.loading.dataset import DetectionDataset, LargestObjectDataset
 from model.precision import build_accelerator
 from model.score import Calibration
+from model.second_look import second_look_for
 
 
 @dataclass
@@ -54,6 +55,7 @@ class EvaluateConfig:
     per_photo: Path | None = None  # write one row a photo as CSV
     plots: Path | None = None  # folder for the confusion matrix and picture sheets
     flip: bool = False  # predict the mirrored photo too and average
+    looks: Literal[1, 2] | None = None  # 2 looks again at what is small; default: as calibrated
     negatives: bool = True  # also predict backgrounds, and windows without any object
     fit_split: str = "train"  # where the majority baseline is fitted
     precision: Literal["auto", "bf16", "fp32"] = "auto"
@@ -74,7 +76,11 @@ def main(config: EvaluateConfig) -> None:
     if left_out := dataset.left_out():
         accelerator.print(left_out)
     model = model.to(accelerator.device).to(memory_format=torch.channels_last)
-    options = LoaderOptions(config.batch_size, config.num_workers, config.flip, config.progress)
+    stated = info.calibration.second_look if info.calibration else None
+    options = LoaderOptions(
+        config.batch_size, config.num_workers, config.flip, config.progress,
+        second_look_for(config.looks, stated),
+    )  # fmt: skip
     predictions = predict_dataset(model, dataset, accelerator, options)
     negatives = NO_NEGATIVES
     if config.negatives and info.calibration:
@@ -83,6 +89,7 @@ def main(config: EvaluateConfig) -> None:
         return
     report = {
         "checkpoint": config.checkpoint.name, "split": config.split, "flip": config.flip,
+        "looks": predictions.n_looks,
         "precision": "bf16" if accelerator.mixed_precision == "bf16" else "fp32",
         **accuracy_report(predictions, dataset, config.bootstrap),
         "majority_baseline": _baseline(config, dataset, predictions),

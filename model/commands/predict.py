@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -30,6 +30,7 @@ class PredictConfig:
     csv: Path | None = None  # write one row a photo
     draw: Path | None = None  # folder for annotated copies
     flip: bool = False  # predict the mirrored photo too
+    looks: Literal[1, 2] | None = None  # 2 looks again at what is small; default: as calibrated
     batch_size: int = 16
     progress: bool = True
     debug: bool = False  # tracebacks instead of one-line errors
@@ -55,8 +56,10 @@ def main(config: PredictConfig) -> int:
     try:
         for start in range(0, len(files), config.batch_size):
             batch = files[start : start + config.batch_size]
-            loaded = _load_good(detector, batch, skip)
-            found = detector.predict_loaded([photo for _, photo in loaded], config.flip)
+            loaded = _load_good(detector, batch, config.looks, skip)
+            found = detector.predict_loaded(
+                [photo for _, photo in loaded], config.flip, config.looks
+            )
             for (file, _), detection in zip(loaded, found, strict=True):
                 if config.draw and not _draw(detection, file, config.draw / names[file], skip):
                     continue
@@ -73,9 +76,11 @@ def main(config: PredictConfig) -> int:
 Skip = Callable[[Path, UserError], None]
 
 
-def _load_good(detector: Detector, files: list[Path], skip: Skip) -> list[tuple[Path, LoadedImage]]:
+def _load_good(
+    detector: Detector, files: list[Path], looks: int | None, skip: Skip
+) -> list[tuple[Path, LoadedImage]]:
     good = []
-    for file, photo in zip(files, detector.load_each(files), strict=True):
+    for file, photo in zip(files, detector.load_each(files, looks), strict=True):
         if isinstance(photo, UserError):
             skip(file, photo)
         else:

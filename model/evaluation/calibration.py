@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from model.score import Calibration
@@ -38,6 +39,21 @@ def fit_calibration(
     scores = Calibration(weights, float(bias), 0.5).score(values.double())
     threshold = scores[right].quantile(1 - kept) if right.any() else torch.tensor(0.5)
     return Calibration(weights, float(bias), float(threshold))
+
+
+def fit_temperature(probabilities: Tensor, true_class: Tensor) -> float:
+    """What to divide logits by so that probabilities mean what they say (Guo et al. 2017).
+
+    The one of the largest likelihood, to a hundredth of its logarithm.
+
+    Args:
+        probabilities: ``(N, C)`` as the network gives them.
+        true_class: ``(N,)`` int64.
+    """
+    logits = probabilities.double().clamp(min=1e-9).log()
+    temperatures = torch.linspace(-2, 2, 401, dtype=torch.float64).exp()
+    losses = [F.cross_entropy(logits / t, true_class).item() for t in temperatures]
+    return float(temperatures[int(np.argmin(losses))])
 
 
 def logistic_regression(

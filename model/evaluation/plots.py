@@ -132,7 +132,7 @@ def sheet_entry(
     dataset: LargestObjectDataset, index: int, predictions: Predictions, row: int
 ) -> SheetEntry:
     """Photo ``index`` in its own shape, with the prediction and the truth of ``row``."""
-    image = dataset.photo(index)[0]
+    image = dataset.photo(index).image
     scale = torch.tensor([image.width, image.height]).repeat(2) / predictions.image_size
     score, class_id = predictions.probabilities[row].max(dim=0)
     return SheetEntry(
@@ -178,7 +178,7 @@ def plot_evaluation(
     plot_confusion(np.array(report["confusion"]), dataset.class_names, folder / "confusion.png")
     written = ["confusion.png"]
     if report.get("score"):
-        plot_reliability(report["score"]["reliability"], folder / "reliability.png")
+        plot_reliability(report["score"], folder / "reliability.png")
         written.append("reliability.png")
     probability = predictions.probabilities.max(dim=1).values.numpy()
     orders = {
@@ -193,15 +193,28 @@ def plot_evaluation(
     return written
 
 
-def plot_reliability(bins: dict[str, Any], path: Path) -> None:
-    """Score against the share that is right (Guo et al. 2017); the area of a dot is its photos."""
+def plot_reliability(score: dict[str, Any], path: Path) -> None:
+    """What score and class probability say against the share right (Guo et al. 2017).
+
+    The area of a dot is its photos.
+
+    Args:
+        score: as :func:`model.evaluation.report.score_report` has it.
+        path: of the picture.
+    """
     figure = Figure(figsize=(4.5, 4.5))
     axis = figure.subplots()
     axis.plot([0, 1], [0, 1], color="grey", linewidth=1, linestyle="--")
-    sizes = 400 * np.array(bins["count"]) / max(bins["count"])
-    axis.scatter(bins["mean_score"], bins["share_right"], s=sizes, alpha=0.6, color="#4c78a8")
-    axis.plot(bins["mean_score"], bins["share_right"], color="#4c78a8")
-    axis.set(xlim=(0, 1), ylim=(0, 1), xlabel="score", ylabel="share with class and box right")
-    axis.set_title(f"expected calibration error {bins['ece']:.3f}", fontsize=10)
+    for key, name, colour in (
+        ("reliability", "score: class and box", "#4c78a8"),
+        ("class_reliability", "probability of the class", "#f58518"),
+    ):
+        bins = score[key]
+        sizes = 400 * np.array(bins["count"]) / max(bins["count"])
+        axis.scatter(bins["mean_score"], bins["share_right"], s=sizes, alpha=0.5, color=colour)
+        label = f"{name}, error {bins['ece']:.3f}"
+        axis.plot(bins["mean_score"], bins["share_right"], color=colour, label=label)
+    axis.set(xlim=(0, 1), ylim=(0, 1), xlabel="what is said", ylabel="share that is right")
+    axis.legend(fontsize=8, loc="upper left")
     axis.grid(alpha=0.3)
     _save(figure, path)

@@ -1,7 +1,7 @@
 """Run a detector over a data set and keep what it predicts beside what is true."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,10 +11,12 @@ from tqdm import tqdm
 from model.evaluation.metrics import PerImage, per_image_scores
 from model.loading.dataset import LargestObjectDataset, eval_loader
 from model.loading.negatives import Backgrounds, NegativeWindows
+from model.loading.second_looks import SecondLooks
 from model.loading.targets import pad_targets
 from model.network.detector import LargestObjectDetector
-from model.predictions import predict_batch
+from model.predictions import BatchPrediction, predict_batch
 from model.score import EVIDENCE
+from model.second_look import SecondLook
 
 if TYPE_CHECKING:  # predicting must not pay for importing what only evaluation uses
     from accelerate import Accelerator
@@ -24,7 +26,8 @@ if TYPE_CHECKING:  # predicting must not pay for importing what only evaluation 
 class Predictions:
     """One row an image: predictions beside the truth, boxes ``(N, 4)`` in pixels of the canvas.
 
-    Photos that show no object have the class -1 and an empty true box.
+    Photos that show no object have the class -1 and an empty true box. ``n_looks`` is how many
+    passes a photo took on average.
     """
 
     probabilities: Tensor
@@ -33,6 +36,7 @@ class Predictions:
     true_class: Tensor
     true_xyxy: Tensor
     image_size: int
+    n_looks: float = 1.0
 
     def scores(self) -> PerImage:
         """Compare with the truth."""
@@ -60,12 +64,19 @@ NO_NEGATIVES = Negatives(NO_EVIDENCE, NO_EVIDENCE)
 
 @dataclass(frozen=True)
 class LoaderOptions:
-    """How a data set is read and predicted; none of it changes a result by more than rounding."""
+    """How a data set is read and predicted.
+
+    Attributes:
+        batch_size, num_workers, progress: change no result by more than rounding.
+        flip: average the mirrored photo in; see :func:`model.predictions.predict_batch`.
+        second_look: at what to look twice; ``None`` for nothing.
+    """
 
     batch_size: int = 64
     num_workers: int = 0
     flip: bool = False
     progress: bool = True
+    second_look: SecondLook | None = None
 
 
 def predict_dataset(
@@ -74,14 +85,55 @@ def predict_dataset(
     accelerator: "Accelerator",
     options: LoaderOptions = LoaderOptions(),
 ) -> Predictions:
-    """Predict every image of a data set once, in order, across all processes.
+    """Predict every image of a data set, in order, across all processes.
 
     Args:
         model: on the accelerator's device.
-        dataset: items as :class:`model.loading.dataset.DetectionDataset` has them.
+        dataset: items as :class:`model.loading.dataset.DetectionDataset` has them; for a second
+            look it must be :class:`model.loading.second_looks.Detailed`.
         accelerator: decides on device, precision and processes.
         options: see there.
     """
+    first = _predict_once(model, dataset, accelerator, options)
+    if options.second_look is None:
+        return first
+    return look_again(model, dataset, first, accelerator, options)
+
+
+def look_again(
+    model: LargestObjectDetector,
+    dataset: Any,
+    first: Predictions,
+    accelerator: "Accelerator",
+    options: LoaderOptions,
+) -> Predictions:
+    """The predictions after the second look that ``options`` has, ``first`` being the first's.
+
+    Arguments as of :func:`predict_dataset`.
+    """
+    look, canvas = options.second_look, first.image_size
+    assert look is not None
+    rows = look.is_wanted(first.bbox_xyxy, canvas).nonzero().flatten()
+    if not len(rows):
+        return first
+    plain = BatchPrediction(first.probabilities, first.bbox_xyxy, first.evidence, None)
+    wanted = plain.map(lambda tensor: tensor[rows])
+    windows = SecondLooks(dataset, rows, look.windows(wanted.bbox_xyxy, canvas), canvas)
+    closer = _predict_once(model, windows, accelerator, options)
+    second = BatchPrediction(closer.probabilities, closer.bbox_xyxy, closer.evidence, None)
+    both = plain.with_rows(rows, look.merge(wanted, second, closer.true_xyxy, canvas))
+    return replace(
+        first, probabilities=both.probabilities, bbox_xyxy=both.bbox_xyxy, evidence=both.evidence,
+        n_looks=1 + len(rows) / len(first.probabilities),
+    )  # fmt: skip
+
+
+def _predict_once(
+    model: LargestObjectDetector,
+    dataset: Dataset,
+    accelerator: "Accelerator",
+    options: LoaderOptions,
+) -> Predictions:
     model.eval()
     loader = accelerator.prepare(eval_loader(dataset, options.batch_size, options.num_workers))
     hidden = not (options.progress and accelerator.is_main_process)

@@ -91,12 +91,19 @@ def score_report(
         "threshold": calibration.threshold,
         "right_kept": float((score[joint] >= calibration.threshold).mean()) if joint.any() else 0.0,
         "reliability": asdict(reliability(score, joint)),
+        "class_reliability": _class_reliability(predictions, calibration),
     }
     for key, evidence in (("backgrounds", negatives.backgrounds), ("negatives", negatives.windows)):
         if len(evidence):
             refused = calibration.score(evidence.double()) < calibration.threshold
             report[key] = {"n": len(evidence), "refused": float(refused.double().mean())}
     return report
+
+
+def _class_reliability(predictions: Predictions, calibration: Calibration) -> dict[str, Any]:
+    probability, predicted = calibration.probabilities(predictions.probabilities).max(dim=1)
+    right = (predicted == predictions.true_class).numpy()
+    return asdict(reliability(probability.double().numpy(), right))
 
 
 def baseline_report(
@@ -146,6 +153,8 @@ def per_photo_table(
 def format_report(report: dict[str, Any]) -> str:
     """The report as text for a terminal."""
     extra = ", mirrored photo averaged in" if report["flip"] else ""
+    if report["looks"] > 1:
+        extra += f", {report['looks']:.2f} looks a photo"
     head = (
         f"{report['checkpoint']} on {report['split']}: {counted(report['n_images'], 'photo')},"
         f" {report['precision']}{extra}"

@@ -14,9 +14,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from model.augment import AugmentConfig, Pipeline, Sample, photo_seed, working_side
+from model.data.images import load_fitted
 from model.data.pixel_cache import PixelCache, refuse_without_room
 from model.data.records import DatasetSplit, objects_of
 from model.errors import UserError
+from model.second_look import DETAIL
 from model.words import counted
 
 SHOWN = 10  # of the photos that cannot be read
@@ -75,6 +77,7 @@ class LargestObjectDataset(EpochDataset):
         progress: bool = True,
     ) -> None:
         self.class_names = split.class_names
+        self.image_folder = split.image_folder
         self.pipeline = Pipeline(augment or AugmentConfig.none(), image_size)
         self.seed = seed
         side = working_side(image_size)
@@ -130,17 +133,28 @@ class LargestObjectDataset(EpochDataset):
 
     def sample(self, index: int) -> tuple[Sample, Tensor]:
         """The augmented photo with its boxes, and their class ids ``(N,)``; row 0 the target."""
-        image, boxes, labels = self.photo(index)
-        sample = self.pipeline(image, boxes, self.photo_seed(index))
-        self._lost[index] = torch.tensor([sample.redraws > 0, sample.gave_up])
-        return sample, labels
+        return self.augmented(index, self.photo(index))
 
-    def photo(self, index: int) -> tuple[Image.Image, Tensor, Tensor]:
-        """What goes into the pipeline: RGB photo, boxes ``(N, 4)`` in its pixels, class ids."""
+    def augmented(self, index: int, photo: "AnnotatedPhoto") -> tuple[Sample, Tensor]:
+        """:meth:`sample` of what is shown for a photo."""
+        sample = self.pipeline(photo.image, photo.boxes, self.photo_seed(index))
+        self._lost[index] = torch.tensor([sample.redraws > 0, sample.gave_up])
+        return sample, photo.labels
+
+    def photo(self, index: int) -> "AnnotatedPhoto":
+        """What goes into the pipeline."""
         image = self.cache[self._places[index]]
         known = self.objects[index]
-        scale = torch.tensor([image.width / known.width, image.height / known.height]).repeat(2)
-        return image, known.boxes * scale, known.labels
+        scale = torch.tensor([image.width, image.height] * 2) / known.sides
+        return AnnotatedPhoto(image, known.boxes * scale, known.labels)
+
+    def detail(self, index: int) -> Image.Image:
+        """The photo, read anew at the size that a second look cuts its windows from."""
+        return self.read_detail(self.files[index])
+
+    def read_detail(self, file: Path) -> Image.Image:
+        """See :meth:`detail`."""
+        return load_fitted(file, DETAIL * working_side(self.pipeline.image_size)).image
 
     def photo_seed(self, index: int) -> int:
         """Seed of this photo in this epoch; the trace of it with this seed is what trains."""
@@ -169,6 +183,20 @@ class DetectionDataset(LargestObjectDataset):
         return sample.image, target
 
 
+class AnnotatedPhoto(NamedTuple):
+    """A photo, or a window of one, and the objects in it.
+
+    Attributes:
+        image: RGB.
+        boxes: ``(N, 4)`` float32 in its pixels; row 0 is the target.
+        labels: ``(N,)`` int64 class ids.
+    """
+
+    image: Image.Image
+    boxes: Tensor
+    labels: Tensor
+
+
 class Annotated(NamedTuple):
     """Objects of a photo that are not difficult, the largest first.
 
@@ -182,6 +210,11 @@ class Annotated(NamedTuple):
     labels: Tensor
     width: int
     height: int
+
+    @property
+    def sides(self) -> Tensor:
+        """Width and height, twice: what boxes are divided by to become shares of the photo."""
+        return torch.tensor([self.width, self.height] * 2, dtype=torch.float32)
 
 
 def _without(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:

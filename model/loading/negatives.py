@@ -29,6 +29,11 @@ class Backgrounds(Dataset):
         image, seed = self.photos.background(index)
         return _without_object(self.photos, image, seed)
 
+    def detail(self, index: int) -> Image.Image:
+        """See :meth:`model.loading.dataset.LargestObjectDataset.detail`."""
+        name = self.photos.backgrounds.file_name[index]
+        return self.photos.read_detail(self.photos.image_folder / name)
+
 
 class NegativeWindows(Dataset):
     """``dataset[i] -> (image, target)``: a window, and a target that holds no object.
@@ -54,13 +59,22 @@ class NegativeWindows(Dataset):
         return len(self.windows)
 
     def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Tensor]]:
+        photo_index, _ = self.windows[index]
+        image = self.photos.photo(photo_index).image
+        seed = self.photos.photo_seed(photo_index)
+        return _without_object(self.photos, self._cut(index, image), seed)
+
+    def detail(self, index: int) -> Image.Image:
+        """See :meth:`model.loading.dataset.LargestObjectDataset.detail`."""
+        photo_index, _ = self.windows[index]
+        return self._cut(index, self.photos.detail(photo_index))
+
+    def _cut(self, index: int, image: Image.Image) -> Image.Image:
         photo_index, window = self.windows[index]
-        image, _, _ = self.photos.photo(photo_index)
         known = self.photos.objects[photo_index]
         scale = (image.width / known.width, image.height / known.height) * 2
         x1, y1, x2, y2 = (round(side * s) for side, s in zip(window, scale, strict=True))
-        cut = image.crop((x1, y1, x2, y2))
-        return _without_object(self.photos, cut, self.photos.photo_seed(photo_index))
+        return image.crop((x1, y1, x2, y2))
 
 
 def _without_object(

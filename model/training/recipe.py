@@ -10,6 +10,7 @@ from model.errors import UserError
 RANGES = {
     "epochs": (1, inf), "batch_size": (1, inf), "eval_every": (1, inf), "num_workers": (0, inf),
     "small_epochs": (0, inf), "plain_epochs": (0, inf), "mosaics": (0, 1), "negatives": (0, 1),
+    "close_ups": (0, 1),
     "label_smoothing": (0, 1), "cells_weight": (0, inf), "lr": (0, inf), "weight_decay": (0, inf),
     "backbone_lr_ratio": (0, inf), "clip_grad_norm": (0, inf), "ema_decay": (0, 1),
 }  # fmt: skip

@@ -94,7 +94,8 @@ def test_the_rows_are_read_back_as_they_were_written(dataset, predictions, tmp_p
 
 def test_the_text_names_what_is_weak(dataset, predictions):
     report = {
-        "checkpoint": "c.safetensors", "split": "val", "flip": False, "precision": "fp32",
+        "checkpoint": "c.safetensors", "split": "val", "flip": False, "looks": 1.25,
+        "precision": "fp32",
         **accuracy_report(predictions, dataset, 20),
         "majority_baseline": baseline_report(
             predictions, dataset.class_names, dataset.frame, "val"
