@@ -74,8 +74,9 @@ class Endpoints:
 
         Returns:
             class_name, score (0..1), sure (whether the score passes the checkpoint's threshold),
-            bbox_xyxy (pixels of the upright photo), image_size (width, height), probabilities of
-            all classes, and milliseconds spent decoding and in the network.
+            looks (2 if a window around the object was looked at as well), bbox_xyxy (pixels of the
+            upright photo), image_size (width, height), probabilities of all classes, and
+            milliseconds spent decoding and in the network.
         """
         timed = self.backend.open(PhotoChoice(sample, photo), checkpoint).timed
         spent = {"decode": round(timed.decode_ms, 1), "network": round(timed.network_ms, 1)}
