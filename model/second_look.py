@@ -33,7 +33,7 @@ class SecondLook:
             box of the first look is kept.
     """
 
-    below: float = 0.35
+    below: float = 0.25
     factor: float = 1.7
     least: float = 0.2
     agree: float = 0.3

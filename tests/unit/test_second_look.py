@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 
 from model import UserError, load_detector
 from model.boxes import box_areas
-from model.checkpoint import CheckpointInfo
+from model.checkpoint import CheckpointInfo, load_checkpoint
 from model.data.dataset import read_split
 from model.evaluation.predict_dataset import LoaderOptions, predict_dataset, predict_negatives
 from model.inference import Detector
@@ -37,7 +38,10 @@ def prediction(boxes, probabilities=None, evidence=None) -> BatchPrediction:
 
 @pytest.fixture(scope="module")
 def shipped():
-    return load_detector()
+    """The shipped weights, looking twice at what covers up to 35 % of a photo."""
+    model, info = load_checkpoint()
+    calibration = replace(info.calibration, second_look=SecondLook(below=0.35))
+    return Detector(model, replace(info, calibration=calibration))
 
 
 @pytest.fixture
@@ -109,7 +113,7 @@ def test_boxes_of_the_same_object_are_averaged_and_of_two_the_first_is_kept():
     [{"below": 1.5}, {"factor": 0.5}, {"factor": float("nan")}, {"least": None}, {"agree": "x"}],
 )
 def test_a_second_look_of_a_file_has_usable_numbers(change):
-    usable = {"below": 0.35, "factor": 1.7, "least": 0.2, "agree": 0.3}
+    usable = {"below": 0.25, "factor": 1.7, "least": 0.2, "agree": 0.3}
     assert SecondLook.from_dict(usable) == SecondLook(**usable)
     with pytest.raises((ValueError, TypeError)):
         SecondLook.from_dict({**usable, **change})
@@ -137,6 +141,13 @@ def test_a_small_object_is_looked_at_twice_and_a_large_one_once(shipped):
     assert once[0].class_name == small.class_name
     assert once[0].bbox_xyxy != small.bbox_xyxy
     assert box_areas(torch.tensor([small.bbox_xyxy])) > 0
+
+
+def test_the_shipped_checkpoint_looks_twice_at_what_is_small():
+    detector = load_detector()
+    balloon, cat = (REPOSITORY / "examples" / name for name in ("balloon.jpg", "cat.jpg"))
+    assert [d.looks for d in detector.predict_batch([balloon, cat])] == [2, 1]
+    assert [d.looks for d in detector.predict_batch([balloon, cat], looks=1)] == [1, 1]
 
 
 def test_a_batch_answers_as_single_photos_do(shipped):
