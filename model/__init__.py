@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from model.draw import draw_box
     from model.errors import UserError
     from model.inference import Detection, Detector, load_detector
+    from model.inspect.compose_trace import trace_compose
     from model.loading.dataset import LargestObjectDataset
 
 __all__ = [
     "VOC_CLASSES", "AugmentConfig", "Detection", "Detector", "LargestObjectDataset", "Pipeline",
-    "UserError", "draw_box", "load_detector", "load_image", "read_split",
+    "UserError", "draw_box", "load_detector", "load_image", "read_split", "trace_compose",
 ]  # fmt: skip
 
 # `python -m model.predict` runs model/commands/predict.py.
@@ -42,6 +43,7 @@ _HOME = {
     "draw_box": "model.draw",
     "load_image": "model.data.images",
     "read_split": "model.data.dataset",
+    "trace_compose": "model.inspect.compose_trace",
 }
 
 

@@ -1,4 +1,9 @@
-"""What people look at: variants of a photo and their captions, extremes, robustness, explanations.
+"""What people look at: variants of a photo and their captions, extremes, robustness, explanations,
+and any pipeline of torchvision step by step.
 
 Imports :mod:`model.augment`, :mod:`model.data` and what predicts; the demo's views show it.
 """
+
+from model.inspect.compose_trace import trace_compose
+
+__all__ = ["trace_compose"]
