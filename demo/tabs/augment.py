@@ -30,6 +30,9 @@ from demo.components import (
 from demo.views import markup
 from demo.views.augment.boxes import write_boxes
 from demo.views.augment.files import (
+    CANVAS,
+    FULL_SIDE,
+    PHOTO,
     animation_download,
     code_download,
     code_of,
@@ -56,6 +59,7 @@ from demo.views.augment.variants import answers_of, variants_of
 from model.augment import AugmentConfig
 from model.augment.presets import PRESETS
 from model.augment.steps import GROUPS
+from model.data.annotations import MIN_VISIBLE_TO_LABEL
 from model.inspect.variants import MAX_VARIANTS
 
 FIELDS = {field.name: field for field in dataclasses.fields(AugmentConfig)}
@@ -69,6 +73,14 @@ ABOUT_VARIANTS = (
 ABOUT_EXTREMES = (
     "<h3 class='part'>Each setting at its limits</h3><p class='plain-legend'>Alone, with"
     " all others off, whatever chance draws.</p>"
+)
+ZIP_PICTURES = [
+    ("as the network sees them: square, so squashed", CANVAS),
+    (f"as the photo: its own shape and pixels, up to {FULL_SIDE:,} a side", PHOTO),
+]
+ABOUT_ZIP = (
+    "with all boxes as CSV, COCO, YOLO and VOC; objects beside the largest are left out where less"
+    f" than {MIN_VISIBLE_TO_LABEL:.0%} of them is left, as in training"
 )
 ABOUT_TRAINING = (
     "<p class='plain-legend'>Train with these settings: <code>python train.py --augment"
@@ -413,7 +425,6 @@ def _build_downloads(backend: Backend, controls: Controls) -> None:
     gr.HTML("<h3 class='part'>Downloads</h3>", elem_classes=["heading"])
     makers: dict[str, tuple[str, Callable[[AugmentState], str]]] = {
         "json": ("augment.json", json_download),
-        "zip": ("Variants and boxes (ZIP)", lambda state: zip_download(scene_of(backend, state))),
         "python": (
             "transforms.v2 (Python)",
             lambda state: code_download(state.config, backend.detector(state.checkpoint)),
@@ -429,4 +440,15 @@ def _build_downloads(backend: Backend, controls: Controls) -> None:
                 label, lambda make=make, **values: make(AugmentState(**values)), controls,
                 f"augment-{name}",
             )  # fmt: skip
+    with gr.Row(elem_classes=["compact"]):
+        pictures = gr.Radio(
+            ZIP_PICTURES, value=CANVAS, label="Pictures in the ZIP", info=ABOUT_ZIP,
+            elem_id="augment-zip-pictures", scale=4,
+        )  # fmt: skip
+
+        def pack(pictures: str, **values: Any) -> str:
+            return zip_download(scene_of(backend, AugmentState(**values)), pictures)
+
+        inputs = {**controls, "pictures": pictures}
+        download_button("Variants and boxes (ZIP)", pack, inputs, "augment-zip")
     gr.HTML(ABOUT_TRAINING)

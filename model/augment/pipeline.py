@@ -40,6 +40,16 @@ class Sample:
     gave_up: bool
 
 
+@dataclass(frozen=True)
+class Picture:
+    """An augmented RGB ``image``, ``bbox_xyxy`` float32 ``(N, 4)`` in its pixels with the target
+    in row 0, and ``visible`` ``(N,)``: the shares of them that are left."""
+
+    image: Image.Image
+    bbox_xyxy: Tensor
+    visible: Tensor
+
+
 class Pipeline:
     """Photo and boxes -> normalised tensor and boxes; the same seed gives the same answer.
 
@@ -80,6 +90,33 @@ class Pipeline:
         """Draw everything for a photo of ``(width, height)`` pixels without touching pixels."""
         targets = _checked(bbox_xyxy)[:1]
         return make_plans(self.config, np.array([size]), targets, [seed]).one(0)
+
+    def picture(
+        self,
+        photo: Image.Image,
+        copy_size: tuple[int, int],
+        bbox_xyxy: Tensor,
+        seed: int = 0,
+        longest_side: int = 2048,
+    ) -> Picture:
+        """What calling the pipeline shows the network, neither squashed nor shrunk.
+
+        Args:
+            photo: RGB, as large as one likes.
+            copy_size: width and height of the copy of it that the pipeline works on: what is drawn
+                depends on it (:func:`model.augment.working_side`).
+            bbox_xyxy: ``(N, 4)`` in pixels of that copy; row 0 is the target.
+            seed: see :meth:`__call__`.
+            longest_side: of the result, at most, in pixels.
+        """
+        plan = self.plan(copy_size, bbox_xyxy, seed)
+        across, down = photo.width / copy_size[0], photo.height / copy_size[1]
+        wide, high = plan.sizes[-1] * (across, down)
+        less = min(1.0, longest_side / max(wide, high))
+        size = max(1, round(wide * less)), max(1, round(high * less))
+        matrix = _squeezed(plan, size) @ geometry.scaling(1 / across, 1 / down)
+        boxes, visible = self._placed(plan, bbox_xyxy, size)
+        return Picture(self._drawn(photo, plan, matrix, size), boxes, visible)
 
     def trace(self, image: Image.Image, bbox_xyxy: Tensor, seed: int = 0) -> Trace:
         """The same as calling the pipeline, with every step kept."""
@@ -128,25 +165,36 @@ class Pipeline:
         return [s for s in steps if isinstance(s, PixelStep) and s.name in plan.params]
 
     def _to_canvas(self, plan: Plan) -> np.ndarray:
-        width, height = plan.sizes[-1]
-        squeezed = geometry.scaling(self.image_size / width, self.image_size / height)
-        return squeezed @ plan.matrices[-1]
+        return _squeezed(plan, (self.image_size, self.image_size))
 
     def _canvas(self, image: Image.Image, plan: Plan) -> Image.Image:
-        side = self.image_size
-        canvas = geometry.warp(image, self._to_canvas(plan), (side, side))
+        return self._drawn(image, plan, self._to_canvas(plan), (self.image_size, self.image_size))
+
+    def _drawn(
+        self, image: Image.Image, plan: Plan, matrix: np.ndarray, size: tuple[int, int]
+    ) -> Image.Image:
+        """All steps at once, as a picture of ``size``."""
+        picture = geometry.warp(image, matrix, size)
+        scale = size[0] / self.image_size, size[1] / self.image_size
         for step in self._pixel_steps(plan):
-            canvas = step.apply(canvas, plan.params[step.name], (1.0, 1.0))
-        return canvas
+            picture = step.apply(picture, plan.params[step.name], scale)
+        return picture
 
     def _on_canvas(self, plan: Plan, bbox_xyxy: Tensor) -> tuple[Tensor, Tensor]:
         """Boxes ``(N, 4)`` clipped to the canvas, and the share ``(N,)`` of each to be seen."""
-        side = np.array([self.image_size, self.image_size], dtype=np.float64)
+        return self._placed(plan, bbox_xyxy, (self.image_size, self.image_size))
+
+    def _placed(
+        self, plan: Plan, bbox_xyxy: Tensor, size: tuple[int, int]
+    ) -> tuple[Tensor, Tensor]:
+        """As :meth:`_on_canvas`, for a picture of ``size``."""
+        sides = np.array(size, dtype=np.float64)
         rule, boxes = self.config.box_rule, bbox_xyxy.numpy().astype(np.float64)
-        moved = geometry.move_boxes(boxes, self._to_canvas(plan), rule)
-        visible, clipped = geometry.visible_share(moved, side), geometry.clip(moved, side)
+        moved = geometry.move_boxes(boxes, _squeezed(plan, size), rule)
+        visible, clipped = geometry.visible_share(moved, sides), geometry.clip(moved, sides)
         for step in self._pixel_steps(plan):
-            visible = visible * (1 - step.hidden(plan.params[step.name], clipped / self.image_size))
+            shares = clipped / np.tile(sides, 2)
+            visible = visible * (1 - step.hidden(plan.params[step.name], shares))
         return _float32(clipped), _float32(visible)
 
     def _follow(self, image: Image.Image, bbox_xyxy: Tensor, plan: Plan) -> Trace:
@@ -164,10 +212,12 @@ class Pipeline:
         scale = picture.width / canvas[0], picture.height / canvas[1]
         for step in self._pixel_steps(plan):
             params = plan.params[step.name]
-            picture = step.apply(picture, params, scale)
-            seen = 1 - step.hidden(params, steps[-1].bbox_xyxy[None].numpy() / (picture.size * 2))
+            before, picture = steps[-1], step.apply(picture, params, scale)
+            boxes_now = torch.cat([before.bbox_xyxy[None], before.others]).numpy()
+            seen = 1 - step.hidden(params, boxes_now / (picture.size * 2))
             after = replace(
-                steps[-1], image=picture, visible=steps[-1].visible * float(seen[0])
+                before, image=picture, visible=before.visible * float(seen[0]),
+                others_visible=before.others_visible * _float32(seen[1:]),
             )  # fmt: skip
             steps.append(_named(after, step, plan, picture.size))
         return self._finished(image, boxes, plan, steps)
@@ -184,7 +234,7 @@ class Pipeline:
         words = (f"resized to {self.image_size} x {self.image_size}",)
         resized = replace(
             after, name="resize", title="resize", words=words, bbox_xyxy=moved[0],
-            others=moved[1:], visible=float(visible[0]),
+            others=moved[1:], visible=float(visible[0]), others_visible=visible[1:],
         )  # fmt: skip
         title = "what the network sees"
         network = replace(resized, name="network", title=title, words=("normalised",))
@@ -197,13 +247,14 @@ class Pipeline:
         rule = self.config.box_rule
         estimates = {name: geometry.move_boxes(boxes, matrix, name) for name in ("hull", "ellipse")}
         moved = estimates[rule]
-        clipped = _float32(geometry.clip(moved, size))
+        clipped, visible = geometry.clip(moved, size), geometry.visible_share(moved, size)
+        clipped, visible = _float32(clipped), _float32(visible)
         hull, ellipse = (tuple(geometry.clip(e[0], size).tolist()) for e in estimates.values())
         return TracedStep(
             "original", "original", {}, (), (), image, clipped[0], hull, ellipse,
-            float(np.float32(geometry.visible_share(moved[0], size))),
+            float(visible[0]),
             round(geometry.overlap(estimates["hull"][0], estimates["ellipse"][0]), 9),
-            round(float(geometry.box_growth(boxes[0], matrix, rule)), 9), clipped[1:],
+            round(float(geometry.box_growth(boxes[0], matrix, rule)), 9), clipped[1:], visible[1:],
         )  # fmt: skip
 
 
@@ -213,6 +264,12 @@ def _named(after: TracedStep, step: Step, plan: Plan, size: tuple[int, int]) -> 
         after, name=step.name, title=step.title, params=params, step=step,
         words=tuple(step.words(params, size)), spoken=tuple(step.spoken(params, size)),
     )  # fmt: skip
+
+
+def _squeezed(plan: Plan, size: tuple[int, int]) -> np.ndarray:
+    """The matrix of all steps, from the photo to a picture of this width and height."""
+    width, height = plan.sizes[-1]
+    return geometry.scaling(size[0] / width, size[1] / height) @ plan.matrices[-1]
 
 
 def _checked(bbox_xyxy: Tensor) -> np.ndarray:

@@ -32,6 +32,7 @@ class TracedStep:
         growth: see :func:`model.augment.geometry.box_growth`, by the rule in use.
         others: float32 ``(N - 1, 4)``, the other boxes, as ``bbox_xyxy``; they have no say in what
             is drawn.
+        others_visible: ``(N - 1,)``, as ``visible``.
         step: ``None`` of what is no step of the augmentation.
     """
 
@@ -48,6 +49,7 @@ class TracedStep:
     hull_ellipse_iou: float
     growth: float
     others: Tensor = field(default_factory=lambda: torch.empty(0, 4))
+    others_visible: Tensor = field(default_factory=lambda: torch.empty(0))
     step: Step | None = None
 
 

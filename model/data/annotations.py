@@ -2,27 +2,87 @@
 
 YOLO: one text file a photo, ``class x_center y_center width height`` as shares of the photo, class
 ids from 0 in ``data.yaml``. COCO: one JSON file, boxes ``x, y, width, height`` in pixels, 0-based;
-ids of photos, boxes and categories from 1. VOC: one XML file a photo, corners in whole pixels,
-1-based and inclusive.
+ids of photos, boxes and categories from 1; difficult objects are ``iscrowd``, which readers leave
+out. VOC: one XML file a photo, corners in whole pixels, 1-based and inclusive.
+
+Of augmented pictures COCO and VOC also say ``visible``, the share of each object that is left; YOLO
+has no place for it.
 """
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from xml.etree import ElementTree
 
+from model.classes import VOC_CLASSES
 from model.data.records import ObjectAnnotation
+
+MIN_VISIBLE_TO_LABEL = 0.3
+"""Share of an object that must be left in an augmented picture for it to be labelled."""
+
+OBJECT_COLUMNS = [
+    "file_name", "class_name", "xmin", "ymin", "xmax", "ymax", "width", "height", "visible",
+    "difficult", "target",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class AnnotatedPhoto:
-    """A photo's file name, its size in pixels, and its objects; boxes 0-based and half-open."""
+    """A photo's file name, its size in pixels, and its objects; boxes 0-based and half-open.
+
+    Attributes:
+        visible: share of each object, 0..1, that an augmentation left in the picture; empty for a
+            photo as it is.
+    """
 
     file_name: str
     width: int
     height: int
     objects: tuple[ObjectAnnotation, ...]
+    visible: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check that there is a share for each object, or none at all."""
+        if self.visible and len(self.visible) != len(self.objects):
+            raise ValueError(f"{len(self.visible)} shares of {len(self.objects)} objects")
+
+
+def without_hidden(photo: AnnotatedPhoto) -> AnnotatedPhoto:
+    """Only what training would label: of ``visible`` at least :data:`MIN_VISIBLE_TO_LABEL`.
+
+    The first object is the target, which the augmentation itself keeps in sight: it always stays.
+    """
+    kept = [
+        (thing, share)
+        for place, (thing, share) in enumerate(zip(photo.objects, photo.visible, strict=True))
+        if place == 0 or share >= MIN_VISIBLE_TO_LABEL
+    ]
+    objects, visible = tuple(t for t, _ in kept), tuple(share for _, share in kept)
+    return replace(photo, objects=objects, visible=visible)
+
+
+def class_names_of(
+    photos: Sequence[AnnotatedPhoto], known: Sequence[str] = VOC_CLASSES
+) -> tuple[str, ...]:
+    """The classes of some photos: ``known`` if all are among them, else those that occur.
+
+    With a list that does not depend on the photos, ids mean the same in all files.
+    """
+    found = {thing.class_name for photo in photos for thing in photo.objects}
+    return tuple(known) if found <= set(known) else tuple(sorted(found))
+
+
+def object_rows(photo: AnnotatedPhoto) -> list[list[object]]:
+    """A row for each object, under :data:`OBJECT_COLUMNS`; the first is the target."""
+    shares = photo.visible or (1.0,) * len(photo.objects)
+    return [
+        [
+            photo.file_name, thing.class_name, *(round(v, 2) for v in thing.bbox_xyxy),
+            photo.width, photo.height, round(share, 4), int(thing.difficult), int(place == 0),
+        ]
+        for place, (thing, share) in enumerate(zip(photo.objects, shares, strict=True))
+    ]  # fmt: skip
 
 
 def annotation_files(
@@ -67,14 +127,17 @@ def to_coco(photos: Sequence[AnnotatedPhoto], class_names: Sequence[str]) -> str
     ids = list(class_names)
     annotations: list[dict] = []
     for image_id, photo in enumerate(photos, 1):
-        for thing in photo.objects:
+        for place, thing in enumerate(photo.objects):
             x1, y1, x2, y2 = thing.bbox_xyxy
-            annotations.append({
+            annotation = {
                 "id": len(annotations) + 1, "image_id": image_id,
                 "category_id": ids.index(thing.class_name) + 1,
                 "bbox": [round(v, 2) for v in (x1, y1, x2 - x1, y2 - y1)],
-                "area": round(thing.area, 2), "iscrowd": 0,
-            })  # fmt: skip
+                "area": round(thing.area, 2), "iscrowd": int(thing.difficult),
+            }  # fmt: skip
+            if photo.visible:
+                annotation["visible"] = round(photo.visible[place], 4)
+            annotations.append(annotation)
     content = {
         "images": [
             {"id": i, "file_name": p.file_name, "width": p.width, "height": p.height}
@@ -93,10 +156,12 @@ def to_voc(photo: AnnotatedPhoto) -> str:
     size = _add(root, "size")
     for name, value in (("width", photo.width), ("height", photo.height), ("depth", 3)):
         _add(size, name, value)
-    for thing in photo.objects:
+    for place, thing in enumerate(photo.objects):
         node = _add(root, "object")
         _add(node, "name", thing.class_name)
         _add(node, "difficult", int(thing.difficult))
+        if photo.visible:
+            _add(node, "visible", round(photo.visible[place], 4))
         corners = _add(node, "bndbox")
         for name, value in zip(
             ("xmin", "ymin", "xmax", "ymax"), _voc_corners(photo, thing), strict=True

@@ -8,10 +8,7 @@ Variant ``k`` of a photo from the data set is what ``train.py --seed SEED`` show
 epoch ``k``, pixel by pixel, when ``file_name`` and all settings are the same.
 """
 
-import csv
-import io
 import math
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -21,10 +18,6 @@ from torch import Tensor
 
 from model.augment import AugmentConfig, Pipeline, Trace, TracedStep, photo_seed
 from model.boxes import clip_boxes
-from model.classes import VOC_CLASSES
-from model.csv_cells import defused
-from model.data.annotations import AnnotatedPhoto, annotation_files
-from model.data.records import ObjectAnnotation
 from model.errors import UserError
 
 MAX_VARIANTS = 16
@@ -193,49 +186,6 @@ def _of(count: int, variants: Sequence[Variant]) -> str:
     return f"{count} of {len(variants)} variants"
 
 
-CSV_HEADER = [
-    "file_name", "variant", "seed", "class_name", "xmin", "ymin", "xmax", "ymax", "width", "height",
-    "visible", "hull_ellipse_iou", "redraws", "gave_up",
-]  # fmt: skip
-
-
-def pack_variants(
-    variants: Sequence[Variant], config: AugmentConfig, class_name: str = ""
-) -> bytes:
-    """A ZIP with the variants as PNG (square canvas), ``boxes.csv`` and ``augment.json``.
-
-    Beside them lie the boxes for other programs, see :mod:`model.data.annotations`. A box
-    without a class is called ``object`` there.
-    """
-    rows, packed = [], io.BytesIO()
-    label = class_name or "object"
-    class_names = VOC_CLASSES if label in VOC_CLASSES else (label,)
-    annotated = []
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:  # PNGs are compressed
-        for variant in variants:
-            step, health = variant.canvas, variant.health
-            name = f"variant_{variant.number:02d}.png"
-            picture = io.BytesIO()
-            step.image.save(picture, "PNG", compress_level=3)
-            archive.writestr(name, picture.getvalue())
-            corners = [round(v, 2) for v in step.bbox_xyxy.tolist()]
-            rows.append([
-                name, variant.number, variant.seed, class_name, *corners, *step.image.size,
-                round(health.visible, 4), round(health.hull_ellipse_iou, 4), health.redraws,
-                int(health.gave_up),
-            ])  # fmt: skip
-            thing = ObjectAnnotation(label, tuple(step.bbox_xyxy.tolist()))
-            width, height = step.image.size
-            annotated.append(AnnotatedPhoto(name, width, height, (thing,)))
-        table = io.StringIO()
-        csv.writer(table, lineterminator="\n").writerows(defused([CSV_HEADER, *rows]))
-        archive.writestr("boxes.csv", table.getvalue())
-        archive.writestr("augment.json", config.to_json() + "\n")
-        for path, text in annotation_files(annotated, class_names).items():
-            archive.writestr(path, text)
-    return packed.getvalue()
-
-
 def to_dict(variant: Variant) -> dict:
     """A variant as JSON-ready values: every step's name, parameters and box, without pixels."""
     steps = [
@@ -246,6 +196,12 @@ def to_dict(variant: Variant) -> dict:
             "bbox_xyxy": [round(v, 3) for v in step.bbox_xyxy.tolist()],
             "visible": round(step.visible, 4),
             "hull_ellipse_iou": round(step.hull_ellipse_iou, 4),
+            "others": [
+                {"bbox_xyxy": [round(v, 3) for v in box], "visible": round(share, 4)}
+                for box, share in zip(
+                    step.others.tolist(), step.others_visible.tolist(), strict=True
+                )
+            ],
         }
         for step in variant.trace.steps
     ]

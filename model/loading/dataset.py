@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from model.augment import AugmentConfig, Pipeline, Sample, photo_seed, working_side
+from model.data.annotations import MIN_VISIBLE_TO_LABEL
 from model.data.images import load_fitted
 from model.data.pixel_cache import PixelCache, refuse_without_room
 from model.data.records import DatasetSplit, objects_of
@@ -22,7 +23,6 @@ from model.second_look import DETAIL
 from model.words import counted
 
 SHOWN = 10  # of the photos that cannot be read
-MIN_VISIBLE_TO_LABEL = 0.3  # other objects cut below this share are no longer there to find
 
 
 class EpochDataset(Dataset[tuple[Tensor, Any]], Sized, ABC):

@@ -95,7 +95,7 @@ def test_coco_reads_back(some):
             x, y, w, h = one["bbox"]
             assert names[one["category_id"]] == thing.class_name
             assert (x, y, x + w, y + h) == pytest.approx(thing.bbox_xyxy, abs=0.02)
-            assert one["iscrowd"] == 0
+            assert one["iscrowd"] == thing.difficult
 
 
 def test_known_numbers():

@@ -13,7 +13,9 @@ from demo.views.detect import as_csv
 from model.augment import AugmentConfig
 from model.commands.predict import PredictConfig, main
 from model.csv_cells import defused
-from model.inspect.variants import make_variants, pack_variants
+from model.data.records import ObjectAnnotation
+from model.inspect.variants import make_variants
+from model.inspect.variants_zip import on_canvas, pack_variants
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
@@ -38,7 +40,8 @@ def test_the_csv_of_the_page():
 def test_the_csv_of_the_variants():
     photo = Image.new("RGB", (64, 64))
     variants = make_variants(photo, (5, 5, 50, 50), AugmentConfig.none(), 32, count=1)
-    packed = pack_variants(variants, AugmentConfig.none(), "@class")
+    things = [ObjectAnnotation("@class", (5, 5, 50, 50))]
+    packed = pack_variants(variants, on_canvas(variants), things, AugmentConfig.none())
     with zipfile.ZipFile(BytesIO(packed)) as archive:
         assert ",'@class," in archive.read("boxes.csv").decode()
 

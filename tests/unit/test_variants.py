@@ -1,10 +1,6 @@
 """Draws of one photo, and what became of its box."""
 
-import csv
-import io
-import json
 import math
-import zipfile
 
 import numpy as np
 import pytest
@@ -13,13 +9,11 @@ from PIL import Image
 
 from model.augment import AugmentConfig, Pipeline, photo_seed
 from model.data.dataset import read_split
-from model.data.formats.voc import parse
 from model.errors import UserError
 from model.inspect.variants import (
     advice,
     checked_box,
     make_variants,
-    pack_variants,
     to_dict,
 )
 from model.loading.dataset import LargestObjectDataset
@@ -137,42 +131,6 @@ def test_a_box_lost_in_every_draw_is_said(photo):
     config = AugmentConfig(rotation_degrees=180, min_visible=1.0)
     said = advice(config, make_variants(photo, (0, 0, 140, 100), config, 64, count=16))
     assert any("in every try" in text for text in said), said
-
-
-def test_the_zip_holds_pictures_and_their_boxes(photo):
-    config = AugmentConfig(hue=0.1)
-    variants = make_variants(photo, BOX, config, 64, count=3)
-    with zipfile.ZipFile(io.BytesIO(pack_variants(variants, config, "cat"))) as archive:
-        rows = list(csv.DictReader(io.StringIO(archive.read("boxes.csv").decode())))
-        assert [row["file_name"] for row in rows] == [f"variant_0{i}.png" for i in (1, 2, 3)]
-        for row, variant in zip(rows, variants, strict=True):
-            picture = Image.open(io.BytesIO(archive.read(row["file_name"])))
-            assert np.array_equal(picture, variant.step("resize").image)
-            box = [float(row[k]) for k in ("xmin", "ymin", "xmax", "ymax")]
-            assert box == pytest.approx(variant.step("resize").bbox_xyxy.tolist(), abs=0.01)
-            assert row["class_name"] == "cat"
-        assert AugmentConfig.from_json(archive.read("augment.json").decode()) == config
-
-
-@pytest.mark.parametrize(("class_name", "label"), [("cat", "cat"), ("", "object"), ("mug", "mug")])
-def test_the_zip_holds_the_boxes_for_other_programs(photo, tmp_path, class_name, label):
-    config = AugmentConfig(box_rule="hull")
-    (variant,) = make_variants(photo, BOX, config, 64, count=1)
-    packed = pack_variants([variant], config, class_name)
-    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-        archive.extractall(tmp_path)
-    expected = pytest.approx(variant.step("resize").bbox_xyxy.tolist(), abs=0.51)
-    read = parse(str(tmp_path / "voc" / "variant_01.xml"))
-    assert (read.file_name, read.size) == ("variant_01.png", [64, 64])
-    name, x1, y1, *corner, _ = read.objects[0]
-    assert name == label
-    assert (x1 - 1, y1 - 1, *corner) == expected  # VOC counts from 1
-    coco = json.loads((tmp_path / "coco.json").read_text())
-    x, y, width, height = coco["annotations"][0]["bbox"]
-    assert (x, y, x + width, y + height) == expected
-    class_id, *shares = (tmp_path / "variant_01.txt").read_text().split()
-    assert f'  {class_id}: "{label}"\n' in (tmp_path / "data.yaml").read_text()
-    assert float(shares[0]) * 64 == pytest.approx(x + width / 2, abs=0.02)
 
 
 def test_to_dict_names_every_step(photo):

@@ -4,11 +4,14 @@ from demo.server.downloads import as_download
 from demo.views.augment.scene import EDITOR_SIDE, Scene
 from demo.views.augment.state import AugmentState
 from demo.views.augment.variants import draw_variants
-from model.augment import AugmentConfig
+from model.augment import AugmentConfig, Pipeline
 from model.inference import Detector
 from model.inspect.animation import box_animation, swinging_step
 from model.inspect.code import to_code
-from model.inspect.variants import pack_variants
+from model.inspect.variants_zip import in_full_size, on_canvas, pack_variants
+
+CANVAS, PHOTO = "canvas", "photo"  # the pictures of the ZIP
+FULL_SIDE = 2048  # pixels of the longer side of the photo that they are made of
 
 
 def code_of(config: AugmentConfig, detector: Detector) -> str:
@@ -27,10 +30,21 @@ def code_download(config: AugmentConfig, detector: Detector) -> str:
     return as_download("augment.py", code_of(config, detector))
 
 
-def zip_download(scene: Scene) -> str:
-    """The variants, and their boxes as CSV, YOLO, COCO and VOC annotations."""
-    variants = draw_variants(scene)
-    packed = pack_variants(variants, scene.state.config, scene.class_name)
+def zip_download(scene: Scene, pictures: str = CANVAS) -> str:
+    """The variants, and all their boxes as CSV, YOLO, COCO and VOC annotations.
+
+    Args:
+        scene: what the tab shows.
+        pictures: :data:`CANVAS` or :data:`PHOTO`.
+    """
+    variants, config = draw_variants(scene), scene.state.config
+    if pictures == PHOTO:
+        info, photo = scene.opened.detector.info, scene.opened.photo.load(FULL_SIDE).image
+        pipeline = Pipeline(config, info.image_size, info.mean, info.std)
+        moved, kind = in_full_size(variants, photo, pipeline), "jpg"
+    else:
+        moved, kind = on_canvas(variants), "png"
+    packed = pack_variants(variants, moved, scene.things, config, kind)
     return as_download(f"{scene.opened.photo.path.stem}_variants.zip", packed)
 
 

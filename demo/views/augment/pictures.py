@@ -11,6 +11,7 @@ from demo.views import markup
 from demo.views.augment.scene import Scene
 from demo.views.augment.variants import picked_answer, picked_variant
 from model.augment import AugmentConfig, TracedStep
+from model.data.annotations import MIN_VISIBLE_TO_LABEL
 from model.inspect.captions import caption, ghost_box, sentence
 from model.inspect.extremes import Extreme, extremes
 from model.inspect.robustness import VariantPrediction
@@ -59,9 +60,12 @@ def _target(step: TracedStep, scene: Scene, label: str = "") -> markup.DrawnBox:
 
 
 def _others(step: TracedStep, scene: Scene) -> list[markup.DrawnBox]:
+    """Those that are labelled, here as in training and in the ZIP."""
+    moved = zip(step.others.tolist(), step.others_visible.tolist(), scene.boxes[1:], strict=True)
     return [
         markup.DrawnBox(box, "object", other["class_name"])
-        for box, other in zip(step.others.tolist(), scene.boxes[1:], strict=True)
+        for box, share, other in moved
+        if share >= MIN_VISIBLE_TO_LABEL
     ]
 
 

@@ -9,6 +9,7 @@ from demo.opened import Opened
 from demo.views import markup
 from demo.views.augment.boxes import parse_boxes, usable_box, usable_boxes
 from demo.views.augment.state import DETECTOR, GROUND_TRUTH, OWN, AugmentState
+from model.data.records import ObjectAnnotation
 
 EDITOR_SIDE = 640  # pixels of the photo that is shown before
 
@@ -22,12 +23,22 @@ class Scene:
         opened: its photo and checkpoint.
         boxes: in pixels of the original upright photo, the target first.
         source: one of :data:`BOX_SOURCES`.
+        difficult: places of the boxes that the data set calls so.
     """
 
     state: AugmentState = field(compare=False)
     opened: Opened
     boxes: tuple[EditedBox, ...]
     source: str
+    difficult: frozenset[int] = frozenset()
+
+    @property
+    def things(self) -> list[ObjectAnnotation]:
+        """The boxes as objects of an annotation."""
+        return [
+            ObjectAnnotation(box["class_name"], box["bbox_xyxy"], place in self.difficult)
+            for place, box in enumerate(self.boxes)
+        ]
 
     @property
     def class_name(self) -> str:
@@ -62,12 +73,13 @@ def scene_of(backend: Backend, state: AugmentState, given: Sequence[EditedBox] =
         return Scene(state, opened, usable_boxes(boxes, loaded), source)
     if photo.largest and state.box_source != DETECTOR:
         others = [thing for thing in photo.objects if thing is not photo.largest]
-        known = [
-            EditedBox(bbox_xyxy=thing.bbox_xyxy, class_name=thing.class_name)
-            for thing in (photo.largest, *others)
-        ]
         # The target is the largest that is not difficult, whatever else is larger.
-        return Scene(state, opened, tuple(known[:MAX_BOXES]), GROUND_TRUTH)
+        known = [photo.largest, *others][:MAX_BOXES]
+        boxes = tuple(
+            EditedBox(bbox_xyxy=thing.bbox_xyxy, class_name=thing.class_name) for thing in known
+        )
+        difficult = frozenset(place for place, thing in enumerate(known) if thing.difficult)
+        return Scene(state, opened, boxes, GROUND_TRUTH, difficult)
     d = opened.detection
     found = EditedBox(bbox_xyxy=usable_box(d.bbox_xyxy, loaded), class_name=d.class_name)
     return Scene(state, opened, (found,), DETECTOR)
