@@ -81,7 +81,9 @@ class Pipeline:
         Raises:
             ValueError: if there is no box or ``bbox_xyxy`` has another shape.
         """
-        plan = self.plan(image.size, bbox_xyxy, seed)
+        return self._sample(image, bbox_xyxy, self.plan(image.size, bbox_xyxy, seed))
+
+    def _sample(self, image: Image.Image, bbox_xyxy: Tensor, plan: Plan) -> Sample:
         boxes, visible = self._on_canvas(plan, bbox_xyxy)
         pixels = self.normalise(self._canvas(image, plan))
         return Sample(pixels, boxes, visible, plan.redraws, plan.gave_up)
@@ -134,6 +136,11 @@ class Pipeline:
         """
         _checked(bbox_xyxy)
         return self._follow(image, bbox_xyxy, self._chosen_plan(image.size, chosen))
+
+    def chosen(self, image: Image.Image, bbox_xyxy: Tensor, chosen: Mapping[str, Params]) -> Sample:
+        """:meth:`__call__` with parameters chosen instead of drawn, see :meth:`trace_chosen`."""
+        _checked(bbox_xyxy)
+        return self._sample(image, bbox_xyxy, self._chosen_plan(image.size, chosen))
 
     def keeps(self, trace: Trace) -> bool:
         """Whether enough of the target is left in ``trace``; if not, training draws again."""

@@ -218,3 +218,41 @@ def plot_reliability(score: dict[str, Any], path: Path) -> None:
     axis.legend(fontsize=8, loc="upper left")
     axis.grid(alpha=0.3)
     _save(figure, path)
+
+
+def plot_strength(report: dict[str, Any], path: Path) -> None:
+    """Scores against the strength of each setting, a panel a setting.
+
+    Args:
+        report: of :func:`model.evaluation.strength_curves.measure`.
+        path: of the picture to write.
+    """
+    settings = report["settings"]
+    columns = 4
+    rows = -(-len(settings) // columns)
+    figure = Figure(figsize=(4 * columns, 3 * rows))
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis, one in zip(axes, settings, strict=False):
+        _draw_strength(axis, one)
+        axis.set_ylim(0, 1)
+    axes[0].legend(fontsize=7)
+    for axis in axes[len(settings) :]:
+        axis.axis("off")
+    _save(figure, path)
+
+
+def _draw_strength(axis: Any, one: dict[str, Any]) -> None:
+    lines, colours = ("-", "--", ":"), ("tab:blue", "tab:orange", "tab:green")
+    for style, (name, trained) in zip(lines, one["trained_up_to"].items(), strict=False):
+        levels = [level for level in one["levels"] if name in level["scores"]]
+        values = [level["value"] for level in levels]
+        for colour, key in zip(colours, ("class_accuracy", "mean_iou", "joint"), strict=True):
+            scores = [level["scores"][name] for level in levels]
+            low, high = zip(*(s["intervals_95"][key] for s in scores), strict=True)
+            axis.fill_between(values, low, high, color=colour, alpha=0.15, linewidth=0)
+            label = f"{key.replace('_', ' ')}, {name}"
+            axis.plot(values, [s[key] for s in scores], style, color=colour, label=label)
+        if trained is not None:
+            axis.axvline(trained, color="0.5", linestyle=style, linewidth=1)
+    axis.set_title(f"{one['label']} (grey: trained up to here)", fontsize=9)
+    axis.grid(alpha=0.3)

@@ -1,0 +1,76 @@
+"""Write an augmented copy of a whole data set: pictures, all boxes, and what was drawn.
+
+    python -m model.export_augmented --data data --split train --variants 3 --out augmented
+    python -m model.export_augmented --data data --labels yolo --out augmented.zip
+
+Stopped with Ctrl-C, the same command goes on where it was. manifest.json holds the settings and
+pictures.jsonl a line for each picture, with its seed and its boxes.
+"""
+
+import sys
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import tyro
+
+from model.augment import AugmentConfig
+from model.commands.dataset import Folders
+from model.data.dataset import Dataset
+from model.data.formats import FormatName
+from model.errors import UserError, run_cli
+from model.loading.augmented_copy import ExportPlan, LabelFormat, PictureKind, export
+from model.words import counted
+
+
+@dataclass
+class ExportAugmentedConfig:
+    """Write an augmented copy of a whole data set."""
+
+    out: Path  # a folder, or a name that ends in .zip
+    data: Folders = ()  # of the data set; again for another; without any it is "data"
+    format: FormatName = "auto"
+    split: str = "train"
+    augment: Path | None = None  # settings as JSON; default: those of training
+    variants: int = 1  # of each photo
+    labels: LabelFormat = "coco"
+    pictures: PictureKind = "photo"  # in the photo's own pixels, or the network's square canvas
+    longest_side: int = 2048  # of a picture, at most
+    image_size: int = 288  # of the network's canvas
+    seed: int = 0
+    cache_dir: str = ""
+    progress: bool = True
+    debug: bool = False  # tracebacks instead of one-line errors
+
+
+def main(config: ExportAugmentedConfig) -> int:
+    """Read, draw, write; the status is 1 if photos cannot be read."""
+    if config.variants < 1 or config.longest_side < 16 or config.image_size < 16:
+        raise UserError("--variants must be at least 1, --longest-side and --image-size 16.")
+    settings = AugmentConfig.from_file(config.augment) if config.augment else AugmentConfig()
+    cache = Path(config.cache_dir) if config.cache_dir else None
+    dataset = Dataset(config.data, config.format, None, cache, config.progress)
+    photos = dataset.of_split(config.split)
+    plan = ExportPlan(
+        settings, config.split if config.split in ("train", "val", "test") else "train",
+        dataset.class_names, config.labels, config.pictures, config.variants, config.seed,
+        config.image_size, config.longest_side,
+    )  # fmt: skip
+    try:
+        problems = export(photos, plan, config.out, config.progress)
+    except KeyboardInterrupt:
+        print("What was written is kept: the same command goes on from there.", file=sys.stderr)
+        raise
+    for problem in problems:
+        print(f"left out: {problem}", file=sys.stderr)
+    n_pictures = (len(photos) - len(problems)) * config.variants
+    print(f"wrote {config.out}: {counted(n_pictures, 'picture')}, boxes as {config.labels}.")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    parse = partial(
+        tyro.cli, ExportAugmentedConfig, prog="python -m model.export_augmented",
+        description=__doc__,
+    )  # fmt: skip
+    sys.exit(run_cli(lambda: main(parse()), debug="--debug" in sys.argv))

@@ -1,0 +1,102 @@
+"""Does a detector hold? Its scores against the strength of each setting of the augmentation.
+
+    python -m model.robustness --data data --split val --checkpoint C --out robustness
+    python -m model.robustness --data data --split val --checkpoint C --other C2 --out robustness
+
+Writes NAME.json, NAME.csv and NAME.png. The demo's Training tab shows the JSON that lies beside a
+checkpoint as CHECKPOINT.robustness.json. On photos the weights have learned from, the shape of a
+curve can be trusted and its height cannot.
+"""
+
+import dataclasses
+import json
+import sys
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import tyro
+
+from model.checkpoint import DEFAULT_CHECKPOINT, load_checkpoint
+from model.commands.dataset import Folders
+from model.data.dataset import read_split
+from model.data.formats import FormatName
+from model.errors import UserError, run_cli
+from model.evaluation.strength_curves import Judged, check_alike, measure, some_rows, table
+from model.files import atomic_write
+from model.loading.dataset import LargestObjectDataset
+from model.network.inference_copy import inference_copy
+from model.precision import best_device
+
+
+@dataclass
+class RobustnessConfig:
+    """Scores of a detector against the strength of each setting of the augmentation."""
+
+    checkpoint: Path = DEFAULT_CHECKPOINT
+    other: Annotated[Path | None, tyro.conf.arg(aliases=["--and"])] = None  # measure it, too
+    data: Folders = ()  # of the data set; again for another; without any it is "data"
+    format: FormatName = "auto"
+    split: str = "val"
+    photos: int = 300  # so many, with the split's shares of classes and sizes
+    out: Path = Path("robustness")  # without ending: three files are written
+    batch_size: int = 32
+    bootstrap: int = 200  # resamples of the 95 % intervals
+    cache_dir: str = ""
+    progress: bool = True
+    debug: bool = False  # tracebacks instead of one-line errors
+
+
+def main(config: RobustnessConfig) -> None:
+    """Load, measure, print, write."""
+    if config.photos < 1:
+        raise UserError("--photos must be at least 1.")
+    device = best_device()
+    judged = []
+    for path in filter(None, (config.checkpoint, config.other)):
+        model, info = load_checkpoint(path)
+        judged.append(Judged(path.stem, inference_copy(model, False).to(device), info))
+    check_alike(judged)
+    names = judged[0].info.class_names
+    split = read_split(config.data, config.split, names, config.format)
+    split = dataclasses.replace(split, frame=some_rows(split, config.photos), backgrounds=(
+        split.backgrounds.iloc[:0]))  # fmt: skip
+    dataset = LargestObjectDataset(
+        split, max(one.info.image_size for one in judged),
+        cache_dir=Path(config.cache_dir) if config.cache_dir else None, progress=config.progress,
+    )  # fmt: skip
+    if left_out := dataset.left_out():
+        print(left_out)
+    start = time.perf_counter()
+    with torch.inference_mode():
+        report = measure(
+            judged, dataset, device, config.batch_size, config.bootstrap, config.progress
+        )
+    splits = {one.name: str(one.info.config.get("train_split", "")) for one in judged}
+    report = {"split": config.split, "train_splits": splits, **report}
+    seconds = time.perf_counter() - start
+    print("\n".join(report["sentences"]))
+    print(f"{report['n_photos']} photos, {seconds:.0f} s on {device.type}.")
+    _write(config.out, report)
+
+
+def _write(out: Path, report: dict) -> None:
+    from model.evaluation.plots import plot_strength
+
+    paths = [out.with_name(out.name + ending) for ending in (".json", ".csv", ".png")]
+    with atomic_write(paths[0]) as temporary:
+        temporary.write_text(json.dumps(report) + "\n")
+    with atomic_write(paths[1]) as temporary:
+        table(report).to_csv(temporary, index=False)
+    plot_strength(report, paths[2])
+    print(f"wrote {', '.join(map(str, paths))}")
+
+
+if __name__ == "__main__":
+    parse = partial(
+        tyro.cli, RobustnessConfig, prog="python -m model.robustness", description=__doc__
+    )
+    sys.exit(run_cli(lambda: main(parse()), debug="--debug" in sys.argv))

@@ -1,0 +1,248 @@
+"""How well a detector does on photos changed by one setting of the augmentation, stronger and
+stronger, with all others off."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from model.augment import AugmentConfig, Pipeline
+from model.augment.steps import GeometricStep, Step
+from model.augment.steps.base import Setting
+from model.checkpoint import CheckpointInfo
+from model.data.names import share_of
+from model.data.records import DatasetSplit
+from model.errors import UserError
+from model.evaluation.metrics import (
+    SIZE_EDGES,
+    PerImage,
+    bootstrap_intervals,
+    per_image_scores,
+    summarize,
+)
+from model.loading.dataset import LargestObjectDataset
+from model.network.detector import LargestObjectDetector
+from model.predictions import predict_batch
+
+LEVELS = 7  # with the photos as they are
+SHOWN = {"class_accuracy": "class right", "mean_iou": "mean IoU", "joint": "class and box right"}
+FALL = 0.1  # of joint, that is worth a sentence
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A detector that is measured: what it is called, on the device it computes on."""
+
+    name: str
+    model: LargestObjectDetector
+    info: CheckpointInfo
+
+
+@dataclass(frozen=True)
+class Level:
+    """One strength of one setting; ``scores`` by the name of the detector.
+
+    Attributes:
+        value: of the setting.
+        n_photos: those that keep enough of their object for training to take them.
+    """
+
+    value: float
+    n_photos: int
+    scores: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def some_rows(split: DatasetSplit, count: int) -> pd.DataFrame:
+    """At most ``count`` photos, with the shares of the classes and sizes that the split has.
+
+    Sorted by class, size and a hash of the name, every so many-th is taken: always the same ones.
+    """
+    frame = split.frame
+    size = np.digitize(frame.area_fraction, SIZE_EDGES[1:-1])
+    drawn = [share_of(name) for name in frame.file_name]
+    order = np.lexsort((drawn, size, frame.class_name.to_numpy()))
+    places = np.linspace(0, len(frame) - 1, min(count, len(frame))).round().astype(int)
+    return frame.iloc[np.sort(order[places])].reset_index(drop=True)
+
+
+def levels_of(setting: Setting) -> list[float]:
+    """Strengths from weak to the strongest allowed, closer together where they are weak.
+
+    A chance has one: always.
+    """
+    if setting.name.endswith("_probability"):
+        return [1.0]
+    reach = setting.high - setting.off
+    return [round(setting.off + reach * (i / (LEVELS - 1)) ** 2, 4) for i in range(1, LEVELS)]
+
+
+def measure(
+    judged: Sequence[Judged],
+    dataset: LargestObjectDataset,
+    device: torch.device,
+    batch_size: int = 32,
+    n_resamples: int = 200,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """All curves, as JSON has them.
+
+    Each photo is decoded once (the data set's cache), and changed by the extremes of a setting in
+    turn: the first photo turned to the left, the second to the right. A photo that would lose so
+    much of its object that training would draw again is left out of that level.
+
+    Args:
+        judged: detectors that know the same classes.
+        dataset: of the photos, made for the largest canvas among the detectors.
+        device: of the detectors.
+        batch_size: photos in a pass.
+        n_resamples: of the 95 % bootstrap intervals.
+        progress: show a bar.
+    """
+    steps = AugmentConfig.steps
+    levels = [(step, s, value) for step in steps for s in step.settings for value in levels_of(s)]
+    bar = tqdm(
+        total=len(dataset) * (len(levels) + 1), unit="photo", disable=not progress, leave=False
+    )
+    with bar:
+        start = _level(judged, dataset, device, batch_size, None, n_resamples, bar)
+        curves: dict[str, list[Level]] = {}
+        for step, setting, value in levels:
+            bar.set_description(f"{setting.label} {value:g}")
+            given = (step, setting, value)
+            level = _level(judged, dataset, device, batch_size, given, n_resamples, bar)
+            curves.setdefault(setting.name, []).append(level)
+    settings = [
+        {
+            "setting": s.name, "label": s.label, "group": step.group,
+            "trained_up_to": {j.name: trained_up_to(j.info, s) for j in judged},
+            "levels": [vars(Level(s.off, start.n_photos, start.scores)),
+                       *(vars(level) for level in curves[s.name])],
+        }
+        for step in steps for s in step.settings
+    ]  # fmt: skip
+    return {
+        "n_photos": len(dataset), "settings": settings,
+        "sentences": [falls_first(settings, j.name) for j in judged],
+    }  # fmt: skip
+
+
+def trained_up_to(info: CheckpointInfo, setting: Setting) -> float | None:
+    """The value in training, by a checkpoint's header; ``None`` where that is not known."""
+    known = info.config.get("augment")
+    return float(known.get(setting.name, setting.off)) if isinstance(known, dict) else None
+
+
+def falls_first(settings: Sequence[dict[str, Any]], name: str) -> str:
+    """Which setting costs a detector :data:`FALL` of its joint accuracy at the least strength."""
+    found: list[tuple[int, float, str]] = []
+    for one in settings:
+        start, *later = [level["scores"].get(name, {}).get("joint") for level in one["levels"]]
+        for place, joint in enumerate(later):
+            if joint is not None and start - joint >= FALL:
+                value = one["levels"][place + 1]["value"]
+                trained = one["trained_up_to"][name]
+                known = "" if trained is None else f" (trained up to {trained:g})"
+                words = f"{one['label'].lower()} {value:g}{known}: from {start:.3f} to {joint:.3f}"
+                # A chance has no weak levels: it comes after all others of its place.
+                found.append((place + (LEVELS if len(later) == 1 else 0), joint, words))
+                break
+    if not found:
+        return f"{name}: class and box stay right everywhere, to within {FALL * 100:.0f} points."
+    first = min(found)[2]
+    return f"{name}: class and box are right less often first at {first}."
+
+
+def _level(
+    judged: Sequence[Judged], dataset: LargestObjectDataset, device: torch.device, batch_size: int,
+    given: tuple[Step, Setting, float] | None, n_resamples: int, bar: tqdm,
+) -> Level:  # fmt: skip
+    found: dict[str, list[PerImage]] = {one.name: [] for one in judged}
+    kept = 0
+    for start in range(0, len(dataset), batch_size):
+        places = range(start, min(start + batch_size, len(dataset)))
+        photos = [dataset.photo(place) for place in places]
+        for one in judged:
+            changed = list(_changed(one.info, photos, places, given))
+            good = [i for i, (_, _, is_kept) in enumerate(changed) if is_kept]
+            kept += len(good) if one is judged[0] else 0
+            if good:
+                images = torch.stack([changed[i][0] for i in good])
+                truth = torch.stack([changed[i][1] for i in good])
+                labels = torch.stack([photos[i][2][0] for i in good])
+                found[one.name].append(_scores(one, images.to(device), truth, labels))
+        bar.update(len(places))
+    value = given[2] if given else 0.0
+    scores = {name: _summary(parts, n_resamples) for name, parts in found.items() if parts}
+    return Level(value, kept, scores)
+
+
+def _changed(
+    info: CheckpointInfo, photos: Sequence[tuple], places: Sequence[int],
+    given: tuple[Step, Setting, float] | None,
+) -> Iterator[tuple[Tensor, Tensor, bool]]:  # fmt: skip
+    """What the network gets, the true box on its canvas, and whether training would take it."""
+    config = AugmentConfig.none()
+    if given:
+        config = AugmentConfig.from_dict({**vars(config), given[1].name: given[2]})
+    pipeline = Pipeline(config, info.image_size, info.mean, info.std)
+    for place, (image, boxes, _) in zip(places, photos, strict=True):
+        chosen: dict[str, Any] = {}
+        if given:
+            step, setting, _ = given
+            box = tuple(boxes[0].tolist())
+            limits = [c for c in step.limits(config, image.size, box) if c.setting == setting.name]
+            chosen = {step.name: limits[place % len(limits)].params} if limits else {}
+        sample = pipeline.chosen(image, boxes[:1], chosen)
+        moves = bool(given) and isinstance(given[0], GeometricStep)
+        is_kept = not moves or float(sample.visible[0]) >= config.min_visible
+        yield sample.image, sample.bbox_xyxy[0], is_kept
+
+
+def _scores(one: Judged, images: Tensor, truth: Tensor, labels: Tensor) -> PerImage:
+    images = images.contiguous(memory_format=torch.channels_last)
+    predicted = predict_batch(one.model, images)
+    classes, boxes = predicted.probabilities.argmax(dim=1).cpu(), predicted.bbox_xyxy.float().cpu()
+    return per_image_scores(classes, boxes, labels, truth, one.info.image_size)
+
+
+def _summary(parts: Sequence[PerImage], n_resamples: int) -> dict[str, Any]:
+    names = ("true_class", "predicted_class", "l1_px", "iou")
+    scores = PerImage(*(np.concatenate([getattr(part, n) for part in parts]) for n in names))
+    intervals = bootstrap_intervals(scores, n_resamples)
+    means = summarize(scores)
+    rounded = {key: round(means[key], 4) for key in SHOWN}
+    return {**rounded, "intervals_95": {k: [round(v, 4) for v in intervals[k]] for k in SHOWN}}
+
+
+def check_alike(judged: Sequence[Judged]) -> None:
+    """Raise UserError if two detectors know other classes, or have one name."""
+    first = judged[0]
+    for other in judged[1:]:
+        if other.info.class_names != first.info.class_names:
+            raise UserError(
+                f"{other.name} knows other classes than {first.name}: measure them one by one."
+            )
+        if other.name == first.name:
+            raise UserError(f"both checkpoints are called {first.name}: rename one of the files.")
+
+
+def table(report: dict[str, Any]) -> pd.DataFrame:
+    """A row for each setting, level and detector."""
+    rows = []
+    for one in report["settings"]:
+        for level in one["levels"]:
+            for name, scores in level["scores"].items():
+                row = {
+                    "setting": one["setting"], "value": level["value"], "checkpoint": name,
+                    "n_photos": level["n_photos"], "trained_up_to": one["trained_up_to"][name],
+                }  # fmt: skip
+                for key in SHOWN:
+                    low, high = scores["intervals_95"][key]
+                    row |= {key: scores[key], f"{key}_low": low, f"{key}_high": high}
+                rows.append(row)
+    return pd.DataFrame(rows)

@@ -1,0 +1,297 @@
+"""An augmented copy of a whole data set, as files for other programs.
+
+Every picture is written with a line in ``pictures.jsonl`` that says all of it: what was drawn, and
+the boxes. So an export that was stopped goes on where it was, and the labels can be written last.
+"""
+
+import json
+import shutil
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+import torch
+from PIL import Image
+from tqdm import tqdm
+
+from model.augment import AugmentConfig, Picture, Pipeline, photo_seed, working_side
+from model.data.annotations import (
+    AnnotatedPhoto,
+    to_coco,
+    to_voc,
+    to_yolo,
+    without_hidden,
+    yolo_yaml,
+)
+from model.data.dataset import DatasetPhoto
+from model.data.image_pixels import fitted_size
+from model.data.images import load_fitted, load_image
+from model.data.records import ObjectAnnotation
+from model.errors import UserError
+from model.files import atomic_write, ensure_writable
+
+LabelFormat = Literal["coco", "yolo", "voc"]
+PictureKind = Literal["photo", "canvas"]
+MANIFEST, RECORDS = "manifest.json", "pictures.jsonl"
+QUALITY = 95
+_FOLDERS = {"coco": "{split}", "yolo": "images/{split}", "voc": "JPEGImages"}
+
+
+@dataclass(frozen=True)
+class ExportPlan:
+    """What an augmented copy consists of; the same plan gives the same files.
+
+    Attributes:
+        config: of the augmentation.
+        split: train, val or test, under which readers find the pictures.
+        class_names: of the whole set; the position is the class id.
+        labels: format of the annotations.
+        pictures: ``photo`` has the shape of each photo and at most ``longest_side`` pixels, as
+            JPEG; ``canvas`` is the network's square, as PNG: what training sees, to the pixel.
+        variants: of each photo; the k-th is what training draws in epoch k.
+        seed: of the run.
+        image_size: of the network's canvas.
+        longest_side: see ``pictures``.
+    """
+
+    config: AugmentConfig
+    split: str
+    class_names: tuple[str, ...]
+    labels: LabelFormat = "coco"
+    pictures: PictureKind = "photo"
+    variants: int = 1
+    seed: int = 0
+    image_size: int = 288
+    longest_side: int = 2048
+
+    @property
+    def folder(self) -> str:
+        """Of the pictures."""
+        return _FOLDERS[self.labels].format(split=self.split)
+
+    def manifest(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return json.loads(json.dumps(asdict(self)))
+
+
+def export(
+    photos: Sequence[DatasetPhoto], plan: ExportPlan, out: Path, progress: bool = True
+) -> list[str]:
+    """Write the copy, or the rest of one that was stopped; one photo at a time is in memory.
+
+    Args:
+        photos: of :meth:`model.data.dataset.Dataset.of_split`.
+        plan: see there.
+        out: a folder, or a name that ends in ``.zip``: that is made of the folder of the same name
+            with ``.parts`` behind it, which is then removed.
+        progress: show a bar.
+
+    Returns:
+        A sentence for each photo that cannot be read; it is left out.
+
+    Raises:
+        UserError: if ``out`` holds something else, or cannot be written.
+    """
+    is_zip = out.suffix.lower() == ".zip"
+    if is_zip and out.exists():
+        raise UserError(f"{out} is there already: choose another name, or remove it.")
+    folder = out.with_name(out.name + ".parts") if is_zip else out
+    done = _opened(folder, plan)
+    names = picture_names(photos)
+    problems = []
+    bar = tqdm(total=len(photos) * plan.variants, unit="picture", disable=not progress, leave=False)
+    with bar, (folder / RECORDS).open("a", encoding="utf-8") as records:
+        for photo, name in zip(photos, names, strict=True):
+            numbers = range(1, plan.variants + 1)
+            todo = [k for k in numbers if _file_name(plan, name, k) not in done]
+            try:
+                whole = load_image(photo.path) if todo else None
+            except UserError as error:
+                problems.append(str(error))
+                whole = None
+            for record, picture in _pictures(photo, whole, plan, name, todo):
+                _write_picture(folder / plan.folder / record["file_name"], picture, plan)
+                records.write(json.dumps(record) + "\n")
+                records.flush()
+            bar.update(plan.variants)
+    _write_labels(folder, plan)
+    if is_zip:
+        _pack(folder, out)
+    return problems
+
+
+def _opened(folder: Path, plan: ExportPlan) -> set[str]:
+    """The pictures that are there already, of the same plan."""
+    manifest = folder / MANIFEST
+    if folder.is_dir() and any(folder.iterdir()):
+        known = json.loads(manifest.read_text()) if manifest.is_file() else None
+        if known != plan.manifest():
+            raise UserError(
+                f"{folder} holds {'an export with other settings' if known else 'other files'}:"
+                " choose another folder. Nothing in it was changed."
+            )
+        _mend_last_line(folder / RECORDS)
+        return {
+            record["file_name"]
+            for record in _records(folder)
+            if (folder / plan.folder / record["file_name"]).is_file()
+        }
+    ensure_writable(folder / plan.folder)
+    with atomic_write(manifest) as temporary:
+        temporary.write_text(json.dumps(plan.manifest(), indent=1) + "\n")
+    return set()
+
+
+def _mend_last_line(path: Path) -> None:
+    """Cut off what a crash left of a line, so that the next one starts anew."""
+    if path.is_file() and (text := path.read_bytes()) and not text.endswith(b"\n"):
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(text[: text.rfind(b"\n") + 1])
+
+
+def _records(folder: Path) -> Iterator[dict[str, Any]]:
+    path = folder / RECORDS
+    if path.is_file():
+        with path.open(encoding="utf-8") as lines:
+            yield from map(json.loads, lines)
+
+
+def picture_names(photos: Sequence[DatasetPhoto]) -> list[str]:
+    """A name for each photo, without ending, all different also where case does not count."""
+    names, taken = [], set()
+    for photo in photos:
+        stem = PurePosixPath(photo.image.file_name).with_suffix("").as_posix().replace("/", "__")
+        name, n = stem, 1
+        while name.casefold() in taken:
+            n += 1
+            name = f"{stem}-{n}"
+        taken.add(name.casefold())
+        names.append(name)
+    return names
+
+
+def _file_name(plan: ExportPlan, name: str, number: int) -> str:
+    return f"{name}_v{number:03d}.{'png' if plan.pictures == 'canvas' else 'jpg'}"
+
+
+def _pictures(
+    photo: DatasetPhoto,
+    whole: Image.Image | None,
+    plan: ExportPlan,
+    name: str,
+    numbers: Sequence[int],
+) -> Iterator[tuple[dict[str, Any], Image.Image]]:
+    """Each variant asked for, and what is to be known of it."""
+    if whole is None:
+        return
+    copy_size = fitted_size(whole.size, working_side(plan.image_size))
+    things = sorted(photo.image.objects, key=lambda o: (o.difficult, -o.area))
+    known = photo.image
+    # What shows nothing is moved as if it showed one thing, all over.
+    corners = [t.bbox_xyxy for t in things] or [(0, 0, known.width, known.height)]
+    scale = torch.tensor([copy_size[0] / known.width, copy_size[1] / known.height]).repeat(2)
+    boxes = torch.tensor(corners, dtype=torch.float32) * scale
+    pipeline = Pipeline(plan.config, plan.image_size)
+    for number in numbers:
+        seed = photo_seed(plan.seed, number - 1, Path(photo.path).name)
+        drawn = pipeline.plan(copy_size, boxes, seed)
+        picture = _picture(pipeline, plan, photo, whole, copy_size, boxes, seed)
+        file_name = _file_name(plan, name, number)
+        yield {
+            "file_name": file_name, "source": known.file_name, "variant": number, "seed": seed,
+            "redraws": drawn.redraws, "gave_up": drawn.gave_up,
+            **_labelled(picture, file_name, things),
+        }, picture.image  # fmt: skip
+
+
+def _picture(
+    pipeline: Pipeline, plan: ExportPlan, photo: DatasetPhoto, whole: Image.Image,
+    copy_size: tuple[int, int], boxes: torch.Tensor, seed: int,
+) -> Picture:  # fmt: skip
+    if plan.pictures == "photo":
+        return pipeline.picture(whole, copy_size, boxes, seed, plan.longest_side)
+    small = load_fitted(photo.path, working_side(plan.image_size)).image
+    canvas = pipeline.trace(small, boxes, seed).steps[-1]
+    visible = torch.cat([torch.tensor([canvas.visible]), canvas.others_visible])
+    return Picture(canvas.image, torch.cat([canvas.bbox_xyxy[None], canvas.others]), visible)
+
+
+def _labelled(
+    picture: Picture, file_name: str, things: Sequence[ObjectAnnotation]
+) -> dict[str, Any]:
+    moved = tuple(
+        ObjectAnnotation(thing.class_name, (x1, y1, x2, y2), thing.difficult)
+        for thing, (x1, y1, x2, y2) in zip(things, picture.bbox_xyxy.tolist(), strict=False)
+    )
+    visible = tuple(picture.visible.tolist()[: len(things)])
+    kept = without_hidden(AnnotatedPhoto(file_name, *picture.image.size, moved, visible))
+    return {
+        "width": kept.width, "height": kept.height,
+        "objects": [[o.class_name, *o.bbox_xyxy, o.difficult] for o in kept.objects],
+        "visible": list(kept.visible),
+    }  # fmt: skip
+
+
+def _write_picture(path: Path, picture: Image.Image, plan: ExportPlan) -> None:
+    with atomic_write(path) as temporary:
+        if plan.pictures == "canvas":
+            picture.save(temporary, "PNG", compress_level=3)
+        else:
+            picture.save(temporary, "JPEG", quality=QUALITY, subsampling=0)
+
+
+def _write_labels(folder: Path, plan: ExportPlan) -> None:
+    """All annotations, of what ``pictures.jsonl`` says."""
+    photos = sorted(map(_annotated, _unique(_records(folder))), key=lambda p: p.file_name)
+    files = {
+        "coco": lambda: {f"{plan.split}/_annotations.coco.json": to_coco(photos, plan.class_names)},
+        "yolo": lambda: _yolo_files(photos, plan),
+        "voc": lambda: _voc_files(photos, plan),
+    }[plan.labels]()
+    for name, text in files.items():
+        with atomic_write(folder / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+def _unique(records: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The last line of each picture: one that had vanished was written anew."""
+    yield from {record["file_name"]: record for record in records}.values()
+
+
+def _annotated(record: dict[str, Any]) -> AnnotatedPhoto:
+    objects = tuple(
+        ObjectAnnotation(name, (x1, y1, x2, y2), bool(difficult))
+        for name, x1, y1, x2, y2, difficult in record["objects"]
+    )
+    size = record["width"], record["height"]
+    return AnnotatedPhoto(record["file_name"], *size, objects, tuple(record["visible"]))
+
+
+def _yolo_files(photos: Sequence[AnnotatedPhoto], plan: ExportPlan) -> dict[str, str]:
+    where = f"{plan.split}: {plan.folder}\n"
+    yaml = yolo_yaml(plan.class_names).replace("train: .\nval: .\n", where)
+    labels = {
+        f"labels/{plan.split}/{Path(p.file_name).stem}.txt": to_yolo(p, plan.class_names)
+        for p in photos
+    }
+    return {"data.yaml": yaml, **labels}
+
+
+def _voc_files(photos: Sequence[AnnotatedPhoto], plan: ExportPlan) -> dict[str, str]:
+    stems = [Path(p.file_name).stem for p in photos]
+    files = {f"Annotations/{s}.xml": to_voc(p) for s, p in zip(stems, photos, strict=True)}
+    return {**files, f"ImageSets/Main/{plan.split}.txt": "".join(f"{s}\n" for s in stems)}
+
+
+def _pack(folder: Path, out: Path) -> None:
+    """The folder as a ZIP, file by file, and then no more folder."""
+    with atomic_write(out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            pressed = path.suffix not in (".jpg", ".png")
+            archive.write(
+                path, path.relative_to(folder).as_posix(),
+                zipfile.ZIP_DEFLATED if pressed else zipfile.ZIP_STORED,
+            )  # fmt: skip
+    shutil.rmtree(folder)
