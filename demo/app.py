@@ -41,6 +41,7 @@ from model.data.formats import FormatName  # noqa: E402
 from model.data.samples import PhotoLibrary, find_dataset  # noqa: E402
 from model.errors import UserError, run_cli  # noqa: E402
 from model.evaluation.per_photo import read_per_photo  # noqa: E402
+from model.inspect.owners_pipeline import load_pipeline  # noqa: E402
 
 MAX_UPLOAD = "40mb"
 # What Gradio remembers of each visitor, about 200 KiB; older ones are forgotten first.
@@ -60,6 +61,7 @@ class AppConfig:
     data: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     format: FormatName = "auto"  # of the annotations; auto: found by what lies in the folder
     per_photo: Path | None = None  # CSV of `python -m model.evaluate --per-photo`: opens its photos
+    pipeline: str = ""  # my_file.py:transforms, of torchvision.transforms.v2; the file is run
     host: str = "127.0.0.1"
     port: int = 7860
     share: bool = False  # a public address for 72 hours, through Gradio's servers
@@ -88,7 +90,8 @@ def make_backend(config: AppConfig) -> Backend:
 
 def main(config: AppConfig) -> None:
     """Build the page and serve it until Ctrl-C or SIGTERM."""
-    page = build_page(make_backend(config))
+    own_pipeline = load_pipeline(config.pipeline) if config.pipeline else None
+    page = build_page(make_backend(config), own_pipeline)
     try:
         launch(page, config)
     except OSError as error:

@@ -1,6 +1,6 @@
 """The whole page: a photo, four tabs that look at it, and the address of what is shown."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gradio as gr
@@ -14,7 +14,7 @@ from demo.guarded import GuardedBlocks
 from demo.photos import PhotoChooser, accept_offer, chooser_html
 from demo.server.first_page import TITLE
 from demo.server.queue import use_fair_queue
-from demo.tabs import augment, dataset, detect, training
+from demo.tabs import augment, dataset, detect, pipeline, training
 from demo.views import markup
 from demo.views.augment.state import GROUND_TRUTH, OWN
 
@@ -23,12 +23,17 @@ SKIP = "<a class='skip' href='#tabs'>Skip to the tabs</a>"
 INTRODUCTION = "names the largest object of a photo, boxes it, and shows what augmentation does."
 
 
-def build_page(backend: Backend) -> gr.Blocks:
-    """All of the demo; ``launch`` it with :mod:`demo.theme`."""
+def build_page(backend: Backend, own_pipeline: Callable[..., Any] | None = None) -> gr.Blocks:
+    """All of the demo; ``launch`` it with :mod:`demo.theme`.
+
+    Args:
+        backend: what stands behind it.
+        own_pipeline: of torchvision, which gets a tab of its own.
+    """
     with GuardedBlocks(
         title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 7200)
     ) as page:
-        Page(backend, page)
+        Page(backend, page, own_pipeline)
     use_fair_queue(page, default_concurrency_limit=4)
     # Answers nobody fetches are kept, pictures and all: 2,000 of them by default.
     page._queue.pending_messages_per_session.max_size = MAX_UNFETCHED
@@ -38,7 +43,9 @@ def build_page(backend: Backend) -> gr.Blocks:
 class Page:
     """The parts of the page, and what connects them."""
 
-    def __init__(self, backend: Backend, page: gr.Blocks) -> None:
+    def __init__(
+        self, backend: Backend, page: gr.Blocks, own_pipeline: Callable[..., Any] | None = None
+    ) -> None:
         self.backend = backend
         first = PhotoChoice(backend.library.examples()[0].name)
         with gr.Row(elem_id="top", equal_height=False):
@@ -69,6 +76,9 @@ class Page:
                 self.training = training.build(
                     backend, checkpoint, known, self.address, self.opened["training"]
                 )
+            if own_pipeline:
+                with gr.Tab("Your pipeline", id="pipeline") as pipeline_page:
+                    pipeline.build(backend, own_pipeline, shared, pipeline_page)
         api.build(backend)
         for name, tab in zip(
             TABS, (detect_page, augment_page, dataset_page, training_page), strict=True

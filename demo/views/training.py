@@ -12,7 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from demo.backend import Backend
-from demo.views import markup
+from demo.views import markup, strength
 from demo.views.confusion import show_matrix
 from demo.views.curves import Curve, line_chart
 from model.checkpoint import CheckpointInfo, read_info
@@ -77,7 +77,8 @@ def show(backend: Backend, name: str) -> TrainingView:
     charts = [line_chart(title, curves(runs, wanted)) for title, wanted in CHARTS.items()]
     return TrainingView(
         Markup('<div class="all-curves">{}</div>').format(markup.join(charts)) + stages(runs),
-        results(info, runs, report), show_matrix(backend, report), without_front_matter(text),
+        results(info, runs, report) + strength.beside(path), show_matrix(backend, report),
+        without_front_matter(text),
     )  # fmt: skip
 
 

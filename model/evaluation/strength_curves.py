@@ -65,7 +65,7 @@ def some_rows(split: DatasetSplit, count: int) -> pd.DataFrame:
     frame = split.frame
     size = np.digitize(frame.area_fraction, SIZE_EDGES[1:-1])
     drawn = [share_of(name) for name in frame.file_name]
-    order = np.lexsort((drawn, size, frame.class_name.to_numpy()))
+    order = np.lexsort((np.array(drawn), size, frame.class_name.to_numpy()))
     places = np.linspace(0, len(frame) - 1, min(count, len(frame))).round().astype(int)
     return frame.iloc[np.sort(order[places])].reset_index(drop=True)
 
@@ -141,14 +141,18 @@ def falls_first(settings: Sequence[dict[str, Any]], name: str) -> str:
     """Which setting costs a detector :data:`FALL` of its joint accuracy at the least strength."""
     found: list[tuple[int, float, str]] = []
     for one in settings:
-        start, *later = [level["scores"].get(name, {}).get("joint") for level in one["levels"]]
-        for place, joint in enumerate(later):
-            if joint is not None and start - joint >= FALL:
-                value = one["levels"][place + 1]["value"]
-                trained = one["trained_up_to"][name]
+        start, *later = [level["scores"].get(name) for level in one["levels"]]
+        for place, scores in enumerate(later):
+            # A level may have no photos left; a few photos fall by chance.
+            if scores is None or not start:
+                continue
+            joint, high = scores["joint"], scores["intervals_95"]["joint"][1]
+            if start["joint"] - joint >= FALL and high < start["joint"]:
+                value, trained = one["levels"][place + 1]["value"], one["trained_up_to"][name]
                 known = "" if trained is None else f" (trained up to {trained:g})"
-                words = f"{one['label'].lower()} {value:g}{known}: from {start:.3f} to {joint:.3f}"
-                # A chance has no weak levels: it comes after all others of its place.
+                fell = f"from {start['joint']:.3f} to {joint:.3f}"
+                words = f"{one['label'].lower()} {value:g}{known}: {fell}"
+                # A chance has no weak levels: it comes after all others.
                 found.append((place + (LEVELS if len(later) == 1 else 0), joint, words))
                 break
     if not found:

@@ -12,6 +12,7 @@ image and boxes are those of ``compose(image, boxes)``, to the pixel.
 import copy
 import inspect
 import random
+import threading
 import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -37,6 +38,7 @@ Boxes: TypeAlias = "Tensor | np.ndarray | Sequence[Sequence[float]] | Mapping[st
 SAME = 1.0  # pixels by which a box may be off and still be the one that was moved
 UPRIGHT = ("XYXY", "XYWH", "CXCYWH")
 ORIGINAL = "original"
+_ONE_AT_A_TIME = threading.RLock()  # the generators that are seeded are those of all threads
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,7 @@ def trace_compose(
     )
     sample = _sample_of(picture, boxes, labels, _asks_for_labels(compose))
     recorder = _Recorder(sample)
-    with _generators_kept():
+    with _ONE_AT_A_TIME, _generators_kept():
         _seed_all(seed)
         outputs = recorder.traced(compose)(picture, sample.target)
     return ComposeTrace(tuple(recorder.steps), outputs[0], outputs[1], seed)

@@ -17,7 +17,17 @@ from PIL import Image
 import train
 from demo.app import AppConfig
 from demo.deploy import DeployConfig
-from model.commands import calibrate, dataset, evaluate, export, predict, publish
+from model.commands import (
+    calibrate,
+    dataset,
+    evaluate,
+    export,
+    export_augmented,
+    predict,
+    publish,
+    robustness,
+    trace,
+)
 
 sys.path.append(str(REPOSITORY / "scripts"))
 
@@ -32,6 +42,8 @@ PROGRAMS = {
     "model.calibrate": calibrate.CalibrateConfig, "model.evaluate": evaluate.EvaluateConfig,
     "model.export": export.ExportConfig, "model.predict": predict.PredictConfig,
     "model.publish": publish.PublishConfig, "model.dataset": dataset.Command,
+    "model.export_augmented": export_augmented.ExportAugmentedConfig,
+    "model.robustness": robustness.RobustnessConfig, "model.trace": trace.TraceConfig,
     "scripts/benchmark.py": BenchmarkConfig,
 }  # fmt: skip
 # After `python`, `python -m`, `accelerate launch`, or alone.

@@ -1,0 +1,69 @@
+"""Curves of ``python -m model.robustness`` beside a checkpoint."""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from demo.views import markup
+from model.errors import UserError
+
+WIDTH, HEIGHT = 200, 90
+COLOURS = {"class_accuracy": "#0d9488", "mean_iou": "#d97706", "joint": "#a855f7"}
+NAMES = {"class_accuracy": "class right", "mean_iou": "mean IoU", "joint": "class and box right"}
+
+
+def beside(checkpoint: Path) -> Markup:
+    """The curves in ``NAME.robustness.json``; nothing without the file.
+
+    Raises:
+        UserError: if it is no report of ``model.robustness``.
+    """
+    path = checkpoint.with_suffix(".robustness.json")
+    if not path.is_file():
+        return Markup()
+    try:
+        report = json.loads(path.read_text())
+        charts = [_chart(one) for one in report["settings"]]
+        return markup.render(
+            "strength.html", charts=charts, sentences=report["sentences"],
+            n_photos=report["n_photos"], split=report["split"], width=WIDTH, height=HEIGHT,
+            legend=[(NAMES[key], colour) for key, colour in COLOURS.items()],
+            seen=[n for n, trained in report["train_splits"].items() if report["split"] in trained],
+        )  # fmt: skip
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise UserError(
+            f"{path.name} is no report of model.robustness ({error!r:.80}): write it again."
+        ) from None
+
+
+def _chart(one: dict[str, Any]) -> dict[str, Any]:
+    """Lines in units of the drawing; strengths are evenly spaced, as they were chosen."""
+    levels = one["levels"]
+    names = list(one["trained_up_to"])
+    lines = []
+    for which, name in enumerate(names):
+        for key, colour in COLOURS.items():
+            points = [
+                (round(i * WIDTH / (len(levels) - 1), 1), round(HEIGHT * (1 - score[name][key]), 1))
+                for i, score in enumerate(level["scores"] for level in levels)
+                if name in score
+            ]
+            line = " ".join(f"{x},{y}" for x, y in points)
+            lines.append({"points": line, "colour": colour, "dashed": which > 0})
+    values = [level["value"] for level in levels]
+    marks = [_place(float(t), values) for t in one["trained_up_to"].values() if t is not None]
+    return {
+        "label": one["label"], "lines": lines, "first": f"{values[0]:g}",
+        "last": f"{values[-1]:g}", "marks": marks,
+    }  # fmt: skip
+
+
+def _place(value: float, values: list[float]) -> float:
+    """Where a strength lies between evenly spaced ones."""
+    for i, (low, high) in enumerate(pairwise(values)):
+        if low <= value <= high and high > low:
+            return round((i + (value - low) / (high - low)) * WIDTH / (len(values) - 1), 1)
+    return float(WIDTH if value > values[-1] else 0)
