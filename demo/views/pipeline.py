@@ -12,6 +12,10 @@ from model.inspect.compose_pictures import health_words, shown
 from model.inspect.compose_trace import ComposeTrace, trace_compose
 
 VARIANTS = 6
+_ROW = (
+    '<div style="display: grid; gap: 12px; align-items: start;'
+    ' grid-template-columns: repeat(auto-fill, minmax(180px, 1fr))">{}</div>'
+)
 
 
 def show(pipeline: Callable[..., Any], opened: Opened, seed: int) -> Markup:
@@ -34,7 +38,7 @@ def show(pipeline: Callable[..., Any], opened: Opened, seed: int) -> Markup:
     ]
     return markup.join(
         [
-            markup.grid(_variant(trace) for trace in traces),
+            Markup(_ROW).format(markup.join(_variant(trace) for trace in traces)),
             Markup("<h3>Step by step, seed {}</h3>").format(seed),
             Markup(traces[0]._repr_html_()),  # escaped by its own template
         ]
