@@ -11,6 +11,7 @@ from conftest import make_voc
 from PIL import Image
 
 from model.augment import AugmentConfig, Pipeline, photo_seed, working_side
+from model.commands.export_augmented import ExportAugmentedConfig, main
 from model.data.dataset import Dataset, read_split
 from model.errors import UserError
 from model.loading import augmented_copy
@@ -143,3 +144,14 @@ def test_a_photo_that_cannot_be_read_is_left_out_and_said(tmp_path, plan):
     assert len(problems) == 1
     assert "000001" in problems[0]
     assert len(Dataset(tmp_path / "out", progress=False).photos) == 4
+
+
+def test_the_command_says_what_it_wrote(tmp_path, capsys):
+    root = make_voc(tmp_path / "VOC2007", 3, 1)
+    config = ExportAugmentedConfig(tmp_path / "out", (str(root),), split="trainval", progress=False)
+    assert main(config) == 0
+    assert "4 pictures, boxes as coco" in capsys.readouterr().out
+    assert len(Dataset(tmp_path / "out", progress=False).of_split("train")) == 4
+    for bad in ({"variants": 0}, {"image_size": 1}, {"split": "night"}, {"data": ("nowhere",)}):
+        with pytest.raises(UserError):
+            main(replace(config, **bad))
