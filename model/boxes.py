@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 BoxXyxy = tuple[float, float, float, float]
+SIZE_EDGES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
+"""Sizes by which objects are grouped: shares of the photo that their boxes cover."""
 
 
 def clip_boxes(bbox_xyxy: Tensor, canvas_size: tuple[int, int]) -> Tensor:

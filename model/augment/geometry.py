@@ -121,11 +121,12 @@ def box_growth(bbox_xyxy: np.ndarray, matrices: np.ndarray, rule: str) -> np.nda
     return areas(move_boxes(bbox_xyxy, matrices, rule)) / np.maximum(inside, 1e-9) - 1
 
 
-def overlap(first: np.ndarray, second: np.ndarray) -> float:
-    """IoU of two boxes."""
-    corners = np.concatenate([np.maximum(first[:2], second[:2]), np.minimum(first[2:], second[2:])])
-    common = float(areas(corners))
-    return common / max(float(areas(first) + areas(second)) - common, 1e-9)
+def overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """IoU ``(...,)`` of ``(..., 4)`` boxes with others."""
+    low = np.maximum(first[..., :2], second[..., :2])
+    high = np.minimum(first[..., 2:], second[..., 2:])
+    common = areas(np.concatenate([low, high], axis=-1))
+    return common / np.maximum(areas(first) + areas(second) - common, 1e-9)
 
 
 def warp(photo: Image.Image, matrix: np.ndarray, size: tuple[int, int]) -> Image.Image:

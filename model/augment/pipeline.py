@@ -260,7 +260,7 @@ class Pipeline:
         return TracedStep(
             "original", "original", {}, (), (), image, clipped[0], hull, ellipse,
             float(visible[0]),
-            round(geometry.overlap(estimates["hull"][0], estimates["ellipse"][0]), 9),
+            round(float(geometry.overlap(estimates["hull"][0], estimates["ellipse"][0])), 9),
             round(float(geometry.box_growth(boxes[0], matrix, rule)), 9), clipped[1:], visible[1:],
         )  # fmt: skip
 

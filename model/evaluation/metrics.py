@@ -9,10 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.boxes import l1_px_at_224, paired_iou
+from model.boxes import SIZE_EDGES, l1_px_at_224, paired_iou
 
 IOU_THRESHOLD = 0.5
-SIZE_EDGES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
 MEASURES = {
     "class_accuracy": "class accuracy",
     "macro_accuracy": "macro accuracy",

@@ -352,3 +352,19 @@ def test_nobody_else_knows_a_step_or_a_setting_by_its_name():
 def test_the_wing_of_steps_is_one_file_a_step():
     files = {inspect.getfile(type(step)) for step in STEPS}
     assert len(files) == len(STEPS)
+
+
+def test_patches_over_many_boxes_hide_what_they_hide_of_each_alone():
+    """Against a fine grid of points."""
+    rng = np.random.default_rng(4)
+    corners = rng.random((20, 4, 2, 2))  # one box and three patches for each of 20
+    low, high = corners.min(axis=2), corners.max(axis=2)
+    boxes, patches = np.split(np.concatenate([low, high], axis=-1), [1], axis=1)
+    erase = next(step for step in STEPS if step.name == "erase")
+    together = erase.hidden({"patches": patches}, boxes[:, 0])
+    points = (np.stack(np.meshgrid(*[np.arange(400)] * 2), axis=-1).reshape(-1, 2) + 0.5) / 400
+    for box, own, share in zip(boxes[:, 0], patches, together, strict=True):
+        assert erase.hidden({"patches": own.tolist()}, box[None])[0] == pytest.approx(share)
+        inside = ((points > box[:2]) & (points < box[2:])).all(axis=1)
+        under = ((points[:, None] > own[:, :2]) & (points[:, None] < own[:, 2:])).all(-1).any(-1)
+        assert share == pytest.approx((inside & under).sum() / inside.sum(), abs=0.03)

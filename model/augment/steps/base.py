@@ -201,7 +201,12 @@ class PixelStep(Step):
         """
 
     def hidden(self, params: Params, bbox_xyxy: np.ndarray) -> np.ndarray:
-        """Share ``(N,)`` of boxes that can no longer be seen; ``(N, 4)`` in shares of the photo."""
+        """Share ``(N,)`` of boxes that can no longer be seen; ``(N, 4)`` in shares of the photo.
+
+        Args:
+            params: of one photo whose boxes they are, or with a row for each box.
+            bbox_xyxy: ``(N, 4)``.
+        """
         return np.zeros(len(bbox_xyxy))
 
 

@@ -54,12 +54,11 @@ class Erase(PixelStep):
 
     def hidden(self, params: Params, bbox_xyxy: np.ndarray) -> np.ndarray:
         """See :class:`PixelStep`."""
-        patches = np.asarray(params["patches"])
-        return np.array([_covered(box, patches) for box in bbox_xyxy])
+        return _covered(bbox_xyxy, np.asarray(params["patches"]))
 
     def words(self, params: Params, size: tuple[int, int]) -> Iterator[str]:
         """See :class:`Step`."""
-        covered = _covered(np.array([0.0, 0, 1, 1]), np.asarray(params["patches"]))
+        covered = float(_covered(np.array([0.0, 0, 1, 1]), np.asarray(params["patches"])))
         if share := round(100 * covered):
             yield f"{share} % erased"
 
@@ -90,14 +89,17 @@ class Erase(PixelStep):
         return Code(f"*[{one} for _ in range({PATCHES})]")
 
 
-def _covered(box: np.ndarray, patches: np.ndarray) -> float:
-    """Share of a box that lies under patches, which may overlap."""
-    within = np.clip(patches, np.tile(box[:2], 2), np.tile(box[2:], 2))
+def _covered(boxes: np.ndarray, patches: np.ndarray) -> np.ndarray:
+    """Share ``(...,)`` of boxes ``(..., 4)`` under patches ``(..., 3, 4)``, which may overlap."""
+    low, high = np.tile(boxes[..., None, :2], 2), np.tile(boxes[..., None, 2:], 2)
+    within = np.clip(patches, low, high)
     # Between any two neighbouring edges nothing changes: each cell is covered whole, or not at all.
-    xs, ys = np.unique(within[:, [0, 2]]), np.unique(within[:, [1, 3]])
-    x, y = (xs[:-1] + xs[1:]) / 2, (ys[:-1] + ys[1:]) / 2
-    across = (within[:, 0, None] < x) & (x < within[:, 2, None])
-    down = (within[:, 1, None] < y) & (y < within[:, 3, None])
-    cells = np.einsum("px,py->xy", across, down) > 0
-    area = float((cells * np.outer(np.diff(xs), np.diff(ys))).sum())
-    return area / max(float(np.prod(box[2:] - box[:2])), 1e-12)
+    xs, ys = (
+        np.sort(np.concatenate([within[..., i], within[..., i + 2]], axis=-1)) for i in (0, 1)
+    )
+    x, y = (xs[..., :-1] + xs[..., 1:]) / 2, (ys[..., :-1] + ys[..., 1:]) / 2
+    across = (within[..., 0, None] < x[..., None, :]) & (x[..., None, :] < within[..., 2, None])
+    down = (within[..., 1, None] < y[..., None, :]) & (y[..., None, :] < within[..., 3, None])
+    cells = (across[..., :, None] & down[..., None, :]).any(axis=-3)
+    area = (cells * np.diff(xs)[..., :, None] * np.diff(ys)[..., None, :]).sum(axis=(-2, -1))
+    return area / np.maximum(np.prod(boxes[..., 2:] - boxes[..., :2], axis=-1), 1e-12)

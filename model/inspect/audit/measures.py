@@ -1,0 +1,62 @@
+"""What one epoch of the augmentation does to boxes: numbers for each of them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.augment import AugmentConfig, geometry, make_plans
+from model.augment.steps import PixelStep
+from model.inspect.audit.boxes import BoxTable
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One draw for each of P photos, and what became of their B boxes.
+
+    Attributes:
+        redraws: ``(P,)`` how often the target got lost and the geometry was drawn again.
+        gave_up: ``(P,)`` bool: the last try failed too, and the geometry was left out.
+        bbox_xyxy: ``(B, 4)`` in pixels of the canvas, clipped to it.
+        visible: ``(B,)`` share of each box still to be seen, 0..1.
+        growth: ``(B,)`` see :func:`model.augment.geometry.box_growth`.
+        iou: ``(B,)`` of the corner hull with the ellipse estimate; 1 = they agree.
+        before, after: ``(B,)`` shorter side in pixels of the canvas, without and with augmentation.
+        centre: ``(B, 2)`` of what is visible, in shares of the canvas; anything for what is not.
+    """
+
+    redraws: np.ndarray
+    gave_up: np.ndarray
+    bbox_xyxy: np.ndarray
+    visible: np.ndarray
+    growth: np.ndarray
+    iou: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+    centre: np.ndarray
+
+
+def measure(table: BoxTable, config: AugmentConfig, seed: int, epoch: int) -> Measured:
+    """What ``train.py --seed SEED`` does to the boxes of ``table`` in an epoch, counted from 0."""
+    plans = make_plans(config, table.sizes, table.targets, table.seeds(seed, epoch))
+    canvas = np.array([table.image_size, table.image_size], dtype=np.float64)
+    squeeze = canvas / plans.sizes[:, -1]
+    to_canvas = plans.matrices[:, -1].copy()
+    to_canvas[:, :2] *= squeeze[:, :, None]
+
+    matrices = to_canvas[table.owners]
+    rules = {rule: geometry.move_boxes(table.boxes, matrices, rule) for rule in ("hull", "ellipse")}
+    moved = rules[config.box_rule]
+    visible, clipped = geometry.visible_share(moved, canvas), geometry.clip(moved, canvas)
+    for step in config.steps:
+        if isinstance(step, PixelStep) and step.name in plans.params:
+            of_boxes = {key: v[table.owners] for key, v in plans.params[step.name].items()}
+            visible = visible * (1 - step.hidden(of_boxes, clipped / table.image_size))
+    sides = table.boxes[:, 2:] - table.boxes[:, :2]
+    return Measured(
+        plans.redraws, plans.gave_up, clipped, visible,
+        geometry.box_growth(table.boxes, matrices, config.box_rule),
+        geometry.overlap(rules["hull"], rules["ellipse"]),
+        (sides * (canvas / table.sizes)[table.owners]).min(axis=1),
+        (clipped[:, 2:] - clipped[:, :2]).min(axis=1),
+        (clipped[:, :2] + clipped[:, 2:]) / 2 / canvas,
+    )  # fmt: skip

@@ -1,0 +1,286 @@
+"""Counts and distributions over all boxes, by class and by size, and the worst of each photo.
+
+However many epochs are counted, the memory stays the same: distributions are histograms, fine
+enough for medians to half a percent.
+"""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from model.augment import AugmentConfig
+from model.boxes import MIN_VISIBLE_TO_LABEL, SIZE_EDGES
+from model.inspect.audit.boxes import BoxTable
+from model.inspect.audit.measures import Measured, measure
+
+ROLES = ("target", "other")
+SMALL_PX = 16  # half a cell of the network's map: a box this narrow is hardly learnable
+HALF = 0.5  # a target of which less can be seen is called cut
+CENTRE_CELLS = 12
+FIRST_PHOTOS, CHUNK = 500, 4000  # photos at a time; the first are a sample of all
+QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
+FLAGS = ("boxes", "lost", "gave_up", "cut", "out", "small_before", "small_after")
+_SHARE = np.linspace(0, 1, 201)
+_PIXELS = np.geomspace(0.5, 4096, 1001)
+EDGES = {
+    "visible": _SHARE,
+    "growth": np.geomspace(0.5, 16, 801) - 1,
+    "iou": _SHARE,
+    "before": _PIXELS,
+    "after": _PIXELS,
+}
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What became of the boxes of one group; shares of its draws, 0..1.
+
+    Attributes:
+        boxes: how many were drawn, each once an epoch.
+        lost: draws that were done again because too little of the target was left.
+        gave_up: draws whose every try failed, so that nothing was moved.
+        cut: boxes of which less than half can be seen.
+        out: boxes of which less than :data:`MIN_VISIBLE_TO_LABEL` can be seen.
+        small_before, small_after: boxes narrower than :data:`SMALL_PX` pixels on the canvas.
+        quantiles: of each measure of :data:`EDGES`, at :data:`QUANTILES`.
+    """
+
+    boxes: int
+    lost: float
+    gave_up: float
+    cut: float
+    out: float
+    small_before: float
+    small_after: float
+    quantiles: dict[str, tuple[float, ...]]
+
+    def median(self, measure: str) -> float:
+        """Of one measure."""
+        return self.quantiles[measure][QUANTILES.index(0.5)]
+
+
+@dataclass
+class Extreme:
+    """The highest value of each photo so far, and the epoch it was drawn in, counted from 0."""
+
+    value: np.ndarray
+    epoch: np.ndarray
+
+    @classmethod
+    def of(cls, photos: int) -> "Extreme":
+        """Of photos that have no value yet."""
+        return cls(np.full(photos, -np.inf), np.zeros(photos, dtype=int))
+
+    def add(self, photos: np.ndarray, values: np.ndarray, epoch: int) -> None:
+        """New values of some photos."""
+        higher = photos[values > self.value[photos]]
+        self.value[photos] = np.maximum(self.value[photos], values)
+        self.epoch[higher] = epoch
+
+
+class Tally:
+    """What was counted so far.
+
+    Attributes:
+        table: all boxes of the set.
+        config: the settings.
+        epochs: how often each photo is drawn.
+        done: photos counted.
+        redraws, cut, growth: worst draw of each photo by its target: how often it was drawn again,
+            minus the share that can be seen, by how much the box grew.
+        centres: ``(2, 2, 12, 12)`` before and after, by role: how many centres of boxes lie in each
+            cell of the canvas, rows first.
+    """
+
+    def __init__(self, table: BoxTable, config: AugmentConfig, epochs: int) -> None:
+        photos = len(table)
+        self.table, self.config, self.epochs, self.done = table, config, epochs, 0
+        self.sizes = [
+            f"{low:.0%} to {high:.0%} of the photo" for low, high in itertools.pairwise(SIZE_EDGES)
+        ]
+        self.groups = len(table.class_names) + len(self.sizes)
+        self._flags = {name: np.zeros((2, self.groups), dtype=np.int64) for name in FLAGS}
+        self._histograms = {
+            name: np.zeros((2, self.groups, len(edges) - 1), dtype=np.int32)
+            for name, edges in EDGES.items()
+        }
+        self.centres = np.zeros((2, 2, CENTRE_CELLS, CENTRE_CELLS), dtype=np.int64)
+        self.redraws, self.cut, self.growth = (Extreme.of(photos) for _ in range(3))
+        names = ("redrawn", "gave_up", "visible", "growth", "iou", "after", "others_out")
+        self._sums = {name: np.zeros(photos) for name in names}
+        self._before = np.zeros(photos)
+
+    def add(self, photos: np.ndarray, part: BoxTable, found: Measured, epoch: int) -> None:
+        """Count one epoch of some photos."""
+        role = np.where(part.is_target, 0, 1)
+        by_size = np.digitize(part.area_shares, SIZE_EDGES[1:-1]) + len(part.class_names)
+        redrawn = (found.redraws > 0)[part.owners] & part.is_target
+        gave_up = found.gave_up[part.owners] & part.is_target
+        flags = {
+            "boxes": np.ones(len(role), dtype=bool), "lost": redrawn, "gave_up": gave_up,
+            "cut": found.visible < HALF, "out": found.visible < MIN_VISIBLE_TO_LABEL,
+            "small_before": found.before < SMALL_PX, "small_after": found.after < SMALL_PX,
+        }  # fmt: skip
+        for group in (part.labels, by_size):
+            place = role * self.groups + group
+            for name, flag in flags.items():
+                self._flags[name] += _counted(place[flag], self._flags[name].shape)
+            for name, histogram in self._histograms.items():
+                bins = _binned(getattr(found, name), EDGES[name])
+                histogram += _counted(place * histogram.shape[-1] + bins, histogram.shape)
+        self._add_centres(role, part, found)
+        self._add_photos(photos, part, found, epoch)
+
+    def _add_centres(self, role: np.ndarray, part: BoxTable, found: Measured) -> None:
+        middle = (part.boxes[:, :2] + part.boxes[:, 2:]) / 2 / part.sizes[part.owners]
+        seen = found.after > 0
+        for moment, centres in enumerate((middle, found.centre)):
+            cell = np.clip((centres * CENTRE_CELLS).astype(int), 0, CENTRE_CELLS - 1)
+            place = (role * CENTRE_CELLS + cell[:, 1]) * CENTRE_CELLS + cell[:, 0]
+            chosen = place[seen] if moment else place
+            self.centres[moment] += _counted(chosen, self.centres[moment].shape)
+
+    def _add_photos(self, photos: np.ndarray, part: BoxTable, found: Measured, epoch: int) -> None:
+        target = part.starts[:-1]
+        visible, growth = found.visible[target], found.growth[target]
+        self.redraws.add(photos, found.redraws.astype(float), epoch)
+        self.cut.add(photos, -visible, epoch)
+        self.growth.add(photos, growth, epoch)
+        out = (found.visible < MIN_VISIBLE_TO_LABEL) & ~part.is_target
+        others_out = np.bincount(part.owners, weights=out, minlength=len(photos))
+        self._before[photos] = found.before[target]
+        for name, values in {
+            "redrawn": found.redraws > 0, "gave_up": found.gave_up, "visible": visible,
+            "growth": growth, "iou": found.iou[target], "after": found.after[target],
+            "others_out": others_out,
+        }.items():  # fmt: skip
+            self._sums[name][photos] += values
+
+    def numbers(self, role: str, group: str = "") -> Numbers:
+        """Of one class or size; of all boxes without ``group``."""
+        row = ROLES.index(role)
+        names = [*self.table.class_names, *self.sizes]
+        # Every box has one size, so all of them together are all boxes.
+        rows = [names.index(group)] if group else range(len(self.table.class_names), self.groups)
+        flags = {name: int(counts[row, rows].sum()) for name, counts in self._flags.items()}
+        boxes = flags.pop("boxes")
+        quantiles = {
+            name: _quantiles(histogram[row, rows].sum(axis=0), EDGES[name])
+            for name, histogram in self._histograms.items()
+        }
+        return Numbers(
+            boxes, **{n: v / max(boxes, 1) for n, v in flags.items()}, quantiles=quantiles
+        )
+
+    def histogram(self, role: str, measure: str) -> np.ndarray:
+        """Of all boxes; its edges are those of :data:`EDGES`."""
+        rows = self._histograms[measure][ROLES.index(role), len(self.table.class_names) :]
+        return rows.sum(axis=0)
+
+    def classes(self) -> list[str]:
+        """Those that have a target among what was counted, in the order of the set."""
+        counts = self._flags["boxes"][0]
+        return [name for name, n in zip(self.table.class_names, counts, strict=False) if n]
+
+    def sizes_found(self) -> list[str]:
+        """The sizes that have a target among what was counted."""
+        counts = self._flags["boxes"][0, len(self.table.class_names) :]
+        return [name for name, n in zip(self.sizes, counts, strict=True) if n]
+
+    def groups_frame(self) -> pd.DataFrame:
+        """One row for all boxes, each class and each size, by role; see :class:`Numbers`."""
+        rows = []
+        kinds = [("all", [""]), ("class", self.table.class_names), ("size", self.sizes)]
+        for role in ROLES:
+            for kind, names in kinds:
+                for name in names:
+                    numbers = self.numbers(role, name)
+                    if numbers.boxes:
+                        rows.append({"role": role, "by": kind, "name": name, **_cells(numbers)})
+        return pd.DataFrame(rows)
+
+    def photos_frame(self) -> pd.DataFrame:
+        """One row a photo: means over the epochs, and its worst draws; epochs count from 1."""
+        table, sums = self.table, {k: v / self.epochs for k, v in self._sums.items()}
+        labels = table.labels[table.starts[:-1]]
+        scale = np.tile(table.original / table.sizes, 2)
+        corners = (table.targets * scale).round(2)
+        return pd.DataFrame({
+            "file_name": table.names,
+            "class_name": np.array(table.class_names, dtype=object)[labels],
+            **dict(zip(("xmin", "ymin", "xmax", "ymax"), corners.T, strict=True)),
+            "area_fraction": table.area_shares[table.starts[:-1]].round(6),
+            "others": np.diff(table.starts) - 1,
+            "draws": self.epochs,
+            "lost_share": sums["redrawn"], "gave_up_share": sums["gave_up"],
+            "most_redraws": self.redraws.value, "most_redraws_epoch": self.redraws.epoch + 1,
+            "visible_mean": sums["visible"], "visible_least": -self.cut.value,
+            "visible_least_epoch": self.cut.epoch + 1,
+            "growth_mean": sums["growth"], "growth_most": self.growth.value,
+            "growth_most_epoch": self.growth.epoch + 1,
+            "hull_ellipse_iou_mean": sums["iou"],
+            "shorter_side_before_px": self._before, "shorter_side_mean_px": sums["after"],
+            "others_out_mean": sums["others_out"],
+        }).round(4)  # fmt: skip
+
+
+def tallies(
+    table: BoxTable, config: AugmentConfig, seed: int = 0, epochs: int = 10
+) -> Iterator[Tally]:
+    """Count a set: the same tally again and again, after a sample of the set and then some more.
+
+    Args:
+        table: the boxes.
+        config: the settings.
+        seed: of the run that is meant.
+        epochs: how often each photo is drawn, from the first epoch on.
+    """
+    tally = Tally(table, config, epochs)
+    order = np.random.default_rng(0).permutation(len(table))
+    starts = [0, *range(FIRST_PHOTOS, len(table), CHUNK), len(table)]
+    for start, end in itertools.pairwise(starts):
+        photos = np.sort(order[start:end])
+        part = table.take(photos)
+        for epoch in range(epochs):
+            tally.add(photos, part, measure(part, config, seed, epoch), epoch)
+        tally.done = end
+        yield tally
+
+
+def tally_of(table: BoxTable, config: AugmentConfig, seed: int = 0, epochs: int = 1) -> Tally:
+    """:func:`tallies` of the whole set at once."""
+    *_, last = tallies(table, config, seed, epochs)
+    return last
+
+
+def _counted(places: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    return np.bincount(places, minlength=int(np.prod(shape))).reshape(shape)
+
+
+def _binned(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    # Rounding in the last digits must not move a box that nothing was done to.
+    found = np.searchsorted(edges, values.round(9), side="right") - 1
+    return np.clip(found, 0, len(edges) - 2)
+
+
+def _quantiles(counts: np.ndarray, edges: np.ndarray) -> tuple[float, ...]:
+    """At :data:`QUANTILES`, evenly spread within a bin; 0 where nothing was counted."""
+    if not (total := counts.sum()):
+        return (0.0,) * len(QUANTILES)
+    below = np.concatenate([[0], np.cumsum(counts)])
+    at = partial(np.interp, xp=below, fp=edges)
+    return tuple(round(float(at(share * total)), 4) for share in QUANTILES)
+
+
+def _cells(numbers: Numbers) -> dict[str, float]:
+    shares = {name: round(getattr(numbers, name), 5) for name in FLAGS if name != "boxes"}
+    quantiles = {
+        f"{measure}_{round(100 * q)}": value
+        for measure, values in numbers.quantiles.items()
+        for q, value in zip(QUANTILES, values, strict=True)
+    }
+    return {"boxes": numbers.boxes, **shares, **quantiles}
