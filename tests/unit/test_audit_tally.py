@@ -24,7 +24,7 @@ def random_split(photos: int, seed: int = 0, size: tuple[int, int] = (400, 300))
     for number in range(photos):
         objects = []
         for _ in range(rng.integers(1, 5)):
-            w, h = rng.uniform(8, 390), rng.uniform(8, 290)
+            w, h = rng.uniform(30, 390), rng.uniform(30, 290)
             x, y = rng.uniform(0, size[0] - w), rng.uniform(0, size[1] - h)
             objects.append([NAMES[rng.integers(2)], x, y, x + w, y + h, 0])
         name, *box, _ = max(objects, key=lambda o: (o[3] - o[1]) * (o[4] - o[2]))

@@ -18,6 +18,7 @@ import train
 from demo.app import AppConfig
 from demo.deploy import DeployConfig
 from model.commands import (
+    audit,
     calibrate,
     dataset,
     evaluate,
@@ -32,6 +33,7 @@ from model.commands import (
 sys.path.append(str(REPOSITORY / "scripts"))
 
 from benchmark import BenchmarkConfig
+from what_rotation_does import Config as RotationConfig
 
 PAGES = [
     *("README.md", "CONTRIBUTING.md", "SECURITY.md", "checkpoints/README.md"),
@@ -39,12 +41,13 @@ PAGES = [
 ]
 PROGRAMS = {
     "train.py": train.TrainConfig, "demo/app.py": AppConfig, "demo.deploy": DeployConfig,
+    "model.audit": audit.AuditConfig,
     "model.calibrate": calibrate.CalibrateConfig, "model.evaluate": evaluate.EvaluateConfig,
     "model.export": export.ExportConfig, "model.predict": predict.PredictConfig,
     "model.publish": publish.PublishConfig, "model.dataset": dataset.Command,
     "model.export_augmented": export_augmented.ExportAugmentedConfig,
     "model.robustness": robustness.RobustnessConfig, "model.trace": trace.TraceConfig,
-    "scripts/benchmark.py": BenchmarkConfig,
+    "scripts/benchmark.py": BenchmarkConfig, "scripts/what_rotation_does.py": RotationConfig,
 }  # fmt: skip
 # After `python`, `python -m`, `accelerate launch`, or alone.
 PROGRAM = re.compile(r"(?:^|python |-m |launch .* )((?:demo|model)\.\w+|[\w/]+\.py)\b(.*)")

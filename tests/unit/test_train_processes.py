@@ -35,7 +35,7 @@ def test_a_run_leaves_everything_a_reader_needs(toy_voc, tmp_path):
     assert history(out).epoch.tolist() == [1, 2]
     assert history(out).loss.iloc[-1] < history(out).loss.iloc[0]
     assert {"boxes_redrawn", "boxes_given_up"} <= set(history(out).columns)
-    for picture in ("curves.png", "predictions.png"):
+    for picture in ("augmented.png", "curves.png", "predictions.png"):
         assert (out / picture).read_bytes().startswith(b"\x89PNG")
     rows = [
         line for line in result.stdout.splitlines() if line.strip()[:1].isdigit() and "|" in line

@@ -1,6 +1,6 @@
 import pytest
 
-from model.words import counted, readable_size
+from model.words import counted, percent, readable_size
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,15 @@ def test_counted(count, words, says):
 )
 def test_sizes(n_bytes, says):
     assert readable_size(n_bytes) == says
+
+
+@pytest.mark.parametrize(
+    ("share", "says"),
+    [
+        (0, "0 %"), (1, "100 %"), (0.0001, "under 0.1 %"), (0.0005, "0.1 %"), (0.016, "1.6 %"),
+        (0.01, "1 %"), (0.0994, "9.9 %"), (0.0996, "10 %"), (0.414, "41 %"), (1.05, "105 %"),
+        (-0.0001, "under 0.1 %"), (0.1, "10 %"),
+    ],
+)  # fmt: skip
+def test_percent(share, says):
+    assert percent(share) == says

@@ -1,11 +1,11 @@
 """What one epoch of the augmentation does to boxes: numbers for each of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from model.augment import AugmentConfig, geometry, make_plans
-from model.augment.steps import PixelStep
+from model.augment.steps import GeometricStep, PixelStep, Step
 from model.inspect.audit.boxes import BoxTable
 
 
@@ -37,6 +37,9 @@ class Measured:
 
 def measure(table: BoxTable, config: AugmentConfig, seed: int, epoch: int) -> Measured:
     """What ``train.py --seed SEED`` does to the boxes of ``table`` in an epoch, counted from 0."""
+    # Colours take time to draw and change no box; every step draws from a stream of its own.
+    colours = [s for step in config.steps if not can_touch_boxes(step) for s in step.settings]
+    config = replace(config, **{setting.name: setting.off for setting in colours})
     plans = make_plans(config, table.sizes, table.targets, table.seeds(seed, epoch))
     canvas = np.array([table.image_size, table.image_size], dtype=np.float64)
     squeeze = canvas / plans.sizes[:, -1]
@@ -60,3 +63,10 @@ def measure(table: BoxTable, config: AugmentConfig, seed: int, epoch: int) -> Me
         (clipped[:, 2:] - clipped[:, :2]).min(axis=1),
         (clipped[:, :2] + clipped[:, 2:]) / 2 / canvas,
     )  # fmt: skip
+
+
+def can_touch_boxes(step: Step) -> bool:
+    """Whether it moves boxes or hides them; colours do neither."""
+    return isinstance(step, GeometricStep) or (
+        isinstance(step, PixelStep) and type(step).hidden is not PixelStep.hidden
+    )

@@ -1,0 +1,98 @@
+"""Say what augmentation settings do to all boxes of a data set, before training.
+
+    python -m model.audit --data data --out audit
+    python -m model.audit --data data --augment mine.json --against other.json --out audit
+
+Writes report.html, photos.csv, classes.csv and audit.json. Only the photos that are shown are
+opened; all numbers come from what would be drawn.
+"""
+
+import sys
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import tyro
+from tqdm import tqdm
+
+from model.augment import AugmentConfig
+from model.commands.dataset import Folders
+from model.data.dataset import Dataset
+from model.data.formats import FormatName
+from model.errors import UserError, run_cli
+from model.files import ensure_writable
+from model.inspect.audit.boxes import BoxTable
+from model.inspect.audit.causes import Limits, Trials
+from model.inspect.audit.report import Side, write_audit
+from model.inspect.audit.tally import tallies
+from model.inspect.audit.verdict import verdict
+from model.words import counted, percent
+
+RANGES = {
+    "epochs": (1, 1000), "seed": (0, 2**31 - 1), "image_size": (32, 2048), "tiles": (0, 50),
+    "max_lost": (0, 1), "min_iou": (0, 1),
+}  # fmt: skip
+
+
+@dataclass
+class AuditConfig:
+    """Say what augmentation settings do to all boxes of a data set, before training."""
+
+    out: Path  # folder to write into
+    data: Folders = ()  # of the data set; again for another; without any it is "data"
+    format: FormatName = "auto"
+    split: str = "train"
+    augment: Path | None = None  # JSON with augmentation settings; default: those of train.py
+    against: Path | None = None  # other settings to compare them with
+    epochs: int = 10  # how often each photo is drawn
+    seed: int = 0  # of the run that is meant
+    image_size: int = 288  # as of train.py
+    max_lost: float = 0.01  # a limit: share of the draws that may lose the target at first
+    min_iou: float = 0.8  # a limit: of hull and ellipse, in the median
+    tiles: int = 6  # worst photos shown of each kind
+    cache_dir: str = ""  # of what was read; default: the user's cache folder
+    progress: bool = True
+    debug: bool = False  # tracebacks instead of one-line errors
+
+
+def main(config: AuditConfig) -> None:
+    """Read the boxes, count, print the verdict, write the files."""
+    for name, (low, high) in RANGES.items():
+        value = getattr(config, name)
+        if not low <= value <= high:  # NaN is within no range
+            flag = name.replace("_", "-")
+            raise UserError(f"--{flag} must be from {low:,} to {high:,}, not {value}.")
+    given = [path for path in (config.augment, config.against) if path]
+    settings = [(path.name, AugmentConfig.from_file(path)) for path in given]
+    if config.augment is None:
+        settings.insert(0, ("the settings of train.py", AugmentConfig()))
+    ensure_writable(config.out)
+    cache = Path(config.cache_dir) if config.cache_dir else None
+    dataset = Dataset(config.data, config.format, None, cache, config.progress)
+    split = dataset.split(config.split)
+    table = BoxTable.of(split, config.image_size)
+    sides = [_counted(config, table, name, augment) for name, augment in settings]
+    title = f"{', '.join(folder.name for folder in dataset.folders)}, {config.split}"
+    written = write_audit(config.out, sides, title, config.seed, config.tiles)
+    print(f"wrote {config.out}/: {', '.join(written)}")
+
+
+def _counted(config: AuditConfig, table: BoxTable, name: str, augment: AugmentConfig) -> Side:
+    """First a sample, so that something is known at once, then the rest."""
+    with tqdm(total=len(table), desc=name, unit="photo", disable=not config.progress) as bar:
+        for tally in tallies(table, augment, config.seed, config.epochs):
+            bar.update(tally.done - bar.n)
+            if tally.done < len(table) and bar.n == tally.done <= 500:
+                lost = percent(tally.numbers("target").lost)
+                bar.write(f"{counted(tally.done, 'photo')} so far: {lost} of the draws are lost.")
+    trials = Trials(table, augment, config.seed, Limits(config.max_lost, config.min_iou))
+    findings = verdict(tally, trials)
+    print(f"{name}, {counted(len(table), 'photo')}, {counted(config.epochs, 'draw')} each:")
+    for finding in findings:
+        print(f"  {finding.level}: {finding.text} {finding.remedy}".rstrip())
+    return Side(name, tally, trials, findings)
+
+
+if __name__ == "__main__":
+    parse = partial(tyro.cli, AuditConfig, prog="python -m model.audit", description=__doc__)
+    sys.exit(run_cli(lambda: main(parse()), debug="--debug" in sys.argv))

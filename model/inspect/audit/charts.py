@@ -1,0 +1,136 @@
+"""Where the marks of the report's charts lie, in units of their SVGs."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from model.inspect.audit.tally import EDGES, ROLES, SMALL_PX, Tally
+
+MOST_ROWS = 40  # of a chart; the CSV has all
+_LEFT, _RIGHT, _ROW = 112, 350, 15
+_TOP, _BOTTOM = 8, 150  # of histograms
+
+
+def spreads(
+    tallies: Sequence[Tally], names: Sequence[str], measure: str, title: str
+) -> dict[str, Any]:
+    """Median, quartiles and tenths of a measure for each group, one mark for each tally."""
+    numbers = {name: [tally.numbers("target", name) for tally in tallies] for name in names}
+    worst_first = sorted(
+        names, key=lambda n: numbers[n][0].median(measure), reverse=measure == "growth"
+    )[:MOST_ROWS]
+    values = [q for n in worst_first for each in numbers[n] for q in each.quantiles[measure]]
+    low, high = _range(measure, values)
+    rows = []
+    for place, name in enumerate(worst_first):
+        marks = [
+            [_x(value, low, high) for value in each.quantiles[measure]] for each in numbers[name]
+        ]
+        rows.append({"label": name, "boxes": numbers[name][0].boxes, "marks": marks,
+                     "y": 14 + _ROW * len(tallies) * place})  # fmt: skip
+    return {
+        "title": title, "rows": rows, "height": 34 + _ROW * len(tallies) * len(rows),
+        "ticks": [(_x(v, low, high), f"{v:.0%}" if measure == "growth" else f"{v:.2g}")
+                  for v in np.linspace(low, high, 5)],
+        "hidden": len(names) - len(rows),
+    }  # fmt: skip
+
+
+def bars(tallies: Sequence[Tally], names: Sequence[str], figure: str, title: str) -> dict[str, Any]:
+    """A share of the draws of each group's targets, one bar for each tally."""
+    shares = {n: [getattr(t.numbers("target", n), figure) for t in tallies] for n in names}
+    order = sorted(names, key=lambda n: -shares[n][0])[:MOST_ROWS]
+    high = max([0.01, *(s for n in order for s in shares[n])])
+    rows = [
+        {"label": name, "y": 14 + _ROW * len(tallies) * place,
+         "bars": [(_x(s, 0, high) - _LEFT, f"{s:.1%}") for s in shares[name]]}
+        for place, name in enumerate(order)
+    ]  # fmt: skip
+    return {
+        "title": title, "rows": rows, "height": 22 + _ROW * len(tallies) * len(rows),
+        "hidden": len(names) - len(rows),
+    }  # fmt: skip
+
+
+def sizes(tallies: Sequence[Tally], role: str) -> dict[str, Any]:
+    """How many boxes have which shorter side on the canvas, before and after."""
+    curves = [("before", tallies[0].histogram(role, "before"))]
+    curves += [(f"after{_letter(i, tallies)}", t.histogram(role, "after"))
+               for i, t in enumerate(tallies)]  # fmt: skip
+    side = tallies[0].table.image_size
+    edges = np.geomspace(2, side, 31)
+    chart = _histogram(curves, EDGES["after"], edges, log=True)
+    ticks = [v for v in (2, 4, 8, 16, 32, 64, 128, 256, 512, 1024) if v <= side]
+    chart["ticks"] = [(_along(v, 2, side, True), f"{v}") for v in ticks]
+    chart["line"] = _along(SMALL_PX, 2, side, True)
+    return {"title": f"Shorter side of the {_boxes(role)} on the canvas of {side}, pixels", **chart}
+
+
+def visible(tallies: Sequence[Tally], role: str) -> dict[str, Any]:
+    """How much of the boxes can be seen."""
+    curves = [(f"after{_letter(i, tallies)}", t.histogram(role, "visible"))
+              for i, t in enumerate(tallies)]  # fmt: skip
+    chart = _histogram(curves, EDGES["visible"], np.linspace(0, 1, 21), log=False)
+    chart["ticks"] = [(_along(v, 0, 1, False), f"{v:.0%}") for v in (0, 0.25, 0.5, 0.75, 1)]
+    return {"title": f"Share of the {_boxes(role)} that can be seen", "line": None, **chart}
+
+
+def centres(tally: Tally) -> list[dict[str, Any]]:
+    """Where on the canvas the middles of the targets lie, before and after."""
+    found = []
+    for moment, title in enumerate(("before", "after")):
+        counts = tally.centres[moment, 0]
+        strongest = max(int(counts.max()), 1)
+        cells = [
+            {"x": x, "y": y, "share": round(float((n / strongest) ** 0.5), 2)}
+            for (y, x), n in np.ndenumerate(counts)
+            if n
+        ]
+        found.append({"title": f"Middles of the targets {title}", "cells": cells,
+                      "cells_a_side": len(counts)})  # fmt: skip
+    return found
+
+
+def _histogram(
+    curves: Sequence[tuple[str, np.ndarray]], fine: np.ndarray, edges: np.ndarray, log: bool
+) -> dict[str, Any]:
+    middles = np.sqrt(fine[1:] * fine[:-1]) if log else (fine[1:] + fine[:-1]) / 2
+    shares = []
+    for _, counts in curves:
+        coarse, _ = np.histogram(np.clip(middles, edges[0], edges[-1]), edges, weights=counts)
+        shares.append(coarse / max(coarse.sum(), 1))
+    high = max(max(float(s.max()) for s in shares), 1e-9)
+    drawn = []
+    for (name, _), share in zip(curves, shares, strict=True):
+        points = []
+        for low, right, value in zip(edges[:-1], edges[1:], share, strict=True):
+            y = round(_BOTTOM - (_BOTTOM - _TOP) * float(value) / high, 1)
+            points += [f"{_along(v, edges[0], edges[-1], log)},{y}" for v in (low, right)]
+        drawn.append({"name": name, "points": " ".join(points)})
+    return {"curves": drawn, "most": f"{high:.0%}"}
+
+
+def _along(value: float, low: float, high: float, log: bool) -> float:
+    share = math.log(value / low) / math.log(high / low) if log else (value - low) / (high - low)
+    return round(34 + 316 * share, 1)
+
+
+def _x(value: float, low: float, high: float) -> float:
+    share = min(max((value - low) / (high - low), 0), 1)
+    return round(_LEFT + (_RIGHT - _LEFT) * share, 1)
+
+
+def _range(measure: str, values: Sequence[float]) -> tuple[float, float]:
+    if measure == "growth":
+        return 0, max(0.1, math.ceil(10 * max(values, default=0)) / 10)
+    return min(0.9, math.floor(10 * min(values, default=0.9)) / 10), 1
+
+
+def _letter(place: int, tallies: Sequence[Tally]) -> str:
+    return f" {'AB'[place]}" if len(tallies) > 1 else ""
+
+
+def _boxes(role: str) -> str:
+    return "targets" if role == ROLES[0] else "other boxes"

@@ -1,0 +1,128 @@
+"""Draws of single photos as pictures: the worst ones, and a sheet of what the network sees."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+
+from model.augment import AugmentConfig, Pipeline, Trace
+from model.canvas import working_side
+from model.data.images import load_each
+from model.draw import TRUTH_COLOUR, class_colour, draw_box
+from model.errors import UserError
+from model.inspect.audit.boxes import BoxTable
+from model.inspect.audit.tally import Tally
+from model.words import percent
+
+SHEET_PHOTOS, SHEET_COLUMNS = 16, 4
+KINDS = {
+    "lost": "Drawn again most often",
+    "cut": "Cut most",
+    "loose": "Boxes that grew most",
+}
+
+
+@dataclass(frozen=True)
+class WorstDraw:
+    """One draw of one photo.
+
+    Attributes:
+        kind: one of :data:`KINDS`.
+        photo: its place in the table.
+        epoch: counted from 0.
+        words: what is wrong with it.
+    """
+
+    kind: str
+    photo: int
+    epoch: int
+    words: str
+
+
+def worst_draws(tally: Tally, each: int = 6) -> list[WorstDraw]:
+    """The worst draw of the worst photos, of each kind; fewer where there are no bad ones."""
+    kinds = {
+        "lost": (tally.redraws, 0.5, lambda v: f"drawn again {v:.0f} x"),
+        "cut": (tally.cut, -0.9, lambda v: f"{percent(-v)} still visible"),
+        "loose": (tally.growth, 0.02, lambda v: f"box {percent(v)} larger"),
+    }
+    found = []
+    for kind, (extreme, least, words) in kinds.items():
+        for photo in np.argsort(-extreme.value, kind="stable")[:each]:
+            if (value := float(extreme.value[photo])) > least:
+                found.append(WorstDraw(kind, int(photo), int(extreme.epoch[photo]), words(value)))
+    return found
+
+
+def traces(
+    table: BoxTable, config: AugmentConfig, seed: int, draws: Sequence[tuple[int, int]]
+) -> Iterable[Trace | None]:
+    """What training does to photos, by their place in the table and the epoch, counted from 0.
+
+    ``None`` for a photo that cannot be read.
+    """
+    pipeline = Pipeline(config, table.image_size)
+    files = [table.image_folder / str(table.names[photo]) for photo, _ in draws]
+    loaded = load_each(files, working_side(table.image_size))
+    for (photo, epoch), each in zip(draws, loaded, strict=True):
+        if isinstance(each, UserError):
+            yield None
+            continue
+        boxes = torch.tensor(table.boxes[table.of_photo(photo)], dtype=torch.float32)
+        (drawn_with,) = table.take(np.array([photo])).seeds(seed, epoch)
+        yield pipeline.trace(each.image, boxes, drawn_with)
+
+
+def pair(trace: Trace, class_names: Sequence[str]) -> tuple[Image.Image, Image.Image]:
+    """A photo before and after, in its own shape; the target's box in its colour, others white."""
+    names = [step.name for step in trace.steps]
+    after = trace.steps[names.index("resize") - 1]
+    pictures = []
+    for step in (trace.steps[0], after):
+        picture = step.image
+        for box in step.others.tolist():
+            picture = draw_box(picture, box, TRUTH_COLOUR)
+        pictures.append(draw_box(picture, step.bbox_xyxy.tolist(), class_colour(class_names[0])))
+    return pictures[0], pictures[1]
+
+
+def sheet(shown: Iterable[tuple[Trace, Sequence[str]]]) -> Image.Image:
+    """The canvases that the network gets, with their boxes, four a row.
+
+    Args:
+        shown: a trace of each photo, and the classes of its boxes, the target's first.
+    """
+    tiles = []
+    for trace, class_names in shown:
+        canvas = trace.steps[-1]
+        picture = canvas.image
+        for box in canvas.others.tolist():
+            if box[2] > box[0] and box[3] > box[1]:
+                picture = draw_box(picture, box, TRUTH_COLOUR)
+        colour = class_colour(class_names[0])
+        tiles.append(draw_box(picture, canvas.bbox_xyxy.tolist(), colour, class_names[0]))
+    side = tiles[0].width if tiles else 1
+    columns, rows = min(SHEET_COLUMNS, max(len(tiles), 1)), -(-len(tiles) // SHEET_COLUMNS) or 1
+    whole = Image.new("RGB", (columns * side, rows * side), "white")
+    for place, tile in enumerate(tiles):
+        whole.paste(tile, (place % columns * side, place // columns * side))
+    return whole
+
+
+def sheet_of(table: BoxTable, config: AugmentConfig, seed: int) -> Image.Image:
+    """:func:`sheet` of photos spread over a set, in the first epoch."""
+    count = min(SHEET_PHOTOS, len(table))
+    photos = np.linspace(0, len(table) - 1, count).round().astype(int).tolist()
+    found = traces(table, config, seed, [(photo, 0) for photo in photos])
+    return sheet(
+        (trace, names_of(table, photo))
+        for photo, trace in zip(photos, found, strict=True)
+        if trace is not None
+    )
+
+
+def names_of(table: BoxTable, photo: int) -> list[str]:
+    """The classes of a photo's boxes, the target's first."""
+    return [table.class_names[label] for label in table.labels[table.of_photo(photo)]]

@@ -1,0 +1,251 @@
+"""The files of an audit: ``report.html``, ``photos.csv``, ``classes.csv`` and ``audit.json``."""
+
+import base64
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
+
+from model.augment import AugmentConfig, Trace
+from model.csv_cells import defused
+from model.files import atomic_write
+from model.inspect.audit import charts
+from model.inspect.audit.boxes import BoxTable
+from model.inspect.audit.causes import Trials
+from model.inspect.audit.pictures import KINDS, names_of, pair, sheet_of, traces, worst_draws
+from model.inspect.audit.tally import SMALL_PX, Numbers, Tally
+from model.inspect.audit.verdict import Finding
+from model.inspect.captions import caption
+from model.words import percent
+
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
+    trim_blocks=True, lstrip_blocks=True,
+)  # fmt: skip
+TILE_SIDE = 240
+# What is compared of two settings: words, figure, how it is written, and which way is better.
+FACTS = (
+    ("draws that lost the target at first", lambda n: n.lost, percent, -1),
+    ("draws that lost it in every try", lambda n: n.gave_up, percent, -1),
+    ("growth of the box, median", lambda n: n.median("growth"), percent, -1),
+    ("IoU of hull and ellipse, median", lambda n: n.median("iou"), "{:.2f}".format, 1),
+    ("share that can be seen, median", lambda n: n.median("visible"), percent, 1),
+    ("less than half can be seen", lambda n: n.cut, percent, -1),
+    ("shorter side before, median px", lambda n: n.median("before"), "{:.0f}".format, 0),
+    ("shorter side after, median px", lambda n: n.median("after"), "{:.0f}".format, 1),
+    (f"narrower than {SMALL_PX} px before", lambda n: n.small_before, percent, 0),
+    (f"narrower than {SMALL_PX} px after", lambda n: n.small_after, percent, -1),
+)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the settings that are compared, or the only ones.
+
+    Attributes:
+        name: of the file they come from, or what they are.
+        tally: all that was counted.
+        trials: of each setting alone.
+        findings: the verdict.
+    """
+
+    name: str
+    tally: Tally
+    trials: Trials
+    findings: list[Finding]
+
+
+def write_audit(
+    out: Path, sides: Sequence[Side], title: str, seed: int, tiles: int = 6
+) -> list[str]:
+    """Write all files of an audit into a folder.
+
+    Args:
+        out: the folder; made if it is missing.
+        sides: one, or two to compare.
+        title: the data set and its split, in words.
+        seed: of the run that is meant.
+        tiles: how many of the worst photos of each kind are shown.
+
+    Returns:
+        the names of the files written.
+
+    Raises:
+        UserError: if a file cannot be written.
+    """
+    page = report_page(sides, title, seed, tiles)
+    texts = {"report.html": page, "audit.json": json.dumps(as_dict(sides, seed), indent=1)}
+    for place, side in enumerate(sides):
+        suffix = "_against" if place else ""
+        texts[f"photos{suffix}.csv"] = _csv(side.tally.photos_frame())
+        texts[f"classes{suffix}.csv"] = _csv(side.tally.groups_frame())
+    for name, text in texts.items():
+        with atomic_write(out / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return list(texts)
+
+
+def report_page(sides: Sequence[Side], title: str, seed: int, tiles: int) -> str:
+    """One HTML file that needs nothing else."""
+    tallies = [side.tally for side in sides]
+    table, classes, sizes = tallies[0].table, tallies[0].classes(), tallies[0].sizes_found()
+    return _TEMPLATES.get_template("report.html").render(
+        title=title, seed=seed, epochs=tallies[0].epochs, photos=len(table),
+        boxes=len(table.boxes), side=table.image_size, limits=str(sides[0].trials.limits),
+        sides=[_side(side, place, len(sides)) for place, side in enumerate(sides)],
+        settings=settings_rows([side.tally.config for side in sides]),
+        facts={role: fact_rows([t.numbers(role) for t in tallies]) for role in ("target", "other")},
+        spreads=[
+            charts.spreads(tallies, classes, "growth", "Growth of the box by class"),
+            charts.spreads(tallies, sizes, "growth", "Growth of the box by size"),
+            charts.spreads(tallies, classes, "iou", "IoU of hull and ellipse by class"),
+        ],
+        bars=[
+            charts.bars(tallies, classes, "lost", "Draws that lost the target, by class"),
+            charts.bars(tallies, sizes, "lost", "Draws that lost the target, by size"),
+        ],
+        histograms=[
+            charts.sizes(tallies, "target"), charts.sizes(tallies, "other"),
+            charts.visible(tallies, "target"), charts.visible(tallies, "other"),
+        ],
+        centres=[charts.centres(tally) for tally in tallies],
+        by_class=_class_rows(tallies, [*classes, *sizes]),
+        worst=list(_tiles(sides, seed, tiles)),
+        sheets=[_uri(sheet_of(table, t.config, seed), table.image_size * 4) for t in tallies],
+    )  # fmt: skip
+
+
+def as_dict(sides: Sequence[Side], seed: int) -> dict[str, Any]:
+    """Everything but photos and pictures, ready for JSON."""
+    return {
+        "seed": seed,
+        "epochs": sides[0].tally.epochs,
+        "image_size": sides[0].tally.table.image_size,
+        "photos": len(sides[0].tally.table),
+        "limits": dataclasses.asdict(sides[0].trials.limits),
+        "settings": [
+            {
+                "name": side.name,
+                "augment": dataclasses.asdict(side.tally.config),
+                "verdict": [dataclasses.asdict(finding) for finding in side.findings],
+                "causes": [
+                    {"setting": c.setting.name, "value": c.value, "safe_alone": c.safe_alone,
+                     "alone": dataclasses.asdict(c.alone),
+                     "without": dataclasses.asdict(c.without)}
+                    for c in side.trials.causes
+                ],
+                "strongest_within_limits": dataclasses.asdict(side.trials.safe),
+                "groups": side.tally.groups_frame().to_dict("records"),
+            }
+            for side in sides
+        ],
+    }  # fmt: skip
+
+
+def settings_rows(configs: Sequence[AugmentConfig]) -> list[dict[str, Any]]:
+    """Every setting that is on somewhere, with its values; and whether they differ."""
+    rows, off = [], dataclasses.asdict(AugmentConfig.none())
+    for field in dataclasses.fields(configs[0]):
+        values = [getattr(config, field.name) for config in configs]
+        if any(value != off[field.name] for value in values) or "choices" in field.metadata:
+            shown = [v if isinstance(v, str) else f"{v:g}" for v in values]
+            rows.append(
+                {"label": field.metadata["label"], "name": field.name, "values": shown,
+                 "differs": len(set(shown)) > 1}
+            )  # fmt: skip
+    return rows
+
+
+def fact_rows(numbers: Sequence[Numbers]) -> list[dict[str, Any]]:
+    """The figures of :data:`FACTS`; of two, whether the second is better or worse."""
+    rows = []
+    for words, figure, written, good in FACTS:
+        values = [figure(each) for each in numbers]
+        shown = [written(value) for value in values]
+        change = good * (values[-1] - values[0]) if shown[0] != shown[-1] else 0
+        mark = "better" if change > 0 else "worse" if change < 0 else ""
+        rows.append({"words": words, "values": shown, "mark": mark})
+    return rows
+
+
+def _side(side: Side, place: int, count: int) -> dict[str, Any]:
+    safe, config = side.trials.safe, side.tally.config
+    changed = [row for row in settings_rows([config, safe]) if row["differs"]]
+    return {
+        "letter": "AB"[place] if count > 1 else "", "name": side.name, "findings": side.findings,
+        "safe": [f"{row['label'].lower()} {row['values'][1]} (now {row['values'][0]})"
+                 for row in changed],
+        "causes": [
+            {"words": str(cause), "lost_alone": percent(cause.alone.lost),
+             "lost_without": percent(cause.without.lost),
+             "growth_alone": percent(cause.alone.median("growth")),
+             "growth_without": percent(cause.without.median("growth")),
+             "iou_alone": f"{cause.alone.median('iou'):.2f}",
+             "iou_without": f"{cause.without.median('iou'):.2f}",
+             "safe": f"{cause.safe_alone:g}"}
+            for cause in side.trials.causes
+        ],
+    }  # fmt: skip
+
+
+def _class_rows(tallies: Sequence[Tally], names: Sequence[str]) -> list[dict[str, Any]]:
+    rows = []
+    for name in names:
+        numbers = [tally.numbers("target", name) for tally in tallies]
+        rows.append({"name": name, "boxes": f"{numbers[0].boxes:,}", "cells": [
+            [percent(n.lost) for n in numbers], [percent(n.median("growth")) for n in numbers],
+            [f"{n.median('iou'):.2f}" for n in numbers],
+            [f"{n.median('before'):.0f}" for n in numbers[:1]],
+            [f"{n.median('after'):.0f}" for n in numbers],
+            [percent(n.small_after) for n in numbers],
+        ]})  # fmt: skip
+    return rows
+
+
+def _tiles(sides: Sequence[Side], seed: int, each: int) -> Iterator[dict[str, Any]]:
+    """The worst draws of the first settings, and the same draws with the second."""
+    table, worst = sides[0].tally.table, worst_draws(sides[0].tally, each)
+    draws = [(draw.photo, draw.epoch) for draw in worst]
+    found = [list(traces(table, side.tally.config, seed, draws)) for side in sides]
+    for kind, heading in KINDS.items():
+        tiles = []
+        for place, draw in enumerate(worst):
+            own = [trace for of_side in found if (trace := of_side[place])]
+            if draw.kind == kind and len(own) == len(sides):
+                tiles.append(_tile(table, draw.photo, draw.epoch, draw.words, own))
+        if tiles:
+            yield {"heading": heading, "tiles": tiles}
+
+
+def _tile(
+    table: BoxTable, photo: int, epoch: int, words: str, own: Sequence[Trace]
+) -> dict[str, Any]:
+    names = names_of(table, photo)
+    pairs = [pair(trace, names) for trace in own]
+    return {
+        "name": str(table.names[photo]), "class_name": names[0], "epoch": epoch + 1,
+        "words": words, "captions": [caption(trace) for trace in own],
+        "before": _uri(pairs[0][0]), "after": [_uri(after) for _, after in pairs],
+    }  # fmt: skip
+
+
+def _uri(picture: Image.Image, side: int = TILE_SIDE) -> str:
+    picture.thumbnail((side, side))
+    stream = io.BytesIO()
+    picture.save(stream, "JPEG", quality=82)
+    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
+
+
+def _csv(frame: pd.DataFrame) -> str:
+    text = io.StringIO()
+    rows = [list(frame.columns), *frame.itertuples(index=False, name=None)]
+    csv.writer(text, lineterminator="\n").writerows(defused(rows))
+    return text.getvalue()
