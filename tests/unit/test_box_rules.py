@@ -60,7 +60,7 @@ def test_the_documented_figures_of_a_round_object(angle, iou):
 @pytest.mark.parametrize("name", ["bottle", "person", "car", "diamond", "triangle"])
 def test_for_other_shapes_the_best_rule_is_never_far_off(name):
     for angle in (4, 10, 15):
-        assert max(rule_ious(name, angle).values()) > 0.74
+        assert max(rule_ious(name, angle).values()) > 0.7
 
 
 @given(

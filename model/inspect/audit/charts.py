@@ -28,7 +28,7 @@ def spreads(
         marks = [
             [_x(value, low, high) for value in each.quantiles[measure]] for each in numbers[name]
         ]
-        rows.append({"label": name, "boxes": numbers[name][0].boxes, "marks": marks,
+        rows.append({"label": _short(name), "boxes": numbers[name][0].boxes, "marks": marks,
                      "y": 14 + _ROW * len(tallies) * place})  # fmt: skip
     return {
         "title": title, "rows": rows, "height": 34 + _ROW * len(tallies) * len(rows),
@@ -44,7 +44,7 @@ def bars(tallies: Sequence[Tally], names: Sequence[str], figure: str, title: str
     order = sorted(names, key=lambda n: -shares[n][0])[:MOST_ROWS]
     high = max([0.01, *(s for n in order for s in shares[n])])
     rows = [
-        {"label": name, "y": 14 + _ROW * len(tallies) * place,
+        {"label": _short(name), "y": 14 + _ROW * len(tallies) * place,
          "bars": [(_x(s, 0, high) - _LEFT, f"{s:.1%}") for s in shares[name]]}
         for place, name in enumerate(order)
     ]  # fmt: skip
@@ -77,19 +77,21 @@ def visible(tallies: Sequence[Tally], role: str) -> dict[str, Any]:
     return {"title": f"Share of the {_boxes(role)} that can be seen", "line": None, **chart}
 
 
-def centres(tally: Tally) -> list[dict[str, Any]]:
+def centres(tallies: Sequence[Tally]) -> list[dict[str, Any]]:
     """Where on the canvas the middles of the targets lie, before and after."""
+    shown = [("before", tallies[0].centres[0, 0])]
+    shown += [(f"after{_letter(i, tallies)}", t.centres[1, 0]) for i, t in enumerate(tallies)]
     found = []
-    for moment, title in enumerate(("before", "after")):
-        counts = tally.centres[moment, 0]
+    for name, counts in shown:
         strongest = max(int(counts.max()), 1)
         cells = [
             {"x": x, "y": y, "share": round(float((n / strongest) ** 0.5), 2)}
             for (y, x), n in np.ndenumerate(counts)
             if n
         ]
-        found.append({"title": f"Middles of the targets {title}", "cells": cells,
-                      "cells_a_side": len(counts)})  # fmt: skip
+        found.append(
+            {"title": f"Middles of the targets {name}", "cells": cells, "cells_a_side": len(counts)}
+        )
     return found
 
 
@@ -123,9 +125,12 @@ def _x(value: float, low: float, high: float) -> float:
 
 
 def _range(measure: str, values: Sequence[float]) -> tuple[float, float]:
+    """From where to where: a quarter of it is a round number."""
     if measure == "growth":
-        return 0, max(0.1, math.ceil(10 * max(values, default=0)) / 10)
-    return min(0.9, math.floor(10 * min(values, default=0.9)) / 10), 1
+        high = max([0.01, *values])
+        unit = 0.04 if high < 0.3 else 0.4
+        return 0, unit * math.ceil(high / unit)
+    return min(0.8, math.floor(5 * min(values, default=0.8)) / 5), 1
 
 
 def _letter(place: int, tallies: Sequence[Tally]) -> str:
@@ -134,3 +139,7 @@ def _letter(place: int, tallies: Sequence[Tally]) -> str:
 
 def _boxes(role: str) -> str:
     return "targets" if role == ROLES[0] else "other boxes"
+
+
+def _short(name: str) -> str:
+    return name.removesuffix(" of the photo")

@@ -116,7 +116,7 @@ def report_page(sides: Sequence[Side], title: str, seed: int, tiles: int) -> str
             charts.sizes(tallies, "target"), charts.sizes(tallies, "other"),
             charts.visible(tallies, "target"), charts.visible(tallies, "other"),
         ],
-        centres=[charts.centres(tally) for tally in tallies],
+        centres=charts.centres(tallies), small_px=SMALL_PX,
         by_class=_class_rows(tallies, [*classes, *sizes]),
         worst=list(_tiles(sides, seed, tiles)),
         sheets=[_uri(sheet_of(table, t.config, seed), table.image_size * 4) for t in tallies],
