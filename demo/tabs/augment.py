@@ -27,6 +27,7 @@ from demo.components import (
     show_errors_in,
     token,
 )
+from demo.tabs import audit
 from demo.views import markup
 from demo.views.augment.boxes import write_boxes
 from demo.views.augment.files import (
@@ -147,6 +148,7 @@ def build(backend: Backend, shared: Controls, address: gr.Textbox, signals: Sign
     _connect_presets(controls, buttons, signals.redraw)
     _connect_undo(backend, defaults, controls, buttons, signals.opened)
     _connect_drawing(backend, controls, shown, signals, (address, defaults))
+    audit.build(backend, controls, signals.opened, signals.redraw)
     with gr.Column():
         _build_downloads(backend, controls)
     return AugmentTab(defaults, controls)

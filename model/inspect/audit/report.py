@@ -176,13 +176,20 @@ def fact_rows(numbers: Sequence[Numbers]) -> list[dict[str, Any]]:
     return rows
 
 
+def safe_words(trials: Trials) -> list[str]:
+    """What the strongest settings that keep the limits change; empty if nothing."""
+    rows = settings_rows([trials.config, trials.safe])
+    return [
+        f"{row['label'].lower()} {row['values'][1]} (now {row['values'][0]})"
+        for row in rows
+        if row["differs"]
+    ]
+
+
 def _side(side: Side, place: int, count: int) -> dict[str, Any]:
-    safe, config = side.trials.safe, side.tally.config
-    changed = [row for row in settings_rows([config, safe]) if row["differs"]]
     return {
         "letter": "AB"[place] if count > 1 else "", "name": side.name, "findings": side.findings,
-        "safe": [f"{row['label'].lower()} {row['values'][1]} (now {row['values'][0]})"
-                 for row in changed],
+        "safe": safe_words(side.trials),
         "causes": [
             {"words": str(cause), "lost_alone": percent(cause.alone.lost),
              "lost_without": percent(cause.without.lost),

@@ -1,0 +1,96 @@
+"""The Augment tab's part on the whole data set: count, stop, take over, open a photo."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from demo.backend import Backend
+from demo.choice import PhotoChoice
+from demo.components import QUIET, Controls, pick_grid, picked_key, show_errors_in, token
+from demo.views import markup
+from demo.views.audit import NOT_COUNTED, audit, picked_draw
+from demo.views.augment.state import GROUND_TRUTH, AugmentState
+from model.augment import AugmentConfig
+from model.errors import UserError
+
+
+def build(backend: Backend, controls: Controls, opened: gr.Textbox, redraw: gr.Textbox) -> None:
+    """Lay it out, where there is a data set.
+
+    Args:
+        backend: what the page stands on.
+        controls: of the Augment tab, by the fields of its state.
+        opened: to be set when the photo was replaced.
+        redraw: to be set when settings were changed.
+    """
+    dataset = backend.library.dataset
+    if dataset is None:
+        return
+    splits = dataset.splits
+    with gr.Accordion("On the whole set: what these settings do to all boxes", open=False,
+                      elem_id="audit"):  # fmt: skip
+        with gr.Row(elem_classes=["compact"]):
+            split = gr.Dropdown(
+                splits, value="train" if "train" in splits else splits[0], label="Split",
+                min_width=130, elem_id="audit-split",
+            )  # fmt: skip
+            count = gr.Button("Count", size="sm", min_width=100, elem_id="audit-count")
+            stop = gr.Button("Stop", size="sm", min_width=80, elem_id="audit-stop", visible=False)
+            take = gr.Button("Take the strongest within the limits", size="sm", min_width=160,
+                             elem_id="audit-take", visible=False)  # fmt: skip
+        shown = pick_grid(markup.note(NOT_COUNTED), elem_id="audit-shown")
+    safe = gr.Textbox("", visible=False)
+    _connect_counting(backend, {**controls, "audited": split}, (count, stop, take), (shown, safe))
+
+    @show_errors_in(shown)
+    def take_over(text: str) -> dict[Any, Any]:
+        if not text:
+            raise UserError("nothing was counted yet: press Count first.")
+        config = AugmentConfig.from_json(text)
+        return {**{controls[name]: value for name, value in vars(config).items()},
+                redraw: token()}  # fmt: skip
+
+    def open_draw(event: gr.EventData) -> dict[Any, Any]:
+        name, number = picked_draw(picked_key(event))
+        return {
+            controls["photo"]: PhotoChoice(backend.library.get(name).name),
+            controls["box_source"]: GROUND_TRUTH, controls["boxes"]: "",
+            controls["count"]: 10, controls["picked"]: str(number), opened: token(),
+        }  # fmt: skip
+
+    names = [name for name in controls if name in vars(AugmentConfig())]
+    # The signal is last: what listens to it reads all values as soon as it is set.
+    take.click(take_over, safe, [shown, *(controls[name] for name in names), redraw], **QUIET)
+    picked = [controls[name] for name in ("photo", "box_source", "boxes", "count", "picked")]
+    shown.select(show_errors_in(shown)(open_draw), None, [shown, *picked, opened], **QUIET)
+
+
+def _connect_counting(
+    backend: Backend,
+    asked: Controls,
+    buttons: tuple[gr.Button, gr.Button, gr.Button],
+    places: tuple[gr.HTML, gr.Textbox],
+) -> None:
+    count, stop, take = buttons
+    shown, safe = places
+
+    @show_errors_in(shown)
+    def counting(**values: Any) -> Iterator[dict[Any, Any]]:
+        split = values.pop("audited")
+        for found in audit(backend, AugmentState(**values), split):
+            yield {
+                shown: found.shown, safe: found.safe,
+                stop: gr.Button(visible=not found.safe), take: gr.Button(visible=bool(found.safe)),
+            }  # fmt: skip
+
+    # It takes a core for seconds: one at a time, whoever asks.
+    run = count.click(
+        counting, inputs_kwargs=asked, outputs=[shown, safe, stop, take], concurrency_limit=1,
+        concurrency_id="audit", **QUIET,
+    )  # fmt: skip
+    run.then(lambda: gr.Button(visible=False), None, stop, **QUIET)
+    stop.click(
+        lambda: (gr.Button(visible=False), markup.note("Stopped. " + NOT_COUNTED)), None,
+        [stop, shown], cancels=[run], **QUIET,
+    )  # fmt: skip

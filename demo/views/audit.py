@@ -1,0 +1,107 @@
+"""What the settings do to all boxes of the data set, as the Augment tab shows it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from demo.backend import Backend
+from demo.serving.calls import raise_if_ended
+from demo.views import markup
+from demo.views.augment.state import MAX_SEED, AugmentState, as_whole
+from model.inspect.audit.boxes import BoxTable
+from model.inspect.audit.causes import Limits, Trials
+from model.inspect.audit.pictures import KINDS, WorstDraw, names_of, pair, traces, worst_draws
+from model.inspect.audit.report import fact_rows, safe_words
+from model.inspect.audit.tally import Tally, tallies
+from model.inspect.audit.verdict import verdict
+from model.inspect.captions import caption
+from model.words import counted
+
+EPOCHS = 10  # each is a variant of the single view, which shows at most 16
+TILES = 6
+LIMITS = Limits()
+NOT_COUNTED = (
+    "Press Count: what the settings above do to every box of the data set, photo by photo, without"
+    f" opening one. The limits: {LIMITS}."
+)
+
+
+@dataclass(frozen=True)
+class Audited:
+    """What is shown so far.
+
+    Attributes:
+        shown: HTML.
+        safe: JSON of the strongest settings that keep the limits; empty while they are unknown.
+    """
+
+    shown: Markup
+    safe: str = ""
+
+
+def audit(backend: Backend, state: AugmentState, split: str) -> Iterator[Audited]:
+    """Count a split: a sample first, then more and more, at last with the verdict and the worst.
+
+    Raises:
+        UserError: without a data set, for a split or a seed that is none.
+        CallEndedError: if nobody waits for it any more.
+    """
+    seed = as_whole(state.seed, "the seed", 0, MAX_SEED)
+    image_size = backend.detector(state.checkpoint).info.image_size
+    yield Audited(markup.note("Reading the boxes ..."))
+    table = BoxTable.of(backend.library.split(split), image_size)
+    tally = None
+    for tally in tallies(table, state.config, seed, EPOCHS):
+        raise_if_ended()
+        yield Audited(_progress(tally) + _numbers(tally))
+    assert tally  # a split without photos is refused when it is read
+    trials = Trials(table, state.config, seed, LIMITS)
+    findings = verdict(tally, trials)
+    raise_if_ended()
+    found = markup.render(
+        "audit.html", findings=findings, safe=safe_words(trials), numbers=_numbers(tally),
+        groups=_worst(backend, tally, seed),
+        total=f"{counted(len(table), 'photo')}, {EPOCHS} draws each",
+    )  # fmt: skip
+    yield Audited(found, trials.safe.to_json())
+
+
+def picked_draw(key: str) -> tuple[str, int]:
+    """The photo and the number of the variant behind a tile that was pressed."""
+    number, _, name = key.partition(" ")
+    return name, int(number)
+
+
+def _progress(tally: Tally) -> Markup:
+    return markup.note(f"Counted {tally.done:,} of {counted(len(tally.table), 'photo')} ...")
+
+
+def _numbers(tally: Tally) -> Markup:
+    rows = fact_rows([tally.numbers("target")])
+    return markup.table([(row["words"], row["values"][0]) for row in rows], "Targets")
+
+
+def _worst(backend: Backend, tally: Tally, seed: int) -> list[dict[str, object]]:
+    table, worst = tally.table, worst_draws(tally, TILES)
+    found = traces(table, tally.config, seed, [(draw.photo, draw.epoch) for draw in worst])
+    tiles: dict[str, list[Markup]] = {kind: [] for kind in KINDS}
+    for draw, trace in zip(worst, found, strict=True):
+        if trace is not None:
+            _, picture = pair(trace, names_of(table, draw.photo))
+            name = backend.library.name_of(str(table.names[draw.photo]))
+            tiles[draw.kind].append(
+                markup.tile(
+                    f"{draw.epoch + 1} {name}", markup.data_uri(picture, quality=80),
+                    f"{name}: {caption(trace)}", _words(name, draw),
+                )
+            )  # fmt: skip
+    return [
+        {"heading": KINDS[kind], "grid": markup.grid(of_kind)}
+        for kind, of_kind in tiles.items()
+        if of_kind
+    ]
+
+
+def _words(name: str, draw: WorstDraw) -> str:
+    return f"{name}, variant {draw.epoch + 1}: {draw.words}"

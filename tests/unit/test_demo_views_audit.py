@@ -1,0 +1,77 @@
+"""What the Augment tab shows of the whole data set, without a browser."""
+
+import re
+
+import pytest
+
+from demo.choice import PhotoChoice
+from demo.serving import calls
+from demo.serving.calls import Call, CallEndedError
+from demo.views import audit as view
+from demo.views.augment.scene import scene_of
+from demo.views.augment.state import AugmentState
+from demo.views.augment.variants import variants_of
+from model.augment import AugmentConfig
+from model.errors import UserError
+from model.inspect.audit import tally as tally_module
+
+HARD = {"rotation_degrees": 60, "zoom": 3, "box_rule": "hull", "seed": 3}
+
+
+@pytest.fixture(scope="module")
+def shown(backend):
+    return list(view.audit(backend, AugmentState(**HARD), "train"))
+
+
+def test_first_numbers_then_the_verdict_and_the_settings_to_take(shown):
+    assert "Reading" in shown[0].shown
+    assert "Counted 20 of 20 photos" in shown[-2].shown
+    assert [bool(each.safe) for each in shown] == [False] * (len(shown) - 1) + [True]
+    last = shown[-1].shown
+    assert "20 photos, 10 draws each" in last
+    assert "Bad." in last
+    safe = AugmentConfig.from_json(shown[-1].safe)
+    assert safe.rotation_degrees < 60 or safe.zoom < 3
+    assert safe.box_rule == "hull"
+    assert re.search(r"rotation \d+ \(now 60\)|zoom [\d.]+ \(now 3\)", last)
+
+
+def test_a_tile_leads_to_that_photo_and_that_draw(backend, shown):
+    keys = re.findall(r'data-key="([^"]+)"', shown[-1].shown)
+    assert len(keys) > 6
+    captions = re.findall(r"(\d{6}), variant (\d+): drawn again (\d+) x", shown[-1].shown)
+    assert captions
+    for name, number, redraws in captions:
+        assert f"{number} {name}" in keys
+        assert view.picked_draw(f"{number} {name}") == (name, int(number))
+        state = AugmentState(**HARD, photo=PhotoChoice(name), count=10, picked=number)
+        variant = variants_of(scene_of(backend, state))[int(number) - 1]
+        assert variant.health.redraws == int(redraws)
+
+
+def test_who_went_away_is_not_counted_for(backend, monkeypatch):
+    monkeypatch.setattr(tally_module, "FIRST_PHOTOS", 5)
+    call = Call("someone")
+    token = calls.current.set(call)
+    try:
+        steps = view.audit(backend, AugmentState(), "train")
+        next(steps)
+        next(steps)
+        call.ended = True
+        with pytest.raises(CallEndedError):
+            next(steps)
+    finally:
+        calls.current.reset(token)
+
+
+@pytest.mark.parametrize(
+    ("state", "split", "says"),
+    [
+        (AugmentState(), "nope", "no split 'nope'"),
+        (AugmentState(seed=-1), "train", "the seed must be"),
+        (AugmentState(seed=0.5), "train", "the seed must be"),
+    ],
+)
+def test_bad_input_is_one_sentence(backend, state, split, says):
+    with pytest.raises(UserError, match=says):
+        list(view.audit(backend, state, split))
