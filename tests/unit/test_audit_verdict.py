@@ -117,3 +117,13 @@ def test_a_larger_canvas_is_advised_where_objects_are_small():
     assert small.level == "bad"
     assert small.remedy.startswith("--image-size 320 makes it")  # 200 px in 4,000 are 11.2 of 224
     assert small.setting == ""
+
+
+def test_boxes_that_are_too_small_from_the_start_are_said_and_nothing_is_blamed():
+    split = random_split(60)
+    specks = split.frame.assign(width=4000, height=3000, objects='[["cat", 0, 0, 4, 200, 0]]')
+    table = BoxTable.of(dataclasses.replace(split, frame=specks), 224)
+    findings, trials = found(table, config_of())
+    assert findings[0].level == "bad"
+    assert findings[0].setting == ""
+    assert trials.safe == trials.config

@@ -140,7 +140,7 @@ class Trials:
         One setting is lowered if that is enough, the one whose absence helps most; else all that do
         harm are, to the same share of their strength.
         """
-        if self._keeps({}):
+        if not self.causes or self._keeps({}):  # boxes may be too small even where all is off
             return self.config
         worst = self.causes[0].setting
         if (value := self.strongest(worst)) is not None:
