@@ -97,7 +97,7 @@ def _worst(backend: Backend, tally: Tally, seed: int) -> list[dict[str, object]]
                 )
             )  # fmt: skip
     return [
-        {"heading": KINDS[kind], "grid": markup.grid(of_kind)}
+        {"heading": KINDS[kind], "grid": markup.grid(of_kind, "browse")}
         for kind, of_kind in tiles.items()
         if of_kind
     ]

@@ -40,7 +40,7 @@ FACTS = (
     ("share that can be seen, median", lambda n: n.median("visible"), percent, 1),
     ("less than half can be seen", lambda n: n.cut, percent, -1),
     ("shorter side before, median px", lambda n: n.median("before"), "{:.0f}".format, 0),
-    ("shorter side after, median px", lambda n: n.median("after"), "{:.0f}".format, 1),
+    ("shorter side after, median px", lambda n: n.median("after"), "{:.0f}".format, 0),
     (f"narrower than {SMALL_PX} px before", lambda n: n.small_before, percent, 0),
     (f"narrower than {SMALL_PX} px after", lambda n: n.small_after, percent, -1),
 )

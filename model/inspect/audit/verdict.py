@@ -76,15 +76,17 @@ def _growth(tally: Tally, trials: Trials) -> Iterator[Finding]:
     def growth(numbers: Numbers) -> float:
         return numbers.median("growth")
 
-    name = _worst(tally, tally.classes(), growth)
+    classes = tally.classes()
+    name = _worst(tally, classes, growth)
     numbers = tally.numbers("target", name)
     if growth(numbers) <= GROWTH[0]:
         return
     cause = most_to_blame(trials.causes, growth)
+    overall = percent(growth(tally.numbers("target")))
+    compared = f" ({overall} over all classes)" if len(classes) > 1 else ""
     text = (
         f"{_start(cause)}boxes of {name} grow by {percent(growth(numbers))} in the median"
-        f" ({percent(growth(tally.numbers('target')))} over all classes): what lies between the box"
-        " and the object is learned with it."
+        f"{compared}: what lies between the box and the object is learned with it."
     )
     remedy = ""
     value = trials.strongest(cause.setting) if cause else None
