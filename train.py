@@ -45,7 +45,6 @@ from model.training.engine import (
     load_state,
     locked_run_folder,
 )
-from model.training.first_sheet import draw_augmented
 from model.training.launch import (
     build_training_accelerator,
     share_batch_norm,
@@ -151,8 +150,7 @@ def main(config: TrainConfig) -> None:
     run = Run(config, accelerator, model, average, optimizer, scheduler, stop, *inherited(config))
     run.begin(state)
     run.announce(config.train_split, len(photos), len(loader))
-    if accelerator.is_main_process:
-        draw_augmented(photos, run.out / "augmented.png")
+    run.draw_augmented(photos)
     for epoch in range(run.finished_epochs(len(loader)), config.epochs):
         due = (epoch + 1) % config.eval_every == 0 or epoch + 1 == config.epochs
         if not run.row:  # else it was stopped while it was evaluated

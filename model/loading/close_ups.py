@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from model.augment import AugmentConfig, Sample, working_side
+from model.augment import AugmentConfig, working_side
 from model.augment.streams import uniforms
 from model.boxes import box_areas, clip_boxes
 from model.data.images import load_fitted
@@ -51,14 +51,14 @@ class WithCloseUps(DetectionDataset):
         side = DETAIL * working_side(image_size)
         self.large = PixelCache(self.files, side, cache_dir, progress) if share else None
 
-    def sample(self, index: int) -> tuple[Sample, Tensor]:
-        """See :meth:`model.loading.dataset.LargestObjectDataset.sample`."""
+    def shown(self, index: int) -> AnnotatedPhoto:
+        """See :meth:`model.loading.dataset.LargestObjectDataset.shown`."""
         seed = self.photo_seed(index)
         whether, *drawn = uniforms(np.array([seed], np.uint64), "close_up", 8)[0]
         close_up = None
         if self.large and whether < self.share:
             close_up = self._close_up(index, self.large[index], np.array(drawn))
-        return self.augmented(index, close_up or self.photo(index))
+        return close_up or self.photo(index)
 
     def _close_up(self, index: int, photo: Image.Image, drawn: np.ndarray) -> AnnotatedPhoto | None:
         """The window that was drawn; ``None`` if no object has enough pixels."""

@@ -133,7 +133,11 @@ class LargestObjectDataset(EpochDataset):
 
     def sample(self, index: int) -> tuple[Sample, Tensor]:
         """The augmented photo with its boxes, and their class ids ``(N,)``; row 0 the target."""
-        return self.augmented(index, self.photo(index))
+        return self.augmented(index, self.shown(index))
+
+    def shown(self, index: int) -> "AnnotatedPhoto":
+        """What is augmented in this epoch: the photo, or a part of it."""
+        return self.photo(index)
 
     def augmented(self, index: int, photo: "AnnotatedPhoto") -> tuple[Sample, Tensor]:
         """:meth:`sample` of what is shown for a photo."""

@@ -2,7 +2,7 @@
 
 A run folder holds best.safetensors and last.safetensors (weights to use), last.state.pt (all that
 is needed to resume, the history included), and history.csv and curves.png, which are drawn from
-that history.
+that history, and augmented.png.
 """
 
 import dataclasses
@@ -37,10 +37,11 @@ from model.evaluation import plots
 from model.evaluation.metrics import summarize
 from model.evaluation.predict_dataset import Predictions
 from model.files import atomic_write, ensure_room, ensure_writable
-from model.loading.dataset import EpochDataset
+from model.loading.dataset import EpochDataset, LargestObjectDataset
 from model.network.detector import LargestObjectDetector
 from model.score import Calibration
 from model.training.ema import WeightAverage
+from model.training.first_sheet import draw_augmented
 from model.words import counted
 
 STATE_FILE = "last.state.pt"
@@ -303,6 +304,11 @@ class Run:
             f" {accelerator.mixed_precision}\n{TABLE_HEADER}",
             flush=True,
         )
+
+    def draw_augmented(self, photos: LargestObjectDataset) -> None:
+        """``augmented.png``: what the network sees of some photos in the first epoch."""
+        if self.accelerator.is_main_process:
+            draw_augmented(photos, self.out / "augmented.png")
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from what :meth:`save_state` wrote.

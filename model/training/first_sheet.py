@@ -15,7 +15,7 @@ def draw_augmented(dataset: LargestObjectDataset, path: Path) -> None:
     """
     shown = []
     for index in spread_indices(len(dataset)):
-        image, boxes, labels = dataset.photo(index)
+        image, boxes, labels = dataset.shown(index)
         trace = dataset.pipeline.trace(image, boxes, dataset.photo_seed(index))
         shown.append((trace, [dataset.class_names[label] for label in labels.tolist()]))
     with atomic_write(path) as temporary:

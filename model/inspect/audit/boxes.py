@@ -53,7 +53,8 @@ class BoxTable:
         side = working_side(image_size)
         sizes = np.array([fitted_size((int(w), int(h)), side) for w, h in original], np.float64)
         # In float32, in which training scales them, so that both agree to the last digit.
-        scale = np.tile((sizes / original).astype(np.float32), 2).repeat(counts, axis=0)
+        scale = sizes.astype(np.float32) / original.astype(np.float32)
+        scale = np.tile(scale, 2).repeat(counts, axis=0)
         return cls(
             split.frame.file_name.to_numpy(), original, sizes, np.cumsum([0, *counts]),
             (np.array(boxes, np.float32) * scale).astype(np.float64),
