@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from model.augment import AugmentConfig
-from model.boxes import MIN_VISIBLE_TO_LABEL
+from model.data.annotations import MIN_VISIBLE_TO_LABEL
 from model.data.records import CSV_COLUMNS, DatasetSplit
 from model.inspect.audit import tally as tally_module
 from model.inspect.audit.boxes import BoxTable

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from model.augment import AugmentConfig
-from model.boxes import MIN_VISIBLE_TO_LABEL, SIZE_EDGES
+from model.boxes import SIZE_EDGES
+from model.data.annotations import MIN_VISIBLE_TO_LABEL
 from model.inspect.audit.boxes import BoxTable
 from model.inspect.audit.measures import Measured, measure
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.boxes import MIN_VISIBLE_TO_LABEL
+from model.data.annotations import MIN_VISIBLE_TO_LABEL
 from model.inspect.audit.causes import Cause, Trials, most_to_blame, said, targets_of
 from model.inspect.audit.tally import EDGES, SMALL_PX, Numbers, Tally, tally_of
 from model.words import percent
