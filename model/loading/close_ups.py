@@ -91,10 +91,10 @@ def _window(box: np.ndarray, size: tuple[int, int], drawn: np.ndarray) -> tuple[
         size: width and height of the photo.
         drawn: five numbers from 0 to 1.
     """
-    across, down, zoom, *uneven = drawn
+    across, down, width, *uneven = drawn
     sides, extent = box[2:] - box[:2], np.array(size)
     centre = (box[:2] + box[2:]) / 2 + (2 * np.array([across, down]) - 1) * OFF_CENTRE * sides
-    factor = FACTORS[0] + zoom * (FACTORS[1] - FACTORS[0])
+    factor = FACTORS[0] + width * (FACTORS[1] - FACTORS[0])
     stretch = 1 + UNEVEN * (2 * np.array(uneven) - 1)
     half = np.maximum(sides * factor * stretch, LEAST * extent) / 2
     first = np.clip(np.round(centre - half), 0, extent - 1)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from model.augment.steps import PixelStep
 from model.data.annotations import MIN_VISIBLE_TO_LABEL
 from model.inspect.audit.causes import Cause, Trials, most_to_blame, said, targets_of
 from model.inspect.audit.tally import EDGES, SMALL_PX, Numbers, Tally, tally_of
@@ -130,7 +131,8 @@ def _cut(tally: Tally, trials: Trials) -> Iterator[Finding]:
             f"{_by(cause, lambda n: n.cut)}: the network is asked for what it cannot see."
         )
         lower = f"ower {cause.setting.label.lower()}" if cause else "ower the settings"
-        hides = cause is not None and cause.setting.name == "erase"
+        pixel_steps = [s for s in trials.config.steps if isinstance(s, PixelStep)]
+        hides = cause and any(cause.setting in step.settings for step in pixel_steps)
         remedy = f"L{lower}." if hides else f"Raise the minimum visible share, or l{lower}."
         yield _finding(numbers.cut, CUT, text, remedy, cause)
 
