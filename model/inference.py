@@ -28,6 +28,7 @@ from model.precision import autocast, best_device, has_native_bf16
 from model.predictions import BatchPrediction, on_cpu, per_image, predict_batch
 from model.score import UNCALIBRATED_THRESHOLD
 from model.second_look import DETAIL, SecondLook, cut_window, second_look_for
+from model.words import Verdict, verdict
 
 if TYPE_CHECKING:
     from model.onnx_network import OnnxNetwork
@@ -76,6 +77,13 @@ class Detection:
             f"Detection({self.class_name!r}, score={self.score:.3f}, sure={self.sure},"
             f" bbox_xyxy=({x1}, {y1}, {x2}, {y2}) of {width} x {height} px)"
         )
+
+    def verdict(self, threshold: float) -> Verdict:
+        """What this amounts to where a score of ``threshold`` is asked for."""
+        likeliest = self.probabilities[self.class_name]
+        return verdict(
+            self.class_name, self.score, threshold, likeliest, len(self.probabilities)
+        )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
         """As values that JSON can hold, rounded; without ``attention`` and ``source``."""
