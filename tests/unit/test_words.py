@@ -31,7 +31,8 @@ def test_sizes(n_bytes, says):
         (0.9, 0.3, "sure", "dog", "says dog"),
         (0.49, 0.3, "sure", "dog", "says dog"),
         (0.489, 0.5, "unsure", "Not sure. Probably a dog", "is not sure, probably a dog"),
-        (0.0, 0.99, "unsure", "Not sure. Probably a dog", "is not sure, probably a dog"),
+        (0.15, 0.99, "unsure", "Not sure. Probably a dog", "is not sure, probably a dog"),
+        (0.149, 0.99, "none", "None of the 20 classes", "sees none of the 20 classes"),
         (0.3, 0.499, "none", "None of the 20 classes", "sees none of the 20 classes"),
     ],
 )
@@ -44,8 +45,8 @@ def test_a_detector_of_one_class_and_an_article():
     assert verdict("egg", 0.1, 0.5, 0.2, 1).text == "Nothing I know"
     assert verdict("egg", 0.1, 0.5, 0.2, 1).clause == "sees nothing it knows"
     assert verdict("egg", 0.1, 0.5, 0.2, 2000).text == "None of the 2,000 classes"
-    assert verdict("egg", 0.1, 0.5, 0.6, 3).text == "Not sure. Probably an egg"
-    assert verdict("egg", 0.1, 0.5, 0.6, 3).brief == "egg?"
+    assert verdict("egg", 0.2, 0.5, 0.6, 3).text == "Not sure. Probably an egg"
+    assert verdict("egg", 0.2, 0.5, 0.6, 3).brief == "egg?"
 
 
 def test_articles():
