@@ -272,12 +272,15 @@ class Detector:
             return float(self.info.calibration.score(predicted.evidence))
         return float(predicted.probabilities.max())
 
+    def probabilities(self, predicted: BatchPrediction) -> Tensor:
+        """Of the classes ``(C,)``, calibrated if the checkpoint is."""
+        raw, calibration = predicted.probabilities, self.info.calibration
+        return calibration.probabilities(raw) if calibration else raw
+
     def _detection(self, photo: LoadedImage, predicted: BatchPrediction, looks: int) -> Detection:
         width, height = photo.original_size
         scale = torch.tensor([width, height, width, height]) / self.info.image_size
-        raw, calibration = predicted.probabilities, self.info.calibration
-        probabilities = calibration.probabilities(raw) if calibration else raw
-        values, order = probabilities.sort(descending=True)
+        values, order = self.probabilities(predicted).sort(descending=True)
         ranked = {
             self.class_names[i]: v for i, v in zip(order.tolist(), values.tolist(), strict=True)
         }

@@ -73,7 +73,7 @@ def predict_variants(detector: Detector, variants: Sequence[Variant]) -> list[Va
             detector.score(one),
             tuple(one.bbox_xyxy.tolist()),
             overlap,
-            float(one.probabilities.max()),
+            float(detector.probabilities(one).max()),
             len(detector.class_names),
         )
         for one, overlap in zip(predicted, overlaps, strict=True)
