@@ -86,8 +86,7 @@ ABOUT_ZIP = (
     f" {MIN_VISIBLE_TO_LABEL:.0%} visible, as in training"
 )
 ABOUT_DOWNLOADS = (
-    "<h3 class='part'>Downloads</h3><p class='plain-legend'>Train with these settings:"
-    " <code>python train.py --augment augment.json</code></p>"
+    "<h3 class='part'>Downloads</h3><p class='plain-legend'>for <code>train.py --augment</code></p>"
 )
 
 
