@@ -5,7 +5,7 @@ written in an address; nothing else on the page knows.
 """
 
 import dataclasses
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
@@ -58,6 +58,20 @@ class TabState:
             found |= self.naming(photo)
         return dataclasses.replace(self, **found)
 
+    def refused(self, query: Mapping[str, str], library: PhotoLibrary) -> list[str]:
+        """What an address says that means nothing here, as it says it."""
+        asked, wrong = self.from_query(query, library), []
+        for name, item in self.addressed().items():
+            if name in query:
+                understood = False
+                with suppress(ValueError, OverflowError, UserError):
+                    understood = item.metadata["read"](query[name]) == getattr(asked, item.name)
+                if not understood:
+                    wrong.append(f"{name}={query[name][:40]}")
+        if query.get("sample") and asked_photo(query, library) is None:
+            wrong.append(f"sample={query['sample'][:40]}")
+        return wrong
+
     def naming(self, photo: PhotoChoice) -> dict[str, Any]:
         """The fields of a state whose address names this photo."""
         return {"photo": photo}
@@ -98,6 +112,14 @@ def asked_photo(query: Mapping[str, str], library: PhotoLibrary) -> PhotoChoice 
     with suppress(UserError):
         return PhotoChoice(library.get(query["sample"]).name) if query.get("sample") else None
     return None
+
+
+def refusal(wrong: Sequence[str]) -> str:
+    """One sentence on what an address says that means nothing here; empty if it all does."""
+    if not wrong:
+        return ""
+    means = "means" if len(wrong) == 1 else "mean"
+    return f"This link says {' and '.join(wrong)}, which {means} nothing here: that is left out."
 
 
 def asked_tab(query: Mapping[str, str]) -> str:

@@ -4,7 +4,6 @@ They hang on components that are never shown; the names of the parameters below 
 """
 
 import random
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -15,13 +14,13 @@ from demo.choice import PhotoChoice
 from demo.components import Controls
 from demo.opened import MAX_TOGETHER, robustness
 from demo.server.uploads import photo_input, photos_input
-from demo.views.augment.scene import scene_of
+from demo.views.augment.scene import Scene, scene_of
 from demo.views.augment.state import AugmentState
 from demo.views.augment.variants import draw_variants
 from demo.views.detect import detect_files
 from model.augment import AugmentConfig
 from model.errors import UserError
-from model.inspect.variants import advice, to_dict
+from model.inspect.variants import Variant, advice, to_dict
 
 
 def build(backend: Backend) -> None:
@@ -108,9 +107,11 @@ class Endpoints:
             checkpoint: name of a checkpoint.
 
         Returns:
-            bbox_xyxy and its source; settings; advice; and the variants, each with its steps: name,
-            drawn params, image_size, bbox_xyxy in pixels of that step, visible, hull_ellipse_iou
-            (how well two estimates of the moved box agree, 1 if it was not turned or slanted).
+            bbox_xyxy and its source; objects, the target first, each with class_name and bbox_xyxy;
+            settings; advice; and the variants, each with its steps: name, drawn params, image_size,
+            bbox_xyxy in pixels of that step, visible, hull_ellipse_iou (how well two estimates of
+            the moved box agree, 1 if it was not turned or slanted), and others, bbox_xyxy and
+            visible of each of the other objects.
         """
         config = _augment_config(settings)
         state = AugmentState(
@@ -121,12 +122,16 @@ class Endpoints:
         variants = draw_variants(scene)
         plain = [to_dict(variant) for variant in variants]
         if ask_detector:
-            for row, answer in zip(plain, _ask(scene.opened.checkpoint, variants), strict=True):
+            for row, answer in zip(plain, _ask(scene, variants), strict=True):
                 row["detector"] = answer
         return {
             "bbox_xyxy": [round(v, 2) for v in scene.boxes[0]["bbox_xyxy"]],
             "box_from": scene.source,
             "class_name": scene.class_name, "settings": vars(config),
+            "objects": [
+                {**box, "bbox_xyxy": [round(v, 2) for v in box["bbox_xyxy"]]}
+                for box in scene.boxes
+            ],
             "advice": advice(config, variants), "variants": plain,
         }  # fmt: skip
 
@@ -181,11 +186,12 @@ def _given_boxes(bbox_xyxy: Any) -> list[EditedBox]:
     return [EditedBox(bbox_xyxy=(x1, y1, x2, y2), class_name="")]
 
 
-def _ask(checkpoint: Path, variants: list) -> list[dict[str, Any]]:
+def _ask(scene: Scene, variants: list[Variant]) -> list[dict[str, Any]]:
     return [
         {
             "class_name": answer.class_name, "score": round(answer.score, 4),
+            "sure": answer.score >= scene.threshold,
             "bbox_xyxy": [round(v, 2) for v in answer.bbox_xyxy], "iou": round(answer.iou, 4),
         }
-        for answer in robustness(checkpoint, variants)
+        for answer in robustness(scene.opened.checkpoint, variants)
     ]  # fmt: skip

@@ -33,6 +33,12 @@ def pick_grid(value: str = "", **kwargs: Any) -> gr.HTML:
     return gr.HTML(value, js_on_load=(WEB / "pick_grid.js").read_text(), **kwargs)
 
 
+def fold(heading: str, name: str) -> gr.HTML:
+    """On a phone, what opens and closes the component that comes next; elsewhere nothing."""
+    html = f"<button type='button' class='fold' aria-expanded='false'>{heading}</button>"
+    return gr.HTML(html, elem_id=f"fold-{name}", elem_classes=["folds"])
+
+
 def pick_list(value: str = "", **kwargs: Any) -> gr.HTML:
     """As :func:`pick_grid`, of buttons in a text: none stays pressed, and Tab stops at each."""
     js = (

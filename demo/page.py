@@ -1,12 +1,13 @@
 """The whole page: a photo, four tabs that look at it, and the address of what is shown."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
 from demo import api
-from demo.address import TABS, TabState, asked_tab
+from demo.address import TABS, TabState, asked_tab, refusal
 from demo.backend import Backend
 from demo.choice import PhotoChoice
 from demo.components import PRIVATE, QUIET, Controls, in_order, signal, token
@@ -69,7 +70,8 @@ class Page:
             with gr.Tab("Detect", id="detect") as detect_page:
                 self.detect = detect.build(backend, shared, self.address)
             with gr.Tab("Augment", id="augment") as augment_page:
-                self.augment = augment.build(backend, shared, self.address, signals)
+                looked_at = {**shared, "threshold": self.detect.controls["threshold"]}
+                self.augment = augment.build(backend, looked_at, self.address, signals)
             with gr.Tab("Dataset", id="dataset") as dataset_page:
                 self.dataset = dataset.build(backend, self.address, self.opened["dataset"])
             with gr.Tab("Training", id="training") as training_page:
@@ -161,10 +163,18 @@ class Page:
         """What an address changes, by component."""
         name = asked_tab(query)
         updates: dict[Any, Any] = {}
+        wrong: list[str] = []
         for tab in (self.detect, self.augment, self.dataset, self.training):
             if tab.defaults.tab == name:
                 state = tab.defaults.from_query(query, self.backend.library)
                 updates |= _differences(state, tab.defaults, tab.controls)
+                wrong = tab.defaults.refused(query, self.backend.library)
+        if query.get("tab", name).lower() != name:
+            wrong.insert(0, f"tab={query['tab'][:40]}")
+        if wrong:
+            photo = updates.get(self.photo, self.detect.defaults.photo)
+            words = " ".join(filter(None, (refusal(wrong), photo.note)))
+            updates[self.photo] = replace(photo, note=words)
         redraw = self.photo in updates or (updates and name == "detect")
         updates[self.restored] = f"{name} {token() if redraw else ''}"
         if name != TABS[0]:

@@ -66,7 +66,7 @@ class PhotoChooser(JsonHtml):
             }  # fmt: skip
         return {
             "sample": value.sample, "upload": upload, "offered": None, "note": value.note,
-            "number": value.number,
+            "number": value.number, "boxes": value.boxes,
         }  # fmt: skip
 
     def api_info(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import gradio as gr
 _WEB = Path(__file__).with_name("web")
 CSS = _WEB / "style.css"
 # In this order: the first makes what the others use.
-SCRIPTS = ("page", "edit_history", "own_photos", "keyboard", "touch_sliders", "enlarge")
+SCRIPTS = ("page", "edit_history", "own_photos", "keyboard", "touch_sliders", "settings", "enlarge")
 HEAD = "".join(
     f"<script>{(_WEB / name).with_suffix('.js').read_text()}</script>" for name in SCRIPTS
 )

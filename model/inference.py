@@ -28,6 +28,7 @@ from model.precision import autocast, best_device, has_native_bf16
 from model.predictions import BatchPrediction, on_cpu, per_image, predict_batch
 from model.score import UNCALIBRATED_THRESHOLD
 from model.second_look import DETAIL, SecondLook, cut_window, second_look_for
+from model.words import Verdict, verdict
 
 if TYPE_CHECKING:
     from model.onnx_network import OnnxNetwork
@@ -76,6 +77,13 @@ class Detection:
             f"Detection({self.class_name!r}, score={self.score:.3f}, sure={self.sure},"
             f" bbox_xyxy=({x1}, {y1}, {x2}, {y2}) of {width} x {height} px)"
         )
+
+    def verdict(self, threshold: float) -> Verdict:
+        """What this amounts to where a score of ``threshold`` is asked for."""
+        likeliest = self.probabilities[self.class_name]
+        return verdict(
+            self.class_name, self.score, threshold, likeliest, len(self.probabilities)
+        )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
         """As values that JSON can hold, rounded; without ``attention`` and ``source``."""
@@ -264,12 +272,15 @@ class Detector:
             return float(self.info.calibration.score(predicted.evidence))
         return float(predicted.probabilities.max())
 
+    def probabilities(self, predicted: BatchPrediction) -> Tensor:
+        """Of the classes ``(C,)``, calibrated if the checkpoint is."""
+        raw, calibration = predicted.probabilities, self.info.calibration
+        return calibration.probabilities(raw) if calibration else raw
+
     def _detection(self, photo: LoadedImage, predicted: BatchPrediction, looks: int) -> Detection:
         width, height = photo.original_size
         scale = torch.tensor([width, height, width, height]) / self.info.image_size
-        raw, calibration = predicted.probabilities, self.info.calibration
-        probabilities = calibration.probabilities(raw) if calibration else raw
-        values, order = probabilities.sort(descending=True)
+        values, order = self.probabilities(predicted).sort(descending=True)
         ranked = {
             self.class_names[i]: v for i, v in zip(order.tolist(), values.tolist(), strict=True)
         }

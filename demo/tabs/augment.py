@@ -41,10 +41,11 @@ from demo.views.augment.files import (
     zip_download,
 )
 from demo.views.augment.pictures import (
-    robustness_chart,
     show_advice,
+    show_alone,
     show_extremes,
     show_pair,
+    show_robustness,
     variants_grid,
 )
 from demo.views.augment.scene import Scene, class_names_of, editor_value, scene_of
@@ -53,10 +54,11 @@ from demo.views.augment.state import (
     MAX_SEED,
     OWN,
     AugmentState,
-    picked_number,
+    read_settings,
     surprise,
+    write_settings,
 )
-from demo.views.augment.variants import answers_of, variants_of
+from demo.views.augment.variants import answers_of, picked_number, variants_of
 from model.augment import AugmentConfig
 from model.augment.presets import PRESETS
 from model.augment.steps import GROUPS
@@ -67,25 +69,25 @@ FIELDS = {field.name: field for field in dataclasses.fields(AugmentConfig)}
 SETTINGS = tuple(FIELDS)
 NO_PHOTO = "There is no photo yet: drop one anywhere on the page, or press an example."
 ABOUT_VARIANTS = (
-    "<h3 class='part'>Variants</h3><p class='plain-legend'>Press one to see it large. Green edge: a"
-    " healthy box; amber: worth a look; red: in danger. On a VOC photo, number k is what train.py"
-    " with this seed and these settings shows the network in epoch k.</p>"
+    "<h3 class='part'>Variants</h3><p class='plain-legend'>Press one to see it large. Dot: the box"
+    " (green healthy, amber worth a look, red in danger). Mark: the detector (\N{CHECK MARK} finds"
+    " it, ? not sure, \N{BALLOT X} another class or place) and its IoU. Of a VOC photo, number k is"
+    " what train.py shows in epoch k.</p>"
 )
 ABOUT_EXTREMES = (
     "<h3 class='part'>Each setting at its limits</h3><p class='plain-legend'>Alone, with"
     " all others off, whatever chance draws.</p>"
 )
 ZIP_PICTURES = [
-    ("as the network sees them: square, so squashed", CANVAS),
-    (f"as the photo: its own shape and pixels, up to {FULL_SIDE:,} a side", PHOTO),
+    ("canvas: square, squashed, as the network sees it", CANVAS),
+    (f"photo: its own shape, up to {FULL_SIDE:,} pixels a side", PHOTO),
 ]
 ABOUT_ZIP = (
-    "with all boxes as CSV, COCO, YOLO and VOC; objects beside the largest are left out where less"
-    f" than {MIN_VISIBLE_TO_LABEL:.0%} of them is left, as in training"
+    "all boxes as CSV, COCO, YOLO, VOC; objects beside the largest are left out below"
+    f" {MIN_VISIBLE_TO_LABEL:.0%} visible, as in training"
 )
-ABOUT_TRAINING = (
-    "<p class='plain-legend'>Train with these settings: <code>python train.py --augment"
-    " augment.json</code></p>"
+ABOUT_DOWNLOADS = (
+    "<h3 class='part'>Downloads</h3><p class='plain-legend'>for <code>train.py --augment</code></p>"
 )
 
 
@@ -107,7 +109,9 @@ class _Shown:
     """The components that show something."""
 
     editor: BoxEditor
+    pinned: gr.HTML
     after: gr.HTML
+    alone: gr.HTML
     sentence: gr.HTML
     problem: gr.HTML
     steps: gr.HTML
@@ -134,23 +138,26 @@ class Signals:
 
 
 def build(backend: Backend, shared: Controls, address: gr.Textbox, signals: Signals) -> AugmentTab:
-    """Lay out the tab; ``shared`` are the photo and the checkpoint, which all tabs have."""
+    """Lay out the tab; ``shared`` are the photo, the checkpoint and the threshold."""
     defaults = AugmentState(
-        photo=PhotoChoice(backend.library.examples()[0].name), checkpoint=backend.checkpoint
-    )
+        photo=PhotoChoice(backend.library.examples()[0].name), checkpoint=backend.checkpoint,
+        threshold=shared["threshold"].value,
+    )  # fmt: skip
     with gr.Row(elem_id="augment", equal_height=False):
         with gr.Column(scale=1, min_width=250, elem_id="augment-settings"):
             controls, buttons = _build_controls(defaults)
         with gr.Column(scale=3, min_width=300, elem_id="augment-shown"):
             shown, picked = _build_shown(backend, defaults, signals.repick)
-    controls = {**shared, **controls, "picked": picked}
+        controls = {**shared, **controls, "picked": picked}
+        with gr.Column(scale=1, min_width=250, elem_id="augment-downloads"):
+            _build_downloads(backend, controls)
     _connect_boxes(backend, controls, shown, signals)
     _connect_presets(controls, buttons, signals.redraw)
+    _connect_pin(controls, buttons, signals.redraw)
+    _connect_alone(backend, controls, shown)
     _connect_undo(backend, defaults, controls, buttons, signals.opened)
     _connect_drawing(backend, controls, shown, signals, (address, defaults))
     audit.build(backend, controls, signals.opened, signals.redraw)
-    with gr.Column():
-        _build_downloads(backend, controls)
     return AugmentTab(defaults, controls)
 
 
@@ -226,13 +233,22 @@ def _build_controls(defaults: AugmentState) -> tuple[Controls, dict[str, gr.Butt
             name = f"augment-more-{group.heading.lower()}"
             with gr.Accordion(group.line, open=False, elem_id=name):
                 controls |= _build_settings(defaults, group.folded)
-    buttons["surprise"] = gr.Button("Surprise me", size="sm", elem_id="surprise")
     with gr.Row(elem_classes=["presets"]):
         for name in ("undo", "redo"):
             buttons[name] = gr.Button(
                 name.capitalize(), size="sm", min_width=50, interactive=False,
                 elem_id=f"augment-{name}",
             )  # fmt: skip
+        buttons["surprise"] = gr.Button(
+            "Surprise me", size="sm", min_width=50, elem_id="surprise"
+        )  # fmt: skip
+    with gr.Row(elem_classes=["presets"]):
+        for name, label in (("pin", "Pin as A"), ("swap", "Swap A, B"), ("unpin", "Let A go")):
+            buttons[name] = gr.Button(
+                label, size="sm", min_width=50, elem_id=f"augment-{name}",
+                elem_classes=[] if name == "pin" else ["when-pinned"],
+            )  # fmt: skip
+    controls["pinned"] = gr.Textbox("", visible=False)
     with gr.Accordion("Advanced: box, seed, rules", open=False, elem_id="augment-advanced"):
         controls["box_source"] = gr.Radio(
             list(BOX_SOURCES), value=defaults.box_source, label="Box from",
@@ -263,23 +279,29 @@ def _build_shown(
     with gr.Row(elem_id="augment-pair"):
         with gr.Column(min_width=150):
             editor = BoxEditor(value, class_names=class_names_of(backend), elem_id="augment-before")
+        with gr.Column(min_width=150, elem_id="augment-a-column"):
+            pinned = gr.HTML(elem_id="augment-a")
         with gr.Column(min_width=150):
             after = gr.HTML(first.after, elem_id="augment-after", min_height=200)
+            alone = gr.HTML(elem_id="augment-alone")
     sentence = gr.HTML(first.sentence, elem_id="augment-sentence", min_height=28)
     problem = gr.HTML(elem_id="augment-problem")
     steps = gr.HTML(first.steps, elem_id="augment-steps", min_height=150)
     advice = gr.HTML(elem_id="augment-advice")
     gr.HTML(ABOUT_EXTREMES, elem_classes=["heading"])
-    row = gr.HTML(elem_id="augment-extremes", min_height=170)
+    row = gr.HTML(elem_id="augment-extremes", min_height=120)
     gr.HTML(ABOUT_VARIANTS, elem_classes=["heading"])
-    grid = pick_grid(elem_id="augment-grid", min_height=300)
-    picked = gr.Textbox("1", visible=False)
+    grid = pick_grid(elem_id="augment-grid", min_height=170)
+    picked = gr.Textbox("", visible=False)
     js = f"() => [{pressed_js(grid)}, {TOKEN_JS}]"
     grid.select(None, None, [picked, repick], js=js, **PRIVATE)
-    chart = gr.HTML(elem_id="augment-robustness", min_height=160)
+    chart = gr.HTML(elem_id="augment-robustness", min_height=70)
     with gr.Accordion("The transforms.v2 code", open=False):
         code = gr.Code("", language="python", label="augment.py", max_lines=30)
-    return _Shown(editor, after, sentence, problem, steps, advice, row, grid, chart, code), picked
+    shown = _Shown(
+        editor, pinned, after, alone, sentence, problem, steps, advice, row, grid, chart, code
+    )
+    return shown, picked
 
 
 def _connect_boxes(backend: Backend, controls: Controls, shown: _Shown, signals: Signals) -> None:
@@ -341,6 +363,49 @@ def _connect_presets(controls: Controls, buttons: dict[str, gr.Button], redraw: 
     )
 
 
+def _connect_pin(controls: Controls, buttons: dict[str, gr.Button], redraw: gr.Textbox) -> None:
+    """A is kept in a hidden field, which the address has too; B is what the controls say."""
+    turn = {**QUIET, **in_order("augment-preset")}
+    settings, pinned = {name: controls[name] for name in SETTINGS}, controls["pinned"]
+
+    def pin(**values: Any) -> dict[Any, Any]:
+        return {pinned: write_settings(AugmentConfig(**values)), redraw: token()}
+
+    def swap(pinned_now: str, **values: Any) -> dict[Any, Any]:
+        if not pinned_now:
+            return gr.skip()
+        other = vars(read_settings(pinned_now))
+        changed = {controls[name]: value for name, value in other.items()}
+        return {**changed, **pin(**values)}
+
+    buttons["pin"].click(pin, inputs_kwargs=settings, outputs=[pinned, redraw], **turn)
+    buttons["swap"].click(
+        swap, inputs_kwargs={**settings, "pinned_now": pinned},
+        outputs=[*settings.values(), pinned, redraw], **turn,
+    )  # fmt: skip
+    buttons["unpin"].click(lambda: {pinned: "", redraw: token()}, None, [pinned, redraw], **turn)
+
+
+def _connect_alone(backend: Backend, controls: Controls, shown: _Shown) -> None:
+    """While a setting is moved, what it does alone is shown in the place of the variant."""
+    of_steps = [s.name for step in AugmentConfig.steps for s in step.settings]
+    touched = gr.Textbox("", visible=False)
+    inputs = {**controls, "touched": touched}
+
+    @show_errors_in(shown.problem)
+    def alone(touched: str, **values: Any) -> dict[Any, Any]:
+        if touched not in of_steps or not values["boxes"]:
+            return gr.skip()
+        return {shown.alone: show_alone(scene_of(backend, AugmentState(**values)), touched)}
+
+    place = list(inputs).index("touched")
+    gr.on(
+        edits(controls, *of_steps), alone, inputs_kwargs=inputs,
+        outputs=[shown.alone, shown.problem],
+        js=f"(...values) => values.with({place}, detectorPage.touched())", **DRAWS,
+    )  # fmt: skip
+
+
 def _connect_undo(
     backend: Backend,
     defaults: AugmentState,
@@ -349,7 +414,7 @@ def _connect_undo(
     opened: gr.Textbox,
 ) -> None:
     """Boxes and settings as an earlier address says them; the browser remembers which (page.js)."""
-    names = (*SETTINGS, "boxes", "box_source", "seed", "count")
+    names = (*SETTINGS, "boxes", "box_source", "seed", "count", "pinned")
     query = gr.Textbox("", visible=False)
 
     def restore(query: str) -> dict[Any, Any]:
@@ -385,7 +450,7 @@ def _connect_drawing(
         pair = show_pair(scene_of(backend, state))
         return {
             shown.after: pair.after, shown.sentence: pair.sentence, shown.steps: pair.steps,
-            shown.problem: "", address: state.to_query(defaults),
+            shown.pinned: pair.pinned, shown.problem: "", address: state.to_query(defaults),
         }  # fmt: skip
 
     @show_errors_in(shown.problem)
@@ -397,7 +462,9 @@ def _connect_drawing(
 
     gr.on(
         [*events, signals.repick.change], pair, inputs_kwargs=controls,
-        outputs=[shown.after, shown.sentence, shown.steps, shown.problem, address], **DRAWS,
+        outputs=[
+            shown.after, shown.sentence, shown.steps, shown.pinned, shown.problem, address,
+        ], **DRAWS,
     )  # fmt: skip
     gr.on(
         events, rest, inputs_kwargs=controls,
@@ -409,7 +476,7 @@ def _connect_drawing(
 
 def _draw_rest(scene: Scene, shown: _Shown) -> Iterator[dict[Any, Any]]:
     """First the pictures, then what the detector says about them; variants are drawn once."""
-    variants, picked = variants_of(scene), picked_number(scene.state)
+    variants, picked = variants_of(scene), picked_number(scene)
     yield {
         shown.advice: show_advice(scene.state.config, variants),
         shown.grid: variants_grid(variants, scene, picked),
@@ -417,14 +484,15 @@ def _draw_rest(scene: Scene, shown: _Shown) -> Iterator[dict[Any, Any]]:
     }
     yield {shown.extremes: show_extremes(scene)}
     answers = answers_of(scene, variants)
-    yield {
-        shown.grid: variants_grid(variants, scene, picked, answers),
-        shown.chart: robustness_chart(variants, answers, scene),
-    }
+    marks = show_robustness(variants, answers, scene, "B" if scene.pinned else "")
+    yield {shown.grid: variants_grid(variants, scene, picked, answers), shown.chart: marks}
+    if other := scene.pinned:
+        drawn = variants_of(other)
+        yield {shown.chart: show_robustness(drawn, answers_of(other, drawn), other, "A") + marks}
 
 
 def _build_downloads(backend: Backend, controls: Controls) -> None:
-    gr.HTML("<h3 class='part'>Downloads</h3>", elem_classes=["heading"])
+    gr.HTML(ABOUT_DOWNLOADS, elem_classes=["heading"])
     makers: dict[str, tuple[str, Callable[[AugmentState], str]]] = {
         "json": ("augment.json", json_download),
         "python": (
@@ -453,4 +521,3 @@ def _build_downloads(backend: Backend, controls: Controls) -> None:
 
         inputs = {**controls, "pictures": pictures}
         download_button("Variants and boxes (ZIP)", pack, inputs, "augment-zip")
-    gr.HTML(ABOUT_TRAINING)

@@ -43,6 +43,12 @@ from model.errors import UserError
 
 LOOK_EVERY_S = 0.5  # at a check that others may have begun
 TO_CARD_JS = "() => { document.querySelector('#dataset-card').scrollIntoView(); }"
+# Beside the tiles it mostly is; on a phone it is a long way below them.
+CARD_IN_SIGHT_JS = """() => {
+  const card = document.querySelector('#dataset-card');
+  const { top } = card.getBoundingClientRect();
+  if (top < 0 || top > window.innerHeight / 2) card.scrollIntoView({ behavior: 'smooth' });
+}"""
 TYPED_JS = f"() => ['', {TOKEN_JS}]"
 
 
@@ -215,7 +221,8 @@ def _connect_drawing(
         return {shown.card: card, picked: state.picked, address: state.to_query(defaults)}
 
     redraw.change(draw, inputs_kwargs=controls, outputs=outputs, **DRAWS)
-    shown.tiles.select(
+    looked = shown.tiles.select(
         pick, inputs_kwargs=controls, outputs=[shown.card, picked, address],
         js=pressed_first_js(shown.tiles, controls), **DRAWS,
     )  # fmt: skip
+    looked.success(None, None, None, js=CARD_IN_SIGHT_JS, **PRIVATE)

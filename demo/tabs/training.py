@@ -11,6 +11,7 @@ from demo.components import (
     PRIVATE,
     TOKEN_JS,
     Controls,
+    fold,
     pick_grid,
     pressed_first_js,
     pressed_js,
@@ -67,9 +68,12 @@ def build(
     """
     view = show(backend, backend.checkpoint)
     checkpoint.render()
+    fold("Learning curves", "curves")
     charts = gr.HTML(view.charts, elem_id="curves")
+    fold("Settings and scores", "results")
     results = gr.HTML(view.results, elem_id="training-results")
-    with gr.Row():
+    fold("Confusion matrix", "confusion")
+    with gr.Row(elem_id="confusion-part"):
         with gr.Column(scale=1, min_width=300):
             scripts = [(WEB / name).read_text() for name in ("pick_grid.js", "confusion.js")]
             matrix = gr.HTML(view.matrix, js_on_load="\n".join(scripts), elem_id="confusion")
@@ -78,9 +82,10 @@ def build(
                 gr.HTML(elem_id="behind-heading"), pick_grid(elem_id="behind-grid"),
                 gr.HTML(elem_id="behind-card", render=False),
             )  # fmt: skip
-    with gr.Column(visible=can_open(backend)):
+    with gr.Column(visible=can_open(backend), elem_id="behind-part"):
         behind.card.render()
         to_detect = gr.Button("Send to Detect", size="sm", elem_id="behind-detect", min_width=120)
+    fold("Model card", "card")
     card = gr.Markdown(view.card, elem_id="model-card")
     shown = _Shown(charts, results, matrix, card, known)
     _follow_checkpoint(backend, checkpoint, shown, redraw)

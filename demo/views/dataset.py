@@ -18,6 +18,7 @@ from demo.views import markup
 from model.data.samples import PhotoLibrary
 from model.errors import UserError
 from model.inference import DRAWN_SIDE
+from model.words import a_or_an
 
 PER_PAGE = 20  # full rows at two, four and five a row
 ANY = "any"
@@ -149,7 +150,7 @@ def show(backend: Backend, state: DatasetState) -> View:
 
 def _tile(backend: Backend, row: Any, name: str, pressed: bool) -> Markup:
     chip = markup.chip(row.class_name) if row.class_name else NO_OBJECT
-    alt = f"photo {name}, {markup.a_or_an(row.class_name) if row.class_name else NO_OBJECT}"
+    alt = f"photo {name}, {a_or_an(row.class_name) if row.class_name else NO_OBJECT}"
     try:
         image = markup.thumbnail(backend.library.get(name).path)
     except UserError:  # its card says why, once it is pressed

@@ -167,16 +167,6 @@ def photos(count: int) -> str:
     return f"{count} photo" + ("" if count == 1 else "s")
 
 
-def a_or_an(name: str) -> str:
-    """A name with its article.
-
-    Example:
-        >>> a_or_an("cat"), a_or_an("Apple")
-        ('a cat', 'an Apple')
-    """
-    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
-
-
 def problem(sentence: str) -> Markup:
     """What went wrong, in the page."""
     return Markup('<p class="note problem" role="alert">{}</p>').format(sentence)

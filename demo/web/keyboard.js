@@ -82,7 +82,7 @@
   }
 
   /** What is not there before Gradio has made it. */
-  function whenThere(selector, act) {
+  page.whenThere = (selector, act) => {
     const waiting = new MutationObserver(() => {
       const found = document.querySelector(selector);
       if (!found) return;
@@ -90,16 +90,16 @@
       act(found);
     });
     waiting.observe(document, { childList: true, subtree: true });
-  }
+  };
 
-  whenThere('#tabs .tab-container[role=tablist]', tabs);
-  whenThere('#augment-settings', (settings) => {
+  page.whenThere('#tabs .tab-container[role=tablist]', tabs);
+  page.whenThere('#augment-settings', (settings) => {
     settings.insertAdjacentHTML(
       'afterbegin',
       '<a class="skip" href="#augment-before" data-to="#augment-before .box">Skip to the box</a>',
     );
   });
-  whenThere('#augment-settings .presets', (presets) => page.oneTabStop(presets, 'button'));
+  page.whenThere('#augment-settings .presets', (presets) => page.oneTabStop(presets, 'button'));
 
   document.addEventListener('click', (event) => {
     const link = event.target.closest?.('.skip');

@@ -78,17 +78,30 @@
       sent.set(path, kept);
     },
 
-    /** The upload at `path` is shown, or none. Fails where the browser cannot keep it. */
-    async shown(path, chosen) {
+    /**
+     * The upload at `path` is shown, or none; `boxes` are those of an annotation that came with it.
+     * Fails where the browser cannot keep it.
+     */
+    async shown(path, chosen, boxes) {
       const record = sent.get(path);
       if (!record) {
         if (chosen || !pending) setShown(null);
         return;
       }
       if (record === shown) return;
+      if (boxes) record.boxes = boxes;
       record.kept ??= keepNew(record);
       await record.kept;
       setShown(record);
+    },
+
+    keyOf(path) {
+      return sent.get(path)?.key ?? null;
+    },
+
+    /** What is kept under a key, if anything is. */
+    find(key) {
+      return key ? read(key) : undefined;
     },
 
     isKept(path) {

@@ -7,13 +7,16 @@
 //   photoReplaced(signal)          gives another signal if Augment is open
 //   copyLink()
 //   save(file)                     a file of the server, as a download
+//   touched()                      name of the setting that is being changed (settings.js)
 //   step(by)                       undo (-1) or redo (1): the query to show again (edit_history.js)
 // Called by components:
 //   sendMany(files), waitingMany() hand files over to the field for many photos, and take them there
+//   whenThere(selector, act)       once Gradio has made it (keyboard.js)
 //   oneTabStop(element, selector)  arrow keys move among what is selected (keyboard.js)
 //   ownPhotos                      the visitor's own photo, kept in this browser (own_photos.js)
 // Events, each a CustomEvent:
 //   'restored'                     the values of the address are in place; isRestored is true
+//   'went'                         detail URLSearchParams: back or forward to what shows a photo
 //   'shows'                        detail {tab, query}: a tab shows something else
 //   'photo-replaced'
 //   'many-photos'                  files wait for the field for many photos
@@ -88,9 +91,11 @@
   };
 
   window.addEventListener('popstate', () => {
-    open = new URLSearchParams(location.search).get('tab') || 'detect';
-    page.renewAddress(); // the photo may be another one since
+    const there = new URLSearchParams(location.search);
+    open = known.includes(there.get('tab')) ? there.get('tab') : 'detect';
     document.querySelector(`button[role=tab][data-tab-id="${open}"]`)?.click();
+    if (open === 'detect' || open === 'augment') tell('went', there);
+    else page.renewAddress();
   });
 
   page.sendMany = (files) => {

@@ -1,6 +1,6 @@
 // Choose a photo: by name, by file, by the camera, or by a drop or paste anywhere on the page.
 //
-// props.value: {sample, upload: {path, orig_name} or null, number, note,
+// props.value: {sample, upload: {path, orig_name} or null, number, note, boxes,
 //   offered: {sample, upload, number, name, annotations: [{path, name}]} or null}
 // The server checks what is offered and takes it over, or says in `note` why not. Its answer has the
 // number of the offer. An offer of a photo that was kept in this browser has `boxes` too.
@@ -9,6 +9,7 @@ const page = window.detectorPage;
 const status = $('.status'),
   forget = $('.forget');
 
+const first = props.value?.sample; // of an address that names none
 let latest = { number: 0 }; // what was offered last
 let answered = 0; // the highest number an answer had
 
@@ -25,14 +26,14 @@ function show() {
   const name = value.upload?.orig_name || 'yours';
   status.textContent = value.note || (value.upload ? `Your photo: ${name}` : '');
   status.classList.toggle('problem', Boolean(value.note));
-  keep(value.upload?.path, value.number > 0);
+  keep(value.upload?.path, value.number > 0, value.boxes);
 }
 
 /** What is shown stays in this browser; a photo of the visitor's own can be forgotten. */
-async function keep(path, chosen) {
+async function keep(path, chosen, boxes) {
   forget.hidden = true;
   try {
-    await page.ownPhotos.shown(path, chosen);
+    await page.ownPhotos.shown(path, chosen, boxes);
     forget.hidden = !page.ownPhotos.isKept(path);
   } catch (error) {
     status.textContent += ` (a reload will lose it, for this browser keeps nothing: ${error.message})`;
@@ -173,6 +174,8 @@ for (const input of [files, rear]) {
     input.value = '';
   });
 }
+// Its annotation too; a phone would offer its files instead of its photos.
+if (matchMedia('(pointer: fine)').matches) files.accept += ',.xml,.txt,.json,.yaml,.yml';
 $('.choose').addEventListener('click', () => files.click());
 
 $('.camera').addEventListener('click', async () => {
@@ -215,6 +218,18 @@ forget.addEventListener('click', async () => {
 page.addEventListener('kept-photo', ({ detail }) => {
   // Unless another one was chosen meanwhile.
   if (latest.number === 0) send(detail.file, detail);
+});
+/** Back and forward lead to the photo that was there, not to the one that is shown now. */
+page.addEventListener('went', async ({ detail }) => {
+  const { sample, upload } = props.value || {};
+  const kept = detail.get('kept');
+  if (detail.get('photo') === 'own') {
+    const record = page.ownPhotos.keyOf(upload?.path) !== kept && (await page.ownPhotos.find(kept));
+    if (record) return send(record.file, record);
+  } else if ((detail.get('sample') || first) !== sample) {
+    return offer({ sample: detail.get('sample') || first, upload: null });
+  }
+  page.renewAddress();
 });
 page.oneTabStop($('.examples'), 'button[data-key]');
 watch('value', show);

@@ -16,6 +16,7 @@ from model.inspect.variants import checked_box
 MAX_BYTES = 1_000_000
 MAX_SIDE = 480
 RULE_COLOURS = {"hull": (245, 158, 11), "ellipse": (45, 212, 191)}
+OTHER_COLOUR = (212, 212, 216)
 _FRAMES = 24
 _FRAME_MS = 90
 _STRIP = 26  # pixels below the photo, with the numbers
@@ -28,7 +29,12 @@ def swinging_step(config: AugmentConfig) -> GeometricStep:
     return next((step for step in swinging if step.is_on(config)), swinging[0])
 
 
-def box_animation(photo: Image.Image, bbox_xyxy: Sequence[float], config: AugmentConfig) -> bytes:
+def box_animation(
+    photo: Image.Image,
+    bbox_xyxy: Sequence[float],
+    config: AugmentConfig,
+    others: Sequence[Sequence[float]] = (),
+) -> bytes:
     """An animated WebP that loops: the photo swings both ways, with both estimates of its box.
 
     It swings as far as :func:`swinging_step` goes with these settings. Below stands by how much
@@ -38,6 +44,7 @@ def box_animation(photo: Image.Image, bbox_xyxy: Sequence[float], config: Augmen
         photo: RGB, any size; shrunk to at most 480 pixels.
         bbox_xyxy: the box in pixels of ``photo``.
         config: the settings.
+        others: boxes of other objects in pixels of ``photo``, drawn by the rule of the settings.
 
     Returns:
         24 frames, less than :data:`MAX_BYTES`.
@@ -45,12 +52,12 @@ def box_animation(photo: Image.Image, bbox_xyxy: Sequence[float], config: Augmen
     Raises:
         UserError: for a box that is empty or outside the photo.
     """
-    box = checked_box(bbox_xyxy, photo.size).numpy()
+    boxes = np.stack([checked_box(box, photo.size).numpy() for box in (bbox_xyxy, *others)])
     for side, quality in ((MAX_SIDE, 75), (MAX_SIDE, 50), (MAX_SIDE * 2 // 3, 50)):
-        packed = _packed(list(_frames(photo, box, config, side)), quality)
+        packed = _packed(list(_frames(photo, boxes, config, side)), quality)
         if len(packed) < MAX_BYTES:
             return packed
-    return _packed(list(_frames(photo, box, config, MAX_SIDE // 3)), 10)
+    return _packed(list(_frames(photo, boxes, config, MAX_SIDE // 3)), 10)
 
 
 def _packed(frames: list[Image.Image], quality: int) -> bytes:
@@ -63,22 +70,27 @@ def _packed(frames: list[Image.Image], quality: int) -> bytes:
 
 
 def _frames(
-    photo: Image.Image, box: np.ndarray, config: AugmentConfig, side: int
+    photo: Image.Image, boxes: np.ndarray, config: AugmentConfig, side: int
 ) -> Iterator[Image.Image]:
     scale = min(1.0, side / photo.width, (side - _STRIP) / photo.height)
     size = max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
     small = photo.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    box = box * np.tile(np.divide(size, photo.size), 2)
+    boxes = boxes * np.tile(np.divide(size, photo.size), 2)
     step = swinging_step(config)
     # A swing is fastest in the middle, like a pendulum; the last frame leads back to the first.
     for number in range(_FRAMES):
         params = step.swing(config, math.sin(2 * math.pi * number / _FRAMES)) or step.idle(size)
         words = " ".join(step.words(params, size))
-        yield _frame(small, box, step.matrix(params, size), words)
+        yield _frame(small, boxes, step.matrix(params, size), words, config.box_rule)
 
 
-def _frame(photo: Image.Image, box: np.ndarray, matrix: np.ndarray, words: str) -> Image.Image:
+def _frame(
+    photo: Image.Image, boxes: np.ndarray, matrix: np.ndarray, words: str, rule_in_use: str
+) -> Image.Image:
     moved = warp(photo, matrix, photo.size)
+    box, *others = boxes
+    for other in others:
+        moved = draw_box(moved, move_boxes(other, matrix, rule_in_use).tolist(), OTHER_COLOUR)
     written = [(words, (0, 0, 0))]
     for rule, colour in RULE_COLOURS.items():
         moved = draw_box(moved, move_boxes(box, matrix, rule).tolist(), colour)

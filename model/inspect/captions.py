@@ -20,7 +20,10 @@ def caption(trace: Trace) -> str:
 
 
 def sentence(
-    variant: Variant, answer: VariantPrediction | None = None, class_name: str = ""
+    variant: Variant,
+    answer: VariantPrediction | None = None,
+    class_name: str = "",
+    threshold: float = 0.0,
 ) -> str:
     """What was done, what became of the box, and whether the detector still sees the object.
 
@@ -28,9 +31,10 @@ def sentence(
         variant: a draw, or an extreme.
         answer: of :func:`model.inspect.robustness.predict_variants`; ``None`` leaves it out.
         class_name: what the object is; empty if nobody knows.
+        threshold: from which score on the detector is sure.
     """
     done = ", ".join(w for step in variant.trace.steps for w in step.spoken) or "unchanged"
-    became = [*_box_words(variant), *_detector_words(answer, class_name)]
+    became = [*_box_words(variant), *_detector_words(answer, class_name, threshold)]
     return f"{done[0].upper()}{done[1:]}: {', '.join(became)}."
 
 
@@ -60,9 +64,13 @@ def _box_words(variant: Variant) -> Iterator[str]:
     yield "all of it still visible" if visible == 100 else f"{visible} % still visible"
 
 
-def _detector_words(answer: VariantPrediction | None, class_name: str) -> Iterator[str]:
+def _detector_words(
+    answer: VariantPrediction | None, class_name: str, threshold: float
+) -> Iterator[str]:
     if answer is None:
         return
+    said = answer.verdict(threshold)
     still = {"": "", answer.class_name: "still "}.get(class_name, "now ")
-    yield f"the detector {still}says {answer.class_name}"
-    yield f"IoU {answer.iou:.2f}"
+    yield f"the detector {still if said.kind == 'sure' else ''}{said.clause}"
+    if said.kind != "none":
+        yield f"IoU {answer.iou:.2f}"

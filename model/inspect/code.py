@@ -9,12 +9,14 @@ from collections.abc import Iterator, Sequence
 
 from model.augment import IMAGENET_MEAN, IMAGENET_STD, AugmentConfig
 from model.augment.steps import GeometricStep
+from model.data.annotations import MIN_VISIBLE_TO_LABEL
 
 _AUGMENT = '''
 
 def augment(image, boxes, seed):
     """RGB photo, (N, 4) xyxy boxes in its pixels -> (3, S, S) float32, boxes on the canvas."""
-    # Training draws again while less than {share} of the largest object stays in the picture.
+    # Training draws again while less than {share} of the largest object stays in the picture,
+    # and leaves out others of which less than {label} stays.
     torch.manual_seed(seed)
     kind = {{"format": "XYXY", "canvas_size": (image.height, image.width)}}
     return transforms(image, tv_tensors.BoundingBoxes(boxes.float(), **kind))
@@ -46,7 +48,12 @@ def to_code(
     head = "\n".join(imports) + "\n"
     gap = "\n\n" if helpers else "\n"
     compose = f"{gap}transforms = v2.Compose([\n{lines}])\n"
-    return head + helpers + compose + _AUGMENT.format(share=f"{config.min_visible:.0%}")
+    return (
+        head
+        + helpers
+        + compose
+        + _AUGMENT.format(share=f"{config.min_visible:.0%}", label=f"{MIN_VISIBLE_TO_LABEL:.0%}")
+    )
 
 
 def _lines(

@@ -12,15 +12,25 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from model.augment import AugmentConfig, Pipeline, Trace, TracedStep, photo_seed
+from model.augment import (
+    AugmentConfig,
+    Pipeline,
+    Plan,
+    Trace,
+    TracedStep,
+    make_plans,
+    photo_seed,
+)
 from model.boxes import clip_boxes
 from model.errors import UserError
 
 MAX_VARIANTS = 16
+SEEN = 0.02  # share of a picture by which something must move to be seen
 
 
 @dataclass(frozen=True)
@@ -107,6 +117,47 @@ def make_variants(
         trace = pipeline.trace(photo, boxes, drawn_with)
         variants.append(Variant(number, drawn_with, trace, box_health(trace)))
     return variants
+
+
+def fullest_variant(
+    photo_size: tuple[int, int],
+    bbox_xyxy: Sequence[float],
+    config: AugmentConfig,
+    seed: int,
+    count: int,
+    file_name: str = "",
+) -> int:
+    """Number of the first draw in which most of the steps that are on are to be seen.
+
+    Args: as of :func:`make_variants`; pixels are neither needed nor made.
+    """
+    seeds = [photo_seed(seed, number, file_name) for number in range(count)]
+    sizes, targets = np.tile(photo_size, (count, 1)), np.tile(bbox_xyxy, (count, 1))
+    plans = make_plans(config, sizes, targets, seeds)
+    seen = [_steps_seen(config, plans.one(place)) for place in range(count)]
+    return 1 + seen.index(max(seen))
+
+
+def _steps_seen(config: AugmentConfig, plan: Plan) -> int:
+    on = [step for step in config.steps if step.is_on(config)]
+    sizes = [(int(width), int(height)) for width, height in plan.sizes]
+    # What is before a geometric step differs from step to step; the others come after all of them.
+    moving = len(sizes) - 1
+    moved = [_moves(plan, place) for place in range(moving)] + [True] * (len(on) - moving)
+    before = [*sizes[:-1], *[sizes[-1]] * (len(on) - moving)]
+    return sum(
+        moves and any(step.words(plan.params[step.name], size))
+        for step, moves, size in zip(on, moved, before, strict=True)
+    )
+
+
+def _moves(plan: Plan, place: int) -> bool:
+    """Whether a geometric step takes some corner of the picture so far that one sees it."""
+    corners = np.array([(0.0, 0, 1), (1, 0, 1), (0, 1, 1), (1, 1, 1)])
+    step = plan.matrices[place + 1] @ np.linalg.inv(plan.matrices[place])
+    x, y, w = step @ (corners * np.append(plan.sizes[place], 1)).T
+    shares = np.stack([x, y], axis=1) / w[:, None] / plan.sizes[place + 1]
+    return bool(np.abs(shares - corners[:, :2]).max() > SEEN)
 
 
 def checked_box(

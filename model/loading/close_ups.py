@@ -10,10 +10,11 @@ from torch import Tensor
 from model.augment import AugmentConfig, working_side
 from model.augment.streams import uniforms
 from model.boxes import box_areas, clip_boxes
+from model.data.annotations import MIN_VISIBLE_TO_LABEL
 from model.data.images import load_fitted
 from model.data.pixel_cache import PixelCache
 from model.data.records import DatasetSplit
-from model.loading.dataset import MIN_VISIBLE_TO_LABEL, AnnotatedPhoto, DetectionDataset
+from model.loading.dataset import AnnotatedPhoto, DetectionDataset
 from model.second_look import DETAIL
 
 FACTORS = (1.3, 2.5)  # sides of a window over those of the object's box, from and to

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 from playwright.sync_api import expect
-from visitor import content, open_page, settled, slide, wait_for
+from visitor import content, open_again, open_page, settled, slide, wait_for
 
 
 def test_no_script_fails_whichever_tab_a_link_opens(chromium, demo_address):
@@ -125,16 +125,46 @@ def test_links_to_the_other_tabs(chromium, demo_address):
 
 
 @pytest.mark.parametrize(
-    "query",
+    ("query", "left_out"),
     [
-        "?tab=nowhere&sample=../../x",
-        "?tab=augment&seed=abc&count=999&rotation_degrees=nan&box_rule=round&boxes=1,2",
-        "?tab=detect&threshold=7&explain=<script>alert(1)</script>",
-        "?page=2&deep_link=x&view=nothing",
+        ("?tab=nowhere&sample=../../x", ["tab=nowhere", "sample=../../x"]),
+        (
+            "?tab=augment&seed=abc&count=999&rotation_degrees=nan&box_rule=round&boxes=1,2",
+            ["seed=abc", "count=999", "rotation_degrees=nan", "box_rule=round", "boxes=1,2"],
+        ),
+        (
+            "?tab=detect&threshold=7&explain=<script>alert(1)</script>",
+            ["threshold=7", "explain=<script>alert(1)</script>"],
+        ),
+        ("?page=2&deep_link=x&view=nothing", []),
     ],
 )
-def test_bad_addresses_open_the_page_all_the_same(chromium, demo_address, query):
-    page = open_page(chromium, demo_address + query)
+def test_bad_addresses_open_the_page_and_say_what_they_left_out(
+    reused_page, demo_address, query, left_out
+):
+    page = open_again(reused_page, demo_address + query)
     expect(page.locator(".stage:visible").first).to_be_visible()
-    assert page.locator(".problem").count() == 0
-    page.context.close()
+    status = page.locator("#photo .status")
+    for words in left_out:
+        expect(status).to_contain_text(words)
+    if not left_out:
+        expect(status).to_have_text("")
+    assert page.locator(".problem").count() == bool(left_out)
+
+
+def test_back_leads_to_the_photo_that_was_there(reused_page, demo_address):
+    """The address says which, and not the photo that was chosen later."""
+    page = open_again(reused_page, demo_address)
+    page.get_by_role("tab", name="Augment").click()
+    expect(page).to_have_url(re.compile("tab=augment"))
+    page.locator("#photo button[data-key=cat]").click()
+    expect(page).to_have_url(re.compile("tab=augment&sample=cat"))
+    page.go_back()
+    first = page.locator("#photo .examples button[data-key]").first
+    expect(first).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#detect-result .stage")).to_be_visible()
+    page.traffic.settle()
+    assert "sample=cat" not in page.url
+    page.go_forward()
+    expect(page.locator("#photo button[data-key=cat]")).to_have_attribute("aria-pressed", "true")
+    expect(page).to_have_url(re.compile("tab=augment&sample=cat"))

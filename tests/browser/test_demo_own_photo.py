@@ -10,8 +10,12 @@ import urllib.request
 
 import pytest
 from conftest import REPOSITORY, free_port
+from PIL import Image
 from playwright.sync_api import Page, expect
 from visitor import CAT, DOG, drop, open_page, wait_for
+
+from model.data.annotations import AnnotatedPhoto, to_voc
+from model.data.records import ObjectAnnotation
 
 YOUR_CAT = "Your photo: cat.jpg"
 
@@ -106,6 +110,22 @@ def test_an_example_chosen_afterwards_stays(page):
     page.reload()
     expect(page.locator("#photo button[data-key=dog]")).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#photo .status")).to_be_empty()
+
+
+def test_boxes_of_an_annotation_are_kept_although_augment_was_not_opened(page, tmp_path):
+    thing = ObjectAnnotation("dog", (10, 20, 110, 120))
+    with Image.open(CAT) as photo:
+        annotated = AnnotatedPhoto("cat.jpg", *photo.size, (thing,))
+    (tmp_path / "cat.xml").write_text(to_voc(annotated))
+    page.locator("#photo input.files").set_input_files([CAT, tmp_path / "cat.xml"])
+    expect(page.locator("#photo .status")).to_have_text("Your photo: cat.jpg")
+    expect(page).to_have_url(re.compile("kept="))
+    page.reload()
+    expect(page.locator("#photo .status")).to_have_text("Your photo: cat.jpg")
+    page.get_by_role("tab", name="Augment").click()
+    expect(page.locator("#augment-before .box").first).to_have_attribute(
+        "aria-label", re.compile("dog.*left 10, top 20, right 110, bottom 120")
+    )
 
 
 def test_two_windows_keep_a_photo_each(page):

@@ -3,6 +3,7 @@
 import re
 
 from playwright.sync_api import expect
+from visitor import wait_for
 
 
 def test_browsing_the_data_set(page):
@@ -32,3 +33,12 @@ def test_browsing_the_data_set(page):
     page.get_by_role("tab", name="Dataset").click()
     page.locator("#send-detect").click()
     expect(page.locator("#detect-result")).to_contain_text("overlap with the true box")
+
+
+def test_on_a_phone_a_tile_brings_its_card_into_sight(page):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.get_by_role("tab", name="Dataset").click()
+    page.locator("#dataset-grid button[data-key='000005']").click()
+    card = page.locator("#dataset-card")
+    expect(card).to_contain_text("000005.jpg")
+    wait_for(lambda: 0 <= card.bounding_box()["y"] < 844 / 2, "the card in sight")

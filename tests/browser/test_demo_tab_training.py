@@ -81,3 +81,25 @@ def test_all_tabs_follow_the_checkpoint(chromium, tmp_path):
         expect(page.locator("#detect-result")).to_contain_text(f"threshold {threshold:.0%}")
         expect(number).to_have_value(f"{threshold:g}")
         page.context.close()
+
+
+def test_on_a_phone_the_tab_is_a_few_lines_that_open(page):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.get_by_role("tab", name="Training").click()
+    parts = {
+        "Learning curves": "#curves", "Settings and scores": "#training-results",
+        "Confusion matrix": "#confusion", "Model card": "#model-card",
+    }  # fmt: skip
+    for heading, part in parts.items():
+        line = page.get_by_role("button", name=heading)
+        expect(line).to_have_attribute("aria-expanded", "false")
+        expect(page.locator(part)).not_to_be_visible()
+        line.click()
+        expect(page.locator(part)).to_be_visible()
+        line.click()
+        expect(page.locator(part)).not_to_be_visible()
+    assert page.evaluate("document.documentElement.scrollHeight") < 2 * 844
+    page.set_viewport_size({"width": 1280, "height": 900})
+    for part in parts.values():
+        expect(page.locator(part)).to_be_visible()
+    expect(page.locator(".fold").first).not_to_be_visible()

@@ -1,5 +1,7 @@
 """model/before_after.py: words and the ghost box beside a variant."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -70,7 +72,7 @@ def test_nothing_is_on():
 def test_the_sentence_tells_what_became_of_the_box_and_of_the_answer():
     turned = chosen(rotation={"angle": 12.0}, box=(40.0, 30.0, 100.0, 70.0))
     growth = round(100 * turned.health.growth)
-    answer = VariantPrediction("cat", 0.9, (0, 0, 1, 1), 0.876)
+    answer = VariantPrediction("cat", 0.9, (0, 0, 1, 1), 0.876, 0.95, 20)
     assert sentence(turned, answer, "cat") == (
         f"Turned 12 degrees: box {growth} % larger, all of it still visible,"
         " the detector still says cat, IoU 0.88."
@@ -78,6 +80,16 @@ def test_the_sentence_tells_what_became_of_the_box_and_of_the_answer():
     assert "the detector now says cat" in sentence(turned, answer, "dog")
     assert "the detector says cat" in sentence(turned, answer)
     assert "detector" not in sentence(turned)
+
+
+def test_below_the_threshold_the_detector_says_nothing_still():
+    variant = chosen()
+    answer = VariantPrediction("dog", 0.3, (0, 0, 1, 1), 0.7, 0.6, 20)
+    assert sentence(variant, answer, "dog", 0.49).endswith(
+        "the detector is not sure, probably a dog, IoU 0.70."
+    )
+    unlikely = dataclasses.replace(answer, probability=0.4)
+    assert sentence(variant, unlikely, "dog", 0.49).endswith("sees none of the 20 classes.")
 
 
 @pytest.mark.parametrize("angle", [-30.0, 7.0, 0.31])

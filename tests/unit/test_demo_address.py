@@ -1,14 +1,17 @@
 """demo/address.py: addresses are read with suspicion, and written by what reads them."""
 
+from urllib.parse import parse_qsl
+
 import pytest
 
-from demo.address import asked_tab
+from demo.address import asked_tab, refusal
 from demo.choice import PhotoChoice
 from demo.photos import LOST_UPLOAD
-from demo.views.augment.state import AugmentState
+from demo.views.augment.state import AugmentState, read_settings, write_settings
 from demo.views.confusion import TrainingState
 from demo.views.dataset import DatasetState
 from demo.views.detect import DetectState
+from model.augment import AugmentConfig
 from model.data.dataset import find_data_root
 from model.data.samples import PhotoLibrary
 
@@ -59,8 +62,6 @@ def test_bad_values_are_left_out(library, defaults, name, text):
     ],
 )  # fmt: skip
 def test_an_address_survives_reading_and_writing(library, defaults, query):
-    from urllib.parse import parse_qsl
-
     state = defaults.from_query(dict(parse_qsl(query)), library)
     assert state != defaults
     assert state.to_query(defaults) == query
@@ -72,6 +73,42 @@ def test_an_upload_is_not_in_an_address_and_that_is_said(library):
     asked = AUGMENT.from_query({"photo": "own", "seed": "3"}, library)
     assert asked.photo.note == LOST_UPLOAD
     assert asked.seed == 3
+
+
+@pytest.mark.parametrize(
+    ("defaults", "query", "wrong"),
+    [
+        (AUGMENT, {"sample": "nope", "seed": "abc"}, ["seed=abc", "sample=nope"]),
+        (AUGMENT, {"seed": "", "rotation_degrees": "999"}, ["seed=", "rotation_degrees=999"]),
+        (AUGMENT, {"a": "zoom:9"}, ["a=zoom:9"]),
+        (AUGMENT, {"a": "x"}, ["a=x"]),
+        (AUGMENT, {"seed": "7", "sample": "cat", "__theme": "dark", "utm": "x"}, []),
+        (AUGMENT, {"photo": "own", "kept": "k"}, []),
+        (DETECT, {"threshold": "nan"}, ["threshold=nan"]),
+        (DATASET, {"split": "nope", "class": "unicorn"}, ["split=nope", "class=unicorn"]),
+        (DATASET, {"split": "val", "class": "cat"}, []),
+    ],
+)
+def test_what_an_address_says_wrongly_is_known(library, defaults, query, wrong):
+    assert sorted(defaults.refused(query, library)) == sorted(wrong)
+
+
+def test_what_an_address_says_wrongly_is_one_sentence():
+    assert refusal([]) == ""
+    assert refusal(["seed=abc"]) == (
+        "This link says seed=abc, which means nothing here: that is left out."
+    )
+    assert "seed=abc and sample=nope, which mean nothing" in refusal(["seed=abc", "sample=nope"])
+
+
+@pytest.mark.parametrize("settings", [{}, {"zoom": 1}, {"hue": 0.1, "box_rule": "hull"}])
+def test_pinned_settings_survive_an_address(library, settings):
+    config = AugmentConfig(**settings)
+    text = write_settings(config)
+    assert read_settings(text) == config
+    state = AUGMENT.from_query({"a": text}, library)
+    assert state.pinned == text
+    assert dict(parse_qsl(state.to_query(AUGMENT)))["a"] == text
 
 
 def test_unknown_tabs_open_the_first():

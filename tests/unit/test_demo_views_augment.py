@@ -1,8 +1,10 @@
 """The pictures and words of the Augment tab, without a browser."""
 
 import dataclasses
+import json
 import random
 import re
+import zipfile
 
 import pytest
 from conftest import make_voc, write_voc_xml
@@ -11,7 +13,7 @@ from PIL import Image
 from demo.backend import Backend
 from demo.box_editor import BoxEditor, EditedBox
 from demo.choice import PhotoChoice
-from demo.views.augment import pictures
+from demo.views.augment import files, pictures
 from demo.views.augment import variants as drawing
 from demo.views.augment.boxes import parse_boxes, write_boxes
 from demo.views.augment.scene import Scene, class_names_of, scene_of
@@ -140,8 +142,9 @@ def test_a_box_too_thin_is_refused_in_pixels_of_the_photo(backend, tmp_path):
 
 def test_the_largest_box_is_the_target_and_the_others_follow(backend):
     state = AugmentState(
-        CAT, box_source=OWN, boxes="dog 10, 10, 60, 60; cat 100, 20, 380, 290", flip_probability=1
-    )
+        CAT, box_source=OWN, boxes="dog 10, 10, 60, 60; cat 100, 20, 380, 290", flip_probability=1,
+        zoom=1.0,
+    )  # fmt: skip
     scene = scene_of(backend, state)
     assert [box["class_name"] for box in scene.boxes] == ["cat", "dog"]
     flipped = drawing.variants_of(scene)[0].step("flip")
@@ -149,6 +152,75 @@ def test_the_largest_box_is_the_target_and_the_others_follow(backend):
     x1, y1, x2, y2 = scene.working_boxes[1]
     assert flipped.others[0].tolist() == pytest.approx([width - x2, y1, width - x1, y2], abs=0.01)
     assert pictures.show_pair(scene_of(backend, state)).after.count('rect class="line object"') == 1
+
+
+def test_the_variant_shown_has_all_that_is_switched_on(backend):
+    """Not one in which a step that is on happened to do nothing."""
+    for seed in range(6):
+        state = AugmentState(VOC, seed=seed, count=16, grey_probability=0.5)
+        scene = scene_of(backend, state)
+        variants = drawing.draw_variants(scene)
+        counts = [sum(bool(step.words) for step in v.trace.steps) for v in variants]
+        number = drawing.picked_number(scene)
+        assert counts[number - 1] == max(counts)
+        assert abs(variants[number - 1].step("rotation").params["angle"]) > 1, "to be seen"
+        assert drawing.picked_variant(scene).number == number
+        pressed = scene_of(backend, dataclasses.replace(state, picked="2"))
+        assert drawing.picked_number(pressed) == 2
+
+
+def test_a_box_in_order_is_not_a_detector_that_agrees(backend):
+    """Two marks: nothing is done to the box, and yet nobody finds the object."""
+    state = AugmentState(CAT, count=1, threshold=0.0, **vars(AugmentConfig.none()))
+    scene = scene_of(backend, state)
+    variants = drawing.variants_of(scene)
+    (answer,) = drawing.answers_of(scene, variants)
+    elsewhere = dataclasses.replace(answer, iou=0.0, score=0.9, class_name="cat")
+    grid = pictures.variants_grid(variants, scene, 1, [elsewhere])
+    assert 'class="health good"' in grid
+    assert "badge disagrees" in grid
+    assert 'tile good"' not in grid
+    unsure = dataclasses.replace(answer, score=0.3, class_name="cat", probability=0.6)
+    strict = dataclasses.replace(scene, state=dataclasses.replace(state, threshold=0.49))
+    marks = pictures.show_robustness(variants, [unsure], strict)
+    assert "in 0 of 1" in marks
+    assert "is not sure (below 49%) of 1" in marks
+
+
+def test_a_setting_alone_is_drawn_at_its_limits(backend):
+    scene = scene_of(backend, AugmentState(VOC, rotation_degrees=30.0, brightness=0.0))
+    shown = pictures.show_alone(scene, "rotation_degrees")
+    assert "Rotation alone: -30°" in shown
+    assert "Rotation alone: +30°" in shown
+    assert shown.count("<figure") == 2
+    assert pictures.show_alone(scene, "flip_probability").count("<figure") == 1
+    assert "nothing is done" in pictures.show_alone(scene, "brightness")
+
+
+@pytest.mark.parametrize("full_size", [False, True])
+def test_the_zip_has_all_boxes_of_the_screen(backend, tmp_path, full_size):
+    state = AugmentState(
+        CAT, box_source=OWN, boxes="dog 10, 10, 60, 60; cat 100, 20, 380, 290; mug 5 200 90 290",
+        count=2, flip_probability=1, rotation_degrees=0.0, zoom=1.0,
+    )  # fmt: skip
+    scene = scene_of(backend, state)
+    path = files.zip_download(scene, files.PHOTO if full_size else files.CANVAS)
+    with zipfile.ZipFile(path) as archive:
+        coco = json.loads(archive.read("coco.json"))
+    names = {one["id"]: one["name"] for one in coco["categories"]}
+    for image in coco["images"]:
+        mine = [a for a in coco["annotations"] if a["image_id"] == image["id"]]
+        assert [names[a["category_id"]] for a in mine] == ["cat", "mug", "dog"]
+        assert all(a["visible"] == 1 for a in mine)
+        width, height = scene.opened.working_copy.original_size
+        side = scene.opened.detector.info.image_size
+        assert (image["width"], image["height"]) == ((width, height) if full_size else (side, side))
+        x1, y1, x2, y2 = 100, 20, 380, 290  # mirrored
+        expected = [
+            (width - x2) * image["width"] / width, y1 * image["height"] / height,
+            (x2 - x1) * image["width"] / width, (y2 - y1) * image["height"] / height,
+        ]  # fmt: skip
+        assert mine[0]["bbox"] == pytest.approx(expected, abs=0.1)
 
 
 def test_one_variant_is_as_among_all(backend):

@@ -6,7 +6,7 @@ from PIL import Image
 from model.augment import AugmentConfig
 from model.boxes import paired_iou
 from model.inference import Detector
-from model.inspect.robustness import predict_variants
+from model.inspect.robustness import VariantPrediction, predict_variants
 from model.inspect.variants import make_variants
 from model.network.detector import LargestObjectDetector
 
@@ -29,3 +29,20 @@ def test_every_variant_is_predicted_and_compared_with_its_own_box():
         assert one.iou == pytest.approx(float(overlap), abs=1e-4)
         assert 0 < one.score <= 1
     assert predict_variants(detector, []) == []
+
+
+@pytest.mark.parametrize(
+    ("score", "iou", "expected", "agreement"),
+    [
+        (0.9, 0.8, "dog", "agrees"),
+        (0.9, 0.8, "", "agrees"),
+        (0.9, 0.49, "dog", "disagrees"),
+        (0.9, 0.0, "", "disagrees"),
+        (0.9, 0.8, "cat", "disagrees"),
+        (0.3, 0.8, "dog", "unsure"),
+        (0.3, 0.0, "cat", "unsure"),
+    ],
+)
+def test_whether_the_detector_finds_the_object(score, iou, expected, agreement):
+    answer = VariantPrediction("dog", score, (0, 0, 1, 1), iou, 0.9, 20)
+    assert answer.agreement(0.49, expected) == agreement

@@ -1,6 +1,6 @@
 import pytest
 
-from model.words import counted, percent, readable_size
+from model.words import a_or_an, counted, percent, readable_size, verdict
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,31 @@ def test_sizes(n_bytes, says):
 )  # fmt: skip
 def test_percent(share, says):
     assert percent(share) == says
+
+
+@pytest.mark.parametrize(
+    ("score", "probability", "kind", "text", "clause"),
+    [
+        (0.9, 0.3, "sure", "dog", "says dog"),
+        (0.49, 0.3, "sure", "dog", "says dog"),
+        (0.489, 0.5, "unsure", "Not sure. Probably a dog", "is not sure, probably a dog"),
+        (0.15, 0.99, "unsure", "Not sure. Probably a dog", "is not sure, probably a dog"),
+        (0.149, 0.99, "none", "None of the 20 classes", "sees none of the 20 classes"),
+        (0.3, 0.499, "none", "None of the 20 classes", "sees none of the 20 classes"),
+    ],
+)
+def test_what_an_answer_amounts_to(score, probability, kind, text, clause):
+    said = verdict("dog", score, 0.49, probability, 20)
+    assert (said.kind, said.text, said.clause) == (kind, text, clause)
+
+
+def test_a_detector_of_one_class_and_an_article():
+    assert verdict("egg", 0.1, 0.5, 0.2, 1).text == "Nothing I know"
+    assert verdict("egg", 0.1, 0.5, 0.2, 1).clause == "sees nothing it knows"
+    assert verdict("egg", 0.1, 0.5, 0.2, 2000).text == "None of the 2,000 classes"
+    assert verdict("egg", 0.2, 0.5, 0.6, 3).text == "Not sure. Probably an egg"
+    assert verdict("egg", 0.2, 0.5, 0.6, 3).brief == "egg?"
+
+
+def test_articles():
+    assert [a_or_an(name) for name in ("cat", "Apple", "an")] == ["a cat", "an Apple", "an an"]

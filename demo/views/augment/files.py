@@ -51,7 +51,7 @@ def zip_download(scene: Scene, pictures: str = CANVAS) -> str:
 def animation_download(scene: Scene) -> str:
     """The box while the photo is moved, as an animated WebP."""
     shown = scene.opened.photo.load(EDITOR_SIDE).image
-    target, config = scene.boxes_on(shown.size)[0], scene.state.config
-    packed = box_animation(shown, target, config)
+    (target, *others), config = scene.boxes_on(shown.size), scene.state.config
+    packed = box_animation(shown, target, config, others)
     name = f"{scene.opened.photo.path.stem}_{swinging_step(config).name}.webp"
     return as_download(name, packed)

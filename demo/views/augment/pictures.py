@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 from markupsafe import Markup
 from PIL import Image
@@ -19,6 +19,7 @@ from model.inspect.variants import Variant, advice
 
 # Pixels of pictures in a strip or grid: up to twice what they take up, for fine screens.
 STEP_SIDE, EXTREME_SIDE = 160, 240
+FIELDS = {item.name: item for item in fields(AugmentConfig)}
 ALIKE = 1e-3  # how much less the two estimates of a box may overlap and count as one
 # Of health: below the first a box is in danger, below the second it is worth a look.
 BAD_VISIBLE, FAIR_VISIBLE, LOOSE = 0.6, 0.9, 0.5
@@ -26,22 +27,39 @@ BAD_VISIBLE, FAIR_VISIBLE, LOOSE = 0.6, 0.9, 0.5
 
 @dataclass(frozen=True)
 class Pair:
-    """What is shown of one variant: the picture after, one sentence, its steps."""
+    """What is shown of one variant: the picture after, one sentence, its steps.
+
+    ``pinned`` is the picture of the settings A, if there are some; the sentence then is of both.
+    """
 
     after: Markup
     sentence: Markup
     steps: Markup
+    pinned: Markup
 
 
 def show_pair(scene: Scene) -> Pair:
     """The variant that is picked, and nothing of the others."""
     variant = picked_variant(scene)
-    words = sentence(variant, picked_answer(scene, variant), scene.class_name)
+    words, other = _sentence(scene, variant), scene.pinned
+    if other is None:
+        line = Markup('<p class="live">{}</p>').format(words)
+        return Pair(after_figure(variant, scene), line, steps_strip(variant, scene), Markup())
+    # The same draw of both: only then are they compared.
+    other = replace(other, state=replace(other.state, picked=str(variant.number)))
+    before = picked_variant(other)
+    lines = Markup('<p class="live"><b>A</b> {}</p><p class="live"><b>B</b> {}</p>')
     return Pair(
         after_figure(variant, scene),
-        Markup('<p class="live">{}</p>').format(words),
+        lines.format(_sentence(other, before), words),
         steps_strip(variant, scene),
+        after_figure(before, other),
     )
+
+
+def _sentence(scene: Scene, variant: Variant) -> str:
+    answer = picked_answer(scene, variant)
+    return sentence(variant, answer, scene.class_name, scene.threshold)
 
 
 def after_figure(variant: Variant, scene: Scene) -> Markup:
@@ -100,14 +118,50 @@ def _at_most(image: Image.Image, side: int) -> Image.Image:
 
 def show_extremes(scene: Scene) -> Markup:
     """Every setting alone at its extremes, independent of chance."""
-    info, photo = scene.opened.detector.info, scene.opened.working_copy.image
-    row = extremes(
-        scene.state.config, photo, scene.working_boxes[0], info.image_size,
-        mean=info.mean, std=info.std,
-    )  # fmt: skip
+    row = _extremes(scene)
     if not row:
         return markup.note("Nothing is switched on, so there are no limits to show.")
     return markup.grid([_extreme_tile(extreme, scene) for extreme in row], "extremes")
+
+
+def _extremes(scene: Scene) -> list[Extreme]:
+    info, photo = scene.opened.detector.info, scene.opened.working_copy.image
+    return extremes(
+        scene.state.config, photo, scene.working_boxes[0], info.image_size,
+        mean=info.mean, std=info.std,
+    )  # fmt: skip
+
+
+def show_alone(scene: Scene, setting: str) -> Markup:
+    """What one setting does at its present value with all others off: to and fro, for a loop.
+
+    Args:
+        scene: what the tab shows.
+        setting: name of a setting of some step.
+    """
+    config = scene.state.config
+    rules = {"box_rule": config.box_rule, "min_visible": config.min_visible}
+    value = getattr(config, setting)
+    alone = {**vars(AugmentConfig.none()), **rules, setting: value}
+    row = _extremes(scene.with_settings(AugmentConfig.from_dict(alone)))
+    label = FIELDS[setting].metadata["label"]
+    shown = [row[0], row[-1]] if len(row) > 1 else row
+    figures = [
+        markup.figure(
+            extreme.picture.image, extreme.picture.image.size,
+            [_target(extreme.picture, scene, scene.class_name or "object")],
+            f"{label} alone: {extreme.caption}", caption=f"{label} alone: {extreme.caption}",
+        )
+        for extreme in shown
+    ]  # fmt: skip
+    if not figures:
+        photo = scene.opened.working_copy.image
+        box = markup.DrawnBox(scene.working_boxes[0], "target", scene.class_name)
+        words = f"{label} alone at {value:g}: nothing is done"
+        figures = [markup.figure(photo, photo.size, [box], words, caption=words)]
+    return Markup('<div class="alone" data-setting="{}">{}</div>').format(
+        setting, markup.join(figures)
+    )
 
 
 def _extreme_tile(extreme: Extreme, scene: Scene) -> Markup:
@@ -130,14 +184,14 @@ def health_kind(variant: Variant) -> str:
 
 def _health_words(variant: Variant) -> str:
     health = variant.health
-    parts = [f"{health.visible:.0%} visible"]
+    parts = [] if health.visible > 0.995 else [f"{health.visible:.0%} visible"]
     if abs(health.growth) >= 0.005:
         parts.append(f"box {health.growth:+.0%}")
     if health.gave_up:
         parts.append("lost, nothing moved")
     elif health.redraws:
         parts.append(f"drawn again {health.redraws}x")
-    return ", ".join(parts)
+    return ", ".join(parts) or "whole"
 
 
 def variants_grid(
@@ -156,13 +210,10 @@ def variants_grid(
         )
         below = markup.render(
             "variant.html", number=variant.number, words=words, health=_health_words(variant),
-            iou=f"{answers[i].iou:.2f}" if answers else "",
+            kind=health_kind(variant), answer=_answer(answers[i], scene) if answers else None,
         )  # fmt: skip
-        tiles.append(
-            markup.figure_tile(
-                str(variant.number), inner, below, variant.number == picked, health_kind(variant)
-            )
-        )
+        pressed = variant.number == picked
+        tiles.append(markup.figure_tile(str(variant.number), inner, below, pressed))
     return markup.grid(tiles, "variants")
 
 
@@ -171,21 +222,41 @@ def show_advice(config: AugmentConfig, variants: Sequence[Variant]) -> Markup:
     return markup.join(markup.note(text, "warning") for text in advice(config, variants))
 
 
-def robustness_chart(
-    variants: Sequence[Variant], answers: Sequence[VariantPrediction], scene: Scene
+SYMBOLS = {"agrees": "\N{CHECK MARK}", "unsure": "", "disagrees": "\N{BALLOT X}"}
+
+
+def _answer(answer: VariantPrediction, scene: Scene) -> dict[str, str]:
+    """What a mark of the detector says."""
+    agreement, said = answer.agreement(scene.threshold, scene.class_name), answer.verdict(
+        scene.threshold
+    )  # fmt: skip
+    return {
+        "agreement": agreement, "symbol": SYMBOLS[agreement], "brief": said.brief,
+        "iou": f"{answer.iou:.2f}", "score": f"{answer.score:.0%}",
+        "title": f"{said.text}, {answer.score:.0%}; IoU {answer.iou:.2f} with the moved box",
+    }  # fmt: skip
+
+
+def show_robustness(
+    variants: Sequence[Variant], answers: Sequence[VariantPrediction], scene: Scene, name: str = ""
 ) -> Markup:
-    """Class, score and IoU of every variant."""
+    """Whether the detector finds the object in each variant: a row of marks, and one sentence.
+
+    Args:
+        variants: of the scene.
+        answers: of the detector, one a variant.
+        scene: what the tab shows.
+        name: which of two rows this is, ``A`` or ``B``.
+    """
     expected = scene.class_name or answers[0].class_name
+    found = [answer.agreement(scene.threshold, expected) for answer in answers]
     rows = [
-        {
-            "number": variant.number, "chip": markup.chip(answer.class_name),
-            "score": markup.bar(answer.score, "score", f"{answer.score:.0%}", answer.class_name),
-            "iou": markup.bar(answer.iou, "IoU", f"{answer.iou:.2f}"),
-        }
+        {"number": variant.number, **_answer(answer, scene)}
         for variant, answer in zip(variants, answers, strict=True)
-    ]  # fmt: skip
+    ]
     return markup.render(
-        "robustness.html", chip=markup.chip(expected), rows=rows,
-        right=sum(answer.class_name == expected for answer in answers),
+        "robustness.html", name=name, chip=markup.chip(expected), rows=rows, total=len(answers),
+        agree=found.count("agrees"), unsure=found.count("unsure"),
+        disagree=found.count("disagrees"), threshold=f"{scene.threshold:.0%}",
         median=f"{statistics.median(answer.iou for answer in answers):.2f}",
     )  # fmt: skip

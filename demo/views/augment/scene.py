@@ -1,14 +1,21 @@
 """The photo the Augment tab works on, and its boxes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from demo.backend import Backend
 from demo.box_editor import MAX_BOXES, EditedBox, EditorValue
 from demo.opened import Opened
 from demo.views import markup
 from demo.views.augment.boxes import parse_boxes, usable_box, usable_boxes
-from demo.views.augment.state import DETECTOR, GROUND_TRUTH, OWN, AugmentState
+from demo.views.augment.state import (
+    DETECTOR,
+    GROUND_TRUTH,
+    OWN,
+    AugmentState,
+    read_settings,
+)
+from model.augment import AugmentConfig
 from model.data.records import ObjectAnnotation
 
 EDITOR_SIDE = 640  # pixels of the photo that is shown before
@@ -39,6 +46,23 @@ class Scene:
             ObjectAnnotation(box["class_name"], box["bbox_xyxy"], place in self.difficult)
             for place, box in enumerate(self.boxes)
         ]
+
+    @property
+    def threshold(self) -> float:
+        """From which score on the detector is sure."""
+        chosen = self.state.threshold
+        return self.opened.detector.threshold if chosen is None else chosen
+
+    @property
+    def pinned(self) -> "Scene | None":
+        """The same with the settings that were pinned as A; ``None`` if none were."""
+        if not self.state.pinned:
+            return None
+        return self.with_settings(read_settings(self.state.pinned))
+
+    def with_settings(self, config: AugmentConfig) -> "Scene":
+        """The same photo and boxes, with other settings."""
+        return replace(self, state=replace(self.state, pinned="", **vars(config)))
 
     @property
     def class_name(self) -> str:

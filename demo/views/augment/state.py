@@ -33,7 +33,15 @@ def _field(item: dataclasses.Field) -> Any:
 
 @dataclass(frozen=True)
 class _DrawnState(TabState):
-    """What is drawn of which boxes; ``boxes`` as :func:`parse_boxes` reads them."""
+    """What is drawn of which boxes.
+
+    Attributes:
+        boxes: as :func:`parse_boxes` reads them.
+        picked: number of the variant that was pressed; empty if none was.
+        threshold: from which score on the detector is sure; ``None`` is the checkpoint's own.
+        pinned: the settings A, which are compared with those of the controls (B), as
+            :func:`read_settings` reads them; empty if there are none.
+    """
 
     tab: ClassVar[str] = "augment"
     checkpoint: str = ""
@@ -41,7 +49,9 @@ class _DrawnState(TabState):
     box_source: str = in_address(GROUND_TRUTH, one_of(BOX_SOURCES), "box")
     seed: int = in_address(DEFAULT_SEED, whole(0, MAX_SEED))
     count: int = in_address(8, whole(1, MAX_VARIANTS))
-    picked: str = in_address("1", lambda text: str(whole(1, MAX_VARIANTS)(text)), "variant")
+    picked: str = in_address("", lambda text: str(whole(1, MAX_VARIANTS)(text)), "variant")
+    threshold: float | None = in_address(None, number(0, 1))
+    pinned: str = in_address("", lambda text: write_settings(read_settings(text)), "a")
 
 
 @dataclass(frozen=True)
@@ -75,11 +85,41 @@ def as_whole(value: Any, what: str, least: int, most: int) -> int:
     return int(value)
 
 
-def picked_number(state: AugmentState) -> int:
-    """The variant that is shown large, 1 if there is none of that number."""
+def pressed_number(state: AugmentState) -> int | None:
+    """The variant that was pressed; ``None`` if there is none of that number."""
     count = as_whole(state.count, "the number of variants", 1, MAX_VARIANTS)
     text = str(state.picked)
-    return int(text) if text.isdecimal() and 1 <= int(text) <= count else 1
+    return int(text) if text.isdecimal() and 1 <= int(text) <= count else None
+
+
+ALL_DEFAULTS = "training"  # settings of which none differs from those of training
+
+
+def write_settings(config: AugmentConfig) -> str:
+    """Those that differ from training's: ``zoom:1~hue:0.1``."""
+    usual = AugmentConfig()
+    return "~".join(
+        f"{name}:{value:g}" if isinstance(value, float | int) else f"{name}:{value}"
+        for name, value in vars(config).items()
+        if value != getattr(usual, name)
+    ) or ALL_DEFAULTS  # fmt: skip
+
+
+def read_settings(text: str) -> AugmentConfig:
+    """What :func:`write_settings` wrote.
+
+    Raises:
+        UserError, ValueError: for anything else.
+    """
+    if text == ALL_DEFAULTS:
+        return AugmentConfig()
+    fields, values = AugmentState.addressed(), {}
+    for part in text.split("~"):
+        name, _, value = part.partition(":")
+        if name not in vars(AugmentConfig()):
+            raise ValueError(part)
+        values[name] = fields[name].metadata["read"](value)
+    return AugmentConfig.from_dict(values)
 
 
 def surprise(

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from demo.opened import robustness
 from demo.serving.once import ComputeOnceCache
 from demo.views.augment.scene import Scene
-from demo.views.augment.state import MAX_SEED, as_whole, picked_number
+from demo.views.augment.state import MAX_SEED, as_whole, pressed_number
 from model.inspect.robustness import VariantPrediction
-from model.inspect.variants import MAX_VARIANTS, Variant, make_variants
+from model.inspect.variants import MAX_VARIANTS, Variant, fullest_variant, make_variants
 
 PICKED_KEPT = 6  # variants shown large that are remembered, a few MB each
 _picked: ComputeOnceCache[Variant] = ComputeOnceCache(PICKED_KEPT)
@@ -34,9 +34,19 @@ def _key(scene: Scene) -> tuple:
     return scene.opened.photo.path, scene.opened.checkpoint, scene.state
 
 
+def picked_number(scene: Scene) -> int:
+    """The variant that is shown large: the one pressed, else one with all that is switched on."""
+    state, opened = scene.state, scene.opened
+    return pressed_number(state) or fullest_variant(
+        opened.working_copy.image.size, scene.working_boxes[0], state.config,
+        as_whole(state.seed, "the seed", 0, MAX_SEED),
+        as_whole(state.count, "the number of variants", 1, MAX_VARIANTS), opened.photo.file_name,
+    )  # fmt: skip
+
+
 def picked_variant(scene: Scene) -> Variant:
     """The variant that is shown large; drawn once."""
-    number = picked_number(scene.state)
+    number = picked_number(scene)
     return _picked.get(_key(scene), lambda: draw_variants(scene, number, 1)[0])
 
 
@@ -57,7 +67,7 @@ def variants_of(scene: Scene) -> list[Variant]:
 
 def answers_of(scene: Scene, variants: Sequence[Variant]) -> list[VariantPrediction]:
     """What the detector says on all variants; of the one shown large that is known."""
-    place = picked_number(scene.state) - 1
+    place = picked_number(scene) - 1
     others = [*variants[:place], *variants[place + 1 :]]
     answers = robustness(scene.opened.checkpoint, others) if others else []
     answers.insert(place, picked_answer(scene, variants[place]))
