@@ -59,7 +59,8 @@ class GuardedBlocks(gr.Blocks):
             calls.current.set(call)  # for this task, and for the threads that it asks
         try:
             calls.raise_if_ended()
-            with for_visitor(calls.current.get().visitor or "somebody"):
+            caller = calls.current.get()
+            with for_visitor(caller.address or "somebody", caller.session):
                 return await super().process_api(*args, **kwargs)
         except gr.Error as error:
             raise gr.Error(_short(error.message), print_exception=False) from error
