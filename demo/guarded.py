@@ -3,6 +3,7 @@
 Handlers of the page and of the API all pass through here, so none of them can forget it.
 """
 
+import asyncio
 import logging
 from typing import Any
 
@@ -62,6 +63,10 @@ class GuardedBlocks(gr.Blocks):
             caller = calls.current.get()
             with for_visitor(caller.address or "somebody", caller.session):
                 return await super().process_api(*args, **kwargs)
+        except asyncio.CancelledError:  # somebody pressed "Stop"; the thread that works hears of it
+            if call:
+                call.ended = True
+            raise
         except gr.Error as error:
             raise gr.Error(_short(error.message), print_exception=False) from error
         except Exception as error:  # user_message writes what was not foreseen into the log

@@ -195,7 +195,10 @@ def _wait_beside(address: str, files: list[Path], name: str, addresses: list[str
 
     def send(i: int) -> None:
         attacker = Visitor(address, addresses[i % len(addresses)])
-        print("{:5.1f} s  an attacker: {:.80}".format(*attacker.detect(files[i % len(files)])))
+        print(
+            "{:5.1f} s  an attacker: {:.80}".format(*attacker.detect(files[i % len(files)])),
+            flush=True,
+        )
 
     alice, waited = Visitor(address, "203.0.113.9"), {"/detect": [0.0], "choosing a photo": [0.0]}
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -209,5 +212,8 @@ def _wait_beside(address: str, files: list[Path], name: str, addresses: list[str
             each.result()
     for what, seconds in waited.items():
         count = len(seconds) - 1
-        print(f"{max(seconds):5.1f} s at most of {count}: {what}, beside files from {name}")
+        print(
+            f"{max(seconds):5.1f} s at most of {count}: {what}, beside files from {name}",
+            flush=True,
+        )
     return max(map(max, waited.values()))

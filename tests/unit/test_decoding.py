@@ -428,6 +428,55 @@ def test_many_sessions_at_one_address_have_no_more_than_one(visits):
     assert not visits.line._last_turn
 
 
+class SlowStart(StandIn):
+    """A worker that is there only when it is told to be."""
+
+    may_start = threading.Semaphore(0)
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__(limits)
+        assert self.may_start.acquire(timeout=30)
+
+
+def test_who_comes_after_a_lost_worker_does_not_wait_for_the_next_to_start(monkeypatch):
+    monkeypatch.setattr(pool, "WorkerProcess", SlowStart)
+    visits = Visits(Line(pool.OWN, 1, spare=1))
+    for _ in range(2):  # one that works, and the spare one
+        SlowStart.may_start.release()
+    visits.come("a1")
+    until(lambda: visits.inside and len(visits.line._idle) == 1)
+    for worker in list(visits.line._all):
+        if worker not in visits.line._idle:
+            worker.kill()
+    visits.leave("a1")
+    visits.come("b1")
+    until(lambda: visits.inside == ["b1"])  # and nothing was started
+    assert visits.line._starting == 1
+    SlowStart.may_start.release()
+    until(lambda: not visits.line._starting)
+    visits.leave("b1")
+    until(lambda: not visits.line._served)
+    assert len(visits.line._idle) == 2  # never more than one at work and one to spare
+    visits.come("c1")
+    visits.leave("c1")
+    assert visits.line._starting == 0
+
+
+def test_a_worker_that_does_not_start_is_said_to_who_needs_it_and_not_to_others(monkeypatch):
+    def fails(_: Limits) -> None:
+        raise RuntimeError("no more processes")
+
+    line = Line(pool.OWN, 1, spare=1)
+    monkeypatch.setattr(pool, "WorkerProcess", fails)
+    with pytest.raises(RuntimeError, match="no more"), line.worker(Visitor("a")):
+        pytest.fail("there is no worker")
+    until(lambda: not line._starting)
+    monkeypatch.setattr(pool, "WorkerProcess", StandIn)
+    assert not line._idle
+    with line.worker(Visitor("b")) as worker:
+        assert worker.is_alive
+
+
 def test_who_waits_too_long_is_told_so_and_the_line_goes_on(visits):
     visits.come("a1")
     visits.come("b1")

@@ -42,6 +42,7 @@ PATIENT = Limits(memory=960 * MIB, seconds=SECONDS, nice=5)
 OWN_WORKERS = min(_CORES, 8)
 FIRST_TRY_WORKERS = min(max(_CORES, 2), 4)
 PATIENT_WORKERS = 1
+SPARE_WORKERS = 1  # of the first try, about 40 MB
 
 
 class Visitor(NamedTuple):
@@ -85,18 +86,21 @@ class Line:
 
     Args:
         limits: of each worker.
-        count: most workers; they are started when they are needed.
+        count: most workers at work; they are started when they are needed.
+        spare: more that are ready, so that who comes after a photo that has cost a worker its life
+            need not wait until another is started.
     """
 
-    def __init__(self, limits: Limits, count: int) -> None:
+    def __init__(self, limits: Limits, count: int, spare: int = 0) -> None:
         self.limits = limits
-        self.count = count
+        self.count, self.spare = count, spare
         self._changed = threading.Condition()
         self._waiting: list[_Place] = []
         self._served: Counter[Visitor] = Counter()  # workers that are busy for each
         self._count = 0  # arrivals and turns until now
         self._last_turn: dict[Visitor | str, int] = {}  # of visitors and addresses that are here
-        self._idle: list[WorkerProcess] = []
+        self._idle: list[WorkerProcess | Exception] = []  # an error of one that did not start
+        self._taking = self._starting = 0  # who need one now; those on their way
         self._all: WeakSet[WorkerProcess] = WeakSet()
 
     @contextmanager
@@ -174,16 +178,40 @@ class Line:
         return place is min(self._waiting, key=rank)
 
     def _take(self) -> WorkerProcess:
-        while True:
-            with self._changed:
-                worker = self._idle.pop() if self._idle else None
-            if worker is None:
-                worker = WorkerProcess(self.limits)
-                self._all.add(worker)
-                return worker
-            if worker.is_alive:
-                return worker
-            worker.kill()
+        with self._changed:
+            self._taking += 1
+            try:
+                while True:
+                    self._start_missing()
+                    self._changed.wait_for(lambda: self._idle)
+                    worker = self._idle.pop()
+                    if isinstance(worker, Exception):
+                        raise worker
+                    if worker.is_alive:
+                        return worker
+                    worker.kill()
+            finally:
+                self._taking -= 1
+                self._start_missing()
+
+    def _start_missing(self) -> None:
+        """Have one ready, or on its way, for each who needs it now, and the spare ones."""
+        while len(self._idle) + self._starting < self._taking + self.spare:
+            self._starting += 1
+            threading.Thread(target=self._start, name="start a decoder", daemon=True).start()
+
+    def _start(self) -> None:
+        started: WorkerProcess | Exception
+        try:
+            started = WorkerProcess(self.limits)
+            self._all.add(started)
+        except Exception as error:  # raised in who needs one
+            started = error
+        with self._changed:
+            self._starting -= 1
+            if len(self._idle) < self._taking or not isinstance(started, Exception):
+                self._idle.append(started)
+            self._changed.notify_all()
 
     def close(self) -> None:
         """End all workers."""
@@ -201,7 +229,7 @@ class Pool:
 
     def __init__(self) -> None:
         self.own = Line(OWN, OWN_WORKERS)
-        self.first_try = Line(FIRST_TRY, FIRST_TRY_WORKERS)
+        self.first_try = Line(FIRST_TRY, FIRST_TRY_WORKERS, SPARE_WORKERS)
         self.patient = Line(PATIENT, PATIENT_WORKERS)
 
     def lines(self) -> tuple[Line, ...]:
