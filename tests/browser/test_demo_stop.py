@@ -49,7 +49,7 @@ def test_a_file_that_takes_long_can_be_stopped(chromium, demo_address, pace_file
     expect(page.locator("#augment-robustness .row")).to_have_count(16)
     page.traffic.settle()
     stop, downloads = page.locator("#augment-zip-stop"), []
-    page.on("download", downloads.append)
+    page.on("download", lambda download: downloads.append(download))
     pace_file.write_text("1")  # 16 s in all
     try:
         page.locator("#augment-zip").click()
@@ -62,6 +62,6 @@ def test_a_file_that_takes_long_can_be_stopped(chromium, demo_address, pace_file
     assert not downloads
     with page.expect_download() as download:
         page.locator("#augment-zip").click()
-    assert download.value.suggested_filename == "cat_variants.zip"
+    assert download.value.suggested_filename.endswith("_variants.zip")
     expect(stop).to_be_hidden()
     page.context.close()
