@@ -8,6 +8,7 @@ Works offline. Hugging Face Spaces starts this file too.
 """
 
 import os
+import socket
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -88,17 +89,44 @@ def make_backend(config: AppConfig) -> Backend:
     return backend
 
 
+def check_address(host: str, port: int) -> None:
+    """Try what the server will do after some seconds of loading.
+
+    Raises:
+        UserError: if nobody can listen on that address.
+    """
+    if not 1 <= port <= 65535:
+        raise UserError(f"--port {port} is no port: choose a number from 1 to 65535.")
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+        family, kind, *_, where = found[0]
+        with socket.socket(family, kind) as probe:
+            if sys.platform != "win32":  # where it means that others may listen too
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(where)
+    except (socket.gaierror, UnicodeError, ValueError):
+        raise UserError(
+            f"--host {host[:80]!r} is no address: use 127.0.0.1 for this machine alone, 0.0.0.0 for"
+            " everybody who can reach it."
+        ) from None
+    except OSError as error:
+        raise UserError(
+            f"cannot listen on {host}:{port} ({error.strerror}). Is another demo running there?"
+            " Stop it, or choose another --port; --host must be an address of this machine."
+        ) from None
+
+
 def main(config: AppConfig) -> None:
     """Build the page and serve it until Ctrl-C or SIGTERM."""
+    check_address(config.host, config.port)
+    for origin in config.allow_origin:
+        checked_origin(origin)
     own_pipeline = load_pipeline(config.pipeline) if config.pipeline else None
     page = build_page(make_backend(config), own_pipeline)
     try:
         launch(page, config)
-    except OSError as error:
-        raise UserError(
-            f"cannot listen on {config.host}:{config.port} ({error}). Is another demo running? Stop"
-            " it, or choose another --port."
-        ) from None
+    except OSError as error:  # somebody was faster
+        raise UserError(f"cannot listen on {config.host}:{config.port} ({error}).") from None
     finally:
         for tunnel in CURRENT_TUNNELS:
             tunnel.kill()

@@ -3,6 +3,7 @@
 Handlers of the page and of the API all pass through here, so none of them can forget it.
 """
 
+import asyncio
 import logging
 from typing import Any
 
@@ -59,8 +60,13 @@ class GuardedBlocks(gr.Blocks):
             calls.current.set(call)  # for this task, and for the threads that it asks
         try:
             calls.raise_if_ended()
-            with for_visitor(calls.current.get().visitor or "somebody"):
+            caller = calls.current.get()
+            with for_visitor(caller.address or "somebody", caller.session):
                 return await super().process_api(*args, **kwargs)
+        except asyncio.CancelledError:  # somebody pressed "Stop"; the thread that works hears of it
+            if call:
+                call.ended = True
+            raise
         except gr.Error as error:
             raise gr.Error(_short(error.message), print_exception=False) from error
         except Exception as error:  # user_message writes what was not foreseen into the log

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from demo.serving.batching import Batcher
 from demo.serving.calls import raise_if_ended
 from demo.serving.cores import shared_cores
 from demo.serving.gpu import OWN_DEVICE, for_batches
+from demo.serving.once import computed_once
 from model.augment import working_side
 from model.data.images import LoadedImage
 from model.inference import DRAWN_SIDE, Detection, Detector, load_detector
@@ -45,27 +46,27 @@ class Opened:
     photo: Photo
     checkpoint: Path
 
-    @cached_property
+    @computed_once
     def detector(self) -> Detector:
         """The detector of the checkpoint."""
         return detector_of(self.checkpoint)
 
-    @cached_property
+    @computed_once
     def working_copy(self) -> LoadedImage:
         """The photo at the size augmentation works on."""
         return self.photo.load(working_side(self.detector.info.image_size))
 
-    @cached_property
+    @computed_once
     def network_copy(self) -> LoadedImage:
         """The photo at the size the detector reads it in."""
         return self.photo.load(self.detector.reading_side())
 
-    @cached_property
+    @computed_once
     def shown(self) -> LoadedImage:
         """The photo at the size it is drawn in."""
         return self.photo.load(DRAWN_SIDE)
 
-    @cached_property
+    @computed_once
     def timed(self) -> Timed:
         """What the network says, and how long reading the photo and the network took."""
         started = time.perf_counter()
@@ -80,7 +81,7 @@ class Opened:
         """What the network says."""
         return self.timed.detection
 
-    @cached_property
+    @computed_once
     def heat_maps(self) -> dict[str, np.ndarray]:
         """See :func:`model.inspect.explanation.explain`."""
         with shared_cores(self.detector.device):

@@ -1,4 +1,4 @@
-"""Calls that are answered in the request itself, without the queue: a line for each address."""
+"""Calls that are answered in the request itself: a line for each address."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -33,7 +33,7 @@ class DirectCalls:
         if places.waiting >= MAX_WAITING:
             yield False
             return
-        call = calls.Call(str(visitor))
+        call = calls.Call(*visitor)
         watch = asyncio.create_task(_end_when_gone(call, receive))
         places.waiting += 1
         try:

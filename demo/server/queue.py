@@ -97,7 +97,7 @@ class FairQueue(Queue):
         return self._call(event) if event else None
 
     def _call(self, event: Event) -> Call:
-        return self._calls.setdefault(event, Call(str(_visitor(event))))
+        return self._calls.setdefault(event, Call(*_visitor(event)))
 
     async def push(self, body: Any, request: Request, username: str | None) -> Any:
         """Take a call in; it may have to wait for earlier ones of the same visitor."""

@@ -39,15 +39,19 @@ log = logging.getLogger("demo")
 
 UPLOAD = "/gradio_api/upload"
 ANSWERS, ANSWER = "/gradio_api/queue/data", "/gradio_api/call/"
+# The tools of language models, where they are switched on. Gradio calls itself for each of them,
+# from this machine, and a thread waits for the answer.
+TOOLS = "/gradio_api/mcp"
 # They fetch other addresses, convert videos, keep what is on a screen, or keep connections.
 BLOCKED_PATHS = (
     "/gradio_api/component_server", "/gradio_api/custom_component", "/gradio_api/deep_link",
-    "/gradio_api/dev", "/gradio_api/heartbeat", "/gradio_api/process_recording",
+    "/gradio_api/dev", "/gradio_api/heartbeat",
+    f"{TOOLS}/messages", f"{TOOLS}/sse", "/gradio_api/process_recording",
     "/gradio_api/proxy=", "/gradio_api/run-history",
     "/gradio_api/stream", "/gradio_api/vibe-", "/gradio_api/undo-vibe-", "/gradio_api/file=http",
     "/gradio_api/file/", "/monitoring",
 )  # fmt: skip
-FORWARDED = b"x-forwarded-host"
+FORWARDED, FORWARDED_FOR = b"x-forwarded-host", b"x-forwarded-for"
 MAX_UPLOADS = 32  # of one address at the same time
 TOO_MANY_UPLOADS = f"{MAX_UPLOADS} uploads of yours are under way. Try again when one has ended."
 SPACE_FRAMES = ("https://huggingface.co", "https://*.hf.space")
@@ -114,9 +118,15 @@ def checked_origin(text: str) -> str:
     Raises:
         UserError: if it is not one.
     """
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
-        raise UserError(f"--allow-origin {text[:80]!r} is no site: write it like https://site.org.")
+    problem = UserError(f"--allow-origin {text[:80]!r} is no site: write it like https://site.org.")
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # an error if it is none
+    except ValueError:
+        raise problem from None
+    rest = parts.path.strip("/") or parts.query or parts.fragment or parts.username
+    if parts.scheme not in ("http", "https") or not parts.hostname or rest:
+        raise problem
     return f"{parts.scheme}://{parts.netloc}".lower()
 
 
@@ -202,7 +212,9 @@ class RequestGuard:
             return
         scope = {**scope, "headers": self.believed(scope["headers"])}
         visitor = visitor_of(HTTPConnection(scope))
-        calls.current.set(calls.Call(str(visitor)))
+        if scope["path"].startswith(TOOLS):
+            scope["headers"] = _forwarded_for(visitor, scope["headers"])
+        calls.current.set(calls.Call(*visitor))
         if scope["path"].rstrip("/") == UPLOAD:
             await self._upload(scope, receive, send_with_headers, visitor)
             return
@@ -234,7 +246,8 @@ class RequestGuard:
         self, scope: Scope, body: bytearray, receive: Receive, send: Send, visitor: Visitor
     ) -> None:
         path, replayed = scope["path"], replay(body, receive)
-        if path.startswith(DIRECT):
+        is_tool = path.startswith(TOOLS) and scope["method"] == "POST"
+        if is_tool or path.startswith(DIRECT):
             async with self.direct.place(visitor, receive) as is_free:
                 app = self.app if is_free else PlainTextResponse(TOO_MANY, 503)
                 await app(scope, replayed, send)
@@ -273,6 +286,14 @@ class RequestGuard:
         if path.rstrip("/") != UPLOAD and (not length.isdecimal() or int(length) > MAX_REQUEST):
             return PlainTextResponse(TOO_LARGE, 413)
         return None
+
+
+def _forwarded_for(
+    visitor: Visitor, headers: list[tuple[bytes, bytes]]
+) -> list[tuple[bytes, bytes]]:
+    """Headers of a call of a tool, which Gradio sends on from this machine, which is believed."""
+    kept = [(name, value) for name, value in headers if name != FORWARDED_FOR]
+    return [*kept, (FORWARDED_FOR, visitor.address.partition("/")[0].encode("latin-1", "replace"))]
 
 
 def _without_port(host: str) -> str:

@@ -130,7 +130,7 @@ STORAGE = Storage()
 
 def owner() -> str:
     """Whom the files of this call belong to."""
-    return calls.current.get().visitor.partition(" ")[0]
+    return calls.current.get().address
 
 
 def stored(path: Path) -> None:

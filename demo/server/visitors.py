@@ -23,9 +23,6 @@ class Visitor(NamedTuple):
     address: str
     session: str = ""
 
-    def __str__(self) -> str:
-        return f"{self.address} {self.session}".strip()
-
 
 def visitor_of(request: HTTPConnection, session: str | None = None) -> Visitor:
     """Who sent a request; ``session`` is what its body or its address says."""

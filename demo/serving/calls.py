@@ -15,11 +15,13 @@ class Call:
     """A call that is being answered.
 
     Attributes:
-        visitor: who called; the same text for all calls of one visitor.
+        address: where the call came from; empty if nobody called.
+        session: the page or client at that address, if it named itself.
         ended: nobody will read the answer; :func:`raise_if_ended` tells those who work on it.
     """
 
-    visitor: str = ""
+    address: str = ""
+    session: str = ""
     ended: bool = False
 
 

@@ -62,6 +62,38 @@ def test_another_checkpoint_file_joins_those_to_choose_from(tmp_path):
     assert backend.detector("mine").class_names == backend.detector().class_names
 
 
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ({"port": 70000}, "--port 70000 is no port: .* from 1 to 65535"),
+        ({"port": 0}, "--port 0 is no port"),
+        ({"port": -1}, "--port -1 is no port"),
+        ({"host": ""}, "--host '' is no address"),
+        ({"host": "no such place"}, "--host 'no such place' is no address"),
+        ({"host": "x" * 70}, "--host 'x+' is no address"),
+        ({"host": "300.1.1.1"}, "--host '300.1.1.1' is no address"),
+        (
+            {"host": "198.51.100.1"},
+            "cannot listen on 198.51.100.1:[0-9]+ .* address of this machine",
+        ),
+        ({"allow_origin": ("https://[",)}, "--allow-origin 'https://\\[' is no site"),
+        ({"allow_origin": ("https://a:99999",)}, "--allow-origin 'https://a:99999' is no site"),
+        ({"allow_origin": ("https://a?b",)}, "--allow-origin .* is no site"),
+        ({"allow_origin": ("*",)}, "--allow-origin .* is no site"),
+    ],
+)
+def test_an_address_nobody_can_listen_on_is_refused_before_anything_is_loaded(
+    monkeypatch, flags, words
+):
+    monkeypatch.setattr(app, "make_backend", lambda _: pytest.fail("it loads"))
+    with pytest.raises(UserError, match=words):
+        app.main(AppConfig(**{"port": free_port(), **flags}))
+
+
+def test_a_port_out_of_range_is_one_line():
+    assert_clear_error(run_command("demo/app.py", "--port", "70000"), "70000", "65535")
+
+
 def test_a_port_in_use_is_said():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

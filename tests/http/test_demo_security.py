@@ -1,5 +1,6 @@
 """demo/server/security.py: who may call the server, with how much, and what it tells browsers."""
 
+import asyncio
 import errno
 import http.client
 import json
@@ -14,6 +15,7 @@ from conftest import run_async
 from starlette.responses import PlainTextResponse
 from visitor import wait_for
 
+from demo.server.direct import MAX_AT_ONCE
 from demo.server.security import (
     MAX_REQUEST,
     RequestGuard,
@@ -24,6 +26,7 @@ from demo.server.security import (
 from model.errors import UserError
 
 ELSEWHERE = "https://elsewhere.example"
+CALLER = ("203.0.113.9", 1)
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +141,47 @@ async def answer_of(visitors: Visitors, **request) -> httpx.Response:
         transport=httpx.ASGITransport(door), base_url="http://testserver"
     ) as client:
         return await client.request(**{"method": "GET", "url": "/", **request})
+
+
+def test_a_tool_works_for_who_called_it_and_not_for_who_it_says():
+    """Gradio sends its headers on from this machine, and what this machine says is believed."""
+    seen = []
+
+    async def app(scope, receive, send) -> None:
+        seen.append([value for name, value in scope["headers"] if name == b"x-forwarded-for"])
+        await PlainTextResponse("yes")(scope, receive, send)
+
+    async def ask(path: str) -> int:
+        transport = httpx.ASGITransport(RequestGuard(app, Visitors("127.0.0.1")), client=CALLER)
+        headers = [("X-Forwarded-For", "198.51.100.1"), ("X-Forwarded-For", "198.51.100.2")]
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return (await client.post(path, headers=headers, json={})).status_code
+
+    assert run_async(ask("/gradio_api/mcp/")) == 200
+    assert seen == [[b"203.0.113.9"]]
+    # The older way keeps a connection for each client, which no line of calls would bound.
+    assert [run_async(ask(f"/gradio_api/mcp/{way}")) for way in ("sse", "messages/")] == [404] * 2
+
+
+def test_one_caller_of_tools_has_few_of_the_threads_that_wait_for_answers():
+    at_work, most = 0, 0
+
+    async def app(scope, receive, send) -> None:
+        nonlocal at_work, most
+        at_work += 1
+        most = max(most, at_work)
+        await asyncio.sleep(0.01)
+        at_work -= 1
+        await PlainTextResponse("yes")(scope, receive, send)
+
+    async def ask_at_once(count: int) -> list[int]:
+        transport = httpx.ASGITransport(RequestGuard(app, Visitors("127.0.0.1")), client=CALLER)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            asked = [client.post("/gradio_api/mcp/", json={}) for _ in range(count)]
+            return [answer.status_code for answer in await asyncio.gather(*asked)]
+
+    assert run_async(ask_at_once(40)) == [200] * 40
+    assert most == MAX_AT_ONCE
 
 
 def test_a_space_may_be_framed_by_the_hub_and_a_plain_server_may_not(monkeypatch):

@@ -21,7 +21,7 @@ from demo.guarded import GuardedBlocks
 from demo.serving import calls
 from model.data.decoding import pool
 from model.data.decoding.messages import Answer, Request, packed, pixels_header
-from model.data.decoding.pool import Line, Pool, for_visitor
+from model.data.decoding.pool import Line, Pool, Visitor, for_visitor
 from model.data.decoding.process import Limits, TooSlowError, WorkerDiedError, WorkerProcess
 from model.data.images import load_each, load_fitted, load_image
 from model.errors import UserError
@@ -348,7 +348,7 @@ class Visits:
         self._leave: dict[str, threading.Event] = {}
 
     def come(self, name: str) -> None:
-        """``a1`` is a visit of ``a``."""
+        """``a1`` is a visit from the address ``a``, ``ax1`` one of the session ``x`` there."""
         self._leave[name] = threading.Event()
         waiting = len(self.line._waiting)
         threading.Thread(target=self._stay, args=(name,), daemon=True).start()
@@ -359,7 +359,7 @@ class Visits:
         until(lambda: name not in self.inside)
 
     def _stay(self, name: str) -> None:
-        with self.line.worker(name[0]):
+        with self.line.worker(Visitor(name[0], name[1:-1])):
             self.inside.append(name)
             self._leave[name].wait(30)
             self.inside.remove(name)
@@ -414,22 +414,85 @@ def test_visitors_with_many_photos_do_not_starve_one_who_comes(visits):
     visits.leave("b3")
 
 
+def test_many_sessions_at_one_address_have_no_more_than_one(visits):
+    for name in ("as1", "at1", "au1", "av1", "as2", "b1", "c1"):
+        visits.come(name)
+    for leaves, follows in (("as1", "b1"), ("at1", "au1"), ("b1", "c1"), ("au1", "av1")):
+        visits.leave(leaves)
+        until(lambda name=follows: name in visits.inside)
+    visits.leave("c1")
+    until(lambda: sorted(visits.inside) == ["as2", "av1"])  # s had its turn, and waited to the end
+    visits.leave("as2")
+    visits.leave("av1")
+    until(lambda: not visits.line._served)
+    assert not visits.line._last_turn
+
+
+class SlowStart(StandIn):
+    """A worker that is there only when it is told to be."""
+
+    may_start = threading.Semaphore(0)
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__(limits)
+        assert self.may_start.acquire(timeout=30)
+
+
+def test_who_comes_after_a_lost_worker_does_not_wait_for_the_next_to_start(monkeypatch):
+    monkeypatch.setattr(pool, "WorkerProcess", SlowStart)
+    visits = Visits(Line(pool.OWN, 1, spare=1))
+    for _ in range(2):  # one that works, and the spare one
+        SlowStart.may_start.release()
+    visits.come("a1")
+    until(lambda: visits.inside and len(visits.line._idle) == 1)
+    for worker in list(visits.line._all):
+        if worker not in visits.line._idle:
+            worker.kill()
+    visits.leave("a1")
+    visits.come("b1")
+    until(lambda: visits.inside == ["b1"])  # and nothing was started
+    assert visits.line._starting == 1
+    SlowStart.may_start.release()
+    until(lambda: not visits.line._starting)
+    visits.leave("b1")
+    until(lambda: not visits.line._served)
+    assert len(visits.line._idle) == 2  # never more than one at work and one to spare
+    visits.come("c1")
+    visits.leave("c1")
+    assert visits.line._starting == 0
+
+
+def test_a_worker_that_does_not_start_is_said_to_who_needs_it_and_not_to_others(monkeypatch):
+    def fails(_: Limits) -> None:
+        raise RuntimeError("no more processes")
+
+    line = Line(pool.OWN, 1, spare=1)
+    monkeypatch.setattr(pool, "WorkerProcess", fails)
+    with pytest.raises(RuntimeError, match="no more"), line.worker(Visitor("a")):
+        pytest.fail("there is no worker")
+    until(lambda: not line._starting)
+    monkeypatch.setattr(pool, "WorkerProcess", StandIn)
+    assert not line._idle
+    with line.worker(Visitor("b")) as worker:
+        assert worker.is_alive
+
+
 def test_who_waits_too_long_is_told_so_and_the_line_goes_on(visits):
     visits.come("a1")
     visits.come("b1")
     with (
         pytest.raises(UserError, match=r"busy .* try again"),
-        visits.line.worker("c", patience_s=0.05),
+        visits.line.worker(Visitor("c"), patience_s=0.05),
     ):
         pytest.fail("there is no worker")
     visits.leave("a1")
-    with visits.line.worker("c", patience_s=0.0):
+    with visits.line.worker(Visitor("c"), patience_s=0.0):
         pass
     visits.leave("b1")
 
 
 def test_ctrl_c_leaves_neither_a_place_nor_a_worker_that_still_answers(visits):
-    with pytest.raises(KeyboardInterrupt), visits.line.worker("a") as worker:
+    with pytest.raises(KeyboardInterrupt), visits.line.worker(Visitor("a")) as worker:
         raise KeyboardInterrupt
     assert not worker.is_alive
     assert not visits.line._served
@@ -555,13 +618,13 @@ def test_a_relative_python_path_is_understood():
 def test_what_the_page_decodes_is_a_visitors():
     with GuardedBlocks() as page:
         box = gr.Textbox()
-        box.change(lambda _: pool._VISITOR.get(), box, box)
+        box.change(lambda _: " ".join(pool._VISITOR.get()), box, box)
     state = SessionState(page)
 
-    async def asked_by(visitor: str) -> str:
-        calls.current.set(calls.Call(visitor))
+    async def asked_by(visitor: tuple) -> str:
+        calls.current.set(calls.Call(*visitor))
         return (await page.process_api(0, ["x"], state))["data"][0]
 
-    for visitor, known_as in (("10.0.0.1 abc", "10.0.0.1 abc"), ("", "somebody")):
+    for visitor, known_as in ((("10.0.0.1", "abc"), "10.0.0.1 abc"), ((), "somebody ")):
         assert run_async(asked_by(visitor)) == known_as
-    assert pool._VISITOR.get() == ""
+    assert pool._VISITOR.get() == Visitor()

@@ -1,10 +1,12 @@
 """demo/serving/once.py: one computation for all who ask at the same time."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Event
 
 import pytest
 
+from demo.opened import Opened
 from demo.serving.once import ComputeOnceCache
 
 
@@ -38,3 +40,30 @@ def test_a_failure_is_not_kept():
     with pytest.raises(ZeroDivisionError):
         once.get("key", lambda: 1 // 0)
     assert once.get("key", lambda: 1) == 1
+
+
+def test_one_photo_that_takes_long_keeps_no_other_request_waiting():
+    """Requests are objects of one class, and share nothing else."""
+    reading, go_on = Event(), Event()
+
+    class Photo:
+        def __init__(self, is_slow: bool) -> None:
+            self.is_slow, self.times = is_slow, 0
+
+        def load(self, longest_side: int) -> str:
+            self.times += 1
+            if self.is_slow:
+                reading.set()
+                assert go_on.wait(30)
+            return f"read {self.times} time"
+
+    slow, quick = (Opened(Photo(is_slow), Path()) for is_slow in (True, False))  # type: ignore
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(lambda: slow.shown)
+        assert reading.wait(30)
+        other = pool.submit(lambda: (quick.shown, quick.shown))
+        try:
+            assert other.result(timeout=10) == ("read 1 time", "read 1 time")
+        finally:
+            go_on.set()
+        assert one.result() == "read 1 time"

@@ -156,7 +156,7 @@ def test_addresses_of_one_network_are_one_visitor(one, other, same):
     assert (visitor_of(request(one)) == visitor_of(request(other))) == same
 
 
-def test_a_visitor_has_a_name_for_what_knows_no_requests():
-    assert str(visitor_of(request("10.0.0.1"))) == "10.0.0.1"
-    assert str(visitor_of(request("10.0.0.1"), "page")) == "10.0.0.1 page"
-    assert str(visitor_of(SimpleNamespace(client=None))) == ""
+def test_a_visitor_is_an_address_and_maybe_a_session():
+    assert visitor_of(request("10.0.0.1")) == ("10.0.0.1", "")
+    assert visitor_of(request("10.0.0.1"), "page") == ("10.0.0.1", "page")
+    assert visitor_of(SimpleNamespace(client=None)) == ("", "")

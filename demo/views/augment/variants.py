@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from demo.opened import robustness
+from demo.serving.calls import raise_if_ended
 from demo.serving.once import ComputeOnceCache
 from demo.views.augment.scene import Scene
 from demo.views.augment.state import MAX_SEED, as_whole, pressed_number
@@ -22,12 +23,14 @@ def draw_variants(scene: Scene, first: int = 1, count: int | None = None) -> lis
     seed = as_whole(state.seed, "the seed", 0, MAX_SEED)
     if count is None:
         count = as_whole(state.count, "the number of variants", 1, MAX_VARIANTS)
-    if not count:
-        return []
-    return make_variants(
-        opened.working_copy.image, target, state.config, info.image_size, seed, count,
-        opened.photo.file_name, first=first, others=others, mean=info.mean, std=info.std,
-    )  # fmt: skip
+    variants: list[Variant] = []
+    for number in range(first, first + count):
+        raise_if_ended()
+        variants += make_variants(
+            opened.working_copy.image, target, state.config, info.image_size, seed, 1,
+            opened.photo.file_name, first=number, others=others, mean=info.mean, std=info.std,
+        )  # fmt: skip
+    return variants
 
 
 def _key(scene: Scene) -> tuple:

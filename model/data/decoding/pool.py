@@ -4,7 +4,7 @@ For the program's own photos (a data set, a command line) there is a worker for 
 visitors of a server send, named by :func:`for_visitor`, goes through two lines instead, so that
 slow photos are not in the way of all others: the first try is short, which is enough for nearly
 all, and what needs more time or memory comes to the line of the patient, where one worker has both.
-In each line visitors take turns, however many photos they have.
+In each line visitors take turns, however many photos and sessions they have.
 """
 
 import atexit
@@ -16,7 +16,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, NamedTuple
 from weakref import WeakSet
 
 from model.data.decoding.messages import Request
@@ -42,14 +42,29 @@ PATIENT = Limits(memory=960 * MIB, seconds=SECONDS, nice=5)
 OWN_WORKERS = min(_CORES, 8)
 FIRST_TRY_WORKERS = min(max(_CORES, 2), 4)
 PATIENT_WORKERS = 1
+SPARE_WORKERS = 1  # of the first try, about 40 MB
 
-_VISITOR: ContextVar[str] = ContextVar("visitor", default="")
+
+class Visitor(NamedTuple):
+    """Whose photos are decoded.
+
+    Attributes:
+        address: shared by those who may be one and the same; empty for the program itself.
+        session: one of them.
+    """
+
+    address: str = ""
+    session: str = ""
+
+
+THE_PROGRAM = Visitor()
+_VISITOR: ContextVar[Visitor] = ContextVar("visitor", default=THE_PROGRAM)
 
 
 @contextmanager
-def for_visitor(name: str) -> Generator[None]:
-    """Photos decoded inside the block are this visitor's; empty for the program's own."""
-    token = _VISITOR.set(name)
+def for_visitor(address: str, session: str = "") -> Generator[None]:
+    """Photos decoded inside the block are this :class:`Visitor`'s."""
+    token = _VISITOR.set(Visitor(address, session))
     try:
         yield
     finally:
@@ -60,31 +75,36 @@ def for_visitor(name: str) -> Generator[None]:
 class _Place:
     """Of somebody who waits in a line; ``arrival`` counts arrivals and turns."""
 
-    visitor: str
+    visitor: Visitor
     arrival: int
 
 
 class Line:
     """Workers of one kind, and those who wait for one.
 
+    Addresses take turns, and so do the sessions of each: who opens many has no more for it.
+
     Args:
         limits: of each worker.
-        count: most workers; they are started when they are needed.
+        count: most workers at work; they are started when they are needed.
+        spare: more that are ready, so that who comes after a photo that has cost a worker its life
+            need not wait until another is started.
     """
 
-    def __init__(self, limits: Limits, count: int) -> None:
+    def __init__(self, limits: Limits, count: int, spare: int = 0) -> None:
         self.limits = limits
-        self.count = count
+        self.count, self.spare = count, spare
         self._changed = threading.Condition()
         self._waiting: list[_Place] = []
-        self._served: Counter[str] = Counter()  # visitor -> workers that are busy for them
+        self._served: Counter[Visitor] = Counter()  # workers that are busy for each
         self._count = 0  # arrivals and turns until now
-        self._last_turn: dict[str, int] = {}  # of visitors who are here
-        self._idle: list[WorkerProcess] = []
+        self._last_turn: dict[Visitor | str, int] = {}  # of visitors and addresses that are here
+        self._idle: list[WorkerProcess | Exception] = []  # an error of one that did not start
+        self._taking = self._starting = 0  # who need one now; those on their way
         self._all: WeakSet[WorkerProcess] = WeakSet()
 
     @contextmanager
-    def worker(self, visitor: str, patience_s: float | None = None) -> Generator[WorkerProcess]:
+    def worker(self, visitor: Visitor, patience_s: float | None = None) -> Generator[WorkerProcess]:
         """Wait for a turn; a worker that is still alive afterwards serves the next.
 
         Raises:
@@ -109,7 +129,7 @@ class Line:
                 self._forget_who_left()
                 self._changed.notify_all()
 
-    def _wait(self, visitor: str, patience_s: float | None) -> None:
+    def _wait(self, visitor: Visitor, patience_s: float | None) -> None:
         with self._changed:
             self._count += 1
             place = _Place(visitor, self._count)
@@ -121,7 +141,7 @@ class Line:
                     )
                 self._served[visitor] += 1
                 self._count += 1
-                self._last_turn[visitor] = self._count
+                self._last_turn[visitor] = self._last_turn[visitor.address] = self._count
             finally:  # also when Ctrl-C ends the wait
                 self._waiting.remove(place)
                 self._forget_who_left()
@@ -129,35 +149,69 @@ class Line:
 
     def _forget_who_left(self) -> None:
         self._served += Counter()  # without those who have none
-        here = {place.visitor for place in self._waiting} | self._served.keys()
-        self._last_turn = {v: turn for v, turn in self._last_turn.items() if v in here}
+        visitors = {place.visitor for place in self._waiting} | self._served.keys()
+        here = visitors | {visitor.address for visitor in visitors}
+        self._last_turn = {who: turn for who, turn in self._last_turn.items() if who in here}
 
     def _is_turn_of(self, place: _Place) -> bool:
         """Whether a worker is free, and this place is the next.
 
-        Next is a visitor with fewest workers; of those, who has waited longest since they came or
-        had their last turn.
+        Next is an address with fewest workers; of those, the one that has waited longest since it
+        came or had its last turn. The same then holds for its sessions.
         """
         if self._served.total() >= self.count:
             return False
+        busy: Counter[str] = Counter()
+        for visitor, workers in self._served.items():
+            busy[visitor.address] += workers
+        came: dict[str, int] = {}
+        for other in self._waiting:  # the first who came is the first here
+            came.setdefault(other.visitor.address, other.arrival)
 
-        def rank(other: _Place) -> tuple[int, int]:
-            last = self._last_turn.get(other.visitor, 0)
-            return self._served[other.visitor], max(other.arrival, last)
+        def rank(other: _Place) -> tuple[int, int, int, int]:
+            who, address, last = other.visitor, other.visitor.address, self._last_turn
+            return (
+                busy[address], max(came[address], last.get(address, 0)),
+                self._served[who], max(other.arrival, last.get(who, 0)),
+            )  # fmt: skip
 
         return place is min(self._waiting, key=rank)
 
     def _take(self) -> WorkerProcess:
-        while True:
-            with self._changed:
-                worker = self._idle.pop() if self._idle else None
-            if worker is None:
-                worker = WorkerProcess(self.limits)
-                self._all.add(worker)
-                return worker
-            if worker.is_alive:
-                return worker
-            worker.kill()
+        with self._changed:
+            self._taking += 1
+            try:
+                while True:
+                    self._start_missing()
+                    self._changed.wait_for(lambda: self._idle)
+                    worker = self._idle.pop()
+                    if isinstance(worker, Exception):
+                        raise worker
+                    if worker.is_alive:
+                        return worker
+                    worker.kill()
+            finally:
+                self._taking -= 1
+                self._start_missing()
+
+    def _start_missing(self) -> None:
+        """Have one ready, or on its way, for each who needs it now, and the spare ones."""
+        while len(self._idle) + self._starting < self._taking + self.spare:
+            self._starting += 1
+            threading.Thread(target=self._start, name="start a decoder", daemon=True).start()
+
+    def _start(self) -> None:
+        started: WorkerProcess | Exception
+        try:
+            started = WorkerProcess(self.limits)
+            self._all.add(started)
+        except Exception as error:  # raised in who needs one
+            started = error
+        with self._changed:
+            self._starting -= 1
+            if len(self._idle) < self._taking or not isinstance(started, Exception):
+                self._idle.append(started)
+            self._changed.notify_all()
 
     def close(self) -> None:
         """End all workers."""
@@ -175,7 +229,7 @@ class Pool:
 
     def __init__(self) -> None:
         self.own = Line(OWN, OWN_WORKERS)
-        self.first_try = Line(FIRST_TRY, FIRST_TRY_WORKERS)
+        self.first_try = Line(FIRST_TRY, FIRST_TRY_WORKERS, SPARE_WORKERS)
         self.patient = Line(PATIENT, PATIENT_WORKERS)
 
     def lines(self) -> tuple[Line, ...]:
@@ -189,7 +243,7 @@ class Pool:
             UserError: if it is refused, takes too much time or memory, or all workers are busy.
         """
         visitor = _VISITOR.get()
-        if not visitor:
+        if visitor == THE_PROGRAM:
             with self.own.worker(visitor) as worker:
                 return _last_try(worker, source, request)
         until = time.monotonic() + PATIENCE_S
@@ -207,7 +261,7 @@ class Pool:
         """The program's own photos, one worker after the other: images, or what is wrong."""
         outcomes: list[Outcome | UserError] = []
         while len(outcomes) < len(jobs):
-            with self.own.worker("") as worker:
+            with self.own.worker(THE_PROGRAM) as worker:
                 for outcome in worker.ask_each(jobs[len(outcomes) :]):
                     name = jobs[len(outcomes)][0].name
                     gone = isinstance(outcome, WorkerGoneError)
