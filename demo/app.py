@@ -29,12 +29,12 @@ os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000")
 if __name__ == "__main__":
     prepare()
 
-import gradio as gr  # noqa: E402
 import tyro  # noqa: E402
 from gradio.tunneling import CURRENT_TUNNELS  # noqa: E402
 
 from demo.backend import Backend, first_checkpoint  # noqa: E402
 from demo.choice import PhotoChoice  # noqa: E402
+from demo.guarded import GuardedBlocks  # noqa: E402
 from demo.page import build_page  # noqa: E402
 from demo.server.security import GuardedApp, Visitors, checked_origin  # noqa: E402
 from demo.theme import CSS, HEAD, page_theme  # noqa: E402
@@ -132,12 +132,12 @@ def main(config: AppConfig) -> None:
             tunnel.kill()
 
 
-def launch(page: gr.Blocks, config: AppConfig, block: bool = True) -> str:
+def launch(page: GuardedBlocks, config: AppConfig, block: bool = True) -> str:
     """Serve the page; the address is printed and returned."""
     origins = tuple(map(checked_origin, config.allow_origin))
     public = config.share or bool(os.environ.get("SPACE_ID"))
     _, address, _ = page.launch(
-        _app=GuardedApp(Visitors(config.host, origins, public)),
+        _app=GuardedApp(Visitors(config.host, origins, public), page.first_view),
         server_name=config.host, server_port=config.port, share=config.share,
         theme=page_theme(), css_paths=CSS, head=HEAD, prevent_thread_lock=not block,
         ssr_mode=False, run_history=False, max_file_size=MAX_UPLOAD, quiet=False,

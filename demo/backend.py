@@ -97,7 +97,7 @@ class Backend:
         """
         if choice.sample:
             named = self.library.get(choice.sample)
-            return Photo(named.path, choice.sample, named.objects, named.largest)
+            return Photo(named.path, choice.sample, named.objects, named.largest, named.note)
         if not choice.upload:
             raise UserError(
                 "choose a photo first: drop one anywhere on the page, or press an example."

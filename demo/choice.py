@@ -54,12 +54,14 @@ class Photo:
         sample: its name in the library; empty for an upload.
         objects: annotated objects, in pixels of the upright photo.
         largest: the target among them.
+        note: a sentence on it.
     """
 
     path: Path
     sample: str = ""
     objects: tuple[ObjectAnnotation, ...] = ()
     largest: ObjectAnnotation | None = None
+    note: str = ""
 
     @property
     def file_name(self) -> str:

@@ -24,7 +24,13 @@ MAX_SENTENCE = 300  # characters
 
 
 class GuardedBlocks(gr.Blocks):
-    """A page whose handlers see only uploaded files, and whose failures are one sentence each."""
+    """A page whose handlers see only uploaded files, and whose failures are one sentence each.
+
+    Attributes:
+        first_view: HTML that is seen until the page is built.
+    """
+
+    first_view: str = ""
 
     async def preprocess_data(
         self, block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any

@@ -21,10 +21,9 @@ from demo.views.augment.state import GROUND_TRUTH, OWN
 
 MAX_UNFETCHED = 300
 SKIP = "<a class='skip' href='#tabs'>Skip to the tabs</a>"
-INTRODUCTION = "names the largest object of a photo, boxes it, and shows what augmentation does."
 
 
-def build_page(backend: Backend, own_pipeline: Callable[..., Any] | None = None) -> gr.Blocks:
+def build_page(backend: Backend, own_pipeline: Callable[..., Any] | None = None) -> GuardedBlocks:
     """All of the demo; ``launch`` it with :mod:`demo.theme`.
 
     Args:
@@ -34,7 +33,7 @@ def build_page(backend: Backend, own_pipeline: Callable[..., Any] | None = None)
     with GuardedBlocks(
         title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 7200)
     ) as page:
-        Page(backend, page, own_pipeline)
+        page.first_view = Page(backend, page, own_pipeline).detect.first_view
     use_fair_queue(page, default_concurrency_limit=4)
     # Answers nobody fetches are kept, pictures and all: 2,000 of them by default.
     page._queue.pending_messages_per_session.max_size = MAX_UNFETCHED
@@ -50,7 +49,7 @@ class Page:
         self.backend = backend
         first = PhotoChoice(backend.library.examples()[0].name)
         with gr.Row(elem_id="top", equal_height=False):
-            gr.HTML(f"{SKIP}<h1>{TITLE}</h1><p>{INTRODUCTION}</p>", elem_classes=["page-title"])
+            gr.HTML(f"{SKIP}<h1>{TITLE}</h1>", elem_classes=["page-title"])
             self.photo = PhotoChooser(first, inside=chooser_html(backend), elem_id="photo")
             gr.Button("Copy link", size="sm", elem_id="copy-link", min_width=96).click(
                 None, None, None, js="() => detectorPage.copyLink()", **PRIVATE
@@ -72,7 +71,7 @@ class Page:
             with gr.Tab("Augment", id="augment") as augment_page:
                 looked_at = {**shared, "threshold": self.detect.controls["threshold"]}
                 self.augment = augment.build(backend, looked_at, self.address, signals)
-            with gr.Tab("Dataset", id="dataset") as dataset_page:
+            with gr.Tab("Data set", id="dataset") as dataset_page:
                 self.dataset = dataset.build(backend, self.address, self.opened["dataset"])
             with gr.Tab("Training", id="training") as training_page:
                 self.training = training.build(

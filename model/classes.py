@@ -7,5 +7,22 @@ VOC_CLASSES = (
 )  # fmt: skip
 """The 20 classes of PASCAL VOC, alphabetical; the position is the class id."""
 
+_SHOWN = {
+    "diningtable": "dining table", "pottedplant": "potted plant", "tvmonitor": "tv monitor",
+}  # fmt: skip
+
+
+def shown_name(class_name: str) -> str:
+    """What people read instead of a name of VOC's that is no word; any other name is as it is.
+
+    For text on a screen only: files, checkpoints and the API keep the names of the data set.
+
+    Example:
+        >>> shown_name("pottedplant"), shown_name("cat"), shown_name("Paprika_01")
+        ('potted plant', 'cat', 'Paprika_01')
+    """
+    return _SHOWN.get(class_name, class_name)
+
+
 MAX_CLASSES = 1000  # of a data set of one's own
 MAX_NAME_LENGTH = 100  # of a photo, a class or a split, in characters

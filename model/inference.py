@@ -18,6 +18,7 @@ from torch import Tensor
 
 from model.augment import AugmentConfig, Pipeline, working_side
 from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, load_checkpoint
+from model.classes import shown_name
 from model.data.images import ImageSource, LoadedImage, load_each, load_fitted, load_image
 from model.data.photo_inputs import image_source
 from model.draw import class_colour, draw_box
@@ -129,7 +130,7 @@ class Detection:
         scale_x = image.width / self.image_size[0]
         scale_y = image.height / self.image_size[1]
         scaled = [v * s for v, s in zip(self.bbox_xyxy, (scale_x, scale_y) * 2, strict=True)]
-        label = f"{self.class_name} {self.score:.0%}{'' if self.sure else '?'}"
+        label = f"{shown_name(self.class_name)} {self.score:.0%}{'' if self.sure else '?'}"
         return draw_box(image, scaled, class_colour(self.class_name), label)
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from model.classes import shown_name
+
 # A class is likely if it is more so than all others together and the score is not next to nothing.
 # Of 89 photos of VOC's val and 46 empty windows in them 18 and 42 are refused: "probably" is said
 # of 12 of those photos and 6 of those windows; by the probability alone it would be of 15 and 13.
@@ -69,10 +71,11 @@ def verdict(
         probability: of the likeliest class.
         n_classes: how many the detector can name.
     """
+    shown = shown_name(class_name)
     if score >= threshold:
-        return Verdict("sure", class_name, n_classes)
+        return Verdict("sure", shown, n_classes)
     likely = probability >= LIKELY and score >= LEAST_SCORE
-    return Verdict("unsure" if likely else "none", class_name, n_classes)
+    return Verdict("unsure" if likely else "none", shown, n_classes)
 
 
 def a_or_an(name: str) -> str:

@@ -1,17 +1,18 @@
-"""The first page as it is sent: with a link preview of our own, and compressed.
+"""The first page as it is sent: with a link preview and a first view of our own, and compressed.
 
-Gradio writes its own title, description and picture into the page, twice, and sends it as it is.
+Gradio writes its own title, description and picture into the page, twice, and nothing is seen of it
+before all its scripts have run.
 """
 
 import re
 
 from gradio.route_utils import get_root_url
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from demo.server.compressed import Compressed
 from demo.views.markup import WEB, render
 
 TITLE = "Largest-object detector"
@@ -21,15 +22,21 @@ DESCRIPTION = (
 )
 PICTURE, PICTURE_PATH, PICTURE_SIZE = WEB / "link-preview.jpg", "/link-preview.jpg", (1200, 630)
 PICTURE_ALT = "A photo and its box before and after augmentation."
+ANSWERS = "/gradio_api/queue/data"
 _GRADIOS_TAGS = re.compile(r'\s*<meta\s+(?:property="og:|name="twitter:)[^>]*>')
 
 
 class FirstPage:
-    """Around Gradio's server: changes the answer to ``/``, and has the picture of the preview."""
+    """Around Gradio's server: changes the answer to ``/``, and has the picture of the preview.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-        self.page = GZipMiddleware(self._previewed, compresslevel=6)
+    Args:
+        app: Gradio's server.
+        first_view: HTML that is shown until Gradio's scripts have built the page.
+    """
+
+    def __init__(self, app: ASGIApp, first_view: str = "") -> None:
+        self.app, self.first_view = app, first_view
+        self.page, self.answers = Compressed(self._previewed, 5, 6), Compressed(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or hand it on."""
@@ -40,6 +47,8 @@ class FirstPage:
             # What an address asks for is read once the page is there. Gradio would take some of it
             # for its own: ``page`` is the number of a page of ours, and a name to it.
             await self.page({**scope, "query_string": b""}, receive, send)
+        elif path.rstrip("/") == ANSWERS:
+            await self.answers(scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
@@ -57,7 +66,8 @@ class FirstPage:
                 return
             sent = bytes(body)
             if sent and "text/html" in Headers(raw=start["headers"]).get("content-type", ""):
-                sent = with_preview(sent.decode(), preview(Request(scope))).encode()
+                tags = preview(Request(scope))
+                sent = with_preview(sent.decode(), tags, self.first_view).encode()
                 MutableHeaders(raw=start["headers"])["content-length"] = str(len(sent))
             await send(start)
             await send({"type": "http.response.body", "body": sent})
@@ -75,9 +85,11 @@ def preview(request: Request) -> str:
     )  # fmt: skip
 
 
-def with_preview(html: str, tags: str) -> str:
-    """A page with these tags first in its head, and without Gradio's."""
+def with_preview(html: str, tags: str, first_view: str = "") -> str:
+    """A page with these tags first in its head, without Gradio's, and with this in its body."""
     # Only up to the first script, where the values of the page begin.
     head, script, rest = html.partition("<script")
     head = _GRADIOS_TAGS.sub("", head).replace("<head>", f"<head>\n{tags}", 1)
-    return head + script + rest
+    before, app, after = rest.rpartition("<gradio-app")
+    # Not with +: what is marked as HTML would escape the rest.
+    return "".join([head, script, before, first_view, app, after])

@@ -27,7 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from demo.server.bodies import MAX_REQUEST, TOO_LARGE, Bodies, BodyError, paced, replay
 from demo.server.connections import allow_many_connections, close_silent_connections
 from demo.server.direct import DIRECT, DirectCalls
-from demo.server.first_page import FirstPage
+from demo.server.first_page import ANSWERS, FirstPage
 from demo.server.queue import READERS, TOO_MANY
 from demo.server.sessions import LightSessions
 from demo.server.uploads import use_limited_parser
@@ -38,7 +38,7 @@ from model.errors import UserError
 log = logging.getLogger("demo")
 
 UPLOAD = "/gradio_api/upload"
-ANSWERS, ANSWER = "/gradio_api/queue/data", "/gradio_api/call/"
+ANSWER = "/gradio_api/call/"
 # The tools of language models, where they are switched on. Gradio calls itself for each of them,
 # from this machine, and a thread waits for the answer.
 TOOLS = "/gradio_api/mcp"
@@ -131,15 +131,20 @@ def checked_origin(text: str) -> str:
 
 
 class GuardedApp(App):
-    """Gradio's server behind :class:`RequestGuard`."""
+    """Gradio's server behind :class:`RequestGuard`.
 
-    def __init__(self, visitors: Visitors) -> None:
+    Args:
+        visitors: who may ask it.
+        first_view: of :class:`FirstPage`.
+    """
+
+    def __init__(self, visitors: Visitors, first_view: str = "") -> None:
         super().__init__(default_response_class=ORJSONResponse)
         use_limited_parser()
         close_silent_connections()
         allow_many_connections()
         self.state_holder = LightSessions()
-        self.visitors = visitors
+        self.visitors, self.first_view = visitors, first_view
         self.add_exception_handler(OSError, _storage_answer)
         self.add_exception_handler(ClientDisconnect, _hung_up)
         for kind in (RequestValidationError, FnIndexInferError, TypeError, KeyError, ValueError):
@@ -147,7 +152,8 @@ class GuardedApp(App):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Gradio's own stack, and ours around it: the last one here is asked first."""
-        stack: ASGIApp = RequestGuard(FirstPage(super().build_middleware_stack()), self.visitors)
+        page = FirstPage(super().build_middleware_stack(), self.first_view)
+        stack: ASGIApp = RequestGuard(page, self.visitors)
         if self.visitors.origins:
             stack = CORSMiddleware(
                 stack, allow_origins=self.visitors.origins, allow_methods=["*"], allow_headers=["*"]

@@ -48,7 +48,7 @@ from demo.views.augment.pictures import (
     show_robustness,
     variants_grid,
 )
-from demo.views.augment.scene import Scene, class_names_of, editor_value, scene_of
+from demo.views.augment.scene import SKETCH_SIDE, Scene, class_names_of, editor_value, scene_of
 from demo.views.augment.state import (
     BOX_SOURCES,
     MAX_SEED,
@@ -273,9 +273,9 @@ def _build_controls(defaults: AugmentState) -> tuple[Controls, dict[str, gr.Butt
 def _build_shown(
     backend: Backend, defaults: AugmentState, repick: gr.Textbox
 ) -> tuple[_Shown, gr.Textbox]:
-    """The pair is finished when the page opens; the rest is drawn when the tab is opened."""
+    """All is drawn when the tab is opened; until then sketches hold the places of the pair."""
     scene = scene_of(backend, defaults)
-    value, first = editor_value(scene), show_pair(scene)
+    value, first = editor_value(scene, SKETCH_SIDE), show_pair(scene, SKETCH_SIDE)
     with gr.Row(elem_id="augment-pair"):
         with gr.Column(min_width=150):
             editor = BoxEditor(value, class_names=class_names_of(backend), elem_id="augment-before")

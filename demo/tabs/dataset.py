@@ -1,4 +1,4 @@
-"""The Dataset tab: browse VOC, or without it the examples, every object outlined."""
+"""The tab "Data set": browse VOC, or without it the examples, every object outlined."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,6 +34,7 @@ from demo.views.dataset import (
     DatasetState,
     choices,
     csv_download,
+    labelled,
     photo_card,
     show,
     splits_of,
@@ -156,7 +157,7 @@ def _build_controls(backend: Backend, splits: list[str], defaults: DatasetState)
         )
         # Once the split is read its own classes are offered; until then an address may name one.
         class_name = gr.Dropdown(
-            [ANY, *(backend.library.class_names() or backend.class_names())], value=ANY,
+            labelled([ANY, *(backend.library.class_names() or backend.class_names())]), value=ANY,
             label="Class of the largest object",
             min_width=150, elem_id="dataset-class", allow_custom_value=True,
         )  # fmt: skip
@@ -205,7 +206,7 @@ def _connect_drawing(
     def draw(**values: Any) -> dict[Any, Any]:
         state = DatasetState(**values)
         view = show(backend, state)
-        classes = choices(backend.library, state.split)
+        classes = labelled(choices(backend.library, state.split))
         return {
             controls["class_name"]: gr.Dropdown(classes),
             shown.count: view.count, shown.tiles: view.tiles, shown.card: view.card,

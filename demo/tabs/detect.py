@@ -30,11 +30,13 @@ from demo.views.detect import (
     NO_HEAT,
     DetectState,
     csv_download,
+    first_view,
     json_download,
     png_download,
     show,
     show_many,
 )
+from demo.views.markup import WEB
 from model.errors import UserError
 
 EXPLANATIONS = [
@@ -54,12 +56,14 @@ class DetectTab:
         controls: by the names of the fields of :class:`DetectState`.
         redraw: see :func:`demo.components.signal`.
         to_augment: the button that opens the Augment tab.
+        first_view: HTML that is seen before the page is built.
     """
 
     defaults: DetectState
     controls: Controls
     redraw: gr.Textbox
     to_augment: gr.Button
+    first_view: str
 
 
 def build(backend: Backend, shared: Controls, address: gr.Textbox) -> DetectTab:
@@ -70,7 +74,8 @@ def build(backend: Backend, shared: Controls, address: gr.Textbox) -> DetectTab:
     )  # fmt: skip
     # No visitor waited for this one, so there is no time to tell.
     first = show(backend, defaults, timed=False)
-    result = gr.HTML(first, elem_id="detect-result", min_height=260)
+    script = (WEB / "turning.js").read_text()
+    result = gr.HTML(first, js_on_load=script, elem_id="detect-result", min_height=260)
     to_augment = _build_actions(backend, shared)
     controls = {**shared, **_build_settings(defaults)}
     redraw = signal()
@@ -86,7 +91,7 @@ def build(backend: Backend, shared: Controls, address: gr.Textbox) -> DetectTab:
     )  # fmt: skip
     _threshold_follows_checkpoint(backend, controls, redraw)
     _build_many(backend, controls, redraw)
-    return DetectTab(defaults, controls, redraw, to_augment)
+    return DetectTab(defaults, controls, redraw, to_augment, first_view(backend, defaults))
 
 
 def _build_actions(backend: Backend, shared: Controls) -> gr.Button:
@@ -112,7 +117,7 @@ def _build_settings(defaults: DetectState) -> Controls:
     with gr.Row(elem_classes=["compact"]):
         threshold = gr.Slider(
             0, 1, defaults.threshold, step=0.01, label="Confidence threshold",
-            info="below it the answer is only a best guess", elem_id="detect-threshold",
+            info="below it the detector is not sure", elem_id="detect-threshold",
             buttons=[],
         )  # fmt: skip
         explain = gr.Radio(EXPLANATIONS, value=NO_HEAT, label="Explain", elem_id="detect-explain")

@@ -13,9 +13,11 @@ from demo.address import PickingState, in_address
 from demo.backend import Backend
 from demo.choice import PhotoChoice
 from demo.views import markup
+from model.classes import shown_name
 from model.errors import UserError
 from model.evaluation.per_photo import COMMAND, PREDICTED_BOX, TRUE_BOX
 from model.inference import Detection
+from model.words import a_or_an
 
 AT_ONCE = 24
 TILE_SIDE = 320  # pixels
@@ -99,7 +101,7 @@ def _row(names: Sequence[str], i: int, counts: Sequence[int]) -> dict[str, Any]:
         {
             "count": count, "light": f"{96 - 60 * count / total:.0f}",
             "key": key_of(names[i], name),
-            "words": f"{names[i]} taken for {name}: {markup.photos(count)}",
+            "words": f"{shown_name(names[i])} taken for {shown_name(name)}: {markup.photos(count)}",
         } if count else None
         for name, count in zip(names, counts, strict=True)
     ]  # fmt: skip
@@ -131,7 +133,8 @@ def show_behind(backend: Backend, state: TrainingState) -> BehindView:
     rows = backend.per_photo.behind(*pair)
     true, predicted = pair
     count = markup.photos(len(rows))
-    words = f"True class {true or EVERY}, predicted {predicted or EVERY}: {count}"
+    words = f"True class {shown_name(true) or EVERY}, predicted"
+    words += f" {shown_name(predicted) or EVERY}: {count}"
     words += ", the worst first" if len(rows) > 1 else ""
     words += f"; here are {AT_ONCE}" if len(rows) > AT_ONCE else ""
     shown = rows.iloc[:AT_ONCE]
@@ -149,7 +152,7 @@ def show_behind(backend: Backend, state: TrainingState) -> BehindView:
 
 def _boxes(row: pd.Series, labelled: bool = False) -> list[markup.DrawnBox]:
     """Truth and prediction of a row of the CSV."""
-    label = f"{row.predicted_class} {row.score:.0%}" if labelled else ""
+    label = f"{shown_name(row.predicted_class)} {row.score:.0%}" if labelled else ""
     true_box, predicted_box = ([float(row[side]) for side in s] for s in (TRUE_BOX, PREDICTED_BOX))
     return [
         markup.DrawnBox(true_box, "truth"),
@@ -158,8 +161,9 @@ def _boxes(row: pd.Series, labelled: bool = False) -> list[markup.DrawnBox]:
 
 
 def _tile(backend: Backend, row: pd.Series, name: str, pressed: bool) -> Markup:
-    caption = f"IoU {row.iou:.2f}, {row.predicted_class} {row.score:.0%}"
-    alt = f"photo {name}: {row.true_class}, taken for {row.predicted_class}"
+    true, predicted = shown_name(row.true_class), shown_name(row.predicted_class)
+    caption = f"IoU {row.iou:.2f}, {predicted} {row.score:.0%}"
+    alt = f"photo {name}: {true}, taken for {predicted}"
     try:
         loaded = backend.photo(PhotoChoice(name)).load(TILE_SIDE)
     except UserError as error:
@@ -182,12 +186,12 @@ def photo_card(backend: Backend, state: TrainingState, name: str) -> Markup:
     figures = [
         markup.figure(
             shown.image, shown.original_size, _boxes(row, labelled=True), f"photo {name}",
-            caption=f"Dashed white: the true box, of a {row.true_class}.",
+            caption=f"Dashed white: the true box, of {a_or_an(shown_name(row.true_class))}.",
         )
     ]  # fmt: skip
     for kind, words in (
         ("box", "Warm: where the box was read from."),
-        ("class", f"Warm: what speaks for {now.class_name}."),
+        ("class", f"Warm: what speaks for {shown_name(now.class_name)}."),
     ):
         if kind in maps:
             figures.append(_explained(shown.image, row, maps[kind], now, words))
@@ -208,8 +212,8 @@ def stale_csv_note(row: pd.Series, now: Detection) -> str:
     if now.class_name == row.predicted_class and abs(now.score - row.score) < 0.1:
         return ""
     return (
-        f"The checkpoint in use predicts {now.class_name} {now.score:.0%} here: the CSV was written"
-        " with other weights. The explanations are those of the checkpoint in use."
+        f"The checkpoint in use predicts {shown_name(now.class_name)} {now.score:.0%} here: the CSV"
+        " was written with other weights. The explanations are those of the checkpoint in use."
     )
 
 

@@ -1,4 +1,4 @@
-"""What the Dataset tab shows: photos with every object outlined; counts and sizes."""
+"""What the tab "Data set" shows: photos with every object outlined; counts and sizes."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -15,6 +15,7 @@ from demo.backend import Backend, user_message
 from demo.choice import PhotoChoice
 from demo.server.downloads import as_download
 from demo.views import markup
+from model.classes import shown_name
 from model.data.samples import PhotoLibrary
 from model.errors import UserError
 from model.inference import DRAWN_SIDE
@@ -42,7 +43,7 @@ NO_OBJECT = "no object"
 
 @dataclass(frozen=True)
 class DatasetState(PickingState):
-    """What the Dataset tab shows; the picked photo is the one whose card is shown."""
+    """What the tab "Data set" shows; the picked photo is the one whose card is shown."""
 
     tab: ClassVar[str] = "dataset"
     split: str = in_address("trainval", str)
@@ -110,6 +111,11 @@ def chosen_rows(backend: Backend, split: str, class_name: str, size: str) -> pd.
     return frame[keep]
 
 
+def labelled(names: list[str]) -> list[tuple[str, str]]:
+    """Choices of a drop-down: what is read, and what a handler gets."""
+    return [(shown_name(name), name) for name in names]
+
+
 def choices(library: PhotoLibrary, split: str) -> list[str]:
     """The classes to choose from: all, each, and where there are backgrounds these.
 
@@ -150,7 +156,8 @@ def show(backend: Backend, state: DatasetState) -> View:
 
 def _tile(backend: Backend, row: Any, name: str, pressed: bool) -> Markup:
     chip = markup.chip(row.class_name) if row.class_name else NO_OBJECT
-    alt = f"photo {name}, {a_or_an(row.class_name) if row.class_name else NO_OBJECT}"
+    of_class = a_or_an(shown_name(row.class_name)) if row.class_name else NO_OBJECT
+    alt = f"photo {name}, {of_class}"
     try:
         image = markup.thumbnail(backend.library.get(name).path)
     except UserError:  # its card says why, once it is pressed
@@ -173,16 +180,14 @@ def photo_card(backend: Backend, name: str) -> Markup:
     largest = photo.largest
     boxes = []
     for thing in sorted(photo.objects, key=lambda o: o is largest):
-        label = thing.class_name
+        kind, label = thing.class_name, shown_name(thing.class_name)
         if thing is largest:
-            boxes.append(markup.DrawnBox(thing.bbox_xyxy, "target", label, f"largest: {label}"))
+            boxes.append(markup.DrawnBox(thing.bbox_xyxy, "target", kind, f"largest: {label}"))
         elif thing.difficult:
-            boxes.append(
-                markup.DrawnBox(thing.bbox_xyxy, "difficult", label, f"{label}, difficult")
-            )
+            boxes.append(markup.DrawnBox(thing.bbox_xyxy, "difficult", kind, f"{label}, difficult"))
         else:
-            boxes.append(markup.DrawnBox(thing.bbox_xyxy, "object", label, label))
-    things = ", ".join(o.class_name for o in photo.objects) or NO_OBJECT
+            boxes.append(markup.DrawnBox(thing.bbox_xyxy, "object", kind, label))
+    things = ", ".join(shown_name(o.class_name) for o in photo.objects) or NO_OBJECT
     picture = markup.figure(
         shown.image, shown.original_size, boxes, f"photo {name} with {things}",
         caption="Bold: the largest object. Thin: the others. Dashed: difficult, never the target.",
@@ -199,7 +204,7 @@ def charts(rows: pd.DataFrame) -> Markup:
         return Markup()
     counts = rows.class_name.value_counts()
     bars = [
-        markup.bar(count / counts.iloc[0], str(name), str(count), str(name))
+        markup.bar(count / counts.iloc[0], shown_name(str(name)), str(count), str(name))
         for name, count in counts.items()
     ]
     width = ((rows.xmax - rows.xmin) / rows.width).to_numpy()

@@ -18,16 +18,21 @@ from demo.backend import Backend, user_message
 from demo.choice import Photo
 from demo.opened import Opened, Timed, predict_many
 from demo.server.downloads import as_download
+from demo.server.first_page import TITLE
 from demo.serving.gpu import TOGETHER
 from demo.views import markup
+from demo.views.turning import turning_photo
 from model.boxes import paired_iou
+from model.classes import shown_name
 from model.csv_cells import defused
 from model.errors import UserError
 from model.inference import CSV_HEADER, Detection, csv_row
 from model.inspect.explanation import TARGETS
+from model.words import Verdict, a_or_an
 
 NO_HEAT = "off"
 MAX_PHOTOS = 100
+MANY_SIDE = 480  # pixels of a picture among many
 EMPTY_MANY = "You get a picture of each and one CSV."
 
 
@@ -47,38 +52,83 @@ def iou(first: Sequence[float], second: Sequence[float]) -> float:
     return float(paired_iou(*pair)[0])
 
 
+@dataclass(frozen=True)
+class Seen:
+    """A photo as the tab shows it: the answer in words, the boxes, and the picture with them."""
+
+    said: Verdict
+    predicted: markup.DrawnBox
+    picture: Markup
+
+
+def look_at(opened: Opened, state: DetectState) -> Seen:
+    """Ask the detector, and draw."""
+    photo, d = opened.photo, opened.detection
+    said = d.verdict(state.threshold)
+    predicted = _predicted(d, said)
+    truth = [markup.DrawnBox(photo.largest.bbox_xyxy, "truth")] if photo.largest else []
+    where = ", ".join(f"{v:.0f}" for v in d.bbox_xyxy)
+    around = a_or_an(shown_name(d.class_name))
+    picture = markup.figure(
+        opened.shown.image, d.image_size, [*truth, predicted],
+        f"Photo with a box around {around}: left, top, right, bottom {where} pixels.",
+        _heat(opened, state.explain), _legend(photo, state),
+    )  # fmt: skip
+    return Seen(said, predicted, picture)
+
+
 def show(backend: Backend, state: DetectState, timed: bool = True) -> Markup:
     """The result for one photo; ``timed=False`` leaves out how long it took."""
     opened = backend.open(state.photo, state.checkpoint)
     photo, d = opened.photo, opened.detection
     started = time.perf_counter()
-    shown, heat = opened.shown, _heat(opened, state.explain)
-    sure = d.score >= state.threshold
-    boxes = [_predicted(d, sure)]
-    if photo.largest:
-        boxes.insert(0, markup.DrawnBox(photo.largest.bbox_xyxy, "truth"))
-    where = ", ".join(f"{v:.0f}" for v in d.bbox_xyxy)
-    alt = f"Photo with a box around a {d.class_name}: left, top, right, bottom {where} pixels."
-    picture = markup.figure(shown.image, d.image_size, boxes, alt, heat, _legend(photo, state))
-    drawn_ms = 1000 * (time.perf_counter() - started)
-    calibrated = opened.detector.info.calibration is not None
-    facts = _facts(photo, d, state.threshold, calibrated)
+    seen = look_at(opened, state)
+    facts = _facts(photo, d)
     if timed:
+        drawn_ms = 1000 * (time.perf_counter() - started)
         facts.append(("your request took", _milliseconds(opened.timed, drawn_ms)))
     top = list(d.probabilities.items())[:5]
+    calibrated = opened.detector.info.calibration is not None
     return markup.render(
-        "detect_result.html", picture=picture, chip=markup.chip(d.class_name), sure=sure,
-        article="an" if d.class_name[:1].lower() in "aeiou" else "a", score=f"{d.score:.0%}",
-        n_classes=len(d.probabilities),
-        bars=[markup.bar(p, name, f"{p:.1%}", name) for name, p in top], facts=markup.table(facts),
+        "detect_result.html", picture=seen.picture, note=photo.note,
+        turning=turning_photo(seen.predicted, d.image_size),
+        verdict=verdict_sentence(seen.said), kind=seen.said.kind,
+        meter=markup.bar(d.score, "Confidence", f"{d.score:.0%}", mark=state.threshold),
+        meaning=confidence_meaning(d.score, state.threshold, calibrated),
+        bars=[markup.bar(p, shown_name(name), class_name=name) for name, p in top],
+        facts=markup.table(facts), explained=markup.IOU_EXPLAINED if photo.largest else "",
     )  # fmt: skip
 
 
-def _predicted(d: Detection, sure: bool) -> markup.DrawnBox:
-    if sure:
-        label = f"{d.class_name} {d.score:.0%}"
-        return markup.DrawnBox(d.bbox_xyxy, "prediction", d.class_name, label)
-    return markup.DrawnBox(d.bbox_xyxy, "guess", "", f"best guess: {d.class_name} {d.score:.0%}")
+def first_view(backend: Backend, state: DetectState) -> Markup:
+    """What a browser shows before the page is built: the title, and the photo with its box."""
+    seen = look_at(backend.open(state.photo, state.checkpoint), state)
+    return markup.render("first_view.html", title=TITLE, picture=seen.picture)
+
+
+def verdict_sentence(said: Verdict) -> str:
+    """What an answer amounts to, as a sentence by itself."""
+    return (
+        f"{said.text}." if said.kind != "sure" else f"The largest object is {a_or_an(said.text)}."
+    )
+
+
+def _predicted(d: Detection, said: Verdict) -> markup.DrawnBox:
+    if said.kind == "sure":
+        return markup.DrawnBox(d.bbox_xyxy, "prediction", d.class_name, said.brief)
+    return markup.DrawnBox(d.bbox_xyxy, "guess", "", f"{said.class_name}?")
+
+
+def confidence_meaning(score: float, threshold: float, calibrated: bool) -> str:
+    """What the one number means."""
+    line = f"The line is the threshold, {threshold:.0%}: below it the detector is not sure."
+    if not calibrated:
+        return f"The share the network gives to this class; nobody has checked it. {line}"
+    right = f"{100 * score:.0f}"
+    return (
+        f"Of 100 answers with this confidence about {right} have the right class, and a box that"
+        f" fits (IoU of at least 0.5). {line}"
+    )
 
 
 def _heat(opened: Opened, target: str) -> np.ndarray | None:
@@ -106,14 +156,10 @@ def _milliseconds(timed: Timed, drawn_ms: float) -> str:
     )
 
 
-def _facts(photo: Photo, d: Detection, threshold: float, calibrated: bool) -> list[tuple[str, str]]:
+def _facts(photo: Photo, d: Detection) -> list[tuple[str, str]]:
     corners = ", ".join(f"{v:.1f}" for v in d.bbox_xyxy)
     numbers = Markup('<span class="box-numbers">{}</span> px').format(corners)
     rows: list[tuple[str, str]] = [
-        (
-            "confidence in class and box" if calibrated else "confidence",
-            f"{d.score:.0%}{' (calibrated)' if calibrated else ''}, threshold {threshold:.0%}",
-        ),
         ("box: left, top, right, bottom", numbers),
         ("photo", f"{d.image_size[0]} x {d.image_size[1]} px"),
     ]
@@ -212,7 +258,7 @@ def show_many(
     tiles: list[Markup] = []
     for answers in detect_files(backend, files, checkpoint):
         for path, d in answers.found[len(tiles) :]:
-            tiles.append(_many_tile(files, path, d, d.score >= threshold))
+            tiles.append(_many_tile(files, path, d, threshold))
         rows = [csv_row(path.name, d) for path, d in answers.found]
         yield answers, _many_shown(answers, tiles, threshold), as_csv(rows) if rows else ""
 
@@ -224,7 +270,7 @@ def _many_shown(answers: ManyAnswers, tiles: list[Markup], threshold: float) -> 
     if len(found) + n_problems < answers.asked:
         summary += " so far"
     if unsure:
-        summary += f"; {unsure} below the threshold of {threshold:.0%}, marked with a ?"
+        summary += f"; not sure of {unsure}, below the threshold of {threshold:.0%}"
     parts = [
         Markup("<p>{}. Press one to see all about it.</p>").format(summary),
         *(_unreadable(*problem) for problem in answers.problems),
@@ -238,13 +284,13 @@ def _unreadable(file: str, sentence: str) -> Markup:
     return Markup('<div data-unreadable="{}">{}</div>').format(file, markup.problem(sentence))
 
 
-def _many_tile(files: list[str], path: Path, d: Detection, sure: bool) -> Markup:
-    small = Photo(path).load(480).image
-    words = f"{d.class_name} {d.score:.0%}" + ("" if sure else "?")
+def _many_tile(files: list[str], path: Path, d: Detection, threshold: float) -> Markup:
+    small = Photo(path).load(MANY_SIDE).image
+    said = d.verdict(threshold)
+    sure = said.kind == "sure"
     box = markup.DrawnBox(d.bbox_xyxy, "prediction" if sure else "guess", d.class_name)
-    inner = markup.figure(small, d.image_size, [box], f"{path.name}: {words}")
-    unsure = f"none of the {len(d.probabilities)}? best guess: {words}"
-    said = markup.chip(d.class_name, words) if sure else unsure
-    caption = markup.join([said, " ", path.name])
+    inner = markup.figure(small, d.image_size, [box], f"{path.name}: {said.text}")
+    words = markup.chip(d.class_name, f"{said.text} {d.score:.0%}") if sure else said.text
+    caption = markup.join([words, " ", path.name])
     key = str(files.index(str(path)))
     return markup.figure_tile(key, inner, caption, False, "" if sure else "unsure")

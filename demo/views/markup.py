@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
+from model.classes import shown_name
 from model.data.images import load_fitted
 from model.draw import class_colour, text_colour
 
@@ -26,6 +27,12 @@ _TEMPLATES = Environment(
     loader=FileSystemLoader(WEB), autoescape=True, undefined=StrictUndefined,
     trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
+
+
+_TEMPLATES.filters["shown_name"] = shown_name
+IOU_EXPLAINED = (
+    "IoU: the area two boxes share, divided by the area they cover together. 1 is a perfect fit."
+)
 
 
 def render(template: str, **values: Any) -> Markup:
@@ -56,7 +63,7 @@ class DrawnBox:
         return class_colour(self.class_name) if self.class_name else (255, 255, 255)
 
 
-def data_uri(image: Image.Image, quality: int = 88) -> str:
+def data_uri(image: Image.Image, quality: int = 76) -> str:
     """The picture as a JPEG inside a URL: nothing is stored, and no one else can ask for it."""
     buffer = io.BytesIO()
     image.convert("RGB").save(buffer, "JPEG", quality=quality)
@@ -85,7 +92,7 @@ def css_colour(colour: tuple[int, int, int]) -> str:
 @lru_cache(maxsize=512)
 def thumbnail(path: Path, side: int = THUMB_SIDE) -> str:
     """A small copy of a photo of the library, as a URL; its longer side has ``side`` pixels."""
-    return data_uri(load_fitted(path, side).image, quality=80)
+    return data_uri(load_fitted(path, side).image, quality=70)
 
 
 def figure(
@@ -125,36 +132,44 @@ def _drawn(box: DrawnBox, width: int, height: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _tag_place(box: DrawnBox, width: int, height: int) -> str:
-    x1, y1, x2, _ = box.bbox_xyxy
-    # Above the box where there is room, else inside; from its left edge, or from its right one
-    # where the left edge is far to the right.
-    place = f"bottom: {100 - 100 * y1 / height:.2f}%" if y1 > 0.11 * height else (
+def _tag_place(box: DrawnBox, width: int, height: int) -> dict[str, str]:
+    """Where the plate of a box stands: above it where there is room, else inside; ``left`` at most.
+
+    A plate that would not fit moves to the left as far as it has to (style.css).
+    """
+    x1, y1, _, _ = box.bbox_xyxy
+    above = y1 > 0.11 * height
+    line = f"bottom: {100 - 100 * y1 / height:.2f}%" if above else (
         f"top: {max(0, 100 * y1 / height):.2f}%")  # fmt: skip
-    if x1 > 0.55 * width:
-        return place + f"; right: {max(0, 100 - 100 * x2 / width):.2f}%"
-    return place + f"; left: {max(0, 100 * x1 / width):.2f}%"
+    return {"line": line, "left": f"{min(max(0, 100 * x1 / width), 100):.2f}%"}
 
 
 def chip(class_name: str, text: str = "") -> Markup:
     """A class name on its colour."""
     colour = class_colour(class_name)
     return Markup('<span class="chip" style="background: {}; color: {}">{}</span>').format(
-        css_colour(colour), css_colour(text_colour(colour)), text or class_name
+        css_colour(colour), css_colour(text_colour(colour)), text or shown_name(class_name)
     )
 
 
 def known_classes(names: Iterable[str]) -> Markup:
     """What the detector can name at all, each with its colour."""
-    kinds = [{"name": name, "colour": css_colour(class_colour(name))} for name in sorted(names)]
+    kinds = [
+        {"name": shown_name(name), "colour": css_colour(class_colour(name))}
+        for name in sorted(names)
+    ]
     return render("known.html", kinds=kinds)
 
 
-def bar(share: float, label: str, value: str, class_name: str = "") -> Markup:
-    """A labelled horizontal bar; ``share`` in 0..1."""
+def bar(
+    share: float, label: str, value: str = "", class_name: str = "", mark: float | None = None
+) -> Markup:
+    """A labelled horizontal bar; ``share``, and the line at ``mark``, in 0..1."""
     colour = css_colour(class_colour(class_name)) if class_name else ""
-    width = f"{100 * min(max(share, 0), 1):.1f}"
-    return render("bar.html", label=label, value=value, width=width, colour=colour)
+    width, line = (
+        "" if part is None else f"{100 * min(max(part, 0), 1):.1f}" for part in (share, mark)
+    )
+    return render("bar.html", label=label, value=value, width=width, colour=colour, mark=line)
 
 
 def photos(count: int) -> str:

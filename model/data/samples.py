@@ -23,6 +23,10 @@ from model.errors import UserError
 EXAMPLE_FOLDER = Path(__file__).resolve().parents[2] / "examples"
 MOST_OWN = 12  # photos of a data set of one's own among the examples
 LOOKED_AT = 120  # photos that are read to find some of all classes
+EXAMPLE_NOTES = {
+    "dogs.jpg": "A hard one, on purpose: two dogs, alike and far apart. Which is the largest?",
+    "balloon.jpg": "On purpose a photo that shows none of the classes.",
+}
 # A first impression of VOC: different classes, shapes and sizes, all from val.
 VOC_EXAMPLES = (
     "000120", "000275", "001215", "000730", "000748",
@@ -39,12 +43,14 @@ class NamedPhoto:
         path: of the image file.
         objects: what is annotated, boxes in pixels of the upright photo.
         annotated: whether anybody looked: no objects then means that none of the classes is there.
+        note: a sentence on it.
     """
 
     name: str
     path: Path
     objects: tuple[ObjectAnnotation, ...] = ()
     annotated: bool = False
+    note: str = ""
 
     @property
     def largest(self) -> ObjectAnnotation | None:
@@ -84,7 +90,8 @@ class PhotoLibrary:
 
     Args:
         data: a data set of any format, or its folder.
-        example_folder: images that are there without it, and their ``boxes.json``.
+        example_folder: images that are there without it, and their ``boxes.json``; they come in
+            its order, and then those it does not name.
 
     Raises:
         UserError: if ``boxes.json`` is bad, or ``data`` no data set.
@@ -95,11 +102,15 @@ class PhotoLibrary:
     ) -> None:
         self.dataset = Dataset(data) if isinstance(data, str | Path) else data
         boxes = read_example_boxes(example_folder)
+        images = (p for p in sorted(example_folder.glob("*")) if p.suffix.lower() in IMAGE_SUFFIXES)
+        order = {name: place for place, name in enumerate(boxes)}
         self._examples = {
-            path.stem: NamedPhoto(path.stem, path, boxes.get(path.name, ()), path.name in boxes)
-            for path in sorted(example_folder.glob("*"))
-            if path.suffix.lower() in IMAGE_SUFFIXES
-        }
+            path.stem: NamedPhoto(
+                path.stem, path, boxes.get(path.name, ()), path.name in boxes,
+                EXAMPLE_NOTES.get(path.name, ""),
+            )
+            for path in sorted(images, key=lambda p: order.get(p.name, len(order)))
+        }  # fmt: skip
         self.split = cache(self._split)
         self._photo = lru_cache(maxsize=512)(self._read_photo)
 

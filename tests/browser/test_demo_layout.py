@@ -1,7 +1,8 @@
 """What is where on the screen: at a desk, on a phone, and enlarged to 200 %."""
 
+from PIL import Image
 from playwright.sync_api import Page, expect
-from visitor import UNTIL_IDLE, open_page
+from visitor import UNTIL_IDLE, drop, open_page
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 # A window of 1280 x 900 at 200 %.
@@ -211,10 +212,73 @@ def test_enlarged_nothing_is_hidden_sideways(chromium, demo_address):
 
 
 def test_what_it_knows_is_said_before_whichever_tab_is_open(page):
+    """Folded; it opens over whatever is below, and nothing of it is cut."""
     for tab in TABS:
         open_tab(page, tab)
         for width in (1280, 390):
             page.set_viewport_size({"width": width, "height": 844})
+            page.get_by_text("20 classes", exact=True).click()
             assert page.locator("#known li:visible").count() == 20
-            last = page.locator("#known li").last.bounding_box()
-            assert last["y"] + last["height"] < 300, f"{tab}, {width}: not in sight"
+            assert page.locator("#known li", has_text="dining table").is_visible()
+            for item in (page.locator("#known li").first, page.locator("#known li").last):
+                area = item.bounding_box()
+                assert 0 <= area["x"] <= area["x"] + area["width"] <= width, f"{tab}, {width}"
+                assert area["y"] + area["height"] < 400, f"{tab}, {width}: not in sight"
+                assert item.evaluate(
+                    "e => { const r = e.getBoundingClientRect();"
+                    " return e.contains(document.elementFromPoint(r.x + r.width / 2, r.y + 3)); }"
+                )
+            page.get_by_text("20 classes", exact=True).click()
+            expect(page.locator("#known li").first).to_be_hidden()
+
+
+def test_the_photo_stands_high_on_a_phone(chromium, demo_address):
+    page = open_page(chromium, demo_address, **PHONE)
+    assert page.locator("#detect-result .stage").bounding_box()["y"] <= 180
+    view = page.locator("#detect-result .turning .view").bounding_box()
+    assert view["y"] + view["height"] <= 844, "both pictures are in sight at once"
+    page.context.close()
+
+
+def test_pictures_use_the_room(chromium, demo_address):
+    """Both beside the answer, and the header is one row."""
+    page = open_page(chromium, demo_address, viewport={"width": 1280, "height": 900})
+    for width, height, least in ((1280, 900, 430), (1440, 900, 500), (1920, 1080, 620)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.evaluate(UNTIL_IDLE)
+        assert page.locator("#top").bounding_box()["height"] <= 90, width
+        pair = [page.locator(f"#detect-result {part}").bounding_box()
+                for part in (".stage", ".turning .view")]  # fmt: skip
+        assert min(area["width"] for area in pair) >= least, width
+        assert abs(pair[0]["y"] - pair[1]["y"]) <= 1
+        apart = pair[1]["x"] - pair[0]["x"] - pair[0]["width"]
+        assert 0 < apart <= 0.1 * width, width
+    page.context.close()
+
+
+def test_a_long_photo_can_be_read(chromium, demo_address, tmp_path):
+    """As wide as a hand, or as high; the rest of it scrolls within its own place."""
+    for size in ((300, 4000), (4000, 300)):
+        path = tmp_path / f"{size[0]}.png"
+        Image.new("RGB", size, (90, 120, 60)).save(path)
+        page = open_page(chromium, demo_address)
+        drop(page, path)
+        expect(page.locator("#detect-result")).to_contain_text(f"{size[0]} x {size[1]} px")
+        page.evaluate(UNTIL_IDLE)
+        stage = page.locator("#detect-result .stage").bounding_box()
+        assert min(stage["width"], stage["height"]) >= 150, size
+        figure = page.locator("#detect-result .answered figure").bounding_box()
+        assert figure["height"] <= 700
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+        page.context.close()
+
+
+def test_a_label_at_the_right_edge_is_not_cut(page):
+    """However small the box: moved by hand to where the name does not fit beside it."""
+    line = page.locator("#detect-result .answered .tag-line").last
+    line.locator("i").evaluate("e => { e.style.flexBasis = '97%'; }")
+    tag = line.locator(".tag")
+    tag.evaluate("e => { e.textContent = 'dining table'; }")
+    stage, area = page.locator("#detect-result .stage").bounding_box(), tag.bounding_box()
+    assert area["x"] + area["width"] <= stage["x"] + stage["width"] + 0.5
+    assert tag.evaluate("e => e.scrollWidth <= e.clientWidth + 1")

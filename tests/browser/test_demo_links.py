@@ -72,7 +72,7 @@ def test_a_tab_opened_before_the_address_was_read_is_drawn(chromium, demo_addres
     page, held, slow = open_page(chromium, "about:blank", ready=None), [], True
     page.route("**/queue/join*", lambda route: held.append(route) if slow else route.continue_())
     page.goto(demo_address)
-    page.get_by_role("tab", name="Dataset").click()
+    page.get_by_role("tab", name="Data set").click()
     wait_for(lambda: page.evaluate("1") and held, "the page asking")
     slow = False
     for route in held:
@@ -83,7 +83,7 @@ def test_a_tab_opened_before_the_address_was_read_is_drawn(chromium, demo_addres
 
 
 def test_a_tab_that_was_opened_asks_for_itself_alone(page):
-    for tab, most in (("Dataset", 1), ("Training", 1), ("Detect", 0), ("Augment", 3)):
+    for tab, most in (("Data set", 1), ("Training", 1), ("Detect", 0), ("Augment", 3)):
         del page.traffic.handlers[:]
         page.get_by_role("tab", name=tab).click()
         page.traffic.settle()
@@ -116,7 +116,7 @@ def test_controls_write_an_address_that_restores_them(augment_page, chromium):
 
 def test_links_to_the_other_tabs(chromium, demo_address):
     page = open_page(chromium, f"{demo_address}?tab=detect&sample=cat&explain=box&threshold=1")
-    expect(page.locator("#detect-result .verdict")).to_contain_text("Best guess: cat")
+    expect(page.locator("#detect-result .verdict")).to_contain_text("Probably a cat")
     assert page.locator("#detect-result img.heat").count() == 1
     page.goto(f"{demo_address}?tab=dataset&split=val&class=cat&sample=000025")
     expect(page.locator("#dataset-count")).to_contain_text("3 photos, page 1 of 1")

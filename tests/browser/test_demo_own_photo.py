@@ -39,7 +39,7 @@ def test_a_reload_keeps_the_photo(page):
     shows_my_cat(page)
 
 
-@pytest.mark.parametrize("tab", ["Dataset", "Training"])
+@pytest.mark.parametrize("tab", ["Data set", "Training"])
 def test_a_reload_of_a_tab_without_it_keeps_the_photo(page, tab):
     drop_my_cat(page)
     page.get_by_role("tab", name=tab).click()

@@ -31,7 +31,7 @@ def test_a_second_and_a_third_drop_replace_the_photo(page, demo_address):
     assert drawn_box(page) == pytest.approx(answer["bbox_xyxy"], abs=0.02)
     # Not only the numbers: the rectangle stands at that place of the picture on the screen.
     stage = page.locator("#detect-result .stage").bounding_box()
-    line = page.locator("#detect-result rect.line").evaluate(
+    line = page.locator("#detect-result .stage rect.line").evaluate(
         "e => { const r = e.getBoundingClientRect(); return [r.left, r.top, r.right, r.bottom]; }"
     )
     width, height = answer["image_size"]
@@ -98,7 +98,7 @@ def test_camera(chromium, demo_address):
 
 
 def test_a_photo_chosen_while_augment_was_never_open_has_its_box_there(page):
-    for tab in ("Dataset", "Detect"):
+    for tab in ("Data set", "Detect"):
         page.get_by_role("tab", name=tab).click()
         page.traffic.settle()
     page.locator("#photo button[data-key=cat]").click()

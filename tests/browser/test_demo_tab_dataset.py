@@ -1,4 +1,4 @@
-"""The Dataset tab in a real browser."""
+"""The tab "Data set" in a real browser."""
 
 import re
 
@@ -7,7 +7,7 @@ from visitor import wait_for
 
 
 def test_browsing_the_data_set(page):
-    page.get_by_role("tab", name="Dataset").click()
+    page.get_by_role("tab", name="Data set").click()
     expect(page.locator("#dataset-count")).to_contain_text("30 photos, page 1 of 2")
     page.locator("#dataset-next").click()
     expect(page.locator("#dataset-count")).to_contain_text("page 2 of 2")
@@ -30,7 +30,7 @@ def test_browsing_the_data_set(page):
     page.locator("#send-augment").click()
     expect(page.locator("#augment-sentence .live")).to_be_visible()
     expect(page).to_have_url(re.compile("tab=augment&sample=000020"))
-    page.get_by_role("tab", name="Dataset").click()
+    page.get_by_role("tab", name="Data set").click()
     page.locator("#send-detect").click()
     expect(page.locator("#detect-result")).to_contain_text("overlap with the true box")
 

@@ -36,7 +36,7 @@ def window(width: int, height: int) -> dict:
         ({"rotation": {"angle": 0.31}}, "+0.31°"),
         ({"zoom": window(70, 50)}, "zoom 2"),
         ({"zoom": window(156, 111)}, "zoom 0.9"),
-        ({"zoom": window(100, 125)}, "zoom 1.4 wide, 0.8 high"),
+        ({"zoom": window(100, 125)}, "zoom 1.4 x 0.8"),
         ({"zoom": window(128, 88)}, "zoom 1.1"),  # 1.09 wide and 1.14 high
         ({"jitter": {"brightness_factor": 0.8}}, "darker 20 %"),
         ({"jitter": {"brightness_factor": 1.004}}, "unchanged"),

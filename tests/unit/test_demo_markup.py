@@ -28,21 +28,24 @@ def test_names_cannot_become_html():
 
 
 @pytest.mark.parametrize(
-    ("bbox_xyxy", "above", "from_left"),
+    ("bbox_xyxy", "above", "left"),
     [
-        ((0, 0, 50, 50), False, True),
-        ((0, 40, 50, 90), True, True),
-        ((150, 40, 199, 90), True, False),
-        ((150, 2, 199, 90), False, False),
+        ((0, 0, 50, 50), False, "0.00%"),
+        ((0, 40, 50, 90), True, "0.00%"),
+        ((150, 40, 199, 90), True, "75.00%"),
+        ((150, 2, 199, 90), False, "75.00%"),
+        ((-30, 2, 199, 90), False, "0.00%"),
     ],
 )
-def test_labels_stay_inside_the_photo(bbox_xyxy, above, from_left):
+def test_labels_begin_at_their_box(bbox_xyxy, above, left):
+    """Above it or inside; what stands before one that would not fit shrinks in the browser."""
     box = markup.DrawnBox(bbox_xyxy, "prediction", "cat", "cat 97%")
     style = re.search(
-        r'class="tag prediction" style="([^"]+)"', markup.figure(PHOTO, (200, 100), [box])
+        r'class="tag-line" style="([^"]+)"><i style="flex-basis: ([^"]+)">',
+        markup.figure(PHOTO, (200, 100), [box]),
     )
     assert ("bottom:" in style[1]) == above
-    assert ("left:" in style[1]) == from_left
+    assert style[2] == left
 
 
 def test_boxes_keep_the_pixels_of_the_original():

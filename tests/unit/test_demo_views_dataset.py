@@ -1,4 +1,4 @@
-"""What the Dataset tab shows, without a browser."""
+"""What the tab "Data set" shows, without a browser."""
 
 import zlib
 from pathlib import Path

@@ -1,5 +1,8 @@
 """What the Detect tab shows, without a browser."""
 
+import re
+from dataclasses import replace
+
 import pytest
 
 from demo.choice import PhotoChoice
@@ -10,6 +13,7 @@ from demo.views.detect import DetectState
 VOC = PhotoChoice("000004")
 CAT = PhotoChoice("cat")
 DOGS = PhotoChoice("dogs")
+BALLOON = PhotoChoice("balloon")
 
 
 @pytest.mark.parametrize("explain", ["off", "class", "box", "nonsense"])
@@ -27,10 +31,51 @@ def test_detect_compares_with_the_truth(backend):
     assert "The largest object is" in html
 
 
-def test_below_the_threshold_it_is_none_of_the_20(backend):
-    html = detect.show(backend, DetectState(VOC, threshold=1))
-    assert "None of the 20, as far as I can see" in html
+def test_below_the_threshold_it_is_not_sure(backend):
+    html = detect.show(backend, DetectState(DOGS))
+    assert "Not sure. Probably a dog." in html
+    assert "None of" not in html
     assert 'data-role="guess"' in html
+
+
+def test_none_of_the_20_is_said_only_where_no_class_is_likely(backend):
+    assert "None of the 20 classes." in detect.show(backend, DetectState(BALLOON))
+    assert "None of" not in detect.show(backend, DetectState(CAT, threshold=1))
+
+
+def test_there_is_one_confidence_with_its_meaning(backend):
+    """The bars of the likeliest classes have no percent that would contradict it."""
+    html = detect.show(backend, DetectState(CAT))
+    score = f"{backend.open(CAT).detection.score:.0%}"
+    assert re.findall(r'bar-value">([^<]*)<', html) == [score]
+    assert f"Of 100 answers with this confidence about {score[:-1]} have the right class" in html
+    words = re.sub(r"<[^>]*>|Of 100 answers.*?</p>", " ", html, flags=re.DOTALL)
+    assert re.findall(r"[\d.]+ ?%", words) == [score]
+
+
+def test_a_checkpoint_without_calibration_does_not_claim_one():
+    words = detect.confidence_meaning(0.6, 0.5, calibrated=False)
+    assert "100 answers" not in words
+    assert "nobody has checked it" in words
+
+
+def test_names_of_voc_that_are_no_words_are_shown_as_words(backend):
+    d = replace(
+        backend.open(CAT).detection, class_name="pottedplant", score=0.1,
+        probabilities={"pottedplant": 0.7, "diningtable": 0.2, "Paprika_01": 0.1},
+    )  # fmt: skip
+    assert detect.verdict_sentence(d.verdict(0.5)) == "Not sure. Probably a potted plant."
+    assert detect.verdict_sentence(d.verdict(0.05)) == "The largest object is a potted plant."
+    assert d.to_dict()["class_name"] == "pottedplant"
+
+
+def test_what_is_hard_on_purpose_is_said_to_be_so(backend):
+    assert "A hard one, on purpose" in detect.show(backend, DetectState(DOGS))
+    assert "on purpose" not in detect.show(backend, DetectState(CAT)).lower()
+
+
+def test_how_long_it_took(backend):
+    html = detect.show(backend, DetectState(VOC))
     assert "your request took" in html
     assert "your request took" not in detect.show(backend, DetectState(VOC), timed=False)
 

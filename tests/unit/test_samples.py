@@ -1,11 +1,19 @@
 """model/data/samples.py: photos by name."""
 
 import pytest
+import torch
 from PIL import Image
 
+from model.boxes import paired_iou
 from model.data.dataset import find_data_root
 from model.data.samples import PhotoLibrary, find_dataset
 from model.errors import UserError
+from model.inference import load_detector
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return load_detector()
 
 
 @pytest.mark.parametrize("name", ["", "nope", "../secret", "a/b", "x" * 5000, "a\0b", "000099"])
@@ -75,3 +83,31 @@ def test_voc_is_found_where_it_usually_is(toy_voc, tmp_path, monkeypatch):
     found = find_dataset()
     assert found
     assert found.folders == (find_data_root(toy_voc),)
+
+
+def test_of_the_ten_examples_eight_are_answered_rightly_one_is_hard_and_one_shows_nothing(shipped):
+    library = PhotoLibrary(None)
+    right, hard, nothing = [], [], []
+    for photo in library.examples():
+        d = shipped.predict(photo.path)
+        if photo.largest is None:
+            nothing.append(photo)
+            assert not d.sure
+        elif d.sure:
+            right.append(photo)
+            assert d.class_name == photo.largest.class_name, photo.name
+            boxes = (torch.tensor([b]) for b in (d.bbox_xyxy, photo.largest.bbox_xyxy))
+            assert paired_iou(*boxes) > 0.7, photo.name
+        else:
+            hard.append(photo)
+    assert (len(right), len(hard), len(nothing)) == (8, 1, 1)
+    assert all("on purpose" in photo.note.lower() for photo in hard + nothing)
+    assert not any(photo.note for photo in right)
+
+
+def test_the_example_that_is_shown_first_is_sure_and_tight(shipped):
+    first = PhotoLibrary(None).examples()[0]
+    d = shipped.predict(first.path)
+    boxes = (torch.tensor([b]) for b in (d.bbox_xyxy, first.largest.bbox_xyxy))
+    assert d.score > 0.8
+    assert paired_iou(*boxes) > 0.9

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from demo.views import markup
-from demo.views.augment.scene import Scene
+from demo.views.augment.scene import EDITOR_SIDE, Scene
 from demo.views.augment.variants import picked_answer, picked_variant
 from model.augment import AugmentConfig, TracedStep
 from model.data.annotations import MIN_VISIBLE_TO_LABEL
@@ -18,7 +18,7 @@ from model.inspect.robustness import VariantPrediction
 from model.inspect.variants import Variant, advice
 
 # Pixels of pictures in a strip or grid: up to twice what they take up, for fine screens.
-STEP_SIDE, EXTREME_SIDE = 160, 240
+STEP_SIDE, EXTREME_SIDE, VARIANT_SIDE = 160, 200, 320
 FIELDS = {item.name: item for item in fields(AugmentConfig)}
 ALIKE = 1e-3  # how much less the two estimates of a box may overlap and count as one
 # Of health: below the first a box is in danger, below the second it is worth a look.
@@ -38,22 +38,23 @@ class Pair:
     pinned: Markup
 
 
-def show_pair(scene: Scene) -> Pair:
-    """The variant that is picked, and nothing of the others."""
+def show_pair(scene: Scene, side: int = EDITOR_SIDE) -> Pair:
+    """The variant that is picked, and nothing of the others; no picture larger than ``side``."""
     variant = picked_variant(scene)
     words, other = _sentence(scene, variant), scene.pinned
     if other is None:
         line = Markup('<p class="live">{}</p>').format(words)
-        return Pair(after_figure(variant, scene), line, steps_strip(variant, scene), Markup())
+        steps = steps_strip(variant, scene, min(side, STEP_SIDE))
+        return Pair(after_figure(variant, scene, side), line, steps, Markup())
     # The same draw of both: only then are they compared.
     other = replace(other, state=replace(other.state, picked=str(variant.number)))
     before = picked_variant(other)
     lines = Markup('<p class="live"><b>A</b> {}</p><p class="live"><b>B</b> {}</p>')
     return Pair(
-        after_figure(variant, scene),
+        after_figure(variant, scene, side),
         lines.format(_sentence(other, before), words),
-        steps_strip(variant, scene),
-        after_figure(before, other),
+        steps_strip(variant, scene, min(side, STEP_SIDE)),
+        after_figure(before, other, side),
     )
 
 
@@ -62,7 +63,7 @@ def _sentence(scene: Scene, variant: Variant) -> str:
     return sentence(variant, answer, scene.class_name, scene.threshold)
 
 
-def after_figure(variant: Variant, scene: Scene) -> Markup:
+def after_figure(variant: Variant, scene: Scene, side: int = EDITOR_SIDE) -> Markup:
     """The picture after, its box solid, and a ghost of the old box carried along."""
     step = variant.picture
     ghost = markup.DrawnBox(ghost_box(variant.trace, step), "ghost")
@@ -70,7 +71,8 @@ def after_figure(variant: Variant, scene: Scene) -> Markup:
     alt = f"Variant {variant.number}: {caption(variant.trace)}"
     thin = "Thin line: the box if nothing had been done."
     words = f"After: variant {variant.number} of {scene.state.count:g}. {thin}"
-    return markup.figure(step.image, step.image.size, boxes, alt, caption=words)
+    small = _at_most(step.image, side)
+    return markup.figure(small, step.image.size, boxes, alt, caption=words)
 
 
 def _target(step: TracedStep, scene: Scene, label: str = "") -> markup.DrawnBox:
@@ -87,7 +89,7 @@ def _others(step: TracedStep, scene: Scene) -> list[markup.DrawnBox]:
     ]
 
 
-def steps_strip(variant: Variant, scene: Scene) -> Markup:
+def steps_strip(variant: Variant, scene: Scene, side: int = STEP_SIDE) -> Markup:
     """The pipeline of one variant, picture by picture; what is off is a line."""
     config, tiles, agreed = scene.state.config, [], 1.0
     for step in variant.trace.steps:
@@ -99,7 +101,7 @@ def steps_strip(variant: Variant, scene: Scene) -> Markup:
             ]
         agreed = step.hull_ellipse_iou
         words = ", ".join(step.words)
-        small = _at_most(step.image, STEP_SIDE)
+        small = _at_most(step.image, side)
         inner = markup.figure(small, step.image.size, boxes, f"after {step.title}: {words}")
         tiles.append(
             markup.render("step.html", name=step.title, step=step.name, inner=inner,
@@ -205,9 +207,8 @@ def variants_grid(
     for i, variant in enumerate(variants):
         step, words = variant.picture, caption(variant.trace)
         boxes = [*_others(step, scene), _target(step, scene)]
-        inner = markup.figure(
-            step.image, step.image.size, boxes, f"variant {variant.number}: {words}"
-        )
+        small = _at_most(step.image, VARIANT_SIDE)
+        inner = markup.figure(small, step.image.size, boxes, f"variant {variant.number}: {words}")
         below = markup.render(
             "variant.html", number=variant.number, words=words, health=_health_words(variant),
             kind=health_kind(variant), answer=_answer(answers[i], scene) if answers else None,

@@ -19,6 +19,7 @@ from model.augment import AugmentConfig
 from model.data.records import ObjectAnnotation
 
 EDITOR_SIDE = 640  # pixels of the photo that is shown before
+SKETCH_SIDE = 24  # pixels of pictures that only hold the place of others
 
 
 @dataclass(frozen=True)
@@ -114,11 +115,11 @@ def class_names_of(backend: Backend) -> list[str]:
     return sorted({*backend.class_names(), *backend.library.class_names()})
 
 
-def editor_value(scene: Scene) -> EditorValue:
+def editor_value(scene: Scene, side: int = EDITOR_SIDE) -> EditorValue:
     """The photo before anything is done to it, with its boxes."""
-    shown = scene.opened.photo.load(EDITOR_SIDE)
+    shown = scene.opened.photo.load(side)
     width, height = shown.original_size
     return EditorValue(
-        image=markup.data_uri(shown.image, quality=82), image_size=shown.original_size,
+        image=markup.data_uri(shown.image), image_size=shown.original_size,
         alt=f"The photo before, {width} x {height} pixels.", boxes=list(scene.boxes), selected=0,
     )  # fmt: skip

@@ -14,8 +14,8 @@ from model.inspect.variants import MAX_VARIANTS
 GROUND_TRUTH, DETECTOR, OWN = "ground truth", "detector", "my own"
 BOX_SOURCES = (GROUND_TRUTH, DETECTOR, OWN)
 MAX_SEED = 1_000_000
-# Of the first example: its first variant is mirrored, turned, zoomed and darker.
-DEFAULT_SEED = 85
+# Of the first example: its first variant is mirrored, turned, zoomed and brighter.
+DEFAULT_SEED = 111
 
 
 def in_addresses(config: type[AugmentConfig]) -> Any:

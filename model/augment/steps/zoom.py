@@ -81,7 +81,7 @@ class Zoom(GeometricStep):
         across, down = size[0] / params["width"], size[1] / params["height"]
         wide, high = f"{across:.2g}", f"{down:.2g}"
         alike = wide == high or abs(across / down - 1) < 0.03
-        yield f"zoom {wide}" if alike else f"zoom {wide} wide, {high} high"
+        yield f"zoom {wide}" if alike else f"zoom {wide} x {high}"
 
     def limits(
         self, config: AugmentConfig, size: tuple[int, int], box: tuple[float, ...]
