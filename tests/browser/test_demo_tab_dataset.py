@@ -37,7 +37,7 @@ def test_browsing_the_data_set(page):
 
 def test_on_a_phone_a_tile_brings_its_card_into_sight(page):
     page.set_viewport_size({"width": 390, "height": 844})
-    page.get_by_role("tab", name="Dataset").click()
+    page.get_by_role("tab", name="Data set").click()
     page.locator("#dataset-grid button[data-key='000005']").click()
     card = page.locator("#dataset-card")
     expect(card).to_contain_text("000005.jpg")

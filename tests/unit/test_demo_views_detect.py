@@ -61,7 +61,7 @@ def test_a_checkpoint_without_calibration_does_not_claim_one():
 
 def test_names_of_voc_that_are_no_words_are_shown_as_words(backend):
     d = replace(
-        backend.open(CAT).detection, class_name="pottedplant", score=0.1,
+        backend.open(CAT).detection, class_name="pottedplant", score=0.2,
         probabilities={"pottedplant": 0.7, "diningtable": 0.2, "Paprika_01": 0.1},
     )  # fmt: skip
     assert detect.verdict_sentence(d.verdict(0.5)) == "Not sure. Probably a potted plant."
