@@ -158,10 +158,18 @@ class ClampedSlider(gr.Slider):
 def download_button(
     label: str, make: Callable[..., str | None], controls: Controls, elem_id: str
 ) -> gr.Button:
-    """A button whose file is made when it is pressed; ``make`` returns its path.
+    """A button whose file is made when it is pressed; ``make`` returns its path."""
+    button = gr.Button(label, size="sm", elem_id=elem_id, min_width=120)
+    file = gr.DownloadButton(visible=False)
+    done = button.click(make, outputs=file, inputs_kwargs=controls, **QUIET)
+    done.success(None, file, None, js="(file) => detectorPage.save(file)", **PRIVATE)
+    return button
 
-    Where that takes longer than a moment, a second button stops it.
-    """
+
+def long_download_button(
+    label: str, make: Callable[..., str | None], controls: Controls, elem_id: str
+) -> gr.Button:
+    """:func:`download_button` for what takes longer than a moment: a second button stops it."""
     button = gr.Button(label, size="sm", elem_id=elem_id, min_width=120)
     stop = gr.Button(
         "Stop", size="sm", variant="stop", elem_id=f"{elem_id}-stop", min_width=60, visible=False

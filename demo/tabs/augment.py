@@ -22,6 +22,7 @@ from demo.components import (
     download_button,
     edits,
     in_order,
+    long_download_button,
     pick_grid,
     pressed_js,
     show_errors_in,
@@ -506,7 +507,8 @@ def _build_downloads(backend: Backend, controls: Controls) -> None:
     }
     with gr.Row(elem_classes=["compact"]):
         for name, (label, make) in makers.items():
-            download_button(
+            add = long_download_button if name == "animation" else download_button
+            add(
                 label, lambda make=make, **values: make(AugmentState(**values)), controls,
                 f"augment-{name}",
             )  # fmt: skip
@@ -520,4 +522,4 @@ def _build_downloads(backend: Backend, controls: Controls) -> None:
             return zip_download(scene_of(backend, AugmentState(**values)), pictures)
 
         inputs = {**controls, "pictures": pictures}
-        download_button("Variants and boxes (ZIP)", pack, inputs, "augment-zip")
+        long_download_button("Variants and boxes (ZIP)", pack, inputs, "augment-zip")

@@ -70,7 +70,7 @@ def test_paste(page):
     expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
 
 
-def test_the_photo_is_carried_along_and_back_goes_to_the_tab_before(page):
+def test_the_photo_is_carried_along_and_back_goes_to_the_view_before(page):
     drop(page, CAT)
     expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
     page.locator("#augment-this").click()
@@ -78,12 +78,13 @@ def test_the_photo_is_carried_along_and_back_goes_to_the_tab_before(page):
     drop(page, DOG, on="#augment-after")
     expect(page.locator("#augment-sentence")).to_contain_text("still says dog")
     page.go_back()
-    expect(page.locator("#detect-result .verdict")).to_contain_text("dog")
-    expect(page).to_have_url(re.compile("tab=detect"))
-    page.reload()
-    page.wait_for_selector(".stage", state="attached")
-    expect(page.locator("#photo .status")).to_have_text("Your photo: dog.jpg")
-    expect(page.locator("#detect-result .verdict")).to_contain_text("dog")
+    for _ in range(2):
+        expect(page.locator("#photo .status")).to_have_text("Your photo: cat.jpg")
+        expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
+        expect(page).to_have_url(re.compile("tab=detect"))
+        page.traffic.settle()
+        page.reload()
+        page.wait_for_selector(".stage", state="attached")
 
 
 def test_camera(chromium, demo_address):
@@ -115,7 +116,7 @@ def test_two_people_do_not_see_each_other(chromium, demo_address):
     two.locator("#photo button[data-key=astronaut]").click()
     expect(one.locator("#detect-result .verdict")).to_contain_text("cat")
     two.locator("#detect-explain").get_by_label("speaks for the class").check()
-    expect(two.locator("#detect-result figcaption")).to_contain_text("this class")
+    expect(two.locator("#detect-result figcaption").first).to_contain_text("this class")
     expect(two.locator("#detect-result .verdict")).to_contain_text("person")
     expect(one.locator("#detect-result .verdict")).to_contain_text("cat")
     assert one.locator("#detect-result img.heat").count() == 0
