@@ -82,7 +82,7 @@ PROBLEMS: dict[str, tuple[Callable[[], bytes], str]] = {
 
 @pytest.fixture
 def page(page):
-    expect(page.locator("#detect-result")).to_contain_text("astronaut")
+    expect(page.locator("#detect-result")).to_contain_text("moonwalk")
     return page
 
 
@@ -91,7 +91,7 @@ def upload(page: Page, folder: Path, name: str, content: bytes) -> None:
     file = folder / name
     file.write_bytes(content)
     page.locator("#photo input.files").set_input_files(file)
-    answer = page.locator("#photo .problem, #detect-result:not(:has-text('astronaut')) .stage")
+    answer = page.locator("#photo .problem, #detect-result:not(:has-text('moonwalk')) .stage")
     wait_for(lambda: answer.count(), "an answer")
 
 
@@ -134,7 +134,7 @@ def test_a_clear_sentence(page, tmp_path, name):
     assert name in problem.inner_text()
     assert "Traceback" not in problem.inner_text()
     assert "/" not in problem.inner_text().replace("http://", "")
-    expect(page.locator("#detect-result")).to_contain_text("astronaut")  # the photo stays
+    expect(page.locator("#detect-result")).to_contain_text("moonwalk")  # the photo stays
 
 
 def test_a_file_over_the_limit_is_refused_in_words(page, tmp_path):
