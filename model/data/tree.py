@@ -77,6 +77,8 @@ class Tree:
             if entry.name.startswith(".") or entry.name == "__MACOSX":
                 continue
             name = f"{folder}/{entry.name}" if folder else entry.name
+            if entry.is_symlink() and not os.path.exists(entry.path):
+                continue  # it leads to nothing, or to itself
             if entry.is_symlink() and not self._is_inside(entry.path):
                 self.links_out.append(name)
             elif entry.is_dir():

@@ -180,6 +180,8 @@ def test_links_out_of_the_folder_are_not_followed(tmp_path):
     (root / "JPEGImages/000001.jpg").symlink_to(secret / "000001.jpg")
     (root / "more").symlink_to(secret)
     (root / "endless").symlink_to(root)
+    (root / "itself").symlink_to("itself")
+    (root / "nothing").symlink_to("nowhere")
     (root / "JPEGImages/000002.jpg").rename(root / "JPEGImages/real.jpg")
     (root / "JPEGImages/000002.jpg").symlink_to("real.jpg")
     found = kinds(root)
