@@ -26,7 +26,8 @@ def frames_of(bbox_xyxy: Sequence[float], size: tuple[int, int]) -> list[Frame]:
     The boxes are those that augmentation would give: by the rule it has at first, and cut at the
     border of the photo.
     """
-    step, config = Rotation(), AugmentConfig(rotation_degrees=DEGREES)
+    step = Rotation()
+    config = AugmentConfig(**{step.settings[0].name: DEGREES})
     box, sides = np.asarray(bbox_xyxy, dtype=np.float64), np.asarray(size, dtype=np.float64)
     frames = []
     for number in range(FRAMES + 1):
