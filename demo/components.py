@@ -4,8 +4,6 @@ import functools
 import inspect
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextvars import copy_context
 from typing import Any
 
 import gradio as gr
@@ -20,7 +18,6 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", **PRIVATE}
 # A later change is drawn after the earlier one was, with the values of that moment.
 DRAWS: dict[str, Any] = {"trigger_mode": "always_last", **QUIET}
 
-STOP_AFTER_S = 1.0  # for which a file may be in the making before one can stop it
 MAX_IN_ORDER = 16  # visitors whose calls of one :func:`in_order` run at the same time
 
 Controls = dict[str, Any]
@@ -163,32 +160,4 @@ def download_button(
     file = gr.DownloadButton(visible=False)
     done = button.click(make, outputs=file, inputs_kwargs=controls, **QUIET)
     done.success(None, file, None, js="(file) => detectorPage.save(file)", **PRIVATE)
-    return button
-
-
-def long_download_button(
-    label: str, make: Callable[..., str | None], controls: Controls, elem_id: str
-) -> gr.Button:
-    """:func:`download_button` for what takes longer than a moment: a second button stops it."""
-    button = gr.Button(label, size="sm", elem_id=elem_id, min_width=120)
-    stop = gr.Button(
-        "Stop", size="sm", variant="stop", elem_id=f"{elem_id}-stop", min_width=60, visible=False
-    )
-    file = gr.DownloadButton(visible=False)
-
-    def made(**values: Any) -> Iterator[dict[Any, Any]]:
-        with ThreadPoolExecutor(1) as thread:
-            making = thread.submit(copy_context().run, functools.partial(make, **values))
-            if not wait([making], STOP_AFTER_S).done:
-                yield {stop: gr.Button(visible=True)}
-            try:
-                path = making.result()
-            except Exception:
-                yield {stop: gr.Button(visible=False)}
-                raise
-        yield {file: path, stop: gr.Button(visible=False)}
-
-    done = button.click(made, outputs=[file, stop], inputs_kwargs=controls, **QUIET)
-    done.success(None, file, None, js="(file) => detectorPage.save(file)", **PRIVATE)
-    stop.click(lambda: gr.Button(visible=False), None, stop, cancels=[done], **QUIET)
     return button

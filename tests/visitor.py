@@ -41,8 +41,10 @@ class Traffic:
 
     def settle(self) -> None:
         """Wait until nothing is on its way, and the browser has dealt with what came last."""
-        quiet = 0
+        quiet, until = 0, time.monotonic() + SLOW / 1000
         while quiet < 4:
+            on_its_way = [request.url for request in self.open]
+            assert time.monotonic() < until, f"never answered: {on_its_way}"
             before = self.sent
             self.page.evaluate(UNTIL_IDLE)
             self.page.wait_for_timeout(100)

@@ -22,7 +22,6 @@ from demo.components import (
     download_button,
     edits,
     in_order,
-    long_download_button,
     pick_grid,
     pressed_js,
     show_errors_in,
@@ -507,8 +506,7 @@ def _build_downloads(backend: Backend, controls: Controls) -> None:
     }
     with gr.Row(elem_classes=["compact"]):
         for name, (label, make) in makers.items():
-            add = long_download_button if name == "animation" else download_button
-            add(
+            download_button(
                 label, lambda make=make, **values: make(AugmentState(**values)), controls,
                 f"augment-{name}",
             )  # fmt: skip
@@ -522,4 +520,4 @@ def _build_downloads(backend: Backend, controls: Controls) -> None:
             return zip_download(scene_of(backend, AugmentState(**values)), pictures)
 
         inputs = {**controls, "pictures": pictures}
-        long_download_button("Variants and boxes (ZIP)", pack, inputs, "augment-zip")
+        download_button("Variants and boxes (ZIP)", pack, inputs, "augment-zip")

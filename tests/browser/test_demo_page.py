@@ -7,7 +7,7 @@ from demo.page import build_page
 from model.data.dataset import find_data_root
 from model.data.samples import PhotoLibrary
 
-MAX_LISTENERS = 83
+MAX_LISTENERS = 79
 MAX_POSITIONAL = 6
 
 

@@ -42,26 +42,3 @@ def test_stop_keeps_what_was_done(chromium, demo_address, photos):
         lambda: "cat" in page.locator("#detect-result .verdict").inner_text(), "the next photo"
     )
     page.context.close()
-
-
-def test_a_file_that_takes_long_can_be_stopped(chromium, demo_address, pace_file):
-    page = open_page(chromium, f"{demo_address}?tab=augment&count=16")
-    expect(page.locator("#augment-robustness .row")).to_have_count(16)
-    page.traffic.settle()
-    stop, downloads = page.locator("#augment-zip-stop"), []
-    page.on("download", lambda download: downloads.append(download))
-    pace_file.write_text("1")  # 16 s in all
-    try:
-        page.locator("#augment-zip").click()
-        expect(stop).to_be_visible()
-        stop.click()
-        expect(stop).to_be_hidden()
-        page.traffic.settle()
-    finally:
-        pace_file.write_text("")
-    assert not downloads
-    with page.expect_download() as download:
-        page.locator("#augment-zip").click()
-    assert download.value.suggested_filename.endswith("_variants.zip")
-    expect(stop).to_be_hidden()
-    page.context.close()
