@@ -549,28 +549,28 @@ assert [w._process.pid for w in pool.POOL.own._idle] == mine
 
 
 HOLDS_A_WORKER = f"""
-import sys, time
+import sys
 from model.data.images import load_fitted
 from model.data.decoding import pool
 load_fitted({str(CAT)!r}, 80)
 print(*[w._process.pid for w in pool.POOL.own._idle], flush=True)
+sys.stdin.read()
 """
 
 
 @LINUX
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL, None])
 def test_workers_end_with_the_program(end):
-    wait = "time.sleep(60)" if end else ""
     program = subprocess.Popen(
-        [sys.executable, "-c", HOLDS_A_WORKER + wait], cwd=REPOSITORY, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-c", HOLDS_A_WORKER], cwd=REPOSITORY, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         # What a shell starts in the background ignores Ctrl-C, and so would its children.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     worker = psutil.Process(int(program.stdout.readline()))
     if end:
         program.send_signal(end)
-    program.communicate(timeout=30)
+    program.communicate(timeout=30)  # ends what it reads, and so, without a signal, the program
     until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
 
 
