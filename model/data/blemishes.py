@@ -12,8 +12,13 @@ class Kind(NamedTuple):
     text: str
 
 
+BOXES_DO_NOT_FIT = "boxes do not fit"
 KINDS = {
     "counts from 0": Kind("mended", "the boxes count pixels from 0: all were read so"),
+    "numbers of another kind": Kind("mended", "boxes fit their photos only if their numbers are"
+                                    " read otherwise: all were read so"),
+    "corners swapped": Kind("mended", "left and right, or top and bottom, changed places"),
+    "sides swapped": Kind("mended", "width and height of the annotation changed places"),
     "box at the edge": Kind("mended", "a box reaches up to two pixels out of the photo: cut"),
     "box outside": Kind("mended", "a box reaches far out of the photo: cut; look at it"),
     "no size": Kind("mended", "the annotation has no size: taken from the photo"),
@@ -30,6 +35,8 @@ KINDS = {
     "object without area": Kind("left out", "the box of an object has no area; draw it again"),
     "object without box": Kind("left out", "an object without four usable numbers; draw a box"),
     "object without class": Kind("left out", "an object without usable class name; name it"),
+    "no usable object": Kind("left out", "objects of which none can be used, so it is no background"
+                             " either; correct one"),
     "name listed twice": Kind("left out", "a list names the photo again; once is enough"),
     "only difficult": Kind("left out", "nothing but difficult objects, so no target"),
     "not annotated": Kind("reported", "a photo beside the others that no annotation names"),
@@ -42,11 +49,14 @@ KINDS = {
     "identical across splits": Kind("reported", "the same file in two splits; remove one"),
     "alike across splits": Kind("reported", "nearly the same photo in two splits; remove one"),
     "class spelt twice": Kind("reported", "classes that differ by case or blanks; merge them"),
+    "ids count from 1": Kind("mended", "class ids go from 1 to their number: one was taken off"),
     "classes without names": Kind("reported", "no data.yaml or classes.txt: classes are numbers"),
     "split of our own": Kind("reported", "no lists: about 80 / 20 by a hash of the name"),
     "no split val": Kind("reported", "nothing is held out: --val-split none, or write lists with"
                          " python -m model.dataset split"),
     "nothing to learn": Kind("stops", "no photo with an object in train; annotate some"),
+    BOXES_DO_NOT_FIT: Kind("stops", "most boxes do not lie in their photos, however their numbers"
+                           " are read; write them as the format says"),
     "too many classes": Kind("stops", "more classes than a detector holds; merge some"),
     "class not expected": Kind("stops", "not among --class-names; add it there, or rename it"),
 }  # fmt: skip

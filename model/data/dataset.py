@@ -5,7 +5,7 @@ import hashlib
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from model.classes import MAX_CLASSES, VOC_CLASSES
-from model.data.blemishes import Blemish
+from model.data.blemishes import BOXES_DO_NOT_FIT, KINDS, Blemish
 from model.data.formats import format_of
 from model.data.formats.listing import Entry, Format, Listing, Parsed, put_in_listed_splits
 from model.data.formats.voc import voc_roots
@@ -97,17 +97,22 @@ class _Source:
         some = entries[:: max(1, len(entries) // JUDGED_PHOTOS)]
         pairs = [(self.parsed(entry), self.header(entry)) for entry in some]
         usable = [(p, h) for p, h in pairs if p and not h.problem]
-        return habits_of(self.format.units, [p for p, _ in usable], [h for _, h in usable])
+        return habits_of(self.format, [p for p, _ in usable], [h for _, h in usable])
+
+    @property
+    def parse(self) -> Callable[[str], Parsed] | None:
+        """Reads one annotation; ``None`` where one file holds those of all photos."""
+        return self.listing.parse or self.format.parse
 
     def parsed(self, entry: Entry) -> Parsed | None:
         """What one annotation says; ``None`` if there is none."""
-        if self.format.parse is None:
+        if self.parse is None:
             return entry.parsed
         if entry.annotation is None:
             return self.nothing
         if known := self.known_parsed.get(entry.annotation):
             return known
-        return self.named(self.format.parse(self.tree.path(entry.annotation)))
+        return self.named(self.parse(self.tree.path(entry.annotation)))
 
     def header(self, entry: Entry) -> PhotoHeader:
         """Of a photo that is there."""
@@ -117,10 +122,23 @@ class _Source:
         (values,) = read_photo_headers([self.tree.path(str(entry.photo))])
         return PhotoHeader(*values)
 
+    @cached_property
+    def ids_from_1(self) -> bool:
+        """Whether class ids count from 1, by some of the annotations: none is 0, one too large."""
+        names, parse = self.listing.class_names, self.parse
+        if not names or parse is None:
+            return False
+        files = [entry.annotation for entry in self.listing.entries if entry.annotation]
+        some = files[:: max(1, len(files) // JUDGED_PHOTOS)]
+        ids = {int(o[0]) for file in some for o in parse(self.tree.path(file)).objects}
+        return bool(ids) and min(ids) == 1 and max(ids) == len(names)
+
     def named(self, parsed: Parsed) -> Parsed:
         """Class ids replaced by their names."""
         names = self.listing.class_names
-        return parsed if names is None else _named(parsed, names)
+        if names is None:
+            return parsed
+        return _named(parsed, ["", *names] if self.ids_from_1 else names)
 
     @property
     def nothing(self) -> Parsed | None:
@@ -253,10 +271,13 @@ class Dataset:
 
         Raises:
             UserError: if there is no such split, it has nothing to learn from, a class that is not
-                among those given, or more classes than a detector holds.
+                among those given, more classes than a detector holds, or boxes that do not fit.
         """
         photos = self.of_split(name)
         where = f"{_listed_folders(self.folders)}: split {name}"
+        for blemish in self._blemishes:
+            if blemish.kind == BOXES_DO_NOT_FIT:
+                raise UserError(f"{blemish.where}: {KINDS[blemish.kind].text}. {blemish.detail}.")
         class_names = self.class_names
         found = {o.class_name for photo in photos for o in photo.image.objects}
         if unknown := sorted(found - set(class_names)):
@@ -320,7 +341,9 @@ class Dataset:
         parsed, header = source.parsed(entry), source.header(entry)
         if parsed is None or header.problem or _unreadable(parsed):
             return None
-        image, _ = mended(path, parsed, header, source.habits)
+        image, problems = mended(path, parsed, header, source.habits)
+        if image and not image.objects and _lost_objects(problems):
+            return None
         return (
             self._photo((source.tree.path(path), image, tuple(entry.splits), header))
             if image
@@ -357,12 +380,12 @@ class Dataset:
 
     def _parsed(self, source: _Source) -> list[Parsed | None]:
         """What the annotation of each entry says."""
-        entries, format_ = source.listing.entries, source.format
-        if format_.parse is None:
+        entries, parse = source.listing.entries, source.parse
+        if parse is None:
             return [entry.parsed for entry in entries]
         files = list(dict.fromkeys(e.annotation for e in entries if e.annotation))
         values = read_remembered(
-            in_all_cores(format_.parse), source.tree.root, files, "reading annotations",
+            in_all_cores(parse), source.tree.root, files, "reading annotations",
             self._cache_dir, self.progress,
         )  # fmt: skip
         by_file = {name: Parsed(*value) for name, value in zip(files, values, strict=True)}
@@ -397,8 +420,10 @@ class Dataset:
         self, source: _Source, readable: list[tuple[Entry, Parsed, PhotoHeader]]
     ) -> list[tuple]:
         habits = source.habits
-        if habits.units != source.format.units:
-            self._blemishes.append(Blemish("counts from 0", source.tree.root.name))
+        if source.ids_from_1:
+            self._blemishes.append(Blemish("ids count from 1", source.tree.root.name))
+        if habits.blemish:
+            self._blemishes.append(Blemish(habits.blemish, source.tree.root.name, habits.detail))
         found: dict[str, tuple] = {}
         what = "comparing boxes and photos"
         for entry, parsed, header in with_bar(readable, what, len(readable), self.progress):
@@ -406,6 +431,9 @@ class Dataset:
             image, problems = mended(photo, parsed, header, habits)
             self._blemishes += [Blemish(kind, photo, detail) for kind, detail in problems]
             if image is None:
+                continue
+            if problems and not image.objects and _lost_objects(problems):
+                self._blemishes.append(Blemish("no usable object", photo))
                 continue
             if photo in found:
                 self._blemishes.append(Blemish("same name twice", photo, "two annotations"))
@@ -451,6 +479,11 @@ def _draw_splits(entries: list[Entry]) -> None:
 def _drawn(name: str) -> bytes:
     """Sorts names as if by chance, and always alike."""
     return hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
+
+
+def _lost_objects(problems: Iterable[Sequence[str]]) -> bool:
+    """Whether there are objects that cannot be used."""
+    return any(kind.startswith("object without") for kind, _ in problems)
 
 
 def _unreadable(parsed: Parsed) -> str:

@@ -6,7 +6,8 @@ Harmless blemishes are mended, and every one is noted.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from model.data.formats.listing import Parsed
+from model.data.blemishes import BOXES_DO_NOT_FIT
+from model.data.formats.listing import Box, Format, Parsed, Reading
 from model.data.photo_headers import PhotoHeader
 from model.data.records import ImageAnnotation, ObjectAnnotation
 
@@ -15,7 +16,11 @@ EDGE = 2.0  # pixels; boxes that reach out further are looked at
 KEPT = 0.5  # share of a box that must be inside the photo
 ZERO_BOXES = 3  # so many at least, and three of four at the edge, must start at 0
 
-Box = tuple[float, float, float, float]
+# Boxes must be so many before they tell that their numbers are of another kind; that is so if less
+# than this share fits their photos as the format reads them, and all do otherwise.
+TELLING_BOXES = 10
+FITTING = 0.95
+
 Problem = tuple[str, str]  # kind, detail
 
 
@@ -23,26 +28,81 @@ class Habits(NamedTuple):
     """How a set was annotated; only many photos together tell.
 
     Attributes:
-        units: see :class:`model.data.formats.listing.Format`.
+        reading: what the numbers of a box mean.
         before_turning: photos that EXIF turns were annotated as they are stored; ``None`` if no
             photo tells.
+        sides_swapped: the sizes in the annotations have the height first.
+        blemish: the kind of what is wrong with all boxes, if something is.
+        detail: how.
     """
 
-    units: str
+    reading: Reading
     before_turning: bool | None = None
+    sides_swapped: bool = False
+    blemish: str = ""
+    detail: str = ""
 
 
-def habits_of(units: str, parsed: Sequence[Parsed], headers: Sequence[PhotoHeader]) -> Habits:
+def habits_of(format: Format, parsed: Sequence[Parsed], headers: Sequence[PhotoHeader]) -> Habits:
     """How the whole set was annotated."""
-    if units == "from 1" and _counts_from_zero(parsed):
-        units = "from 0"
-    stored = upright = 0
+    stored = upright = swapped = as_said = 0
     for annotation, header in zip(parsed, headers, strict=True):
-        if header.orientation >= 5 and header.width != header.height and annotation.size:
-            size = tuple(annotation.size)
+        size = (annotation.size[0], annotation.size[1]) if annotation.size else (0, 0)
+        if header.orientation >= 5 and header.width != header.height:
             stored += size == (header.width, header.height)
             upright += size == header.upright_size
-    return Habits(units, stored > upright if stored + upright else None)
+        elif size != header.upright_size and size[::-1] == header.upright_size:
+            fits_photo, fits_said = (_holds(s, annotation) for s in (header.upright_size, size))
+            swapped += fits_photo and not fits_said
+            as_said += fits_said and not fits_photo
+    before_turning = stored > upright if stored + upright else None
+    habits = Habits(Reading("", format.units), before_turning, swapped > as_said)
+    return _with_reading(habits, format, parsed, headers)
+
+
+def _with_reading(
+    habits: Habits, format: Format, parsed: Sequence[Parsed], headers: Sequence[PhotoHeader]
+) -> Habits:
+    """What the numbers mean; as the format says where the boxes fit their photos."""
+    boxes = [
+        ((x1, y1, x2, y2), size)
+        for annotation, header in zip(parsed, headers, strict=True)
+        for _, x1, y1, x2, y2, _ in annotation.objects
+        for size in ([*map(max, header.upright_size, annotation.size or (0, 0))],)
+    ]
+    usual = habits.reading
+    fitting = [_fits(box, size, usual) for box, size in boxes]
+    if len(boxes) >= TELLING_BOXES and sum(fitting) < FITTING * len(boxes):
+        for other in format.others:
+            if all(_fits(box, size, other) for box, size in boxes):
+                return habits._replace(
+                    reading=other, blemish="numbers of another kind", detail=other.words
+                )
+        fitting = [_fits(_in_order(box), size, usual) for box, size in boxes]
+        if sum(fitting) < len(boxes) / 2:
+            said = f"{len(boxes) - sum(fitting)} of {len(boxes)} that were looked at"
+            return habits._replace(blemish=BOXES_DO_NOT_FIT, detail=said)
+    if usual.units == "from 1" and _counts_from_zero(parsed):
+        return habits._replace(reading=usual._replace(units="from 0"), blemish="counts from 0")
+    return habits
+
+
+def _fits(box: Box, size: Sequence[float], reading: Reading) -> bool:
+    """Whether a box lies in its photo, with at least a pixel inside."""
+    x1, y1, x2, y2 = reading.box(box)
+    if reading.units == "shares":
+        x1, y1, x2, y2 = x1 * size[0], y1 * size[1], x2 * size[0], y2 * size[1]
+    elif max(x2, y2) <= 1:  # in the first pixel: shares of the photo
+        return False
+    width, height = size
+    inside = min(x1, y1) >= -EDGE and x2 <= width + EDGE and y2 <= height + EDGE
+    least = 0 if reading.units == "from 1" else 1  # a single pixel has equal corners there
+    return inside and x2 - x1 >= least - ROUNDING and y2 - y1 >= least - ROUNDING
+
+
+def _in_order(box: Box) -> Box:
+    x1, y1, x2, y2 = box
+    return min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)
 
 
 def _counts_from_zero(parsed: Sequence[Parsed]) -> bool:
@@ -65,12 +125,17 @@ def mended(
         return None, problems
     width, height = header.upright_size
     objects = []
-    shift = 1.0 if habits.units == "from 1" else 0.0
-    is_the_photo = canvas == (width, height, False) and habits.units != "shares"
-    for name, x1, y1, x2, y2, difficult in parsed.objects:
+    units = habits.reading.units
+    shift = 1.0 if units == "from 1" else 0.0
+    is_the_photo = canvas == (width, height, False) and units != "shares"
+    for name, *numbers, difficult in parsed.objects:
+        x1, y1, x2, y2 = box = habits.reading.box((numbers[0], numbers[1], numbers[2], numbers[3]))
+        if x2 < x1 or y2 < y1:
+            problems.append(("corners swapped", f"{name} ({x1:g}, {y1:g}, {x2:g}, {y2:g})"))
+            x1, y1, x2, y2 = _in_order(box)
         box = (x1 - shift, y1 - shift, x2, y2)
         if not is_the_photo:
-            box = canvas.placed(box, header, habits.units == "shares")
+            box = canvas.placed(box, header, units == "shares")
         x1, y1, x2, y2 = box
         if not (0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height):
             cut = _cut(name, box, (width, height), problems)
@@ -122,8 +187,8 @@ def _annotated_canvas(
 ) -> _Canvas | None:
     upright, stored = header.upright_size, (header.width, header.height)
     turn = header.orientation > 1
-    if habits.units == "shares" or parsed.size is None:
-        if habits.units != "shares":
+    if habits.reading.units == "shares" or parsed.size is None:
+        if habits.reading.units != "shares":
             problems.append(("no size", ""))
         return _assumed(header, habits, problems)
     size = (parsed.size[0], parsed.size[1])
@@ -135,6 +200,9 @@ def _annotated_canvas(
         problems.append(("turned by EXIF", f"EXIF orientation {header.orientation}"))
         return _Canvas(*size, turned=True)
     said = f"annotation {size[0]:g} x {size[1]:g}, photo {upright[0]} x {upright[1]}"
+    if habits.sides_swapped and not turn and size[::-1] == upright:
+        problems.append(("sides swapped", said))
+        return _Canvas(*upright, turned=False)
     if _holds(upright, parsed) and not _holds(size, parsed):
         problems.append(("wrong size", said))
         return _Canvas(*upright, turned=False)

@@ -17,6 +17,7 @@ from model.data.annotations import (
     to_yolo,
     yolo_yaml,
 )
+from model.data.formats.listing import Reading
 from model.data.formats.voc import parse
 from model.data.mending import Habits, mended
 from model.data.photo_headers import PhotoHeader
@@ -45,7 +46,9 @@ def read_voc(path: Path) -> ImageAnnotation:
     """What an XML file says of a photo of the size it says."""
     parsed = parse(str(path))
     width, height = map(int, parsed.size)
-    image, problems = mended(parsed.file_name, parsed, PhotoHeader(width, height), Habits("from 1"))
+    image, problems = mended(
+        parsed.file_name, parsed, PhotoHeader(width, height), Habits(Reading("", "from 1"))
+    )
     assert problems == []
     return image
 

@@ -35,6 +35,12 @@ def test_an_outline_without_box(tmp_path):
     assert dataset.find("a").image.objects[0].bbox_xyxy == (5, 20, 40, 60.5)
 
 
+def test_numbers_written_as_text(tmp_path):
+    dataset = Dataset(make_coco(tmp_path, [thing(bbox=["10", "20.0", "30", "4e1"], image_id="7")]))
+    assert kinds(dataset) == []
+    assert dataset.find("a").image.objects[0].bbox_xyxy == (10, 20, 40, 60)
+
+
 @pytest.mark.parametrize(
     ("changes", "kind"),
     [

@@ -33,7 +33,7 @@ def flat(root, names):
 def test_what_a_check_prints_and_writes(tmp_path):
     root = make_voc(tmp_path / "own", 8, 4)
     write_voc_xml(root, "000001", (90, 120), [])
-    write_voc_xml(root, "000002", (100, 100), [("car", 0, 0, 50, 50), ("car", 9, 9, 9, 2)])
+    write_voc_xml(root, "000002", (100, 100), [("car", 0, 0, 50, 50), ("car", 200, 9, 220, 20)])
     (root / "JPEGImages/000003.jpg").unlink()
     (root / "JPEGImages/000004.jpg").write_bytes(b"no photo")
     (root / "Annotations/000005.xml").write_text("<oops")
@@ -59,6 +59,15 @@ def test_a_set_without_objects_cannot_be_trained_on(tmp_path):
         path.write_text("<annotation/>")
     assert "nothing to learn" in kinds(root)
     assert not check(Dataset(root)).can_train
+
+
+def test_boxes_that_fit_no_photo_stop_check_and_training(tmp_path):
+    root = make_voc(tmp_path / "own", 12, 4)
+    for path in (root / "Annotations").iterdir():
+        write_voc_xml(root, path.stem, (120, 80), [("cat", 500, 500, 900, 800)])
+    assert "boxes do not fit" in kinds(root)
+    with pytest.raises(UserError, match=r"most boxes do not lie in their photos.* 16 of 16"):
+        Dataset(root).split("train")
 
 
 def test_strict_refuses_photos_that_only_decoding_shows_to_be_damaged(tmp_path, monkeypatch):

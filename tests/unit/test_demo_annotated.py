@@ -21,6 +21,7 @@ COCO = {
     "annotations": [{"id": 1, "image_id": 7, "category_id": 2, "bbox": [10, 20, 40, 40]}],
     "categories": [{"id": 2, "name": "mug"}],
 }
+FLAT = {"id": 1, "image_id": 7, "category_id": 2, "bbox": [10, 20, 0, 40]}
 
 
 def send(tmp_path, files: dict[str, str], photo: str = "my photo (1).jpg"):
@@ -71,7 +72,7 @@ def test_the_target_is_first(tmp_path):
     [
         ({"a.xml": "<annotation><object>"}, "a.xml: the annotation cannot be read"),
         ({"a.xml": XML.format(100, "")}, "a.xml names no object of"),
-        ({"a.xml": XML.format(100, OBJECT.format("mug", 11 - 5))}, "a.xml: .* has no area"),
+        ({"a.json": json.dumps(COCO | {"annotations": [FLAT]})}, "a.json: .* has no area"),
         ({"a.xml": XML.format(300, OBJECT.format("mug", 50))}, "a.xml: .* another shape"),
         ({"a.txt": "0 0.5 0.5"}, "a.txt"),
         ({"a.txt": "hello world, this is a text"}, "a.txt"),

@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.data.formats.listing import Parsed
+from model.data.blemishes import BOXES_DO_NOT_FIT
+from model.data.formats import FORMATS
+from model.data.formats.listing import Parsed, Reading
 from model.data.images import load_image
 from model.data.mending import Habits, habits_of, mended, turned_box
 from model.data.photo_headers import PhotoHeader
 
-FROM_1 = Habits("from 1")
+VOC = FORMATS["voc"]
+FROM_1 = Habits(Reading("", "from 1"))
 
 
 def said(size, *boxes) -> Parsed:
@@ -49,11 +52,14 @@ def test_where_the_size_does_not_tell_the_others_do(header):
     upright = [(0, 0, 20, 10)]
     turned = [turned_box(upright[0], (header.width, header.height), header.orientation)]
     assert boxes_of(parsed, header) == (upright, ["turn unknown"])
-    assert boxes_of(parsed, header, Habits("from 1", False)) == (upright, [])
-    assert boxes_of(parsed, header, Habits("from 1", True)) == (turned, ["turned by EXIF"])
+    assert boxes_of(parsed, header, FROM_1._replace(before_turning=False)) == (upright, [])
+    assert boxes_of(parsed, header, FROM_1._replace(before_turning=True)) == (
+        turned,
+        ["turned by EXIF"],
+    )
     telling = PhotoHeader(120, 80, 6)
-    assert habits_of("from 1", [said([120, 80])], [telling]).before_turning is True
-    assert habits_of("from 1", [said([80, 120])], [telling]).before_turning is False
+    assert habits_of(VOC, [said([120, 80])], [telling]).before_turning is True
+    assert habits_of(VOC, [said([80, 120])], [telling]).before_turning is False
 
 
 @pytest.mark.parametrize(
@@ -67,8 +73,9 @@ def test_where_the_size_does_not_tell_the_others_do(header):
         ([120, 80], (0, 0, 121, 81), [(0, 0, 120, 80)], ["box at the edge"]),
         ([120, 80], (50, 50, 150, 60), [(49, 49, 120, 60)], ["box outside"]),
         ([120, 80], (119, 50, 300, 60), [], ["object without area"]),
-        ([120, 80], (50, 50, 49, 60), [], ["object without area"]),
-        ([120, 80], (50, 60, 70, 20), [], ["object without area"]),
+        ([120, 80], (50, 50, 49, 60), [(48, 49, 50, 60)], ["corners swapped"]),
+        ([120, 80], (50, 60, 70, 20), [(49, 19, 70, 60)], ["corners swapped"]),
+        ([120, 80], (70, 60, 50, 20), [(49, 19, 70, 60)], ["corners swapped"]),
         ([120, 80], (50, 60, 50, 60), [(49, 59, 50, 60)], []),  # one pixel
     ],
 )
@@ -76,11 +83,98 @@ def test_blemishes(size, box, expected, kinds):
     assert boxes_of(said(size, box), PhotoHeader(120, 80)) == (expected, kinds)
 
 
+# Of photos of 120 x 80: somewhere in them, as whole sets have them.
+TRUE_BOXES = [(10 + 8 * i, 5 + 4 * i, 30 + 8 * i, 35 + 4 * i) for i in range(10)]
+
+
+def shares(x1, y1, x2, y2):
+    return x1 / 120, y1 / 80, x2 / 120, y2 / 80
+
+
+def center(x1, y1, x2, y2):
+    return (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1
+
+
+def as_yolo_takes_them(numbers):
+    x, y, w, h = numbers
+    return x - w / 2, y - h / 2, x + w / 2, y + h / 2
+
+
+def as_coco_takes_them(numbers):
+    x, y, w, h = numbers
+    return x, y, x + w, y + h
+
+
+def as_voc_takes_them(numbers):
+    return numbers
+
+
+@pytest.mark.parametrize(
+    ("name", "taken", "written"),
+    [
+        ("yolo", as_yolo_takes_them, lambda b: shares(*b)),
+        ("yolo", as_yolo_takes_them, lambda b: center(*b)),
+        ("yolo", as_yolo_takes_them, lambda b: b),
+        ("yolo", as_yolo_takes_them, lambda b: [100 * v for v in center(*shares(*b))]),
+        ("coco", as_coco_takes_them, lambda b: b),
+        ("coco", as_coco_takes_them, lambda b: (*shares(*b)[:2], *center(*shares(*b))[2:])),
+        ("voc", as_voc_takes_them, lambda b: (b[0] + 1, b[1] + 1, b[2] - b[0], b[3] - b[1])),
+        ("voc", as_voc_takes_them, lambda b: shares(*b)),
+    ],
+)
+def test_numbers_of_another_kind_are_told_from_the_whole_set(name, taken, written):
+    size = None if name == "yolo" else [120, 80]
+    parsed = [said(size, taken(written(box))) for box in TRUE_BOXES]
+    header = PhotoHeader(120, 80)
+    habits = habits_of(FORMATS[name], parsed, [header] * 10)
+    assert habits.blemish == "numbers of another kind"
+    assert habits.detail
+    found = [boxes_of(p, header, habits)[0] for p in parsed]
+    np.testing.assert_allclose(np.array(found)[:, 0], TRUE_BOXES, atol=1e-6)
+    # Few boxes do not tell, and stay what the format says.
+    assert not habits_of(FORMATS[name], parsed[:9], [header] * 9).blemish
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_numbers_that_the_format_explains_are_left_alone(name):
+    written = {
+        "yolo": lambda b: shares(*b),
+        "coco": list,
+        "voc": lambda b: (b[0] + 1, b[1] + 1, *b[2:]),
+    }
+    sizes = {"yolo": None, "coco": [120, 80], "voc": [120, 80]}
+    right = [said(sizes[name], written[name](box)) for box in TRUE_BOXES]
+    slip = said(sizes[name], (500, 500, 600, 600))
+    header = PhotoHeader(120, 80)
+    for parsed in (right, [*right, slip]):
+        habits = habits_of(FORMATS[name], parsed, [header] * len(parsed))
+        assert (habits.reading.units, habits.blemish) == (FORMATS[name].units, "")
+
+
+def test_boxes_that_fit_in_no_way_stop_the_set():
+    parsed = [said([120, 80], (500, 500, 600, 600))] * 6 + [said([120, 80], TRUE_BOXES[0])] * 5
+    habits = habits_of(VOC, parsed, [PhotoHeader(120, 80)] * 11)
+    assert (habits.blemish, habits.detail) == (BOXES_DO_NOT_FIT, "6 of 11 that were looked at")
+    assert habits_of(VOC, parsed[3:], [PhotoHeader(120, 80)] * 8).blemish == ""
+
+
+def test_sides_that_changed_places_are_told_from_the_whole_set():
+    beyond, within = said([80, 120], (90, 10, 110, 70)), said([80, 120], (10, 10, 20, 20))
+    header = PhotoHeader(120, 80)
+    habits = habits_of(VOC, [beyond, within], [header] * 2)
+    assert boxes_of(within, header, habits) == ([(9, 9, 20, 20)], ["sides swapped"])
+    assert boxes_of(beyond, header, habits) == ([(89, 9, 110, 70)], ["sides swapped"])
+    # A box that only the annotation's own size holds was drawn on another photo.
+    other = said([80, 120], (10, 90, 20, 110))
+    habits = habits_of(VOC, [other, within], [header] * 2)
+    assert boxes_of(within, header, habits) == (None, ["other shape"])
+
+
 def test_a_set_that_counts_from_0_is_shifted_as_a_whole():
     header = PhotoHeader(120, 80)
     from_zero = [said([120, 80], (0, 5, 20, 10), (9, 9, 30, 30)) for _ in range(3)]
-    assert habits_of("from 1", from_zero, [header] * 3).units == "from 0"
+    assert habits_of(VOC, from_zero, [header] * 3).reading.units == "from 0"
     one = [*from_zero[:1], said([120, 80], (1, 1, 20, 10))]
-    assert habits_of("from 1", one, [header] * 2).units == "from 1"
-    boxes, kinds = boxes_of(from_zero[0], header, Habits("from 0"))
+    assert habits_of(VOC, one, [header] * 2).reading.units == "from 1"
+    boxes, kinds = boxes_of(from_zero[0], header, Habits(Reading("", "from 0")))
     assert (boxes, kinds) == ([(0, 5, 20, 10), (9, 9, 30, 30)], [])

@@ -9,6 +9,7 @@ from conftest import make_voc, run_command, write_split, write_voc_xml
 
 from model.classes import VOC_CLASSES
 from model.data.dataset import Dataset, find_data_root, list_splits, read_split
+from model.data.formats.listing import Reading
 from model.data.formats.voc import MAX_XML_BYTES, parse
 from model.data.mending import Habits, mended
 from model.data.photo_headers import PhotoHeader
@@ -25,7 +26,7 @@ def image_of(path) -> ImageAnnotation:
     """The photo of an XML file that says its size."""
     parsed = parse(str(path))
     width, height = map(int, parsed.size)
-    image, _ = mended("a.jpg", parsed, PhotoHeader(width, height), Habits("from 1"))
+    image, _ = mended("a.jpg", parsed, PhotoHeader(width, height), Habits(Reading("", "from 1")))
     return image
 
 
@@ -73,6 +74,14 @@ def test_a_bad_object_is_left_out_and_the_others_stay(tmp_path, objects, kind):
     parsed = parse(str(path))
     assert [kind for kind, _ in parsed.problems] == [kind]
     assert [o[0] for o in parsed.objects] == ["cat"]
+
+
+def test_a_namespace_changes_nothing(tmp_path):
+    path = write_voc_xml(tmp_path, "a", (100, 100), [("cat", 1, 1, 5, 5)])
+    text = path.read_text()
+    path.write_text(text.replace("<annotation>", '<annotation xmlns="http://example.org/a">'))
+    assert [o[0] for o in parse(str(path)).objects] == ["cat"]
+    assert parse(str(path)).size == [100, 100]
 
 
 def annotation(size=("100", "100"), file_name="a.jpg", head="") -> bytes:

@@ -49,7 +49,7 @@ def test_what_we_write_is_read_back(tmp_path):
         ("0 x .5 .1 .1", "object without box"),
         ("0", "object without box"),
         ("0 .5 .5 0 .1", "object without area"),
-        ("0 .5 .5 -.1 .1", "object without area"),
+        ("0 .5 .5 -.1 .1", "corners swapped"),
         ("0 5 5 .1 .1", "object without area"),
         ("0 .5 .5 1.2 .5", "box outside"),
         ("0 .5 .5 1.01 .5", "box at the edge"),
@@ -68,12 +68,34 @@ def test_a_bad_line_costs_one_object(tmp_path, line, kind):
         ("0 .1 .2 .5 .2 .5 .8 .1 .8", [0.1, 0.2, 0.5, 0.8]),  # the outline of a segmentation
         ("0.0 .3 .5 .4 .6", [0.1, 0.2, 0.5, 0.8]),
         ("0 .3 .5 .4 .6 .93", [0.1, 0.2, 0.5, 0.8]),  # a prediction with its score
+        ("0,.3,.5,.4,.6", [0.1, 0.2, 0.5, 0.8]),
+        ("0; .3; .5; .4; .6", [0.1, 0.2, 0.5, 0.8]),
+        ("0 0,3 0,5 0,4 0,6", [0.1, 0.2, 0.5, 0.8]),
     ],
 )
 def test_lines_of_other_programs(tmp_path, line, box):
     (tmp_path / "a.txt").write_text(line)
     (thing,) = parse(str(tmp_path / "a.txt")).objects
     assert thing[1:5] == pytest.approx(box)
+
+
+@pytest.mark.parametrize("keys", [".1 .2 2 .9 .9 2 .5 .5 1 .4 .4 0", ".1 .2 .9 .9", ""])
+def test_key_points_are_no_outline(tmp_path, keys):
+    line = f"0 .3 .5 .4 .6 {keys}"
+    data = make_yolo(tmp_path, {"a": line, "b": line}, "kpt_shape: [4, 3]\nnames: [cat, dog]\n")
+    (thing,) = Dataset(data).find("a").image.objects
+    assert thing.bbox_xyxy == pytest.approx((12, 16, 60, 64))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_text_with_a_mark_of_its_encoding(tmp_path, encoding):
+    data = make_yolo(tmp_path, {"a": "", "b": ""})
+    for file in data.rglob("*.txt"):
+        file.write_text("1 .5 .5 .5 .25\n", encoding)
+    (data / "data.yaml").write_text("names: [Kätzchen, Hündchen]\n", encoding)
+    dataset = Dataset(data)
+    assert dataset.class_names == ("Hündchen",)
+    assert len(dataset.photos) == 2
 
 
 NAMES = {
@@ -99,7 +121,7 @@ def test_classes_called_no_and_7_stay_so(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [b"names: [a\n", b"\xff\xfe", b"[" * 100_000, b"{" * 100_000, b"names: *b\n"]
+    "content", [b"names: [a\n", b"\xff\xfe\x00", b"[" * 100_000, b"{" * 100_000, b"names: *b\n"]
 )
 def test_hostile_yaml_gets_a_sentence(tmp_path, content):
     data = make_yolo(tmp_path, {"a": "0 .5 .5 .5 .5"})
@@ -135,3 +157,15 @@ def test_a_photo_without_labels_is_a_background(tmp_path):
     assert split.backgrounds.file_name.tolist() == ["train/a.jpg", "train/d.jpg"]
     assert split.backgrounds.xmin.isna().all()
     assert len(split.table) == 3
+
+
+def test_ids_that_count_from_1_are_told_from_the_whole_set(tmp_path):
+    data = make_yolo(tmp_path, {"a": "1 .5 .5 .5 .5", "b": "2 .5 .5 .5 .5"})
+    dataset = Dataset(data)
+    assert kinds(dataset) == ["ids count from 1"]
+    assert [dataset.find(name).image.objects[0].class_name for name in "ab"] == ["cat", "dog"]
+    # With an id of 0 the other one is a slip, and its photo teaches nothing.
+    (data / "labels/train/a.txt").write_text("0 .5 .5 .5 .5")
+    dataset = Dataset(data)
+    assert kinds(dataset) == ["object without class", "no usable object"]
+    assert (dataset.find("a").image.objects[0].class_name, dataset.find("b")) == ("cat", None)

@@ -36,8 +36,15 @@ def format_of(tree: Tree, name: str = "auto") -> Format:
             f"{tree.root} holds annotations of {names}. Say which with --format, or name one data"
             " set's own folder."
         )
+    others = tree.with_suffix(".csv", ".json", ".jsonl", ".tfrecord", ".parquet", ".zip")
+    of_another_kind = (
+        f" What lies there, {', '.join(others[:2])}, is of another kind: export it as COCO, YOLO or"
+        " VOC, or unpack it."
+        if others
+        else ""
+    )
     raise UserError(
         f"{tree.root} holds no VOC, YOLO or COCO data set: photos with XML files, with text files"
-        " and a data.yaml, or with a JSON file. Correct --data, or get VOC 2007 with:"
-        f" python -m model.dataset download --data {tree.root}"
+        f" and a data.yaml, or with a JSON file.{of_another_kind} Correct --data, or get VOC 2007"
+        f" with: python -m model.dataset download --data {tree.root}"
     )

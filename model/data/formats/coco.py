@@ -19,6 +19,7 @@ from model.data.formats.listing import (
     Format,
     Listing,
     Parsed,
+    Reading,
     put_in_folder_splits,
     split_named,
     split_of_folders,
@@ -144,8 +145,10 @@ def _parsed(image: dict, annotations: list[dict], names: dict[Any, str]) -> Pars
 
 def _box(annotation: dict) -> tuple[float, float, float, float] | None:
     box = annotation.get("bbox")
-    if isinstance(box, list) and len(box) == 4 and all(map(_is_number, box)):
-        return box_xywh_to_xyxy(map(float, box))
+    if isinstance(box, list) and len(box) == 4:
+        box = [_number(value) for value in box]
+        if all(map(_is_number, box)):
+            return box_xywh_to_xyxy(map(float, box))
     outlines = annotation.get("segmentation")
     if not isinstance(outlines, list) or not all(isinstance(o, list) for o in outlines):
         return None
@@ -155,9 +158,21 @@ def _box(annotation: dict) -> tuple[float, float, float, float] | None:
     return min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2])
 
 
+def _number(value: Any) -> Any:
+    """Some write numbers as text."""
+    try:
+        return float(value) if isinstance(value, str) and len(value) < 30 else value
+    except ValueError:
+        return None
+
+
 def _is_number(value: Any) -> TypeGuard[float]:
     # JSON's true is an int in Python, and Python's JSON also knows NaN and endless integers.
     return type(value) in (int, float) and abs(value) < 1e9 and math.isfinite(value)
 
 
-COCO = Format("coco", recognises, listing, None, "from 0")
+OTHERS = (
+    Reading("left, top, right, bottom", "from 0", lambda b: (b[0], b[1], b[2] - b[0], b[3] - b[1])),
+    Reading("shares of the photo's sides", "shares"),
+)
+COCO = Format("coco", recognises, listing, None, "from 0", OTHERS)

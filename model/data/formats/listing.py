@@ -1,5 +1,6 @@
 """What every reader finds: photos with their annotations and splits, nothing decoded."""
 
+import codecs
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -54,11 +55,36 @@ class Entry:
 
 @dataclass
 class Listing:
-    """All photos; ``class_names`` gives the names of class ids where annotations hold numbers."""
+    """All photos.
+
+    Attributes:
+        entries: one each.
+        blemishes: found on the way.
+        class_names: of class ids, where annotations hold numbers.
+        parse: reads an annotation of this set, if :attr:`Format.parse` would misread it.
+    """
 
     entries: list[Entry]
     blemishes: list[Blemish] = field(default_factory=list)
     class_names: list[str] | None = None
+    parse: Callable[[str], Parsed] | None = None
+
+
+Box = tuple[float, float, float, float]
+
+
+class Reading(NamedTuple):
+    """What people mean by the four numbers of a box, if not what the format says.
+
+    Attributes:
+        words: what the numbers are, for people.
+        units: as :attr:`Format.units`.
+        box: what the format makes of the numbers -> left, top, right, bottom.
+    """
+
+    words: str
+    units: str
+    box: Callable[[Box], Box] = lambda box: box
 
 
 @dataclass(frozen=True)
@@ -72,6 +98,7 @@ class Format:
         parse: reads one annotation file, given its path; raises nothing.
         units: of the boxes: pixels ``from 1`` (corners inclusive) or ``from 0`` (half-open), or
             ``shares`` of the photo's sides.
+        others: how else the numbers of a box are written, the likelier first.
     """
 
     name: str
@@ -79,6 +106,7 @@ class Format:
     listing: Callable[[Tree], Listing]
     parse: Callable[[str], Parsed] | None
     units: str
+    others: tuple[Reading, ...] = ()
 
 
 def split_named(name: str) -> str | None:
@@ -109,9 +137,19 @@ def split_lists(tree: Tree) -> dict[str, list[str]]:
     return {path: _lines(tree, path) for path in paths}
 
 
+def decoded(content: bytes) -> str:
+    """Text as most programs write it, and as PowerShell does.
+
+    Raises:
+        UnicodeDecodeError: if it is neither UTF-8 nor UTF-16 with its mark.
+    """
+    utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if utf16 else "utf-8-sig")
+
+
 def _lines(tree: Tree, path: str) -> list[str]:
     try:
-        text = Path(tree.path(path)).read_text(encoding="utf-8-sig")
+        text = decoded(Path(tree.path(path)).read_bytes())
     except (UnicodeDecodeError, OSError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UserError(f"{tree.path(path)} cannot be read: {why}. Save it as UTF-8.") from None

@@ -12,10 +12,12 @@ import xml.etree.ElementTree as ElementTree
 from model.classes import MAX_NAME_LENGTH
 from model.data.blemishes import Blemish
 from model.data.formats.listing import (
+    Box,
     Entry,
     Format,
     Listing,
     Parsed,
+    Reading,
     put_in_folder_splits,
     split_lists,
     split_named,
@@ -118,6 +120,9 @@ def _photo_of(tree: Tree, name: str, annotation: str | None) -> str | None:
     return tree.photo_index.find(name, photos if photos in tree.folders else folder)
 
 
+_NAMESPACE = re.compile(rb"""\sxmlns\s*=\s*("[^"]*"|'[^']*')""")
+
+
 class _TreeWithoutDoctype(ElementTree.TreeBuilder):
     def doctype(self, _name: str, _public_id: str | None, _system: str | None) -> None:
         raise ValueError("it has a <!DOCTYPE>, which VOC annotations do not need")
@@ -134,6 +139,7 @@ def parse(path: str) -> Parsed:
             content = stream.read(MAX_XML_BYTES + 1)
         if len(content) > MAX_XML_BYTES:
             raise ValueError(f"it is larger than {MAX_XML_BYTES >> 20} MiB")
+        content = _NAMESPACE.sub(b"", content)
         root = ElementTree.fromstring(content, ElementTree.XMLParser(target=_TreeWithoutDoctype()))
     # An unknown encoding is a LookupError, one that expat cannot read a ValueError.
     except (ElementTree.ParseError, LookupError, ValueError, OSError, RecursionError) as error:
@@ -161,4 +167,13 @@ def _number(text: str | None) -> float:
         return math.nan
 
 
-VOC = Format("voc", recognises, listing, parse, "from 1")
+def _of_width_and_height(box: Box) -> Box:
+    left, top, width, height = box
+    return left, top, left + width - 1, top + height - 1
+
+
+OTHERS = (
+    Reading("left, top, width, height", "from 1", _of_width_and_height),
+    Reading("shares of the photo's sides", "shares"),
+)
+VOC = Format("voc", recognises, listing, parse, "from 1", OTHERS)

@@ -6,6 +6,7 @@ which the upright hull is the box.
 """
 
 import math
+import re
 import reprlib
 from typing import Any
 
@@ -13,10 +14,13 @@ import yaml
 
 from model.data.blemishes import Blemish
 from model.data.formats.listing import (
+    Box,
     Entry,
     Format,
     Listing,
     Parsed,
+    Reading,
+    decoded,
     put_in_folder_splits,
     split_of_folders,
 )
@@ -69,7 +73,7 @@ def _text(path: str) -> str:
         content = stream.read(MAX_TEXT_BYTES + 1)
     if len(content) > MAX_TEXT_BYTES:
         raise ValueError(f"it is larger than {MAX_TEXT_BYTES >> 20} MiB")
-    return content.decode("utf-8-sig")
+    return decoded(content)
 
 
 def _read_yaml(tree: Tree, path: str) -> dict[str, Any]:
@@ -109,7 +113,9 @@ def listing(tree: Tree) -> Listing:
     class_names = _class_names(tree, settings)
     if class_names is None:
         blemishes.append(Blemish("classes without names", tree.root.name))
-    return Listing(entries, blemishes, class_names)
+    return Listing(
+        entries, blemishes, class_names, parse_poses if "kpt_shape" in settings else None
+    )
 
 
 def labels_in_use(tree: Tree, used: set[str | None]) -> list[str]:
@@ -193,13 +199,22 @@ def _class_names(tree: Tree, settings: dict[str, Any]) -> list[str] | None:
 
 def parse(path: str) -> Parsed:
     """Read one label file; the class names are the ids as they stand there, for now."""
+    return _parse(path, outlines=True)
+
+
+def parse_poses(path: str) -> Parsed:
+    """As :func:`parse`, where key points and not outlines make lines longer."""
+    return _parse(path, outlines=False)
+
+
+def _parse(path: str, outlines: bool) -> Parsed:
     try:
         lines = _text(path).splitlines()
     except (ValueError, OSError) as error:
-        return Parsed(None, "", [], [["annotation unreadable", f"no UTF-8 text ({error})"]])
+        return Parsed(None, "", [], [["annotation unreadable", f"no text ({error})"]])
     objects, problems = [], []
-    for line in filter(None, (line.split() for line in lines)):
-        box = _box(line[1:])
+    for line in filter(None, map(_words, lines)):
+        box = _box(line[1:], outlines)
         if box is None:
             problems.append(["object without box", reprlib.repr(" ".join(line))])
         elif not _id(line[0]):
@@ -209,23 +224,48 @@ def parse(path: str) -> Parsed:
     return Parsed(None, "", objects, problems)
 
 
+def _words(line: str) -> list[str]:
+    """The numbers of a line, also with commas between them, or in them instead of points."""
+    words = line.split()
+    if len(words) < 5 and ("," in line or ";" in line):
+        return re.split(r"[\s,;]+", line.strip())
+    return [word.strip(",;").replace(",", ".") for word in words]
+
+
 def _id(text: str) -> str:
     """``0`` and ``0.0`` are the same class; empty if it is no number of one."""
     whole = text.removesuffix(".0")
     return str(int(whole)) if whole.isdecimal() and len(whole) < 10 else ""
 
 
-def _box(texts: list[str]) -> tuple[float, float, float, float] | None:
+def _box(texts: list[str], outlines: bool) -> Box | None:
     try:
         values = [float(text) for text in texts]
     except ValueError:
         return None
     if len(values) < 4 or not all(map(math.isfinite, values)):
         return None
-    if len(values) >= 6 and len(values) % 2 == 0:  # an outline: x y x y ...
+    if outlines and len(values) >= 6 and len(values) % 2 == 0:  # x y x y ...
         return min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2])
     x, y, width, height = values[:4]  # a fifth is the score of a prediction
     return x - width / 2, y - height / 2, x + width / 2, y + height / 2
 
 
-YOLO = Format("yolo", recognises, listing, parse, "shares")
+def _as_corners(box: Box) -> Box:
+    """The four numbers as they stand in the file, which were taken for center and size."""
+    x1, y1, x2, y2 = box
+    return (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1
+
+
+def _of_percent(box: Box) -> Box:
+    x1, y1, x2, y2 = box
+    return x1 / 100, y1 / 100, x2 / 100, y2 / 100
+
+
+OTHERS = (
+    Reading("left, top, right, bottom as shares", "shares", _as_corners),
+    Reading("center and size in percent", "shares", _of_percent),
+    Reading("center and size in pixels", "from 0"),
+    Reading("left, top, right, bottom in pixels", "from 0", _as_corners),
+)
+YOLO = Format("yolo", recognises, listing, parse, "shares", OTHERS)
