@@ -17,9 +17,10 @@ KEPT = 0.5  # share of a box that must be inside the photo
 ZERO_BOXES = 3  # so many at least, and three of four at the edge, must start at 0
 
 # Boxes must be so many before they tell that their numbers are of another kind; that is so if less
-# than this share fits their photos as the format reads them, and all do otherwise.
+# than the first share fits their photos as the format reads them, and the second one otherwise.
 TELLING_BOXES = 10
 FITTING = 0.95
+FITTING_OTHERWISE = 0.99
 
 Problem = tuple[str, str]  # kind, detail
 
@@ -64,23 +65,23 @@ def _with_reading(
     habits: Habits, format: Format, parsed: Sequence[Parsed], headers: Sequence[PhotoHeader]
 ) -> Habits:
     """What the numbers mean; as the format says where the boxes fit their photos."""
-    boxes = [
-        ((x1, y1, x2, y2), size)
-        for annotation, header in zip(parsed, headers, strict=True)
-        for _, x1, y1, x2, y2, _ in annotation.objects
-        for size in ([*map(max, header.upright_size, annotation.size or (0, 0))],)
-    ]
+    boxes: list[tuple[Box, tuple[float, float]]] = []
+    for annotation, header in zip(parsed, headers, strict=True):
+        (width, height), said = header.upright_size, annotation.size or (0, 0)
+        size = max(width, said[0]), max(height, said[1])
+        boxes += [((x1, y1, x2, y2), size) for _, x1, y1, x2, y2, _ in annotation.objects]
+
+    def share(reading: Reading) -> float:
+        return sum(_fits(box, size, reading) for box, size in boxes) / len(boxes)
+
     usual = habits.reading
-    fitting = [_fits(box, size, usual) for box, size in boxes]
-    if len(boxes) >= TELLING_BOXES and sum(fitting) < FITTING * len(boxes):
+    if len(boxes) >= TELLING_BOXES and share(usual) < FITTING:
         for other in format.others:
-            if all(_fits(box, size, other) for box, size in boxes):
-                return habits._replace(
-                    reading=other, blemish="numbers of another kind", detail=other.words
-                )
-        fitting = [_fits(_in_order(box), size, usual) for box, size in boxes]
-        if sum(fitting) < len(boxes) / 2:
-            said = f"{len(boxes) - sum(fitting)} of {len(boxes)} that were looked at"
+            if share(other) >= FITTING_OTHERWISE:
+                kind = "numbers of another kind"
+                return habits._replace(reading=other, blemish=kind, detail=other.words)
+        if (fitting := share(usual._replace(box=_in_order))) < 0.5:
+            said = f"{1 - fitting:.0%} of {len(boxes)} that were looked at"
             return habits._replace(blemish=BOXES_DO_NOT_FIT, detail=said)
     if usual.units == "from 1" and _counts_from_zero(parsed):
         return habits._replace(reading=usual._replace(units="from 0"), blemish="counts from 0")
