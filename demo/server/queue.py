@@ -83,8 +83,8 @@ class FairQueue(Queue):
         self._calls: WeakKeyDictionary[Event, Call] = WeakKeyDictionary()
         self._held: dict[tuple[str, Visitor], deque[object]] = {}
         # Gradio asks for the next call a thousand times a second. What a queue was like when none
-        # of those that wait there had its turn: the last of them, how many, how many run in all.
-        self._nobodys_turn: dict[str, tuple[Event, int, int]] = {}
+        # of those that wait there had its turn: the last of them, how many, which calls run.
+        self._nobodys_turn: dict[str, tuple[Event, int, tuple[str, ...]]] = {}
 
     def start(self) -> None:
         """Begin to work."""
@@ -154,11 +154,12 @@ class FairQueue(Queue):
         """The call that is next, as Gradio's queue asks for it."""
         names = list(self.event_queue_per_concurrency_id)
         random.shuffle(names)
+        at_work = tuple(event._id for job in self.active_jobs for event in job or ())
         for name in names:
             queue = self.event_queue_per_concurrency_id[name]
             if not queue.queue:
                 continue
-            looks = queue.queue[-1], len(queue.queue), self.get_active_worker_count()
+            looks = queue.queue[-1], len(queue.queue), at_work
             if self._nobodys_turn.get(name) == looks:
                 continue
             if event := self._next(queue):

@@ -67,6 +67,16 @@ class Waiting:
         self.here.current_concurrency -= 1
 
 
+def test_a_call_has_its_turn_when_another_one_took_the_place_of_the_one_before_it(queue):
+    waiting, others = Waiting(queue, 4, IN_ORDER + "photo"), Waiting(queue, 4, "others")
+    waiting.come("10.0.0.1", "page", 2)
+    assert waiting.begin() == ["10.0.0.1"]
+    waiting.end("10.0.0.1")
+    others.come("10.0.0.2")
+    queue.active_jobs[5] = [others.here.queue.pop()]  # as many run as before
+    assert waiting.begin() == ["10.0.0.1"]
+
+
 def test_one_address_leaves_a_place_to_others(queue):
     waiting = Waiting(queue, 4)
     waiting.come("10.0.0.1", count=30)
