@@ -19,7 +19,6 @@ from demo.tabs import augment, dataset, detect, pipeline, training
 from demo.views import markup
 from demo.views.augment.state import GROUND_TRUTH, OWN
 
-MAX_UNFETCHED = 300
 SKIP = "<a class='skip' href='#tabs'>Skip to the tabs</a>"
 
 
@@ -35,8 +34,6 @@ def build_page(backend: Backend, own_pipeline: Callable[..., Any] | None = None)
     ) as page:
         page.first_view = Page(backend, page, own_pipeline).detect.first_view
     use_fair_queue(page, default_concurrency_limit=4)
-    # Answers nobody fetches are kept, pictures and all: 2,000 of them by default.
-    page._queue.pending_messages_per_session.max_size = MAX_UNFETCHED
     return page
 
 

@@ -18,7 +18,7 @@ from fastapi import Request
 from gradio import route_utils
 from gradio.queueing import Event, EventQueue, Queue
 from gradio.server_messages import ProcessCompletedMessage
-from gradio.utils import run_coro_in_background
+from gradio.utils import LRUCache, run_coro_in_background
 
 from demo.server.visitors import Visitor, visitor_of
 from demo.serving.calls import NOBODY_WAITS, Call
@@ -29,6 +29,7 @@ MAX_AT_WORK = 48  # of one address, at all handlers; all threads are twice as ma
 MAX_OF_VISITOR = 4  # that wait, of one visitor at one handler
 MAX_HELD = 32  # requests that may not wait in the queue yet, of one visitor at one handler
 HELD_S = 60.0  # for so long, while the calls before it are being read
+MAX_UNFETCHED = 300  # sessions whose messages are kept, pictures and all
 SOON_READ_S = 3.0  # after which a call counts as one nobody reads
 PATIENCE_S = 10.0  # for which an answer may have no reader
 TOO_MANY = (
@@ -75,11 +76,39 @@ class Readers:
 READERS = Readers()
 
 
+class Messages(LRUCache):
+    """The messages of each session; when there are too many, those that await no answer go first.
+
+    Gradio drops the oldest session, even while it waits: many short calls of one visitor would
+    take away the answers of all others.
+
+    Args:
+        queue: whose sessions they are.
+    """
+
+    def __init__(self, queue: Queue) -> None:
+        super().__init__(MAX_UNFETCHED)
+        self._queue = queue
+
+    def __setitem__(self, key: str, value: asyncio.Queue) -> None:
+        """Keep the messages of a session, which may be new."""
+        if key not in self and len(self) >= self.max_size:
+            self._drop_one()
+        super().__setitem__(key, value)
+
+    def _drop_one(self) -> None:
+        waiting = {event.session_hash for event in self._queue.event_ids_to_events.values()}
+        session = next((name for name in self if name not in waiting), next(iter(self)))
+        del self[session]
+        self._queue.pending_event_ids_session.pop(session, None)
+
+
 class FairQueue(Queue):
     """Gradio's queue with another choice of who is next, and ends for what nobody reads."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        self.pending_messages_per_session = Messages(self)
         self._calls: WeakKeyDictionary[Event, Call] = WeakKeyDictionary()
         self._held: dict[tuple[str, Visitor], deque[object]] = {}
         # Gradio asks for the next call a thousand times a second. What a queue was like when none

@@ -15,6 +15,7 @@ import pytest
 from conftest import REPOSITORY, assert_clear_error, free_port, run_command, running_demo
 
 import demo.page
+import demo.server.queue
 from demo import app
 from demo.app import AppConfig, launch, make_backend
 from model.checkpoint import DEFAULT_CHECKPOINT
@@ -141,7 +142,7 @@ def own_page(tmp_path_factory, neighbour) -> Iterator[tuple[gr.Blocks, str]]:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("own-page")))
         patch.setattr("gradio.networking.url_ok", lambda url: False)
         patch.setattr(app, "MAX_SESSIONS", 5)
-        patch.setattr(demo.page, "MAX_UNFETCHED", 10)
+        patch.setattr(demo.server.queue, "MAX_UNFETCHED", 10)
         page = demo.page.build_page(make_backend(config))
         try:
             yield page, launch(page, config, block=False)

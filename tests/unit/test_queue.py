@@ -1,12 +1,13 @@
 """demo/server/queue.py and visitors.py: who is next, and who is who."""
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from conftest import run_async
 
-from demo.server.queue import IN_ORDER, MAX_AT_WORK, FairQueue, Readers
+from demo.server.queue import IN_ORDER, MAX_AT_WORK, MAX_UNFETCHED, FairQueue, Readers
 from demo.server.visitors import visitor_of
 
 HANDLER = "handler"
@@ -65,6 +66,25 @@ class Waiting:
                      job[0].request.client.host == address)  # fmt: skip
         jobs[place] = None
         self.here.current_concurrency -= 1
+
+
+def test_short_calls_of_others_do_not_take_away_an_answer(queue):
+    def call(session: str) -> Event:
+        event = Event(_id=f"call of {session}", session_hash=session)
+        queue.pending_messages_per_session[session] = asyncio.Queue()
+        queue.pending_event_ids_session[session] = {event._id}
+        queue.event_ids_to_events[event._id] = event
+        return event
+
+    call("slow")
+    for number in range(2 * MAX_UNFETCHED):
+        del queue.event_ids_to_events[call(str(number))._id]  # it is answered at once
+    assert "slow" in queue.pending_messages_per_session
+    assert len(queue.pending_messages_per_session) == MAX_UNFETCHED
+    assert queue.pending_messages_per_session.keys() == queue.pending_event_ids_session.keys()
+    for number in range(2 * MAX_UNFETCHED):
+        call(f"slow {number}")
+    assert len(queue.pending_messages_per_session) == MAX_UNFETCHED
 
 
 def test_a_call_has_its_turn_when_another_one_took_the_place_of_the_one_before_it(queue):
