@@ -3,7 +3,7 @@
 import functools
 import inspect
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import gradio as gr
@@ -92,6 +92,17 @@ def in_order(name: str) -> dict[str, Any]:
 
 TOKEN_JS = "String(performance.now())"
 """As :func:`token`, made in the browser."""
+
+
+def forward(events: Sequence[Any], *signals: gr.Textbox) -> None:
+    """Give each :func:`signal` a new token when one of the events comes.
+
+    Of the listeners of one event only one may have ``trigger_mode="always_last"``. Asked again
+    while it is at work, Gradio calls *all* listeners of that event anew when it is done: two of
+    them keep each other going for ever. So each gets a signal of its own.
+    """
+    tokens = ", ".join([TOKEN_JS] * len(signals))
+    gr.on(list(events), None, None, list(signals), js=f"() => [{tokens}]", **PRIVATE)
 
 
 def token() -> str:

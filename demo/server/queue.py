@@ -128,6 +128,13 @@ class FairQueue(Queue):
     def _call(self, event: Event) -> Call:
         return self._calls.setdefault(event, Call(*_visitor(event)))
 
+    def is_done_with(self, session: str) -> bool:
+        """Whether all that a session asked for was answered, and the answers were read."""
+        messages = self.pending_messages_per_session.get(session)
+        if messages is None or self.pending_event_ids_session.get(session):
+            return False
+        return messages.empty()
+
     async def push(self, body: Any, request: Request, username: str | None) -> Any:
         """Take a call in; it may have to wait for earlier ones of the same visitor."""
         if body.fn_index is None:

@@ -10,6 +10,7 @@ import logging
 import os
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, urlsplit
@@ -28,7 +29,7 @@ from demo.server.bodies import MAX_REQUEST, TOO_LARGE, Bodies, BodyError, paced,
 from demo.server.connections import allow_many_connections, close_silent_connections
 from demo.server.direct import DIRECT, DirectCalls
 from demo.server.first_page import ANSWERS, FirstPage
-from demo.server.queue import READERS, TOO_MANY
+from demo.server.queue import READERS, TOO_MANY, FairQueue
 from demo.server.sessions import LightSessions
 from demo.server.uploads import use_limited_parser
 from demo.server.visitors import Visitor, visitor_of
@@ -53,6 +54,7 @@ BLOCKED_PATHS = (
 )  # fmt: skip
 FORWARDED, FORWARDED_FOR = b"x-forwarded-host", b"x-forwarded-for"
 MAX_UPLOADS = 32  # of one address at the same time
+NOTHING_LEFT = 'data: {"msg": "close_stream", "event_id": null}\n\n'
 TOO_MANY_UPLOADS = f"{MAX_UPLOADS} uploads of yours are under way. Try again when one has ended."
 SPACE_FRAMES = ("https://huggingface.co", "https://*.hf.space")
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
@@ -153,12 +155,16 @@ class GuardedApp(App):
     def build_middleware_stack(self) -> ASGIApp:
         """Gradio's own stack, and ours around it: the last one here is asked first."""
         page = FirstPage(super().build_middleware_stack(), self.first_view)
-        stack: ASGIApp = RequestGuard(page, self.visitors)
+        stack: ASGIApp = RequestGuard(page, self.visitors, self._is_done_with)
         if self.visitors.origins:
             stack = CORSMiddleware(
                 stack, allow_origins=self.visitors.origins, allow_methods=["*"], allow_headers=["*"]
             )
         return TrustedHostMiddleware(stack, self.visitors.hosts, www_redirect=False)
+
+    def _is_done_with(self, session: str) -> bool:
+        queue = self.get_blocks()._queue
+        return isinstance(queue, FairQueue) and queue.is_done_with(session)
 
 
 async def _storage_answer(_: Request, error: Exception) -> PlainTextResponse:
@@ -187,11 +193,23 @@ async def _unknown_request(_: Request, error: Exception) -> PlainTextResponse:
 
 
 class RequestGuard:
-    """Refuses what the page has no use for, and adds headers to every answer."""
+    """Refuses what the page has no use for, and adds headers to every answer.
 
-    def __init__(self, app: ASGIApp, visitors: Visitors) -> None:
+    Args:
+        app: what it stands before.
+        visitors: who may ask.
+        is_done_with: whether nothing is left to be read by a session.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        visitors: Visitors,
+        is_done_with: Callable[[str], bool] = lambda session: False,
+    ) -> None:
         self.app = app
         self.visitors = visitors
+        self.is_done_with = is_done_with
         self.bodies, self.direct = Bodies(), DirectCalls()
         self.uploading: Counter[str] = Counter()  # by address
         self.headers = {
@@ -257,7 +275,13 @@ class RequestGuard:
             async with self.direct.place(visitor, receive) as is_free:
                 app = self.app if is_free else PlainTextResponse(TOO_MANY, 503)
                 await app(scope, replayed, send)
-        elif key := _stream_key(scope):
+        elif (key := _stream_key(scope)) and path.rstrip("/") == ANSWERS and self.is_done_with(key):
+            # Gradio's page also asks when the answer came by an earlier stream, which it closed
+            # meanwhile; Gradio would keep the connection until the session's next answer.
+            await PlainTextResponse(NOTHING_LEFT, media_type="text/event-stream")(
+                scope, replayed, send
+            )
+        elif key:
             async with READERS.reading(key):
                 await self.app(scope, replayed, send)
         else:

@@ -21,10 +21,12 @@ from demo.components import (
     Controls,
     download_button,
     edits,
+    forward,
     in_order,
     pick_grid,
     pressed_js,
     show_errors_in,
+    signal,
     token,
 )
 from demo.tabs import audit
@@ -398,10 +400,10 @@ def _connect_alone(backend: Backend, controls: Controls, shown: _Shown) -> None:
             return gr.skip()
         return {shown.alone: show_alone(scene_of(backend, AugmentState(**values)), touched)}
 
-    place = list(inputs).index("touched")
-    gr.on(
-        edits(controls, *of_steps), alone, inputs_kwargs=inputs,
-        outputs=[shown.alone, shown.problem],
+    place, moved = list(inputs).index("touched"), signal()
+    forward(edits(controls, *of_steps), moved)
+    moved.change(
+        alone, inputs_kwargs=inputs, outputs=[shown.alone, shown.problem],
         js=f"(...values) => values.with({place}, detectorPage.touched())", **DRAWS,
     )  # fmt: skip
 
@@ -460,14 +462,17 @@ def _connect_drawing(
         else:
             yield from _draw_rest(scene_of(backend, AugmentState(**values)), shown)
 
-    gr.on(
-        [*events, signals.repick.change], pair, inputs_kwargs=controls,
+    draw_pair, draw_rest = signal(), signal()
+    forward(events, draw_pair, draw_rest)
+    forward([signals.repick.change], draw_pair)
+    draw_pair.change(
+        pair, inputs_kwargs=controls,
         outputs=[
             shown.after, shown.sentence, shown.steps, shown.pinned, shown.problem, address,
         ], **DRAWS,
     )  # fmt: skip
-    gr.on(
-        events, rest, inputs_kwargs=controls,
+    draw_rest.change(
+        rest, inputs_kwargs=controls,
         outputs=[
             shown.problem, shown.advice, shown.extremes, shown.grid, shown.chart, shown.code,
         ], **DRAWS,

@@ -64,11 +64,15 @@ def test_a_finger_that_scrolls_over_a_slider_leaves_it(phone, slider, way):
 def test_a_finger_that_goes_to_the_side_moves_a_slider(phone):
     slider = phone.locator(SLIDERS[0])
     x, y = at(phone, SLIDERS[0], 0.1)
+    phone.traffic.forget()
     Finger(phone).swipe((x, y), (x + 150, y + 6))
     assert 60 < float(slider.input_value()) < 130
     value = slider.input_value()
     expect(phone.locator("#augment-rotation_degrees input[type=number]")).to_have_value(value)
     expect(phone).to_have_url(re.compile(f"rotation_degrees={value}"))
+    phone.traffic.settle()
+    # Each step is drawn once at most: as itself, as the pair, and as all the rest.
+    assert len(phone.traffic.handlers) <= 3 * STEPS
 
 
 def test_a_finger_that_scrolls_over_the_photo_moves_the_page(phone):

@@ -4,6 +4,7 @@ import re
 import signal
 import socket
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -157,6 +158,17 @@ def test_visitors_who_do_not_come_back_are_forgotten(own_page):
         httpx.post(f"{address}gradio_api/call/sample", json={"data": ["cat"]}).raise_for_status()
     assert len(page.app.state_holder.session_data) <= 5
     assert len(page._queue.pending_messages_per_session) <= 10
+
+
+def test_no_event_has_two_listeners_that_are_asked_again(own_page):
+    """Gradio's page asks *all* listeners of an event again when one of them was asked meanwhile."""
+    page, _ = own_page
+    asked_again = Counter(
+        target for fn in page.fns.values() if fn.trigger_mode == "always_last"
+        for target in fn.targets
+    )  # fmt: skip
+    assert len(asked_again) > 3
+    assert set(asked_again.values()) == {1}
 
 
 def test_a_site_named_by_the_flag_may_read_answers_and_no_other(own_page):

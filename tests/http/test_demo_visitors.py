@@ -112,6 +112,15 @@ def test_one_page_gets_its_photos_in_the_order_it_chose_them(alice, chooser):
 # Calls nobody reads
 
 
+def test_a_stream_that_nothing_is_left_for_ends_at_once(alice, chooser):
+    session = uuid.uuid4().hex
+    choose(alice, chooser, session, sample="dog")
+    assert chosen(alice, session)
+    assert chosen(alice, session) == []  # Gradio would wait for another call of this session
+    choose(alice, chooser, session, sample="dog")
+    assert chosen(alice, session)
+
+
 def test_calls_nobody_reads_end_and_others_are_answered_meanwhile(mallory, alice):
     slow, started = [upload(mallory, SLOW_PHOTO)] * 100, time.monotonic()
     first = call(mallory, "detect_many", slow, "").json()["event_id"]
