@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 import gradio as gr
 
 from demo.json_html import JsonHtml
-from model.classes import MAX_NAME_LENGTH, VOC_CLASSES
+from model.classes import MAX_NAME_LENGTH, VOC_CLASSES, shown_name
 
 _WEB = Path(__file__).with_name("web")
 MAX_BOXES = 100  # VOC has a photo with 42
@@ -65,8 +65,10 @@ class BoxEditor(JsonHtml):
         **options: Any,
     ) -> None:
         # Gradio forgets the props of a component that is updated before its tab was opened.
+        shown = {name: shown_name(name) for name in (*VOC_CLASSES, *class_names)}
         constants = (
             f"const CLASS_NAMES = {json.dumps(list(class_names))};\n"
+            f"const SHOWN_NAMES = {json.dumps({k: v for k, v in shown.items() if k != v})};\n"
             f"const MAX_BOXES = {max_boxes};\n"
         )
         super().__init__(

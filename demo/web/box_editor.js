@@ -3,7 +3,7 @@
 // props.value: {image: address, image_size: [width, height], selected: index or null,
 //   boxes: [{bbox_xyxy: [left, top, right, bottom] in pixels of image_size, class_name}]}
 // CLASS_NAMES, MAX_BOXES: what a box can be called beside what it is called already, and how many
-// there can be.
+// there can be. SHOWN_NAMES: what people read, where it is not the name itself.
 // The template never changes, so Gradio leaves the elements below alone.
 const stage = element.querySelector('.stage');
 const image = stage.querySelector('img');
@@ -34,11 +34,16 @@ const naming = element.querySelector('.naming');
 const newName = naming.querySelector('input');
 offer(['', ...CLASS_NAMES]);
 
+/** What people read instead of the name of a class. */
+function shownName(name) {
+  return Object.hasOwn(SHOWN_NAMES, name) ? SHOWN_NAMES[name] : name;
+}
+
 /** Names to choose from, in addition to those there are. */
 function offer(names) {
   const known = new Set([...select.options].map((option) => option.value));
   for (const name of names) {
-    if (!known.has(name)) select.add(new Option(name || 'not named', name));
+    if (!known.has(name)) select.add(new Option(shownName(name) || 'not named', name));
     known.add(name);
   }
   if (!known.has(OTHER)) select.add(new Option('another name ...', OTHER));
@@ -126,7 +131,7 @@ function showBox(button, box, i, isTarget) {
   button.classList.toggle('high', y1 < 0.08 * size[1]);
   button.classList.toggle('right-half', x1 > size[0] / 2);
   button.style.zIndex = i === selected ? 1 : 0;
-  const name = box.class_name || 'object';
+  const name = shownName(box.class_name) || 'object';
   const also = boxes.length > 1 ? (isTarget ? ', the largest' : '') : '';
   button.querySelector('.tag').textContent = name + also;
   button.setAttribute('aria-pressed', String(i === selected));
@@ -374,10 +379,11 @@ select.addEventListener('change', () => {
 // Enter, or leaving the field.
 newName.addEventListener('change', () => {
   const name = newName.value.replace(/[;\s]+/g, ' ').trim();
+  const known = CLASS_NAMES.find((each) => shownName(each) === name) ?? name;
   naming.hidden = true;
-  offer([name]);
+  offer([known]);
   if (selected === null) return show();
-  nameBox(name);
+  nameBox(known);
   select.focus();
 });
 
@@ -388,7 +394,7 @@ function chosenName() {
 function nameBox(name) {
   boxes[selected].class_name = name;
   show();
-  tell('Class: ' + (name || 'not named'));
+  tell('Class: ' + (shownName(name) || 'not named'));
 }
 image.addEventListener('load', () => {
   if (props.value && props.value.image_size) return;

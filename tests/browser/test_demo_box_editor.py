@@ -217,6 +217,21 @@ def test_the_class_of_a_box_can_be_named(editor):
     assert "the largest" in editor.boxes.nth(0).get_attribute("aria-label")
 
 
+def test_names_are_read_as_words_and_kept_as_the_data_set_has_them(editor):
+    editor.page.locator("#editor select").select_option(label="dining table")
+    editor.page.wait_for_function(
+        "document.querySelector('#heard textarea').value.includes('diningtable')"
+    )
+    assert editor.boxes.first.text_content().startswith("dining table")
+    assert "dining table" in editor.boxes.first.get_attribute("aria-label")
+    editor.page.locator("#editor select").select_option(label="another name ...")
+    editor.page.locator("#editor .naming input").fill("potted plant")
+    editor.page.keyboard.press("Enter")
+    editor.page.wait_for_function(
+        "document.querySelector('#heard textarea').value.includes('pottedplant')"
+    )
+
+
 def test_the_name_of_a_box_at_the_edge_is_seen_whole(editor):
     editor.drag((370, 60), (392, 140))
     editor.page.locator("#editor select").select_option("pottedplant")

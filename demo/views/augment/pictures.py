@@ -17,8 +17,8 @@ from model.inspect.extremes import Extreme, extremes
 from model.inspect.robustness import VariantPrediction
 from model.inspect.variants import Variant, advice
 
-# Pixels of pictures in a strip or grid: up to twice what they take up, for fine screens.
-STEP_SIDE, EXTREME_SIDE, VARIANT_SIDE = 160, 200, 320
+# Pixels of pictures in a strip or grid, which are shown larger when they are pressed.
+TILE_SIDE = 320
 FIELDS = {item.name: item for item in fields(AugmentConfig)}
 ALIKE = 1e-3  # how much less the two estimates of a box may overlap and count as one
 # Of health: below the first a box is in danger, below the second it is worth a look.
@@ -44,7 +44,7 @@ def show_pair(scene: Scene, side: int = EDITOR_SIDE) -> Pair:
     words, other = _sentence(scene, variant), scene.pinned
     if other is None:
         line = Markup('<p class="live">{}</p>').format(words)
-        steps = steps_strip(variant, scene, min(side, STEP_SIDE))
+        steps = steps_strip(variant, scene, min(side, TILE_SIDE))
         return Pair(after_figure(variant, scene, side), line, steps, Markup())
     # The same draw of both: only then are they compared.
     other = replace(other, state=replace(other.state, picked=str(variant.number)))
@@ -53,7 +53,7 @@ def show_pair(scene: Scene, side: int = EDITOR_SIDE) -> Pair:
     return Pair(
         after_figure(variant, scene, side),
         lines.format(_sentence(other, before), words),
-        steps_strip(variant, scene, min(side, STEP_SIDE)),
+        steps_strip(variant, scene, min(side, TILE_SIDE)),
         after_figure(before, other, side),
     )
 
@@ -89,7 +89,7 @@ def _others(step: TracedStep, scene: Scene) -> list[markup.DrawnBox]:
     ]
 
 
-def steps_strip(variant: Variant, scene: Scene, side: int = STEP_SIDE) -> Markup:
+def steps_strip(variant: Variant, scene: Scene, side: int = TILE_SIDE) -> Markup:
     """The pipeline of one variant, picture by picture; what is off is a line."""
     config, tiles, agreed = scene.state.config, [], 1.0
     for step in variant.trace.steps:
@@ -169,7 +169,7 @@ def show_alone(scene: Scene, setting: str) -> Markup:
 def _extreme_tile(extreme: Extreme, scene: Scene) -> Markup:
     step = extreme.picture
     alt = f"{extreme.caption} alone: {extreme.health.visible:.0%} of the box visible"
-    small = _at_most(step.image, EXTREME_SIDE)
+    small = _at_most(step.image, TILE_SIDE)
     inner = markup.figure(small, step.image.size, [_target(step, scene)], alt)
     fate = _health_words(extreme) if extreme.kept else "box lost: training draws again"
     kind = health_kind(extreme) if extreme.kept else "bad"
@@ -207,7 +207,7 @@ def variants_grid(
     for i, variant in enumerate(variants):
         step, words = variant.picture, caption(variant.trace)
         boxes = [*_others(step, scene), _target(step, scene)]
-        small = _at_most(step.image, VARIANT_SIDE)
+        small = _at_most(step.image, TILE_SIDE)
         inner = markup.figure(small, step.image.size, boxes, f"variant {variant.number}: {words}")
         below = markup.render(
             "variant.html", number=variant.number, words=words, health=_health_words(variant),
