@@ -66,8 +66,8 @@ class Page:
             with gr.Tab("Detect", id="detect") as detect_page:
                 self.detect = detect.build(backend, shared, self.address)
             with gr.Tab("Augment", id="augment") as augment_page:
-                looked_at = {**shared, "threshold": self.detect.controls["threshold"]}
-                self.augment = augment.build(backend, looked_at, self.address, signals)
+                with_threshold = {**shared, "threshold": self.detect.controls["threshold"]}
+                self.augment = augment.build(backend, with_threshold, self.address, signals)
             with gr.Tab("Data set", id="dataset") as dataset_page:
                 self.dataset = dataset.build(backend, self.address, self.opened["dataset"])
             with gr.Tab("Training", id="training") as training_page:
