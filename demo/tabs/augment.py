@@ -351,18 +351,17 @@ def _connect_presets(controls: Controls, buttons: dict[str, gr.Button], redraw: 
     """What sets all settings at once."""
     turn = {**QUIET, **in_order("augment-preset")}
     # The signal is last: what listens to it reads all values as soon as it is set.
-    outputs = [*(controls[name] for name in SETTINGS), redraw]
+    outputs = [controls["seed"], *(controls[name] for name in SETTINGS), redraw]
+    configs = {buttons[preset.name]._id: preset.config for preset in PRESETS}
 
-    def setter(values: dict[str, Any]) -> Callable[[], dict[Component, Any]]:
-        changed = {controls[name]: value for name, value in values.items()}
-        return lambda: {**changed, redraw: token()}
+    def set_all(event: gr.EventData) -> dict[Component, Any]:
+        assert event.target
+        config = configs.get(event.target._id)
+        values = vars(config) if config else surprise()
+        return {**{controls[name]: value for name, value in values.items()}, redraw: token()}
 
-    for preset in PRESETS:
-        values = dataclasses.asdict(preset.config)
-        buttons[preset.name].click(setter(values), None, outputs, **turn)
-    buttons["surprise"].click(
-        lambda: setter(surprise())(), None, [controls["seed"], *outputs], **turn
-    )
+    pressed = [buttons[name].click for name in (*(preset.name for preset in PRESETS), "surprise")]
+    gr.on(pressed, set_all, None, outputs, **turn)
 
 
 def _connect_pin(controls: Controls, buttons: dict[str, gr.Button], redraw: gr.Textbox) -> None:
@@ -464,9 +463,8 @@ def _connect_drawing(
 
     draw_pair, draw_rest = signal(), signal()
     forward(events, draw_pair, draw_rest)
-    forward([signals.repick.change], draw_pair)
-    draw_pair.change(
-        pair, inputs_kwargs=controls,
+    gr.on(
+        [draw_pair.change, signals.repick.change], pair, inputs_kwargs=controls,
         outputs=[
             shown.after, shown.sentence, shown.steps, shown.pinned, shown.problem, address,
         ], **DRAWS,

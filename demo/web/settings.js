@@ -1,7 +1,8 @@
 // What happens in the page while a setting is changed, and what folds on a phone.
 (() => {
   const page = window.detectorPage;
-  const SHOWN_FOR = 1500; // milliseconds after the last change
+  const SHOWN_FOR = 1500; // milliseconds after the last change was drawn
+  const DRAWN_WITHIN = 6000; // milliseconds; nothing comes if the picture stays the same
   let name = ''; // of the setting that was touched last
   let held = false; // by a mouse or a finger
   let timer = null;
@@ -23,21 +24,23 @@
     pair()?.classList.remove('touched');
   }
 
-  function wait() {
+  function wait(milliseconds) {
     clearTimeout(timer);
-    timer = setTimeout(end, SHOWN_FOR);
+    timer = setTimeout(end, milliseconds);
   }
 
   function show() {
     const shown = document.querySelector('#augment-alone .alone');
-    pair()?.classList.toggle('touched', Boolean(name) && shown?.dataset.setting === name);
+    const isThere = Boolean(name) && shown?.dataset.setting === name;
+    pair()?.classList.toggle('touched', isThere);
+    return isThere;
   }
 
   function hear(event) {
     const setting = settingOf(event.target);
     if (!setting) return;
     name = setting;
-    wait();
+    wait(DRAWN_WITHIN);
     show(); // what is there may be of another setting
   }
 
@@ -54,13 +57,16 @@
       kind,
       () => {
         held = false;
-        if (name) wait();
+        if (name) wait(show() ? SHOWN_FOR : DRAWN_WITHIN);
       },
       true,
     );
   }
   page.whenThere('#augment-alone', (place) =>
-    new MutationObserver(show).observe(place, { childList: true, subtree: true }),
+    new MutationObserver(() => show() && wait(SHOWN_FOR)).observe(place, {
+      childList: true,
+      subtree: true,
+    }),
   );
 
   // A number field that is emptied to type another number says nothing yet, and what was there is
