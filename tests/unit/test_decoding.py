@@ -414,6 +414,28 @@ def test_visitors_with_many_photos_do_not_starve_one_who_comes(visits):
     visits.leave("b3")
 
 
+def test_who_is_known_for_quick_photos_goes_before_those_who_wait(monkeypatch):
+    monkeypatch.setattr(pool, "WorkerProcess", StandIn)
+    monkeypatch.setattr(pool, "MAX_REMEMBERED", 3)
+    line = Line(pool.OWN, 1, quick_s=60)
+    for address in ("v", "w"):
+        with line.worker(Visitor(address)) as worker:
+            if address == "w":
+                worker.kill()  # as a photo does that takes too long
+    visits = Visits(line)
+    for name in ("a1", "b1", "w1", "v1"):
+        visits.come(name)
+    for leaves, follows in (("a1", "v1"), ("v1", "b1"), ("b1", "w1")):
+        visits.leave(leaves)
+        until(lambda name=follows: name in visits.inside)
+    visits.leave("w1")
+    until(lambda: not line._served)
+    for address in "cdefg":
+        with line.worker(Visitor(address)):
+            pass
+    assert list(line._quick) == ["e", "f", "g"]
+
+
 def test_many_sessions_at_one_address_have_no_more_than_one(visits):
     for name in ("as1", "at1", "au1", "av1", "as2", "b1", "c1"):
         visits.come(name)

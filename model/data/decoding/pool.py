@@ -8,10 +8,11 @@ In each line visitors take turns, however many photos and sessions they have.
 """
 
 import atexit
+import math
 import os
 import threading
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -43,6 +44,8 @@ OWN_WORKERS = min(_CORES, 8)
 FIRST_TRY_WORKERS = min(max(_CORES, 2), 4)
 PATIENT_WORKERS = 1
 SPARE_WORKERS = 1  # of the first try, about 40 MB
+QUICK_S = 0.25  # of the first try; a photo of 12 megapixels takes about half of it
+MAX_REMEMBERED = 1000  # addresses
 
 
 class Visitor(NamedTuple):
@@ -89,11 +92,14 @@ class Line:
         count: most workers at work; they are started when they are needed.
         spare: more that are ready, so that who comes after a photo that has cost a worker its life
             need not wait until another is started.
+        quick_s: an address whose last photo took a worker less than so many seconds goes before
+            others, so that who is known for ordinary photos need not wait behind many slow ones.
     """
 
-    def __init__(self, limits: Limits, count: int, spare: int = 0) -> None:
+    def __init__(self, limits: Limits, count: int, spare: int = 0, quick_s: float = 0.0) -> None:
         self.limits = limits
-        self.count, self.spare = count, spare
+        self.count, self.spare, self.quick_s = count, spare, quick_s
+        self._quick: OrderedDict[str, None] = OrderedDict()  # addresses; the latest last
         self._changed = threading.Condition()
         self._waiting: list[_Place] = []
         self._served: Counter[Visitor] = Counter()  # workers that are busy for each
@@ -111,9 +117,10 @@ class Line:
             UserError: if it does not come within ``patience_s``.
         """
         self._wait(visitor, patience_s)
-        worker = None
+        worker, started = None, -math.inf
         try:
             worker = self._take()
+            started = time.monotonic()
             yield worker
         except Exception:
             raise
@@ -123,8 +130,10 @@ class Line:
             raise
         finally:
             with self._changed:
-                if worker and worker.is_alive:
+                is_alive = bool(worker and worker.is_alive)
+                if worker and is_alive:
                     self._idle.append(worker)
+                self._remember(visitor, is_alive and time.monotonic() - started < self.quick_s)
                 self._served[visitor] -= 1
                 self._forget_who_left()
                 self._changed.notify_all()
@@ -147,6 +156,13 @@ class Line:
                 self._forget_who_left()
                 self._changed.notify_all()
 
+    def _remember(self, visitor: Visitor, was_quick: bool) -> None:
+        self._quick.pop(visitor.address, None)
+        if was_quick:
+            self._quick[visitor.address] = None
+            if len(self._quick) > MAX_REMEMBERED:
+                self._quick.popitem(last=False)
+
     def _forget_who_left(self) -> None:
         self._served += Counter()  # without those who have none
         visitors = {place.visitor for place in self._waiting} | self._served.keys()
@@ -156,8 +172,9 @@ class Line:
     def _is_turn_of(self, place: _Place) -> bool:
         """Whether a worker is free, and this place is the next.
 
-        Next is an address with fewest workers; of those, the one that has waited longest since it
-        came or had its last turn. The same then holds for its sessions.
+        Next is an address with fewest workers; of those, one that is known for quick photos; of
+        those, the one that has waited longest since it came or had its last turn. The same then
+        holds for its sessions.
         """
         if self._served.total() >= self.count:
             return False
@@ -168,10 +185,10 @@ class Line:
         for other in self._waiting:  # the first who came is the first here
             came.setdefault(other.visitor.address, other.arrival)
 
-        def rank(other: _Place) -> tuple[int, int, int, int]:
+        def rank(other: _Place) -> tuple[int, bool, int, int, int]:
             who, address, last = other.visitor, other.visitor.address, self._last_turn
             return (
-                busy[address], max(came[address], last.get(address, 0)),
+                busy[address], address not in self._quick, max(came[address], last.get(address, 0)),
                 self._served[who], max(other.arrival, last.get(who, 0)),
             )  # fmt: skip
 
@@ -229,7 +246,7 @@ class Pool:
 
     def __init__(self) -> None:
         self.own = Line(OWN, OWN_WORKERS)
-        self.first_try = Line(FIRST_TRY, FIRST_TRY_WORKERS, SPARE_WORKERS)
+        self.first_try = Line(FIRST_TRY, FIRST_TRY_WORKERS, SPARE_WORKERS, QUICK_S)
         self.patient = Line(PATIENT, PATIENT_WORKERS)
 
     def lines(self) -> tuple[Line, ...]:
