@@ -159,7 +159,8 @@ def measured_while_training(metrics: Mapping[str, Any]) -> Markup:
     ]
     if not rows:
         return markup.note("This checkpoint holds no scores.")
-    return markup.table(rows, f"Scores on {metrics.get('split', 'the validation split')}")
+    table = markup.table(rows, f"Scores on {metrics.get('split', 'the validation split')}")
+    return table + Markup('<p class="plain-legend">{}</p>').format(markup.IOU_EXPLAINED)
 
 
 def results(
@@ -178,6 +179,7 @@ def results(
     split = report["split"]
     return markup.render(
         "results.html", settings=settings(runs), rows=rows, split=split,
+        explained=markup.IOU_EXPLAINED,
         n_images=report["n_images"], command=commands(report),
         trained_on=trained_on if split in str(trained_on) else "",
         score=score_sentence(report["score"]) if report.get("score") else "",
