@@ -6,9 +6,13 @@ import pytest
 from playwright.sync_api import Page, expect
 from visitor import open_page, settled
 
-NOTHING_FADES = """() => !document.querySelector('.translucent:not(.hide)')
-  && document.getAnimations().every((a) => a.playState !== 'running'
-    || a.effect.getComputedTiming().endTime === Infinity)"""
+# What fades in, or turns for a minute, is brought to its end; what goes round for ever is left.
+NOTHING_FADES = """() => {
+  const moving = document.getAnimations().filter((a) => a.playState === 'running'
+    && a.effect.getComputedTiming().endTime !== Infinity);
+  moving.forEach((animation) => animation.finish());
+  return !moving.length && !document.querySelector('.translucent:not(.hide)');
+}"""
 
 
 SHOWN = {
