@@ -5,7 +5,7 @@ import socket
 import time
 import uuid
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,18 @@ def mallory(demo_address) -> Iterator[httpx.Client]:
 def alice(demo_address) -> Iterator[httpx.Client]:
     with visitor("203.0.113.9", demo_address) as client:
         yield client
+
+
+@pytest.fixture(scope="module", autouse=True)
+def conversations(demo_address, mallory) -> Iterator[dict[str, Future[bytes]]]:
+    """What the server says to those who keep it waiting: all at once, and while others call."""
+    large = mallory.post("upload", files={"files": ("large.bin", bytes(LARGE))}).json()[0]
+    with ThreadPoolExecutor(8) as pool:
+        begun = {name: pool.submit(say_and_listen, demo_address, x) for name, x in HALVES.items()}
+        begun["half of a body"] = pool.submit(send_half_of_a_body, demo_address)
+        begun["half of an answer"] = pool.submit(hear_half_of_an_answer, demo_address, large)
+        begun["slow upload"] = pool.submit(upload_slowly, demo_address)
+        yield begun
 
 
 def upload(client: httpx.Client, name: str = "cat.jpg") -> dict[str, Any]:
@@ -192,46 +204,72 @@ def heard(connection: socket.socket) -> bytes:
     return said
 
 
-@pytest.mark.parametrize(
-    "sent", [b"", b"GET / HTTP/1.1\r\nHost: localhost\r\n", b"GET /robots.txt HTTP/1.1\r\nHost:"
-             b" localhost\r\n\r\nGET / HTTP/1.1\r\n"], ids=["nothing", "half", "one and a half"],
-)  # fmt: skip
-def test_half_of_the_headers_is_not_waited_for(demo_address, sent):
+HALVES = {
+    "nothing": b"",
+    "half": b"GET / HTTP/1.1\r\nHost: localhost\r\n",
+    "one and a half": b"GET /robots.txt HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\n",
+}
+
+
+@pytest.mark.parametrize("sent", HALVES)
+def test_half_of_the_headers_is_not_waited_for(conversations, sent):
+    said = conversations[sent].result()
+    assert said.count(b"HTTP/1.1 200") == HALVES[sent].count(b"robots")
+
+
+def say_and_listen(demo_address: str, sent: bytes) -> bytes:
     with socket_to(demo_address) as connection:
         connection.sendall(sent)
-        said = heard(connection)
-    assert said.count(b"HTTP/1.1 200") == sent.count(b"robots")
+        return heard(connection)
 
 
-def test_half_of_a_body_and_half_of_an_answer_are_not_waited_for(demo_address, mallory):
-    size = 16_000_000  # more than the system keeps for a connection
-    path = mallory.post("upload", files={"files": ("large.bin", bytes(size))}).json()[0]
+LARGE = 16_000_000  # bytes, more than the system keeps for a connection
+
+
+def test_half_of_a_body_is_not_waited_for(conversations):
+    said = conversations["half of a body"].result()
+    assert said.startswith(b"HTTP/1.1 408")
+    assert b"took longer than 30 s" in said
+
+
+def send_half_of_a_body(demo_address: str) -> bytes:
     head = (
         b"POST /gradio_api/call/detect HTTP/1.1\r\nHost: localhost\r\n"
         b"Content-Type: application/json\r\nContent-Length: 900000\r\n\r\n"
     )
-    with socket_to(demo_address) as deaf, socket_to(demo_address) as half:
+    return say_and_listen(demo_address, head + b" " * 500_000)
+
+
+def test_half_of_an_answer_is_not_waited_for(conversations):
+    got = conversations["half of an answer"].result()
+    assert got.startswith(b"HTTP/1.1 200") or not got
+    assert len(got) < LARGE
+
+
+def hear_half_of_an_answer(demo_address: str, path: str) -> bytes:
+    """Ask for a large file and take nothing off for longer than is waited for that."""
+    with socket_to(demo_address) as deaf:
         deaf.sendall(f"GET /gradio_api/file={path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        started = time.monotonic()
-        half.sendall(head + b" " * 500_000)
-        said = heard(half)
-        time.sleep(max(0.0, started + UNHEARD_S + 5 - time.monotonic()))
+        time.sleep(UNHEARD_S + 5)
         got = b""
         with suppress(ConnectionResetError):
             while piece := deaf.recv(1_000_000):
                 got += piece
-    assert said.startswith(b"HTTP/1.1 408")
-    assert b"took longer than 30 s" in said
-    assert got.startswith(b"HTTP/1.1 200") or not got
-    assert len(got) < size
+    return got
 
 
-def test_a_slow_upload_of_a_phone_arrives(demo_address):
+def test_a_slow_upload_of_a_phone_arrives(conversations):
+    said = conversations["slow upload"].result()
+    assert b"200 OK" in said.split(b"\r\n")[0]
+    path = json.loads(said.rpartition(b"\r\n\r\n")[2])[0]
+    assert Path(path).read_bytes() == CAT.read_bytes()
+
+
+def upload_slowly(demo_address: str) -> bytes:
     """A piece at a time, with pauses that are longer than a stalled request may be in all."""
-    photo = CAT.read_bytes()
     body = (
         b"--b\r\nContent-Disposition: form-data; name=files; filename=a.jpg\r\n\r\n"
-        + photo + b"\r\n--b--\r\n"
+        + CAT.read_bytes() + b"\r\n--b--\r\n"
     )  # fmt: skip
     with socket_to(demo_address) as connection:
         connection.sendall(
@@ -243,9 +281,7 @@ def test_a_slow_upload_of_a_phone_arrives(demo_address):
             third = len(body) // 3 + 1
             time.sleep(4)
             connection.sendall(body[part * third : (part + 1) * third])
-        said = heard(connection)
-    assert b"200 OK" in said.split(b"\r\n")[0]
-    assert Path(json.loads(said.rpartition(b"\r\n\r\n")[2])[0]).read_bytes() == photo
+        return heard(connection)
 
 
 # Uploads
