@@ -187,6 +187,7 @@ def test_processor_time_is_limited_by_the_system_itself():
     assert worker._process.returncode == -signal.SIGPROF
 
 
+@pytest.mark.slow
 def test_time_is_counted_for_each_photo_anew():
     worker = WorkerProcess(Limits(2**30, seconds=60, processor_s=0.6))
     content = FILES["PNG, RGBA of 16 bits"](1)
@@ -225,6 +226,7 @@ def test_an_idle_worker_that_was_killed_is_replaced(own_pool):
     assert load_fitted(CAT, 80)
 
 
+@pytest.mark.slow
 def test_a_bad_photo_in_a_group_costs_nobody_else_his(own_pool, tmp_path):
     own_pool.own.limits = Limits(2**30, seconds=1.0)
     files = [tmp_path / f"{i}.jpg" for i in range(12)]
@@ -307,6 +309,7 @@ def test_memory_has_an_end(own_pool, name, scale):
         load_fitted(FILES[name](scale), 80)
 
 
+@pytest.mark.slow
 def test_a_large_sound_photo_gets_the_memory_of_a_second_try(own_pool):
     """25 megapixels of float, and the same in one strip: 200 MB."""
     content = FILES["TIFF, float, one strip"](25)
@@ -521,6 +524,7 @@ def test_ctrl_c_leaves_neither_a_place_nor_a_worker_that_still_answers(visits):
     assert not visits.line._idle
 
 
+@pytest.mark.slow
 def test_slow_photos_are_not_in_the_way_of_others(own_pool):
     """Many visitors with a slow photo each, and one with a quick one."""
     content = scans(9984, 2000)
@@ -609,6 +613,7 @@ def test_a_busy_worker_ends_with_a_program_that_is_killed(tmp_path):
     until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE, 3)
 
 
+@pytest.mark.slow
 @LINUX
 def test_no_zombie_is_left_by_photos_that_were_too_slow(own_pool):
     own_pool.own.limits = Limits(2**30, seconds=0.2)
