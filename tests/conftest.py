@@ -208,6 +208,16 @@ def real_voc() -> Path:
     pytest.skip("VOC 2007 is not there; set VOC_ROOT, or download it into data/")
 
 
+@pytest.fixture
+def nothing_left_behind(tmp_path_factory, monkeypatch) -> Iterator[None]:
+    """What a test starts leaves no temporary file: PyTorch makes a folder for compiled kernels."""
+    folder = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)  # PyTorch sets it for children
+    yield
+    assert not list(folder.iterdir())
+
+
 def run_command(*arguments: str, timeout: float = 240, **environment: str):
     """Run ``python ARGUMENTS`` in the repository as a user would."""
     return subprocess.run(

@@ -92,16 +92,19 @@ def test_an_address_nobody_can_listen_on_is_refused_before_anything_is_loaded(
         app.main(AppConfig(**{"port": free_port(), **flags}))
 
 
+@pytest.mark.usefixtures("nothing_left_behind")
 def test_a_port_out_of_range_is_one_line():
     assert_clear_error(run_command("demo/app.py", "--port", "70000"), "70000", "65535")
 
 
-def test_a_port_in_use_is_said():
+def test_a_port_in_use_is_said(monkeypatch):
+    monkeypatch.setattr(app, "make_backend", lambda _: pytest.fail("it loads"))
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        port = str(taken.getsockname()[1])
-        assert_clear_error(run_command("demo/app.py", "--port", port), port, "--port")
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match=f"{port}.*--port"):
+            app.main(AppConfig(port=port))
 
 
 class Neighbour(ThreadingHTTPServer):

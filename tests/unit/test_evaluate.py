@@ -23,6 +23,7 @@ def untrained(tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("nothing_left_behind")
 def test_report_pictures_and_json(toy_voc, untrained, tmp_path):
     result = run_command(
         "-m", "model.evaluate", "--checkpoint", untrained, "--data", toy_voc,

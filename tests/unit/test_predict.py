@@ -277,6 +277,7 @@ def test_drawing_names_never_meet(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("nothing_left_behind")
 def test_command_writes_csv_and_drawings_and_reports_bad_files(tiny, tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.slow
 DIFFERS = ["seconds", "images_per_s"]  # between two runs that do the same
 
 
+@pytest.mark.usefixtures("nothing_left_behind")
 def test_a_run_leaves_everything_a_reader_needs(toy_voc, tmp_path):
     out = tmp_path / "whole"
     result = train(toy_voc, out, *EVERY_PHASE, run=run_command)
@@ -175,6 +176,7 @@ def test_two_processes_see_each_photo_once_and_agree(toy_voc, tmp_path):
     load_checkpoint(two / "last.safetensors")
 
 
+@pytest.mark.usefixtures("nothing_left_behind")
 def test_every_flag_has_its_own_help():
     text = run_command("train.py", "--help").stdout
     rows = [line.strip("│ ") for line in text.splitlines() if line.startswith("│")]
