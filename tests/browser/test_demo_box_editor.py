@@ -237,7 +237,7 @@ def test_the_name_of_a_box_at_the_edge_is_seen_whole(editor):
     editor.page.locator("#editor select").select_option("pottedplant")
     names = [FIRST["bbox_xyxy"], SECOND["bbox_xyxy"], (370, 60, 392, 140)]
     editor.expect(*names, selected=2)
-    assert editor.boxes.nth(2).locator(".tag").inner_text().startswith("pottedplant")
+    assert editor.boxes.nth(2).locator(".tag").inner_text().startswith("potted plant")
     stage = editor.stage.bounding_box()
     for tag in editor.page.locator("#editor .tag").all():
         area = tag.bounding_box()
