@@ -1,6 +1,7 @@
 """demo/server/queue.py and visitors.py: who is next, and who is who."""
 
 import asyncio
+import itertools
 from types import SimpleNamespace
 from typing import Any
 
@@ -35,6 +36,8 @@ def queue():
 class Waiting:
     """Puts calls into a queue and takes them out as Gradio does."""
 
+    numbers = itertools.count()
+
     def __init__(self, queue: FairQueue, limit: int, group: str = HANDLER) -> None:
         self.queue, self.group = queue, group
         fn = SimpleNamespace(concurrency_id=group, concurrency_limit=limit)
@@ -45,7 +48,7 @@ class Waiting:
     def come(self, address: str, session: str = "", count: int = 1) -> None:
         for _ in range(count):
             event = Event(request=request(address), concurrency_id=self.group)
-            event._id = str(id(event))
+            event._id = f"event {next(self.numbers)}"  # no other one ever has it, as in Gradio
             event.session_hash = session or event._id
             self.here.queue.append(event)
 
