@@ -130,7 +130,8 @@ class _Source:
             return False
         files = [entry.annotation for entry in self.listing.entries if entry.annotation]
         some = files[:: max(1, len(files) // JUDGED_PHOTOS)]
-        ids = {int(o[0]) for file in some for o in parse(self.tree.path(file)).objects}
+        words = {o[0] for file in some for o in parse(self.tree.path(file)).objects}
+        ids = {int(word) for word in words if word.isdecimal()}
         return bool(ids) and min(ids) == 1 and max(ids) == len(names)
 
     def named(self, parsed: Parsed) -> Parsed:
@@ -494,8 +495,9 @@ def _unreadable(parsed: Parsed) -> str:
 def _named(parsed: Parsed, names: list[str]) -> Parsed:
     """Class ids replaced by their names; objects of unknown ones are left out."""
     objects, problems = [], list(parsed.problems)
+    known = {name: name for name in names} | {str(i): name for i, name in enumerate(names)}
     for class_id, *rest in parsed.objects:
-        name = names[int(class_id)] if int(class_id) < len(names) else ""
+        name = known.get(class_id)
         if name:
             objects.append([name, *rest])
         else:
