@@ -20,11 +20,11 @@ BOUNDARY = "photo-follows"
 
 
 @contextmanager
-def server(port: int, *arguments: str) -> Generator[psutil.Process]:
+def server(port: int, *arguments: str, **environment: str) -> Generator[psutil.Process]:
     """The demo; how long it took to start is up to the caller."""
     command = [sys.executable, "demo/app.py", "--port", str(port), *arguments]
-    environment = {**os.environ, "GRADIO_ANALYTICS_ENABLED": "False"}
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, env=environment)
+    all_of_it = {**os.environ, "GRADIO_ANALYTICS_ENABLED": "False", **environment}
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, env=all_of_it)
     try:
         yield psutil.Process(process.pid)
     finally:
