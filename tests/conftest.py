@@ -23,6 +23,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # reads this once, when it is imported.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import httpx
 import hypothesis
 import numpy as np
 import pytest
@@ -386,6 +387,10 @@ CHROMIUM_FLAGS = [
     "--disable-background-networking", "--disable-component-update",
     "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
 ]  # fmt: skip
+
+
+# The server closes connections nobody uses, perhaps just when a slow machine asks again.
+A_CONNECTION_EACH = httpx.Limits(max_keepalive_connections=0)
 
 
 def run_async(coroutine: Coroutine) -> Any:
