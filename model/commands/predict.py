@@ -7,17 +7,17 @@ import csv
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
 from model.checkpoint import DEFAULT_CHECKPOINT
+from model.commands import run
 from model.csv_cells import defused
 from model.data.images import LoadedImage, find_images, load_fitted
-from model.errors import UserError, run_cli
-from model.files import atomic_write
+from model.errors import UserError
+from model.files import atomic_write, ensure_writable
 from model.inference import CSV_HEADER, DRAWN_SIDE, Detection, Detector, csv_row, load_detector
 
 
@@ -43,7 +43,7 @@ def main(config: PredictConfig) -> int:
     files = find_images(config.photos)
     detector = load_detector(config.checkpoint)
     for folder in filter(None, [config.draw, config.csv and config.csv.parent]):
-        _ensure_writable(folder)
+        ensure_writable(folder)
     names = drawing_names(files)
     rows: list[list[object]] = []
     skipped: set[Path] = set()
@@ -131,12 +131,5 @@ def drawing_names(files: Sequence[Path]) -> dict[Path, str]:
     return names
 
 
-def _ensure_writable(folder: Path) -> None:
-    with atomic_write(folder / ".probe"):
-        pass
-    (folder / ".probe").unlink()
-
-
 if __name__ == "__main__":
-    parse = partial(tyro.cli, PredictConfig, prog="python -m model.predict", description=__doc__)
-    sys.exit(run_cli(lambda: main(parse()), debug="--debug" in sys.argv))
+    run(main, PredictConfig, __doc__)

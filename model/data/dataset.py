@@ -514,16 +514,6 @@ def read_split(
     return Dataset(data, format, class_names).split(split)
 
 
-def find_data_root(data: str | Path) -> Path:
-    """The folder of the data set at ``data`` or below it; raises as :class:`Dataset` does."""
-    return Dataset(data).folders[0]
-
-
-def list_splits(data: DataFolders, format: str = "auto") -> list[str]:
-    """Names of the splits there, e.g. ``["train", "trainval", "val"]``."""
-    return Dataset(data, format).splits
-
-
 def photos_by_split(dataset: Dataset) -> dict[str, list[DatasetPhoto]]:
     """The photos of each split but the union of others."""
     found: dict[str, list[DatasetPhoto]] = defaultdict(list)
