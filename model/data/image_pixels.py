@@ -13,8 +13,8 @@ _TILE_SIDE = 512  # pixels: large enough for speed; threads keep the memory of a
 _PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
 
 
-class UprightImage(NamedTuple):
-    """An upright RGB image, and the ``(width, height)`` of the upright original."""
+class LoadedImage(NamedTuple):
+    """An upright RGB image, and the ``(width, height)`` of the upright original it came from."""
 
     image: Image.Image
     original_size: tuple[int, int]
@@ -32,7 +32,7 @@ def refuse_too_many_pixels(size: tuple[int, int], max_pixels: int, name: str) ->
 
 def upright_rgb(
     image: Image.Image, stored_size: tuple[int, int], longest_side: int | None
-) -> UprightImage:
+) -> LoadedImage:
     """A loaded image turned as its EXIF says, as RGB, no side longer than ``longest_side``.
 
     Args:
@@ -46,7 +46,7 @@ def upright_rgb(
         fitted = fitted_size(stored_size, longest_side)
         target = min(fitted[0], image.width), min(fitted[1], image.height)
     rgb = resized_rgb(image, turned_size(target, turn), turn)
-    return UprightImage(rgb, turned_size(stored_size, turn))
+    return LoadedImage(rgb, turned_size(stored_size, turn))
 
 
 def fitted_size(size: tuple[int, int], longest_side: int) -> tuple[int, int]:
