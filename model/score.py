@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from model.network.grouping import pairwise_iou
+from model.boxes import pairwise_iou
 from model.network.outputs import DetectorOutput
 from model.second_look import SecondLook
 

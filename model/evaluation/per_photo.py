@@ -44,13 +44,9 @@ class PerPhoto:
 
     def confusion(self, class_names: Sequence[str]) -> np.ndarray:
         """``(C, C)`` int64 counts: row = true class, column = predicted class."""
-        position = {name: i for i, name in enumerate(class_names)}
-        matrix = np.zeros((len(class_names), len(class_names)), dtype=np.int64)
-        rows = self.table.true_class.map(position)
-        columns = self.table.predicted_class.map(position)
-        known = rows.notna() & columns.notna()
-        np.add.at(matrix, (rows[known].astype(int), columns[known].astype(int)), 1)
-        return matrix
+        names = list(class_names)
+        counts = pd.crosstab(self.table.true_class, self.table.predicted_class)
+        return counts.reindex(index=names, columns=names, fill_value=0).to_numpy()
 
     def behind(self, true_class: str = "", predicted_class: str = "") -> pd.DataFrame:
         """The rows of photos of this class that were taken for that class, the worst first.
