@@ -220,8 +220,7 @@ class Pipeline:
         for step in self._pixel_steps(plan):
             params = plan.params[step.name]
             before, picture = steps[-1], step.apply(picture, params, scale)
-            boxes_now = torch.cat([before.bbox_xyxy[None], before.others]).numpy()
-            seen = 1 - step.hidden(params, boxes_now / (picture.size * 2))
+            seen = 1 - step.hidden(params, before.all_boxes.numpy() / (picture.size * 2))
             after = replace(
                 before, image=picture, visible=before.visible * float(seen[0]),
                 others_visible=before.others_visible * _float32(seen[1:]),

@@ -17,7 +17,7 @@ from model.commands import run
 from model.csv_cells import defused
 from model.data.images import LoadedImage, find_images, load_fitted
 from model.errors import UserError
-from model.files import atomic_write, ensure_writable
+from model.files import atomic_write, distinct, ensure_writable
 from model.inference import CSV_HEADER, DRAWN_SIDE, Detection, Detector, csv_row, load_detector
 
 
@@ -119,16 +119,8 @@ def drawing_names(files: Sequence[Path]) -> dict[Path, str]:
         >>> drawing_names([Path("a.jpg"), Path("b/a.jpg"), Path("b/a.png")])
         {Path('a.jpg'): 'a.png', Path('b/a.jpg'): 'a_2.png', Path('b/a.png'): 'a_3.png'}
     """
-    names: dict[Path, str] = {}
-    taken: set[str] = set()
-    for file in files:
-        name, n = f"{file.stem}.png", 1
-        while name.lower() in taken:
-            n += 1
-            name = f"{file.stem}_{n}.png"
-        taken.add(name.lower())
-        names[file] = name
-    return names
+    stems = distinct((file.stem for file in files), "_")
+    return {file: f"{stem}.png" for file, stem in zip(files, stems, strict=True)}
 
 
 if __name__ == "__main__":

@@ -6,9 +6,10 @@ never the target. A photo without any object is a background.
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -113,9 +114,14 @@ def row_of(image: ImageAnnotation, split: str) -> dict[str, object] | None:
 
 def objects_of(row: "pd.Series | object") -> list[ObjectAnnotation]:
     """All objects of a frame's row (also of a ``itertuples`` row), in file order."""
+    return objects_from(json.loads(row.objects))  # type: ignore[union-attr]
+
+
+def objects_from(rows: Iterable[Sequence[Any]]) -> list[ObjectAnnotation]:
+    """Objects as JSON has them: ``[class_name, xmin, ymin, xmax, ymax, difficult]`` each."""
     return [
         ObjectAnnotation(name, (x1, y1, x2, y2), bool(difficult))
-        for name, x1, y1, x2, y2, difficult in json.loads(row.objects)  # type: ignore[union-attr]
+        for name, x1, y1, x2, y2, difficult in rows
     ]
 
 
