@@ -208,7 +208,7 @@ class Dataset:
                 return self.__dict__["photos"]
             # All are read first: where photos lie may be known only by then.
             found = [photo for source in self._sources for photo in self._read(source)]
-            return [self._photo(each) for each in found]
+            return [self._photo(*each) for each in found]
 
     @cached_property
     def image_folder(self) -> Path:
@@ -341,17 +341,14 @@ class Dataset:
         parsed, header = source.parsed(entry), source.header(entry)
         if parsed is None or header.problem or _unreadable(parsed):
             return None
-        image, problems = mended(path, parsed, header, source.habits)
-        if image and not image.objects and _lost_objects(problems):
+        image, _ = mended(path, parsed, header, source.habits)
+        if image is None:
             return None
-        return (
-            self._photo((source.tree.path(path), image, tuple(entry.splits), header))
-            if image
-            else None
-        )
+        return self._photo(source.tree.path(path), image, tuple(entry.splits), header)
 
-    def _photo(self, found: tuple) -> DatasetPhoto:
-        path, image, splits, header = found
+    def _photo(
+        self, path: str, image: ImageAnnotation, splits: tuple[str, ...], header: PhotoHeader
+    ) -> DatasetPhoto:
         name = path[self._photo_name :].replace(os.sep, "/")
         image = ImageAnnotation(name, image.width, image.height, image.objects)
         return DatasetPhoto(path, image, splits, header)
@@ -432,9 +429,6 @@ class Dataset:
             self._blemishes += [Blemish(kind, photo, detail) for kind, detail in problems]
             if image is None:
                 continue
-            if problems and not image.objects and _lost_objects(problems):
-                self._blemishes.append(Blemish("no usable object", photo))
-                continue
             if photo in found:
                 self._blemishes.append(Blemish("same name twice", photo, "two annotations"))
                 continue
@@ -479,11 +473,6 @@ def _draw_splits(entries: list[Entry]) -> None:
 def _drawn(name: str) -> bytes:
     """Sorts names as if by chance, and always alike."""
     return hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
-
-
-def _lost_objects(problems: Iterable[Sequence[str]]) -> bool:
-    """Whether there are objects that cannot be used."""
-    return any(kind.startswith("object without") for kind, _ in problems)
 
 
 def _unreadable(parsed: Parsed) -> str:

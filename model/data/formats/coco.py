@@ -12,7 +12,6 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from model.classes import MAX_NAME_LENGTH
 from model.data.blemishes import Blemish
 from model.data.formats.listing import (
     Entry,
@@ -20,6 +19,9 @@ from model.data.formats.listing import (
     Listing,
     Parsed,
     Reading,
+    content_of,
+    hull,
+    is_class_name,
     put_in_folder_splits,
     split_named,
     split_of_folders,
@@ -71,9 +73,7 @@ def listing(tree: Tree) -> Listing:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > MAX_JSON_BYTES:
-            raise ValueError(f"it is larger than {MAX_JSON_BYTES >> 20} MiB")
-        content = json.loads(path.read_bytes())
+        content = json.loads(content_of(path, MAX_JSON_BYTES))
     except (OSError, ValueError, RecursionError, MemoryError) as error:
         why = " ".join(str(error).split())[:120]
         raise UserError(f"{path} is not readable JSON ({why}). Correct the file.") from None
@@ -134,7 +134,7 @@ def _parsed(image: dict, annotations: list[dict], names: dict[Any, str]) -> Pars
     for each in annotations:
         name = names.get(_key(each.get("category_id")), "")
         box = _box(each)
-        if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
+        if not is_class_name(name):
             problems.append(["object without class", reprlib.repr(each.get("category_id"))])
         elif box is None:
             problems.append(["object without box", name])
@@ -155,7 +155,7 @@ def _box(annotation: dict) -> tuple[float, float, float, float] | None:
     values = [value for outline in outlines for value in outline]
     if len(values) < 6 or len(values) % 2 or not all(map(_is_number, values)):
         return None
-    return min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2])
+    return hull(values)
 
 
 def _number(value: Any) -> Any:
