@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import math
 import reprlib
 import struct
 from collections.abc import Callable, Mapping
@@ -15,7 +14,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from model.augment import IMAGENET_MEAN, IMAGENET_STD
-from model.classes import MAX_CLASSES, MAX_NAME_LENGTH, VOC_CLASSES
+from model.checked import is_name, is_number
+from model.classes import MAX_CLASSES, VOC_CLASSES
 from model.errors import UserError
 from model.files import atomic_write
 from model.network.detector import HEADS, LargestObjectDetector
@@ -135,24 +135,19 @@ def _are_class_names(value: Any) -> bool:
     return (
         isinstance(value, list)
         and 1 <= len(value) <= MAX_CLASSES
-        and all(isinstance(name, str) and name.strip() and name.isprintable() for name in value)
-        and all(len(name) <= MAX_NAME_LENGTH for name in value)
+        and all(map(is_name, value))
         and len(set(value)) == len(value)
     )
 
 
 def _is_image_size(value: Any) -> bool:
-    whole = isinstance(value, int) and not isinstance(value, bool)
+    whole = is_number(value) and isinstance(value, int)
     return whole and MIN_IMAGE_SIZE <= value <= MAX_IMAGE_SIZE and value % 32 == 0
 
 
 def _are_three_numbers(value: Any, above: float = -1e6) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) == 3
-        and all(isinstance(v, int | float) and not isinstance(v, bool) for v in value)
-        and all(above < v < 1e6 and not math.isnan(v) for v in value)
-    )
+    is_list = isinstance(value, list) and len(value) == 3
+    return is_list and all(is_number(v, below=1e6) and v > above for v in value)
 
 
 def _is_dict(value: Any) -> bool:

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from model.classes import MAX_CLASSES, MAX_NAME_LENGTH
+from model.checked import is_name
+from model.classes import MAX_CLASSES
 from model.data.names import key_of
 from model.errors import UserError
 
@@ -107,7 +108,7 @@ def _problem_of(table: pd.DataFrame) -> str | None:
     if table.empty:
         return "it has no rows"
     for name in TEXTS:
-        if not table[name].map(_is_name).all():
+        if not table[name].map(is_name).all():
             return f"{name} holds something that is no name"
     if table.file_name.duplicated().any():
         return "a photo is listed twice"
@@ -121,11 +122,3 @@ def _problem_of(table: pd.DataFrame) -> str | None:
         if not values.between(-limit, limit).all():  # NaN is not between
             return f"{name} has a value that cannot be"
     return None
-
-
-def _is_name(value: object) -> bool:
-    return (
-        isinstance(value, str)
-        and 1 <= len(value.strip()) <= len(value) <= MAX_NAME_LENGTH
-        and value.isprintable()
-    )

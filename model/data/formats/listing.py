@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from model.classes import MAX_NAME_LENGTH
 from model.data.blemishes import Blemish
 from model.data.names import FileIndex, parts_of, stem_of
 from model.data.tree import Tree
@@ -143,11 +142,6 @@ def split_lists(tree: Tree) -> dict[str, list[str]]:
 def hull(points: Sequence[float]) -> Box:
     """The upright box around an outline ``x y x y ...``."""
     return min(points[::2]), min(points[1::2]), max(points[::2]), max(points[1::2])
-
-
-def is_class_name(name: str) -> bool:
-    """Whether a class can be called so."""
-    return 1 <= len(name) <= MAX_NAME_LENGTH and name.isprintable()
 
 
 def content_of(path: str | Path, most: int) -> bytes:

@@ -9,6 +9,7 @@ import re
 import reprlib
 import xml.etree.ElementTree as ElementTree
 
+from model.checked import is_name
 from model.data.blemishes import Blemish
 from model.data.formats.listing import (
     Box,
@@ -18,7 +19,6 @@ from model.data.formats.listing import (
     Parsed,
     Reading,
     content_of,
-    is_class_name,
     put_in_folder_splits,
     split_lists,
     split_named,
@@ -147,7 +147,7 @@ def parse(path: str) -> Parsed:
     for node in root.iterfind("object"):
         name = (node.findtext("name") or "").strip()
         corners = [_number(node.findtext(f"bndbox/{k}")) for k in ("xmin", "ymin", "xmax", "ymax")]
-        if not is_class_name(name):
+        if not is_name(name):
             problems.append(["object without class", reprlib.repr(name)])
         elif not all(map(math.isfinite, corners)):
             problems.append(["object without box", name])
