@@ -234,29 +234,27 @@ class _Sample:
 def _sample_of(
     image: Picture, boxes: Boxes, labels: Sequence[Any] | None, labels_needed: bool
 ) -> _Sample:
-    height, width = _canvas(image)
+    target: dict[Any, Any]
     if isinstance(boxes, Mapping):
-        key = next(
-            (k for k, v in boxes.items() if isinstance(v, tv_tensors.BoundingBoxes)), "boxes"
-        )
+        target = {k: _like(v.clone(), v) if isinstance(v, Tensor) else v for k, v in boxes.items()}
+        found = (k for k, v in boxes.items() if isinstance(v, tv_tensors.BoundingBoxes))
+        key = next(found, "boxes")
         if key not in boxes:
             raise UserError('the target to trace holds no boxes: name them "boxes".')
-        target = {k: _like(v.clone(), v) if isinstance(v, Tensor) else v for k, v in boxes.items()}
-        target[key] = _bounding_boxes(boxes[key], (height, width))
-        known = next((k for k in boxes if str(k).lower() == "labels"), None)
-        if known is not None and labels is not None:
+    elif labels is not None or labels_needed:
+        target, key = {"boxes": boxes}, "boxes"
+    else:
+        return _Sample(image, _bounding_boxes(boxes, _canvas(image)))
+    target[key] = given = _bounding_boxes(target[key], _canvas(image))
+    labels_key = next((k for k in target if str(k).lower() == "labels"), None)
+    if labels is not None:
+        if labels_key is not None:
             raise UserError("the target holds labels already: leave out labels=.")
-        if labels is not None:
-            known = "labels"
-            target["labels"], names = _labels(labels, len(target[key]))
-            return _Sample(image, target, key, known, names)
-        return _Sample(image, target, key, known)
-    given = _bounding_boxes(boxes, (height, width))
-    if labels is None and not labels_needed:
-        return _Sample(image, given)
-    values, names = _labels(labels if labels is not None else [0] * len(given), len(given))
-    known = "labels" if labels is not None else None
-    return _Sample(image, {"boxes": given, "labels": values}, "boxes", known, names)
+        target["labels"], names = _labels(labels, len(given))
+        return _Sample(image, target, key, "labels", names)
+    if not isinstance(boxes, Mapping):  # asked for, and nobody knows them
+        target["labels"] = torch.zeros(len(given), dtype=torch.int64)
+    return _Sample(image, target, key, labels_key)
 
 
 def _bounding_boxes(boxes: Any, canvas_size: tuple[int, int]) -> tv_tensors.BoundingBoxes:
