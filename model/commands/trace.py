@@ -18,7 +18,8 @@ from model.data.images import load_image
 from model.errors import UserError
 from model.files import atomic_write
 from model.inspect.compose_pictures import sentences
-from model.inspect.compose_trace import ComposeTrace, trace_compose
+from model.inspect.compose_steps import ComposeTrace
+from model.inspect.compose_trace import trace_compose
 from model.inspect.owners_pipeline import load_pipeline
 
 

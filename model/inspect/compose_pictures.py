@@ -16,7 +16,7 @@ from torchvision.transforms.v2 import functional
 from model.draw import class_colour, draw_box
 from model.errors import UserError
 from model.files import atomic_write
-from model.inspect.compose_trace import ORIGINAL, ComposeStep, ComposeTrace, Picture, TracedBox
+from model.inspect.compose_steps import ORIGINAL, ComposeStep, ComposeTrace, Picture, TracedBox
 
 SIDE = 300  # of a picture on a sheet or a page
 WORTH_SAYING = 0.005
