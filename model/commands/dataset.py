@@ -13,7 +13,7 @@ times for a set in several folders.
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import tyro
 
@@ -158,13 +158,7 @@ class Download:
         print(f"{folder} is ready: splits {', '.join(Dataset(folder).splits)}.")
 
 
-Command = (
-    Annotated[Check, tyro.conf.subcommand("check")]
-    | Annotated[Csv, tyro.conf.subcommand("csv")]
-    | Annotated[Stats, tyro.conf.subcommand("stats")]
-    | Annotated[Split, tyro.conf.subcommand("split")]
-    | Annotated[Download, tyro.conf.subcommand("download")]
-)
+Command = Check | Csv | Stats | Split | Download  # of the same names, in small letters
 
 
 def main(arguments: list[str], prog: str = "python -m model.dataset") -> int:
