@@ -20,6 +20,7 @@ from model.errors import UserError
 from model.files import atomic_write
 from model.network.detector import HEADS, LargestObjectDetector
 from model.score import EVIDENCE, Calibration
+from model.second_look import SecondLook, second_look_for
 
 CHECKPOINT_FOLDER = Path(__file__).resolve().parent.parent / "checkpoints"
 DEFAULT_CHECKPOINT = CHECKPOINT_FOLDER / "largest-object-resnet34.safetensors"
@@ -54,6 +55,11 @@ class CheckpointInfo:
     history: list[dict[str, Any]] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     calibration: Calibration | None = None
+
+    def second_look(self, looks: int | None = None) -> SecondLook | None:
+        """See :func:`model.second_look.second_look_for`."""
+        stated = self.calibration.second_look if self.calibration else None
+        return second_look_for(looks, stated)
 
 
 def save_checkpoint(path: str | Path, model: LargestObjectDetector, info: CheckpointInfo) -> None:

@@ -36,7 +36,6 @@ from model.files import atomic_write
 from model.loading.dataset import DetectionDataset, LargestObjectDataset
 from model.precision import build_accelerator
 from model.score import Calibration
-from model.second_look import second_look_for
 
 
 @dataclass
@@ -71,10 +70,9 @@ def main(config: EvaluateConfig) -> None:
     if left_out := dataset.left_out():
         accelerator.print(left_out)
     model = model.to(accelerator.device).to(memory_format=torch.channels_last)
-    stated = info.calibration.second_look if info.calibration else None
     options = LoaderOptions(
         config.batch_size, config.num_workers, config.flip, config.progress,
-        second_look_for(config.looks, stated),
+        info.second_look(config.looks),
     )  # fmt: skip
     predictions = predict_dataset(model, dataset, accelerator, options)
     negatives = NO_NEGATIVES

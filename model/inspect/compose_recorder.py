@@ -18,14 +18,7 @@ from torchvision.transforms.v2 import functional
 from model.errors import UserError
 from model.inspect.compose_boxes import State, kept_rows, measured
 from model.inspect.compose_input import Sample, name_of, parts_of
-from model.inspect.compose_steps import (
-    ORIGINAL,
-    ComposeStep,
-    Picture,
-    TracedBox,
-    canvas_of,
-    copied,
-)
+from model.inspect.compose_steps import ORIGINAL, ComposeStep, Picture, TracedBox, canvas_of, copied
 
 MAX_SHOWN = 16  # numbers of a parameter
 

@@ -17,14 +17,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from model.augment import AugmentConfig, Picture, Pipeline, photo_seed, working_side
-from model.data.annotations import (
-    AnnotatedPhoto,
-    labelled,
-    to_coco,
-    to_voc,
-    to_yolo,
-    yolo_yaml,
-)
+from model.data.annotations import AnnotatedPhoto, labelled, to_coco, to_voc, to_yolo, yolo_yaml
 from model.data.dataset import DatasetPhoto
 from model.data.image_pixels import fitted_size
 from model.data.images import load_fitted, load_image
