@@ -91,7 +91,9 @@ def read_info(path: str | Path) -> CheckpointInfo:
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"checkpoint {path} does not exist. {_what_there_is()}")
+        names = sorted(p.name for p in CHECKPOINT_FOLDER.glob("*.safetensors"))
+        there = f"In {CHECKPOINT_FOLDER} there is: {', '.join(names) or 'none'}."
+        raise UserError(f"checkpoint {path} does not exist. {there}")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -271,8 +273,3 @@ def library_versions() -> dict[str, str]:
         "python": platform.python_version(), "torch": torch.__version__,
         "torchvision": torchvision.__version__, "pillow": PIL.__version__,
     }  # fmt: skip
-
-
-def _what_there_is() -> str:
-    names = sorted(p.name for p in CHECKPOINT_FOLDER.glob("*.safetensors"))
-    return f"In {CHECKPOINT_FOLDER} there is: {', '.join(names) or 'none'}."

@@ -51,11 +51,6 @@ class ImageAnnotation:
         return max((o for o in self.objects if not o.difficult), key=lambda o: o.area, default=None)
 
 
-def no_backgrounds() -> pd.DataFrame:
-    """The table of backgrounds of a split that has none."""
-    return pd.DataFrame(columns=CSV_COLUMNS)
-
-
 @dataclass
 class DatasetSplit:
     """A split read from disk.
@@ -75,7 +70,7 @@ class DatasetSplit:
     image_folder: Path
     n_only_difficult: int = 0
     class_names: tuple[str, ...] = VOC_CLASSES
-    backgrounds: pd.DataFrame = field(default_factory=no_backgrounds)
+    backgrounds: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CSV_COLUMNS))
 
     @property
     def table(self) -> pd.DataFrame:

@@ -222,7 +222,9 @@ def _write_picture(path: Path, picture: Image.Image, plan: ExportPlan) -> None:
 
 def _write_labels(folder: Path, plan: ExportPlan) -> None:
     """All annotations, of what ``pictures.jsonl`` says."""
-    photos = sorted(map(_annotated, _unique(_records(folder))), key=lambda p: p.file_name)
+    # The last line of each picture: one that had vanished was written anew.
+    records = {record["file_name"]: record for record in _records(folder)}
+    photos = [_annotated(records[name]) for name in sorted(records)]
     files = {
         "coco": lambda: {f"{plan.split}/_annotations.coco.json": to_coco(photos, plan.class_names)},
         "yolo": lambda: _yolo_files(photos, plan),
@@ -231,11 +233,6 @@ def _write_labels(folder: Path, plan: ExportPlan) -> None:
     for name, text in files.items():
         with atomic_write(folder / name) as temporary:
             temporary.write_text(text, encoding="utf-8")
-
-
-def _unique(records: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The last line of each picture: one that had vanished was written anew."""
-    yield from {record["file_name"]: record for record in records}.values()
 
 
 def _annotated(record: dict[str, Any]) -> AnnotatedPhoto:

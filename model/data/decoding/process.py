@@ -196,7 +196,7 @@ class WorkerProcess:
         if answer.again:
             raise TryAgainError(answer.problem)
         if answer.problem:
-            raise UserError(_one_line(answer.problem))
+            raise UserError(" ".join(str(answer.problem).split())[:LONGEST_SENTENCE])
         # A photo that has taken the worker over could send anything.
         width, height = _checked_size(answer.size, request)
         if request.header_only:
@@ -241,10 +241,6 @@ def _checked_size(size: object, request: Request) -> tuple[int, int]:
     ):
         raise ValueError(f"a size of {width} x {height}")
     return width, height
-
-
-def _one_line(sentence: object) -> str:
-    return " ".join(str(sentence).split())[:LONGEST_SENTENCE]
 
 
 class _Starter:

@@ -41,12 +41,7 @@ def recognises(tree: Tree) -> bool:
     if _yaml_files(tree) or _name_file(tree):
         return True
     some = [path for path in _label_files(tree)[:500] if tree.photo_index.find(path)]
-    return any(_looks_like_labels(tree, path) for path in some[:20])
-
-
-def _looks_like_labels(tree: Tree, path: str) -> bool:
-    parsed = parse(tree.path(path))
-    return bool(parsed.objects)
+    return any(parse(tree.path(path)).objects for path in some[:20])
 
 
 def _label_files(tree: Tree) -> list[str]:
@@ -99,8 +94,9 @@ def listing(tree: Tree) -> Listing:
     # Pictures that lie elsewhere, such as plots of a training, belong to no split.
     if any(entry.splits for entry in entries):
         entries = [e for e in entries if e.splits or e.annotation]
-    used = {entry.annotation for entry in entries}
-    lost = [path for path in labels_in_use(tree, used) if path not in used]
+    used = {entry.annotation for entry in entries if entry.annotation}
+    folders = {path.rpartition("/")[0] for path in used}  # others hold texts of another kind
+    lost = [p for p in _label_files(tree) if p.rpartition("/")[0] in folders and p not in used]
     blemishes = [Blemish("photo missing", path) for path in lost]
     blemishes += [Blemish("no label file", str(e.photo)) for e in entries if not e.annotation]
     class_names = _class_names(tree, settings)
@@ -109,12 +105,6 @@ def listing(tree: Tree) -> Listing:
     return Listing(
         entries, blemishes, class_names, parse_poses if "kpt_shape" in settings else None
     )
-
-
-def labels_in_use(tree: Tree, used: set[str | None]) -> list[str]:
-    """Label files in the folders in which there are some with a photo."""
-    folders = {path.rpartition("/")[0] for path in used if path}
-    return [path for path in _label_files(tree) if path.rpartition("/")[0] in folders]
 
 
 def _label_of(labels: FileIndex, photo: str) -> str | None:
