@@ -37,14 +37,7 @@ from model.loading.targets import pad_targets
 from model.network.detector import LargestObjectDetector
 from model.precision import from_main_process
 from model.training.ema import WeightAverage
-from model.training.engine import (
-    Run,
-    StopSignal,
-    clip_gradients,
-    inherited,
-    load_state,
-    locked_run_folder,
-)
+from model.training.engine import Run, clip_gradients
 from model.training.launch import (
     build_training_accelerator,
     share_batch_norm,
@@ -53,6 +46,8 @@ from model.training.launch import (
 from model.training.loss import cells_loss, largest_object_loss
 from model.training.mosaics import add_mosaics, shrink
 from model.training.recipe import check_settings, check_val_split, recipe_for
+from model.training.run_folder import inherited, load_state, locked_run_folder
+from model.training.stopping import StopSignal
 
 
 @dataclass

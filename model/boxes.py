@@ -21,21 +21,27 @@ def clip_boxes(bbox_xyxy: Tensor, canvas_size: tuple[int, int]) -> Tensor:
 
 def box_areas(bbox_xyxy: Tensor) -> Tensor:
     """Areas ``(N,)`` in square pixels; an inverted box counts as empty."""
-    sides = (bbox_xyxy[..., 2:] - bbox_xyxy[..., :2]).clamp(min=0)
-    return sides[..., 0] * sides[..., 1]
+    return (bbox_xyxy[..., 2:] - bbox_xyxy[..., :2]).clamp(min=0).prod(-1)
 
 
 def paired_iou(first: Tensor, second: Tensor) -> Tensor:
-    """IoU ``(N,)`` of row i of one ``(N, 4)`` tensor with row i of the other.
+    """IoU ``(...,)`` of ``(..., 4)`` boxes with those in the same place; 0 for empty boxes.
 
-    ``torchvision.ops.box_iou`` returns all ``N x N`` pairs; we need only the diagonal. A pair of
-    empty boxes has IoU 0.
+    ``torchvision.ops.box_iou`` returns all ``N x N`` pairs; we need only the diagonal.
     """
     corner_min = torch.maximum(first[..., :2], second[..., :2])
     corner_max = torch.minimum(first[..., 2:], second[..., 2:])
-    intersection = box_areas(torch.cat([corner_min, corner_max], dim=-1))
+    intersection = (corner_max - corner_min).clamp(min=0).prod(-1)
     union = box_areas(first) + box_areas(second) - intersection
-    return torch.where(union > 0, intersection / union.clamp(min=1e-9), torch.zeros_like(union))
+    return intersection / union.clamp(min=1e-6)
+
+
+def pairwise_iou(boxes: Tensor, others: Tensor) -> Tensor:
+    """IoU ``(N, A, B)`` of ``(N, A, 4)`` with ``(N, B, 4)``, image by image.
+
+    ``torchvision.ops.box_iou`` knows no batches.
+    """
+    return paired_iou(boxes.unsqueeze(-2), others.unsqueeze(-3))
 
 
 REFERENCE_SIZE = 224

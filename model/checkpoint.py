@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import math
 import reprlib
 import struct
 from collections.abc import Callable, Mapping
@@ -15,11 +14,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from model.augment import IMAGENET_MEAN, IMAGENET_STD
-from model.classes import MAX_CLASSES, MAX_NAME_LENGTH, VOC_CLASSES
+from model.checked import is_name, is_number
+from model.classes import MAX_CLASSES, VOC_CLASSES
 from model.errors import UserError
 from model.files import atomic_write
 from model.network.detector import HEADS, LargestObjectDetector
 from model.score import EVIDENCE, Calibration
+from model.second_look import SecondLook, second_look_for
 
 CHECKPOINT_FOLDER = Path(__file__).resolve().parent.parent / "checkpoints"
 DEFAULT_CHECKPOINT = CHECKPOINT_FOLDER / "largest-object-resnet34.safetensors"
@@ -55,6 +56,11 @@ class CheckpointInfo:
     versions: dict[str, str] = field(default_factory=dict)
     calibration: Calibration | None = None
 
+    def second_look(self, looks: int | None = None) -> SecondLook | None:
+        """See :func:`model.second_look.second_look_for`."""
+        stated = self.calibration.second_look if self.calibration else None
+        return second_look_for(looks, stated)
+
 
 def save_checkpoint(path: str | Path, model: LargestObjectDetector, info: CheckpointInfo) -> None:
     """Write weights (float16) and ``info`` into one file, atomically. Nothing is pickled."""
@@ -85,7 +91,9 @@ def read_info(path: str | Path) -> CheckpointInfo:
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"checkpoint {path} does not exist. {_what_there_is()}")
+        names = sorted(p.name for p in CHECKPOINT_FOLDER.glob("*.safetensors"))
+        there = f"In {CHECKPOINT_FOLDER} there is: {', '.join(names) or 'none'}."
+        raise UserError(f"checkpoint {path} does not exist. {there}")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -135,24 +143,19 @@ def _are_class_names(value: Any) -> bool:
     return (
         isinstance(value, list)
         and 1 <= len(value) <= MAX_CLASSES
-        and all(isinstance(name, str) and name.strip() and name.isprintable() for name in value)
-        and all(len(name) <= MAX_NAME_LENGTH for name in value)
+        and all(map(is_name, value))
         and len(set(value)) == len(value)
     )
 
 
 def _is_image_size(value: Any) -> bool:
-    whole = isinstance(value, int) and not isinstance(value, bool)
+    whole = is_number(value) and isinstance(value, int)
     return whole and MIN_IMAGE_SIZE <= value <= MAX_IMAGE_SIZE and value % 32 == 0
 
 
 def _are_three_numbers(value: Any, above: float = -1e6) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) == 3
-        and all(isinstance(v, int | float) and not isinstance(v, bool) for v in value)
-        and all(above < v < 1e6 and not math.isnan(v) for v in value)
-    )
+    is_list = isinstance(value, list) and len(value) == 3
+    return is_list and all(is_number(v, below=1e6) and v > above for v in value)
 
 
 def _is_dict(value: Any) -> bool:
@@ -270,8 +273,3 @@ def library_versions() -> dict[str, str]:
         "python": platform.python_version(), "torch": torch.__version__,
         "torchvision": torchvision.__version__, "pillow": PIL.__version__,
     }  # fmt: skip
-
-
-def _what_there_is() -> str:
-    names = sorted(p.name for p in CHECKPOINT_FOLDER.glob("*.safetensors"))
-    return f"In {CHECKPOINT_FOLDER} there is: {', '.join(names) or 'none'}."

@@ -37,10 +37,7 @@ def text_colour(background: tuple[int, int, int]) -> tuple[int, int, int]:
 
 
 def draw_box(
-    image: Image.Image,
-    bbox_xyxy: Sequence[float],
-    colour: tuple[int, int, int],
-    label: str = "",
+    image: Image.Image, bbox_xyxy: Sequence[float], colour: tuple[int, int, int], label: str = ""
 ) -> Image.Image:
     """A copy of ``image`` with one box, and its label on a plate of the same colour.
 

@@ -3,8 +3,9 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
+from itertools import chain, count
 from pathlib import Path
 
 from model.errors import UserError
@@ -37,6 +38,21 @@ def atomic_write(path: str | Path) -> Generator[Path]:
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def distinct(names: Iterable[str], joint: str) -> list[str]:
+    """The names, numbered where one is taken; all different also where case does not count.
+
+    Example:
+        >>> distinct(["a", "b", "A"], "_")
+        ['a', 'b', 'A_2']
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        numbered = (f"{name}{joint}{number}" for number in count(2))
+        free = next(n for n in chain([name], numbered) if n.casefold() not in found)
+        found[free.casefold()] = free
+    return list(found.values())
 
 
 def ensure_writable(folder: Path) -> None:

@@ -28,7 +28,7 @@ from model.network.inference_copy import inference_copy
 from model.precision import autocast, best_device, has_native_bf16
 from model.predictions import BatchPrediction, on_cpu, per_image, predict_batch
 from model.score import UNCALIBRATED_THRESHOLD
-from model.second_look import DETAIL, SecondLook, cut_window, second_look_for
+from model.second_look import DETAIL, SecondLook, cut_window
 from model.words import Verdict, verdict
 
 if TYPE_CHECKING:
@@ -192,14 +192,9 @@ class Detector:
         detections = self.predict_loaded(photos, flip, looks)
         return [replace(d, source=source) for d, source in zip(detections, given, strict=True)]
 
-    def second_look(self, looks: int | None = None) -> SecondLook | None:
-        """See :func:`model.second_look.second_look_for`."""
-        stated = self.info.calibration.second_look if self.info.calibration else None
-        return second_look_for(looks, stated)
-
     def reading_side(self, looks: int | None = None) -> int:
         """Longest side, in pixels, of the copy that :meth:`load` reads."""
-        return working_side(self.info.image_size) * (DETAIL if self.second_look(looks) else 1)
+        return working_side(self.info.image_size) * (DETAIL if self.info.second_look(looks) else 1)
 
     def load(self, source: Any, looks: int | None = None) -> LoadedImage:
         """Read a photo no larger than ``looks`` of it need."""
@@ -215,7 +210,7 @@ class Detector:
         self, photos: Sequence[LoadedImage], flip: bool = False, looks: int | None = None
     ) -> list[Detection]:
         """:meth:`predict_batch` for photos that :meth:`load` read."""
-        second_look = self.second_look(looks)
+        second_look = self.info.second_look(looks)
         if not photos:
             return []
         predicted = self._predict([photo.image for photo in photos], flip)

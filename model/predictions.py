@@ -37,12 +37,9 @@ class BatchPrediction(NamedTuple):
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "BatchPrediction":
         """The same with every tensor changed."""
-        return BatchPrediction(
-            change(self.probabilities),
-            change(self.bbox_xyxy),
-            change(self.evidence),
-            None if self.attention is None else change(self.attention),
-        )
+        attention = None if self.attention is None else change(self.attention)
+        probabilities, bbox_xyxy, evidence = map(change, self[:3])
+        return BatchPrediction(probabilities, bbox_xyxy, evidence, attention)
 
     def with_rows(self, rows: Tensor, other: "BatchPrediction") -> "BatchPrediction":
         """The same, with what ``other`` says in its place at ``rows``; the attention stays.

@@ -5,14 +5,14 @@ of them. The score is a logistic regression on evidence of how good the predicti
 scaling, Platt 1999, with more than one input).
 """
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from model.network.grouping import pairwise_iou
+from model.boxes import pairwise_iou
+from model.checked import is_number
 from model.network.outputs import DetectorOutput
 from model.second_look import SecondLook
 
@@ -49,8 +49,8 @@ class Calibration:
         """
         temperature = values.get("temperature", 1.0)  # older checkpoints have none
         numbers = [*values["weights"], values["bias"], values["threshold"], temperature]
-        finite = all(isinstance(n, int | float) and math.isfinite(n) for n in numbers)
-        if not finite or len(values["weights"]) != len(EVIDENCE) or temperature <= 0:
+        fits = len(values["weights"]) == len(EVIDENCE) and all(map(is_number, numbers))
+        if not fits or temperature <= 0:
             raise ValueError(f"the calibration needs {len(EVIDENCE) + 3} finite numbers")
         look = values.get("second_look")
         return cls(

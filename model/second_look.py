@@ -4,7 +4,6 @@ On the canvas a small object has few pixels; in the photo it has more. The windo
 the first look is predicted like a photo of its own, and both predictions become one.
 """
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from model.boxes import box_areas, paired_iou
+from model.checked import is_number
 from model.errors import UserError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class SecondLook:
             ValueError: if a number is missing, is none, or is outside its range.
         """
         numbers = {name: values[name] for name in cls.__dataclass_fields__}
-        if not all(isinstance(n, int | float) and math.isfinite(n) for n in numbers.values()):
+        if not all(map(is_number, numbers.values())):
             raise ValueError("a second look needs finite numbers")
         look = cls(**numbers)
         shares = (look.below, look.least, look.agree)

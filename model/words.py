@@ -33,23 +33,22 @@ class Verdict:
     @property
     def text(self) -> str:
         """By itself."""
-        if self.kind == "sure":
-            return self.class_name
-        if self.kind == "unsure":
-            return f"Not sure. Probably {a_or_an(self.class_name)}"
-        return f"None of the {self.n_classes:,} classes" if self.n_classes > 1 else "Nothing I know"
+        nothing = f"None of the {self.n_classes:,} classes"
+        return {
+            "sure": self.class_name,
+            "unsure": f"Not sure. Probably {a_or_an(self.class_name)}",
+            "none": nothing if self.n_classes > 1 else "Nothing I know",
+        }[self.kind]
 
     @property
     def clause(self) -> str:
         """Within a sentence, after "the detector"."""
-        if self.kind == "sure":
-            return f"says {self.class_name}"
-        if self.kind == "unsure":
-            return f"is not sure, probably {a_or_an(self.class_name)}"
-        known = (
-            f"none of the {self.n_classes:,} classes" if self.n_classes > 1 else "nothing it knows"
-        )
-        return f"sees {known}"
+        nothing = f"sees none of the {self.n_classes:,} classes"
+        return {
+            "sure": f"says {self.class_name}",
+            "unsure": f"is not sure, probably {a_or_an(self.class_name)}",
+            "none": nothing if self.n_classes > 1 else "sees nothing it knows",
+        }[self.kind]
 
     @property
     def brief(self) -> str:

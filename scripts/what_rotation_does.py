@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from model.augment import AugmentConfig, geometry
 from model.augment.steps.rotation import Rotation
-from model.commands.dataset import Folders
+from model.commands.options import Folders
 from model.data.dataset import read_split
 from model.inspect.animation import RULE_COLOURS
 from model.inspect.audit.boxes import BoxTable

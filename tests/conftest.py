@@ -184,10 +184,9 @@ def toy_per_photo(toy_voc, tmp_path_factory) -> Path:
 def backend(toy_voc):
     """What stands behind a page with the toy data set, without the page."""
     from demo.backend import Backend
-    from model.data.dataset import find_data_root
     from model.data.samples import PhotoLibrary
 
-    return Backend(PhotoLibrary(find_data_root(toy_voc)))
+    return Backend(PhotoLibrary(toy_voc))
 
 
 @pytest.fixture
@@ -199,13 +198,13 @@ def own_voc(tmp_path) -> Path:
 @pytest.fixture(scope="session")
 def real_voc() -> Path:
     """VOC 2007 itself, from $VOC_ROOT or from one of :data:`VOC_PLACES`."""
-    from model.data.dataset import find_data_root
+    from model.data.dataset import Dataset
     from model.errors import UserError
 
     given = os.environ.get("VOC_ROOT")
     for place in [given] if given else VOC_PLACES:
         with suppress(UserError):
-            return find_data_root(place)
+            return Dataset(place).folders[0]
     pytest.skip("VOC 2007 is not there; set VOC_ROOT, or download it into data/")
 
 

@@ -9,7 +9,8 @@ from demo.opened import Opened
 from demo.views import markup
 from model.inference import DRAWN_SIDE
 from model.inspect.compose_pictures import health_words, shown
-from model.inspect.compose_trace import ComposeTrace, trace_compose
+from model.inspect.compose_steps import ComposeTrace
+from model.inspect.compose_trace import trace_compose
 
 VARIANTS = 6
 _ROW = (

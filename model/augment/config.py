@@ -8,36 +8,25 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from model.augment.steps import STEPS, Step
+from model.checked import is_number
 from model.errors import UserError
 
-_OF_ALL_STEPS = (
-    (
-        "box_rule",
-        Literal["hull", "ellipse"],
-        field(
-            default="ellipse",
-            metadata={
-                "choices": ("hull", "ellipse"),
-                "label": "Box of a rotated object",
-                "help": "box of a rotated object: hull of its corners (never cuts it), or of the"
-                " ellipse inside (tighter, right for round things)",
-            },
-        ),
-    ),
-    (
-        "min_visible",
-        float,
-        field(
-            default=0.6,
-            metadata={
-                "low": 0,
-                "high": 1,
-                "label": "Minimum visible",
-                "help": "share of the box that must stay in the picture, else draw again",
-            },
-        ),
-    ),
-)
+
+def _setting(default: Any, **metadata: Any) -> Any:
+    return field(default=default, metadata=metadata)
+
+
+_OF_ALL_STEPS = [
+    ("box_rule", Literal["hull", "ellipse"], _setting(
+        "ellipse", choices=("hull", "ellipse"), label="Box of a rotated object",
+        help="box of a rotated object: hull of its corners (never cuts it), or of the ellipse"
+        " inside (tighter, right for round things)",
+    )),
+    ("min_visible", float, _setting(
+        0.6, low=0, high=1, label="Minimum visible",
+        help="share of the box that must stay in the picture, else draw again",
+    )),
+]  # fmt: skip
 
 
 def settings_of(steps: Sequence[Step]) -> Any:
@@ -46,20 +35,10 @@ def settings_of(steps: Sequence[Step]) -> Any:
     Every field's ``metadata`` holds its label, its range and a one-line explanation.
     """
     fields = [
-        (
-            setting.name,
-            float,
-            field(
-                default=setting.default,
-                metadata={
-                    "low": setting.low, "high": setting.high,
-                    "label": setting.label, "help": setting.help,
-                },
-            ),
-        )
+        (s.name, float, _setting(s.default, low=s.low, high=s.high, label=s.label, help=s.help))
         for step in steps
-        for setting in step.settings
-    ]  # fmt: skip
+        for s in step.settings
+    ]
     # A dataclass calls a __post_init__ only if it is there when the class is made.
     namespace = {"steps": tuple(steps), "__post_init__": _check_settings}
     return make_dataclass("Settings", [*fields, *_OF_ALL_STEPS], namespace=namespace, frozen=True)
@@ -76,8 +55,7 @@ def _check_setting(item: dataclasses.Field, value: Any) -> None:
             raise UserError(f"{item.name} must be one of {', '.join(choices)}, not {value!r:.60}.")
         return
     low, high = item.metadata["low"], item.metadata["high"]
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not low <= value <= high:  # NaN is not within any range
+    if not is_number(value) or not low <= value <= high:
         shown = f"{value!r:.60}"
         raise UserError(f"{item.name} must be a number from {low:g} to {high:g}, not {shown}.")
 

@@ -68,6 +68,7 @@ class Pipeline:
     ) -> None:
         self.config = config
         self.image_size = image_size
+        self._canvas = (image_size, image_size)
         self.normalise = Normalise(image_size, mean, std)
 
     def __call__(self, image: Image.Image, bbox_xyxy: Tensor, seed: int = 0) -> Sample:
@@ -84,8 +85,8 @@ class Pipeline:
         return self._sample(image, bbox_xyxy, self.plan(image.size, bbox_xyxy, seed))
 
     def _sample(self, image: Image.Image, bbox_xyxy: Tensor, plan: Plan) -> Sample:
-        boxes, visible = self._on_canvas(plan, bbox_xyxy)
-        pixels = self.normalise(self._canvas(image, plan))
+        boxes, visible = self._placed(plan, bbox_xyxy, self._canvas)
+        pixels = self.normalise(self._drawn(image, plan, self._canvas))
         return Sample(pixels, boxes, visible, plan.redraws, plan.gave_up)
 
     def plan(self, size: tuple[int, int], bbox_xyxy: Tensor, seed: int = 0) -> Plan:
@@ -112,13 +113,11 @@ class Pipeline:
             longest_side: of the result, at most, in pixels.
         """
         plan = self.plan(copy_size, bbox_xyxy, seed)
-        across, down = photo.width / copy_size[0], photo.height / copy_size[1]
-        wide, high = plan.sizes[-1] * (across, down)
+        wide, high = plan.sizes[-1] * np.divide(photo.size, copy_size)
         less = min(1.0, longest_side / max(wide, high))
         size = max(1, round(wide * less)), max(1, round(high * less))
-        matrix = _squeezed(plan, size) @ geometry.scaling(1 / across, 1 / down)
         boxes, visible = self._placed(plan, bbox_xyxy, size)
-        return Picture(self._drawn(photo, plan, matrix, size), boxes, visible)
+        return Picture(self._drawn(photo, plan, size), boxes, visible)
 
     def trace(self, image: Image.Image, bbox_xyxy: Tensor, seed: int = 0) -> Trace:
         """The same as calling the pipeline, with every step kept."""
@@ -171,30 +170,19 @@ class Pipeline:
         steps = self.config.steps
         return [s for s in steps if isinstance(s, PixelStep) and s.name in plan.params]
 
-    def _to_canvas(self, plan: Plan) -> np.ndarray:
-        return _squeezed(plan, (self.image_size, self.image_size))
-
-    def _canvas(self, image: Image.Image, plan: Plan) -> Image.Image:
-        return self._drawn(image, plan, self._to_canvas(plan), (self.image_size, self.image_size))
-
-    def _drawn(
-        self, image: Image.Image, plan: Plan, matrix: np.ndarray, size: tuple[int, int]
-    ) -> Image.Image:
-        """All steps at once, as a picture of ``size``."""
-        picture = geometry.warp(image, matrix, size)
+    def _drawn(self, image: Image.Image, plan: Plan, size: tuple[int, int]) -> Image.Image:
+        """All steps at once, as a picture of ``size``; the photo may be larger than planned for."""
+        shrink = geometry.scaling(*(plan.sizes[0] / image.size))
+        picture = geometry.warp(image, _squeezed(plan, size) @ shrink, size)
         scale = size[0] / self.image_size, size[1] / self.image_size
         for step in self._pixel_steps(plan):
             picture = step.apply(picture, plan.params[step.name], scale)
         return picture
 
-    def _on_canvas(self, plan: Plan, bbox_xyxy: Tensor) -> tuple[Tensor, Tensor]:
-        """Boxes ``(N, 4)`` clipped to the canvas, and the share ``(N,)`` of each to be seen."""
-        return self._placed(plan, bbox_xyxy, (self.image_size, self.image_size))
-
     def _placed(
         self, plan: Plan, bbox_xyxy: Tensor, size: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
-        """As :meth:`_on_canvas`, for a picture of ``size``."""
+        """Boxes ``(N, 4)`` cut to a picture of ``size``, and the share ``(N,)`` left of each."""
         sides = np.array(size, dtype=np.float64)
         rule, boxes = self.config.box_rule, bbox_xyxy.numpy().astype(np.float64)
         moved = geometry.move_boxes(boxes, _squeezed(plan, size), rule)
@@ -215,13 +203,12 @@ class Pipeline:
             picture = geometry.warp(image, matrix, (int(size[0]), int(size[1])))
             after = self._traced(picture, boxes, matrix, size)
             steps.append(_named(after, step, plan, steps[-1].image.size))
-        picture, canvas = steps[-1].image, (self.image_size, self.image_size)
-        scale = picture.width / canvas[0], picture.height / canvas[1]
+        picture = steps[-1].image
+        scale = picture.width / self.image_size, picture.height / self.image_size
         for step in self._pixel_steps(plan):
             params = plan.params[step.name]
             before, picture = steps[-1], step.apply(picture, params, scale)
-            boxes_now = torch.cat([before.bbox_xyxy[None], before.others]).numpy()
-            seen = 1 - step.hidden(params, boxes_now / (picture.size * 2))
+            seen = 1 - step.hidden(params, before.all_boxes.numpy() / (picture.size * 2))
             after = replace(
                 before, image=picture, visible=before.visible * float(seen[0]),
                 others_visible=before.others_visible * _float32(seen[1:]),
@@ -233,11 +220,10 @@ class Pipeline:
         self, image: Image.Image, boxes: np.ndarray, plan: Plan, steps: list[TracedStep]
     ) -> Trace:
         """With the canvas: what training gets, to the pixel."""
-        canvas, (moved, visible) = self._canvas(image, plan), self._on_canvas(
-            plan, torch.from_numpy(boxes)
-        )  # fmt: skip
-        side = np.array(canvas.size, dtype=np.float64)
-        after = self._traced(canvas, boxes, self._to_canvas(plan), side)
+        size, side = self._canvas, np.array(self._canvas, dtype=np.float64)
+        canvas = self._drawn(image, plan, size)
+        moved, visible = self._placed(plan, torch.from_numpy(boxes), size)
+        after = self._traced(canvas, boxes, _squeezed(plan, size), side)
         words = (f"resized to {self.image_size} x {self.image_size}",)
         resized = replace(
             after, name="resize", title="resize", words=words, bbox_xyxy=moved[0],

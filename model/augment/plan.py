@@ -109,7 +109,10 @@ def make_plans(
     redraws, rows, placed = np.zeros(len(seeds), dtype=int), np.arange(len(seeds)), None
     for draw in range(MAX_DRAWS + 1):
         new = _drawn(config, moving, sizes[rows], keys[rows], draw)
-        placed = new if placed is None else _replaced(placed, rows, new)
+        if placed is None:
+            placed = new
+        else:
+            _put(placed, rows, new)
         if draw < MAX_DRAWS:
             moved = geometry.move_boxes(targets[rows], new.matrices[:, -1], config.box_rule)
             share = geometry.visible_share(moved, new.sizes[:, -1])
@@ -177,19 +180,9 @@ def is_kept(config: AugmentConfig, clipped: np.ndarray, visible: np.ndarray) -> 
     return has_size & (visible + 1e-6 >= config.min_visible)
 
 
-def _replaced(placed: Placed, rows: np.ndarray, new: Placed) -> Placed:
-    params = {
-        name: {key: _with_rows(value, rows, new.params[name][key]) for key, value in drawn.items()}
-        for name, drawn in placed.params.items()
-    }
-    return Placed(
-        params,
-        _with_rows(placed.matrices, rows, new.matrices),
-        _with_rows(placed.sizes, rows, new.sizes),
-    )
-
-
-def _with_rows(values: np.ndarray, rows: np.ndarray, new: np.ndarray) -> np.ndarray:
-    values = values.copy()
-    values[rows] = new
-    return values
+def _put(placed: Placed, rows: np.ndarray, new: Placed) -> None:
+    """What is drawn again takes the place of what was drawn before."""
+    placed.matrices[rows], placed.sizes[rows] = new.matrices, new.sizes
+    for name, drawn in placed.params.items():
+        for key, values in drawn.items():
+            values[rows] = new.params[name][key]

@@ -35,3 +35,8 @@ def uniforms(seeds: np.ndarray, name: str, count: int, draw: int = 0) -> np.ndar
         for seed in seeds
     ]
     return (np.array(raw, np.uint64).reshape(-1, count) >> np.uint64(11)) * 2.0**-53
+
+
+def either_way(uniform: np.ndarray) -> np.ndarray:
+    """Numbers from 0..1 to -1..1."""
+    return 2 * uniform - 1

@@ -52,6 +52,16 @@ class TracedStep:
     others_visible: Tensor = field(default_factory=lambda: torch.empty(0))
     step: Step | None = None
 
+    @property
+    def all_boxes(self) -> Tensor:
+        """``(N, 4)``: that of the target, then the others."""
+        return torch.cat([self.bbox_xyxy[None], self.others])
+
+    @property
+    def all_visible(self) -> Tensor:
+        """``(N,)``: the shares of :attr:`all_boxes`."""
+        return torch.cat([torch.tensor([self.visible]), self.others_visible])
+
 
 @dataclass(frozen=True)
 class Trace:

@@ -7,19 +7,15 @@ Writes report.html, photos.csv, classes.csv and audit.json. Only the photos that
 opened; all numbers come from what would be drawn.
 """
 
-import sys
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-import tyro
 from tqdm import tqdm
 
 from model.augment import AugmentConfig
-from model.commands.dataset import Folders
-from model.data.dataset import Dataset
-from model.data.formats import FormatName
-from model.errors import UserError, run_cli
+from model.commands import run
+from model.commands.options import DataOptions
+from model.errors import UserError
 from model.files import ensure_writable
 from model.inspect.audit.boxes import BoxTable
 from model.inspect.audit.causes import Limits, Trials
@@ -35,12 +31,10 @@ RANGES = {
 
 
 @dataclass
-class AuditConfig:
+class AuditConfig(DataOptions):
     """Say what augmentation settings do to all boxes of a data set, before training."""
 
     out: Path  # folder to write into
-    data: Folders = ()  # of the data set; again for another; without any it is "data"
-    format: FormatName = "auto"
     split: str = "train"
     augment: Path | None = None  # JSON with augmentation settings; default: those of train.py
     against: Path | None = None  # other settings to compare them with
@@ -50,9 +44,6 @@ class AuditConfig:
     max_lost: float = 0.01  # a limit: share of the draws that may lose the target at first
     min_iou: float = 0.8  # a limit: of hull and ellipse, in the median
     tiles: int = 6  # worst photos shown of each kind
-    cache_dir: str = ""  # of what was read; default: the user's cache folder
-    progress: bool = True
-    debug: bool = False  # tracebacks instead of one-line errors
 
 
 def main(config: AuditConfig) -> None:
@@ -67,8 +58,7 @@ def main(config: AuditConfig) -> None:
     if config.augment is None:
         settings.insert(0, ("the settings of train.py", AugmentConfig()))
     ensure_writable(config.out)
-    cache = Path(config.cache_dir) if config.cache_dir else None
-    dataset = Dataset(config.data, config.format, None, cache, config.progress)
+    dataset = config.dataset()
     split = dataset.split(config.split)
     table = BoxTable.of(split, config.image_size)
     sides = [_counted(config, table, name, augment) for name, augment in settings]
@@ -94,5 +84,4 @@ def _counted(config: AuditConfig, table: BoxTable, name: str, augment: AugmentCo
 
 
 if __name__ == "__main__":
-    parse = partial(tyro.cli, AuditConfig, prog="python -m model.audit", description=__doc__)
-    sys.exit(run_cli(lambda: main(parse()), debug="--debug" in sys.argv))
+    run(main, AuditConfig, __doc__)

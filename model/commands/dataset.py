@@ -13,43 +13,26 @@ times for a set in several folders.
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import tyro
 
 from model.canvas import working_side
-from model.data.dataset import Dataset, list_splits
-from model.data.formats import FormatName
+from model.commands.options import DataOptions
+from model.data.dataset import Dataset
 from model.errors import UserError, run_cli
 from model.files import atomic_write
 from model.words import counted
 
-Folders = Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
-
 
 @dataclass
-class _OfData:
-    data: Folders = ()  # a folder; again for another; without any it is "data"
-    format: FormatName = "auto"
-    cache_dir: str = ""  # of what was read; default: the user's cache folder
-    progress: bool = True
-    debug: bool = False  # tracebacks instead of one-line errors
-
-    def dataset(self, class_names: tuple[str, ...] = ()) -> Dataset:
-        """The data set meant."""
-        cache = Path(self.cache_dir) if self.cache_dir else None
-        return Dataset(self.data, self.format, class_names, cache, self.progress)
-
-
-@dataclass
-class Check(_OfData):
+class Check(DataOptions):
     """Say all that is wrong with a data set; the status is 0 if it can be trained on."""
 
     class_names: tuple[str, ...] = ()  # the classes expected; default: those found
     out: Path | None = None  # write every blemish as CSV
-    decode: Literal["auto", "yes", "no"] = (
-        "auto"  # the photos, too; auto: up to 3,000, and with --strict
-    )
+    # the photos, too; auto: up to 3,000, and with --strict
+    decode: Literal["auto", "yes", "no"] = "auto"
     strict: bool = False  # what can be mended or left out is an error, too
     image_size: int = 288  # as of train.py, for the disk space that training takes
 
@@ -58,9 +41,8 @@ class Check(_OfData):
         from model.data.check import check
 
         decode = {"auto": self.strict or None, "yes": True, "no": False}[self.decode]
-        cache = Path(self.cache_dir) if self.cache_dir else None
-        dataset = self.dataset(self.class_names)
-        report = check(dataset, decode, working_side(self.image_size), cache, self.progress)
+        dataset, side = self.dataset(self.class_names), working_side(self.image_size)
+        report = check(dataset, decode, side, self.cache_dir, self.progress)
         print(report.summary())
         print(report.details())
         if self.out:
@@ -75,7 +57,7 @@ class Check(_OfData):
 
 
 @dataclass
-class Csv(_OfData):
+class Csv(DataOptions):
     """Write one row an image - file, size, class and box of the largest object - as a CSV."""
 
     split: str = "trainval"
@@ -96,7 +78,7 @@ class Csv(_OfData):
 
 
 @dataclass
-class Stats(_OfData):
+class Stats(DataOptions):
     """Print class counts and box sizes, and draw them."""
 
     split: str = "trainval"
@@ -123,7 +105,7 @@ class Stats(_OfData):
 
 
 @dataclass
-class Split(_OfData):
+class Split(DataOptions):
     """Write lists of photos to train on and to validate on, into ImageSets/Main of the folder.
 
     What a photo is in depends on its name alone, so it stays there when others come; copies that
@@ -173,16 +155,10 @@ class Download:
         from model.data.download import download_voc2007
 
         folder = download_voc2007(self.data, self.test)
-        print(f"{folder} is ready: splits {', '.join(list_splits(folder))}.")
+        print(f"{folder} is ready: splits {', '.join(Dataset(folder).splits)}.")
 
 
-Command = (
-    Annotated[Check, tyro.conf.subcommand("check")]
-    | Annotated[Csv, tyro.conf.subcommand("csv")]
-    | Annotated[Stats, tyro.conf.subcommand("stats")]
-    | Annotated[Split, tyro.conf.subcommand("split")]
-    | Annotated[Download, tyro.conf.subcommand("download")]
-)
+Command = Check | Csv | Stats | Split | Download  # of the same names, in small letters
 
 
 def main(arguments: list[str], prog: str = "python -m model.dataset") -> int:

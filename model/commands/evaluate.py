@@ -8,20 +8,16 @@ The demo's Training tab shows the JSON that lies beside a checkpoint as NAME.met
 """
 
 import json
-import sys
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-import tyro
 
-from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, load_checkpoint
-from model.commands.dataset import Folders
-from model.data.dataset import list_splits, read_split
-from model.data.formats import FormatName
-from model.errors import run_cli
+from model.checkpoint import DEFAULT_CHECKPOINT, load_checkpoint
+from model.commands import run
+from model.commands.options import DataOptions
+from model.data.dataset import Dataset
 from model.evaluation.predict_dataset import (
     NO_NEGATIVES,
     LoaderOptions,
@@ -40,16 +36,13 @@ from model.files import atomic_write
 from model.loading.dataset import DetectionDataset, LargestObjectDataset
 from model.precision import build_accelerator
 from model.score import Calibration
-from model.second_look import second_look_for
 
 
 @dataclass
-class EvaluateConfig:
+class EvaluateConfig(DataOptions):
     """Score a checkpoint on a split of a data set."""
 
     checkpoint: Path = DEFAULT_CHECKPOINT
-    data: Folders = ()  # of the data set; again for another; without any it is "data"
-    format: FormatName = "auto"
     split: str = "val"
     json: Path | None = None  # write everything as JSON, the settings and curves of the run too
     per_photo: Path | None = None  # write one row a photo as CSV
@@ -62,9 +55,6 @@ class EvaluateConfig:
     batch_size: int = 64
     num_workers: int = 0
     bootstrap: int = 1000  # resamples of the 95 % intervals
-    cache_dir: str = ""
-    progress: bool = True
-    debug: bool = False  # tracebacks instead of one-line errors
 
 
 def main(config: EvaluateConfig) -> None:
@@ -72,14 +62,17 @@ def main(config: EvaluateConfig) -> None:
     model, info = load_checkpoint(config.checkpoint)
     accelerator = build_accelerator(config.precision)
     with accelerator.local_main_process_first():  # it decodes the photos
-        dataset = split_dataset(config, info)
+        data = config.dataset(info.class_names)
+        dataset = DetectionDataset(
+            data.split(config.split), info.image_size,
+            cache_dir=config.cache_dir, progress=config.progress,
+        )  # fmt: skip
     if left_out := dataset.left_out():
         accelerator.print(left_out)
     model = model.to(accelerator.device).to(memory_format=torch.channels_last)
-    stated = info.calibration.second_look if info.calibration else None
     options = LoaderOptions(
         config.batch_size, config.num_workers, config.flip, config.progress,
-        second_look_for(config.looks, stated),
+        info.second_look(config.looks),
     )  # fmt: skip
     predictions = predict_dataset(model, dataset, accelerator, options)
     negatives = NO_NEGATIVES
@@ -92,7 +85,7 @@ def main(config: EvaluateConfig) -> None:
         "looks": predictions.n_looks,
         "precision": "bf16" if accelerator.mixed_precision == "bf16" else "fp32",
         **accuracy_report(predictions, dataset, config.bootstrap),
-        "majority_baseline": _baseline(config, dataset, predictions),
+        "majority_baseline": _baseline(data, config.fit_split, predictions),
         "config": info.config, "history": info.history,
     }  # fmt: skip
     if info.calibration:
@@ -101,23 +94,10 @@ def main(config: EvaluateConfig) -> None:
     write_files(config, report, dataset, predictions, info.calibration)
 
 
-def split_dataset(config: EvaluateConfig, info: CheckpointInfo) -> DetectionDataset:
-    """The photos of the split, on the checkpoint's canvas."""
-    return DetectionDataset(
-        read_split(config.data, config.split, info.class_names, config.format),
-        info.image_size,
-        cache_dir=Path(config.cache_dir) if config.cache_dir else None,
-        progress=config.progress,
-    )
-
-
-def _baseline(
-    config: EvaluateConfig, dataset: LargestObjectDataset, predictions: Predictions
-) -> dict[str, Any] | None:
-    if config.fit_split not in list_splits(config.data, config.format):
+def _baseline(data: Dataset, fit_split: str, predictions: Predictions) -> dict[str, Any] | None:
+    if fit_split not in data.splits:
         return None
-    fit = read_split(config.data, config.fit_split, dataset.class_names, config.format).frame
-    return baseline_report(predictions, dataset.class_names, fit, config.fit_split)
+    return baseline_report(predictions, data.class_names, data.split(fit_split).frame, fit_split)
 
 
 def write_files(
@@ -144,5 +124,4 @@ def write_files(
 
 
 if __name__ == "__main__":
-    parse = partial(tyro.cli, EvaluateConfig, prog="python -m model.evaluate", description=__doc__)
-    sys.exit(run_cli(lambda: main(parse()), debug="--debug" in sys.argv))
+    run(main, EvaluateConfig, __doc__)

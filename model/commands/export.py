@@ -11,20 +11,18 @@ checkpoint, and cast to float32 when the file is loaded; everything is computed 
 """
 
 import json
-import sys
 import warnings
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
-import tyro
 from torch import Tensor, nn
 
 from model.checkpoint import DEFAULT_CHECKPOINT, FORMAT, CheckpointInfo, load_checkpoint
-from model.errors import UserError, run_cli
+from model.commands import run
+from model.errors import UserError
 from model.files import atomic_write
 from model.network.detector import LargestObjectDetector
 from model.onnx_network import INPUT, OUTPUTS
@@ -148,5 +146,4 @@ def main(config: ExportConfig) -> None:
 
 
 if __name__ == "__main__":
-    parse = partial(tyro.cli, ExportConfig, prog="python -m model.export", description=__doc__)
-    sys.exit(run_cli(lambda: main(parse()), debug="--debug" in sys.argv))
+    run(main, ExportConfig, __doc__)

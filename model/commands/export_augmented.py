@@ -9,27 +9,21 @@ pictures.jsonl a line for each picture, with its seed and its boxes.
 
 import sys
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-import tyro
-
 from model.augment import AugmentConfig
-from model.commands.dataset import Folders
-from model.data.dataset import Dataset
-from model.data.formats import FormatName
-from model.errors import UserError, run_cli
+from model.commands import run
+from model.commands.options import DataOptions
+from model.errors import UserError
 from model.loading.augmented_copy import ExportPlan, LabelFormat, PictureKind, export
 from model.words import counted
 
 
 @dataclass
-class ExportAugmentedConfig:
+class ExportAugmentedConfig(DataOptions):
     """Write an augmented copy of a whole data set."""
 
     out: Path  # a folder, or a name that ends in .zip
-    data: Folders = ()  # of the data set; again for another; without any it is "data"
-    format: FormatName = "auto"
     split: str = "train"
     augment: Path | None = None  # settings as JSON; default: those of training
     variants: int = 1  # of each photo
@@ -38,9 +32,6 @@ class ExportAugmentedConfig:
     longest_side: int = 2048  # of a picture, at most
     image_size: int = 288  # of the network's canvas
     seed: int = 0
-    cache_dir: str = ""
-    progress: bool = True
-    debug: bool = False  # tracebacks instead of one-line errors
 
 
 def main(config: ExportAugmentedConfig) -> int:
@@ -48,8 +39,7 @@ def main(config: ExportAugmentedConfig) -> int:
     if config.variants < 1 or config.longest_side < 16 or config.image_size < 16:
         raise UserError("--variants must be at least 1, --longest-side and --image-size 16.")
     settings = AugmentConfig.from_file(config.augment) if config.augment else AugmentConfig()
-    cache = Path(config.cache_dir) if config.cache_dir else None
-    dataset = Dataset(config.data, config.format, None, cache, config.progress)
+    dataset = config.dataset()
     photos = dataset.of_split(config.split)
     plan = ExportPlan(
         settings, config.split if config.split in ("train", "val", "test") else "train",
@@ -69,8 +59,4 @@ def main(config: ExportAugmentedConfig) -> int:
 
 
 if __name__ == "__main__":
-    parse = partial(
-        tyro.cli, ExportAugmentedConfig, prog="python -m model.export_augmented",
-        description=__doc__,
-    )  # fmt: skip
-    sys.exit(run_cli(lambda: main(parse()), debug="--debug" in sys.argv))
+    run(main, ExportAugmentedConfig, __doc__)

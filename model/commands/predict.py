@@ -7,17 +7,17 @@ import csv
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
 from model.checkpoint import DEFAULT_CHECKPOINT
+from model.commands import run
 from model.csv_cells import defused
 from model.data.images import LoadedImage, find_images, load_fitted
-from model.errors import UserError, run_cli
-from model.files import atomic_write
+from model.errors import UserError
+from model.files import atomic_write, distinct, ensure_writable
 from model.inference import CSV_HEADER, DRAWN_SIDE, Detection, Detector, csv_row, load_detector
 
 
@@ -43,7 +43,7 @@ def main(config: PredictConfig) -> int:
     files = find_images(config.photos)
     detector = load_detector(config.checkpoint)
     for folder in filter(None, [config.draw, config.csv and config.csv.parent]):
-        _ensure_writable(folder)
+        ensure_writable(folder)
     names = drawing_names(files)
     rows: list[list[object]] = []
     skipped: set[Path] = set()
@@ -119,24 +119,9 @@ def drawing_names(files: Sequence[Path]) -> dict[Path, str]:
         >>> drawing_names([Path("a.jpg"), Path("b/a.jpg"), Path("b/a.png")])
         {Path('a.jpg'): 'a.png', Path('b/a.jpg'): 'a_2.png', Path('b/a.png'): 'a_3.png'}
     """
-    names: dict[Path, str] = {}
-    taken: set[str] = set()
-    for file in files:
-        name, n = f"{file.stem}.png", 1
-        while name.lower() in taken:
-            n += 1
-            name = f"{file.stem}_{n}.png"
-        taken.add(name.lower())
-        names[file] = name
-    return names
-
-
-def _ensure_writable(folder: Path) -> None:
-    with atomic_write(folder / ".probe"):
-        pass
-    (folder / ".probe").unlink()
+    stems = distinct((file.stem for file in files), "_")
+    return {file: f"{stem}.png" for file, stem in zip(files, stems, strict=True)}
 
 
 if __name__ == "__main__":
-    parse = partial(tyro.cli, PredictConfig, prog="python -m model.predict", description=__doc__)
-    sys.exit(run_cli(lambda: main(parse()), debug="--debug" in sys.argv))
+    run(main, PredictConfig, __doc__)

@@ -8,10 +8,8 @@ Log in once with `hf auth login`.
 
 import json
 import shutil
-import sys
 import tempfile
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +17,8 @@ import tyro
 from huggingface_hub import EvalResult, HfApi, ModelCard, ModelCardData
 
 from model.checkpoint import DEFAULT_CHECKPOINT, load_checkpoint
-from model.errors import UserError, run_cli
+from model.commands import run
+from model.errors import UserError
 from model.hub import refusals_as_user_errors
 
 DATASET = "pascal-voc-2007"
@@ -146,5 +145,4 @@ def main(config: PublishConfig) -> None:
 
 
 if __name__ == "__main__":
-    parse = partial(tyro.cli, PublishConfig, prog="python -m model.publish", description=__doc__)
-    sys.exit(run_cli(lambda: main(parse()), debug="--debug" in sys.argv))
+    run(main, PublishConfig, __doc__)

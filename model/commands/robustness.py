@@ -10,10 +10,8 @@ curve can be trusted and its height cannot.
 
 import dataclasses
 import json
-import sys
 import time
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -21,10 +19,9 @@ import torch
 import tyro
 
 from model.checkpoint import DEFAULT_CHECKPOINT, load_checkpoint
-from model.commands.dataset import Folders
-from model.data.dataset import read_split
-from model.data.formats import FormatName
-from model.errors import UserError, run_cli
+from model.commands import run
+from model.commands.options import DataOptions
+from model.errors import UserError
 from model.evaluation.strength_curves import Judged, check_alike, measure, some_rows, table
 from model.files import atomic_write
 from model.loading.dataset import LargestObjectDataset
@@ -33,21 +30,16 @@ from model.precision import best_device
 
 
 @dataclass
-class RobustnessConfig:
+class RobustnessConfig(DataOptions):
     """Scores of a detector against the strength of each setting of the augmentation."""
 
     checkpoint: Path = DEFAULT_CHECKPOINT
     other: Annotated[Path | None, tyro.conf.arg(aliases=["--and"])] = None  # measure it, too
-    data: Folders = ()  # of the data set; again for another; without any it is "data"
-    format: FormatName = "auto"
     split: str = "val"
     photos: int = 300  # so many, with the split's shares of classes and sizes
     out: Path = Path("robustness")  # without ending: three files are written
     batch_size: int = 32
     bootstrap: int = 200  # resamples of the 95 % intervals
-    cache_dir: str = ""
-    progress: bool = True
-    debug: bool = False  # tracebacks instead of one-line errors
 
 
 def main(config: RobustnessConfig) -> None:
@@ -61,12 +53,12 @@ def main(config: RobustnessConfig) -> None:
         judged.append(Judged(path.stem, inference_copy(model, False).to(device), info))
     check_alike(judged)
     names = judged[0].info.class_names
-    split = read_split(config.data, config.split, names, config.format)
+    split = config.dataset(names).split(config.split)
     split = dataclasses.replace(split, frame=some_rows(split, config.photos), backgrounds=(
         split.backgrounds.iloc[:0]))  # fmt: skip
     dataset = LargestObjectDataset(
         split, max(one.info.image_size for one in judged),
-        cache_dir=Path(config.cache_dir) if config.cache_dir else None, progress=config.progress,
+        cache_dir=config.cache_dir, progress=config.progress,
     )  # fmt: skip
     if left_out := dataset.left_out():
         print(left_out)
@@ -96,7 +88,4 @@ def _write(out: Path, report: dict) -> None:
 
 
 if __name__ == "__main__":
-    parse = partial(
-        tyro.cli, RobustnessConfig, prog="python -m model.robustness", description=__doc__
-    )
-    sys.exit(run_cli(lambda: main(parse()), debug="--debug" in sys.argv))
+    run(main, RobustnessConfig, __doc__)

@@ -7,19 +7,19 @@ The file is run. What the steps drew is printed, and the pictures are written to
 """
 
 import json
-import sys
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
+from model.commands import run
 from model.data.images import load_image
-from model.errors import UserError, run_cli
+from model.errors import UserError
 from model.files import atomic_write
 from model.inspect.compose_pictures import sentences
-from model.inspect.compose_trace import ComposeTrace, trace_compose
+from model.inspect.compose_steps import ComposeTrace
+from model.inspect.compose_trace import trace_compose
 from model.inspect.owners_pipeline import load_pipeline
 
 
@@ -84,5 +84,4 @@ def to_dict(trace: ComposeTrace) -> dict:
 
 
 if __name__ == "__main__":
-    parse = partial(tyro.cli, TraceConfig, prog="python -m model.trace", description=__doc__)
-    sys.exit(run_cli(lambda: main(parse()), debug="--debug" in sys.argv))
+    run(main, TraceConfig, __doc__)

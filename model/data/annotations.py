@@ -10,7 +10,7 @@ has no place for it.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from xml.etree import ElementTree
@@ -48,18 +48,32 @@ class AnnotatedPhoto:
             raise ValueError(f"{len(self.visible)} shares of {len(self.objects)} objects")
 
 
-def without_hidden(photo: AnnotatedPhoto) -> AnnotatedPhoto:
-    """Only what training would label: of ``visible`` at least :data:`MIN_VISIBLE_TO_LABEL`.
+def labelled(
+    file_name: str,
+    size: tuple[int, int],
+    things: Sequence[ObjectAnnotation],
+    bbox_xyxy: Iterable[Sequence[float]],
+    visible: Iterable[float],
+) -> AnnotatedPhoto:
+    """An augmented picture with what training would label in it.
 
-    The first object is the target, which the augmentation itself keeps in sight: it always stays.
+    That is what has at least :data:`MIN_VISIBLE_TO_LABEL` left, and the first object: it is the
+    target, which the augmentation itself keeps in sight.
+
+    Args:
+        file_name: of the picture.
+        size: width and height of the picture.
+        things: the objects of the photo; where they were in it is of no concern.
+        bbox_xyxy: a box in the picture for each of them.
+        visible: a share for each of them.
     """
     kept = [
-        (thing, share)
-        for place, (thing, share) in enumerate(zip(photo.objects, photo.visible, strict=True))
-        if place == 0 or share >= MIN_VISIBLE_TO_LABEL
+        (replace(thing, bbox_xyxy=(x1, y1, x2, y2)), share)
+        for thing, (x1, y1, x2, y2), share in zip(things, bbox_xyxy, visible, strict=True)
+        if thing is things[0] or share >= MIN_VISIBLE_TO_LABEL
     ]
-    objects, visible = tuple(t for t, _ in kept), tuple(share for _, share in kept)
-    return replace(photo, objects=objects, visible=visible)
+    objects, shares = tuple(thing for thing, _ in kept), tuple(share for _, share in kept)
+    return AnnotatedPhoto(file_name, *size, objects, shares)
 
 
 def class_names_of(

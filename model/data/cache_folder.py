@@ -3,12 +3,15 @@
 Caches that nobody used for :data:`KEPT_DAYS` days are removed whenever a new one is written.
 """
 
+import math
 import os
 import shutil
 import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+
+from model.data.image_pixels import fitted_size
 
 KEPT_DAYS = 30
 _OURS = ("pixels-*.rgb", "pixels-*.json", "read-*.json")
@@ -47,8 +50,4 @@ def free_bytes(folder: Path) -> int:
 
 def pixel_cache_bytes(sizes: Iterable[tuple[int, int]], longest_side: int) -> int:
     """Disk that :class:`model.data.pixel_cache.PixelCache` takes for photos of these sizes."""
-    total = 0
-    for width, height in sizes:
-        scale = min(1.0, longest_side / max(width, height))
-        total += 3 * max(1, round(width * scale)) * max(1, round(height * scale))
-    return total
+    return sum(3 * math.prod(fitted_size(size, longest_side)) for size in sizes)

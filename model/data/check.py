@@ -1,10 +1,10 @@
 """Everything that can be said about a data set before anything is trained on it."""
 
+import filecmp
 import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 
 import pandas as pd
@@ -207,9 +207,7 @@ def _identical(dataset: Dataset, cache_dir: str | Path | None, progress: Progres
         groups[digest].append(by_path[path])
     found = []
     for digest, photos in groups.items():
-        for first, second in combinations(photos, 2) if digest and len(photos) == 2 else ():
-            found.append(_pair("identical", first, second))
-        if digest and len(photos) > 2:
+        if digest:
             found += [_pair("identical", photos[0], other) for other in photos[1:]]
     return found
 
@@ -242,8 +240,6 @@ def _decoded(dataset: Dataset, cache_dir: str | Path | None, progress: Progress)
     pairs = near_duplicates([look for _, look in train], [look for _, look in held_out])
     for i, j in pairs:
         first, second = train[i][0], held_out[j][0]
-        if os.path.getsize(first.path) != os.path.getsize(second.path) or file_hash(
-            first.path
-        ) != file_hash(second.path):
+        if not filecmp.cmp(first.path, second.path, shallow=False):  # else it is identical
             found.append(_pair("alike", first, second))
     return found

@@ -65,17 +65,13 @@ def _windows_around(
 ) -> Iterator[BoxXyxy]:
     """The largest empty windows that hold a point: several if their areas are the same."""
     x1, y1, x2, y2 = obstacles.T
-    above, below = (
-        y2 < y,
-        y1 > y,
-    )  # windows avoid an obstacle above the point by their top side, ...
+    # Windows avoid an obstacle above the point by their top side, ...
+    above, below = y2 < y, y1 > y
     left, right = x2 < x, x1 > x
     if (~(above | below | left | right)).any():
         return
-    beside, over = (
-        ~(above | below),
-        ~(left | right),
-    )  # ... and these can be avoided by one side only
+    # ... and these can be avoided by one side only.
+    beside, over = ~(above | below), ~(left | right)
     limits = (
         max(x2[left & beside], default=0.0), max(y2[above & over], default=0.0),
         min(x1[right & beside], default=width), min(y1[below & over], default=height),
@@ -88,13 +84,9 @@ def _windows_around(
         x2[corners & left], tops[corners & left], bottoms[corners & left], limits[0], limits, lowest
     )
     rights, right_tops, right_bottoms = _choices(
-        -x1[corners & right],
-        tops[corners & right],
-        bottoms[corners & right],
-        -limits[2],
-        limits,
+        -x1[corners & right], tops[corners & right], bottoms[corners & right], -limits[2], limits,
         lowest,
-    )
+    )  # fmt: skip
     top = np.maximum(left_tops[:, None], right_tops)
     bottom = np.minimum(left_bottoms[:, None], right_bottoms)
     areas = (-rights - lefts[:, None]) * (bottom - top)

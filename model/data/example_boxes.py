@@ -8,12 +8,11 @@ Boxes are in pixels of the upright photo, 0-based and half-open; ``difficult`` m
 """
 
 import json
-import math
 import reprlib
 from pathlib import Path
 from typing import Any
 
-from model.classes import MAX_NAME_LENGTH
+from model.checked import is_name, is_number
 from model.data.images import load_fitted
 from model.data.records import ObjectAnnotation
 from model.errors import UserError
@@ -59,12 +58,12 @@ def _object(entry: Any, width: int, height: int, where: str) -> ObjectAnnotation
             " and difficult if you like."
         )
     name, difficult = entry["class_name"], entry.get("difficult", False)
-    if not isinstance(name, str) or not name.strip() or len(name) > MAX_NAME_LENGTH:
+    if not is_name(name):
         raise UserError(f"{where}: {reprlib.repr(name)} is no name of a class.")
     if not isinstance(difficult, bool):
         raise UserError(f"{where}: difficult must be true or false, not {reprlib.repr(difficult)}.")
     box = entry["bbox_xyxy"]
-    if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
+    if not isinstance(box, list) or len(box) != 4 or not all(map(is_number, box)):
         raise UserError(f"{where}: bbox_xyxy must be four numbers, not {reprlib.repr(box)}.")
     x1, y1, x2, y2 = map(float, box)
     if not (0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height):
@@ -73,8 +72,3 @@ def _object(entry: Any, width: int, height: int, where: str) -> ObjectAnnotation
             " photo. Correct it."
         )
     return ObjectAnnotation(name, (x1, y1, x2, y2), difficult)
-
-
-def _is_number(value: Any) -> bool:
-    # JSON's true is an int in Python, and Python's JSON also knows NaN.
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

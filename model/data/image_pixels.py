@@ -8,13 +8,14 @@ from PIL import ExifTags, Image
 
 from model.errors import UserError
 
+Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 _DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 _TILE_SIDE = 512  # pixels: large enough for speed; threads keep the memory of a tile's copies
 _PREMULTIPLIED = {"La": "LA", "RGBa": "RGBA"}
 
 
-class UprightImage(NamedTuple):
-    """An upright RGB image, and the ``(width, height)`` of the upright original."""
+class LoadedImage(NamedTuple):
+    """An upright RGB image, and the ``(width, height)`` of the upright original it came from."""
 
     image: Image.Image
     original_size: tuple[int, int]
@@ -32,7 +33,7 @@ def refuse_too_many_pixels(size: tuple[int, int], max_pixels: int, name: str) ->
 
 def upright_rgb(
     image: Image.Image, stored_size: tuple[int, int], longest_side: int | None
-) -> UprightImage:
+) -> LoadedImage:
     """A loaded image turned as its EXIF says, as RGB, no side longer than ``longest_side``.
 
     Args:
@@ -40,13 +41,13 @@ def upright_rgb(
         stored_size: ``(width, height)`` before the decoder shrank it.
         longest_side: pixels; ``None`` for full size.
     """
-    turn = turn_upright(image)
+    orientation = exif_orientation(image)
     target = image.size
     if longest_side is not None:
         fitted = fitted_size(stored_size, longest_side)
         target = min(fitted[0], image.width), min(fitted[1], image.height)
-    rgb = resized_rgb(image, turned_size(target, turn), turn)
-    return UprightImage(rgb, turned_size(stored_size, turn))
+    rgb = resized_rgb(image, upright_size(target, orientation), orientation)
+    return LoadedImage(rgb, upright_size(stored_size, orientation))
 
 
 def fitted_size(size: tuple[int, int], longest_side: int) -> tuple[int, int]:
@@ -55,20 +56,12 @@ def fitted_size(size: tuple[int, int], longest_side: int) -> tuple[int, int]:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-
-def turn_upright(image: Image.Image) -> Image.Transpose | None:
-    """What makes a loaded image upright, by its EXIF; ``None`` for nothing, or broken EXIF."""
-    return _TURNS.get(exif_orientation(image))
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+"""What makes a stored image upright, by its EXIF orientation; 1 is upright."""
 
 
 def exif_orientation(image: Image.Image) -> int:
@@ -101,40 +94,47 @@ def reduced_size(size: tuple[int, int], factors: Reduction) -> tuple[int, int]:
     return -(-size[0] // factors.x), -(-size[1] // factors.y)
 
 
-def resized_rgb(
-    image: Image.Image, target: tuple[int, int], turn: Image.Transpose | None = None
-) -> Image.Image:
+def resized_rgb(image: Image.Image, target: tuple[int, int], orientation: int = 1) -> Image.Image:
     """A loaded image turned, as RGB, of ``target`` size.
 
     Args:
         image: of any mode; left as it is, and given back itself if there is nothing to change.
         target: ``(width, height)`` after turning, not larger than the image.
-        turn: as ``Image.transpose`` takes it; ``None`` for an image that is upright.
+        orientation: of EXIF, by which it is turned.
     """
-    size = turned_size(image.size, turn)
+    size = upright_size(image.size, orientation)
     factors = reduction(size, target)
-    small = _reduced_rgb(image, factors, turn)
+    small = _reduced_rgb(image, factors, orientation)
     if small.size == target:
         return small
     box = (0, 0, size[0] / factors.x, size[1] / factors.y)
     return small.resize(target, Image.Resampling.BILINEAR, box=box)
 
 
-def turned_size(size: tuple[int, int], turn: Image.Transpose | None) -> tuple[int, int]:
-    """``(width, height)`` after turning."""
-    return size[::-1] if turn in _SWAPPING else size
+def upright_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    """``(width, height)`` after turning, of an image stored with this ``size``."""
+    return size[::-1] if orientation >= 5 else size
 
 
-_SWAPPING = frozenset({
-    Image.Transpose.TRANSPOSE, Image.Transpose.TRANSVERSE,
-    Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270,
-})  # fmt: skip
+def turned_box(box: Box, stored: tuple[int, int], orientation: int) -> Box:
+    """A box of the photo as stored, on the photo as EXIF turns it.
+
+    Args:
+        box: ``xyxy`` in pixels of the stored photo.
+        stored: its width and height.
+        orientation: of EXIF, 1 to 8.
+    """
+    width, height = stored
+    x1, y1, x2, y2 = box
+    if orientation in (2, 3, 7, 8):  # what was right comes first
+        x1, x2 = width - x2, width - x1
+    if orientation in (3, 4, 6, 7):  # what was below comes first
+        y1, y2 = height - y2, height - y1
+    return (y1, x1, y2, x2) if orientation >= 5 else (x1, y1, x2, y2)
 
 
-def _reduced_rgb(
-    image: Image.Image, factors: Reduction, turn: Image.Transpose | None
-) -> Image.Image:
-    if image.mode == "RGB" and turn is None and not image.has_transparency_data:
+def _reduced_rgb(image: Image.Image, factors: Reduction, orientation: int) -> Image.Image:
+    if image.mode == "RGB" and orientation == 1 and not image.has_transparency_data:
         if factors == (1, 1):
             return image
         small = image.reduce(factors)
@@ -142,45 +142,21 @@ def _reduced_rgb(
         small.info = {k: v for k, v in image.info.items() if k == "icc_profile"}
         return small
     white = _white_level(image)
-    size = turned_size(image.size, turn)
+    size = upright_size(image.size, orientation)
+    back = {6: 8, 8: 6}.get(orientation, orientation)  # the turn that undoes it
     small = Image.new("RGB", reduced_size(size, factors))
     for box in _tiles(size, factors):
-        tile = _as_rgb(image.crop(_before_turn(box, image.size, turn)), white)
-        tile = tile.transpose(turn) if turn is not None else tile
+        tile = _as_rgb(image.crop(turned_box(box, size, back)), white)
+        tile = tile.transpose(UPRIGHT[orientation]) if orientation > 1 else tile
         small.paste(tile.reduce(factors), (box[0] // factors.x, box[1] // factors.y))
     return small
 
 
-Box = tuple[int, int, int, int]  # left, top, right, bottom
-
-
-def _tiles(size: tuple[int, int], factors: Reduction) -> Iterator[Box]:
+def _tiles(size: tuple[int, int], factors: Reduction) -> Iterator[tuple[int, int, int, int]]:
     width, height = (max(1, _TILE_SIDE // f) * f for f in factors)
     for top in range(0, size[1], height):
         for left in range(0, size[0], width):
             yield left, top, min(left + width, size[0]), min(top + height, size[1])
-
-
-def _before_turn(box: Box, size: tuple[int, int], turn: Image.Transpose | None) -> Box:
-    """Where a box of the turned image lies in the image of ``size`` as it is stored."""
-    left, top, right, bottom = box
-    if turn in _SWAPPING:
-        left, top, right, bottom = top, left, bottom, right
-    if turn in _FROM_THE_RIGHT:
-        left, right = size[0] - right, size[0] - left
-    if turn in _FROM_BELOW:
-        top, bottom = size[1] - bottom, size[1] - top
-    return left, top, right, bottom
-
-
-_FROM_THE_RIGHT = frozenset({
-    Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180,
-    Image.Transpose.ROTATE_90, Image.Transpose.TRANSVERSE,
-})  # fmt: skip
-_FROM_BELOW = frozenset({
-    Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.ROTATE_180,
-    Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE,
-})  # fmt: skip
 
 
 def _as_rgb(image: Image.Image, white: float) -> Image.Image:

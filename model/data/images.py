@@ -8,37 +8,26 @@ on time and memory: see :mod:`model.data.decoding`.
 
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image
 
-from model.data.decoding.messages import MAX_PROFILE, Request
+from model.data.decoding.messages import MAX_PROFILE, Header, Request
 from model.data.decoding.pool import OWN_WORKERS, decode, decode_each
-from model.data.decoding.process import Decoded, ReadHeader
 from model.data.image_formats import IMAGE_SUFFIXES
 from model.data.image_opening import name_of, open_file, problems_named
-from model.data.image_pixels import refuse_too_many_pixels, upright_rgb
+from model.data.image_pixels import LoadedImage, refuse_too_many_pixels, upright_rgb
 from model.errors import UserError
 
 MAX_PIXELS = 100_000_000
 GROUP = 16  # photos a worker is given together
 
-Answered = TypeVar("Answered")
 ImageSource = str | Path | bytes | Image.Image | np.ndarray
-
-
-@dataclass(frozen=True)
-class LoadedImage:
-    """An upright RGB image and the ``(width, height)`` of the upright original it came from."""
-
-    image: Image.Image
-    original_size: tuple[int, int]
 
 
 def load_image(source: ImageSource, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -70,9 +59,12 @@ def load_fitted(
     if isinstance(source, Image.Image):
         return _from_image(source, request)
     if isinstance(source, bytes):
-        return _decoded(source, request)
-    with open_file(source, request.name) as stream:
-        return _decoded(stream, request)
+        loaded = decode(source, request)
+    else:
+        with open_file(source, request.name) as stream:
+            loaded = decode(stream, request)
+    assert isinstance(loaded, LoadedImage)  # a header alone was not asked for
+    return loaded
 
 
 def load_each(files: Sequence[Path], longest_side: int | None) -> Iterator[LoadedImage | UserError]:
@@ -80,23 +72,22 @@ def load_each(files: Sequence[Path], longest_side: int | None) -> Iterator[Loade
 
     Only a few are held at a time, however many there are.
     """
-    return _each_group(files, lambda group: _load_group(group, longest_side))
+    return _each(files, Request("", longest_side, MAX_PIXELS))
 
 
-def read_headers(files: Sequence[Path]) -> Iterator[ReadHeader | UserError]:
+def read_headers(files: Sequence[Path]) -> Iterator[Header | UserError]:
     """What many image files say of themselves, in order; or what is wrong with one."""
-    return _each_group(files, _header_group)
+    # Of any size: a header takes no memory.
+    return _each(files, Request("", None, sys.maxsize, header_only=True))
 
 
-def _each_group(
-    files: Sequence[Path], ask: Callable[[Sequence[Path]], list[Answered]]
-) -> Iterator[Answered]:
+def _each(files: Sequence[Path], options: Request) -> Iterator[Any]:
     groups = [files[start : start + GROUP] for start in range(0, len(files), GROUP)]
     with ThreadPoolExecutor(OWN_WORKERS + 1, "load") as threads:
-        ahead: deque[Future[list[Answered]]] = deque()
+        ahead: deque[Future[list[Any]]] = deque()
         try:
             for group in groups:
-                ahead.append(threads.submit(ask, group))
+                ahead.append(threads.submit(_ask_group, group, options))
                 if len(ahead) > 2 * OWN_WORKERS:
                     yield from ahead.popleft().result()
             while ahead:
@@ -104,16 +95,6 @@ def _each_group(
         finally:  # whoever asked may have had enough
             for future in ahead:
                 future.cancel()
-
-
-def _load_group(files: Sequence[Path], longest_side: int | None) -> list[LoadedImage | UserError]:
-    outcomes = _ask_group(files, Request("", longest_side, MAX_PIXELS))
-    return [_as_image(each) if isinstance(each, Decoded) else each for each in outcomes]
-
-
-def _header_group(files: Sequence[Path]) -> list[ReadHeader | UserError]:
-    # Of any size: a header takes no memory.
-    return _ask_group(files, Request("", None, sys.maxsize, header_only=True))
 
 
 def _ask_group(files: Sequence[Path], options: Request) -> list[Any]:
@@ -156,19 +137,6 @@ def _images_at(path: Path) -> list[Path]:
     if not path.exists():
         raise UserError(f"{path} does not exist. Name image files, or folders that hold some.")
     return [path]
-
-
-def _decoded(source: IO[bytes] | bytes, request: Request) -> LoadedImage:
-    outcome = decode(source, request)
-    assert isinstance(outcome, Decoded)  # a header alone was not asked for
-    return _as_image(outcome)
-
-
-def _as_image(decoded: Decoded) -> LoadedImage:
-    image = Image.frombytes("RGB", decoded.size, decoded.pixels)
-    if decoded.profile:
-        image.info["icc_profile"] = decoded.profile
-    return LoadedImage(image, decoded.original_size)
 
 
 def _from_image(source: Image.Image, request: Request) -> LoadedImage:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from model.data.blemishes import BOXES_DO_NOT_FIT
 from model.data.formats.listing import Box, Format, Parsed, Reading
+from model.data.image_pixels import turned_box
 from model.data.photo_headers import PhotoHeader
 from model.data.records import ImageAnnotation, ObjectAnnotation
 
@@ -119,7 +120,11 @@ def _counts_from_zero(parsed: Sequence[Parsed]) -> bool:
 def mended(
     file_name: str, parsed: Parsed, header: PhotoHeader, habits: Habits
 ) -> tuple[ImageAnnotation | None, list[Problem]]:
-    """The record of a photo, and what was wrong; ``None`` if its annotation is of another one."""
+    """The record of a photo, and what was wrong; ``None`` if the photo cannot be used.
+
+    That is where the annotation is of another photo, or none of its objects is usable: it is no
+    background either.
+    """
     problems: list[Problem] = [(kind, detail) for kind, detail in parsed.problems]
     canvas = _annotated_canvas(parsed, header, habits, problems)
     if canvas is None:
@@ -144,6 +149,8 @@ def mended(
                 continue
             box = cut
         objects.append(ObjectAnnotation(name, box, bool(difficult)))
+    if not objects and any(kind.startswith("object without") for kind, _ in problems):
+        return None, [*problems, ("no usable object", "")]
     return ImageAnnotation(file_name, width, height, tuple(objects)), problems
 
 
@@ -164,23 +171,6 @@ class _Canvas(NamedTuple):
             x, y = width / self.width, height / self.height
             box = (box[0] * x, box[1] * y, box[2] * x, box[3] * y)
         return turned_box(box, stored, header.orientation) if self.turned else box
-
-
-def turned_box(box: Box, stored: tuple[int, int], orientation: int) -> Box:
-    """A box of the photo as stored, on the photo as EXIF turns it.
-
-    Args:
-        box: ``xyxy`` in pixels of the stored photo.
-        stored: its width and height.
-        orientation: of EXIF, 1 to 8.
-    """
-    width, height = stored
-    x1, y1, x2, y2 = box
-    if orientation in (2, 3, 7, 8):  # what was right comes first
-        x1, x2 = width - x2, width - x1
-    if orientation in (3, 4, 6, 7):  # what was below comes first
-        y1, y2 = height - y2, height - y1
-    return (y1, x1, y2, x2) if orientation >= 5 else (x1, y1, x2, y2)
 
 
 def _annotated_canvas(

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from model.data.image_pixels import upright_size
 from model.data.images import load_fitted, read_headers
 from model.errors import UserError
 
@@ -25,7 +26,7 @@ class PhotoHeader(NamedTuple):
     @property
     def upright_size(self) -> tuple[int, int]:
         """Width and height when shown."""
-        return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
+        return upright_size((self.width, self.height), self.orientation)
 
 
 def read_photo_headers(paths: Sequence[str]) -> Iterator[tuple]:

@@ -6,9 +6,10 @@ never the target. A photo without any object is a background.
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -50,11 +51,6 @@ class ImageAnnotation:
         return max((o for o in self.objects if not o.difficult), key=lambda o: o.area, default=None)
 
 
-def no_backgrounds() -> pd.DataFrame:
-    """The table of backgrounds of a split that has none."""
-    return pd.DataFrame(columns=CSV_COLUMNS)
-
-
 @dataclass
 class DatasetSplit:
     """A split read from disk.
@@ -74,7 +70,7 @@ class DatasetSplit:
     image_folder: Path
     n_only_difficult: int = 0
     class_names: tuple[str, ...] = VOC_CLASSES
-    backgrounds: pd.DataFrame = field(default_factory=no_backgrounds)
+    backgrounds: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CSV_COLUMNS))
 
     @property
     def table(self) -> pd.DataFrame:
@@ -113,9 +109,14 @@ def row_of(image: ImageAnnotation, split: str) -> dict[str, object] | None:
 
 def objects_of(row: "pd.Series | object") -> list[ObjectAnnotation]:
     """All objects of a frame's row (also of a ``itertuples`` row), in file order."""
+    return objects_from(json.loads(row.objects))  # type: ignore[union-attr]
+
+
+def objects_from(rows: Iterable[Sequence[Any]]) -> list[ObjectAnnotation]:
+    """Objects as JSON has them: ``[class_name, xmin, ymin, xmax, ymax, difficult]`` each."""
     return [
         ObjectAnnotation(name, (x1, y1, x2, y2), bool(difficult))
-        for name, x1, y1, x2, y2, difficult in json.loads(row.objects)  # type: ignore[union-attr]
+        for name, x1, y1, x2, y2, difficult in rows
     ]
 
 

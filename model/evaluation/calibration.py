@@ -13,6 +13,9 @@ from torch import Tensor
 
 from model.score import Calibration
 
+RIDGE = 1e-3  # weight of the squared weights, which keeps separable data finite
+MAX_STEPS = 50  # of Newton's method
+BINS, FOLDS = 10, 5  # of scores, to compare them with the truth; of photos, to cross-validate
 KEPT = 0.9  # share of the right answers whose score passes the threshold
 
 
@@ -56,21 +59,17 @@ def fit_temperature(probabilities: Tensor, true_class: Tensor) -> float:
     return float(temperatures[int(np.argmin(losses))])
 
 
-def logistic_regression(
-    inputs: Tensor, truth: Tensor, ridge: float = 1e-3, steps: int = 50
-) -> tuple[Tensor, Tensor]:
+def logistic_regression(inputs: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     """Weights ``(F,)`` and bias ``()`` by Newton's method (iteratively reweighted least squares).
 
     Args:
         inputs: ``(N, F)``.
         truth: ``(N,)`` bool.
-        ridge: weight of the squared weights, which keeps separable data finite.
-        steps: at most.
     """
     x = torch.cat([inputs.double(), torch.ones(len(inputs), 1, dtype=torch.float64)], dim=1)
-    penalty = torch.diag(torch.tensor([ridge] * inputs.shape[1] + [0.0], dtype=torch.float64))
+    penalty = torch.diag(torch.tensor([RIDGE] * inputs.shape[1] + [0.0], dtype=torch.float64))
     solution = torch.zeros(x.shape[1], dtype=torch.float64)
-    for _ in range(steps):
+    for _ in range(MAX_STEPS):
         chance = (x @ solution).sigmoid()
         spread = (chance * (1 - chance)).clamp(min=1e-9)
         gradient = x.T @ (chance - truth.double()) / len(x) + penalty @ solution
@@ -98,16 +97,15 @@ class Reliability:
     count: list[int]
 
 
-def reliability(scores: np.ndarray, right: np.ndarray, n_bins: int = 10) -> Reliability:
+def reliability(scores: np.ndarray, right: np.ndarray) -> Reliability:
     """Bins of equal width over 0..1.
 
     Args:
         scores: ``(N,)`` in 0..1.
         right: ``(N,)`` bool.
-        n_bins: how many.
     """
-    place = np.minimum((scores * n_bins).astype(int), n_bins - 1)
-    bins = [place == b for b in range(n_bins) if (place == b).any()]
+    place = np.minimum((scores * BINS).astype(int), BINS - 1)
+    bins = [place == b for b in range(BINS) if (place == b).any()]
     mean_score = [float(scores[b].mean()) for b in bins]
     share_right = [float(right[b].mean()) for b in bins]
     count = [int(b.sum()) for b in bins]
@@ -115,16 +113,14 @@ def reliability(scores: np.ndarray, right: np.ndarray, n_bins: int = 10) -> Reli
     return Reliability(sum(gaps) / max(1, len(scores)), mean_score, share_right, count)
 
 
-def cross_validated_scores(
-    values: Tensor, right: Tensor, negatives: Tensor, folds: int = 5
-) -> np.ndarray:
+def cross_validated_scores(values: Tensor, right: Tensor, negatives: Tensor) -> np.ndarray:
     """Scores ``(N,)`` of photos by calibrations that did not see them.
 
     Fitting and judging on the same photos would flatter the calibration.
     """
     scores = torch.empty(len(values), dtype=torch.float64)
-    place = torch.arange(len(values)) % folds
-    for fold in range(min(folds, len(values))):
+    place = torch.arange(len(values)) % FOLDS
+    for fold in range(min(FOLDS, len(values))):
         mine = place == fold
         fitted = fit_calibration(values[~mine], right[~mine], negatives)
         scores[mine] = fitted.score(values[mine].double())

@@ -37,6 +37,10 @@ class PerImage:
     l1_px: np.ndarray
     iou: np.ndarray
 
+    def of(self, chosen: np.ndarray) -> "PerImage":
+        """Some of the images: their indices, or ``(N,)`` bool."""
+        return PerImage(*(values[chosen] for values in vars(self).values()))
+
     @property
     def right(self) -> np.ndarray:
         """Whether the class is right."""
@@ -79,19 +83,12 @@ def summarize(scores: PerImage) -> dict[str, float]:
 
 
 def bootstrap_intervals(
-    scores: PerImage, n_resamples: int = 1000, seed: int = 0
+    scores: PerImage, n_resamples: int = 1000
 ) -> dict[str, tuple[float, float]]:
     """95 % percentile bootstrap intervals over images (Efron 1979) of :func:`summarize`."""
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     n = len(scores.iou)
-    draws = []
-    for _ in range(n_resamples):
-        pick = generator.integers(0, n, n)
-        resampled = PerImage(
-            scores.true_class[pick], scores.predicted_class[pick],
-            scores.l1_px[pick], scores.iou[pick],
-        )  # fmt: skip
-        draws.append(summarize(resampled))
+    draws = [summarize(scores.of(generator.integers(0, n, n))) for _ in range(n_resamples)]
     intervals = {}
     for key in draws[0]:
         low, high = np.percentile([draw[key] for draw in draws], [2.5, 97.5])
@@ -106,18 +103,13 @@ def group_scores(scores: PerImage, groups: dict[str, np.ndarray]) -> list[dict[s
         scores: of N images.
         groups: name -> ``(N,)`` bool; they may overlap.
     """
-    return [
-        {
-            "group": name, "n_images": int(mine.sum()),
-            "class_accuracy": float(scores.right[mine].mean()),
-            "l1_px_224": float(scores.l1_px[mine].mean()),
-            "mean_iou": float(scores.iou[mine].mean()),
-            "iou_50": float((scores.iou[mine] >= IOU_THRESHOLD).mean()),
-            "joint": float(scores.joint[mine].mean()),
-        }
-        for name, mine in groups.items()
-        if mine.any()
-    ]  # fmt: skip
+    rows = []
+    for name, mine in groups.items():
+        if mine.any():
+            means = summarize(scores.of(mine))
+            del means["macro_accuracy"]  # of a group that is one class it is the same again
+            rows.append({"group": name, "n_images": int(mine.sum()), **means})
+    return rows
 
 
 def class_groups(scores: PerImage, class_names: Sequence[str]) -> dict[str, np.ndarray]:

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from model.classes import MAX_CLASSES, MAX_NAME_LENGTH
+from model.checked import is_name
+from model.classes import MAX_CLASSES
 from model.data.names import key_of
 from model.errors import UserError
 
@@ -44,13 +45,9 @@ class PerPhoto:
 
     def confusion(self, class_names: Sequence[str]) -> np.ndarray:
         """``(C, C)`` int64 counts: row = true class, column = predicted class."""
-        position = {name: i for i, name in enumerate(class_names)}
-        matrix = np.zeros((len(class_names), len(class_names)), dtype=np.int64)
-        rows = self.table.true_class.map(position)
-        columns = self.table.predicted_class.map(position)
-        known = rows.notna() & columns.notna()
-        np.add.at(matrix, (rows[known].astype(int), columns[known].astype(int)), 1)
-        return matrix
+        names = list(class_names)
+        counts = pd.crosstab(self.table.true_class, self.table.predicted_class)
+        return counts.reindex(index=names, columns=names, fill_value=0).to_numpy()
 
     def behind(self, true_class: str = "", predicted_class: str = "") -> pd.DataFrame:
         """The rows of photos of this class that were taken for that class, the worst first.
@@ -111,7 +108,7 @@ def _problem_of(table: pd.DataFrame) -> str | None:
     if table.empty:
         return "it has no rows"
     for name in TEXTS:
-        if not table[name].map(_is_name).all():
+        if not table[name].map(is_name).all():
             return f"{name} holds something that is no name"
     if table.file_name.duplicated().any():
         return "a photo is listed twice"
@@ -125,11 +122,3 @@ def _problem_of(table: pd.DataFrame) -> str | None:
         if not values.between(-limit, limit).all():  # NaN is not between
             return f"{name} has a value that cannot be"
     return None
-
-
-def _is_name(value: object) -> bool:
-    return (
-        isinstance(value, str)
-        and 1 <= len(value.strip()) <= len(value) <= MAX_NAME_LENGTH
-        and value.isprintable()
-    )

@@ -18,6 +18,8 @@ from model.loading.dataset import DetectionDataset, LargestObjectDataset, collat
 from model.loading.targets import pad_targets
 from model.predictions import predict_batch
 
+SHEET_PHOTOS = 16
+
 
 def _save(figure: Figure, path: Path) -> None:
     figure.tight_layout()
@@ -70,10 +72,9 @@ class SheetEntry:
     true_xyxy: list[float]
 
 
-def picture_sheet(
-    entries: Sequence[SheetEntry], path: Path, columns: int = 4, tile: int = 300
-) -> None:
-    """Write a contact sheet of predictions as PNG; true boxes are white, tiles ``tile`` px wide."""
+def picture_sheet(entries: Sequence[SheetEntry], path: Path) -> None:
+    """Write a contact sheet of predictions as PNG; true boxes are white."""
+    columns, tile = 4, 300  # pixels
     rows = -(-len(entries) // columns)
     sheet = Image.new("RGB", (columns * tile, rows * tile), "white")
     for i, entry in enumerate(entries):
@@ -144,9 +145,9 @@ def sheet_entry(
     )
 
 
-def spread_indices(length: int, n_photos: int = 16) -> list[int]:
-    """Up to ``n_photos`` different positions spread evenly over a data set."""
-    n_photos = min(n_photos, length)
+def spread_indices(length: int) -> list[int]:
+    """Up to :data:`SHEET_PHOTOS` different positions spread evenly over a data set."""
+    n_photos = min(SHEET_PHOTOS, length)
     return [round(i * (length - 1) / max(1, n_photos - 1)) for i in range(n_photos)]
 
 
@@ -183,8 +184,8 @@ def plot_evaluation(
     probability = predictions.probabilities.max(dim=1).values.numpy()
     orders = {
         "spread": spread_indices(len(scores.iou)),
-        "worst": list(map(int, scores.iou.argsort()[:16])),
-        "confused": list(map(int, (probability * ~scores.right).argsort()[::-1][:16])),
+        "worst": list(map(int, scores.iou.argsort()[:SHEET_PHOTOS])),
+        "confused": list(map(int, (probability * ~scores.right).argsort()[::-1][:SHEET_PHOTOS])),
     }
     for name, chosen in orders.items():
         entries = [sheet_entry(dataset, i, predictions, i) for i in chosen]

@@ -3,7 +3,3 @@ audits of a data set, and any pipeline of torchvision step by step.
 
 Imports :mod:`model.augment`, :mod:`model.data` and what predicts; the demo's views show it.
 """
-
-from model.inspect.compose_trace import trace_compose
-
-__all__ = ["trace_compose"]

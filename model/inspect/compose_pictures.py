@@ -13,10 +13,11 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 
+from model.data.image_pixels import fitted_size
 from model.draw import class_colour, draw_box
 from model.errors import UserError
 from model.files import atomic_write
-from model.inspect.compose_trace import ORIGINAL, ComposeStep, ComposeTrace, Picture, TracedBox
+from model.inspect.compose_steps import ORIGINAL, ComposeStep, ComposeTrace, Picture, TracedBox
 
 SIDE = 300  # of a picture on a sheet or a page
 WORTH_SAYING = 0.005
@@ -93,8 +94,7 @@ def _short(value: object) -> str:
 def drawn(step: ComposeStep, side: int = SIDE) -> Image.Image:
     """The picture of a step with its boxes; at most ``side`` pixels wide and high."""
     picture = shown(step.image)
-    scale = min(1.0, side / max(picture.size))
-    size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
+    scale, size = min(1.0, side / max(picture.size)), fitted_size(picture.size, side)
     picture = picture.resize(size, Image.Resampling.BILINEAR) if scale < 1 else picture
     for box in step.boxes:
         x1, y1, x2, y2 = (box.bbox_xyxy * scale).tolist()

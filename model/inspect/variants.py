@@ -17,15 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from model.augment import (
-    AugmentConfig,
-    Pipeline,
-    Plan,
-    Trace,
-    TracedStep,
-    make_plans,
-    photo_seed,
-)
+from model.augment import AugmentConfig, Pipeline, Plan, Trace, TracedStep, make_plans, photo_seed
 from model.boxes import clip_boxes
 from model.errors import UserError
 
@@ -161,9 +153,7 @@ def _moves(plan: Plan, place: int) -> bool:
 
 
 def checked_box(
-    bbox_xyxy: Sequence[float],
-    photo_size: tuple[int, int],
-    least: tuple[float, float] = (1.0, 1.0),
+    bbox_xyxy: Sequence[float], photo_size: tuple[int, int], least: tuple[float, float] = (1.0, 1.0)
 ) -> Tensor:
     """``(4,)`` float32, clipped to a photo of ``(width, height)`` pixels.
 

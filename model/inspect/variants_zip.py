@@ -4,19 +4,18 @@ import csv
 import io
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
-import torch
 from PIL import Image
 
 from model.augment import AugmentConfig, Picture, Pipeline
 from model.csv_cells import defused
 from model.data.annotations import (
     OBJECT_COLUMNS,
-    AnnotatedPhoto,
     annotation_files,
     class_names_of,
+    labelled,
     object_rows,
-    without_hidden,
 )
 from model.data.records import ObjectAnnotation
 from model.inspect.captions import caption
@@ -32,8 +31,7 @@ def on_canvas(variants: Sequence[Variant]) -> Iterator[Picture]:
     """Each variant as the network sees it: square, so mostly squashed."""
     for variant in variants:
         step = variant.canvas
-        visible = torch.cat([torch.tensor([step.visible]), step.others_visible])
-        yield Picture(step.image, torch.cat([step.bbox_xyxy[None], step.others]), visible)
+        yield Picture(step.image, step.all_boxes, step.all_visible)
 
 
 def in_full_size(
@@ -48,26 +46,7 @@ def in_full_size(
     """
     for variant in variants:
         start = variant.trace.steps[0]
-        boxes = torch.cat([start.bbox_xyxy[None], start.others])
-        yield pipeline.picture(photo, start.image.size, boxes, variant.seed)
-
-
-def annotated(
-    picture: Picture, file_name: str, things: Sequence[ObjectAnnotation]
-) -> AnnotatedPhoto:
-    """An augmented picture with its labels: all objects but those that are hardly to be seen.
-
-    Args:
-        picture: with a box for each of ``things``, the target first.
-        file_name: of the picture.
-        things: the objects of the photo; where they were in it is of no concern.
-    """
-    moved = tuple(
-        ObjectAnnotation(thing.class_name or UNNAMED, (x1, y1, x2, y2), thing.difficult)
-        for thing, (x1, y1, x2, y2) in zip(things, picture.bbox_xyxy.tolist(), strict=True)
-    )
-    shares = tuple(picture.visible.tolist())
-    return without_hidden(AnnotatedPhoto(file_name, *picture.image.size, moved, shares))
+        yield pipeline.picture(photo, start.image.size, start.all_boxes, variant.seed)
 
 
 def pack_variants(
@@ -84,14 +63,18 @@ def pack_variants(
     Args:
         variants: what ``pictures`` show.
         pictures: of :func:`on_canvas` or :func:`in_full_size`.
-        things: see :func:`annotated`.
+        things: the objects of the photo, the target first; those without a class get a name.
         config: what drew the variants.
         kind: ``png``, to the pixel, or ``jpg``, a fraction of the size.
     """
+    things = [replace(thing, class_name=thing.class_name or UNNAMED) for thing in things]
     rows, photos, packed = [], [], io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:  # pictures are compressed
         for variant, picture in zip(variants, pictures, strict=True):
-            photo = annotated(picture, f"variant_{variant.number:02d}.{kind}", things)
+            photo = labelled(
+                f"variant_{variant.number:02d}.{kind}", picture.image.size, things,
+                picture.bbox_xyxy.tolist(), picture.visible.tolist(),
+            )  # fmt: skip
             archive.writestr(photo.file_name, _encoded(picture.image, kind))
             health, done = variant.health, caption(variant.trace)
             of_target = [round(health.hull_ellipse_iou, 4), health.redraws, int(health.gave_up)]

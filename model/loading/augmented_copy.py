@@ -17,20 +17,13 @@ from PIL import Image
 from tqdm import tqdm
 
 from model.augment import AugmentConfig, Picture, Pipeline, photo_seed, working_side
-from model.data.annotations import (
-    AnnotatedPhoto,
-    to_coco,
-    to_voc,
-    to_yolo,
-    without_hidden,
-    yolo_yaml,
-)
+from model.data.annotations import AnnotatedPhoto, labelled, to_coco, to_voc, to_yolo, yolo_yaml
 from model.data.dataset import DatasetPhoto
 from model.data.image_pixels import fitted_size
 from model.data.images import load_fitted, load_image
-from model.data.records import ObjectAnnotation
+from model.data.records import ObjectAnnotation, objects_from
 from model.errors import UserError
-from model.files import atomic_write, ensure_writable
+from model.files import atomic_write, distinct, ensure_writable
 
 LabelFormat = Literal["coco", "yolo", "voc"]
 PictureKind = Literal["photo", "canvas"]
@@ -160,16 +153,8 @@ def _records(folder: Path) -> Iterator[dict[str, Any]]:
 
 def picture_names(photos: Sequence[DatasetPhoto]) -> list[str]:
     """A name for each photo, without ending, all different also where case does not count."""
-    names, taken = [], set()
-    for photo in photos:
-        stem = PurePosixPath(photo.image.file_name).with_suffix("").as_posix().replace("/", "__")
-        name, n = stem, 1
-        while name.casefold() in taken:
-            n += 1
-            name = f"{stem}-{n}"
-        taken.add(name.casefold())
-        names.append(name)
-    return names
+    paths = (PurePosixPath(photo.image.file_name).with_suffix("") for photo in photos)
+    return distinct(("__".join(path.parts) for path in paths), "-")
 
 
 def _file_name(plan: ExportPlan, name: str, number: int) -> str:
@@ -202,7 +187,7 @@ def _pictures(
         yield {
             "file_name": file_name, "source": known.file_name, "variant": number, "seed": seed,
             "redraws": drawn.redraws, "gave_up": drawn.gave_up,
-            **_labelled(picture, file_name, things),
+            **_labels(picture, file_name, things),
         }, picture.image  # fmt: skip
 
 
@@ -214,19 +199,12 @@ def _picture(
         return pipeline.picture(whole, copy_size, boxes, seed, plan.longest_side)
     small = load_fitted(photo.path, working_side(plan.image_size)).image
     canvas = pipeline.trace(small, boxes, seed).steps[-1]
-    visible = torch.cat([torch.tensor([canvas.visible]), canvas.others_visible])
-    return Picture(canvas.image, torch.cat([canvas.bbox_xyxy[None], canvas.others]), visible)
+    return Picture(canvas.image, canvas.all_boxes, canvas.all_visible)
 
 
-def _labelled(
-    picture: Picture, file_name: str, things: Sequence[ObjectAnnotation]
-) -> dict[str, Any]:
-    moved = tuple(
-        ObjectAnnotation(thing.class_name, (x1, y1, x2, y2), thing.difficult)
-        for thing, (x1, y1, x2, y2) in zip(things, picture.bbox_xyxy.tolist(), strict=False)
-    )
-    visible = tuple(picture.visible.tolist()[: len(things)])
-    kept = without_hidden(AnnotatedPhoto(file_name, *picture.image.size, moved, visible))
+def _labels(picture: Picture, file_name: str, things: Sequence[ObjectAnnotation]) -> dict[str, Any]:
+    boxes, visible = picture.bbox_xyxy[: len(things)], picture.visible[: len(things)]
+    kept = labelled(file_name, picture.image.size, things, boxes.tolist(), visible.tolist())
     return {
         "width": kept.width, "height": kept.height,
         "objects": [[o.class_name, *o.bbox_xyxy, o.difficult] for o in kept.objects],
@@ -244,7 +222,9 @@ def _write_picture(path: Path, picture: Image.Image, plan: ExportPlan) -> None:
 
 def _write_labels(folder: Path, plan: ExportPlan) -> None:
     """All annotations, of what ``pictures.jsonl`` says."""
-    photos = sorted(map(_annotated, _unique(_records(folder))), key=lambda p: p.file_name)
+    # The last line of each picture: one that had vanished was written anew.
+    records = {record["file_name"]: record for record in _records(folder)}
+    photos = [_annotated(records[name]) for name in sorted(records)]
     files = {
         "coco": lambda: {f"{plan.split}/_annotations.coco.json": to_coco(photos, plan.class_names)},
         "yolo": lambda: _yolo_files(photos, plan),
@@ -255,16 +235,8 @@ def _write_labels(folder: Path, plan: ExportPlan) -> None:
             temporary.write_text(text, encoding="utf-8")
 
 
-def _unique(records: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The last line of each picture: one that had vanished was written anew."""
-    yield from {record["file_name"]: record for record in records}.values()
-
-
 def _annotated(record: dict[str, Any]) -> AnnotatedPhoto:
-    objects = tuple(
-        ObjectAnnotation(name, (x1, y1, x2, y2), bool(difficult))
-        for name, x1, y1, x2, y2, difficult in record["objects"]
-    )
+    objects = tuple(objects_from(record["objects"]))
     size = record["width"], record["height"]
     return AnnotatedPhoto(record["file_name"], *size, objects, tuple(record["visible"]))
 

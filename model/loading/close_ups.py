@@ -14,7 +14,7 @@ from model.data.annotations import MIN_VISIBLE_TO_LABEL
 from model.data.images import load_fitted
 from model.data.pixel_cache import PixelCache
 from model.data.records import DatasetSplit
-from model.loading.dataset import AnnotatedPhoto, DetectionDataset
+from model.loading.dataset import DetectionDataset, PhotoWithBoxes
 from model.second_look import DETAIL
 
 FACTORS = (1.3, 2.5)  # sides of a window over those of the object's box, from and to
@@ -52,7 +52,7 @@ class WithCloseUps(DetectionDataset):
         side = DETAIL * working_side(image_size)
         self.large = PixelCache(self.files, side, cache_dir, progress) if share else None
 
-    def shown(self, index: int) -> AnnotatedPhoto:
+    def shown(self, index: int) -> PhotoWithBoxes:
         """See :meth:`model.loading.dataset.LargestObjectDataset.shown`."""
         seed = self.photo_seed(index)
         whether, *drawn = uniforms(np.array([seed], np.uint64), "close_up", 8)[0]
@@ -61,7 +61,7 @@ class WithCloseUps(DetectionDataset):
             close_up = self._close_up(index, self.large[index], np.array(drawn))
         return close_up or self.photo(index)
 
-    def _close_up(self, index: int, photo: Image.Image, drawn: np.ndarray) -> AnnotatedPhoto | None:
+    def _close_up(self, index: int, photo: Image.Image, drawn: np.ndarray) -> PhotoWithBoxes | None:
         """The window that was drawn; ``None`` if no object has enough pixels."""
         known = self.objects[index]
         boxes = known.boxes * (torch.tensor([photo.width, photo.height] * 2) / known.sides)
@@ -110,11 +110,11 @@ def _cut(
     labels: Tensor,
     chosen: int,
     window: tuple[int, int, int, int],
-) -> AnnotatedPhoto:
+) -> PhotoWithBoxes:
     left, top, right, bottom = window
     moved = boxes - torch.tensor([left, top, left, top])
     cut = clip_boxes(moved, (bottom - top, right - left))
     visible = box_areas(cut) / box_areas(boxes).clamp(min=1e-6)
     others = [i for i in range(len(boxes)) if i != chosen and visible[i] >= MIN_VISIBLE_TO_LABEL]
     order = [chosen, *others]
-    return AnnotatedPhoto(photo.crop(window), cut[order], labels[order])
+    return PhotoWithBoxes(photo.crop(window), cut[order], labels[order])

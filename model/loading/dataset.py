@@ -135,22 +135,22 @@ class LargestObjectDataset(EpochDataset):
         """The augmented photo with its boxes, and their class ids ``(N,)``; row 0 the target."""
         return self.augmented(index, self.shown(index))
 
-    def shown(self, index: int) -> "AnnotatedPhoto":
+    def shown(self, index: int) -> "PhotoWithBoxes":
         """What is augmented in this epoch: the photo, or a part of it."""
         return self.photo(index)
 
-    def augmented(self, index: int, photo: "AnnotatedPhoto") -> tuple[Sample, Tensor]:
+    def augmented(self, index: int, photo: "PhotoWithBoxes") -> tuple[Sample, Tensor]:
         """:meth:`sample` of what is shown for a photo."""
         sample = self.pipeline(photo.image, photo.boxes, self.photo_seed(index))
         self._lost[index] = torch.tensor([sample.redraws > 0, sample.gave_up])
         return sample, photo.labels
 
-    def photo(self, index: int) -> "AnnotatedPhoto":
+    def photo(self, index: int) -> "PhotoWithBoxes":
         """What goes into the pipeline."""
         image = self.cache[self._places[index]]
         known = self.objects[index]
         scale = torch.tensor([image.width, image.height] * 2) / known.sides
-        return AnnotatedPhoto(image, known.boxes * scale, known.labels)
+        return PhotoWithBoxes(image, known.boxes * scale, known.labels)
 
     def detail(self, index: int) -> Image.Image:
         """The photo, read anew at the size that a second look cuts its windows from."""
@@ -187,7 +187,7 @@ class DetectionDataset(LargestObjectDataset):
         return sample.image, target
 
 
-class AnnotatedPhoto(NamedTuple):
+class PhotoWithBoxes(NamedTuple):
     """A photo, or a window of one, and the objects in it.
 
     Attributes:

@@ -60,7 +60,8 @@ class LargestObjectDetector(
         self.class_names, self.image_size, self.head_name = tuple(class_names), image_size, head
         self._frozen: list[nn.Module] = []
         self.backbone = ResNet34Backbone(backbone_weights)
-        self.head = build_head(head, len(self.class_names), image_size)
+        count = len(self.class_names)
+        self.head = FlattenHead(count, image_size) if head == "flatten" else PyramidHead(count)
 
     def freeze(self, part: str, batch_norm: bool = False) -> None:
         """Stop ``"stem"`` (conv1 to layer1) or ``"all"`` of the backbone from learning.
@@ -98,10 +99,3 @@ class LargestObjectDetector(
         low, high = output.boxes[:, :2], output.boxes[:, 2:]
         upright = torch.cat([torch.minimum(low, high), torch.maximum(low, high)], dim=1)
         return output._replace(boxes=clip_boxes(upright, (images.shape[-2], images.shape[-1])))
-
-
-def build_head(head: str, num_classes: int, image_size: int) -> PyramidHead | FlattenHead:
-    """A new head, one of :data:`HEADS`."""
-    if head == "flatten":
-        return FlattenHead(num_classes, image_size)
-    return PyramidHead(num_classes)

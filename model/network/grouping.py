@@ -10,6 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from model.boxes import pairwise_iou
+
 CANDIDATES = 96  # the likeliest cells of an image; all others together hold next to nothing
 SAME_OBJECT_IOU = 0.4  # IoU from which two boxes are of the same object
 CHOICE_POWER = 0.5  # the square root lets more cells of the group count
@@ -20,20 +22,6 @@ class GroupBox(NamedTuple):
 
     boxes: Tensor
     attention: Tensor
-
-
-def pairwise_iou(boxes: Tensor, others: Tensor) -> Tensor:
-    """IoU ``(N, A, B)`` of ``(N, A, 4)`` with ``(N, B, 4)``, image by image; 0 for empty boxes.
-
-    ``torchvision.ops.box_iou`` knows no batches.
-    """
-    first, second = boxes.unsqueeze(-2), others.unsqueeze(-3)
-    corner_min = torch.maximum(first[..., :2], second[..., :2])
-    corner_max = torch.minimum(first[..., 2:], second[..., 2:])
-    intersection = (corner_max - corner_min).clamp(min=0).prod(-1)
-    areas = (first[..., 2:] - first[..., :2]).clamp(min=0).prod(-1)
-    other_areas = (second[..., 2:] - second[..., :2]).clamp(min=0).prod(-1)
-    return intersection / (areas + other_areas - intersection).clamp(min=1e-6)
 
 
 def read_group(boxes: Tensor, choice: Tensor, side_logits: Tensor) -> GroupBox:

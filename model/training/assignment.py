@@ -5,8 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from model.boxes import pairwise_iou
 from model.loading.targets import Targets
-from model.network.grouping import pairwise_iou
 from model.network.outputs import Cells
 
 CELLS_PER_OBJECT = 9

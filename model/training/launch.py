@@ -5,6 +5,7 @@ and leaves the rest to MPI. We start the others with ``torchrun``, so that one c
 the same everywhere.
 """
 
+import argparse
 import os
 import subprocess
 import sys
@@ -50,13 +51,9 @@ def start_missing_processes() -> None:
 
 
 def _asked_for(command_line: Sequence[str]) -> str | None:
-    for name in ("--num_processes", "--num-processes"):
-        for i, word in enumerate(command_line):
-            if word == name and i + 1 < len(command_line):
-                return command_line[i + 1]
-            if word.startswith(f"{name}="):
-                return word.split("=", 1)[1]
-    return None
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--num_processes", "--num-processes", nargs="?")
+    return parser.parse_known_args(command_line)[0].num_processes
 
 
 def build_training_accelerator(precision: str, batch_size: int) -> Accelerator:

@@ -11,9 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.ops import generalized_box_iou_loss
 
-from model.boxes import l1_px_at_224
+from model.boxes import l1_px_at_224, pairwise_iou
 from model.loading.targets import Targets
-from model.network.grouping import pairwise_iou
 from model.network.outputs import Cells, DetectorOutput
 from model.training.assignment import assign_cells
 

@@ -4,7 +4,6 @@ import pytest
 
 from demo.backend import Backend
 from demo.page import build_page
-from model.data.dataset import find_data_root
 from model.data.samples import PhotoLibrary
 
 MAX_LISTENERS = 79
@@ -13,7 +12,7 @@ MAX_POSITIONAL = 6
 
 @pytest.fixture(scope="module")
 def page(toy_voc):
-    return build_page(Backend(PhotoLibrary(find_data_root(toy_voc))))
+    return build_page(Backend(PhotoLibrary(toy_voc)))
 
 
 def test_there_are_few_listeners(page):

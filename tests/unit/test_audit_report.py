@@ -36,7 +36,7 @@ def compared(voc, tmp_path_factory):
     (out / "a.json").write_text(json.dumps(TOO_MUCH))
     (out / f"{EVIL.replace('/', '')}.json").write_text('{"zoom": 1, "rotation_degrees": 0}')
     against = next(out.glob("<*"))
-    main(AuditConfig(out / "r", (str(voc),), augment=out / "a.json", against=against, epochs=3,
+    main(AuditConfig(out / "r", data=(str(voc),), augment=out / "a.json", against=against, epochs=3,
                      image_size=64, tiles=2, cache_dir=str(out), progress=False))  # fmt: skip
     return out / "r"
 
@@ -141,7 +141,7 @@ def test_a_file_name_that_a_spreadsheet_would_calculate_stays_text(voc, tmp_path
         path = tmp_path / "set" / folder / f"=1+1{suffix}"
         path.parent.mkdir(parents=True)
         path.write_bytes((voc / folder / f"000000{suffix}").read_bytes())
-    main(AuditConfig(tmp_path / "r", (str(tmp_path / "set"),), epochs=1, image_size=64,
+    main(AuditConfig(tmp_path / "r", data=(str(tmp_path / "set"),), epochs=1, image_size=64,
                      cache_dir=str(tmp_path), progress=False))  # fmt: skip
     _, row = csv.reader((tmp_path / "r" / "photos.csv").open())
     assert row[0] == "'=1+1.jpg"
@@ -183,7 +183,7 @@ def test_bad_input_is_one_sentence(changed, says, voc, tmp_path):
 @pytest.mark.parametrize("text", ["{", "[]", '{"rotation": 3}', '{"zoom": 99}', '{"zoom": "2"}'])
 def test_bad_settings_are_named_with_their_file(text, voc, tmp_path):
     (tmp_path / "bad.json").write_text(text)
-    config = AuditConfig(tmp_path / "r", (str(voc),), augment=tmp_path / "bad.json")
+    config = AuditConfig(tmp_path / "r", data=(str(voc),), augment=tmp_path / "bad.json")
     with pytest.raises(UserError, match=r"bad\.json"):
         main(config)
 
@@ -191,4 +191,4 @@ def test_bad_settings_are_named_with_their_file(text, voc, tmp_path):
 def test_an_out_that_cannot_be_written_is_said_before_anything_is_counted(voc, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write"):
-        main(AuditConfig(tmp_path / "file" / "r", (str(voc),), progress=False))
+        main(AuditConfig(tmp_path / "file" / "r", data=(str(voc),), progress=False))

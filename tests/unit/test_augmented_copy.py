@@ -148,7 +148,9 @@ def test_a_photo_that_cannot_be_read_is_left_out_and_said(tmp_path, plan):
 
 def test_the_command_says_what_it_wrote(tmp_path, capsys):
     root = make_voc(tmp_path / "VOC2007", 3, 1)
-    config = ExportAugmentedConfig(tmp_path / "out", (str(root),), split="trainval", progress=False)
+    config = ExportAugmentedConfig(
+        tmp_path / "out", data=(str(root),), split="trainval", progress=False
+    )
     assert main(config) == 0
     assert "4 pictures, boxes as coco" in capsys.readouterr().out
     assert len(Dataset(tmp_path / "out", progress=False).of_split("train")) == 4

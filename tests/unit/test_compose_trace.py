@@ -16,8 +16,8 @@ from torchvision.transforms import v2
 import model
 from model.commands import trace as command
 from model.errors import UserError
-from model.inspect import trace_compose
 from model.inspect.compose_pictures import sentences, shown
+from model.inspect.compose_trace import trace_compose
 from model.inspect.owners_pipeline import load_pipeline
 
 SIZE = (90, 120)  # height, width

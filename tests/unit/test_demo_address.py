@@ -12,7 +12,6 @@ from demo.views.confusion import TrainingState
 from demo.views.dataset import DatasetState
 from demo.views.detect import DetectState
 from model.augment import AugmentConfig
-from model.data.dataset import find_data_root
 from model.data.samples import PhotoLibrary
 
 AUGMENT, DETECT, DATASET, TRAINING = (
@@ -22,7 +21,7 @@ AUGMENT, DETECT, DATASET, TRAINING = (
 
 @pytest.fixture(scope="module")
 def library(toy_voc) -> PhotoLibrary:
-    return PhotoLibrary(find_data_root(toy_voc))
+    return PhotoLibrary(toy_voc)
 
 
 @pytest.mark.parametrize("defaults", [AUGMENT, DETECT, DATASET, TRAINING])

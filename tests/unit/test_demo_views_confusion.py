@@ -8,14 +8,13 @@ import pytest
 from demo.backend import Backend
 from demo.views import confusion
 from demo.views.confusion import TrainingState
-from model.data.dataset import find_data_root
 from model.data.samples import PhotoLibrary
 from model.evaluation.per_photo import COMMAND, PerPhoto, read_per_photo
 
 
 @pytest.fixture(scope="module")
 def with_photos(toy_voc, toy_per_photo) -> Backend:
-    library = PhotoLibrary(find_data_root(toy_voc))
+    library = PhotoLibrary(toy_voc)
     return Backend(library, per_photo=read_per_photo(toy_per_photo))
 
 

@@ -22,16 +22,8 @@ from model.evaluation.predict_dataset import Predictions
 from model.loading.dataset import LargestObjectDataset, train_loader
 from model.score import Calibration
 from model.training.ema import WeightAverage
-from model.training.engine import (
-    STATE_FILE,
-    STATE_FORMAT,
-    EpochSums,
-    Run,
-    clip_gradients,
-    inherited,
-    load_state,
-    table_row,
-)
+from model.training.engine import EpochSums, Run, clip_gradients, table_row
+from model.training.run_folder import STATE_FILE, STATE_FORMAT, inherited, load_state
 
 EPOCHS = 2
 

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torchvision.ops import box_iou
 
-from model.network.grouping import pairwise_iou, read_group
+from model.boxes import pairwise_iou
+from model.network.grouping import read_group
 
 LEFT, RIGHT = [0.0, 0, 40, 40], [60.0, 0, 100, 40]
 

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.data.image_pixels import Reduction, reduced_size, reduction, resized_rgb, turned_size
+from model.data.image_pixels import (
+    UPRIGHT,
+    Reduction,
+    reduced_size,
+    reduction,
+    resized_rgb,
+    upright_size,
+)
 
 
 def wild(size: tuple[int, int]) -> Image.Image:
@@ -67,16 +74,16 @@ def test_tile_by_tile_is_the_same_as_all_at_once(mode, size, target, monkeypatch
     assert image.tobytes() == before
 
 
-@pytest.mark.parametrize("turn", list(Image.Transpose))
+@pytest.mark.parametrize("orientation", range(2, 9))
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "I;16"])
-def test_turning_tile_by_tile_is_the_same_as_turning_first(mode, turn, monkeypatch):
+def test_turning_tile_by_tile_is_the_same_as_turning_first(mode, orientation, monkeypatch):
     monkeypatch.setattr("model.data.image_pixels._TILE_SIDE", 32)
     image = of_mode(mode, (161, 119))
-    turned = image.transpose(turn)
+    turned = image.transpose(UPRIGHT[orientation])
     target = turned.width // 4, turned.height // 4
-    result = resized_rgb(image, target, turn)
+    result = resized_rgb(image, target, orientation)
     assert np.array_equal(np.asarray(result), whole_at_once(turned, target))
-    assert turned_size(image.size, turn) == turned.size
+    assert upright_size(image.size, orientation) == turned.size
 
 
 def test_what_needs_no_change_is_not_copied():

@@ -7,8 +7,9 @@ from PIL import Image
 from model.data.blemishes import BOXES_DO_NOT_FIT
 from model.data.formats import FORMATS
 from model.data.formats.listing import Parsed, Reading
+from model.data.image_pixels import turned_box
 from model.data.images import load_image
-from model.data.mending import Habits, habits_of, mended, turned_box
+from model.data.mending import Habits, habits_of, mended
 from model.data.photo_headers import PhotoHeader
 
 VOC = FORMATS["voc"]
@@ -72,7 +73,7 @@ def test_where_the_size_does_not_tell_the_others_do(header):
         ([300, 100], (1, 1, 20, 10), None, ["other shape"]),
         ([120, 80], (0, 0, 121, 81), [(0, 0, 120, 80)], ["box at the edge"]),
         ([120, 80], (50, 50, 150, 60), [(49, 49, 120, 60)], ["box outside"]),
-        ([120, 80], (119, 50, 300, 60), [], ["object without area"]),
+        ([120, 80], (119, 50, 300, 60), None, ["object without area", "no usable object"]),
         ([120, 80], (50, 50, 49, 60), [(48, 49, 50, 60)], ["corners swapped"]),
         ([120, 80], (50, 60, 70, 20), [(49, 19, 70, 60)], ["corners swapped"]),
         ([120, 80], (70, 60, 50, 20), [(49, 19, 70, 60)], ["corners swapped"]),

@@ -5,7 +5,7 @@ import torch
 from PIL import Image
 
 from model.boxes import paired_iou
-from model.data.dataset import find_data_root
+from model.data.dataset import Dataset
 from model.data.samples import PhotoLibrary, find_dataset
 from model.errors import UserError
 from model.inference import load_detector
@@ -18,7 +18,7 @@ def shipped():
 
 @pytest.mark.parametrize("name", ["", "nope", "../secret", "a/b", "x" * 5000, "a\0b", "000099"])
 def test_unknown_names_are_refused_in_words(toy_voc, name):
-    for root in (None, find_data_root(toy_voc)):
+    for root in (None, toy_voc):
         with pytest.raises(UserError, match="there is no sample"):
             PhotoLibrary(root).get(name)
 
@@ -59,7 +59,7 @@ def test_bad_boxes_are_said_when_the_library_is_opened(tmp_path):
 
 
 def test_voc_photos_bring_their_objects(toy_voc):
-    library = PhotoLibrary(find_data_root(toy_voc))
+    library = PhotoLibrary(toy_voc)
     photo = library.get("000004")
     assert len(photo.objects) == 2
     assert photo.largest is max(photo.objects, key=lambda o: o.area)
@@ -82,7 +82,7 @@ def test_voc_is_found_where_it_usually_is(toy_voc, tmp_path, monkeypatch):
     monkeypatch.setenv("VOC_ROOT", str(toy_voc))
     found = find_dataset()
     assert found
-    assert found.folders == (find_data_root(toy_voc),)
+    assert found.folders == (Dataset(toy_voc).folders[0],)
 
 
 def test_of_the_ten_examples_eight_are_answered_rightly_one_is_hard_and_one_shows_nothing(shipped):

@@ -8,7 +8,7 @@ from commands import run_here
 from conftest import make_voc, run_command, write_split, write_voc_xml
 
 from model.classes import VOC_CLASSES
-from model.data.dataset import Dataset, find_data_root, list_splits, read_split
+from model.data.dataset import Dataset, read_split
 from model.data.formats.listing import Reading
 from model.data.formats.voc import MAX_XML_BYTES, parse
 from model.data.mending import Habits, mended
@@ -149,7 +149,7 @@ def test_ordinary_encodings_are_read(tmp_path):
 
 @pytest.mark.parametrize("below", ["", "VOCdevkit", "VOCdevkit/VOC2007"])
 def test_root_may_be_any_of_three_folders(toy_voc, below):
-    assert find_data_root(toy_voc / below) == toy_voc / "VOCdevkit" / "VOC2007"
+    assert Dataset(toy_voc / below).folders[0] == toy_voc / "VOCdevkit" / "VOC2007"
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_root_may_be_any_of_three_folders(toy_voc, below):
 )
 def test_missing_root_names_the_download_command(tmp_path, name, says):
     with pytest.raises(UserError, match=says) as caught:
-        find_data_root(tmp_path / name)
+        Dataset(tmp_path / name)
     assert "python -m model.dataset download" in str(caught.value)
 
 
@@ -207,9 +207,9 @@ def lists(own_voc):
 
 def test_lists_of_a_class_are_no_splits_beside_others(own_voc, lists):
     (lists / "cat_train.txt").write_text("000001 -1\n000002  1\n")
-    assert list_splits(own_voc) == ["train", "trainval", "val"]
+    assert Dataset(own_voc).splits == ["train", "trainval", "val"]
     (lists / "my_own.txt").write_text("000001\n")
-    assert list_splits(own_voc) == ["my_own", "train", "trainval", "val"]
+    assert Dataset(own_voc).splits == ["my_own", "train", "trainval", "val"]
 
 
 def test_lists_of_classes_alone_say_together_what_a_split_is(own_voc, lists):
@@ -218,7 +218,7 @@ def test_lists_of_classes_alone_say_together_what_a_split_is(own_voc, lists):
     for name in ("cat", "car"):
         (lists / f"{name}_train.txt").write_text("000001 -1\n000002  1\n000003  0\n")
         (lists / f"{name}_val.txt").write_text("000004  1\n")
-    assert list_splits(own_voc) == ["train", "trainval", "val"]
+    assert Dataset(own_voc).splits == ["train", "trainval", "val"]
     assert len(read_split(own_voc, "train").frame) == 3
 
 

@@ -3,12 +3,10 @@
 Parameters are plain numbers for one photo, and arrays with a row for each of many.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -19,6 +17,8 @@ if TYPE_CHECKING:
     from model.augment.config import AugmentConfig
 
 Params = dict[str, Any]
+Box = tuple[float, ...]  # left, top, right, bottom in pixels of the photo
+Config: TypeAlias = "AugmentConfig"  # is made of the steps, so it cannot be imported before them
 GROUPS = ("geometry", "colour", "quality")
 """Kinds of steps, in the order in which they are done."""
 
@@ -90,12 +90,12 @@ class Step(ABC):
     settings: ClassVar[tuple[Setting, ...]]
     draws: ClassVar[int]
 
-    def is_on(self, config: AugmentConfig) -> bool:
+    def is_on(self, config: Config) -> bool:
         """Whether it can do anything at all."""
         return any(getattr(config, setting.name) != setting.off for setting in self.settings)
 
     @abstractmethod
-    def draw(self, config: AugmentConfig, uniform: np.ndarray, sizes: np.ndarray) -> Params:
+    def draw(self, config: Config, uniform: np.ndarray, sizes: np.ndarray) -> Params:
         """Parameters of many photos.
 
         Args:
@@ -117,19 +117,15 @@ class Step(ABC):
         return self.words(params, size)
 
     @abstractmethod
-    def limits(
-        self, config: AugmentConfig, size: tuple[int, int], box: tuple[float, ...]
-    ) -> Iterator[Chosen]:
+    def limits(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[Chosen]:
         """Each setting that is on, alone at its limits, for a photo with a box."""
 
-    def advice(
-        self, config: AugmentConfig, size: tuple[int, int], box: tuple[float, ...]
-    ) -> Iterator[str]:
+    def advice(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[str]:
         """Sentences on settings that hurt this photo's box."""
         return iter(())
 
     @abstractmethod
-    def code(self, config: AugmentConfig) -> Code:
+    def code(self, config: Config) -> Code:
         """The same in torchvision."""
 
 
@@ -149,7 +145,7 @@ class GeometricStep(Step):
         """``(N, 2)`` width and height after the step."""
         return sizes
 
-    def swing(self, config: AugmentConfig, phase: float) -> Params | None:
+    def swing(self, config: Config, phase: float) -> Params | None:
         """Parameters on the way from one limit (-1) over nothing (0) to the other (1).
 
         ``None`` for steps that never make boxes looser. A setting that is off swings by as much as
@@ -162,9 +158,7 @@ class GeometricStep(Step):
         many = {name: np.asarray([value]) for name, value in params.items()}
         return self.matrices(many, np.asarray([size], dtype=np.float64))[0]
 
-    def advice(
-        self, config: AugmentConfig, size: tuple[int, int], box: tuple[float, ...]
-    ) -> Iterator[str]:
+    def advice(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[str]:
         """On boxes that become loose."""
         swung = [self.swing(config, place / 36) for place in range(1, 37)]
         if not self.is_on(config) or swung[0] is None:
@@ -208,8 +202,3 @@ class PixelStep(Step):
             bbox_xyxy: ``(N, 4)``.
         """
         return np.zeros(len(bbox_xyxy))
-
-
-def either_way(uniform: np.ndarray) -> np.ndarray:
-    """Numbers from 0..1 to -1..1."""
-    return 2 * uniform - 1

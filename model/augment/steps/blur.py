@@ -1,17 +1,11 @@
 """Out of focus."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageFilter
 
-from model.augment.steps.base import Chosen, Code, Params, PixelStep, Setting
-
-if TYPE_CHECKING:
-    from model.augment.config import AugmentConfig
+from model.augment.steps.base import Box, Chosen, Code, Config, Params, PixelStep, Setting
 
 
 class Blur(PixelStep):
@@ -25,39 +19,28 @@ class Blur(PixelStep):
         ),
     )  # fmt: skip
 
-    def draw(self, config: AugmentConfig, uniform: np.ndarray, sizes: np.ndarray) -> Params:
-        """See :class:`Step`."""
+    def draw(self, config: Config, uniform: np.ndarray, sizes: np.ndarray) -> Params:
         return {"sigma": config.blur * uniform[:, 0]}
 
     def idle(self, size: tuple[int, int]) -> Params:
-        """See :class:`Step`."""
         return {"sigma": 0.0}
 
     def apply(self, photo: Image.Image, params: Params, scale: tuple[float, float]) -> Image.Image:
-        """See :class:`PixelStep`."""
         across, down = (params["sigma"] * share for share in scale)
         return photo.filter(ImageFilter.GaussianBlur((across, down)))
 
     def words(self, params: Params, size: tuple[int, int]) -> Iterator[str]:
-        """See :class:`Step`."""
         if sigma := round(params["sigma"], 1):
             yield f"blurred {sigma:g} px"
 
-    def limits(
-        self, config: AugmentConfig, size: tuple[int, int], box: tuple[float, ...]
-    ) -> Iterator[Chosen]:
-        """See :class:`Step`."""
+    def limits(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[Chosen]:
         yield Chosen("blur", f"blurred {config.blur:g} px", {"sigma": float(config.blur)})
 
-    def advice(
-        self, config: AugmentConfig, size: tuple[int, int], box: tuple[float, ...]
-    ) -> Iterator[str]:
-        """See :class:`Step`."""
+    def advice(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[str]:
         if config.blur >= 2.5:
             yield "A blur this strong wipes out small objects: their boxes would be guesses."
 
-    def code(self, config: AugmentConfig) -> Code:
-        """See :class:`Step`."""
+    def code(self, config: Config) -> Code:
         # torchvision wants an odd window, and no sigma of 0.
         window = 2 * max(1, round(3 * config.blur)) + 1
         return Code(f"v2.GaussianBlur({window}, (0.01, {max(config.blur, 0.02)}))")

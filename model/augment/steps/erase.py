@@ -4,19 +4,14 @@ Zhong et al. 2017, "Random Erasing Data Augmentation". The boxes stay: an object
 covered is still where it is.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from model.augment.normalisation import MEAN_COLOUR
-from model.augment.steps.base import Chosen, Code, Params, PixelStep, Setting, either_way
-
-if TYPE_CHECKING:
-    from model.augment.config import AugmentConfig
+from model.augment.steps.base import Box, Chosen, Code, Config, Params, PixelStep, Setting
+from model.augment.streams import either_way
 
 PATCHES = 3
 
@@ -32,8 +27,7 @@ class Erase(PixelStep):
         ),
     )  # fmt: skip
 
-    def draw(self, config: AugmentConfig, uniform: np.ndarray, sizes: np.ndarray) -> Params:
-        """See :class:`Step`."""
+    def draw(self, config: Config, uniform: np.ndarray, sizes: np.ndarray) -> Params:
         size, shape, left, top = np.moveaxis(uniform.reshape(-1, PATCHES, 4), -1, 0)
         area, aspect = config.erase / PATCHES * size, 2 ** either_way(shape)
         width, height = np.sqrt(area * aspect), np.sqrt(area / aspect)
@@ -41,11 +35,9 @@ class Erase(PixelStep):
         return {"patches": np.stack([left, top, left + width, top + height], axis=-1)}
 
     def idle(self, size: tuple[int, int]) -> Params:
-        """See :class:`Step`."""
         return {"patches": [[0.0, 0.0, 0.0, 0.0]] * PATCHES}
 
     def apply(self, photo: Image.Image, params: Params, scale: tuple[float, float]) -> Image.Image:
-        """See :class:`PixelStep`."""
         photo = photo.copy()
         for patch in params["patches"]:
             corners = [round(v * n) for v, n in zip(patch, photo.size * 2, strict=True)]
@@ -53,19 +45,14 @@ class Erase(PixelStep):
         return photo
 
     def hidden(self, params: Params, bbox_xyxy: np.ndarray) -> np.ndarray:
-        """See :class:`PixelStep`."""
         return _covered(bbox_xyxy, np.asarray(params["patches"]))
 
     def words(self, params: Params, size: tuple[int, int]) -> Iterator[str]:
-        """See :class:`Step`."""
         covered = float(_covered(np.array([0.0, 0, 1, 1]), np.asarray(params["patches"])))
         if share := round(100 * covered):
             yield f"{share} % erased"
 
-    def limits(
-        self, config: AugmentConfig, size: tuple[int, int], box: tuple[float, ...]
-    ) -> Iterator[Chosen]:
-        """See :class:`Step`."""
+    def limits(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[Chosen]:
         # The largest patches side by side over the middle of the object.
         side = (config.erase / PATCHES) ** 0.5
         x, y = (box[0] + box[2]) / 2 / size[0], (box[1] + box[3]) / 2 / size[1]
@@ -75,15 +62,11 @@ class Erase(PixelStep):
         patches = [[start, top, start + side, top + side] for start in lefts]
         yield Chosen("erase", f"{config.erase:.0%} erased", {"patches": patches})
 
-    def advice(
-        self, config: AugmentConfig, size: tuple[int, int], box: tuple[float, ...]
-    ) -> Iterator[str]:
-        """See :class:`Step`."""
+    def advice(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[str]:
         if config.erase >= 0.35:
             yield "Patches this large can hide an object whose box is still asked for."
 
-    def code(self, config: AugmentConfig) -> Code:
-        """See :class:`Step`."""
+    def code(self, config: Config) -> Code:
         most = round(config.erase / PATCHES, 6)
         one = f"v2.RandomErasing(1, (0, {most}), (0.5, 2), value={list(MEAN_COLOUR)})"
         return Code(f"*[{one} for _ in range({PATCHES})]")

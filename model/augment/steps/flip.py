@@ -1,17 +1,11 @@
 """Mirrored left to right, or not."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from model.augment.geometry import about_centre, identities
-from model.augment.steps.base import Chosen, Code, GeometricStep, Params, Setting
-
-if TYPE_CHECKING:
-    from model.augment.config import AugmentConfig
+from model.augment.steps.base import Box, Chosen, Code, Config, GeometricStep, Params, Setting
 
 
 class Flip(GeometricStep):
@@ -25,31 +19,23 @@ class Flip(GeometricStep):
         ),
     )  # fmt: skip
 
-    def draw(self, config: AugmentConfig, uniform: np.ndarray, sizes: np.ndarray) -> Params:
-        """See :class:`Step`."""
+    def draw(self, config: Config, uniform: np.ndarray, sizes: np.ndarray) -> Params:
         return {"flipped": uniform[:, 0] < config.flip_probability}
 
     def idle(self, size: tuple[int, int]) -> Params:
-        """See :class:`Step`."""
         return {"flipped": False}
 
     def matrices(self, params: Params, sizes: np.ndarray) -> np.ndarray:
-        """See :class:`GeometricStep`."""
         mirror = identities(len(sizes))
         mirror[:, 0, 0] = np.where(params["flipped"], -1, 1)
         return about_centre(mirror, sizes)
 
     def words(self, params: Params, size: tuple[int, int]) -> Iterator[str]:
-        """See :class:`Step`."""
         if params["flipped"]:
             yield "mirrored"
 
-    def limits(
-        self, config: AugmentConfig, size: tuple[int, int], box: tuple[float, ...]
-    ) -> Iterator[Chosen]:
-        """See :class:`Step`."""
+    def limits(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[Chosen]:
         yield Chosen("flip_probability", "mirrored", {"flipped": True})
 
-    def code(self, config: AugmentConfig) -> Code:
-        """See :class:`Step`."""
+    def code(self, config: Config) -> Code:
         return Code(f"v2.RandomHorizontalFlip({config.flip_probability})")

@@ -1,17 +1,11 @@
 """Without colour, or not."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from model.augment.steps.base import Chosen, Code, Params, PixelStep, Setting
-
-if TYPE_CHECKING:
-    from model.augment.config import AugmentConfig
+from model.augment.steps.base import Box, Chosen, Code, Config, Params, PixelStep, Setting
 
 
 class Grey(PixelStep):
@@ -25,29 +19,21 @@ class Grey(PixelStep):
         ),
     )  # fmt: skip
 
-    def draw(self, config: AugmentConfig, uniform: np.ndarray, sizes: np.ndarray) -> Params:
-        """See :class:`Step`."""
+    def draw(self, config: Config, uniform: np.ndarray, sizes: np.ndarray) -> Params:
         return {"grey": uniform[:, 0] < config.grey_probability}
 
     def idle(self, size: tuple[int, int]) -> Params:
-        """See :class:`Step`."""
         return {"grey": False}
 
     def apply(self, photo: Image.Image, params: Params, scale: tuple[float, float]) -> Image.Image:
-        """See :class:`PixelStep`."""
         return photo.convert("L").convert("RGB") if params["grey"] else photo
 
     def words(self, params: Params, size: tuple[int, int]) -> Iterator[str]:
-        """See :class:`Step`."""
         if params["grey"]:
             yield "grey"
 
-    def limits(
-        self, config: AugmentConfig, size: tuple[int, int], box: tuple[float, ...]
-    ) -> Iterator[Chosen]:
-        """See :class:`Step`."""
+    def limits(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[Chosen]:
         yield Chosen("grey_probability", "grey", {"grey": True})
 
-    def code(self, config: AugmentConfig) -> Code:
-        """See :class:`Step`."""
+    def code(self, config: Config) -> Code:
         return Code(f"v2.RandomGrayscale({config.grey_probability})")

@@ -1,17 +1,12 @@
 """Brightness, contrast, saturation and hue."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from model.augment.steps.base import Chosen, Code, Params, PixelStep, Setting, either_way
-
-if TYPE_CHECKING:
-    from model.augment.config import AugmentConfig
+from model.augment.steps.base import Box, Chosen, Code, Config, Params, PixelStep, Setting
+from model.augment.streams import either_way
 
 GREY = np.array([0.299, 0.587, 0.114])  # what grey is made of, in Pillow and torchvision
 # Of a setting that is a factor: words of its change, and of its limits.
@@ -49,8 +44,7 @@ class Jitter(PixelStep):
         ),
     )  # fmt: skip
 
-    def draw(self, config: AugmentConfig, uniform: np.ndarray, sizes: np.ndarray) -> Params:
-        """See :class:`Step`."""
+    def draw(self, config: Config, uniform: np.ndarray, sizes: np.ndarray) -> Params:
         change = either_way(uniform)
         factors: Params = {
             f"{name}_factor": 1 + getattr(config, name) * change[:, column]
@@ -59,11 +53,9 @@ class Jitter(PixelStep):
         return factors | {"hue_factor": config.hue * change[:, 3] + 0.0}
 
     def idle(self, size: tuple[int, int]) -> Params:
-        """See :class:`Step`."""
         return {**{f"{name}_factor": 1.0 for name in _WORDS}, "hue_factor": 0.0}
 
     def apply(self, photo: Image.Image, params: Params, scale: tuple[float, float]) -> Image.Image:
-        """See :class:`PixelStep`."""
         bright, contrast, colour = (params[f"{name}_factor"] for name in _WORDS)
         if (bright, contrast, colour) != (1, 1, 1):
             middle = np.asarray(photo.convert("L")).mean() if contrast != 1 else 0.0
@@ -78,17 +70,13 @@ class Jitter(PixelStep):
         return Image.merge("HSV", (hue, saturation, value)).convert("RGB")
 
     def words(self, params: Params, size: tuple[int, int]) -> Iterator[str]:
-        """See :class:`Step`."""
         for name, ((less, more), _) in _WORDS.items():
             if change := round(100 * (params[f"{name}_factor"] - 1)):
                 yield f"{less if change < 0 else more} {abs(change)} %"
         if round(params["hue_factor"], 2):
             yield f"hue {params['hue_factor']:+.2g}"
 
-    def limits(
-        self, config: AugmentConfig, size: tuple[int, int], box: tuple[float, ...]
-    ) -> Iterator[Chosen]:
-        """See :class:`Step`."""
+    def limits(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[Chosen]:
         for name, (_, captions) in _WORDS.items():
             reach = getattr(config, name)
             for change, caption in zip((-reach, reach) if reach else (), captions, strict=False):
@@ -96,10 +84,7 @@ class Jitter(PixelStep):
         for shift in (-config.hue, config.hue) if config.hue else ():
             yield Chosen("hue", f"hue {shift:+g}", self.idle(size) | {"hue_factor": shift})
 
-    def advice(
-        self, config: AugmentConfig, size: tuple[int, int], box: tuple[float, ...]
-    ) -> Iterator[str]:
-        """See :class:`Step`."""
+    def advice(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[str]:
         if config.brightness >= 0.8 or config.contrast >= 0.8:
             yield (
                 "Brightness or contrast this strong can turn a photo black or flat grey: nothing is"
@@ -108,7 +93,6 @@ class Jitter(PixelStep):
         if config.hue >= 0.2:
             yield "A hue shift this large makes grass blue and skin green, which no camera does."
 
-    def code(self, config: AugmentConfig) -> Code:
-        """See :class:`Step`."""
+    def code(self, config: Config) -> Code:
         strengths = (getattr(config, setting.name) for setting in self.settings)
         return Code(f"v2.ColorJitter({', '.join(map(str, strengths))})")

@@ -1,18 +1,12 @@
 """Saved as a small JPEG file, with the blocks and fringes of one."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from model.augment.steps.base import Chosen, Code, Params, PixelStep, Setting
-
-if TYPE_CHECKING:
-    from model.augment.config import AugmentConfig
+from model.augment.steps.base import Box, Chosen, Code, Config, Params, PixelStep, Setting
 
 BEST = 100  # at which nothing is saved at all
 
@@ -28,16 +22,13 @@ class Jpeg(PixelStep):
         ),
     )  # fmt: skip
 
-    def draw(self, config: AugmentConfig, uniform: np.ndarray, sizes: np.ndarray) -> Params:
-        """See :class:`Step`."""
+    def draw(self, config: Config, uniform: np.ndarray, sizes: np.ndarray) -> Params:
         return {"quality": np.rint(BEST - config.jpeg_loss * uniform[:, 0]).astype(int)}
 
     def idle(self, size: tuple[int, int]) -> Params:
-        """See :class:`Step`."""
         return {"quality": BEST}
 
     def apply(self, photo: Image.Image, params: Params, scale: tuple[float, float]) -> Image.Image:
-        """See :class:`PixelStep`."""
         if params["quality"] >= BEST:
             return photo
         # Blocks have eight pixels of the canvas, so a picture of another size is saved at its size.
@@ -49,24 +40,16 @@ class Jpeg(PixelStep):
             return saved.convert("RGB").resize(photo.size, Image.Resampling.BILINEAR)
 
     def words(self, params: Params, size: tuple[int, int]) -> Iterator[str]:
-        """See :class:`Step`."""
         if params["quality"] < BEST:
             yield f"JPEG quality {params['quality']}"
 
-    def limits(
-        self, config: AugmentConfig, size: tuple[int, int], box: tuple[float, ...]
-    ) -> Iterator[Chosen]:
-        """See :class:`Step`."""
+    def limits(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[Chosen]:
         quality = round(BEST - config.jpeg_loss)
         yield Chosen("jpeg_loss", f"JPEG quality {quality}", {"quality": quality})
 
-    def advice(
-        self, config: AugmentConfig, size: tuple[int, int], box: tuple[float, ...]
-    ) -> Iterator[str]:
-        """See :class:`Step`."""
+    def advice(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[str]:
         if config.jpeg_loss > 90:
             yield "Below a JPEG quality of 10 there is little left but blocks."
 
-    def code(self, config: AugmentConfig) -> Code:
-        """See :class:`Step`."""
+    def code(self, config: Config) -> Code:
         return Code(f"v2.JPEG(({max(1, round(BEST - config.jpeg_loss))}, {BEST}))")

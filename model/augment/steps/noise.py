@@ -1,17 +1,11 @@
 """Grain, as of a photo taken in the dark."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from model.augment.steps.base import Chosen, Code, Params, PixelStep, Setting
-
-if TYPE_CHECKING:
-    from model.augment.config import AugmentConfig
+from model.augment.steps.base import Box, Chosen, Code, Config, Params, PixelStep, Setting
 
 _HELPER = """\
 class Noise(v2.Transform):  # grain of a random strength, the same for all of the picture
@@ -34,17 +28,14 @@ class Noise(PixelStep):
         ),
     )  # fmt: skip
 
-    def draw(self, config: AugmentConfig, uniform: np.ndarray, sizes: np.ndarray) -> Params:
-        """See :class:`Step`."""
+    def draw(self, config: Config, uniform: np.ndarray, sizes: np.ndarray) -> Params:
         pattern = (uniform[:, 1] * 2**32).astype(np.int64)
         return {"strength": config.noise * uniform[:, 0], "pattern": pattern}
 
     def idle(self, size: tuple[int, int]) -> Params:
-        """See :class:`Step`."""
         return {"strength": 0.0, "pattern": 0}
 
     def apply(self, photo: Image.Image, params: Params, scale: tuple[float, float]) -> Image.Image:
-        """See :class:`PixelStep`."""
         # The grain is that of the canvas, whatever the size it is shown in.
         width, height = (max(1, round(n / s)) for n, s in zip(photo.size, scale, strict=True))
         generator = np.random.Generator(np.random.SFC64(params["pattern"]))
@@ -57,24 +48,16 @@ class Noise(PixelStep):
         return Image.fromarray(np.rint(noisy).clip(0, 255).astype(np.uint8))
 
     def words(self, params: Params, size: tuple[int, int]) -> Iterator[str]:
-        """See :class:`Step`."""
         if strength := round(100 * params["strength"]):
             yield f"noise {strength} %"
 
-    def limits(
-        self, config: AugmentConfig, size: tuple[int, int], box: tuple[float, ...]
-    ) -> Iterator[Chosen]:
-        """See :class:`Step`."""
+    def limits(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[Chosen]:
         params = {"strength": float(config.noise), "pattern": 0}
         yield Chosen("noise", f"noise {config.noise:.0%}", params)
 
-    def advice(
-        self, config: AugmentConfig, size: tuple[int, int], box: tuple[float, ...]
-    ) -> Iterator[str]:
-        """See :class:`Step`."""
+    def advice(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[str]:
         if config.noise >= 0.2:
             yield "Noise this strong drowns textures and small objects, as no camera does today."
 
-    def code(self, config: AugmentConfig) -> Code:
-        """See :class:`Step`."""
+    def code(self, config: Config) -> Code:
         return Code("Noise()", _HELPER.format(most=config.noise))

@@ -1,17 +1,11 @@
 """Seen at an angle: each corner of the photo moves inwards on its own."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from model.augment.normalisation import MEAN_COLOUR
-from model.augment.steps.base import Chosen, Code, GeometricStep, Params, Setting
-
-if TYPE_CHECKING:
-    from model.augment.config import AugmentConfig
+from model.augment.steps.base import Box, Chosen, Code, Config, GeometricStep, Params, Setting
 
 SHOWN = 0.3  # where no corner moves but something is to be shown
 CORNERS = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], dtype=np.float64)  # in shares of the photo
@@ -39,16 +33,13 @@ class Perspective(GeometricStep):
         ),
     )  # fmt: skip
 
-    def draw(self, config: AugmentConfig, uniform: np.ndarray, sizes: np.ndarray) -> Params:
-        """See :class:`Step`."""
+    def draw(self, config: Config, uniform: np.ndarray, sizes: np.ndarray) -> Params:
         return {"corners": config.perspective * uniform.reshape(-1, 4, 2)}
 
     def idle(self, size: tuple[int, int]) -> Params:
-        """See :class:`Step`."""
         return {"corners": np.zeros((4, 2)).tolist()}
 
     def matrices(self, params: Params, sizes: np.ndarray) -> np.ndarray:
-        """See :class:`GeometricStep`."""
         size = sizes[:, None, :]
         before = CORNERS * size
         after = before + np.asarray(params["corners"]) * (0.5 - CORNERS) * size
@@ -62,25 +53,19 @@ class Perspective(GeometricStep):
         )[..., 0]
         return np.concatenate([found, one[:, :1]], axis=1).reshape(-1, 3, 3)
 
-    def swing(self, config: AugmentConfig, phase: float) -> Params:
-        """See :class:`GeometricStep`."""
+    def swing(self, config: Config, phase: float) -> Params:
         moving = FAR["top"] if phase > 0 else FAR["bottom"]
         return {"corners": (abs(phase) * (config.perspective or SHOWN) * moving).tolist()}
 
     def words(self, params: Params, size: tuple[int, int]) -> Iterator[str]:
-        """See :class:`Step`."""
         if most := round(100 * np.max(params["corners"])):
             yield f"corners in by up to {most} %"
 
-    def limits(
-        self, config: AugmentConfig, size: tuple[int, int], box: tuple[float, ...]
-    ) -> Iterator[Chosen]:
-        """See :class:`Step`."""
+    def limits(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[Chosen]:
         for side, moving in FAR.items():
             corners = (config.perspective * moving).tolist()
             yield Chosen("perspective", f"{side} far away", {"corners": corners})
 
-    def code(self, config: AugmentConfig) -> Code:
-        """See :class:`Step`."""
+    def code(self, config: Config) -> Code:
         rest = f'1, interpolation="bilinear", fill={MEAN_COLOUR}'
         return Code(f"v2.RandomPerspective({config.perspective}, {rest})")

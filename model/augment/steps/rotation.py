@@ -1,18 +1,13 @@
 """Turned about the middle of the photo."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from model.augment.geometry import about_centre, identities
 from model.augment.normalisation import MEAN_COLOUR
-from model.augment.steps.base import Chosen, Code, GeometricStep, Params, Setting, either_way
-
-if TYPE_CHECKING:
-    from model.augment.config import AugmentConfig
+from model.augment.steps.base import Box, Chosen, Code, Config, GeometricStep, Params, Setting
+from model.augment.streams import either_way
 
 SHOWN_DEGREES = 30.0  # where nothing is turned but something is to be shown
 _ELLIPSE = """\
@@ -41,16 +36,13 @@ class Rotation(GeometricStep):
         ),
     )  # fmt: skip
 
-    def draw(self, config: AugmentConfig, uniform: np.ndarray, sizes: np.ndarray) -> Params:
-        """See :class:`Step`."""
+    def draw(self, config: Config, uniform: np.ndarray, sizes: np.ndarray) -> Params:
         return {"angle": config.rotation_degrees * either_way(uniform[:, 0])}
 
     def idle(self, size: tuple[int, int]) -> Params:
-        """See :class:`Step`."""
         return {"angle": 0.0}
 
     def matrices(self, params: Params, sizes: np.ndarray) -> np.ndarray:
-        """See :class:`GeometricStep`."""
         angle = np.radians(params["angle"])
         turn = identities(len(sizes))
         # y points down, so a counter-clockwise turn on the screen has this sign pattern.
@@ -58,32 +50,25 @@ class Rotation(GeometricStep):
         turn[:, 0, 1], turn[:, 1, 0] = np.sin(angle), -np.sin(angle)
         return about_centre(turn, sizes)
 
-    def swing(self, config: AugmentConfig, phase: float) -> Params:
-        """See :class:`GeometricStep`."""
+    def swing(self, config: Config, phase: float) -> Params:
         return {"angle": phase * (float(config.rotation_degrees) or SHOWN_DEGREES)}
 
     def words(self, params: Params, size: tuple[int, int]) -> Iterator[str]:
-        """See :class:`Step`."""
         if angle := params["angle"]:
             yield f"{angle:+.0f}°" if abs(angle) >= 1 else f"{angle:+.2g}°"
 
     def spoken(self, params: Params, size: tuple[int, int]) -> Iterator[str]:
-        """See :class:`Step`."""
         for words in self.words(params, size):
             degrees = words[1:-1]
             yield f"turned {degrees} degree{'s' if degrees != '1' else ''}"
 
-    def limits(
-        self, config: AugmentConfig, size: tuple[int, int], box: tuple[float, ...]
-    ) -> Iterator[Chosen]:
-        """See :class:`Step`."""
+    def limits(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[Chosen]:
         degrees = float(config.rotation_degrees)
         # Half a turn is the same either way.
         for angle in (-degrees, degrees) if degrees < 180 else (degrees,):
             yield Chosen("rotation_degrees", f"{angle:+g}°", {"angle": angle})
 
-    def code(self, config: AugmentConfig) -> Code:
-        """See :class:`Step`."""
+    def code(self, config: Config) -> Code:
         rest = f'({config.rotation_degrees}, interpolation="bilinear", fill={MEAN_COLOUR})'
         if config.box_rule == "hull":
             return Code(f"v2.RandomRotation{rest}")

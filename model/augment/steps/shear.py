@@ -1,18 +1,13 @@
 """Slanted: upright things lean, level things slope."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from model.augment.geometry import about_centre, identities
 from model.augment.normalisation import MEAN_COLOUR
-from model.augment.steps.base import Chosen, Code, GeometricStep, Params, Setting, either_way
-
-if TYPE_CHECKING:
-    from model.augment.config import AugmentConfig
+from model.augment.steps.base import Box, Chosen, Code, Config, GeometricStep, Params, Setting
+from model.augment.streams import either_way
 
 SHOWN_DEGREES = 15.0  # where nothing is slanted but something is to be shown
 
@@ -31,50 +26,40 @@ class Shear(GeometricStep):
         ),
     )  # fmt: skip
 
-    def draw(self, config: AugmentConfig, uniform: np.ndarray, sizes: np.ndarray) -> Params:
-        """See :class:`Step`."""
+    def draw(self, config: Config, uniform: np.ndarray, sizes: np.ndarray) -> Params:
         degrees = config.shear_degrees * either_way(uniform)
         return {"lean": degrees[:, 0], "slope": degrees[:, 1]}
 
     def idle(self, size: tuple[int, int]) -> Params:
-        """See :class:`Step`."""
         return {"lean": 0.0, "slope": 0.0}
 
     def matrices(self, params: Params, sizes: np.ndarray) -> np.ndarray:
-        """See :class:`GeometricStep`."""
         slant = identities(len(sizes))
         slant[:, 0, 1] = np.tan(np.radians(params["lean"]))
         slant[:, 1, 0] = np.tan(np.radians(params["slope"]))
         return about_centre(slant, sizes)
 
-    def swing(self, config: AugmentConfig, phase: float) -> Params:
-        """See :class:`GeometricStep`."""
+    def swing(self, config: Config, phase: float) -> Params:
         return self.idle((1, 1)) | {"lean": phase * (float(config.shear_degrees) or SHOWN_DEGREES)}
 
     def words(self, params: Params, size: tuple[int, int]) -> Iterator[str]:
-        """See :class:`Step`."""
         lean, slope = round(params["lean"], 1), round(params["slope"], 1)
         if lean or slope:
             yield f"slanted {lean:+g}° {slope:+g}°"
 
     def spoken(self, params: Params, size: tuple[int, int]) -> Iterator[str]:
-        """See :class:`Step`."""
         lean, slope = (abs(round(params[name], 1)) for name in ("lean", "slope"))
         if lean or slope:
             yield f"slanted {lean:g} degrees across and {slope:g} down"
 
-    def limits(
-        self, config: AugmentConfig, size: tuple[int, int], box: tuple[float, ...]
-    ) -> Iterator[Chosen]:
-        """See :class:`Step`."""
+    def limits(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[Chosen]:
         degrees = float(config.shear_degrees)
         for way, words in (("lean", "leaning"), ("slope", "sloping")):
             for angle in (-degrees, degrees):
                 params = self.idle(size) | {way: angle}
                 yield Chosen("shear_degrees", f"{words} {angle:+g}°", params)
 
-    def code(self, config: AugmentConfig) -> Code:
-        """See :class:`Step`."""
+    def code(self, config: Config) -> Code:
         most = config.shear_degrees
         reach = f"shear=({-most}, {most}, {-most}, {most})"
         fill = f'interpolation="bilinear", fill={MEAN_COLOUR}'

@@ -1,19 +1,14 @@
 """Seen through a random window, smaller or larger than the photo."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from model.augment.geometry import identities
 from model.augment.normalisation import MEAN_COLOUR
-from model.augment.steps.base import Chosen, Code, GeometricStep, Params, Setting, either_way
-
-if TYPE_CHECKING:
-    from model.augment.config import AugmentConfig
+from model.augment.steps.base import Box, Chosen, Code, Config, GeometricStep, Params, Setting
+from model.augment.streams import either_way
 
 _HELPER = """\
 class Zoom(v2.Transform):  # a random window, up to {zoom} times smaller or larger than the photo
@@ -50,8 +45,7 @@ class Zoom(GeometricStep):
         ),
     )  # fmt: skip
 
-    def draw(self, config: AugmentConfig, uniform: np.ndarray, sizes: np.ndarray) -> Params:
-        """See :class:`Step`."""
+    def draw(self, config: Config, uniform: np.ndarray, sizes: np.ndarray) -> Params:
         shares = np.exp(math.log(config.zoom) * either_way(uniform[:, :2]))
         window = np.maximum(1, np.rint(sizes * shares)).astype(int)
         corner = np.rint(uniform[:, 2:] * (sizes - window)).astype(int)
@@ -61,21 +55,17 @@ class Zoom(GeometricStep):
         }  # fmt: skip
 
     def idle(self, size: tuple[int, int]) -> Params:
-        """See :class:`Step`."""
         return {"left": 0, "top": 0, "width": size[0], "height": size[1]}
 
     def matrices(self, params: Params, sizes: np.ndarray) -> np.ndarray:
-        """See :class:`GeometricStep`."""
         move = identities(len(sizes))
         move[:, 0, 2], move[:, 1, 2] = -params["left"], -params["top"]
         return move
 
     def sizes_after(self, params: Params, sizes: np.ndarray) -> np.ndarray:
-        """See :class:`GeometricStep`."""
         return np.stack([params["width"], params["height"]], axis=1).astype(np.float64)
 
     def words(self, params: Params, size: tuple[int, int]) -> Iterator[str]:
-        """See :class:`Step`."""
         if params == self.idle(size):
             return
         across, down = size[0] / params["width"], size[1] / params["height"]
@@ -83,20 +73,16 @@ class Zoom(GeometricStep):
         alike = wide == high or abs(across / down - 1) < 0.03
         yield f"zoom {wide}" if alike else f"zoom {wide} x {high}"
 
-    def limits(
-        self, config: AugmentConfig, size: tuple[int, int], box: tuple[float, ...]
-    ) -> Iterator[Chosen]:
-        """See :class:`Step`."""
+    def limits(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[Chosen]:
         for share, word in ((1 / config.zoom, "in"), (config.zoom, "out")):
             yield Chosen("zoom", f"zoomed {word} {config.zoom:g}x", _best_window(size, box, share))
 
-    def code(self, config: AugmentConfig) -> Code:
-        """See :class:`Step`."""
+    def code(self, config: Config) -> Code:
         helper = _HELPER.format(zoom=config.zoom, fill=MEAN_COLOUR)
         return Code("Zoom()", helper, ("import math", "from PIL import Image"))
 
 
-def _best_window(size: tuple[int, int], box: tuple[float, ...], share: float) -> Params:
+def _best_window(size: tuple[int, int], box: Box, share: float) -> Params:
     """The window of this size that shows a box best."""
     width, height = (max(1, round(side * share)) for side in size)
     x1, y1, x2, y2 = box

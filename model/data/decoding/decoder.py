@@ -2,14 +2,15 @@
 
 import os
 from collections.abc import Callable
-from typing import IO, NamedTuple
+from typing import IO
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from model.data.decoding.messages import Header, Request
 from model.data.image_formats import HEIC, names_in_words, readable_formats
 from model.data.image_opening import problems_named
 from model.data.image_pixels import (
-    UprightImage,
+    LoadedImage,
     exif_orientation,
     fitted_size,
     refuse_too_many_pixels,
@@ -21,60 +22,35 @@ _ENDS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
 _TAIL = 32  # bytes in which the end of a whole file is looked for
 
 
-class DecodeOptions(NamedTuple):
-    """What is asked of an image; see :class:`model.data.decoding.messages.Request`."""
-
-    name: str
-    longest_side: int | None
-    max_pixels: int
-
-
 def decode(
-    stream: IO[bytes],
-    options: DecodeOptions,
-    opened: Callable[[tuple[int, int]], None] | None = None,
-) -> UprightImage:
+    stream: IO[bytes], request: Request, opened: Callable[[tuple[int, int]], None]
+) -> LoadedImage:
     """Decode an image.
 
     Args:
         stream: of the file; can be read again from its start.
-        options: what of it is wanted.
+        request: what of it is wanted.
         opened: is told the size the header claims before pixels are decoded.
 
     Raises:
         UserError: if it is empty, in another format, damaged or too large.
     """
     stream.seek(0)
-    image = open_image(stream, options.name)
+    image = open_image(stream, request.name)
     stored_size = image.size
-    if opened:
-        opened(stored_size)
-    refuse_too_many_pixels(stored_size, options.max_pixels, options.name)
-    with problems_named(options.name):
-        if options.longest_side is not None and image.format in ("JPEG", "MPO"):
+    opened(stored_size)
+    refuse_too_many_pixels(stored_size, request.max_pixels, request.name)
+    with problems_named(request.name):
+        if request.longest_side is not None and image.format in ("JPEG", "MPO"):
             # The decoder itself shrinks by a power of two: several times faster for large photos.
-            image.draft(None, fitted_size(stored_size, options.longest_side))
+            image.draft(None, fitted_size(stored_size, request.longest_side))
         announced = image.size
         image.load()
         if image.size != announced:  # the size of a HEIC is known for sure only now
             stored_size = image.size
-    refuse_too_many_pixels(stored_size, options.max_pixels, options.name)
-    with problems_named(options.name):
-        return upright_rgb(image, stored_size, options.longest_side)
-
-
-class Header(NamedTuple):
-    """What an image file says of itself.
-
-    Attributes:
-        size: ``(width, height)`` in pixels as stored, before it is turned upright.
-        orientation: of EXIF, 1 to 8; 1 is upright.
-        is_whole: whether the file ends as its format has it; if not, it may have been cut off.
-    """
-
-    size: tuple[int, int]
-    orientation: int
-    is_whole: bool
+    refuse_too_many_pixels(stored_size, request.max_pixels, request.name)
+    with problems_named(request.name):
+        return upright_rgb(image, stored_size, request.longest_side)
 
 
 def read_header(stream: IO[bytes], name: str) -> Header:

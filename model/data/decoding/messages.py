@@ -34,6 +34,20 @@ class Request(NamedTuple):
     header_only: bool = False
 
 
+class Header(NamedTuple):
+    """What an image file says of itself.
+
+    Attributes:
+        size: ``(width, height)`` in pixels as stored, before it is turned upright.
+        orientation: of EXIF, 1 to 8; 1 is upright.
+        is_whole: whether the file ends as its format has it; if not, it may have been cut off.
+    """
+
+    size: tuple[int, int]
+    orientation: int
+    is_whole: bool
+
+
 class Answer(NamedTuple):
     """What came of it; a PPM file and then its colour profile follow, unless it is a header alone.
 
@@ -43,8 +57,7 @@ class Answer(NamedTuple):
         profile_bytes: length of the colour profile.
         problem: a sentence, and no image follows.
         again: it failed at the first try, and may not at the next.
-        orientation: of EXIF, 1 to 8; 1 is upright. Of a header alone.
-        is_whole: whether the file ends as its format has it. Of a header alone.
+        orientation, is_whole: of a header alone, see :class:`Header`.
     """
 
     size: tuple[int, int] = (0, 0)

@@ -16,16 +16,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
+from PIL import Image
+
 from model.data.decoding.messages import (
     MAX_PROFILE,
     READY,
     Answer,
+    Header,
     Request,
     packed,
     pixels_header,
     receive,
     receive_header,
 )
+from model.data.image_pixels import LoadedImage
 from model.errors import UserError
 
 SEND_BUFFER = 2**19  # bytes: most photos at once
@@ -61,33 +65,8 @@ class Limits:
     nice: int = 0
 
 
-@dataclass(frozen=True)
-class Decoded:
-    """An upright RGB image.
-
-    Attributes:
-        pixels: its bytes, row by row.
-        size: ``(width, height)``.
-        original_size: the same of the upright photo it came from.
-        profile: its colour profile, if that is a small one; else empty.
-    """
-
-    pixels: bytes
-    size: tuple[int, int]
-    original_size: tuple[int, int]
-    profile: bytes
-
-
-@dataclass(frozen=True)
-class ReadHeader:
-    """What an image file says of itself; see :class:`model.data.decoding.decoder.Header`."""
-
-    size: tuple[int, int]
-    orientation: int
-    is_whole: bool
-
-
-Outcome = Decoded | ReadHeader
+Outcome = LoadedImage | Header
+"""An image has no EXIF any more, and a colour profile if that is a small one."""
 
 
 class WorkerGoneError(Exception):
@@ -217,20 +196,22 @@ class WorkerProcess:
         if answer.again:
             raise TryAgainError(answer.problem)
         if answer.problem:
-            raise UserError(_one_line(answer.problem))
+            raise UserError(" ".join(str(answer.problem).split())[:LONGEST_SENTENCE])
         # A photo that has taken the worker over could send anything.
         width, height = _checked_size(answer.size, request)
         if request.header_only:
             if answer.orientation not in range(1, 9):
                 raise ValueError(f"an orientation of {answer.orientation}")
-            return ReadHeader((width, height), answer.orientation, bool(answer.is_whole))
+            return Header((width, height), answer.orientation, bool(answer.is_whole))
         original_size = _checked_size(answer.original_size, request._replace(longest_side=None))
         if not 0 <= answer.profile_bytes <= MAX_PROFILE:
             raise ValueError(f"a profile of {answer.profile_bytes} bytes")
         receive(self._connection, len(pixels_header((width, height))), deadline)
         pixels = receive(self._connection, 3 * width * height, deadline)
-        profile = receive(self._connection, answer.profile_bytes, deadline)
-        return Decoded(cast(bytes, pixels), (width, height), original_size, bytes(profile))
+        image = Image.frombytes("RGB", (width, height), cast(bytes, pixels))
+        if profile := receive(self._connection, answer.profile_bytes, deadline):
+            image.info["icc_profile"] = bytes(profile)
+        return LoadedImage(image, original_size)
 
     def kill(self) -> None:
         """End it now, whatever it is doing."""
@@ -260,10 +241,6 @@ def _checked_size(size: object, request: Request) -> tuple[int, int]:
     ):
         raise ValueError(f"a size of {width} x {height}")
     return width, height
-
-
-def _one_line(sentence: object) -> str:
-    return " ".join(str(sentence).split())[:LONGEST_SENTENCE]
 
 
 class _Starter:

@@ -34,7 +34,7 @@ from PIL import (
     WebPImagePlugin,  # noqa: F401
 )
 
-from model.data.decoding.decoder import DecodeOptions, decode, read_header
+from model.data.decoding.decoder import decode, read_header
 from model.data.decoding.messages import (
     MAX_PROFILE,
     READY,
@@ -45,7 +45,7 @@ from model.data.decoding.messages import (
     receive_header,
 )
 from model.data.image_formats import heic_is_readable
-from model.data.image_pixels import UprightImage
+from model.data.image_pixels import LoadedImage
 from model.errors import UserError
 
 if sys.platform != "win32":
@@ -198,13 +198,12 @@ def _alarms(processor_s: float | None) -> Generator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _answer(request: Request, stream: IO[bytes]) -> tuple[Answer, UprightImage | None]:
+def _answer(request: Request, stream: IO[bytes]) -> tuple[Answer, LoadedImage | None]:
     if request.header_only:
         return _answer_header(request, stream), None
     sizes = [(0, 0)]
-    options = DecodeOptions(request.name, request.longest_side, request.max_pixels)
     try:
-        image = decode(stream, options, sizes.append)
+        image = decode(stream, request, sizes.append)
     except UserError as error:
         width, height = sizes[-1]
         # A decoder that gets no memory may say so, or call the file broken.

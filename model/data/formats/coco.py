@@ -6,15 +6,14 @@ as difficult. Where an object has an outline and no box, the upright hull of the
 """
 
 import json
-import math
 import re
 import reprlib
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 from urllib.parse import unquote
 
-from model.classes import MAX_NAME_LENGTH
+from model.checked import is_name, is_number
 from model.data.blemishes import Blemish
 from model.data.formats.listing import (
     Entry,
@@ -22,6 +21,8 @@ from model.data.formats.listing import (
     Listing,
     Parsed,
     Reading,
+    content_of,
+    hull,
     put_in_folder_splits,
     split_named,
     split_of_folders,
@@ -34,6 +35,7 @@ from model.errors import UserError
 from model.words import counted
 
 MAX_JSON_BYTES = 1 << 30  # COCO's own largest has 450 MB
+MOST = 1e9  # pixels
 _HEAD = 1 << 16
 
 
@@ -73,9 +75,7 @@ def listing(tree: Tree) -> Listing:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > MAX_JSON_BYTES:
-            raise ValueError(f"it is larger than {MAX_JSON_BYTES >> 20} MiB")
-        content = json.loads(path.read_bytes())
+        content = json.loads(content_of(path, MAX_JSON_BYTES))
     except (OSError, ValueError, RecursionError, MemoryError) as error:
         why = " ".join(str(error).split())[:120]
         raise UserError(f"{path} is not readable JSON ({why}). Correct the file.") from None
@@ -138,12 +138,14 @@ def _folder_of_photos(tree: Tree, path: str) -> str:
 
 
 def _parsed(image: dict, annotations: list[dict], names: dict[Any, str]) -> Parsed:
-    size = [side for key in ("width", "height") if _is_number(side := image.get(key)) and side >= 1]
+    size = [
+        side for key in ("width", "height") if is_number(side := image.get(key), MOST) and side >= 1
+    ]
     objects, problems = [], []
     for each in annotations:
         name = names.get(_key(each.get("category_id")), "")
         box = _box(each)
-        if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
+        if not is_name(name):
             problems.append(["object without class", reprlib.repr(each.get("category_id"))])
         elif box is None:
             problems.append(["object without box", name])
@@ -156,15 +158,15 @@ def _box(annotation: dict) -> tuple[float, float, float, float] | None:
     box = annotation.get("bbox")
     if isinstance(box, list) and len(box) == 4:
         box = [_number(value) for value in box]
-        if all(map(_is_number, box)):
+        if all(is_number(value, MOST) for value in box):
             return box_xywh_to_xyxy(map(float, box))
     outlines = annotation.get("segmentation")
     if not isinstance(outlines, list) or not all(isinstance(o, list) for o in outlines):
         return None
     values = [value for outline in outlines for value in outline]
-    if len(values) < 6 or len(values) % 2 or not all(map(_is_number, values)):
+    if len(values) < 6 or len(values) % 2 or not all(is_number(v, MOST) for v in values):
         return None
-    return min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2])
+    return hull(values)
 
 
 def _number(value: Any) -> Any:
@@ -173,11 +175,6 @@ def _number(value: Any) -> Any:
         return float(value) if isinstance(value, str) and len(value) < 30 else value
     except ValueError:
         return None
-
-
-def _is_number(value: Any) -> TypeGuard[float]:
-    # JSON's true is an int in Python, and Python's JSON also knows NaN and endless integers.
-    return type(value) in (int, float) and abs(value) < 1e9 and math.isfinite(value)
 
 
 OTHERS = (

@@ -1,9 +1,10 @@
 """What every reader finds: photos with their annotations and splits, nothing decoded."""
 
 import codecs
+import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from model.data.names import FileIndex, parts_of, stem_of
 from model.data.tree import Tree
 from model.errors import UserError
 
+MAX_TEXT_BYTES = 16 << 20
 _SPLIT_FOLDER = re.compile(
     r"(?P<train>train(ing)?)|(?P<val>val(id|idation)?|dev)|(?P<test>test(ing)?)"
 )
@@ -134,24 +136,40 @@ def split_lists(tree: Tree) -> dict[str, list[str]]:
     lists = [(p, p.rpartition("/")[0]) for p in tree.with_suffix(".txt") if "ImageSets" in p]
     paths = [path for path, folder in lists if folder.endswith("ImageSets/Main")]
     paths = paths or [path for path, folder in lists if folder.endswith("ImageSets")]
-    return {path: _lines(tree, path) for path in paths}
+    return {path: lines_of(tree, path) for path in paths}
 
 
-def decoded(content: bytes) -> str:
-    """Text as most programs write it, and as PowerShell does.
+def hull(points: Sequence[float]) -> Box:
+    """The upright box around an outline ``x y x y ...``."""
+    return min(points[::2]), min(points[1::2]), max(points[::2]), max(points[1::2])
+
+
+def content_of(path: str | Path, most: int) -> bytes:
+    """A file's bytes; raises ``ValueError`` if there are more than ``most``, or ``OSError``."""
+    if os.path.getsize(path) > most:
+        raise ValueError(f"it is larger than {most >> 20} MiB")
+    return Path(path).read_bytes()
+
+
+def text_of(path: str) -> str:
+    """A file's text, as most programs write it, and as PowerShell does.
 
     Raises:
-        UnicodeDecodeError: if it is neither UTF-8 nor UTF-16 with its mark.
+        ValueError: if it is too large, or neither UTF-8 nor UTF-16 with its mark; or ``OSError``.
     """
+    content = content_of(path, MAX_TEXT_BYTES)
     utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return content.decode("utf-16" if utf16 else "utf-8-sig")
 
 
-def _lines(tree: Tree, path: str) -> list[str]:
+def lines_of(tree: Tree, path: str) -> list[str]:
+    """The lines of a list that hold anything; raises ``UserError`` if it cannot be read."""
     try:
-        text = decoded(Path(tree.path(path)).read_bytes())
-    except (UnicodeDecodeError, OSError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        text = text_of(tree.path(path))
+    except (ValueError, OSError) as error:
+        why = getattr(error, "strerror", None) or error
+        if isinstance(error, UnicodeDecodeError):
+            why = "it is not UTF-8 text"
         raise UserError(f"{tree.path(path)} cannot be read: {why}. Save it as UTF-8.") from None
     return [line.strip() for line in text.splitlines() if line.strip()]
 

@@ -9,7 +9,7 @@ import re
 import reprlib
 import xml.etree.ElementTree as ElementTree
 
-from model.classes import MAX_NAME_LENGTH
+from model.checked import is_name
 from model.data.blemishes import Blemish
 from model.data.formats.listing import (
     Box,
@@ -18,6 +18,7 @@ from model.data.formats.listing import (
     Listing,
     Parsed,
     Reading,
+    content_of,
     put_in_folder_splits,
     split_lists,
     split_named,
@@ -135,11 +136,7 @@ def parse(path: str) -> Parsed:
     end.
     """
     try:
-        with open(path, "rb") as stream:
-            content = stream.read(MAX_XML_BYTES + 1)
-        if len(content) > MAX_XML_BYTES:
-            raise ValueError(f"it is larger than {MAX_XML_BYTES >> 20} MiB")
-        content = _NAMESPACE.sub(b"", content)
+        content = _NAMESPACE.sub(b"", content_of(path, MAX_XML_BYTES))
         root = ElementTree.fromstring(content, ElementTree.XMLParser(target=_TreeWithoutDoctype()))
     # An unknown encoding is a LookupError, one that expat cannot read a ValueError.
     except (ElementTree.ParseError, LookupError, ValueError, OSError, RecursionError) as error:
@@ -150,7 +147,7 @@ def parse(path: str) -> Parsed:
     for node in root.iterfind("object"):
         name = (node.findtext("name") or "").strip()
         corners = [_number(node.findtext(f"bndbox/{k}")) for k in ("xmin", "ymin", "xmax", "ymax")]
-        if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
+        if not is_name(name):
             problems.append(["object without class", reprlib.repr(name)])
         elif not all(map(math.isfinite, corners)):
             problems.append(["object without box", name])

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from model.classes import MAX_NAME_LENGTH
+from model.checked import is_name
 from model.data.blemishes import Blemish
 from model.data.formats.listing import (
     Box,
@@ -21,15 +21,16 @@ from model.data.formats.listing import (
     Listing,
     Parsed,
     Reading,
-    decoded,
+    hull,
+    lines_of,
     put_in_folder_splits,
     split_of_folders,
+    text_of,
 )
 from model.data.names import FileIndex, parts_of, stem_of
 from model.data.tree import Tree
 from model.errors import UserError
 
-MAX_TEXT_BYTES = 16 << 20
 _NAME_FILES = ("_darknet.labels", "classes.txt", "obj.names", "labels.txt", "names.txt")
 _NO_LABELS = frozenset(
     {"classes.txt", "labels.txt", "names.txt", "readme.txt", "requirements.txt", "license.txt"}
@@ -41,12 +42,7 @@ def recognises(tree: Tree) -> bool:
     if _yaml_files(tree) or _name_file(tree):
         return True
     some = [path for path in _label_files(tree)[:500] if tree.photo_index.find(path)]
-    return any(_looks_like_labels(tree, path) for path in some[:20])
-
-
-def _looks_like_labels(tree: Tree, path: str) -> bool:
-    parsed = parse(tree.path(path))
-    return bool(parsed.objects)
+    return any(parse(tree.path(path)).objects for path in some[:20])
 
 
 def _label_files(tree: Tree) -> list[str]:
@@ -69,18 +65,10 @@ def _name_file(tree: Tree) -> str | None:
     return min(found, key=lambda p: p.count("/"), default=None)
 
 
-def _text(path: str) -> str:
-    with open(path, "rb") as stream:
-        content = stream.read(MAX_TEXT_BYTES + 1)
-    if len(content) > MAX_TEXT_BYTES:
-        raise ValueError(f"it is larger than {MAX_TEXT_BYTES >> 20} MiB")
-    return decoded(content)
-
-
 def _read_yaml(tree: Tree, path: str) -> dict[str, Any]:
     try:
         # BaseLoader makes nothing but strings, lists and dicts: a class called "no" stays "no".
-        content = yaml.load(_text(tree.path(path)), Loader=yaml.BaseLoader)
+        content = yaml.load(text_of(tree.path(path)), Loader=yaml.BaseLoader)
     except (yaml.YAMLError, ValueError, OSError, RecursionError) as error:
         why = " ".join(str(error).split())[:120]
         raise UserError(f"{tree.path(path)} is not readable YAML ({why}). Correct it.") from None
@@ -107,8 +95,9 @@ def listing(tree: Tree) -> Listing:
     # Pictures that lie elsewhere, such as plots of a training, belong to no split.
     if any(entry.splits for entry in entries):
         entries = [e for e in entries if e.splits or e.annotation]
-    used = {entry.annotation for entry in entries}
-    lost = [path for path in labels_in_use(tree, used) if path not in used]
+    used = {entry.annotation for entry in entries if entry.annotation}
+    folders = {path.rpartition("/")[0] for path in used}  # others hold texts of another kind
+    lost = [p for p in _label_files(tree) if p.rpartition("/")[0] in folders and p not in used]
     blemishes = [Blemish("photo missing", path) for path in lost]
     blemishes += [Blemish("no label file", str(e.photo)) for e in entries if not e.annotation]
     class_names = _class_names(tree, settings)
@@ -117,12 +106,6 @@ def listing(tree: Tree) -> Listing:
     return Listing(
         entries, blemishes, class_names, parse_poses if "kpt_shape" in settings else None
     )
-
-
-def labels_in_use(tree: Tree, used: set[str | None]) -> list[str]:
-    """Label files in the folders in which there are some with a photo."""
-    folders = {path.rpartition("/")[0] for path in used if path}
-    return [path for path in _label_files(tree) if path.rpartition("/")[0] in folders]
 
 
 def _label_of(labels: FileIndex, photo: str) -> str | None:
@@ -163,7 +146,7 @@ def _photos_at(tree: Tree, place: str, base: str, split: str) -> list[str]:
     if place.casefold().endswith(".txt"):
         lists = FileIndex(tree.with_suffix(".txt"))
         path = lists.find(place)
-        lines = _list_lines(tree, path) if path else []
+        lines = lines_of(tree, path) if path else []
         return [photo for line in lines if (photo := tree.photo_index.find(line))]
     for wanted in ([*parts_of(base), *parts], parts):
         folder = _folder_ending(tree, wanted)
@@ -171,13 +154,6 @@ def _photos_at(tree: Tree, place: str, base: str, split: str) -> list[str]:
             inside = f"{folder}/" if folder else ""
             return [photo for photo in tree.photos if photo.startswith(inside)]
     return [photo for photo in tree.photos if split_of_folders(photo) == split]
-
-
-def _list_lines(tree: Tree, path: str) -> list[str]:
-    try:
-        return [line for line in _text(tree.path(path)).splitlines() if line.strip()]
-    except (ValueError, OSError) as error:
-        raise UserError(f"{tree.path(path)} cannot be read ({error}). Save it as UTF-8.") from None
 
 
 def _folder_ending(tree: Tree, wanted: list[str]) -> str | None:
@@ -195,7 +171,7 @@ def _class_names(tree: Tree, settings: dict[str, Any]) -> list[str] | None:
     if isinstance(names, list):
         return [str(n).strip() if isinstance(n, str) else "" for n in names]
     path = _name_file(tree)
-    return [line.strip() for line in _list_lines(tree, path)] if path else None
+    return lines_of(tree, path) if path else None
 
 
 def parse(path: str) -> Parsed:
@@ -210,7 +186,7 @@ def parse_poses(path: str) -> Parsed:
 
 def _parse(path: str, outlines: bool) -> Parsed:
     try:
-        lines = _text(path).splitlines()
+        lines = text_of(path).splitlines()
     except (ValueError, OSError) as error:
         return Parsed(None, "", [], [["annotation unreadable", f"no text ({error})"]])
     objects, problems = [], []
@@ -221,7 +197,7 @@ def _parse(path: str, outlines: bool) -> Parsed:
         # After a name there are the box and perhaps a score; other formats have more there.
         if box is None or (n_names and len(line) - n_names > 5):
             problems.append(["object without box", reprlib.repr(" ".join(line))])
-        elif not class_id or len(class_id) > MAX_NAME_LENGTH or not class_id.isprintable():
+        elif not is_name(class_id):
             problems.append(["object without class", reprlib.repr(line[0])])
         else:
             objects.append([class_id, *box, 0])
@@ -258,7 +234,7 @@ def _box(texts: list[str], outlines: bool) -> Box | None:
     if len(values) < 4 or not all(map(math.isfinite, values)):
         return None
     if outlines and len(values) >= 6 and len(values) % 2 == 0:  # x y x y ...
-        return min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2])
+        return hull(values)
     x, y, width, height = values[:4]  # a fifth is the score of a prediction
     return x - width / 2, y - height / 2, x + width / 2, y + height / 2
 

@@ -1,0 +1,263 @@
+"""One folder of a data set: its photos and what is annotated in them, mended, with blemishes."""
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+from model.data.blemishes import Blemish
+from model.data.formats import format_of
+from model.data.formats.listing import Entry, Listing, Parsed, put_in_listed_splits
+from model.data.formats.voc import voc_roots
+from model.data.mending import Habits, habits_of, mended
+from model.data.names import FileIndex, key_of, origin_of, share_of
+from model.data.photo_headers import PhotoHeader, read_photo_headers
+from model.data.records import ImageAnnotation
+from model.data.remembered import Progress, in_all_cores, read_remembered, with_bar
+from model.data.tree import Tree
+from model.errors import UserError
+
+VAL_SHARE = 0.2  # of a set that has no lists
+JUDGED_PHOTOS = 500  # so many tell how a set was annotated
+
+Found = tuple[str, ImageAnnotation, tuple[str, ...], PhotoHeader]
+"""Path, annotation with the path below the folder as its name, splits, header."""
+
+
+class Source:
+    """One folder. Its files are known at once, its photos and splits when they are asked for.
+
+    Attributes:
+        blemishes: of its photos and annotations, once all were read; others are in the listing.
+
+    Args:
+        folder: of the data set, or one above it.
+        format: see :func:`model.data.formats.format_of`.
+        progress: show a bar.
+
+    Raises:
+        UserError: if the folder is missing, or holds no data set or more than one.
+    """
+
+    def __init__(self, folder: Path, format: str, progress: bool) -> None:
+        tree = Tree(folder, progress)
+        roots = voc_roots(tree) if format in ("auto", "voc") else []
+        if roots and "" not in roots:
+            tree = Tree(tree.root / _the_root(tree, roots), progress)
+        self.tree, self.format = tree, format_of(tree, format)
+        self.blemishes: list[Blemish] = []
+        self.known_parsed: dict[str, Parsed] = {}
+        self.known_headers: dict[str, PhotoHeader] = {}
+
+    @cached_property
+    def listing(self) -> Listing:
+        """All photos, each in a split."""
+        listing = self.format.listing(self.tree)
+        if self.format.name != "voc":
+            listing.blemishes.extend(put_in_listed_splits(self.tree, listing.entries))
+        blemishes = [Blemish("link out of the folder", link) for link in self.tree.links_out]
+        if not any(entry.splits for entry in listing.entries):
+            _draw_splits(listing.entries)
+            blemishes.append(Blemish("split of our own", self.tree.root.name))
+        listing.blemishes.extend(blemishes)
+        return listing
+
+    @cached_property
+    def index(self) -> FileIndex:
+        """Finds the file of a listed photo."""
+        return FileIndex(entry.photo for entry in self.listing.entries if entry.photo)
+
+    @cached_property
+    def by_photo(self) -> dict[str, Entry]:
+        """The entry of each photo; the first where there are several."""
+        entries = self.listing.entries
+        return {entry.photo: entry for entry in reversed(entries) if entry.photo}
+
+    @cached_property
+    def habits(self) -> Habits:
+        """How the set was annotated, by some of its photos."""
+        entries = [entry for entry in self.listing.entries if entry.photo]
+        some = entries[:: max(1, len(entries) // JUDGED_PHOTOS)]
+        pairs = [(self.parsed(entry), self.header(entry)) for entry in some]
+        usable = [(p, h) for p, h in pairs if p and not h.problem]
+        return habits_of(self.format, [p for p, _ in usable], [h for _, h in usable])
+
+    @property
+    def parse(self) -> Callable[[str], Parsed] | None:
+        """Reads one annotation; ``None`` where one file holds those of all photos."""
+        return self.listing.parse or self.format.parse
+
+    def parsed(self, entry: Entry) -> Parsed | None:
+        """What one annotation says; ``None`` if there is none."""
+        if self.parse is None:
+            return entry.parsed
+        if entry.annotation is None:
+            return self.nothing
+        if known := self.known_parsed.get(entry.annotation):
+            return known
+        return self.named(self.parse(self.tree.path(entry.annotation)))
+
+    def header(self, entry: Entry) -> PhotoHeader:
+        """Of a photo that is there."""
+        known = self.known_headers.get(str(entry.photo))
+        if known:
+            return known
+        (values,) = read_photo_headers([self.tree.path(str(entry.photo))])
+        return PhotoHeader(*values)
+
+    @cached_property
+    def ids_from_1(self) -> bool:
+        """Whether class ids count from 1, by some of the annotations: none is 0, one too large."""
+        names, parse = self.listing.class_names, self.parse
+        if not names or parse is None:
+            return False
+        files = [entry.annotation for entry in self.listing.entries if entry.annotation]
+        some = files[:: max(1, len(files) // JUDGED_PHOTOS)]
+        words = {o[0] for file in some for o in parse(self.tree.path(file)).objects}
+        ids = {int(word) for word in words if word.isdecimal()}
+        return bool(ids) and min(ids) == 1 and max(ids) == len(names)
+
+    def named(self, parsed: Parsed) -> Parsed:
+        """Class ids replaced by their names."""
+        names = self.listing.class_names
+        if names is None:
+            return parsed
+        return _named(parsed, ["", *names] if self.ids_from_1 else names)
+
+    @property
+    def nothing(self) -> Parsed | None:
+        """What a photo without annotation file says: in YOLO that it shows nothing."""
+        return Parsed(None, "", [], []) if self.format.units == "shares" else None
+
+    def photo(self, path: str) -> Found | None:
+        """A photo by its path below the folder, read alone; ``None`` if it cannot be used."""
+        entry = self.by_photo[path]
+        parsed, header = self.parsed(entry), self.header(entry)
+        if parsed is None or header.problem or _unreadable(parsed):
+            return None
+        image, _ = mended(path, parsed, header, self.habits)
+        return (self.tree.path(path), image, tuple(entry.splits), header) if image else None
+
+    def photos(self, cache_dir: str | Path | None, progress: Progress) -> list[Found]:
+        """All that can be used; notes the blemishes of all. Arguments as of :class:`Dataset`."""
+        self.blemishes = []
+        pairs = []
+        annotations = self._all_parsed(cache_dir, progress)
+        for entry, annotation in zip(self.listing.entries, annotations, strict=True):
+            if annotation is None:
+                self._note("annotation missing", entry.name)
+            elif broken := _unreadable(annotation):
+                self._note("annotation unreadable", entry.annotation or entry.name, broken)
+            elif self._has_photo(entry, annotation):
+                pairs.append((entry, annotation))
+        headers = self._all_headers([entry for entry, _ in pairs], cache_dir, progress)
+        readable = []
+        for (entry, annotation), header in zip(pairs, headers, strict=True):
+            if header.problem:
+                self._note("photo unreadable", str(entry.photo), header.problem)
+            else:
+                readable.append((entry, annotation, header))
+        return self._all_mended(readable, progress)
+
+    def _note(self, kind: str, where: str, detail: str = "") -> None:
+        self.blemishes.append(Blemish(kind, where, detail))
+
+    def _all_parsed(self, cache_dir: str | Path | None, progress: Progress) -> list[Parsed | None]:
+        """What the annotation of each entry says."""
+        entries = self.listing.entries
+        if self.parse is None:
+            return [entry.parsed for entry in entries]
+        files = list(dict.fromkeys(e.annotation for e in entries if e.annotation))
+        values = read_remembered(
+            in_all_cores(self.parse), self.tree.root, files, "reading annotations",
+            cache_dir, progress,
+        )  # fmt: skip
+        parsed = (self.named(Parsed(*value)) for value in values)
+        self.known_parsed = known = dict(zip(files, parsed, strict=True))
+        return [known[e.annotation] if e.annotation else self.nothing for e in entries]
+
+    def _has_photo(self, entry: Entry, parsed: Parsed) -> bool:
+        """Whether the photo of an entry is there; the annotation may name it."""
+        if entry.photo is None and parsed.file_name:
+            near = (entry.annotation or "").rpartition("/")[0]
+            entry.photo = self.tree.photo_index.find(parsed.file_name, near)
+        if entry.photo is None:
+            self._note("photo missing", parsed.file_name.strip() or entry.name)
+            return False
+        if parsed.file_name and key_of(parsed.file_name) != key_of(entry.photo):
+            said = f"{parsed.file_name.strip()[:100]!r} in {entry.annotation}"
+            self._note("other file name", entry.photo, said)
+        return True
+
+    def _all_headers(
+        self, entries: list[Entry], cache_dir: str | Path | None, progress: Progress
+    ) -> list[PhotoHeader]:
+        names = list(dict.fromkeys(str(entry.photo) for entry in entries))
+        values = read_remembered(
+            read_photo_headers, self.tree.root, names, "reading the sizes of photos",
+            cache_dir, progress,
+        )  # fmt: skip
+        headers = (PhotoHeader(*value) for value in values)
+        self.known_headers = known = dict(zip(names, headers, strict=True))
+        return [known[str(entry.photo)] for entry in entries]
+
+    def _all_mended(
+        self, readable: list[tuple[Entry, Parsed, PhotoHeader]], progress: Progress
+    ) -> list[Found]:
+        habits, name = self.habits, self.tree.root.name
+        if self.ids_from_1:
+            self._note("ids count from 1", name)
+        if habits.blemish:
+            self._note(habits.blemish, name, habits.detail)
+        found: dict[str, Found] = {}
+        what = "comparing boxes and photos"
+        for entry, parsed, header in with_bar(readable, what, len(readable), progress):
+            photo = str(entry.photo)
+            image, problems = mended(photo, parsed, header, habits)
+            self.blemishes += [Blemish(kind, photo, detail) for kind, detail in problems]
+            if image is None:
+                continue
+            if photo in found:
+                self._note("same name twice", photo, "two annotations")
+                continue
+            found[photo] = (self.tree.path(photo), image, tuple(entry.splits), header)
+            if image.objects and image.largest is None:
+                self._note("only difficult", photo)
+        return list(found.values())
+
+
+def _the_root(tree: Tree, roots: list[str]) -> str:
+    """The VOC folder meant by one above it."""
+    usual = [root for root in ("VOC2007", "VOCdevkit/VOC2007") if root in roots]
+    if len(roots) == 1 or usual:
+        return (usual or roots)[0]
+    raise UserError(
+        f"{tree.root} holds {len(roots)} data sets: {', '.join(roots[:5])}. Name the folder of each"
+        " you want, with --data for each."
+    )
+
+
+def _draw_splits(entries: list[Entry]) -> None:
+    """Train and val by a hash of the name, so that a photo stays where it is for ever."""
+    shares = {origin_of(e.name): share_of(e.name) for e in entries if e.annotation or e.photo}
+    lowest = min(shares.values(), default=0.0) if len(shares) > 1 else -1.0
+    for entry in entries:
+        is_val = share_of(entry.name) < max(VAL_SHARE, lowest + 1e-12)
+        entry.splits.append("val" if is_val and len(shares) > 1 else "train")
+
+
+def _unreadable(parsed: Parsed) -> str:
+    """Why an annotation cannot be read; empty if it can."""
+    return next((d for kind, d in parsed.problems if kind == "annotation unreadable"), "")
+
+
+def _named(parsed: Parsed, names: list[str]) -> Parsed:
+    """Class ids replaced by their names; objects of unknown ones are left out."""
+    objects, problems = [], list(parsed.problems)
+    known = {name: name for name in names} | {str(i): name for i, name in enumerate(names)}
+    for class_id, *rest in parsed.objects:
+        name = known.get(class_id)
+        if name:
+            objects.append([name, *rest])
+        else:
+            problems.append(["object without class", f"id {class_id}; there are {len(names)}"])
+    return Parsed(parsed.size, parsed.file_name, objects, problems)

@@ -1,0 +1,132 @@
+"""What a step of a torchvision pipeline did to boxes: which are left, and how loose they became."""
+
+import copy
+import random
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional
+
+from model.boxes import box_areas, clip_boxes
+from model.inspect.compose_steps import Picture, TracedBox
+
+SAME = 1.0  # pixels by which a box may be off and still be the one that was moved
+
+
+@dataclass
+class State:
+    """Image and boxes between two steps."""
+
+    image: Picture
+    boxes: tuple[TracedBox, ...]
+    canvas_size: tuple[int, int]
+    box_format: str
+    raw: Tensor = field(repr=False)  # the boxes as the pipeline has them
+
+    @property
+    def xyxy(self) -> Tensor:
+        """``(N, 4)`` float32."""
+        rows = [box.bbox_xyxy for box in self.boxes]
+        return torch.stack(rows) if rows else torch.zeros(0, 4)
+
+
+def kept_rows(before: Tensor, after: Tensor, params: dict[str, Any] | None) -> list[int] | None:
+    """For each box after a step, its row before it; ``None`` if nobody can tell."""
+    if len(before) == len(after):
+        return list(range(len(after)))
+    for value in (params or {}).values():
+        is_mask = isinstance(value, Tensor) and value.dtype == torch.bool
+        if is_mask and value.shape == (len(before),) and int(value.sum()) == len(after):
+            return value.nonzero().flatten().tolist()
+    rows, place = [], 0  # those left are as they were, and in the same order
+    for box in after:
+        while place < len(before) and not torch.equal(before[place], box):
+            place += 1
+        rows.append(place)
+        place += 1
+    return rows if place <= len(before) else None
+
+
+def measured(
+    transform: Any, params: dict[str, Any] | None, before: State,
+    after: tuple[Tensor, tuple[int, int]], kept: list[int] | None,
+) -> list[TracedBox]:  # fmt: skip
+    """The boxes after a step, with what it did to each; corners and labels are still old."""
+    xyxy, canvas_size = after
+    if kept is None:
+        return [TracedBox(None, row, "", None, None) for row in xyxy]
+    olds, start = [before.boxes[i] for i in kept], before.xyxy[kept]
+    if torch.equal(start, xyxy) and canvas_size == before.canvas_size:
+        return olds
+    moved = _moved_freely(transform, params, start, before.canvas_size)
+    if moved is None:
+        return [replace(old, visible=None, growth=None) for old in olds]
+    free, inside = moved
+    left = clip_boxes(xyxy, canvas_size)
+    agree = ((clip_boxes(free, canvas_size) - left).abs() <= SAME).all(dim=1).tolist()
+    shares = (box_areas(left) / box_areas(free).clamp(min=1e-9)).clamp(max=1).tolist()
+    growths = (box_areas(free) / inside.clamp(min=1e-9)).tolist()
+    found = []
+    for old, is_known, share, larger in zip(olds, agree, shares, growths, strict=True):
+        visible = old.visible * share if is_known and old.visible is not None else None
+        growth = (1 + old.growth) * larger - 1 if is_known and old.growth is not None else None
+        found.append(replace(old, visible=visible, growth=growth if visible else None))
+    return found
+
+
+def _moved_freely(
+    transform: Any, params: dict[str, Any] | None, xyxy: Tensor, canvas_size: tuple[int, int]
+) -> tuple[Tensor, Tensor] | None:
+    """Boxes ``(N, 4)`` moved by a step but not cut at its border, and the areas ``(N,)`` of what
+    was inside them; ``None`` if the step cannot be repeated on boxes alone.
+
+    What was inside is the quadrilateral of the corners, each of which is moved as an empty box.
+    """
+    if params is None or not isinstance(transform, v2.Transform):
+        return None
+    left, top, right, bottom = xyxy.unbind(dim=1)
+    corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
+    given = [xyxy, *(torch.stack([x, y, x, y], dim=1) for x, y in corners)]
+    step = copy.copy(transform)
+    try:
+        with generators_kept(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # said already when the step was run
+            moved = [step.transform(_free(values, canvas_size), params) for values in given]
+    except Exception:  # a transform of the owner's that wants more than boxes: nobody can tell
+        return None
+    if not all(isinstance(m, tv_tensors.BoundingBoxes) and len(m) == len(xyxy) for m in moved):
+        return None
+    free, *points = [
+        functional.convert_bounding_box_format(m, new_format="XYXY").as_subclass(Tensor).float()
+        for m in moved
+    ]
+    around = torch.stack([point[:, :2] for point in points], dim=1)
+    x, y = around.unbind(dim=2)
+    inside = (x * y.roll(-1, dims=1) - y * x.roll(-1, dims=1)).sum(dim=1).abs() / 2
+    return free, inside
+
+
+def _free(xyxy: Tensor, canvas_size: tuple[int, int]) -> Any:
+    return tv_tensors.BoundingBoxes(
+        xyxy, format="XYXY", canvas_size=canvas_size, clamping_mode=None
+    )
+
+
+@contextmanager
+def generators_kept() -> Generator[None]:
+    """The global generators are afterwards as they were."""
+    states = torch.get_rng_state(), random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        torch.set_rng_state(states[0])
+        random.setstate(states[1])
+        np.random.set_state(states[2])

@@ -1,0 +1,224 @@
+"""Notes what passes through the parts of a torchvision pipeline while it is run.
+
+The parts are shallow copies, so that the pipeline itself stays as it is, whatever happens.
+"""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional
+
+from model.errors import UserError
+from model.inspect.compose_boxes import State, kept_rows, measured
+from model.inspect.compose_input import Sample, name_of, parts_of
+from model.inspect.compose_steps import ORIGINAL, ComposeStep, Picture, TracedBox, canvas_of, copied
+
+MAX_SHOWN = 16  # numbers of a parameter
+
+
+class Recorder:
+    """Notes what passes through the parts of a pipeline."""
+
+    def __init__(self, sample: Sample) -> None:
+        self.sample = sample
+        self.within: list[str] = []
+        self.steps: list[ComposeStep] = []
+        raw = sample.target if sample.boxes_key is None else sample.target[sample.boxes_key]
+        self.state = State(sample.image, (), tuple(raw.canvas_size), raw.format.value, raw)
+        xyxy, labels = self._xyxy(raw), self._labels(sample.target, len(raw))
+        boxes = tuple(TracedBox(i, row, labels[i]) for i, row in enumerate(xyxy))
+        self.state = self._state(sample.image, raw, boxes)
+        self._note(ORIGINAL, True, {}, ())
+
+    def traced(self, transform: Any) -> "_Traced":
+        """A part, and all within it, that notes what passes through."""
+        parts = parts_of(transform)
+        if not parts:
+            return _Traced(self, transform, transform, is_container=False)
+        # A copy, so that the owner's pipeline stays as it is, whatever happens.
+        inner = copy.copy(transform)
+        inner.__dict__["_modules"] = dict(transform._modules)
+        for name, children in parts.items():
+            many = not isinstance(getattr(transform, name), v2.Transform)
+            traced = [self.traced(child) for child in children]
+            if len(traced) > 1:
+                for place, child in enumerate(traced, 1):
+                    child.place = f"{place} of {len(traced)}"
+            inner._modules.pop(name, None)
+            inner.__dict__[name] = traced if many else traced[0]
+        return _Traced(self, transform, inner, is_container=True)
+
+    def passed(self, transform: Any, params: dict[str, Any] | None, outputs: Any) -> None:
+        """Note what a step returned."""
+        before = self.state
+        image, raw = self.read(transform, outputs)
+        # A transform with a coin asks for parameters only where it falls that way.
+        is_same = image is before.image and raw is before.raw
+        applied = not (is_same and params is None and hasattr(transform, "p"))
+        xyxy = self._xyxy(raw)
+        kept = kept_rows(before.xyxy, xyxy, params)
+        labels = self._labels(outputs[1], len(raw))
+        found = measured(transform, params, before, (xyxy, canvas_of(image)), kept)
+        boxes = tuple(
+            replace(old, bbox_xyxy=row, label=label or old.label)
+            for old, row, label in zip(found, xyxy, labels, strict=True)
+        )
+        gone = set(range(len(before.boxes))) - set(kept or ())
+        dropped = tuple(before.boxes[i] for i in sorted(gone)) if kept is not None else ()
+        if kept is None and len(xyxy) < len(before.boxes):
+            unknown = replace(before.boxes[0], number=None, label="")
+            dropped = (unknown,) * (len(before.boxes) - len(xyxy))
+        self.state = self._state(image, raw, boxes)
+        shown = None if params is None and applied else _plain(params or {})
+        if isinstance(transform, v2.SanitizeBoundingBoxes) and shown:
+            shown = {"valid": shown["valid"]}  # the labels are no parameter
+        self._note(name_of(transform), applied, shown, dropped)
+
+    def left_out(self, transform: Any) -> None:
+        """Note a container none of whose parts was run."""
+        self._note(name_of(transform), False, {}, ())
+
+    def _note(
+        self, name: str, applied: bool, params: dict[str, Any] | None,
+        dropped: tuple[TracedBox, ...],
+    ) -> None:  # fmt: skip
+        kept = copied(self.state.image)  # later steps may write into what this one returned
+        within, boxes = tuple(self.within), self.state.boxes
+        self.steps.append(ComposeStep(name, within, applied, params, kept, boxes, dropped))
+
+    def read(self, transform: Any, outputs: Any) -> tuple[Picture, Tensor]:
+        """Image and boxes of what a step returned."""
+        name, key = name_of(transform), self.sample.boxes_key
+        if not isinstance(outputs, tuple | list) or len(outputs) != 2:
+            raise UserError(f"{name} does not return both image and boxes.")
+        image, target = outputs
+        raw = target if key is None else target.get(key) if isinstance(target, Mapping) else None
+        if not isinstance(image, Image.Image | Tensor):
+            raise UserError(f"{name} returns no image but {type(image).__name__}.")
+        if not isinstance(raw, Tensor) or raw.ndim != 2 or raw.shape[1] != 4:
+            raise UserError(f"{name} returns no boxes of four numbers.")
+        return image, raw
+
+    def _xyxy(self, raw: Tensor) -> Tensor:
+        """``(N, 4)``; of pure tensors the format is the last known one."""
+        old = raw.format.value if isinstance(raw, tv_tensors.BoundingBoxes) else (
+            self.state.box_format)  # fmt: skip
+        return functional.convert_bounding_box_format(
+            raw.as_subclass(Tensor).detach().float().cpu().clone(),
+            tv_tensors.BoundingBoxFormat[old], tv_tensors.BoundingBoxFormat.XYXY,
+        )  # fmt: skip
+
+    def _labels(self, target: Any, count: int) -> list[str]:
+        key = self.sample.labels_key
+        values = target.get(key) if key is not None and isinstance(target, Mapping) else None
+        if values is None or len(values) != count:
+            return [""] * count
+        plain = values.tolist() if isinstance(values, Tensor) else list(values)
+        names = self.sample.names
+        return [names[v] if names and v in range(len(names)) else str(v) for v in plain]
+
+    def _state(self, image: Picture, raw: Tensor, boxes: tuple[TracedBox, ...]) -> State:
+        known = isinstance(raw, tv_tensors.BoundingBoxes)
+        box_format = raw.format.value if known else self.state.box_format
+        return State(image, boxes, canvas_of(image), box_format, raw)
+
+
+class _Traced:
+    """A part of a pipeline that tells a recorder what passes through."""
+
+    place = ""  # among the parts of the transform it lies in: "2 of 3"
+
+    def __init__(self, recorder: Recorder, original: Any, inner: Any, is_container: bool) -> None:
+        self._recorder, self._original, self._inner = recorder, original, inner
+        self._is_container = is_container
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def __call__(self, *inputs: Any) -> Any:
+        within = self._recorder.within
+        if not self.place or not within:
+            return self._run_part(inputs)
+        around = within[-1]
+        within[-1] = f"{around}: {self.place}"
+        outputs = self._run_part(inputs)
+        within[-1] = around
+        return outputs
+
+    def _run_part(self, inputs: tuple[Any, ...]) -> Any:
+        if self._is_container:
+            return self._run_container(inputs)
+        drawn: list[dict[str, Any]] = []
+        outputs = self._run(_noting(self._inner, drawn), inputs)
+        self._recorder.passed(self._original, drawn[0] if drawn else None, outputs)
+        return outputs
+
+    def _run_container(self, inputs: tuple[Any, ...]) -> Any:
+        recorder, count = self._recorder, len(self._recorder.steps)
+        is_named = bool(recorder.within) or count > 1 or type(self._original) is not v2.Compose
+        if is_named:
+            recorder.within.append(name_of(self._original))
+        outputs = self._run(self._inner, inputs)
+        if is_named:
+            recorder.within.pop()
+        image, raw = recorder.read(self._original, outputs)
+        if image is not recorder.state.image or raw is not recorder.state.raw:
+            recorder.passed(self._original, None, outputs)  # it did something of its own, too
+        elif len(recorder.steps) == count:
+            recorder.left_out(self._original)
+        return outputs
+
+    def _run(self, step: Any, inputs: tuple[Any, ...]) -> Any:
+        try:
+            return step(*inputs)
+        except UserError:
+            raise
+        except Exception as error:
+            where = " > ".join((*self._recorder.within, name_of(self._original)))
+            said = " ".join(str(error).split()).rstrip(".")[:300]
+            raise UserError(
+                f"{where} cannot be run on this image and its boxes"
+                f" ({type(error).__name__}: {said})."
+            ) from error
+
+
+def _noting(transform: Any, drawn: list[dict[str, Any]]) -> Any:
+    """A copy of a transform that appends to ``drawn`` what it draws."""
+    if not isinstance(transform, v2.Transform):
+        return transform
+    step = copy.copy(transform)
+    draw, apply = step.make_params, step.transform
+
+    def make_params(flat_inputs: list[Any]) -> dict[str, Any]:
+        drawn.append(draw(flat_inputs))
+        return drawn[-1]
+
+    def transform_noted(inpt: Any, params: dict[str, Any]) -> Any:
+        if not drawn:  # a forward of its own, as SanitizeBoundingBoxes has
+            drawn.append(params)
+        return apply(inpt, params)
+
+    step.__dict__["make_params"], step.__dict__["transform"] = make_params, transform_noted
+    return step
+
+
+def _plain(value: Any) -> Any:
+    """A parameter as values that JSON can hold."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, Tensor | np.ndarray | np.generic):
+        if np.prod(value.shape) > MAX_SHOWN:
+            return f"{' x '.join(map(str, value.shape))} numbers"
+        return value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return getattr(value, "__name__", None) or repr(value)[:80]
