@@ -56,7 +56,7 @@ def audit(backend: Backend, state: AugmentState, split: str) -> Iterator[Audited
         raise_if_ended()
         yield Audited(_progress(tally) + _numbers(tally))
     assert tally  # a split without photos is refused when it is read
-    trials = Trials(table, state.config, seed, LIMITS)
+    trials = Trials(table, state.config, seed, LIMITS, EPOCHS)
     findings = verdict(tally, trials)
     raise_if_ended()
     found = markup.render(
