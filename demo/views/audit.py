@@ -25,6 +25,7 @@ NOT_COUNTED = (
     "Press Count: what the settings above do to every box of the data set, photo by photo, without"
     f" opening one. The limits: {LIMITS}."
 )
+STOPPED = "Stopped. The numbers below, if any, are those of the photos counted until then."
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,13 @@ class Audited:
     """What is shown so far.
 
     Attributes:
-        shown: HTML.
+        said: HTML, how far it is.
+        shown: HTML, what was counted until then.
         safe: JSON of the strongest settings that keep the limits; empty while they are unknown.
     """
 
-    shown: Markup
+    said: Markup
+    shown: str = ""
     safe: str = ""
 
 
@@ -54,7 +57,7 @@ def audit(backend: Backend, state: AugmentState, split: str) -> Iterator[Audited
     tally = None
     for tally in tallies(table, state.config, seed, EPOCHS):
         raise_if_ended()
-        yield Audited(_progress(tally) + _numbers(tally))
+        yield Audited(_progress(tally), _numbers(tally))
     assert tally  # a split without photos is refused when it is read
     trials = Trials(table, state.config, seed, LIMITS, EPOCHS)
     findings = verdict(tally, trials)
@@ -62,9 +65,9 @@ def audit(backend: Backend, state: AugmentState, split: str) -> Iterator[Audited
     found = markup.render(
         "audit.html", findings=findings, safe=safe_words(trials), numbers=_numbers(tally),
         groups=_worst(backend, tally, seed),
-        total=f"{counted(len(table), 'photo')}, {EPOCHS} draws each",
     )  # fmt: skip
-    yield Audited(found, trials.safe.to_json())
+    total = markup.note(f"{counted(len(table), 'photo')}, {EPOCHS} draws each:")
+    yield Audited(total, found, trials.safe.to_json())
 
 
 def picked_draw(key: str) -> tuple[str, int]:
@@ -74,7 +77,9 @@ def picked_draw(key: str) -> tuple[str, int]:
 
 
 def _progress(tally: Tally) -> Markup:
-    return markup.note(f"Counted {tally.done:,} of {counted(len(tally.table), 'photo')} ...")
+    words = f"Counted {tally.done:,} of {counted(len(tally.table), 'photo')} ..."
+    return markup.note(words) + Markup('<progress value="{}" max="{}" aria-label="{}"></progress>'
+    ).format(tally.done, len(tally.table), words)  # fmt: skip
 
 
 def _numbers(tally: Tally) -> Markup:
