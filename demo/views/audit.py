@@ -78,8 +78,7 @@ def picked_draw(key: str) -> tuple[str, int]:
 
 def _progress(tally: Tally) -> Markup:
     words = f"Counted {tally.done:,} of {counted(len(tally.table), 'photo')} ..."
-    return markup.note(words) + Markup('<progress value="{}" max="{}" aria-label="{}"></progress>'
-    ).format(tally.done, len(tally.table), words)  # fmt: skip
+    return markup.progress(words, tally.done, len(tally.table))
 
 
 def _numbers(tally: Tally) -> Markup:
