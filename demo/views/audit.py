@@ -1,6 +1,6 @@
 """What the settings do to all boxes of the data set, as the Augment tab shows it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -8,7 +8,7 @@ from markupsafe import Markup
 from demo.backend import Backend
 from demo.serving.calls import raise_if_ended
 from demo.views import markup
-from demo.views.augment.state import MAX_SEED, AugmentState, as_whole
+from demo.views.augment.state import MAX_SEED, AugmentState, as_whole, read_settings
 from model.inspect.audit.boxes import BoxTable
 from model.inspect.audit.causes import Limits, Trials
 from model.inspect.audit.pictures import KINDS, WorstDraw, names_of, pair, traces, worst_draws
@@ -46,6 +46,8 @@ class Audited:
 def audit(backend: Backend, state: AugmentState, split: str) -> Iterator[Audited]:
     """Count a split: a sample first, then more and more, at last with the verdict and the worst.
 
+    Settings that are pinned as A are counted first, and their numbers stand beside those of B.
+
     Raises:
         UserError: without a data set, for a split or a seed that is none.
         CallEndedError: if nobody waits for it any more.
@@ -54,16 +56,21 @@ def audit(backend: Backend, state: AugmentState, split: str) -> Iterator[Audited
     image_size = backend.detector(state.checkpoint).info.image_size
     yield Audited(markup.note("Reading the boxes ..."))
     table = BoxTable.of(backend.library.split(split), image_size)
-    tally = None
-    for tally in tallies(table, state.config, seed, EPOCHS):
-        raise_if_ended()
-        yield Audited(_progress(tally), _numbers(tally))
-    assert tally  # a split without photos is refused when it is read
+    configs = [read_settings(state.pinned)] if state.pinned else []
+    done: list[Tally] = []
+    for config in [*configs, state.config]:
+        tally = None
+        for tally in tallies(table, config, seed, EPOCHS):
+            raise_if_ended()
+            yield Audited(_progress(tally), _numbers([*done, tally]))
+        assert tally  # a split without photos is refused when it is read
+        done.append(tally)
+    tally = done[-1]
     trials = Trials(table, state.config, seed, LIMITS, EPOCHS)
     findings = verdict(tally, trials)
     raise_if_ended()
     found = markup.render(
-        "audit.html", findings=findings, safe=safe_words(trials), numbers=_numbers(tally),
+        "audit.html", findings=findings, safe=safe_words(trials), numbers=_numbers(done),
         groups=_worst(backend, tally, seed),
     )  # fmt: skip
     total = markup.note(f"{counted(len(table), 'photo')}, {EPOCHS} draws each:")
@@ -81,9 +88,9 @@ def _progress(tally: Tally) -> Markup:
     return markup.progress(words, tally.done, len(tally.table))
 
 
-def _numbers(tally: Tally) -> Markup:
-    rows = fact_rows([tally.numbers("target")])
-    return markup.table([(row["words"], row["values"][0]) for row in rows], "Targets")
+def _numbers(counted_so_far: Sequence[Tally]) -> Markup:
+    rows = fact_rows([tally.numbers("target") for tally in counted_so_far])
+    return markup.render("audit_numbers.html", rows=rows, two=len(counted_so_far) > 1)
 
 
 def _worst(backend: Backend, tally: Tally, seed: int) -> list[dict[str, object]]:
