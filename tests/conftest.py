@@ -308,8 +308,8 @@ def ghostscript_trap(tmp_path_factory) -> GhostscriptTrap:
 SECRET = "no-visitor-may-read-this"
 SLOW_PHOTO, SLOW_PHOTO_S = "takes-seconds.jpg", 2.0
 # The demo as it is, in a process that notes every secret file or device that anything in it opens,
-# that takes as many seconds longer for every variant as the file $PACE says, and SLOW_PHOTO_S for a
-# photo called SLOW_PHOTO.
+# that takes as many seconds longer for every variant and every epoch of an audit as the file $PACE
+# says, and SLOW_PHOTO_S for a photo called SLOW_PHOTO.
 WATCHED_DEMO = f"""
 import os, runpy, sys, time
 log = os.open(os.environ["OPENED_LOG"], os.O_WRONLY | os.O_APPEND)
@@ -318,6 +318,7 @@ def watch(event, arguments):
         os.write(log, f"{{arguments[0]}}\\n".encode())
 sys.addaudithook(watch)
 import model.inspect.variants, model.inspect.robustness, model.data.images
+import model.inspect.audit.tally
 def slowed(function):
     def slow(*arguments, **options):
         found = function(*arguments, **options)
@@ -326,6 +327,11 @@ def slowed(function):
     return slow
 model.inspect.variants.make_variants = slowed(model.inspect.variants.make_variants)
 model.inspect.robustness.predict_variants = slowed(model.inspect.robustness.predict_variants)
+measure = model.inspect.audit.tally.measure
+def slow_measure(*arguments):
+    time.sleep(float(open(os.environ["PACE"]).read() or 0))
+    return measure(*arguments)
+model.inspect.audit.tally.measure = slow_measure
 load_fitted = model.data.images.load_fitted
 def load(path, *arguments, **options):
     if str(path).endswith({SLOW_PHOTO!r}):
