@@ -150,7 +150,7 @@ def _threshold_follows_checkpoint(backend: Backend, controls: Controls, redraw: 
 
 def _build_many(backend: Backend, controls: Controls, redraw: gr.Textbox) -> None:
     gr.HTML("<h3 class='part'>Many photos at once</h3>", elem_classes=["heading"])
-    files = ManyPhotos(elem_id="many-files")
+    files = ManyPhotos()
     stop = gr.Button(
         "Stop", size="sm", variant="stop", elem_id="many-stop", min_width=120, visible=False
     )
