@@ -11,7 +11,8 @@ const LEAST_MS = 80; // between two frames
 const PATIENCE_MS = 20000; // for an answer
 const canvas = document.createElement('canvas');
 const WHY = {
-  NotAllowedError: 'The browser does not allow the camera: allow it beside the address, then press again.',
+  NotAllowedError:
+    'The browser does not allow the camera: allow it beside the address, then press again.',
   NotFoundError: 'There is no camera.',
   NotReadableError: 'The camera is in use by another program.',
 };
@@ -101,7 +102,9 @@ $('.begin').addEventListener('click', async () => {
     stop();
     return;
   }
-  video.srcObject.getTracks()[0].addEventListener('ended', () => stop('The camera was taken away.'));
+  video.srcObject
+    .getTracks()[0]
+    .addEventListener('ended', () => stop('The camera was taken away.'));
   frames = [];
   view.hidden = false;
   $('.end').hidden = false;

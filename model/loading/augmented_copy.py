@@ -121,9 +121,7 @@ def export(
     return problems
 
 
-def export_steps(
-    photos: Sequence[DatasetPhoto], plan: ExportPlan, out: Path
-) -> Iterator[Progress]:
+def export_steps(photos: Sequence[DatasetPhoto], plan: ExportPlan, out: Path) -> Iterator[Progress]:
     """Write the copy, or the rest of one that was stopped; one photo at a time is in memory.
 
     Gives the same object after each picture. What is written is complete once all was asked for.
@@ -296,7 +294,8 @@ def _write_labels(folder: Path, plan: ExportPlan) -> None:
         "yolo": lambda: _yolo_files(photos, plan),
         "voc": lambda: _voc_files(photos, plan),
         "all": lambda: {
-            "augment.json": plan.config.to_json() + "\n", "boxes.csv": _table(photos),
+            "augment.json": plan.config.to_json() + "\n",
+            "boxes.csv": _table(photos),
             **annotation_files(photos, plan.class_names),
         },
     }[plan.labels]()
