@@ -17,7 +17,7 @@ MOST_FILES = 3  # an annotation, and the names of its classes
 MAX_BYTES = 16 << 20
 NAME_FILES = frozenset({"classes.txt", "_darknet.labels", "obj.names", "labels.txt", "names.txt"})
 SHARED_SUFFIXES = (".json", ".yaml", ".yml")  # of files that speak of many photos
-HARMLESS = frozenset({"classes without names", "split of our own", "no split val", "in no split"})
+ABOUT_OTHER_PHOTOS = frozenset({"photo missing", "name listed twice", "nothing to learn"})
 
 
 def boxes_beside(photo: SentFile, files: Sequence[SentFile]) -> list[EditedBox]:
@@ -58,7 +58,7 @@ def _read(root: Path, name: str, files: Sequence[SentFile]) -> list[EditedBox]:
             ) from None
         raise UserError(str(error).replace(f"{root}/", "").replace(str(root), said)) from None
     for blemish in blemishes:
-        if blemish.effect in ("left out", "stops") and blemish.kind != "nothing to learn":
+        if blemish.effect in ("left out", "stops") and blemish.kind not in ABOUT_OTHER_PHOTOS:
             detail = f" ({blemish.detail})" if blemish.detail else ""
             raise UserError(f"{said}: {KINDS[blemish.kind].text}{detail}.")
     if found is None or not found.image.objects:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from demo.annotated import MAX_BYTES, plain_name
+from demo.annotated import ABOUT_OTHER_PHOTOS, MAX_BYTES, plain_name
 from demo.choice import SentFile
 from model.data.blemishes import BOXES_DO_NOT_FIT, KINDS
 from model.data.dataset import Dataset, DatasetPhoto
@@ -20,7 +20,6 @@ from model.words import counted
 
 ANNOTATIONS = frozenset({".xml", ".txt", ".json", ".yaml", ".yml", ".labels", ".names"})
 MAX_DEPTH = 6  # folders that are kept of a name
-ABOUT_OTHER_PHOTOS = frozenset({"photo missing", "name listed twice", "nothing to learn"})
 
 
 @dataclass

@@ -15,8 +15,6 @@ from conftest import REPOSITORY, SLOW_PHOTO, write_voc_xml
 from PIL import Image
 from test_demo_guarded import META, harmless, upload
 
-from demo.choice import SentFile
-from demo.dropped import laid_out
 from demo.views.augment.folder import MAX_PICTURES
 from model.data.dataset import Dataset
 
@@ -162,12 +160,3 @@ def test_nothing_is_left_of_one_that_was_stopped(maker, demo_folder, tmp_path):
     while set(place.iterdir()) - before:
         assert time.monotonic() < until, "what was made so far is still there"
         time.sleep(0.1)
-
-
-def test_files_of_one_name_lie_in_different_folders(tmp_path):
-    sent = [SentFile(CAT, "a/cat.jpg"), SentFile(DOG, "a/cat.jpg"), SentFile(CAT, "../../x/.cat")]
-    with laid_out(sent) as dropped:
-        assert len(set(dropped.files)) == 3
-        assert all(file.is_file() and file.is_relative_to(dropped.root) for file in dropped.files)
-        assert dropped.unknown == dropped.files
-    assert not dropped.root.exists()
