@@ -17,7 +17,7 @@ MOST_FILES = 3  # an annotation, and the names of its classes
 MAX_BYTES = 16 << 20
 NAME_FILES = frozenset({"classes.txt", "_darknet.labels", "obj.names", "labels.txt", "names.txt"})
 SHARED_SUFFIXES = (".json", ".yaml", ".yml")  # of files that speak of many photos
-HARMLESS = frozenset({"classes without names", "split of our own", "no split val", "in no split"})
+ABOUT_OTHER_PHOTOS = frozenset({"photo missing", "name listed twice", "nothing to learn"})
 
 
 def boxes_beside(photo: SentFile, files: Sequence[SentFile]) -> list[EditedBox]:
@@ -36,7 +36,7 @@ def boxes_beside(photo: SentFile, files: Sequence[SentFile]) -> list[EditedBox]:
     with tempfile.TemporaryDirectory(prefix="annotated-") as folder:
         root = Path(folder) / "dropped"
         root.mkdir()
-        name = _plain(photo.name)
+        name = plain_name(photo.name)
         shutil.copyfile(photo.path, root / name)
         for file in files:
             if file.path.stat().st_size > MAX_BYTES:
@@ -58,7 +58,7 @@ def _read(root: Path, name: str, files: Sequence[SentFile]) -> list[EditedBox]:
             ) from None
         raise UserError(str(error).replace(f"{root}/", "").replace(str(root), said)) from None
     for blemish in blemishes:
-        if blemish.effect in ("left out", "stops") and blemish.kind != "nothing to learn":
+        if blemish.effect in ("left out", "stops") and blemish.kind not in ABOUT_OTHER_PHOTOS:
             detail = f" ({blemish.detail})" if blemish.detail else ""
             raise UserError(f"{said}: {KINDS[blemish.kind].text}{detail}.")
     if found is None or not found.image.objects:
@@ -72,7 +72,7 @@ def _box(thing: ObjectAnnotation) -> EditedBox:
     return EditedBox(bbox_xyxy=thing.bbox_xyxy, class_name=thing.class_name)
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """The last part of a name that anybody may have made up, as a file of ours can have it."""
     name = (parts_of(name.replace("\0", "")) or ["photo"])[-1].lstrip(".") or "photo"
     while len(name.encode("utf-8", "surrogatepass")) > 200:
@@ -82,7 +82,7 @@ def _plain(name: str) -> str:
 
 def _place(name: str, photo: str) -> str:
     """What a file is called beside the photo: an annotation of one photo is that of this one."""
-    plain = _plain(name)
+    plain = plain_name(name)
     if plain.casefold() in NAME_FILES or Path(plain).suffix.lower() in SHARED_SUFFIXES:
         return plain
     return stem_of(photo) + Path(plain).suffix.lower()

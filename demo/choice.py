@@ -9,6 +9,7 @@ from model.data.images import LoadedImage, load_fitted
 from model.data.records import ObjectAnnotation
 from model.errors import UserError
 
+MAX_PHOTOS = 100  # that may be sent together
 OWN_PHOTO = "own"  # what an address says instead of an upload, which it cannot hold
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from demo.annotated import boxes_beside
 from demo.backend import Backend, user_message
-from demo.choice import PhotoChoice, SentFile
+from demo.choice import MAX_PHOTOS, PhotoChoice, SentFile
 from demo.json_html import JsonHtml
 from demo.server.uploads import uploaded
 from demo.views import markup
@@ -92,26 +92,31 @@ def _sent(payload: Any) -> dict[str, Any]:
 def _sent_file(payload: Any) -> SentFile:
     payload = payload if isinstance(payload, dict) else {}
     path = Path(uploaded(str(payload.get("path"))))
-    return SentFile(path, str(payload.get("name") or path.name))
+    return SentFile(path, str(payload.get("orig_name") or payload.get("name") or path.name))
 
 
-class ManyPhotos(JsonHtml):
-    """A field for many photos; ``input`` fires when some were added. The value is their paths."""
+class ManyFiles(JsonHtml):
+    """A field for many files; ``input`` fires when some were added.
+
+    Args:
+        value: none, for it is only ever filled by the browser.
+        options: of :class:`gradio.HTML`.
+    """
+
+    field_name: ClassVar[str]  # ``elem_id`` is this with -files; what comes of them has -result
+    takes_annotations: ClassVar[bool]
+    hint: ClassVar[str]
 
     def __init__(self, value: Sequence[str] | None = None, **options: Any) -> None:
+        inside = markup.render(
+            "many_photos.html", name=self.field_name, most=MAX_PHOTOS, hint=self.hint,
+            annotations=self.takes_annotations,
+        )  # fmt: skip
         super().__init__(
-            value, html_template=(WEB / "many_photos.html").read_text(), apply_default_css=False,
+            value, html_template=inside, apply_default_css=False,
+            elem_id=f"{self.field_name}-files",
             js_on_load=(WEB / "many_photos.js").read_text(), **options,
         )  # fmt: skip
-
-    def preprocess(self, payload: Any) -> list[str]:
-        """The paths of the uploaded files.
-
-        Raises:
-            UserError: for a file that was not uploaded.
-        """
-        files = payload if isinstance(payload, list) else []
-        return [uploaded(str(file.get("path"))) for file in files if isinstance(file, dict)]
 
     def postprocess(self, value: Sequence[str] | None) -> list[Any]:
         """It is only ever filled by the browser."""
@@ -120,6 +125,38 @@ class ManyPhotos(JsonHtml):
     def api_info(self) -> dict[str, Any]:
         """JSON schema of the value."""
         return {"type": "array", "items": {}}
+
+
+class ManyPhotos(ManyFiles):
+    """Of the Detect tab: photos alone, of which a handler gets the paths."""
+
+    field_name, takes_annotations = "many", False
+    hint = "or drop several, or a folder, anywhere on the page"
+
+    def preprocess(self, payload: Any) -> list[str]:
+        """The paths; see :func:`_sent_files`."""
+        return [str(file.path) for file in _sent_files(payload)]
+
+
+class FolderFiles(ManyFiles):
+    """Of the Augment tab: photos, and their annotations."""
+
+    field_name, takes_annotations = "folder", True
+    hint = "or drop several, or a folder, with their annotations, anywhere on this tab"
+
+    def preprocess(self, payload: Any) -> list[SentFile]:
+        """The files; see :func:`_sent_files`."""
+        return _sent_files(payload)
+
+
+def _sent_files(payload: Any) -> list[SentFile]:
+    """What a field for many holds.
+
+    Raises:
+        UserError: for a file that was not uploaded.
+    """
+    files = payload if isinstance(payload, list) else []
+    return [_sent_file(file) for file in files if isinstance(file, dict)]
 
 
 def chooser_html(backend: Backend) -> str:

@@ -3,6 +3,8 @@
 import shutil
 import tempfile
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from gradio.utils import get_upload_folder
@@ -14,10 +16,18 @@ KEEP_S = 15 * 60
 
 
 def as_download(name: str, content: bytes | str) -> str:
-    """Write a file for download and return its path; its folder's name cannot be guessed.
+    """Write a file for download and return its path; see :func:`new_download`."""
+    with new_download(name) as path:
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return str(path)
+
+
+@contextmanager
+def new_download(name: str) -> Generator[Path]:
+    """Where a file for download is to be written; its folder's name cannot be guessed.
 
     It lies where Gradio serves files from, so Gradio makes no copy of it; it is removed after a
-    quarter of an hour.
+    quarter of an hour. Nothing stays if the block fails.
 
     Raises:
         UserError: if it cannot be written.
@@ -28,16 +38,17 @@ def as_download(name: str, content: bytes | str) -> str:
         sweep(base)
         folder = Path(tempfile.mkdtemp(dir=base))
         path = folder / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        yield path
         stored(path)
-    except OSError as error:
+    except BaseException as error:
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
-        raise UserError(
-            f"the file could not be made: this server cannot write it ({error.strerror}). Try again"
-            " later."
-        ) from error
-    return str(path)
+        if isinstance(error, OSError):
+            raise UserError(
+                f"the file could not be made: this server cannot write it ({error.strerror}). Try"
+                " again later."
+            ) from error
+        raise
 
 
 def sweep(base: Path, older_than: float = KEEP_S) -> None:

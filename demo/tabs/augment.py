@@ -29,13 +29,12 @@ from demo.components import (
     signal,
     token,
 )
-from demo.tabs import audit
+from demo.tabs import audit, folder
 from demo.views import markup
 from demo.views.augment.boxes import write_boxes
 from demo.views.augment.files import (
     CANVAS,
-    FULL_SIDE,
-    PHOTO,
+    ZIP_PICTURES,
     animation_download,
     code_download,
     code_of,
@@ -80,10 +79,6 @@ ABOUT_EXTREMES = (
     "<h3 class='part'>Each setting at its limits</h3><p class='plain-legend'>Alone, with"
     " all others off, whatever chance draws.</p>"
 )
-ZIP_PICTURES = [
-    ("canvas: square, squashed, as the network sees it", CANVAS),
-    (f"photo: its own shape, up to {FULL_SIDE:,} pixels a side", PHOTO),
-]
 ABOUT_ZIP = (
     "all boxes as CSV, COCO, YOLO, VOC; objects beside the largest are left out below"
     f" {MIN_VISIBLE_TO_LABEL:.0%} visible, as in training"
@@ -159,6 +154,7 @@ def build(backend: Backend, shared: Controls, address: gr.Textbox, signals: Sign
     _connect_alone(backend, controls, shown)
     _connect_undo(backend, defaults, controls, buttons, signals.opened)
     _connect_drawing(backend, controls, shown, signals, (address, defaults))
+    folder.build(backend, controls)
     audit.build(backend, controls, signals.opened, signals.redraw)
     return AugmentTab(defaults, controls)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from demo.backend import Backend
+from demo.backend import Backend, user_message
 from demo.choice import PhotoChoice
 from demo.components import (
     DRAWS,
@@ -22,6 +22,7 @@ from demo.components import (
     signal,
     token,
 )
+from demo.live import Frame, LiveCamera, look
 from demo.photos import ManyPhotos
 from demo.server.downloads import as_download
 from demo.views import markup
@@ -90,6 +91,7 @@ def build(backend: Backend, shared: Controls, address: gr.Textbox) -> DetectTab:
         draw, inputs_kwargs=controls, outputs=[result, address], **DRAWS,
     )  # fmt: skip
     _threshold_follows_checkpoint(backend, controls, redraw)
+    _build_live(backend, controls)
     _build_many(backend, controls, redraw)
     return DetectTab(defaults, controls, redraw, to_augment, first_view(backend, defaults))
 
@@ -148,9 +150,24 @@ def _threshold_follows_checkpoint(backend: Backend, controls: Controls, redraw: 
     checkpoint.input(follow, checkpoint, [controls["threshold"], redraw], **QUIET)
 
 
+def _build_live(backend: Backend, controls: Controls) -> None:
+    live = LiveCamera(elem_id="live")
+
+    def answer(frame: Frame, checkpoint: str, threshold: float) -> dict[str, Any]:
+        try:
+            return look(frame, backend.checkpoint_file(checkpoint), threshold)
+        except Exception as error:
+            return {"number": frame.number, "problem": user_message(error)}
+
+    live.input(
+        answer, [live, controls["checkpoint"], controls["threshold"]], live,
+        trigger_mode="multiple", **QUIET,
+    )  # fmt: skip
+
+
 def _build_many(backend: Backend, controls: Controls, redraw: gr.Textbox) -> None:
     gr.HTML("<h3 class='part'>Many photos at once</h3>", elem_classes=["heading"])
-    files = ManyPhotos(elem_id="many-files")
+    files = ManyPhotos()
     stop = gr.Button(
         "Stop", size="sm", variant="stop", elem_id="many-stop", min_width=120, visible=False
     )

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from demo.address import TabState, in_address, number, one_of
 from demo.backend import Backend, user_message
-from demo.choice import Photo
+from demo.choice import MAX_PHOTOS, Photo
 from demo.opened import Opened, Timed, predict_many
 from demo.server.downloads import as_download
 from demo.server.first_page import TITLE
@@ -31,7 +31,6 @@ from model.inspect.explanation import TARGETS
 from model.words import Verdict, a_or_an
 
 NO_HEAT = "off"
-MAX_PHOTOS = 100
 MANY_SIDE = 480  # pixels of a picture among many
 EMPTY_MANY = "You get a picture of each and one CSV."
 

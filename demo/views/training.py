@@ -120,19 +120,25 @@ def curves(runs: Sequence[RunShown], wanted: Mapping[str, str]) -> list[Curve]:
 
 
 def stages(runs: Sequence[RunShown]) -> Markup:
-    """Which epochs were which run, where one went on from the weights of another."""
+    """Which epochs were which run, where one went on from the weights of another.
+
+    Runs are counted: their names are those of folders on the machine of whoever trained.
+    """
     sentences = []
     for run in runs:
-        stretches, last = [], 0
+        stretches: list[str] = []
+        last = 0
         own = run.config.get("out", "")  # the rows of earlier runs alone are named
-        for name, rows in groupby(str(row.get("run", own)) for row in run.history):
+        for _, rows in groupby(str(row.get("run", own)) for row in run.history):
             first, last = last + 1, last + len(list(rows))
             epochs = f"{first} to {last}" if first < last else f"{last}"
-            stretches.append(f'{epochs}: run "{name}"')
+            stretches.append(f"{epochs}: run {len(stretches) + 1}")
         if len(stretches) > 1:
             whose = f"{run.name}, epochs" if run.name else "Epochs"
             sentences.append(f"{whose} {'; '.join(stretches)}.")
-    return markup.note(" ".join(sentences)) if sentences else Markup()
+    if not sentences:
+        return Markup()
+    return markup.note(" ".join([*sentences, "Each run went on from the weights of the last."]))
 
 
 def _is_number(value: object) -> bool:

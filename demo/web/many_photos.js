@@ -1,47 +1,77 @@
-// Many photos; more can be added. props.value: a list of {path, orig_name}.
+// Many files; more can be added. props.value: a list of {path, orig_name}, with the folders they lay in.
+// data-name of the zone: which field this is; data-annotations: it takes more than photos.
 const page = window.detectorPage;
-const input = element.querySelector('input'),
+const zone = element.querySelector('.many-zone'),
+  input = element.querySelector('input.files'),
+  folder = element.querySelector('input.folder'),
   status = element.querySelector('.status');
+const { name, most } = zone.dataset;
+const takesAnnotations = 'annotations' in zone.dataset;
 
-async function add(files) {
+const isPhoto = (name) => !page.ANNOTATION.test(name);
+
+/** What is there after files were added; what could not be read was said once. */
+function kept() {
+  const unreadable = [...document.querySelectorAll(`#${name}-result [data-unreadable]`)];
+  const refused = new Set(unreadable.map((problem) => problem.dataset.unreadable));
+  return (props.value || []).filter((photo) => !refused.has(photo.path));
+}
+
+function counted(files) {
+  const photos = files.filter((file) => isPhoto(file.orig_name)).length;
+  const others = files.length - photos;
+  return `${photos} photo${photos === 1 ? '' : 's'}${others ? ` and ${others} other files` : ''}`;
+}
+
+async function add(chosen) {
+  const files = chosen.filter((file) => takesAnnotations || isPhoto(file.name));
+  const photos = files.filter((file) => isPhoto(file.name)).length;
+  const there = kept().filter((file) => isPhoto(file.orig_name)).length;
+  if (photos + there > Number(most)) {
+    status.textContent = `${photos + there} photos are too many at once: choose at most ${most}.`;
+    return;
+  }
   const failed = [];
   const sent = [];
   for (const [i, file] of files.entries()) {
-    status.textContent = `Sending photo ${i + 1} of ${files.length} ...`;
+    status.textContent = `Sending ${takesAnnotations ? 'file' : 'photo'} ${i + 1} of ${files.length} ...`;
+    const orig_name = page.placeOf(file);
     try {
       const { path } = await upload(file);
-      page.ownPhotos.remember(path, { file });
-      sent.push({ path, orig_name: file.name, meta: { _type: 'gradio.FileData' } });
+      if (isPhoto(file.name)) page.ownPhotos.remember(path, { file });
+      sent.push({ path, orig_name, meta: { _type: 'gradio.FileData' } });
     } catch (error) {
       failed.push(`${file.name}: ${error.message || error}`);
     }
   }
-  // What could not be read was said once.
-  const unreadable = [...document.querySelectorAll('#many-result [data-unreadable]')];
-  const refused = new Set(unreadable.map((problem) => problem.dataset.unreadable));
-  const kept = (props.value || []).filter((photo) => !refused.has(photo.path));
-  props.value = [...kept, ...sent];
-  status.textContent = failed.length ? `Not sent: ${failed.join('; ')}` : '';
+  props.value = [...kept(), ...sent];
+  const words = failed.length ? [`Not sent: ${failed.join('; ')}`] : [];
+  if (takesAnnotations) words.unshift(`${counted(props.value)}.`);
+  status.textContent = words.join(' ');
   trigger('input');
 }
 
 function takeWaiting() {
-  const files = page.waitingMany();
+  const files = page.waitingMany(name);
   if (!files) return;
   element.scrollIntoView({ block: 'center' });
   add(files);
 }
 
-element.querySelector('.choose').addEventListener('click', () => input.click());
+element.querySelector('button.choose').addEventListener('click', () => input.click());
+element.querySelector('button.folder').addEventListener('click', () => folder.click());
 element.querySelector('.clear').addEventListener('click', () => {
   props.value = [];
+  status.textContent = '';
   trigger('input');
 });
-input.addEventListener('change', () => {
-  const files = [...input.files];
-  input.value = '';
-  if (files.length) add(files);
-});
+for (const field of [input, folder]) {
+  field.addEventListener('change', () => {
+    const files = [...field.files].filter((file) => !file.name.startsWith('.'));
+    field.value = '';
+    if (files.length) add(files);
+  });
+}
 // The field exists once its tab was opened; what was dropped before that waits for it.
 page.addEventListener('many-photos', takeWaiting);
 takeWaiting();

@@ -10,7 +10,11 @@
 //   touched()                      name of the setting that is being changed (settings.js)
 //   step(by)                       undo (-1) or redo (1): the query to show again (edit_history.js)
 // Called by components:
-//   sendMany(files), waitingMany() hand files over to the field for many photos, and take them there
+//   sendMany(files)                hand files over to the field for many of the open tab
+//   waitingMany(field)             takes them there, by the field's data-name
+//   ANNOTATION                     names of files that are no photos but say what is in them
+//   placeOf(file)                  its name, with the folders of the drop or choice it came in
+//   cameFrom(file, path)           what placeOf says then
 //   whenThere(selector, act)       once Gradio has made it (keyboard.js)
 //   oneTabStop(element, selector)  arrow keys move among what is selected (keyboard.js)
 //   ownPhotos                      the visitor's own photo, kept in this browser (own_photos.js)
@@ -29,7 +33,8 @@
   let open = known.includes(asked.get('tab')) ? asked.get('tab') : 'detect';
   let drawn = ''; // the tab whose signal was given last
   let early = 'detect'; // the tab that was opened last before the address was read
-  let waiting = null; // files for the field for many photos
+  let waiting = null; // {field, files}: files for a field for many
+  const places = new WeakMap(); // file -> path of a drop
 
   const token = () => String(performance.now());
   const tell = (name, detail) => page.dispatchEvent(new CustomEvent(name, { detail }));
@@ -98,14 +103,26 @@
     else page.renewAddress();
   });
 
+  page.ANNOTATION = /\.(xml|txt|json|ya?ml|labels|names)$/i;
+  page.cameFrom = (file, path) => places.set(file, path);
+  page.placeOf = (file) => places.get(file) || file.webkitRelativePath || file.name;
+
   page.sendMany = (files) => {
-    waiting = files;
-    document.querySelector('button[role=tab][data-tab-id="detect"]')?.click();
+    if (open === 'augment') {
+      waiting = { field: 'folder', files };
+      const heading = document.querySelector('#folder > .label-wrap');
+      if (!heading.classList.contains('open')) heading.click();
+    } else {
+      const photos = files.filter((file) => !page.ANNOTATION.test(file.name));
+      waiting = { field: 'many', files: photos.length ? photos : files };
+      document.querySelector('button[role=tab][data-tab-id="detect"]')?.click();
+    }
     tell('many-photos');
   };
 
-  page.waitingMany = () => {
-    const files = waiting;
+  page.waitingMany = (field) => {
+    if (waiting?.field !== field) return null;
+    const { files } = waiting;
     waiting = null;
     return files;
   };

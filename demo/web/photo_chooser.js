@@ -60,8 +60,6 @@ function sendLatest() {
   trigger('input');
 }
 
-const ANNOTATION = /\.(xml|txt|json|ya?ml|labels|names)$/i;
-
 async function send(file, kept = {}, beside = []) {
   status.classList.remove('problem');
   status.textContent = `Sending ${file.name || 'the photo'} ...`;
@@ -86,7 +84,7 @@ async function send(file, kept = {}, beside = []) {
  */
 function take(files, many) {
   if (!files.length) return;
-  const photos = files.filter((file) => !ANNOTATION.test(file.name));
+  const photos = files.filter((file) => !page.ANNOTATION.test(file.name));
   if (files.length === 1 && !many) return send(files[0]);
   if (photos.length === 1 && !many) {
     return send(
@@ -95,7 +93,7 @@ function take(files, many) {
       files.filter((file) => file !== photos[0]),
     );
   }
-  page.sendMany(photos.length ? photos : files);
+  page.sendMany(files);
 }
 
 function entriesOf(transfer) {
@@ -105,7 +103,11 @@ function entriesOf(transfer) {
 }
 
 async function filesIn(entry) {
-  if (entry.isFile) return [await new Promise((done, fail) => entry.file(done, fail))];
+  if (entry.isFile) {
+    const file = await new Promise((done, fail) => entry.file(done, fail));
+    page.cameFrom(file, entry.fullPath);
+    return [file];
+  }
   const reader = entry.createReader(),
     found = [];
   for (;;) {
@@ -144,7 +146,7 @@ function drop(event) {
   event.preventDefault();
   event.stopPropagation();
   document.body.classList.remove('dropping');
-  dropped(entriesOf(event.dataTransfer), Boolean(event.target.closest?.('#many-files')));
+  dropped(entriesOf(event.dataTransfer), Boolean(event.target.closest?.('.many-zone')));
 }
 
 // Before any field of the page sees it.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.inspect.compose_trace import ComposeTrace
+from model.inspect.compose_steps import ComposeTrace
 from model.words import counted, percent
 
 HALF = 0.5  # a box of which less can be seen is called cut

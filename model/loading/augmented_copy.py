@@ -4,11 +4,13 @@ Every picture is written with a line in ``pictures.jsonl`` that says all of it: 
 the boxes. So an export that was stopped goes on where it was, and the labels can be written last.
 """
 
+import csv
+import io
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -17,7 +19,18 @@ from PIL import Image
 from tqdm import tqdm
 
 from model.augment import AugmentConfig, Picture, Pipeline, photo_seed, working_side
-from model.data.annotations import AnnotatedPhoto, labelled, to_coco, to_voc, to_yolo, yolo_yaml
+from model.csv_cells import defused
+from model.data.annotations import (
+    OBJECT_COLUMNS,
+    AnnotatedPhoto,
+    annotation_files,
+    labelled,
+    object_rows,
+    to_coco,
+    to_voc,
+    to_yolo,
+    yolo_yaml,
+)
 from model.data.dataset import DatasetPhoto
 from model.data.image_pixels import fitted_size
 from model.data.images import load_fitted, load_image
@@ -25,11 +38,11 @@ from model.data.records import ObjectAnnotation, objects_from
 from model.errors import UserError
 from model.files import atomic_write, distinct, ensure_writable
 
-LabelFormat = Literal["coco", "yolo", "voc"]
+LabelFormat = Literal["coco", "yolo", "voc", "all"]
 PictureKind = Literal["photo", "canvas"]
 MANIFEST, RECORDS = "manifest.json", "pictures.jsonl"
 QUALITY = 95
-_FOLDERS = {"coco": "{split}", "yolo": "images/{split}", "voc": "JPEGImages"}
+_FOLDERS = {"coco": "{split}", "yolo": "images/{split}", "voc": "JPEGImages", "all": ""}
 
 
 @dataclass(frozen=True)
@@ -40,13 +53,15 @@ class ExportPlan:
         config: of the augmentation.
         split: train, val or test, under which readers find the pictures.
         class_names: of the whole set; the position is the class id.
-        labels: format of the annotations.
+        labels: format of the annotations; ``all`` puts those of every format beside the pictures.
         pictures: ``photo`` has the shape of each photo and at most ``longest_side`` pixels, as
             JPEG; ``canvas`` is the network's square, as PNG: what training sees, to the pixel.
         variants: of each photo; the k-th is what training draws in epoch k.
         seed: of the run.
         image_size: of the network's canvas.
         longest_side: see ``pictures``.
+        boxes_from_detector: file name -> score, of photos that nobody annotated: their one box is
+            what a detector says.
     """
 
     config: AugmentConfig
@@ -58,6 +73,7 @@ class ExportPlan:
     seed: int = 0
     image_size: int = 288
     longest_side: int = 2048
+    boxes_from_detector: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def folder(self) -> str:
@@ -69,20 +85,52 @@ class ExportPlan:
         return json.loads(json.dumps(asdict(self)))
 
 
+@dataclass
+class Progress:
+    """How far an export is.
+
+    Attributes:
+        pictures: that are done with: written, there already, or left out.
+        n_bytes: of those written now.
+        problems: a sentence for each photo that cannot be read; it is left out.
+    """
+
+    pictures: int = 0
+    n_bytes: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
 def export(
     photos: Sequence[DatasetPhoto], plan: ExportPlan, out: Path, progress: bool = True
 ) -> list[str]:
+    """Write the copy at once; see :func:`export_steps`.
+
+    Args:
+        photos, plan, out: see there.
+        progress: show a bar.
+
+    Returns:
+        :attr:`Progress.problems`.
+    """
+    problems: list[str] = []
+    total = len(photos) * plan.variants
+    with tqdm(total=total, unit="picture", disable=not progress, leave=False) as bar:
+        for done in export_steps(photos, plan, out):
+            bar.update(done.pictures - bar.n)
+            problems = done.problems
+    return problems
+
+
+def export_steps(photos: Sequence[DatasetPhoto], plan: ExportPlan, out: Path) -> Iterator[Progress]:
     """Write the copy, or the rest of one that was stopped; one photo at a time is in memory.
+
+    Gives the same object after each picture. What is written is complete once all was asked for.
 
     Args:
         photos: of :meth:`model.data.dataset.Dataset.of_split`.
         plan: see there.
         out: a folder, or a name that ends in ``.zip``: that is made of the folder of the same name
             with ``.parts`` behind it, which is then removed.
-        progress: show a bar.
-
-    Returns:
-        A sentence for each photo that cannot be read; it is left out.
 
     Raises:
         UserError: if ``out`` holds something else, or cannot be written.
@@ -91,28 +139,31 @@ def export(
     if is_zip and out.exists():
         raise UserError(f"{out} is there already: choose another name, or remove it.")
     folder = out.with_name(out.name + ".parts") if is_zip else out
-    done = _opened(folder, plan)
+    written = _opened(folder, plan)
     names = picture_names(photos)
-    problems = []
-    bar = tqdm(total=len(photos) * plan.variants, unit="picture", disable=not progress, leave=False)
-    with bar, (folder / RECORDS).open("a", encoding="utf-8") as records:
-        for photo, name in zip(photos, names, strict=True):
+    done = Progress()
+    with (folder / RECORDS).open("a", encoding="utf-8") as records:
+        for place, (photo, name) in enumerate(zip(photos, names, strict=True), 1):
             numbers = range(1, plan.variants + 1)
-            todo = [k for k in numbers if _file_name(plan, name, k) not in done]
+            todo = [k for k in numbers if _file_name(plan, name, k) not in written]
             try:
                 whole = load_image(photo.path) if todo else None
             except UserError as error:
-                problems.append(str(error))
+                done.problems.append(str(error))
                 whole = None
             for record, picture in _pictures(photo, whole, plan, name, todo):
-                _write_picture(folder / plan.folder / record["file_name"], picture, plan)
+                path = folder / plan.folder / record["file_name"]
+                _write_picture(path, picture, plan)
                 records.write(json.dumps(record) + "\n")
                 records.flush()
-            bar.update(plan.variants)
+                done.pictures += 1
+                done.n_bytes += path.stat().st_size
+                yield done
+            done.pictures = place * plan.variants
+            yield done
     _write_labels(folder, plan)
     if is_zip:
         _pack(folder, out)
-    return problems
 
 
 def _opened(folder: Path, plan: ExportPlan) -> set[str]:
@@ -229,6 +280,11 @@ def _write_labels(folder: Path, plan: ExportPlan) -> None:
         "coco": lambda: {f"{plan.split}/_annotations.coco.json": to_coco(photos, plan.class_names)},
         "yolo": lambda: _yolo_files(photos, plan),
         "voc": lambda: _voc_files(photos, plan),
+        "all": lambda: {
+            "augment.json": plan.config.to_json() + "\n",
+            "boxes.csv": _table(photos),
+            **annotation_files(photos, plan.class_names),
+        },
     }[plan.labels]()
     for name, text in files.items():
         with atomic_write(folder / name) as temporary:
@@ -239,6 +295,14 @@ def _annotated(record: dict[str, Any]) -> AnnotatedPhoto:
     objects = tuple(objects_from(record["objects"]))
     size = record["width"], record["height"]
     return AnnotatedPhoto(record["file_name"], *size, objects, tuple(record["visible"]))
+
+
+def _table(photos: Sequence[AnnotatedPhoto]) -> str:
+    """All boxes as CSV."""
+    rows = [row for photo in photos for row in object_rows(photo)]
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows(defused([OBJECT_COLUMNS, *rows]))
+    return table.getvalue()
 
 
 def _yolo_files(photos: Sequence[AnnotatedPhoto], plan: ExportPlan) -> dict[str, str]:

@@ -21,6 +21,7 @@ OWN_FIELDS: dict[str, Any] = {
     "photo": lambda file: {"sample": "", "upload": file},
     "offered": lambda file: {"sample": "cat", "offered": {"sample": "", "upload": file}},
     "many-files": lambda file: [file],
+    "folder-files": lambda file: [file],
 }
 
 
@@ -157,7 +158,7 @@ def test_every_kind_of_claim(http, handlers, doors, claims, opened_secrets):
         for door in doors
         for handler, _, kind in [door]
     }
-    assert len(kinds) == 6
+    assert len(kinds) == 7
     for claim in claims.values():
         for extra in ({}, META):
             refused(http, handlers, list(kinds.values()), claim, extra)

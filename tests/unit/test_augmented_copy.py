@@ -1,5 +1,6 @@
 """An augmented copy of a data set is what the readers read back, and equal to the plan."""
 
+import csv
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from model.commands.export_augmented import ExportAugmentedConfig, main
 from model.data.dataset import Dataset, read_split
 from model.errors import UserError
 from model.loading import augmented_copy
-from model.loading.augmented_copy import ExportPlan, export
+from model.loading.augmented_copy import ExportPlan, export, export_steps
 from model.loading.dataset import DetectionDataset
 
 CONFIG = AugmentConfig(rotation_degrees=20, zoom=1.4)
@@ -71,6 +72,38 @@ def test_readers_find_the_boxes_of_the_plan(source, plan, tmp_path, labels):
                 assert thing.bbox_xyxy == pytest.approx(box, abs=0.51 if labels == "voc" else 0.02)
                 n_boxes += 1
     assert n_boxes > 2 * len(photos)
+
+
+@pytest.mark.parametrize("labels", ["coco", "yolo", "voc"])
+def test_all_formats_at_once_say_the_same_boxes(source, plan, tmp_path, labels):
+    photos = source.of_split("train")
+    export(photos, plan, tmp_path / "one", False)
+    export(photos, replace(plan, labels="all"), tmp_path / "all", False)
+    assert (tmp_path / "all" / "augment.json").read_text() == CONFIG.to_json() + "\n"
+    expected = {Path(p.path).name: p.image for p in Dataset(tmp_path / "one").photos}
+    found = {Path(p.path).name: p.image for p in Dataset(tmp_path / "all", labels).photos}
+    assert found.keys() == expected.keys()
+    for name, image in expected.items():
+        assert [o.class_name for o in found[name].objects] == [o.class_name for o in image.objects]
+        for thing, other in zip(found[name].objects, image.objects, strict=True):
+            assert thing.bbox_xyxy == pytest.approx(other.bbox_xyxy, abs=0.51)
+    with (tmp_path / "all" / "boxes.csv").open() as table:
+        rows = list(csv.DictReader(table))
+    assert len(rows) == sum(len(image.objects) for image in expected.values())
+
+
+def test_the_steps_tell_how_far_it_is(source, plan, tmp_path):
+    photos = source.of_split("train")
+    Path(photos[1].path).rename(tmp_path / "away")
+    try:
+        told = [(p.pictures, p.n_bytes, len(p.problems)) for p in
+                export_steps(photos, plan, tmp_path / "out")]  # fmt: skip
+    finally:
+        (tmp_path / "away").rename(photos[1].path)
+    assert [pictures for pictures, *_ in told] == sorted(pictures for pictures, *_ in told)
+    assert told[-1][0] == 2 * len(photos)
+    written = (tmp_path / "out" / "train").glob("*.jpg")
+    assert told[-1][1:] == (sum(file.stat().st_size for file in written), 1)
 
 
 def test_the_canvas_is_what_training_sees(source, plan, tmp_path):

@@ -90,6 +90,13 @@ def test_a_mistake_is_one_sentence(tmp_path, files, sentence):
     assert "\n" not in str(said.value)
 
 
+def test_the_coco_file_of_a_whole_set_does_for_one_of_its_photos(tmp_path):
+    others = [{"id": n, "file_name": f"{n}.jpg", "width": 9, "height": 9} for n in range(8, 20)]
+    whole = COCO | {"images": [*COCO["images"], *others]}
+    (box,) = send(tmp_path, {"instances.json": json.dumps(whole)})
+    assert box["class_name"] == "mug"
+
+
 def test_a_photo_offered_with_its_annotation_brings_its_boxes(tmp_path):
     picture, xml = tmp_path / "a.jpg", tmp_path / "a.xml"
     Image.new("RGB", (100, 80)).save(picture)

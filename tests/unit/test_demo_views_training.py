@@ -51,11 +51,12 @@ def test_a_run_that_went_on_from_another_shows_the_curves_of_both():
     run = training.RunShown("run on train", {"out": "second"}, history)
     (curve,) = training.curves([run], {"loss": "training loss"})
     assert curve.points == [(1, 9.0), (2, 8.0), (3, 5.0)]
-    words = 'run on train, epochs 1 to 2: run "first"; 3: run "second".'
-    assert words in training.stages([run]).unescape()
+    words = training.stages([run]).unescape()
+    assert "run on train, epochs 1 to 2: run 1; 3: run 2. Each run went on from" in words
+    assert "first" not in words, "the name of a folder tells a visitor nothing"
     assert training.stages([training.RunShown("", {}, history[:2])]) == ""
     odd = [{"epoch": 1}, {"run": ["<b>"], "loss": 2.0}]
-    assert "&lt;b&gt;" in training.stages([training.RunShown("", {}, odd)])
+    assert "Epochs 1: run 1; 2: run 2." in training.stages([training.RunShown("", {}, odd)])
 
 
 def test_settings_that_were_not_given_are_no_flags():

@@ -12,6 +12,10 @@ from model.inspect.variants_zip import in_full_size, on_canvas, pack_variants
 
 CANVAS, PHOTO = "canvas", "photo"  # the pictures of the ZIP
 FULL_SIDE = 2048  # pixels of the longer side of the photo that they are made of
+ZIP_PICTURES = [
+    ("canvas: square, squashed, as the network sees it", CANVAS),
+    (f"photo: its own shape, up to {FULL_SIDE:,} pixels a side", PHOTO),
+]
 
 
 def code_of(config: AugmentConfig, detector: Detector) -> str:

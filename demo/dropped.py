@@ -1,0 +1,146 @@
+"""Many files that came together: which are photos, and what the annotations among them say."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from demo.annotated import ABOUT_OTHER_PHOTOS, MAX_BYTES, plain_name
+from demo.choice import SentFile
+from model.data.blemishes import BOXES_DO_NOT_FIT, KINDS
+from model.data.dataset import Dataset, DatasetPhoto
+from model.data.formats import FORMATS
+from model.data.names import key_of, parts_of
+from model.data.tree import Tree
+from model.errors import UserError
+from model.words import counted
+
+ANNOTATIONS = frozenset({".xml", ".txt", ".json", ".yaml", ".yml", ".labels", ".names"})
+MAX_DEPTH = 6  # folders that are kept of a name
+
+
+@dataclass
+class DroppedPhotos:
+    """Photos in a folder of their own, under the names that they had.
+
+    Attributes:
+        root: the folder.
+        files: the photos below it.
+        known: by file, those of which an annotation says what they show, which may be nothing.
+        problems: by file, why the annotation of a photo cannot be used.
+        note: a sentence on files that are neither photo nor annotation; empty if there are none.
+    """
+
+    root: Path
+    files: list[Path] = field(default_factory=list)
+    known: dict[Path, DatasetPhoto] = field(default_factory=dict)
+    problems: dict[Path, str] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def unknown(self) -> list[Path]:
+        """Photos that no annotation is about."""
+        return [file for file in self.files if file not in self.known | self.problems]
+
+
+def is_annotation(name: str) -> bool:
+    """Whether a file is one by its name; whatever else comes is meant as a photo."""
+    return Path(name).suffix.lower() in ANNOTATIONS
+
+
+@contextmanager
+def laid_out(files: Sequence[SentFile]) -> Generator[DroppedPhotos]:
+    """Put files that were sent where readers of data sets find them, and read them.
+
+    Args:
+        files: photos and annotations, their names with the folders that they lay in.
+
+    Raises:
+        UserError: if the annotations are of several formats, or one of them that is about many
+            photos cannot be read.
+    """
+    with tempfile.TemporaryDirectory(prefix="dropped-") as folder:
+        dropped = DroppedPhotos(Path(folder).resolve() / "dropped")
+        n_annotations = 0
+        for number, file in enumerate(files):
+            place = _place(dropped.root, file.name, number)
+            if is_annotation(file.name):
+                n_annotations += 1
+                if file.path.stat().st_size > MAX_BYTES:
+                    raise UserError(
+                        f"{file.name} is larger than {MAX_BYTES >> 20} MiB: shorten it."
+                    )
+            else:
+                dropped.files.append(place)
+            _link(file.path, place)
+        if n_annotations:
+            _read(dropped, n_annotations)
+        yield dropped
+
+
+def _place(root: Path, name: str, number: int) -> Path:
+    """Where a file goes; two of one name lie in different folders."""
+    parts = [plain_name(part) for part in parts_of(name.replace("\0", ""))] or ["photo"]
+    for folder in (root, root / f"again-{number}"):
+        place = folder.joinpath(*parts[-MAX_DEPTH:])
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):  # a file is called like this folder
+            continue
+        if not place.exists():
+            return place
+    raise UserError(f"{name[:60]} came twice: send it once.")
+
+
+def _link(file: Path, place: Path) -> None:
+    try:
+        os.link(file, place)
+    except OSError:  # on another disk, or one without links
+        shutil.copyfile(file, place)
+
+
+def _read(dropped: DroppedPhotos, n_annotations: int) -> None:
+    try:
+        found = [
+            each.name for each in FORMATS.values() if each.recognises(Tree(dropped.root, False))
+        ]
+        if len(found) > 1:
+            raise UserError(
+                f"there are annotations of {' and '.join(found)}: send those of one format."
+            )
+        if not found:
+            others = counted(n_annotations, "other file")
+            dropped.note = f"No annotation of VOC, YOLO or COCO is among {others}."
+            return
+        dataset = Dataset(dropped.root, found[0], cache_dir=dropped.root.parent)
+        photos = {Path(photo.path): photo for photo in dataset.photos}
+        _sort(dropped, photos, dataset)
+    except UserError as error:
+        raise UserError(str(error).replace(f"{dropped.root}/", "")) from None
+
+
+def _sort(dropped: DroppedPhotos, photos: dict[Path, DatasetPhoto], dataset: Dataset) -> None:
+    """What is said of each photo: by an annotation, or why it cannot be."""
+    lost: dict[Path | str, str] = {}
+    unlabelled = set()
+    for kind, where, detail in dataset.blemishes:
+        effect, text = KINDS[kind]
+        if kind == BOXES_DO_NOT_FIT:
+            raise UserError(f"{text}. {detail}.")
+        place = dataset.folders[0] / where
+        if kind == "no label file":
+            unlabelled.add(place)
+        elif effect == "left out" and kind not in ABOUT_OTHER_PHOTOS:
+            # An annotation that cannot be read is named by its own file.
+            lost[key_of(where) if is_annotation(where) else place] = (
+                f"{text} ({detail})" if detail else text
+            )
+    for file in dropped.files:
+        why = lost.get(file) or (file not in photos and lost.get(key_of(file.name)))
+        if why:
+            dropped.problems[file] = f"{file.name}: {why.replace(f'{dropped.root}/', '')}."
+        elif file in photos and file not in unlabelled:
+            dropped.known[file] = photos[file]

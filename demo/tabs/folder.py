@@ -1,0 +1,69 @@
+"""The Augment tab's part for many photos: choose them, make a ZIP of them, stop."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from demo.backend import Backend
+from demo.choice import SentFile
+from demo.components import PRIVATE, QUIET, ClampedSlider, Controls, show_errors_in
+from demo.photos import FolderFiles
+from demo.views import markup
+from demo.views.augment.files import CANVAS, ZIP_PICTURES
+from demo.views.augment.folder import NOTHING_YET, folder_zip
+from demo.views.augment.state import AugmentState
+from model.inspect.variants import MAX_VARIANTS
+
+STOPPED = "Stopped: nothing was saved. " + NOTHING_YET
+
+
+def build(backend: Backend, controls: Controls) -> None:
+    """Lay it out; ``controls`` are those of the tab, by the fields of its state."""
+    with gr.Accordion("Augment a folder: many photos with these settings, as one ZIP", open=False,
+                      elem_id="folder"):  # fmt: skip
+        files = FolderFiles()
+        with gr.Row(elem_classes=["compact"]):
+            count = ClampedSlider(
+                1, MAX_VARIANTS, 3, step=1, label="Variants of each photo", min_width=160,
+                elem_id="folder-count", buttons=[],
+            )  # fmt: skip
+            pictures = gr.Radio(
+                ZIP_PICTURES, value=CANVAS, label="Pictures", min_width=260,
+                elem_id="folder-pictures",
+            )  # fmt: skip
+        with gr.Row(elem_classes=["compact"]):
+            make = gr.Button("Make the ZIP", size="sm", variant="primary", min_width=120,
+                             elem_id="folder-make")  # fmt: skip
+            stop = gr.Button("Stop", size="sm", variant="stop", min_width=80, visible=False,
+                             elem_id="folder-stop")  # fmt: skip
+        shown = gr.HTML(markup.note(NOTHING_YET), elem_id="folder-result", min_height=60)
+    file = gr.DownloadButton(visible=False)
+
+    @show_errors_in(shown)
+    # Gradio finds the progress bar by this default.
+    def pack(
+        files: list[SentFile], variants: float, pictures: str, progress: Any = gr.Progress(),  # noqa: B008
+        **values: Any,
+    ) -> Iterator[dict[Any, Any]]:  # fmt: skip
+        yield {stop: gr.Button(visible=True), shown: "", file: None}
+        try:
+            for made in folder_zip(backend, AugmentState(**values), files, variants, pictures):
+                progress((made.done, made.total or None), desc=made.doing, unit="pictures")
+                yield gr.skip()
+        except Exception:
+            yield {stop: gr.Button(visible=False)}
+            raise
+        yield {stop: gr.Button(visible=False), shown: made.shown, file: made.file}
+
+    given = {**controls, "files": files, "variants": count, "pictures": pictures}
+    # It takes a core for a minute or two: two at a time, of different addresses.
+    packing = make.click(
+        pack, inputs_kwargs=given, outputs=[shown, file, stop], concurrency_limit=2,
+        concurrency_id="folder", trigger_mode="once", **PRIVATE,
+    )  # fmt: skip
+    packing.success(None, file, None, js="(file) => detectorPage.save(file)", **PRIVATE)
+    stop.click(
+        lambda: (gr.Button(visible=False), markup.note(STOPPED)), None, [stop, shown],
+        cancels=[packing], **QUIET,
+    )  # fmt: skip

@@ -1,0 +1,196 @@
+"""Many photos, augmented with the settings of the tab, as one ZIP."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from markupsafe import Markup
+
+from demo.backend import Backend, user_message
+from demo.choice import MAX_PHOTOS, SentFile
+from demo.dropped import DroppedPhotos, is_annotation, laid_out
+from demo.server.downloads import new_download
+from demo.server.storage import MIB
+from demo.serving.calls import raise_if_ended
+from demo.views import markup
+from demo.views.augment.files import FULL_SIDE, PHOTO
+from demo.views.augment.state import MAX_SEED, AugmentState, as_whole
+from demo.views.detect import detect_files
+from model.data.annotations import AnnotatedPhoto, class_names_of
+from model.data.dataset import DatasetPhoto
+from model.data.photo_headers import PhotoHeader
+from model.data.records import ImageAnnotation, ObjectAnnotation
+from model.errors import UserError
+from model.inference import Detection
+from model.inspect.variants import MAX_VARIANTS, checked_box
+from model.loading.augmented_copy import ExportPlan, export_steps
+from model.words import counted, readable_size
+
+MAX_PICTURES = 300  # photos x variants
+MAX_ANNOTATIONS = 2 * MAX_PHOTOS + 10
+MAX_BYTES = 200 * MIB
+NOTHING_YET = (
+    "The ZIP holds every picture, all boxes as CSV, COCO, YOLO and VOC, and what was drawn. Boxes"
+    " come from the annotations sent along, in one of these formats; where there are none, the"
+    f" detector's box is used. At most {MAX_PHOTOS} photos, and {MAX_PICTURES} pictures."
+)
+
+
+@dataclass
+class FolderZip:
+    """How far it is.
+
+    Attributes:
+        doing: what is done at the moment.
+        done, total: how many photos or pictures of how many.
+        problems: a sentence for each photo that is left out.
+        shown: what to say when it is finished.
+        file: path of the ZIP; empty until it is finished.
+    """
+
+    doing: str = ""
+    done: int = 0
+    total: int = 0
+    problems: list[str] = field(default_factory=list)
+    shown: Markup = field(default_factory=Markup)
+    file: str = ""
+
+
+def check_asked(files: Sequence[SentFile], count: float) -> int:
+    """Refuse what is too much for one ZIP; gives the number of variants of each photo.
+
+    Args:
+        files: that were sent.
+        count: variants of each photo, as they were asked for.
+
+    Raises:
+        UserError: if there is no photo, or if there are too many of anything.
+    """
+    variants = as_whole(count, "the number of variants", 1, MAX_VARIANTS)
+    n_annotations = sum(is_annotation(file.name) for file in files)
+    n_photos = len(files) - n_annotations
+    if not n_photos:
+        raise UserError("choose some photos first.")
+    if n_photos > MAX_PHOTOS:
+        raise UserError(f"{n_photos} photos are too many at once: choose at most {MAX_PHOTOS}.")
+    if n_annotations > MAX_ANNOTATIONS:
+        raise UserError(f"{n_annotations} annotations are too many: send those of the photos.")
+    if n_photos * variants > MAX_PICTURES:
+        raise UserError(
+            f"{counted(n_photos, 'photo')} x {counted(variants, 'variant')} are"
+            f" {n_photos * variants:,} pictures, and at most {MAX_PICTURES} are made at once:"
+            " choose fewer variants, or fewer photos."
+        )
+    return variants
+
+
+def folder_zip(
+    backend: Backend, state: AugmentState, files: Sequence[SentFile], count: float, pictures: str
+) -> Iterator[FolderZip]:
+    """Augment photos; gives the same object again and again, at last with the file.
+
+    Args:
+        backend: what the page stands on.
+        state: of the tab, of which the settings, the seed and the checkpoint count.
+        files: photos and annotations.
+        count: variants of each photo.
+        pictures: ``canvas`` or ``photo``.
+
+    Raises:
+        UserError: for what :func:`check_asked` refuses, annotations that cannot be read, a ZIP that
+            gets too large, or if no photo is left.
+        CallEndedError: if nobody waits for it any more.
+    """
+    variants, made = check_asked(files, count), FolderZip("reading annotations")
+    yield made
+    with laid_out(files) as dropped:
+        made.problems += dropped.problems.values()
+        detections: dict[Path, Detection] = {}
+        if unknown := [str(file) for file in dropped.unknown]:
+            made.doing, made.total = "looking for boxes", len(unknown)
+            for answers in detect_files(backend, unknown, state.checkpoint):
+                made.done, detections = answers.read, dict(answers.found)
+                yield made
+            made.problems += [sentence for _, sentence in answers.problems]
+        photos, scores = _annotated(dropped, detections, made.problems)
+        plan = _plan(backend, state, photos, scores, variants, pictures)
+        made.doing, made.done, made.total = "drawing", 0, len(photos) * variants
+        with new_download("augmented.zip") as file:
+            for step in export_steps(photos, plan, file):
+                _refuse_if_too_large(step.n_bytes)
+                made.done = step.pictures
+                yield made
+                raise_if_ended()
+            made.problems += [user_message(UserError(problem)) for problem in step.problems]
+            n_photos = len(photos) - len(step.problems)
+            if not n_photos:
+                raise UserError(" ".join(["no photo is left.", *made.problems[:3]]))
+            said = _summary(n_photos, scores, plan, file.stat().st_size)
+        made.shown = markup.join(
+            [
+                markup.note(" ".join(filter(None, [said, dropped.note]))),
+                *map(markup.problem, made.problems),
+            ]
+        )
+        made.file = str(file)
+    yield made
+
+
+def _refuse_if_too_large(n_bytes: int) -> None:
+    if n_bytes > MAX_BYTES:
+        raise UserError(
+            f"the ZIP would be larger than {MAX_BYTES // MIB} MB: choose fewer variants or photos,"
+            " or the canvas instead of the photo."
+        )
+
+
+def _annotated(
+    dropped: DroppedPhotos, detections: Mapping[Path, Detection], problems: list[str]
+) -> tuple[list[DatasetPhoto], dict[str, float]]:
+    """All photos with their boxes, in the order of the files, and the scores of the detector's."""
+    above = Path(os.path.commonpath([file.parent for file in dropped.files]))
+    photos, scores = [], {}
+    for file in dropped.files:
+        name = file.relative_to(above).as_posix()
+        if known := dropped.known.get(file):
+            photos.append(replace(known, image=replace(known.image, file_name=name)))
+        elif d := detections.get(file):
+            try:
+                x1, y1, x2, y2 = checked_box(d.bbox_xyxy, d.image_size).tolist()
+            except UserError:
+                problems.append(f"{file.name}: the detector finds no box in it.")
+                continue
+            found = ObjectAnnotation(d.class_name, (x1, y1, x2, y2))
+            image = ImageAnnotation(name, *d.image_size, (found,))
+            photos.append(DatasetPhoto(str(file), image, (), PhotoHeader(*d.image_size)))
+            scores[name] = round(d.score, 4)
+    if not photos:
+        raise UserError(" ".join(["no photo is left.", *problems[:3]]))
+    return photos, scores
+
+
+def _plan(
+    backend: Backend, state: AugmentState, photos: Sequence[DatasetPhoto],
+    scores: Mapping[str, float], variants: int, pictures: str,
+) -> ExportPlan:  # fmt: skip
+    objects = [
+        AnnotatedPhoto(p.image.file_name, p.image.width, p.image.height, p.image.objects)
+        for p in photos
+    ]
+    detector = backend.detector(state.checkpoint)
+    return ExportPlan(
+        state.config, "train", class_names_of(objects, detector.class_names), "all",
+        "photo" if pictures == PHOTO else "canvas", variants,
+        as_whole(state.seed, "the seed", 0, MAX_SEED), detector.info.image_size, FULL_SIDE, scores,
+    )  # fmt: skip
+
+
+def _summary(n_photos: int, scores: Mapping[str, float], plan: ExportPlan, n_bytes: int) -> str:
+    said = (
+        f"{counted(n_photos * plan.variants, 'picture')} of {counted(n_photos, 'photo')},"
+        f" {readable_size(n_bytes)}."
+    )
+    if scores:
+        said += f" The box of {counted(len(scores), 'photo')} is the detector's (manifest.json)."
+    return said
