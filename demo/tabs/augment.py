@@ -145,7 +145,8 @@ def build(backend: Backend, shared: Controls, address: gr.Textbox, signals: Sign
             controls, buttons = _build_controls(defaults)
         with gr.Column(scale=3, min_width=300, elem_id="augment-shown"):
             shown, picked = _build_shown(backend, defaults, signals.repick)
-        controls = {**shared, **controls, "picked": picked}
+            controls = {**shared, **controls, "picked": picked}
+            folder.build(backend, controls)
         with gr.Column(scale=1, min_width=250, elem_id="augment-downloads"):
             _build_downloads(backend, controls)
     _connect_boxes(backend, controls, shown, signals)
@@ -154,7 +155,6 @@ def build(backend: Backend, shared: Controls, address: gr.Textbox, signals: Sign
     _connect_alone(backend, controls, shown)
     _connect_undo(backend, defaults, controls, buttons, signals.opened)
     _connect_drawing(backend, controls, shown, signals, (address, defaults))
-    folder.build(backend, controls)
     audit.build(backend, controls, signals.opened, signals.redraw)
     return AugmentTab(defaults, controls)
 

@@ -26,7 +26,7 @@ def test_stop_keeps_what_was_done(chromium, demo_address, photos):
     page = open_page(chromium, demo_address)
     stop, result = page.locator("#many-stop"), page.locator("#many-result")
     expect(stop).to_be_hidden()
-    page.locator("#many-files input").set_input_files(photos)
+    page.locator("#many-files input.files").set_input_files(photos)
     expect(result).to_contain_text("16 of 46 photos answered so far")
     expect(stop).to_be_visible()
     stop.click()

@@ -40,7 +40,7 @@ def test_drop_make_stop_and_make_again(chromium, demo_address, folder):
     with zipfile.ZipFile(download.value.path()) as archive:
         manifest = json.loads(archive.read("manifest.json"))
         coco = json.loads(archive.read("coco.json"))
-    assert list(manifest["boxes_from_detector"]) == ["photos/cat.jpg"]
+    assert list(manifest["boxes_from_detector"]) == ["cat.jpg"]
     assert sum(image["file_name"].endswith(".png") for image in coco["images"]) == 6
     # More photos than can be made in a second: stopped, and nothing is saved.
     slow = folder / SLOW_PHOTO

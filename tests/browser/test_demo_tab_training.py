@@ -3,6 +3,7 @@
 import json
 import re
 
+import pytest
 from conftest import make_voc, running_demo
 from overlaid import overlaid
 from playwright.sync_api import expect
@@ -119,3 +120,25 @@ def test_on_a_phone_the_tab_is_a_few_lines_that_open(page):
     for part in parts.values():
         expect(page.locator(part)).to_be_visible()
     expect(page.locator(".fold").first).not_to_be_visible()
+
+
+def test_the_names_of_the_columns_stand_above_them(page):
+    page.get_by_role("tab", name="Training").click()
+    expect(page.locator("#confusion table")).to_be_visible()
+    centers = page.locator("#confusion table").evaluate(
+        """(table) => {
+          const center = (cell) => {
+            const place = (cell.querySelector('span, button') || cell).getBoundingClientRect();
+            return place.left + place.width / 2;
+          };
+          const names = [...table.tHead.rows[0].cells].slice(1).map(center);
+          const columns = [...table.tBodies[0].rows[0].cells].slice(1).map((cell) => {
+            const place = cell.getBoundingClientRect();
+            return place.left + place.width / 2;
+          });
+          return [names, columns];
+        }"""
+    )
+    names, columns = centers
+    assert len(names) == len(columns) == 20
+    assert names == pytest.approx(columns, abs=3)
