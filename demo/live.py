@@ -25,7 +25,7 @@ class Frame:
     """What the browser sends: a number to know the answer by, and a JPEG."""
 
     number: int
-    jpeg: bytes
+    content: bytes
 
 
 class LiveCamera(JsonHtml):
@@ -55,10 +55,10 @@ class LiveCamera(JsonHtml):
         if not isinstance(number, int) or not isinstance(text, str) or len(text) > MAX_FRAME:
             raise UserError(NO_FRAME)
         try:
-            jpeg = base64.b64decode(text.removeprefix(START), validate=True)
+            content = base64.b64decode(text.removeprefix(START), validate=True)
         except binascii.Error:
             raise UserError(NO_FRAME) from None
-        return Frame(number, jpeg)
+        return Frame(number, content)
 
     def api_info(self) -> dict[str, Any]:
         """JSON schema of the value."""
@@ -75,7 +75,7 @@ def look(frame: Frame, checkpoint: Path, threshold: float) -> dict[str, Any]:
     Raises:
         UserError: if the frame cannot be read.
     """
-    loaded = load_fitted(frame.jpeg, detector_of(checkpoint).reading_side())
+    loaded = load_fitted(frame.content, detector_of(checkpoint).reading_side())
     d = network_of(checkpoint)(loaded)
     said = d.verdict(threshold)
     colour = class_colour(d.class_name)

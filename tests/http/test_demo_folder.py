@@ -11,9 +11,9 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import REPOSITORY, SLOW_PHOTO, write_voc_xml
+from conftest import A_CONNECTION_EACH, REPOSITORY, SLOW_PHOTO, write_voc_xml
+from handlers import META, harmless, upload
 from PIL import Image
-from test_demo_guarded import META, harmless, upload
 
 from demo.views.augment.folder import MAX_PICTURES
 from model.data.dataset import Dataset
@@ -23,7 +23,7 @@ CAT, DOG = (REPOSITORY / "examples" / name for name in ("cat.jpg", "dog.jpg"))
 
 @pytest.fixture(scope="module")
 def http(demo_address) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=demo_address, timeout=120) as client:
+    with httpx.Client(base_url=demo_address, timeout=120, limits=A_CONNECTION_EACH) as client:
         yield client
 
 

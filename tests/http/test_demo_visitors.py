@@ -13,13 +13,13 @@ from typing import Any
 import httpx
 import pytest
 from conftest import A_CONNECTION_EACH, REPOSITORY, SLOW_PHOTO, SLOW_PHOTO_S
+from handlers import META
 from visitor import wait_for
 
 from demo.server.connections import UNHEARD_S
 from demo.server.queue import PATIENCE_S
 
 CAT = REPOSITORY / "examples" / "cat.jpg"
-META = {"meta": {"_type": "gradio.FileData"}}
 ENDED = "Nobody was there to read the answer"
 
 
