@@ -98,8 +98,7 @@ class Source:
 
     def header(self, entry: Entry) -> PhotoHeader:
         """Of a photo that is there."""
-        known = self.known_headers.get(str(entry.photo))
-        if known:
+        if known := self.known_headers.get(str(entry.photo)):
             return known
         (values,) = read_photo_headers([self.tree.path(str(entry.photo))])
         return PhotoHeader(*values)
@@ -116,11 +115,19 @@ class Source:
         return bool(ids) and min(ids) == 1 and max(ids) == len(names)
 
     def named(self, parsed: Parsed) -> Parsed:
-        """Class ids replaced by their names."""
+        """Class ids replaced by their names; objects of unknown ones are left out."""
         names = self.listing.class_names
         if names is None:
             return parsed
-        return _named(parsed, ["", *names] if self.ids_from_1 else names)
+        names = ["", *names] if self.ids_from_1 else names
+        objects, problems = [], list(parsed.problems)
+        for class_id, *rest in parsed.objects:
+            name = names[int(class_id)] if int(class_id) < len(names) else ""
+            if name:
+                objects.append([name, *rest])
+            else:
+                problems.append(["object without class", f"id {class_id}; there are {len(names)}"])
+        return Parsed(parsed.size, parsed.file_name, objects, problems)
 
     @property
     def nothing(self) -> Parsed | None:
@@ -247,15 +254,3 @@ def _draw_splits(entries: list[Entry]) -> None:
 def _unreadable(parsed: Parsed) -> str:
     """Why an annotation cannot be read; empty if it can."""
     return next((d for kind, d in parsed.problems if kind == "annotation unreadable"), "")
-
-
-def _named(parsed: Parsed, names: list[str]) -> Parsed:
-    """Class ids replaced by their names; objects of unknown ones are left out."""
-    objects, problems = [], list(parsed.problems)
-    for class_id, *rest in parsed.objects:
-        name = names[int(class_id)] if int(class_id) < len(names) else ""
-        if name:
-            objects.append([name, *rest])
-        else:
-            problems.append(["object without class", f"id {class_id}; there are {len(names)}"])
-    return Parsed(parsed.size, parsed.file_name, objects, problems)
