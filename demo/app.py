@@ -122,7 +122,10 @@ def main(config: AppConfig) -> None:
     for origin in config.allow_origin:
         checked_origin(origin)
     own_pipeline = load_pipeline(config.pipeline) if config.pipeline else None
-    page = build_page(make_backend(config), own_pipeline)
+    backend = make_backend(config)
+    page = build_page(backend, own_pipeline)
+    if backend.reading:
+        backend.reading.start()  # so that whoever opens "Data set" seldom waits
     try:
         launch(page, config)
     except OSError as error:  # somebody was faster

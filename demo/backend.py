@@ -2,16 +2,20 @@
 
 import logging
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from demo.choice import Photo, PhotoChoice
 from demo.opened import Opened, detector_of
+from demo.serving.background import BackgroundWork
 from demo.serving.calls import CallEndedError
-from demo.serving.checking import Checking
 from model.checkpoint import CHECKPOINT_FOLDER, DEFAULT_CHECKPOINT
+from model.data.check import Report, check
+from model.data.dataset import Dataset
 from model.data.samples import PhotoLibrary
 from model.errors import UserError
 from model.evaluation.per_photo import PerPhoto
@@ -30,6 +34,7 @@ class Backend:
         folder: where checkpoints are chosen from, by name.
         extra: a checkpoint file given on the command line, if it lies elsewhere.
         per_photo: what was predicted for each photo of a split, if somebody gave the CSV.
+        reading: of all annotations of the data set, if there is one; thousands take seconds.
         checking: the check of the data set, if there is one.
     """
 
@@ -42,7 +47,8 @@ class Backend:
     def __post_init__(self) -> None:
         """Note the folders visitors need not hear of."""
         dataset = self.library.dataset
-        self.checking = Checking(dataset) if dataset else None
+        self.reading = BackgroundWork(partial(_read, dataset)) if dataset else None
+        self.checking = BackgroundWork(partial(_check, dataset)) if dataset else None
         roots = dataset.folders if dataset else ()
         _named_without_parents.update(filter(None, (*roots, self.folder, self.extra)))
 
@@ -142,3 +148,13 @@ def user_message(error: Exception) -> str:
         f"Something unexpected went wrong here ({type(error).__name__}). Try another photo, or load"
         " the page again."
     )
+
+
+def _read(dataset: Dataset, tell: Callable[[str, int, int], None]) -> int:
+    dataset.progress = tell
+    return len(dataset.photos)
+
+
+def _check(dataset: Dataset, tell: Callable[[str, int, int], None]) -> Report:
+    dataset.progress = tell
+    return check(dataset, progress=tell)

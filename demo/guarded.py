@@ -32,6 +32,11 @@ class GuardedBlocks(gr.Blocks):
 
     first_view: str = ""
 
+    def queue(self, *_args: Any, **_options: Any) -> "GuardedBlocks":
+        """Whom Gradio asks for a queue when a page is made; unlike it, this makes no server yet."""
+        self._queue = FairQueue(self)
+        return self
+
     async def preprocess_data(
         self, block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any
     ) -> list[Any]:

@@ -88,9 +88,13 @@ class Opened:
             return explanation.explain(self.detector, self.working_copy)
 
 
-@lru_cache(maxsize=4)
 def detector_of(checkpoint: Path, device: str | None = OWN_DEVICE) -> Detector:
     """The detector in a checkpoint file, loaded once."""
+    return _detector_on(checkpoint, device)
+
+
+@lru_cache(maxsize=4)  # of a function without defaults: it takes one left out for another call
+def _detector_on(checkpoint: Path, device: str | None) -> Detector:
     return load_detector(checkpoint, device)
 
 

@@ -14,7 +14,6 @@ from demo.components import PRIVATE, QUIET, Controls, in_order, signal, token
 from demo.guarded import GuardedBlocks
 from demo.photos import PhotoChooser, accept_offer, chooser_html
 from demo.server.first_page import TITLE
-from demo.server.queue import use_fair_queue
 from demo.tabs import augment, dataset, detect, pipeline, training
 from demo.views import markup
 from demo.views.augment.state import GROUND_TRUTH, OWN
@@ -33,7 +32,6 @@ def build_page(backend: Backend, own_pipeline: Callable[..., Any] | None = None)
         title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 7200)
     ) as page:
         page.first_view = Page(backend, page, own_pipeline).detect.first_view
-    use_fair_queue(page, default_concurrency_limit=4)
     return page
 
 

@@ -3,7 +3,7 @@ machine, which should do nothing else meanwhile.
 
     python scripts/benchmark.py --checkpoint checkpoints/NAME.safetensors --out table.md
 
-Whatever is compared runs in turn. The defaults take about six minutes on two cores.
+Whatever is compared runs in turn. The defaults take about seven minutes on two cores.
 """
 
 import sys
@@ -19,14 +19,14 @@ import tyro
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
-from speed import data, passes, serving, training  # noqa: E402
+from speed import data, mixed, passes, serving, training  # noqa: E402
 from speed.measure import Row, table  # noqa: E402
 from speed.server import free_port, server, wait_for_page  # noqa: E402
 
 from model.checkpoint import DEFAULT_CHECKPOINT, load_checkpoint  # noqa: E402
 from model.inference import Detector  # noqa: E402
 
-Part = Literal["passes", "onnx", "requests", "load", "memory", "start", "training", "data"]
+Part = Literal["passes", "onnx", "requests", "load", "mixed", "memory", "start", "training", "data"]
 
 
 @dataclass
@@ -37,6 +37,7 @@ class BenchmarkConfig:
     parts: tuple[Part, ...] = get_args(Part)
     repeats: int = 11  # of a pass, of a request
     load_seconds: float = 10.0  # for each number of clients
+    mixed_seconds: float = 60.0  # of many clients with calls of all kinds
     warm_calls: int = 200  # before the memory is looked at: what the server keeps is then kept
     memory_calls: int = 600  # 3000 take three minutes more
     starts: int = 3
@@ -71,6 +72,7 @@ def served(config: BenchmarkConfig, detector: Detector) -> Iterator[list[Row]]:
     parts: dict[Part, Callable] = {
         "requests": lambda p: serving.request_rows(detector, port, p, config.repeats),
         "load": lambda _: serving.load_rows(detector, port, config.load_seconds),
+        "mixed": lambda _: mixed.rows(port, config.mixed_seconds),
         "memory": lambda p: serving.memory_rows(port, p, config.warm_calls, config.memory_calls),
     }
     wanted = [rows for part, rows in parts.items() if part in config.parts]

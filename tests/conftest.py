@@ -23,6 +23,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # reads this once, when it is imported.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import httpx
 import hypothesis
 import numpy as np
 import pytest
@@ -307,8 +308,8 @@ def ghostscript_trap(tmp_path_factory) -> GhostscriptTrap:
 SECRET = "no-visitor-may-read-this"
 SLOW_PHOTO, SLOW_PHOTO_S = "takes-seconds.jpg", 2.0
 # The demo as it is, in a process that notes every secret file or device that anything in it opens,
-# that takes as many seconds longer for every variant as the file $PACE says, and SLOW_PHOTO_S for a
-# photo called SLOW_PHOTO.
+# that takes as many seconds longer for every variant and every epoch of an audit as the file $PACE
+# says, and SLOW_PHOTO_S for a photo called SLOW_PHOTO.
 WATCHED_DEMO = f"""
 import os, runpy, sys, time
 log = os.open(os.environ["OPENED_LOG"], os.O_WRONLY | os.O_APPEND)
@@ -317,6 +318,7 @@ def watch(event, arguments):
         os.write(log, f"{{arguments[0]}}\\n".encode())
 sys.addaudithook(watch)
 import model.inspect.variants, model.inspect.robustness, model.data.images
+import model.inspect.audit.tally
 def slowed(function):
     def slow(*arguments, **options):
         found = function(*arguments, **options)
@@ -325,6 +327,11 @@ def slowed(function):
     return slow
 model.inspect.variants.make_variants = slowed(model.inspect.variants.make_variants)
 model.inspect.robustness.predict_variants = slowed(model.inspect.robustness.predict_variants)
+measure = model.inspect.audit.tally.measure
+def slow_measure(*arguments):
+    time.sleep(float(open(os.environ["PACE"]).read() or 0))
+    return measure(*arguments)
+model.inspect.audit.tally.measure = slow_measure
 load_fitted = model.data.images.load_fitted
 def load(path, *arguments, **options):
     if str(path).endswith({SLOW_PHOTO!r}):
@@ -385,6 +392,10 @@ CHROMIUM_FLAGS = [
     "--disable-background-networking", "--disable-component-update",
     "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
 ]  # fmt: skip
+
+
+# The server closes connections nobody uses, perhaps just when a slow machine asks again.
+A_CONNECTION_EACH = httpx.Limits(max_keepalive_connections=0)
 
 
 def run_async(coroutine: Coroutine) -> Any:

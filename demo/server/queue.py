@@ -25,6 +25,7 @@ from demo.serving.calls import NOBODY_WAITS, Call
 
 MAX_CALLS = 256  # that wait, of all visitors
 MAX_OF_ADDRESS = 32  # that wait, of all pages and clients at one address
+MAX_AT_ONCE = 4  # of a handler that does not say it itself
 MAX_AT_WORK = 48  # of one address, at all handlers; all threads are twice as many
 MAX_OF_VISITOR = 4  # that wait, of one visitor at one handler
 MAX_HELD = 32  # requests that may not wait in the queue yet, of one visitor at one handler
@@ -104,10 +105,17 @@ class Messages(LRUCache):
 
 
 class FairQueue(Queue):
-    """Gradio's queue with another choice of who is next, and ends for what nobody reads."""
+    """Gradio's queue with another choice of who is next, and ends for what nobody reads.
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+    Args:
+        page: whose calls they are.
+    """
+
+    def __init__(self, page: gr.Blocks) -> None:
+        super().__init__(
+            live_updates=True, concurrency_count=page.max_threads, update_intervals=1,
+            max_size=MAX_CALLS, blocks=page, default_concurrency_limit=MAX_AT_ONCE,
+        )  # fmt: skip
         self.pending_messages_per_session = Messages(self)
         self._calls: WeakKeyDictionary[Event, Call] = WeakKeyDictionary()
         self._held: dict[tuple[str, Visitor], deque[object]] = {}
@@ -255,14 +263,3 @@ def _visitor(event: Event) -> Visitor:
     """Who a call comes from; Gradio makes up a session for calls that name none."""
     session = "" if event.session_hash == event._id else event.session_hash
     return visitor_of(event.request, session)
-
-
-def use_fair_queue(page: gr.Blocks, **options: Any) -> None:
-    """Give a page a :class:`FairQueue`; ``options`` are those of ``page.queue``."""
-    page.queue(max_size=MAX_CALLS, **options)
-    plain = page._queue
-    page._queue = FairQueue(
-        live_updates=plain.live_updates, concurrency_count=plain.max_thread_count,
-        update_intervals=plain.update_intervals, max_size=plain.max_size, blocks=page,
-        default_concurrency_limit=plain.default_concurrency_limit,
-    )  # fmt: skip

@@ -31,7 +31,7 @@ from demo.server.direct import DIRECT, DirectCalls
 from demo.server.first_page import ANSWERS, FirstPage
 from demo.server.queue import READERS, TOO_MANY, FairQueue
 from demo.server.sessions import LightSessions
-from demo.server.uploads import use_limited_parser
+from demo.server.uploads import use_storage_limits
 from demo.server.visitors import Visitor, visitor_of
 from demo.serving import calls
 from model.errors import UserError
@@ -142,7 +142,7 @@ class GuardedApp(App):
 
     def __init__(self, visitors: Visitors, first_view: str = "") -> None:
         super().__init__(default_response_class=ORJSONResponse)
-        use_limited_parser()
+        use_storage_limits()
         close_silent_connections()
         allow_many_connections()
         self.state_holder = LightSessions()

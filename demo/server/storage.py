@@ -20,6 +20,7 @@ MAX_FILES = 100  # of one request
 MAX_OF_REQUEST = 200 * MIB
 MAX_OF_VISITOR = 400 * MIB  # one address
 MAX_IN_ALL = 2048 * MIB
+MIN_COUNTED = MIB // 16  # of a file: its folder takes room too, however small it is
 # What stays free of the disk: this, or a share of a small one.
 RESERVE, RESERVE_SHARE = 512 * MIB, 0.05
 # A photo that a call asked about not longer ago than this is one somebody looks at.
@@ -75,6 +76,7 @@ class Storage:
 
     def add(self, folder: Path, owner: str, size: int) -> None:
         """A folder with a file of an owner is there."""
+        size = max(size, MIN_COUNTED)
         with self._lock:
             self._forget(folder)
             self._stored[folder] = _Stored(size, owner)

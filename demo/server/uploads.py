@@ -75,8 +75,11 @@ class LimitedParser(GradioMultiPartParser):
         if self._size > MAX_OF_REQUEST:
             raise MultiPartException(TOO_MUCH_OF_REQUEST)
         while self._size > self._expected:
-            STORAGE.expect(owner(), MIB)
-            self._expected += MIB
+            self._expect_more()
+
+    def _expect_more(self) -> None:
+        STORAGE.expect(owner(), MIB)
+        self._expected += MIB
 
     async def parse(self) -> FormData:
         """Store the files of a request; nothing of them stays if that fails."""
@@ -85,6 +88,7 @@ class LimitedParser(GradioMultiPartParser):
             length = self.headers.get("content-length", "")
             if length.isdecimal() and int(length) > MAX_OF_REQUEST + MIB:
                 raise MultiPartException(TOO_MUCH_OF_REQUEST)
+            self._expect_more()  # also for files of no bytes
             form = await super().parse()
         except BaseException:
             for file in self._files_to_close_on_error:
@@ -102,9 +106,25 @@ class LimitedParser(GradioMultiPartParser):
         return form
 
 
-def use_limited_parser() -> None:
-    """Let Gradio use :class:`LimitedParser`; it offers no other way to name one."""
+def delete_old_files(blocks: gr.Blocks, age: int | None) -> None:
+    """What Gradio does now and then, and forget the paths of files that went before.
+
+    Args:
+        blocks: whose visitors uploaded them.
+        age: in seconds, of files that are deleted; ``None`` for all.
+    """
+    _delete_old_files(blocks, age)
+    for paths in blocks.temp_file_sets:
+        paths -= {path for path in paths.copy() if not Path(path).exists()}
+
+
+_delete_old_files = route_utils.delete_files_created_by_app
+
+
+def use_storage_limits() -> None:
+    """Let Gradio use what is here; it offers no other way to name it."""
     route_utils.GradioMultiPartParser = LimitedParser  # type: ignore[misc]
+    route_utils.delete_files_created_by_app = delete_old_files
 
 
 class PhotoInput(gr.Image):

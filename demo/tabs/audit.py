@@ -9,7 +9,7 @@ from demo.backend import Backend
 from demo.choice import PhotoChoice
 from demo.components import QUIET, Controls, pick_grid, picked_key, show_errors_in, token
 from demo.views import markup
-from demo.views.audit import NOT_COUNTED, audit, picked_draw
+from demo.views.audit import NOT_COUNTED, STOPPED, audit, picked_draw
 from demo.views.augment.state import GROUND_TRUTH, AugmentState
 from model.augment import AugmentConfig
 from model.errors import UserError
@@ -39,11 +39,13 @@ def build(backend: Backend, controls: Controls, opened: gr.Textbox, redraw: gr.T
             stop = gr.Button("Stop", size="sm", min_width=80, elem_id="audit-stop", visible=False)
             take = gr.Button("Take the strongest within the limits", size="sm", min_width=160,
                              elem_id="audit-take", visible=False)  # fmt: skip
-        shown = pick_grid(markup.note(NOT_COUNTED), elem_id="audit-shown")
+        said = gr.HTML(markup.note(NOT_COUNTED), elem_id="audit-said")
+        shown = pick_grid(elem_id="audit-shown")
     safe = gr.Textbox("", visible=False)
-    _connect_counting(backend, {**controls, "audited": split}, (count, stop, take), (shown, safe))
+    places = (said, shown, safe)
+    _connect_counting(backend, {**controls, "audited": split}, (count, stop, take), places)
 
-    @show_errors_in(shown)
+    @show_errors_in(said)
     def take_over(text: str) -> dict[Any, Any]:
         if not text:
             raise UserError("nothing was counted yet: press Count first.")
@@ -61,36 +63,36 @@ def build(backend: Backend, controls: Controls, opened: gr.Textbox, redraw: gr.T
 
     names = [name for name in controls if name in vars(AugmentConfig())]
     # The signal is last: what listens to it reads all values as soon as it is set.
-    take.click(take_over, safe, [shown, *(controls[name] for name in names), redraw], **QUIET)
+    take.click(take_over, safe, [said, *(controls[name] for name in names), redraw], **QUIET)
     picked = [controls[name] for name in ("photo", "box_source", "boxes", "count", "picked")]
-    shown.select(show_errors_in(shown)(open_draw), None, [shown, *picked, opened], **QUIET)
+    shown.select(show_errors_in(said)(open_draw), None, [said, *picked, opened], **QUIET)
 
 
 def _connect_counting(
     backend: Backend,
     asked: Controls,
     buttons: tuple[gr.Button, gr.Button, gr.Button],
-    places: tuple[gr.HTML, gr.Textbox],
+    places: tuple[gr.HTML, gr.HTML, gr.Textbox],
 ) -> None:
     count, stop, take = buttons
-    shown, safe = places
+    said, shown, safe = places
 
-    @show_errors_in(shown)
+    @show_errors_in(said)
     def counting(**values: Any) -> Iterator[dict[Any, Any]]:
         split = values.pop("audited")
         for found in audit(backend, AugmentState(**values), split):
             yield {
-                shown: found.shown, safe: found.safe,
+                said: found.said, shown: found.shown, safe: found.safe,
                 stop: gr.Button(visible=not found.safe), take: gr.Button(visible=bool(found.safe)),
             }  # fmt: skip
 
     # It takes a core for seconds: one at a time, whoever asks.
     run = count.click(
-        counting, inputs_kwargs=asked, outputs=[shown, safe, stop, take], concurrency_limit=1,
+        counting, inputs_kwargs=asked, outputs=[said, shown, safe, stop, take], concurrency_limit=1,
         concurrency_id="audit", **QUIET,
     )  # fmt: skip
     run.then(lambda: gr.Button(visible=False), None, stop, **QUIET)
     stop.click(
-        lambda: (gr.Button(visible=False), markup.note("Stopped. " + NOT_COUNTED)), None,
-        [stop, shown], cancels=[run], **QUIET,
+        lambda: (gr.Button(visible=False), markup.note(STOPPED)), None, [stop, said],
+        cancels=[run], **QUIET,
     )  # fmt: skip

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from demo.backend import Backend
 from demo.components import (
@@ -23,8 +24,8 @@ from demo.components import (
     show_errors_in,
     token,
 )
+from demo.serving.background import BackgroundWork
 from demo.serving.calls import raise_if_ended
-from demo.serving.checking import Checking
 from demo.views import markup
 from demo.views.blemishes import NOT_CHECKED, show_report, show_step, take_blemishes
 from demo.views.dataset import (
@@ -42,7 +43,7 @@ from demo.views.dataset import (
 from model.data.check import Report
 from model.errors import UserError
 
-LOOK_EVERY_S = 0.5  # at a check that others may have begun
+LOOK_EVERY_S = 0.5  # at work that others may have begun
 TO_CARD_JS = "() => { document.querySelector('#dataset-card').scrollIntoView(); }"
 # Beside the tiles it mostly is; on a phone it is a long way below them.
 CARD_IN_SIGHT_JS = """() => {
@@ -106,7 +107,7 @@ def build(backend: Backend, address: gr.Textbox, redraw: gr.Textbox) -> DatasetT
 
 def _build_check(
     backend: Backend,
-    checking: Checking,
+    checking: BackgroundWork[Report],
     shown: _Shown,
     controls: Controls,
     told: tuple[gr.Textbox, DatasetState],
@@ -123,10 +124,8 @@ def _build_check(
 
     @show_errors_in(found)
     def look() -> Iterator[dict[Any, Any]]:
-        checking.start()
-        while not checking.wait(LOOK_EVERY_S):
-            raise_if_ended()
-            yield {found: show_step(checking.step)}
+        for step in _steps(checking):
+            yield {found: step}
         yield {found: show_report(backend, _finished(checking))}
 
     @show_errors_in(shown.card)
@@ -144,10 +143,18 @@ def _build_check(
     opened.success(None, None, None, js=TO_CARD_JS, **PRIVATE)
 
 
-def _finished(checking: Checking) -> Report:
-    if checking.report is None:
+def _steps(work: BackgroundWork) -> Iterator[Markup]:
+    """How far it is, now and then, until it ends."""
+    work.start()
+    while not work.wait(LOOK_EVERY_S):
+        raise_if_ended()
+        yield show_step(work.step)
+
+
+def _finished(checking: BackgroundWork[Report]) -> Report:
+    if checking.result is None:
         raise UserError("the data set was not checked yet: press Check first.")
-    return checking.report
+    return checking.result
 
 
 def _build_controls(backend: Backend, splits: list[str], defaults: DatasetState) -> Controls:
@@ -203,11 +210,13 @@ def _connect_drawing(
     outputs = [shown.count, shown.tiles, shown.card, shown.charts, controls["class_name"], address]
 
     @show_errors_in(shown.count)
-    def draw(**values: Any) -> dict[Any, Any]:
+    def draw(**values: Any) -> Iterator[dict[Any, Any]]:
         state = DatasetState(**values)
+        for step in _steps(backend.reading) if backend.reading else ():
+            yield {shown.count: step}
         view = show(backend, state)
         classes = labelled(choices(backend.library, state.split))
-        return {
+        yield {
             controls["class_name"]: gr.Dropdown(classes),
             shown.count: view.count, shown.tiles: view.tiles, shown.card: view.card,
             shown.charts: view.charts, address: state.to_query(defaults),

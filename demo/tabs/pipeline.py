@@ -1,15 +1,25 @@
 """The tab of the pipeline that whoever started the server named: never a visitor's code."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
 
 from demo.backend import Backend
 from demo.choice import PhotoChoice
-from demo.components import DRAWS, PRIVATE, Controls, show_errors_in
+from demo.components import (
+    DRAWS,
+    PRIVATE,
+    QUIET,
+    Controls,
+    pick_grid,
+    picked_key,
+    show_errors_in,
+)
+from demo.views import markup
+from demo.views.audit import STOPPED
 from demo.views.augment.state import MAX_SEED, as_whole
-from demo.views.pipeline import show
+from demo.views.pipeline import MAX_PHOTOS, audit, picked_draw, show
 
 
 def build(
@@ -30,3 +40,51 @@ def build(
     opened_tab.select(draw, inputs, view, **DRAWS)
     again.click(lambda number: (number or 0) + 1, seed, seed, **PRIVATE)
     gr.on([seed.change, shared["photo"].change], draw, inputs, view, **DRAWS)
+    _build_audit(backend, pipeline, shared, seed)
+
+
+def _build_audit(
+    backend: Backend, pipeline: Callable[..., Any], shared: Controls, seed: gr.Number
+) -> None:
+    """The same on many photos, where there is a data set."""
+    dataset = backend.library.dataset
+    if dataset is None:
+        return
+    splits = dataset.splits
+    with gr.Accordion("On the whole set: what it does to all boxes", elem_id="pipeline-audit"):
+        with gr.Row(elem_classes=["compact"]):
+            split = gr.Dropdown(
+                splits, value="train" if "train" in splits else splits[0], label="Split",
+                min_width=130,
+            )  # fmt: skip
+            photos = gr.Number(300, label="Photos, at most", precision=0, minimum=1, min_width=130,
+                               elem_id="pipeline-photos")  # fmt: skip
+            count = gr.Button("Count", size="sm", min_width=100, elem_id="pipeline-count")
+            stop = gr.Button("Stop", size="sm", min_width=80, elem_id="pipeline-stop",
+                             visible=False)  # fmt: skip
+        said = gr.HTML(elem_id="pipeline-said")
+        shown = pick_grid(elem_id="pipeline-found")
+
+    @show_errors_in(said, shown)
+    def counting(split: str, photos: float, number: float) -> Iterator[dict[Any, Any]]:
+        wanted = as_whole(photos, "the number of photos", 1, MAX_PHOTOS)
+        first = as_whole(number, "seed", 0, MAX_SEED)
+        yield {said: markup.note("Opening photos ..."), shown: "", stop: gr.Button(visible=True)}
+        for words, found in audit(pipeline, backend, split, wanted, first):
+            yield {said: words, shown: found}
+
+    @show_errors_in(said)
+    def open_draw(event: gr.EventData) -> dict[Any, Any]:
+        name, number = picked_draw(picked_key(event))
+        return {shared["photo"]: PhotoChoice(backend.library.get(name).name), seed: number}
+
+    run = count.click(
+        counting, [split, photos, seed], [said, shown, stop], concurrency_limit=1,
+        concurrency_id="audit", **QUIET,
+    )  # fmt: skip
+    run.then(lambda: gr.Button(visible=False), None, stop, **QUIET)
+    stop.click(
+        lambda: (gr.Button(visible=False), markup.note(STOPPED)), None, [stop, said],
+        cancels=[run], **QUIET,
+    )  # fmt: skip
+    shown.select(open_draw, None, [said, shared["photo"], seed], **QUIET)

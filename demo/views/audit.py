@@ -1,6 +1,6 @@
 """What the settings do to all boxes of the data set, as the Augment tab shows it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -8,7 +8,7 @@ from markupsafe import Markup
 from demo.backend import Backend
 from demo.serving.calls import raise_if_ended
 from demo.views import markup
-from demo.views.augment.state import MAX_SEED, AugmentState, as_whole
+from demo.views.augment.state import MAX_SEED, AugmentState, as_whole, read_settings
 from model.inspect.audit.boxes import BoxTable
 from model.inspect.audit.causes import Limits, Trials
 from model.inspect.audit.pictures import KINDS, WorstDraw, names_of, pair, traces, worst_draws
@@ -25,6 +25,7 @@ NOT_COUNTED = (
     "Press Count: what the settings above do to every box of the data set, photo by photo, without"
     f" opening one. The limits: {LIMITS}."
 )
+STOPPED = "Stopped. The numbers below, if any, are those of the photos counted until then."
 
 
 @dataclass(frozen=True)
@@ -32,16 +33,20 @@ class Audited:
     """What is shown so far.
 
     Attributes:
-        shown: HTML.
+        said: HTML, how far it is.
+        shown: HTML, what was counted until then.
         safe: JSON of the strongest settings that keep the limits; empty while they are unknown.
     """
 
-    shown: Markup
+    said: Markup
+    shown: str = ""
     safe: str = ""
 
 
 def audit(backend: Backend, state: AugmentState, split: str) -> Iterator[Audited]:
     """Count a split: a sample first, then more and more, at last with the verdict and the worst.
+
+    Settings that are pinned as A are counted first, and their numbers stand beside those of B.
 
     Raises:
         UserError: without a data set, for a split or a seed that is none.
@@ -51,20 +56,25 @@ def audit(backend: Backend, state: AugmentState, split: str) -> Iterator[Audited
     image_size = backend.detector(state.checkpoint).info.image_size
     yield Audited(markup.note("Reading the boxes ..."))
     table = BoxTable.of(backend.library.split(split), image_size)
-    tally = None
-    for tally in tallies(table, state.config, seed, EPOCHS):
-        raise_if_ended()
-        yield Audited(_progress(tally) + _numbers(tally))
-    assert tally  # a split without photos is refused when it is read
-    trials = Trials(table, state.config, seed, LIMITS)
+    configs = [read_settings(state.pinned)] if state.pinned else []
+    done: list[Tally] = []
+    for config in [*configs, state.config]:
+        tally = None
+        for tally in tallies(table, config, seed, EPOCHS):
+            raise_if_ended()
+            yield Audited(_progress(tally), _numbers([*done, tally]))
+        assert tally  # a split without photos is refused when it is read
+        done.append(tally)
+    tally = done[-1]
+    trials = Trials(table, state.config, seed, LIMITS, EPOCHS)
     findings = verdict(tally, trials)
     raise_if_ended()
     found = markup.render(
-        "audit.html", findings=findings, safe=safe_words(trials), numbers=_numbers(tally),
+        "audit.html", findings=findings, safe=safe_words(trials), numbers=_numbers(done),
         groups=_worst(backend, tally, seed),
-        total=f"{counted(len(table), 'photo')}, {EPOCHS} draws each",
     )  # fmt: skip
-    yield Audited(found, trials.safe.to_json())
+    total = markup.note(f"{counted(len(table), 'photo')}, {EPOCHS} draws each:")
+    yield Audited(total, found, trials.safe.to_json())
 
 
 def picked_draw(key: str) -> tuple[str, int]:
@@ -74,12 +84,13 @@ def picked_draw(key: str) -> tuple[str, int]:
 
 
 def _progress(tally: Tally) -> Markup:
-    return markup.note(f"Counted {tally.done:,} of {counted(len(tally.table), 'photo')} ...")
+    words = f"Counted {tally.done:,} of {counted(len(tally.table), 'photo')} ..."
+    return markup.progress(words, tally.done, len(tally.table))
 
 
-def _numbers(tally: Tally) -> Markup:
-    rows = fact_rows([tally.numbers("target")])
-    return markup.table([(row["words"], row["values"][0]) for row in rows], "Targets")
+def _numbers(counted_so_far: Sequence[Tally]) -> Markup:
+    rows = fact_rows([tally.numbers("target") for tally in counted_so_far])
+    return markup.render("audit_numbers.html", rows=rows, two=len(counted_so_far) > 1)
 
 
 def _worst(backend: Backend, tally: Tally, seed: int) -> list[dict[str, object]]:

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from demo.backend import Backend
 from demo.server.downloads import as_download
-from demo.serving.checking import Step
+from demo.serving.background import Step
 from demo.views import markup
 from model.data.blemishes import KINDS, Blemish
 from model.data.check import Report
@@ -20,9 +20,9 @@ NOT_CHECKED = (
 
 
 def show_step(step: Step) -> Markup:
-    """How far the check is."""
+    """How far the check, or the reading before it, is."""
     count = f": {step.done:,} of {step.total:,}" if step.total else ""
-    return markup.note(f"Checking, {step.what}{count} ...")
+    return markup.note(f"{step.what.capitalize()}{count} ...")
 
 
 def show_report(backend: Backend, report: Report) -> Markup:

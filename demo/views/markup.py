@@ -192,6 +192,12 @@ def note(sentence: str, kind: str = "") -> Markup:
     return Markup('<p class="note {}">{}</p>').format(kind, sentence)
 
 
+def progress(words: str, done: int, total: int) -> Markup:
+    """How far something is, in words and as a bar."""
+    bar = Markup('<progress value="{}" max="{}" aria-label="{}"></progress>')
+    return note(words) + bar.format(done, total, words)
+
+
 def tile(key: str, uri: str, alt: str, caption: str = "", pressed: bool = False) -> Markup:
     """One choice of a grid: a thumbnail to press."""
     return render(

@@ -1,18 +1,30 @@
-"""What the owner's own pipeline does to the photo: variants, and one step by step."""
+"""What the owner's own pipeline does: to a photo, step by step, and to the boxes of many."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from markupsafe import Markup
 
+from demo.backend import Backend
+from demo.choice import PhotoChoice
 from demo.opened import Opened
+from demo.serving.calls import raise_if_ended
 from demo.views import markup
+from demo.views.augment.state import MAX_SEED
+from model.data.images import LoadedImage, load_each
+from model.data.records import ObjectAnnotation
+from model.errors import UserError
 from model.inference import DRAWN_SIDE
+from model.inspect.compose_audit import ComposeNumbers, ComposeTally, findings
 from model.inspect.compose_pictures import health_words, shown
 from model.inspect.compose_steps import ComposeTrace
 from model.inspect.compose_trace import trace_compose
+from model.words import counted, percent
 
 VARIANTS = 6
+EACH = 20  # photos between two looks at the numbers
+TILES = 12
+MAX_PHOTOS = 100_000
 _ROW = (
     '<div style="display: grid; gap: 12px; align-items: start;'
     ' grid-template-columns: repeat(auto-fill, minmax(180px, 1fr))">{}</div>'
@@ -28,15 +40,10 @@ def show(pipeline: Callable[..., Any], opened: Opened, seed: int) -> Markup:
         UserError: if the photo cannot be read, or the pipeline cannot be run on it.
     """
     photo = opened.photo.load(DRAWN_SIDE)
-    things = opened.photo.objects
-    corners = [t.bbox_xyxy for t in things] or [opened.detection.bbox_xyxy]
-    labels = [t.class_name for t in things] or [opened.detection.class_name]
-    width, height = photo.original_size
-    scale = (photo.image.width / width, photo.image.height / height) * 2
-    boxes = [[v * s for v, s in zip(box, scale, strict=True)] for box in corners]
-    traces = [
-        trace_compose(pipeline, photo.image, boxes, seed + i, labels) for i in range(VARIANTS)
+    things = opened.photo.objects or [
+        ObjectAnnotation(opened.detection.class_name, opened.detection.bbox_xyxy)
     ]
+    traces = [_traced(pipeline, photo, things, seed + i) for i in range(VARIANTS)]
     return markup.join(
         [
             Markup(_ROW).format(markup.join(_variant(trace) for trace in traces)),
@@ -44,6 +51,89 @@ def show(pipeline: Callable[..., Any], opened: Opened, seed: int) -> Markup:
             Markup(traces[0]._repr_html_()),  # escaped by its own template
         ]
     )
+
+
+def audit(
+    pipeline: Callable[..., Any], backend: Backend, split: str, photos: int, seed: int
+) -> Iterator[tuple[Markup, Markup]]:
+    """Run it on photos of a split, chosen by chance, once each, and count what becomes of boxes.
+
+    The k-th of them is drawn with ``seed + k``, and so it is where a tile opens it.
+
+    Yields:
+        how far it is, and what was found until then; at last with the worst photos.
+
+    Raises:
+        UserError: for a split that is none, or if the pipeline cannot be run on any photo.
+        CallEndedError: if nobody waits for it any more.
+    """
+    chosen = backend.library.split(split)
+    rows = list(chosen.frame.sample(min(photos, len(chosen.frame)), random_state=seed).itertuples())
+    files = [chosen.image_folder / str(row.file_name) for row in rows]
+    tally, problems, seeds = ComposeTally(), list[str](), dict[str, int]()
+    for place, (row, photo) in enumerate(zip(rows, load_each(files, DRAWN_SIDE), strict=True)):
+        raise_if_ended()
+        name = backend.library.name_of(str(row.file_name))
+        things = backend.library.get(name).objects
+        seeds[name] = (seed + place) % (MAX_SEED + 1)
+        try:
+            if isinstance(photo, UserError):
+                raise photo
+            if things:
+                tally.add(name, _traced(pipeline, photo, things, seeds[name]))
+        except UserError as error:
+            problems.append(f"{name}: {error}")
+        if place % EACH == EACH - 1 and place + 1 < len(rows):
+            words = f"Counted {place + 1:,} of {counted(len(rows), 'photo')} ..."
+            yield markup.progress(words, place + 1, len(rows)), _found(tally, problems)
+    if not tally.photos and problems:
+        raise UserError(problems[0])
+    tiles = [
+        markup.tile(f"{seeds[name]} {name}", *_thumbnail(backend, name), caption)
+        for name, words in tally.worst(TILES)
+        for caption in [f"{name}, seed {seeds[name]}: {words}"]
+    ]
+    legend = Markup('<p class="plain-legend">Press one to see that draw above, step by step.</p>')
+    worst = [Markup("<h3>The worst photos</h3>"), markup.grid(tiles, "browse"), legend]
+    said = markup.note(f"{counted(tally.photos, 'photo')}, each drawn once:")
+    yield said, _found(tally, problems) + (markup.join(worst) if tiles else "")
+
+
+def picked_draw(key: str) -> tuple[str, int]:
+    """The photo and the seed behind a tile that was pressed."""
+    seed, _, name = key.partition(" ")
+    return name, int(seed)
+
+
+def _traced(
+    pipeline: Callable[..., Any], photo: LoadedImage, things: Sequence[ObjectAnnotation], seed: int
+) -> ComposeTrace:
+    width, height = photo.original_size
+    scale = (photo.image.width / width, photo.image.height / height) * 2
+    boxes = [[v * s for v, s in zip(t.bbox_xyxy, scale, strict=True)] for t in things]
+    return trace_compose(pipeline, photo.image, boxes, seed, [t.class_name for t in things])
+
+
+def _found(tally: ComposeTally, problems: Sequence[str]) -> Markup:
+    notes = [markup.note(sentence, "warning") for sentence in findings(tally)]
+    notes += [markup.note(problem, "problem") for problem in problems[:3]]
+    if (more := len(problems) - 3) > 0:
+        notes.append(markup.note(f"and {counted(more, 'more photo')} like these.", "problem"))
+    rows = [("the largest of each photo", tally.numbers(targets=True)), ("all", tally.numbers())]
+    rows += [(label, tally.numbers(label)) for label in tally.labels()]
+    table = markup.render("pipeline_numbers.html", rows=[(name, _cells(n)) for name, n in rows])
+    return markup.join([*notes, table])
+
+
+def _cells(numbers: ComposeNumbers) -> list[str]:
+    shares = (numbers.dropped, numbers.lost, numbers.cut)
+    growth = "" if numbers.growth is None else percent(numbers.growth)
+    return [f"{numbers.boxes:,}", *map(percent, shares), growth]
+
+
+def _thumbnail(backend: Backend, name: str) -> tuple[str, str]:
+    picture = backend.photo(PhotoChoice(name)).load(200).image
+    return markup.data_uri(picture, quality=80), f"photo {name}"
 
 
 def _variant(trace: ComposeTrace) -> Markup:

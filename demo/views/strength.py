@@ -1,6 +1,7 @@
 """Curves of ``python -m model.robustness`` beside a checkpoint."""
 
 import json
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ def beside(checkpoint: Path) -> Markup:
             "strength.html", charts=charts, sentences=report["sentences"],
             n_photos=report["n_photos"], split=report["split"], width=WIDTH, height=HEIGHT,
             legend=[(NAMES[key], colour) for key, colour in COLOURS.items()],
+            names=list(report["train_splits"]),
             seen=[n for n, trained in report["train_splits"].items() if report["split"] in trained],
         )  # fmt: skip
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
@@ -46,19 +48,35 @@ def _chart(one: dict[str, Any]) -> dict[str, Any]:
     lines = []
     for which, name in enumerate(names):
         for key, colour in COLOURS.items():
-            points = [
-                (round(i * WIDTH / (len(levels) - 1), 1), round(HEIGHT * (1 - score[name][key]), 1))
+            across = WIDTH / (len(levels) - 1)
+            scores = [
+                (round(i * across, 1), score[name])
                 for i, score in enumerate(level["scores"] for level in levels)
                 if name in score
             ]
-            line = " ".join(f"{x},{y}" for x, y in points)
-            lines.append({"points": line, "colour": colour, "dashed": which > 0})
+            intervals = [(x, score["intervals_95"][key]) for x, score in scores]
+            there = [(x, low) for x, (low, _) in intervals]
+            back = [(x, high) for x, (_, high) in reversed(intervals)]
+            words = ", ".join(f"{score[key]:.2f}" for _, score in scores)
+            lines.append(
+                {"points": _points((x, score[key]) for x, score in scores),
+                 "interval": _points([*there, *back]), "colour": colour, "dashed": which > 0,
+                 "words": f"{name}, {NAMES[key]}: {words}"}
+            )  # fmt: skip
     values = [level["value"] for level in levels]
-    marks = [_place(float(t), values) for t in one["trained_up_to"].values() if t is not None]
+    marks = [
+        {"x": _place(float(trained), values), "dashed": which > 0}
+        for which, trained in enumerate(one["trained_up_to"].values())
+        if trained is not None
+    ]
     return {
         "label": one["label"], "lines": lines, "first": f"{values[0]:g}",
         "last": f"{values[-1]:g}", "marks": marks,
     }  # fmt: skip
+
+
+def _points(scores: Iterable[tuple[float, float]]) -> str:
+    return " ".join(f"{x},{round(HEIGHT * (1 - score), 1)}" for x, score in scores)
 
 
 def _place(value: float, values: list[float]) -> float:

@@ -71,7 +71,8 @@ def _counted(config: AuditConfig, table: BoxTable, name: str, augment: AugmentCo
             if tally.done < len(table) and bar.n == tally.done <= 500:
                 lost = percent(tally.numbers("target").lost)
                 bar.write(f"{counted(tally.done, 'photo')} so far: {lost} of the draws are lost.")
-    trials = Trials(table, augment, config.seed, Limits(config.max_lost, config.min_iou))
+    limits = Limits(config.max_lost, config.min_iou)
+    trials = Trials(table, augment, config.seed, limits, config.epochs)
     findings = verdict(tally, trials)
     print(f"{name}, {counted(len(table), 'photo')}, {counted(config.epochs, 'draw')} each:")
     for finding in findings:

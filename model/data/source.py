@@ -111,19 +111,24 @@ class Source:
             return False
         files = [entry.annotation for entry in self.listing.entries if entry.annotation]
         some = files[:: max(1, len(files) // JUDGED_PHOTOS)]
-        ids = {int(o[0]) for file in some for o in parse(self.tree.path(file)).objects}
+        words = {o[0] for file in some for o in parse(self.tree.path(file)).objects}
+        ids = {int(word) for word in words if word.isdecimal()}
         return bool(ids) and min(ids) == 1 and max(ids) == len(names)
+
+    @cached_property
+    def class_of(self) -> dict[str, str]:
+        """Class id, or name, as annotations have it -> name."""
+        names = self.listing.class_names or []
+        ids = {str(i): name for i, name in enumerate(names, int(self.ids_from_1))}
+        return {name: name for name in names} | ids
 
     def named(self, parsed: Parsed) -> Parsed:
         """Class ids replaced by their names; objects of unknown ones are left out."""
-        names = self.listing.class_names
-        if names is None:
+        if (names := self.listing.class_names) is None:
             return parsed
-        names = ["", *names] if self.ids_from_1 else names
         objects, problems = [], list(parsed.problems)
         for class_id, *rest in parsed.objects:
-            name = names[int(class_id)] if int(class_id) < len(names) else ""
-            if name:
+            if name := self.class_of.get(class_id):
                 objects.append([name, *rest])
             else:
                 problems.append(["object without class", f"id {class_id}; there are {len(names)}"])

@@ -1,13 +1,17 @@
 """How long it takes to check a large data set, and how that grows."""
 
 import json
+import os
+import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from PIL import Image
 
 from speed.measure import Row
+from speed.server import ROOT, free_port, server, wait_for_page
 
 SIZE = (640, 480)
 _CHECK = """
@@ -24,11 +28,25 @@ peak = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
 print(json.dumps([seconds, peak / 2**20, len(report.dataset.photos), len(report.blemishes)]))
 """
 
+_BROWSE = """
+import json, sys, time
+from demo.app import AppConfig, make_backend
+from demo.views.dataset import DatasetState, show
+backend = make_backend(AppConfig(data=(sys.argv[1],)))
+times = [time.perf_counter()]
+for page in (1, 2, 3):
+    show(backend, DatasetState(split="train", page=page))
+    times.append(time.perf_counter())
+print(json.dumps([after - before for before, after in zip(times, times[1:])]))
+"""
+
 
 def rows(n_photos: int, folder: Path) -> list[Row]:
-    """Check a set twice, and sets of a quarter of the photos and of ten times the objects."""
+    """Check a set twice and browse it; check a quarter of it, and a hundred times the objects."""
     first, again = _checked(_write_voc(folder / "whole", n_photos, 3), folder / "cache")
     quarter, _ = _checked(_write_voc(folder / "quarter", n_photos // 4, 3), folder / "cache")
+    start = _starts(folder / "whole", folder / "cache")
+    browsing = _browsed(folder / "whole", folder / "cache")
     few = _write_voc(folder / "few", n_photos // 40, 3)
     many = _write_voc(folder / "many", n_photos // 40, 300)
     of_few, of_many = _checked(few, folder / "cache")[0], _checked(many, folder / "cache")[0]
@@ -37,6 +55,9 @@ def rows(n_photos: int, folder: Path) -> list[Row]:
         Row(f"check of {n_photos:,} photos, 3 objects each", f"{first[0]:.1f} s", "60 s"),
         Row("the same again", f"{again[0]:.1f} s", "5 s", "remembered by name, size and time"),
         Row("its memory", f"{max(first[1], again[1]):.2f} GiB", "1.5 GiB"),
+        Row("start of the demo with it / without", f"{start:.2f}", "1.2", "median of three"),
+        Row("the first page of the tab \"Data set\"", f"{browsing[0]:.1f} s", "1 s"),
+        Row("another page", f"{max(browsing[1:]):.1f} s", "1 s"),
         Row("seconds a photo against a quarter of the photos",
             f"{first[0] / quarter[0] / 4:.2f} x", "1.3 x", "1 is linear"),
         Row("seconds an object, 300 a photo", f"{an_object * 1e6:.0f} us", "",
@@ -47,10 +68,32 @@ def rows(n_photos: int, folder: Path) -> list[Row]:
 def _checked(data: Path, cache: Path) -> list[list[float]]:
     """Seconds, GiB, photos and blemishes of a check in a process of its own, twice."""
     command = [sys.executable, "-c", _CHECK, str(data), str(cache)]
-    root = Path(__file__).resolve().parents[2]
-    found = [json.loads(subprocess.check_output(command, cwd=root)) for _ in range(2)]
+    found = [json.loads(subprocess.check_output(command, cwd=ROOT)) for _ in range(2)]
     assert found[0][2:] == found[1][2:]
     return found
+
+
+def _starts(data: Path, cache: Path) -> float:
+    """How much longer the demo takes to its first page with a data set."""
+    ratios = []
+    for _ in range(3):
+        empty, full = (_start(cache, *flags) for flags in ((), ("--data", str(data))))
+        ratios.append(full / empty)
+    return statistics.median(ratios)
+
+
+def _start(cache: Path, *flags: str) -> float:
+    port, started = free_port(), time.perf_counter()
+    with server(port, *flags, XDG_CACHE_HOME=str(cache)):
+        wait_for_page(port)
+        return time.perf_counter() - started
+
+
+def _browsed(data: Path, cache: Path) -> list[float]:
+    """Seconds for each of the first pages of the tab that shows a data set."""
+    environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
+    command = [sys.executable, "-c", _BROWSE, str(data)]
+    return json.loads(subprocess.check_output(command, cwd=ROOT, env=environment))
 
 
 def _write_voc(root: Path, n_photos: int, n_objects: int) -> Path:

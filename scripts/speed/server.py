@@ -20,11 +20,11 @@ BOUNDARY = "photo-follows"
 
 
 @contextmanager
-def server(port: int, *arguments: str) -> Generator[psutil.Process]:
+def server(port: int, *arguments: str, **environment: str) -> Generator[psutil.Process]:
     """The demo; how long it took to start is up to the caller."""
     command = [sys.executable, "demo/app.py", "--port", str(port), *arguments]
-    environment = {**os.environ, "GRADIO_ANALYTICS_ENABLED": "False"}
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, env=environment)
+    all_of_it = {**os.environ, "GRADIO_ANALYTICS_ENABLED": "False", **environment}
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, env=all_of_it)
     try:
         yield psutil.Process(process.pid)
     finally:
@@ -89,8 +89,11 @@ class Client:
         (path,) = json.loads(self.request("POST", "upload", body, kind))
         return {"path": path, "meta": {"_type": "gradio.FileData"}}
 
-    def call(self, name: str, *data: object) -> None:
+    def call(self, name: str, *data: object) -> Any:
         """One request to an endpoint and its whole answer, as ``curl`` does it.
+
+        Returns:
+            What the endpoint says.
 
         Raises:
             RuntimeError: if the answer is an error.
@@ -99,8 +102,10 @@ class Client:
         event = json.loads(self.request("POST", f"call/{name}", body, "application/json"))
         answer = self.request("GET", f"call/{name}/{event['event_id']}")
         self.connection.close()  # or the server would, when it is idle for long
-        if b"event: complete" not in answer:
+        _, _, result = answer.partition(b"event: complete\ndata: ")
+        if not result:
             raise RuntimeError(f"/{name} failed: {answer[:300]!r}")
+        return json.loads(result)[0]
 
     def detect(self, photo: bytes) -> None:
         """Upload a JPEG and ask for its largest object."""

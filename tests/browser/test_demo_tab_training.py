@@ -1,8 +1,10 @@
 """The Training tab in a real browser."""
 
+import json
 import re
 
 from conftest import make_voc, running_demo
+from overlaid import overlaid
 from playwright.sync_api import expect
 from visitor import open_page
 
@@ -18,6 +20,14 @@ def test_training_tab(page):
     expect(page.locator("#curves svg.chart")).to_have_count(3)
     expect(page.locator("#curves")).to_contain_text("after epoch")
     expect(page).to_have_url(re.compile("tab=training"))
+    charts = page.locator(".strength svg[aria-label^='scores by']")
+    expect(charts.first).to_be_hidden()
+    page.get_by_text("Does it hold?").click()
+    expect(page.locator(".strength .note")).to_contain_text("less often first at")
+    expect(charts).to_have_count(14)
+    expect(charts.first.locator("polyline")).to_have_count(3)
+    sides = [chart.bounding_box() for chart in charts.all()]
+    assert all(side["width"] > 100 and side["x"] + side["width"] <= 1280 for side in sides)
 
 
 def test_a_cell_of_the_matrix_opens_its_photos_by_keyboard_too(page):
@@ -54,6 +64,7 @@ def test_all_tabs_follow_the_checkpoint(chromium, tmp_path):
     path, names = tmp_path / "insects.safetensors", ("ant", "bee")
     network = LargestObjectDetector(names, 64)
     save_checkpoint(path, network, CheckpointInfo(names, 64))
+    path.with_suffix(".robustness.json").write_text(json.dumps(overlaid()))
     calibration = read_info(DEFAULT_CHECKPOINT).calibration
     assert calibration
     threshold = round(calibration.threshold, 2)
@@ -73,6 +84,11 @@ def test_all_tabs_follow_the_checkpoint(chromium, tmp_path):
         number = page.locator("#detect-threshold input[type=number]")
         expect(number).to_have_value("0.5")
         page.get_by_role("tab", name="Training").click()
+        page.get_by_text("Does it hold?").click()
+        expect(page.locator(".strength")).to_contain_text("Dashed: other")
+        dashed = page.locator(".strength svg[aria-label^='scores by'] polyline[stroke-dasharray]")
+        expect(dashed).to_have_count(3 * 14)
+        expect(dashed.last).to_be_visible()
         page.locator("#checkpoint input").click()
         page.get_by_role("option", name=DEFAULT_CHECKPOINT.stem).click()
         expect(page.locator("#known li")).to_have_count(20)

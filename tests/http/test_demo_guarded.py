@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import REPOSITORY, SECRET
+from conftest import A_CONNECTION_EACH, REPOSITORY, SECRET
 
 SENTENCE = (
     "This photo is not among the files uploaded to this server, or no longer: upload it again."
@@ -26,7 +26,7 @@ OWN_FIELDS: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def http(demo_address) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=demo_address, timeout=60) as client:
+    with httpx.Client(base_url=demo_address, timeout=60, limits=A_CONNECTION_EACH) as client:
         yield client
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 import pytest
-from conftest import run_async
+from conftest import A_CONNECTION_EACH, run_async
 from starlette.responses import PlainTextResponse
 from visitor import wait_for
 
@@ -31,7 +31,7 @@ CALLER = ("203.0.113.9", 1)
 
 @pytest.fixture(scope="module")
 def http_(demo_address):
-    with httpx.Client(base_url=demo_address, timeout=60) as client:
+    with httpx.Client(base_url=demo_address, timeout=60, limits=A_CONNECTION_EACH) as client:
         yield client
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import REPOSITORY, SLOW_PHOTO, SLOW_PHOTO_S
+from conftest import A_CONNECTION_EACH, REPOSITORY, SLOW_PHOTO, SLOW_PHOTO_S
 from visitor import wait_for
 
 from demo.server.connections import UNHEARD_S
@@ -26,7 +26,9 @@ ENDED = "Nobody was there to read the answer"
 def visitor(address: str, demo: str) -> httpx.Client:
     """Somebody who calls from this address, by a proxy on the server's machine."""
     headers = {"X-Forwarded-For": address}
-    return httpx.Client(base_url=f"{demo}gradio_api/", timeout=60, headers=headers)
+    return httpx.Client(
+        base_url=f"{demo}gradio_api/", timeout=60, limits=A_CONNECTION_EACH, headers=headers
+    )
 
 
 @pytest.fixture(scope="module")

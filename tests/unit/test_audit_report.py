@@ -136,6 +136,14 @@ def test_the_worst_tiles_show_exactly_the_draw_that_trains(voc, tmp_path):
         assert isinstance(after, Image.Image)
 
 
+def test_a_draw_whose_every_try_lost_the_target_is_called_so(voc):
+    table = BoxTable.of(read_split(voc, "train"), 64)
+    config = AugmentConfig(rotation_degrees=180, zoom=4, shear_degrees=30, min_visible=1)
+    tally = tally_of(table, config, 9, 50)
+    assert tally.numbers("target").gave_up > 0
+    assert worst_draws(tally, 1)[0].words == "lost in every try, so nothing was moved"
+
+
 def test_a_file_name_that_a_spreadsheet_would_calculate_stays_text(voc, tmp_path):
     for folder, suffix in (("JPEGImages", ".jpg"), ("Annotations", ".xml")):
         path = tmp_path / "set" / folder / f"=1+1{suffix}"

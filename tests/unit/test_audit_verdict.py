@@ -106,6 +106,17 @@ def test_a_setting_alone_and_left_out(table):
     assert str(zoom) == "zoom 2.5"
 
 
+def test_in_a_small_set_one_setting_alone_has_the_figures_of_the_whole_count():
+    table, config = BoxTable.of(random_split(70), 288), config_of(zoom=1.8)
+    whole = tally_of(targets_of(table), config, 0, 10).numbers("target")
+    trials = Trials(table, config, 0, Limits(), 10)
+    (zoom,) = trials.causes
+    assert zoom.alone == whole
+    draws = [measure(targets_of(table), trials.safe, 0, epoch) for epoch in range(10)]
+    assert np.mean([draw.redraws > 0 for draw in draws]) <= Limits().lost
+    assert Trials(table, config, 0, Limits(), 3).causes[0].alone.boxes == 3 * 70
+
+
 def test_a_larger_canvas_is_advised_where_objects_are_small():
     split = random_split(200)
     tiny = split.frame.assign(

@@ -68,7 +68,16 @@ def test_a_bad_object_costs_itself(tmp_path, changes, kind):
 
 
 @pytest.mark.parametrize(
-    "name", ["a.jpg", "train/a.jpg", "C:\\photos\\a.jpg", "../../a.PNG", "/home/me/a.jpg"]
+    "name",
+    [
+        "a.jpg",
+        "train/a.jpg",
+        "C:\\photos\\a.jpg",
+        "../../a.PNG",
+        "/home/me/a.jpg",
+        "https://example.com/train/%61.jpg?size=large&v=2#top",
+        "http://[/a.jpg",
+    ],
 )
 def test_names_of_photos(tmp_path, name):
     data = make_coco(tmp_path, [thing()])

@@ -1,12 +1,15 @@
 """What the tabs ask of the model, and what a visitor is told when it fails."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 from conftest import make_voc
 
+from demo import opened
 from demo.backend import Backend, user_message
 from demo.choice import PhotoChoice
+from demo.serving.gpu import OWN_DEVICE
 from demo.views import dataset
 from model.data.samples import PhotoLibrary
 from model.errors import UserError
@@ -18,6 +21,14 @@ def test_unforeseen_failures_become_a_sentence_and_a_log_entry(caplog):
     assert "secret" not in text
     assert "secret" in caplog.text
     assert user_message(UserError("words.jpg is empty.")) == "words.jpg is empty."
+
+
+def test_photos_and_batches_share_one_detector(monkeypatch):
+    loaded = []
+    monkeypatch.setattr(opened, "load_detector", lambda *given: loaded.append(given) or object())
+    path = Path("checkpoints/nobody-else-asks-for-it.safetensors")
+    assert opened.detector_of(path) is opened.detector_of(path, OWN_DEVICE)
+    assert loaded == [(path, OWN_DEVICE)]
 
 
 @pytest.mark.parametrize("drawn_before", [False, True])

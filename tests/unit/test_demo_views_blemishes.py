@@ -7,7 +7,7 @@ import pytest
 from conftest import make_voc, write_voc_xml
 
 from demo.backend import Backend
-from demo.serving.checking import Step
+from demo.serving.background import Step
 from demo.views.blemishes import show_report, show_step, take_blemishes
 from model.data.samples import PhotoLibrary
 from model.errors import UserError
@@ -26,8 +26,8 @@ def flawed(tmp_path):
 def test_all_kinds_are_counted_and_photos_can_be_opened(flawed):
     flawed.checking.start()
     assert flawed.checking.wait(60)
-    shown = show_report(flawed, flawed.checking.report)
-    found = flawed.checking.report.by_kind()
+    shown = show_report(flawed, flawed.checking.result)
+    found = flawed.checking.result.by_kind()
     for kind, rows in found.items():
         assert f"<b>{len(rows)} x {kind}</b>" in shown
     assert {"box outside", "photo missing", "class spelt twice"} <= set(found)
@@ -35,17 +35,17 @@ def test_all_kinds_are_counted_and_photos_can_be_opened(flawed):
     assert 'data-key="000002"' not in shown  # there is no such photo to be opened
     for key in set(re.findall('data-key="([^"]+)"', shown)):
         assert flawed.library.get(key).path.is_file()
-    assert "box outside" in Path(take_blemishes(flawed.checking.report)).read_text()
+    assert "box outside" in Path(take_blemishes(flawed.checking.result)).read_text()
 
 
 def test_it_is_made_once_whoever_asks(flawed):
     for _ in range(3):
         flawed.checking.start()
     assert flawed.checking.wait(60)
-    report = flawed.checking.report
+    report = flawed.checking.result
     flawed.checking.start()
     assert flawed.checking.wait(0)
-    assert flawed.checking.report is report
+    assert flawed.checking.result is report
 
 
 def test_it_says_how_far_it_is(flawed, monkeypatch):
@@ -58,15 +58,25 @@ def test_it_says_how_far_it_is(flawed, monkeypatch):
     assert "3 of 9" in show_step(Step("reading annotations", 3, 9))
 
 
+def test_reading_says_how_far_it_is_too(flawed, monkeypatch):
+    steps = []
+    monkeypatch.setattr(flawed.reading, "_tell", lambda *step: steps.append(step))
+    flawed.reading.start()
+    assert flawed.reading.wait(60)
+    assert flawed.reading.result == len(flawed.library.dataset.photos) > 0
+    assert "reading annotations" in {what for what, *_ in steps}
+    assert "Reading annotations: 3 of 9" in show_step(Step("reading annotations", 3, 9))
+
+
 def test_a_failure_is_told_to_those_who_wait_and_can_be_tried_again(flawed, monkeypatch):
     def fails(*_args, **_named):
         raise UserError("the disk is gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr("demo.serving.checking.check", fails)
+        patch.setattr("demo.backend.check", fails)
         flawed.checking.start()
         with pytest.raises(UserError, match="the disk is gone"):
             flawed.checking.wait(60)
     flawed.checking.start()
     assert flawed.checking.wait(60)
-    assert flawed.checking.report
+    assert flawed.checking.result

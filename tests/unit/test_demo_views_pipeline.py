@@ -1,11 +1,15 @@
 """The tab of the owner's own pipeline, without a browser."""
 
+import re
+
 import pytest
 from torchvision.transforms import v2
 
 from demo.choice import PhotoChoice
 from demo.page import build_page
-from demo.views.pipeline import VARIANTS, show
+from demo.serving import calls
+from demo.serving.calls import Call, CallEndedError
+from demo.views.pipeline import VARIANTS, audit, picked_draw, show
 from model.errors import UserError
 
 PIPELINE = v2.Compose([v2.RandomRotation(30), v2.RandomCrop(60), v2.SanitizeBoundingBoxes()])
@@ -32,3 +36,35 @@ def test_the_tab_is_there_only_where_a_pipeline_was_named(backend):
 
     assert "Your pipeline" not in labels(build_page(backend))
     assert "Your pipeline" in labels(build_page(backend, PIPELINE))
+
+
+def test_the_audit_counts_what_the_traces_of_single_photos_show(backend):
+    steps = list(audit(PIPELINE, backend, "train", 20, 5))
+    said, found = steps[-1]
+    assert "20 photos, each drawn once" in said
+    assert "SanitizeBoundingBoxes drops" in found
+    keys = re.findall(r'data-key="([^"]+)"', found)
+    assert keys
+    for key, words in zip(keys, re.findall(r"seed \d+: (dropped|[^<]+)<", found), strict=False):
+        name, seed = picked_draw(key)
+        html = show(PIPELINE, backend.open(PhotoChoice(name)), seed)
+        assert f"Step by step, seed {seed}" in html
+        assert ("dropped" in html) or not words.startswith("dropped")
+
+
+def test_a_photo_the_pipeline_fails_on_is_named_and_one_that_always_fails_is_a_sentence(backend):
+    with pytest.raises(UserError, match=r"\d{6}: RandomCrop cannot be run"):
+        list(audit(v2.Compose([v2.RandomCrop(5000)]), backend, "train", 5, 0))
+    with pytest.raises(UserError, match="no split 'nope'"):
+        list(audit(PIPELINE, backend, "nope", 5, 0))
+
+
+def test_nobody_is_counted_for_who_went_away(backend):
+    call = Call("someone")
+    token = calls.current.set(call)
+    try:
+        call.ended = True
+        with pytest.raises(CallEndedError):
+            list(audit(PIPELINE, backend, "train", 5, 0))
+    finally:
+        calls.current.reset(token)

@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw
 from torchvision.models.resnet import BasicBlock, ResNet
 
 from model import Detector, load_detector
+from model.boxes import paired_iou
 from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, load_checkpoint
 from model.commands.export import ExportConfig, export_onnx, main, store_in_float16
 from model.errors import UserError
@@ -115,7 +116,18 @@ def test_it_answers_as_the_checkpoint_does_on_photos_of_voc(pair, real_voc):
     files = sorted((real_voc / "JPEGImages").glob("*.jpg"))
     photos = files[:: len(files) // N_VOC_PHOTOS][:N_VOC_PHOTOS]
     assert len(photos) == N_VOC_PHOTOS
-    assert_same_answers(pair, photos)
+    distances = []
+    for start in range(0, len(photos), 20):
+        batch = photos[start : start + 20]
+        answers = zip(*(detector.predict_batch(batch) for detector in pair), strict=True)
+        for expected, found in answers:
+            assert (found.class_name, found.looks) == (expected.class_name, expected.looks)
+            assert found.score == pytest.approx(expected.score, abs=0.01)
+            boxes = torch.tensor([found.bbox_xyxy, expected.bbox_xyxy])
+            assert paired_iou(boxes[:1], boxes[1:]) > 0.97
+            distances.append((boxes[0] - boxes[1]).abs().max())
+    # A second look, whose window is cut out around the first box, makes more of a difference.
+    assert np.quantile(distances, 0.95) < 0.5  # pixels of the photo
 
 
 def test_all_that_travels_beside_the_weights_is_kept(pair):

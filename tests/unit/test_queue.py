@@ -27,10 +27,7 @@ def request(address: str) -> Any:
 
 @pytest.fixture
 def queue():
-    return FairQueue(
-        live_updates=True, concurrency_count=96, update_intervals=1, max_size=None,
-        blocks=SimpleNamespace(), default_concurrency_limit=4,
-    )  # fmt: skip
+    return FairQueue(SimpleNamespace(max_threads=96))
 
 
 class Waiting:

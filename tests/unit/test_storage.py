@@ -3,11 +3,13 @@
 import errno
 from pathlib import Path
 
+import gradio as gr
 import pytest
 from starlette.formparsers import MultiPartException
 
 from demo.server import storage
 from demo.server.storage import MIB, Storage
+from demo.server.uploads import delete_old_files
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +41,25 @@ def test_the_oldest_of_a_visitor_goes_first_and_nobody_elses(store):
     own = [store.one("mallory", f"m{i}") for i in range(6)]
     assert others.is_dir()
     assert [folder.is_dir() for folder in own] == [False] * 2 + [True] * 4
+
+
+def test_many_tiny_files_are_much(store, tmp_path):
+    folders = [tmp_path / f"t{i}" for i in range(200)]
+    for folder in folders:
+        store.expect("mallory", 1)
+        folder.mkdir()
+        store.add(folder, "mallory", 0)
+        store.received("mallory", 1)
+    assert [folder.is_dir() for folder in folders] == [False] * 136 + [True] * 64
+
+
+def test_paths_of_files_that_are_gone_are_forgotten(tmp_path):
+    there, gone = tmp_path / "there", tmp_path / "gone"
+    there.touch()
+    page = gr.Blocks()
+    page.upload_file_set.update((str(there), str(gone)))
+    delete_old_files(page, 3600)
+    assert page.upload_file_set == {str(there)}
 
 
 def test_what_somebody_looks_at_stays(store):

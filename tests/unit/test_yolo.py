@@ -42,7 +42,9 @@ def test_what_we_write_is_read_back(tmp_path):
         ("2 .5 .5 .1 .1", "object without class"),
         ("-1 .5 .5 .1 .1", "object without class"),
         ("1e9 .5 .5 .1 .1", "object without class"),
-        ("cat .5 .5 .1 .1", "object without class"),
+        ("cow .5 .5 .1 .1", "object without class"),
+        ("cat .5 .5 .1", "object without box"),
+        ("cat 0 -1.57 599.4 156.4 629.8 189.3", "object without box"),  # KITTI has 14 numbers
         ("0 .5 .5 .1", "object without box"),
         ("0 nan .5 .1 .1", "object without box"),
         ("0 inf .5 .1 .1", "object without box"),
@@ -77,6 +79,21 @@ def test_lines_of_other_programs(tmp_path, line, box):
     (tmp_path / "a.txt").write_text(line)
     (thing,) = parse(str(tmp_path / "a.txt")).objects
     assert thing[1:5] == pytest.approx(box)
+
+
+def test_names_instead_of_ids(tmp_path):
+    lines = {"a": "cat .5 .5 .5 .25\n1 .5 .5 .1 .1", "b": "dining table,.5,.5,.2,.2"}
+    data = make_yolo(tmp_path, lines, "names: [cat, dog, dining table]\n")
+    dataset = Dataset(data)
+    assert kinds(dataset) == []
+    things = dataset.find("a").image.objects + dataset.find("b").image.objects
+    assert [thing.class_name for thing in things] == ["cat", "dog", "dining table"]
+
+
+def test_names_instead_of_ids_without_a_list_of_them(tmp_path):
+    photo(tmp_path / "a.jpg")
+    (tmp_path / "a.txt").write_text("potted plant .5 .5 .2 .2")
+    assert Dataset(tmp_path).find("a").image.objects[0].class_name == "potted plant"
 
 
 @pytest.mark.parametrize("keys", [".1 .2 2 .9 .9 2 .5 .5 1 .4 .4 0", ".1 .2 .9 .9", ""])

@@ -6,10 +6,12 @@ as difficult. Where an object has an outline and no box, the upright hull of the
 """
 
 import json
+import re
 import reprlib
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from model.checked import is_name, is_number
 from model.data.blemishes import Blemish
@@ -95,7 +97,7 @@ def _entries(tree: Tree, path: str, blemishes: list[Blemish]) -> list[Entry]:
     near = _folder_of_photos(tree, path)
     entries = []
     for image in _dicts(content, "images"):
-        name = str(image.get("file_name") or "")
+        name = _file_name(image)
         parsed = _parsed(image, objects.pop(_key(image.get("id")), []), names)
         photo = tree.photo_index.find(name, near)
         entries.append(Entry(name, photo, path, [split] if split else [], parsed))
@@ -105,6 +107,13 @@ def _entries(tree: Tree, path: str, blemishes: list[Blemish]) -> list[Entry]:
             Blemish("photo missing", path, f"{counted(n_lost, 'object')} of no image listed")
         )
     return entries
+
+
+def _file_name(image: dict) -> str:
+    """The name of a photo, which some give as the address it was downloaded from."""
+    name = str(image.get("file_name") or image.get("coco_url") or "")
+    is_address = name.startswith(("http://", "https://"))
+    return unquote(re.split("[?#]", name)[0]) if is_address else name
 
 
 def _dicts(content: dict[str, Any], key: str) -> list[dict]:

@@ -1,8 +1,8 @@
 """YOLO: one text file a photo, ``class x_center y_center width height`` as shares of its sides.
 
 Class names are in ``data.yaml`` as Ultralytics and Roboflow write it, or one a line in Darknet's
-``_darknet.labels``, ``classes.txt`` or ``obj.names``. Longer lines are outlines of segmentation, of
-which the upright hull is the box.
+``_darknet.labels``, ``classes.txt`` or ``obj.names``; some write the name instead of the number.
+Longer lines are outlines of segmentation, of which the upright hull is the box.
 """
 
 import math
@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from model.checked import is_name
 from model.data.blemishes import Blemish
 from model.data.formats.listing import (
     Box,
@@ -174,7 +175,7 @@ def _class_names(tree: Tree, settings: dict[str, Any]) -> list[str] | None:
 
 
 def parse(path: str) -> Parsed:
-    """Read one label file; the class names are the ids as they stand there, for now."""
+    """Read one label file; the class names are the ids, or names, as they stand there, for now."""
     return _parse(path, outlines=True)
 
 
@@ -190,13 +191,16 @@ def _parse(path: str, outlines: bool) -> Parsed:
         return Parsed(None, "", [], [["annotation unreadable", f"no text ({error})"]])
     objects, problems = [], []
     for line in filter(None, map(_words, lines)):
-        box = _box(line[1:], outlines)
-        if box is None:
+        n_names = next((i for i, word in enumerate(line) if _is_number(word)), len(line))
+        class_id = " ".join(line[:n_names]) or _id(line[0])
+        box = _box(line[n_names or 1 :], outlines and not n_names)
+        # After a name there are the box and perhaps a score; other formats have more there.
+        if box is None or (n_names and len(line) - n_names > 5):
             problems.append(["object without box", reprlib.repr(" ".join(line))])
-        elif not _id(line[0]):
+        elif not is_name(class_id):
             problems.append(["object without class", reprlib.repr(line[0])])
         else:
-            objects.append([_id(line[0]), *box, 0])
+            objects.append([class_id, *box, 0])
     return Parsed(None, "", objects, problems)
 
 
@@ -206,6 +210,14 @@ def _words(line: str) -> list[str]:
     if len(words) < 5 and ("," in line or ";" in line):
         return re.split(r"[\s,;]+", line.strip())
     return [word.strip(",;").replace(",", ".") for word in words]
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _id(text: str) -> str:

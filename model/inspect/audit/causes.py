@@ -14,7 +14,7 @@ from model.inspect.audit.measures import can_touch_boxes, measure
 from model.inspect.audit.tally import Numbers, tally_of
 from model.words import percent
 
-SAMPLE = 2000  # photos on which settings are tried, one draw of each
+SAMPLE = 2000  # draws with which settings are tried: of so many photos, or more of each
 
 
 @dataclass(frozen=True)
@@ -80,12 +80,15 @@ class Trials:
         config: the settings in question.
         seed: of the run that is meant.
         limits: what is good enough.
+        epochs: how often each photo is drawn at most; of a large set once is enough.
     """
 
-    def __init__(self, table: BoxTable, config: AugmentConfig, seed: int, limits: Limits) -> None:
+    def __init__(
+        self, table: BoxTable, config: AugmentConfig, seed: int, limits: Limits, epochs: int = 1
+    ) -> None:
         order = np.random.default_rng(1).permutation(len(table))
         self.table = targets_of(table.take(np.sort(order[:SAMPLE])))
-        self.config, self.seed, self.limits = config, seed, limits
+        self.config, self.seed, self.limits, self.epochs = config, seed, limits, epochs
         self._found: dict[str, float | None] = {}
         self.settings = [
             setting
@@ -97,7 +100,12 @@ class Trials:
 
     def numbers(self, **changed: float) -> Numbers:
         """Of the sample's targets, with some settings changed."""
-        return tally_of(self.table, self._with(changed), self.seed).numbers("target")
+        return self.numbers_of(self.table, **changed)
+
+    def numbers_of(self, table: BoxTable, **changed: float) -> Numbers:
+        """Of the targets of other photos, drawn as often as it takes to say something of them."""
+        epochs = self._epochs(table)
+        return tally_of(table, self._with(changed), self.seed, epochs).numbers("target")
 
     @cached_property
     def all_on(self) -> Numbers:
@@ -171,8 +179,13 @@ class Trials:
         return None if place < 0 else values[place]
 
     def _keeps(self, changed: dict[str, float]) -> bool:
-        found = measure(self.table, self._with(changed), self.seed, 0)
-        return self.limits.excess((found.redraws > 0).mean(), float(np.median(found.iou))) <= 1
+        config, epochs = self._with(changed), range(self._epochs(self.table))
+        draws = [measure(self.table, config, self.seed, epoch) for epoch in epochs]
+        lost = np.mean([draw.redraws > 0 for draw in draws])
+        return self.limits.excess(float(lost), float(np.median([d.iou for d in draws]))) <= 1
+
+    def _epochs(self, table: BoxTable) -> int:
+        return min(self.epochs, -(-SAMPLE // len(table)))
 
     def _with(self, changed: dict[str, float]) -> AugmentConfig:
         return dataclasses.replace(self.config, **changed)

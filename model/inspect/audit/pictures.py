@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from model.augment import AugmentConfig, Pipeline, Trace
+from model.augment.plan import MAX_DRAWS
 from model.canvas import working_side
 from model.data.images import load_each
 from model.draw import TRUTH_COLOUR, class_colour, draw_box
@@ -44,7 +45,7 @@ class WorstDraw:
 def worst_draws(tally: Tally, each: int = 6) -> list[WorstDraw]:
     """The worst draw of the worst photos, of each kind; fewer where there are no bad ones."""
     kinds = {
-        "lost": (tally.redraws, 0.5, lambda v: f"drawn again {v:.0f} x"),
+        "lost": (tally.redraws, 0.5, _redraws_in_words),
         "cut": (tally.cut, -0.9, lambda v: f"{percent(-v)} still visible"),
         "loose": (tally.growth, 0.02, lambda v: f"box {percent(v)} larger"),
     }
@@ -54,6 +55,12 @@ def worst_draws(tally: Tally, each: int = 6) -> list[WorstDraw]:
             if (value := float(extreme.value[photo])) > least:
                 found.append(WorstDraw(kind, int(photo), int(extreme.epoch[photo]), words(value)))
     return found
+
+
+def _redraws_in_words(redraws: float) -> str:
+    if redraws == MAX_DRAWS:
+        return "lost in every try, so nothing was moved"
+    return f"drawn again {redraws:.0f} x"
 
 
 def traces(

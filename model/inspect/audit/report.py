@@ -19,7 +19,7 @@ from model.csv_cells import defused
 from model.files import atomic_write
 from model.inspect.audit import charts
 from model.inspect.audit.boxes import BoxTable
-from model.inspect.audit.causes import Trials
+from model.inspect.audit.causes import SAMPLE, Trials
 from model.inspect.audit.pictures import KINDS, names_of, pair, sheet_of, traces, worst_draws
 from model.inspect.audit.tally import SMALL_PX, Numbers, Tally
 from model.inspect.audit.verdict import Finding
@@ -116,7 +116,7 @@ def report_page(sides: Sequence[Side], title: str, seed: int, tiles: int) -> str
             charts.sizes(tallies, "target"), charts.sizes(tallies, "other"),
             charts.visible(tallies, "target"), charts.visible(tallies, "other"),
         ],
-        centres=charts.centres(tallies), small_px=SMALL_PX,
+        centres=charts.centres(tallies), small_px=SMALL_PX, sample=SAMPLE,
         by_class=_class_rows(tallies, [*classes, *sizes]),
         worst=list(_tiles(sides, seed, tiles)),
         sheets=[_uri(sheet_of(table, t.config, seed), table.image_size * 4) for t in tallies],

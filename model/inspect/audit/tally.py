@@ -25,11 +25,14 @@ CENTRE_CELLS = 12
 FIRST_PHOTOS, CHUNK = 500, 4000  # photos at a time; the first are a sample of all
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 FLAGS = ("boxes", "lost", "gave_up", "cut", "out", "small_before", "small_after")
-_SHARE = np.linspace(0, 1, 201)
+_POINT = 1e-6  # half as wide as the bins of values that many boxes have exactly
+_SHARE = np.concatenate([[0, _POINT], np.linspace(0, 1, 201)[1:-1], [1 - _POINT, 1]])
 _PIXELS = np.geomspace(0.5, 4096, 1001)
 EDGES = {
     "visible": _SHARE,
-    "growth": np.geomspace(0.5, 16, 801) - 1,
+    "growth": np.concatenate(
+        [np.geomspace(0.5, 1, 161)[:-1] - 1, [-_POINT, _POINT], np.geomspace(1, 16, 641)[1:] - 1]
+    ),
     "iou": _SHARE,
     "before": _PIXELS,
     "after": _PIXELS,
@@ -274,7 +277,7 @@ def _quantiles(counts: np.ndarray, edges: np.ndarray) -> tuple[float, ...]:
         return (0.0,) * len(QUANTILES)
     below = np.concatenate([[0], np.cumsum(counts)])
     at = partial(np.interp, xp=below, fp=edges)
-    return tuple(round(float(at(share * total)), 4) for share in QUANTILES)
+    return tuple(round(float(at(share * total)), 4) + 0.0 for share in QUANTILES)  # no -0.0
 
 
 def _cells(numbers: Numbers) -> dict[str, float]:

@@ -8,8 +8,8 @@ import numpy as np
 
 from model.augment.steps import PixelStep
 from model.data.annotations import MIN_VISIBLE_TO_LABEL
-from model.inspect.audit.causes import Cause, Trials, most_to_blame, said, targets_of
-from model.inspect.audit.tally import EDGES, SMALL_PX, Numbers, Tally, tally_of
+from model.inspect.audit.causes import SAMPLE, Cause, Trials, most_to_blame, said, targets_of
+from model.inspect.audit.tally import EDGES, SMALL_PX, Numbers, Tally
 from model.words import percent
 
 LEVELS = ("bad", "look", "fine")
@@ -94,14 +94,11 @@ def _growth(tally: Tally, trials: Trials) -> Iterator[Finding]:
     if cause and value is None:
         value = cause.safe_alone
     if cause and value is not None and value < cause.value:
-        table, config = tally.table, trials.config
+        table = tally.table
         of_class = np.flatnonzero(table.labels[table.starts[:-1]] == table.class_names.index(name))
-        milder = tally_of(
-            targets_of(table.take(of_class[:2000])),
-            type(config)(**{**vars(config), cause.setting.name: value}), trials.seed,
-        )  # fmt: skip
-        grown = percent(growth(milder.numbers("target")))
-        remedy = f"At {said(cause.setting, value)} they grow by {grown}."
+        chosen = targets_of(table.take(of_class[:SAMPLE]))
+        milder = trials.numbers_of(chosen, **{cause.setting.name: value})
+        remedy = f"At {said(cause.setting, value)} they grow by {percent(growth(milder))}."
     if tally.config.box_rule == "hull":
         remedy = f'{remedy} For round things the box rule "ellipse" is the tighter one.'.strip()
     yield _finding(growth(numbers), GROWTH, text, remedy, cause)
@@ -210,12 +207,12 @@ def _worst(tally: Tally, names: Iterable[str], figure: Callable[[Numbers], float
 
 
 def _most_of(tally: Tally, names: list[str], figure: Callable[[Numbers], float]) -> str:
-    """``, most often (21 %) of targets that cover 0% to 5% of the photo``; empty if all alike."""
+    """``, most often (21 %) where it covers 0 % to 5 % of the photo``; empty if all alike."""
     name = _worst(tally, names, figure)
     share = figure(tally.numbers("target", name))
     if share < 1.2 * figure(tally.numbers("target")):
         return ""
-    return f", most often ({percent(share)}) where it covers {name}"
+    return f", most often ({percent(share)}) where it covers {name.replace('%', ' %')}"
 
 
 def _by(cause: Cause | None, figure: Callable[[Numbers], float]) -> str:

@@ -1,34 +1,34 @@
-"""The check of the data set: made once, when it is first asked for, while others look on."""
+"""Long work that is done once, in a thread of its own, while others look on."""
 
 import threading
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Generic, NamedTuple, TypeVar
 
-from model.data.check import Report, check
-from model.data.dataset import Dataset
+T = TypeVar("T")
 
 
 class Step(NamedTuple):
-    """What the check is at: what it does, with how many files it is done, and of how many."""
+    """What the work is at: what it does, with how many files it is done, and of how many."""
 
     what: str = "looking through the folder"
     done: int = 0
     total: int = 0
 
 
-class Checking:
-    """Checks a data set in a thread of its own; the report is remembered.
+class BackgroundWork(Generic[T]):
+    """Works in a thread, once; the result is remembered.
 
     Args:
-        dataset: to check; what of it was read already is not read again.
+        work: what is done; it is given a function that it tells how far it is.
     """
 
-    def __init__(self, dataset: Dataset) -> None:
-        self._dataset, self._lock = dataset, threading.Lock()
+    def __init__(self, work: Callable[[Callable[[str, int, int], None]], T]) -> None:
+        self._work, self._lock = work, threading.Lock()
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
         self._ended = threading.Event()
         self.step = Step()
-        self.report: Report | None = None
+        self.result: T | None = None
 
     def start(self) -> None:
         """Begin, unless it was begun; after a failure begin again."""
@@ -37,14 +37,14 @@ class Checking:
                 return
             self._failure = None
             self._ended.clear()
-            self._thread = threading.Thread(target=self._run, name="check", daemon=True)
+            self._thread = threading.Thread(target=self._run, daemon=True)
             self._thread.start()
 
     def wait(self, seconds: float) -> bool:
         """Whether it ended, if need be after so many seconds.
 
         Raises:
-            UserError: if the data set cannot be checked, or whatever else went wrong.
+            UserError: if the work failed for a reason to tell; other failures as they are.
         """
         if self._ended.wait(seconds) and self._failure:
             raise self._failure
@@ -52,8 +52,7 @@ class Checking:
 
     def _run(self) -> None:
         try:
-            self._dataset.progress = self._tell
-            self.report = check(self._dataset, progress=self._tell)
+            self.result = self._work(self._tell)
         except BaseException as failure:  # raised in those who wait
             self._failure = failure
         finally:

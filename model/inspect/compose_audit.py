@@ -1,0 +1,169 @@
+"""What a pipeline of torchvision does to the boxes of many photos: counts over its traces."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.inspect.compose_trace import ComposeTrace
+from model.words import counted, percent
+
+HALF = 0.5  # a box of which less can be seen is called cut
+GREW = 0.1  # a photo with a box that grew by more is among the worst
+
+
+@dataclass(frozen=True)
+class ComposeBox:
+    """What became of one box.
+
+    Attributes:
+        photo: name of its photo.
+        label: its class.
+        is_target: the largest box of its photo.
+        dropped_by: title of the step that dropped it; empty if it was kept.
+        visible: share still in the picture, 0..1; ``None`` if nobody can tell, as of dropped ones.
+        growth: see :class:`model.inspect.compose_trace.TracedBox`.
+    """
+
+    photo: str
+    label: str
+    is_target: bool
+    dropped_by: str
+    visible: float | None
+    growth: float | None
+
+
+@dataclass(frozen=True)
+class ComposeNumbers:
+    """Of a group of boxes; shares 0..1.
+
+    Attributes:
+        boxes: how many.
+        dropped: a step took them out.
+        lost: kept, but nothing of them can be seen.
+        cut: kept, less than half can be seen, but something.
+        unknown: moved in a way that nobody can follow, so that they are in none of these.
+        growth: median of those that can be seen; ``None`` without any.
+    """
+
+    boxes: int
+    dropped: float
+    lost: float
+    cut: float
+    unknown: float
+    growth: float | None
+
+    @classmethod
+    def of(cls, boxes: Sequence[ComposeBox]) -> "ComposeNumbers":
+        """Of these boxes."""
+        kept = [box for box in boxes if not box.dropped_by]
+        seen = [box.visible for box in kept if box.visible is not None]
+        growths = [box.growth for box in kept if box.visible and box.growth is not None]
+        count = max(len(boxes), 1)
+        return cls(
+            len(boxes), (len(boxes) - len(kept)) / count, sum(v == 0 for v in seen) / count,
+            sum(0 < v < HALF for v in seen) / count, (len(kept) - len(seen)) / count,
+            float(np.median(growths)) if growths else None,
+        )  # fmt: skip
+
+
+class ComposeTally:
+    """What was counted so far.
+
+    Attributes:
+        photos: traced.
+        boxes: of them all.
+        untold: boxes dropped by steps that do not say which, by their title; these boxes are not
+            among :attr:`boxes`.
+    """
+
+    def __init__(self) -> None:
+        self.photos, self.boxes = 0, list[ComposeBox]()
+        self.untold: Counter[str] = Counter()
+
+    def add(self, photo: str, trace: ComposeTrace) -> None:
+        """Count one photo."""
+        self.photos += 1
+        first, last = trace.steps[0], trace.steps[-1]
+        areas = [float((b.bbox_xyxy[2:] - b.bbox_xyxy[:2]).prod()) for b in first.boxes]
+        largest = int(np.argmax(areas)) if areas else -1
+        kept = {box.number: box for box in last.boxes}
+        dropped_by = {}
+        for step in trace.steps:
+            for box in step.dropped:
+                if box.number is None:
+                    self.untold[step.title] += 1
+                else:
+                    dropped_by[box.number] = step.title
+        for number, box in enumerate(first.boxes):
+            found = kept.get(number)
+            if found is None and number not in dropped_by:
+                continue  # a step that does not say which came before
+            self.boxes.append(
+                ComposeBox(
+                    photo, box.label, number == largest, dropped_by.get(number, ""),
+                    found.visible if found else None, found.growth if found else None,
+                )
+            )  # fmt: skip
+
+    def numbers(self, label: str | None = None, targets: bool = False) -> ComposeNumbers:
+        """Of all boxes, or those of a class, or only the largest of each photo."""
+        return ComposeNumbers.of([
+            box for box in self.boxes
+            if (label is None or box.label == label) and (box.is_target or not targets)
+        ])  # fmt: skip
+
+    def labels(self) -> list[str]:
+        """The classes found, those that lose most boxes first."""
+
+        def gone(label: str) -> float:
+            numbers = self.numbers(label)
+            return numbers.dropped + numbers.lost
+
+        return sorted(sorted({box.label for box in self.boxes}), key=gone, reverse=True)
+
+    def dropped_by_step(self) -> list[tuple[str, int]]:
+        """How many boxes each step dropped, the most first."""
+        known = Counter(box.dropped_by for box in self.boxes if box.dropped_by)
+        return (known + self.untold).most_common()
+
+    def worst(self, count: int) -> list[tuple[str, str]]:
+        """Photos whose largest box fared worst, and how; fewer where there are no bad ones."""
+        found = sorted(self._harmed(), key=lambda harm: -harm[0])[:count]
+        return [(photo, words) for _, photo, words in found]
+
+    def _harmed(self) -> Iterable[tuple[float, str, str]]:
+        """Badness, photo, words; what is gone is worse than what is cut, and that than loose."""
+        for box in self.boxes:
+            if not box.is_target:
+                continue
+            if box.dropped_by:
+                yield 4, box.photo, f"dropped by {box.dropped_by}"
+            elif box.visible == 0:
+                yield 3, box.photo, "lost"
+            elif box.visible is not None and box.visible < HALF:
+                yield 2 - box.visible, box.photo, f"{percent(box.visible)} still visible"
+            elif box.growth is not None and box.growth > GREW:
+                yield min(box.growth, 1), box.photo, f"box {percent(box.growth)} larger"
+
+
+def findings(tally: ComposeTally) -> Iterator[str]:
+    """What is worth a sentence, the worst first."""
+    targets = tally.numbers(targets=True)
+    if gone := targets.dropped + targets.lost:
+        yield f"Of {percent(gone)} of the photos the largest object is lost or dropped."
+    for title, count in tally.dropped_by_step():
+        share = percent(count / (len(tally.boxes) + sum(tally.untold.values())))
+        yield f"{title} drops {counted(count, 'box', 'boxes')}, {share} of all."
+    if targets.cut:
+        yield f"Of {percent(targets.cut)} of the largest objects less than half can be seen."
+    grown = {label: tally.numbers(label).growth or 0 for label in tally.labels()}
+    if grown and max(grown.values()) > GREW:
+        label = max(grown, key=lambda name: grown[name])
+        yield (
+            f"Boxes of {label} grow by {percent(grown[label])} in the median: what lies between the"
+            " box and the object is learned with it."
+        )
+    if unknown := tally.numbers().unknown:
+        yield f"What became of {percent(unknown)} of the boxes nobody can tell."

@@ -1,0 +1,65 @@
+"""The whole data set in the Augment tab: counted, stopped, taken over, opened."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+from visitor import settled, slide
+
+
+@pytest.fixture
+def audit_page(augment_page):
+    """The part on the whole set, open, with settings that do harm."""
+    page = augment_page
+    settled(page, lambda: page.locator("#preset-too-much").click())
+    page.locator("#audit > button").click()
+    expect(page.locator("#audit-said")).to_contain_text("Press Count")
+    expect(page.locator("#audit-stop")).to_be_hidden()
+    expect(page.locator("#audit-take")).to_be_hidden()
+    return page
+
+
+def test_counted_then_a_tile_opens_that_draw_and_the_limits_are_taken_over(audit_page):
+    page = audit_page
+    page.locator("#audit-count").click()
+    shown = page.locator("#audit-shown")
+    expect(page.locator("#audit-said")).to_contain_text("20 photos, 10 draws each")
+    expect(page.locator("#audit-stop")).to_be_hidden()
+    expect(shown.locator(".note.problem").first).to_contain_text("Bad.")
+    words = re.compile(r"^(\d{6}), variant (\d+): (.*drawn again.*|lost in every try.*)$")
+    tile = shown.get_by_role("button").filter(has_text=words).first
+    name, number, what = words.match(tile.inner_text().strip()).groups()  # type: ignore[union-attr]
+    settled(page, tile.click)
+    expect(page.locator("#augment-after figcaption")).to_contain_text(f"variant {number} of 10")
+    expect(page).to_have_url(re.compile(f"sample={name}"))
+    times = re.search(r"drawn again (\d+) x", what)
+    said = f"rawn again {times[1]} times" if times and times[1] != "1" else "every try"
+    expect(page.locator("#augment-sentence")).to_contain_text(said)
+
+    safe = re.findall(r"([a-z ]+) ([\d.]+) \(now", shown.inner_text())
+    assert safe
+    settled(page, page.locator("#audit-take").click)
+    fields = {"rotation": "rotation_degrees", "zoom": "zoom"}
+    for label, value in safe:
+        if label.strip() in fields:
+            number = page.locator(f"#augment-{fields[label.strip()]} input[type=number]")
+            expect(number).to_have_value(value)
+    page.locator("#audit-count").click()
+    expect(shown).to_contain_text("No setting need be lowered")
+
+
+def test_stop_ends_the_count_and_another_one_can_be_started(audit_page, pace_file):
+    page = audit_page
+    pace_file.write_text("3")
+    try:
+        page.locator("#audit-count").click()
+        expect(page.locator("#audit-said")).to_contain_text("Reading the boxes")
+        page.locator("#audit-stop").click()
+        expect(page.locator("#audit-said")).to_contain_text("Stopped.")
+        expect(page.locator("#audit-stop")).to_be_hidden()
+    finally:
+        pace_file.write_text("")
+    slide(page, "rotation_degrees", 3)
+    page.locator("#audit-count").click()
+    expect(page.locator("#audit-said")).to_contain_text("20 photos, 10 draws each")
+    expect(page.locator("#audit-take")).to_be_visible()
