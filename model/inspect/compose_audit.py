@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.inspect.compose_trace import ComposeTrace
+from model.inspect.compose_steps import ComposeTrace
 from model.words import counted, percent
 
 HALF = 0.5  # a box of which less can be seen is called cut
@@ -23,7 +23,7 @@ class ComposeBox:
         is_target: the largest box of its photo.
         dropped_by: title of the step that dropped it; empty if it was kept.
         visible: share still in the picture, 0..1; ``None`` if nobody can tell, as of dropped ones.
-        growth: see :class:`model.inspect.compose_trace.TracedBox`.
+        growth: see :class:`model.inspect.compose_steps.TracedBox`.
     """
 
     photo: str
