@@ -1,8 +1,11 @@
-"""What a value out of a file or from a visitor must be before it is used."""
+"""What a value out of a file, of a command line or from a visitor must be before it is used."""
 
+from collections.abc import Mapping
+from math import inf
 from typing import Any, TypeGuard
 
 from model.classes import MAX_NAME_LENGTH
+from model.errors import UserError
 
 
 def is_number(value: Any, below: float = 1e300) -> TypeGuard[float]:
@@ -18,3 +21,20 @@ def is_name(value: Any) -> TypeGuard[str]:
     """Whether a class, a photo or a split can be called so."""
     is_text = isinstance(value, str) and bool(value.strip())
     return is_text and len(value) <= MAX_NAME_LENGTH and value.isprintable()
+
+
+def check_ranges(options: Any, ranges: Mapping[str, tuple[float, float]]) -> None:
+    """Refuse options of a command line that are outside their ranges.
+
+    Args:
+        options: their attributes.
+        ranges: name of an attribute -> least and greatest value, both allowed; ``inf`` for no end.
+
+    Raises:
+        UserError: naming the flag and what it may be.
+    """
+    for name, (low, high) in ranges.items():
+        value = getattr(options, name)
+        if not low <= value <= high:  # NaN is within no range
+            allowed = f"from {low:,} to {high:,}" if high < inf else f"{low:,} or more"
+            raise UserError(f"--{name.replace('_', '-')} must be {allowed}, not {value}.")

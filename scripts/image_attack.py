@@ -2,10 +2,6 @@
 
 import contextlib
 import json
-import os
-import re
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -20,6 +16,8 @@ from typing import Any, NamedTuple
 import httpx
 import psutil
 from hostile_images import FILES
+from speed.server import free_port, wait_for_page
+from speed.server import server as demo_on
 
 ROOT = Path(__file__).resolve().parent.parent
 CAT = ROOT / "examples" / "cat.jpg"
@@ -63,21 +61,11 @@ class Memory:
 
 @contextmanager
 def server() -> Generator[tuple[str, psutil.Process]]:
-    """A demo on a free port."""
-    port = 7900 + os.getpid() % 90
-    command = [sys.executable, str(ROOT / "demo" / "app.py"), "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        assert process.stdout
-        for line in process.stdout:
-            if found := re.search(r"http://[^\s/]+", line):
-                threading.Thread(target=process.stdout.read, daemon=True).start()
-                yield found[0], psutil.Process(process.pid)
-                return
-        raise RuntimeError("the server did not start")
-    finally:
-        process.terminate()
-        process.wait()
+    """The address of a demo on a free port, and its process."""
+    port = free_port()
+    with demo_on(port) as process:
+        wait_for_page(port)
+        yield f"http://127.0.0.1:{port}", process
 
 
 class Visitor:

@@ -13,9 +13,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from model.augment import AugmentConfig
+from model.checked import check_ranges
 from model.commands import run
 from model.commands.options import DataOptions
-from model.errors import UserError
 from model.files import ensure_writable
 from model.inspect.audit.boxes import BoxTable
 from model.inspect.audit.causes import Limits, Trials
@@ -48,11 +48,7 @@ class AuditConfig(DataOptions):
 
 def main(config: AuditConfig) -> None:
     """Read the boxes, count, print the verdict, write the files."""
-    for name, (low, high) in RANGES.items():
-        value = getattr(config, name)
-        if not low <= value <= high:  # NaN is within no range
-            flag = name.replace("_", "-")
-            raise UserError(f"--{flag} must be from {low:,} to {high:,}, not {value}.")
+    check_ranges(config, RANGES)
     given = [path for path in (config.augment, config.against) if path]
     settings = [(path.name, AugmentConfig.from_file(path)) for path in given]
     if config.augment is None:

@@ -9,12 +9,13 @@ pictures.jsonl a line for each picture, with its seed and its boxes.
 
 import sys
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 from model.augment import AugmentConfig
+from model.checked import check_ranges
 from model.commands import run
 from model.commands.options import DataOptions
-from model.errors import UserError
 from model.loading.augmented_copy import ExportPlan, LabelFormat, PictureKind, export
 from model.words import counted
 
@@ -36,8 +37,7 @@ class ExportAugmentedConfig(DataOptions):
 
 def main(config: ExportAugmentedConfig) -> int:
     """Read, draw, write; the status is 1 if photos cannot be read."""
-    if config.variants < 1 or config.longest_side < 16 or config.image_size < 16:
-        raise UserError("--variants must be at least 1, --longest-side and --image-size 16.")
+    check_ranges(config, {"variants": (1, inf), "longest_side": (16, inf), "image_size": (16, inf)})
     settings = AugmentConfig.from_file(config.augment) if config.augment else AugmentConfig()
     dataset = config.dataset()
     photos = dataset.of_split(config.split)

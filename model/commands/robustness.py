@@ -12,16 +12,17 @@ import dataclasses
 import json
 import time
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import tyro
 
+from model.checked import check_ranges
 from model.checkpoint import DEFAULT_CHECKPOINT, load_checkpoint
 from model.commands import run
 from model.commands.options import DataOptions
-from model.errors import UserError
 from model.evaluation.strength_curves import Judged, check_alike, measure, some_rows, table
 from model.files import atomic_write
 from model.loading.dataset import LargestObjectDataset
@@ -44,8 +45,7 @@ class RobustnessConfig(DataOptions):
 
 def main(config: RobustnessConfig) -> None:
     """Load, measure, print, write."""
-    if config.photos < 1:
-        raise UserError("--photos must be at least 1.")
+    check_ranges(config, {"photos": (1, inf)})
     device = best_device()
     judged = []
     for path in filter(None, (config.checkpoint, config.other)):

@@ -98,8 +98,7 @@ class Source:
 
     def header(self, entry: Entry) -> PhotoHeader:
         """Of a photo that is there."""
-        known = self.known_headers.get(str(entry.photo))
-        if known:
+        if known := self.known_headers.get(str(entry.photo)):
             return known
         (values,) = read_photo_headers([self.tree.path(str(entry.photo))])
         return PhotoHeader(*values)
@@ -116,12 +115,24 @@ class Source:
         ids = {int(word) for word in words if word.isdecimal()}
         return bool(ids) and min(ids) == 1 and max(ids) == len(names)
 
+    @cached_property
+    def class_of(self) -> dict[str, str]:
+        """Class id, or name, as annotations have it -> name."""
+        names = self.listing.class_names or []
+        ids = {str(i): name for i, name in enumerate(names, int(self.ids_from_1))}
+        return {name: name for name in names} | ids
+
     def named(self, parsed: Parsed) -> Parsed:
-        """Class ids replaced by their names."""
-        names = self.listing.class_names
-        if names is None:
+        """Class ids replaced by their names; objects of unknown ones are left out."""
+        if (names := self.listing.class_names) is None:
             return parsed
-        return _named(parsed, ["", *names] if self.ids_from_1 else names)
+        objects, problems = [], list(parsed.problems)
+        for class_id, *rest in parsed.objects:
+            if name := self.class_of.get(class_id):
+                objects.append([name, *rest])
+            else:
+                problems.append(["object without class", f"id {class_id}; there are {len(names)}"])
+        return Parsed(parsed.size, parsed.file_name, objects, problems)
 
     @property
     def nothing(self) -> Parsed | None:
@@ -248,16 +259,3 @@ def _draw_splits(entries: list[Entry]) -> None:
 def _unreadable(parsed: Parsed) -> str:
     """Why an annotation cannot be read; empty if it can."""
     return next((d for kind, d in parsed.problems if kind == "annotation unreadable"), "")
-
-
-def _named(parsed: Parsed, names: list[str]) -> Parsed:
-    """Class ids replaced by their names; objects of unknown ones are left out."""
-    objects, problems = [], list(parsed.problems)
-    known = {name: name for name in names} | {str(i): name for i, name in enumerate(names)}
-    for class_id, *rest in parsed.objects:
-        name = known.get(class_id)
-        if name:
-            objects.append([name, *rest])
-        else:
-            problems.append(["object without class", f"id {class_id}; there are {len(names)}"])
-    return Parsed(parsed.size, parsed.file_name, objects, problems)

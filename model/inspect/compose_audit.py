@@ -23,7 +23,7 @@ class ComposeBox:
         is_target: the largest box of its photo.
         dropped_by: title of the step that dropped it; empty if it was kept.
         visible: share still in the picture, 0..1; ``None`` if nobody can tell, as of dropped ones.
-        growth: see :class:`model.inspect.compose_trace.TracedBox`.
+        growth: see :class:`model.inspect.compose_steps.TracedBox`.
     """
 
     photo: str

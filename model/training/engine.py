@@ -188,8 +188,8 @@ class Run:
         joint = metrics.get("joint", -1.0)
         if self.config.val_split == "none" or joint > self.best:
             self.best = joint
-            self._save_with("best", metrics, predictions)
-        self._save_with("last", metrics, predictions)
+            self.save_checkpoint("best", metrics, predictions)
+        self.save_checkpoint("last", metrics, predictions)
         self.save_state()
         self.save_history()
 
@@ -264,8 +264,13 @@ class Run:
             }  # fmt: skip
             write_state(self.config, state)
 
-    def save_checkpoint(self, name: str, metrics: dict[str, Any]) -> None:
-        """The averaged weights, to use."""
+    def save_checkpoint(
+        self, name: str, metrics: dict[str, Any], predictions: Predictions | None = None
+    ) -> None:
+        """The averaged weights, to use; ``predictions`` are theirs for the validation split."""
+        self.predictions.pop(name, None)
+        if predictions:
+            self.predictions[name] = predictions
         model = self.bare_model
         info = CheckpointInfo(
             class_names=model.class_names, image_size=model.image_size, head=model.head_name,
@@ -274,14 +279,6 @@ class Run:
         )  # fmt: skip
         if self.accelerator.is_main_process:
             save_checkpoint(self.out / f"{name}.safetensors", self.average.model, info)
-
-    def _save_with(
-        self, name: str, metrics: dict[str, Any], predictions: Predictions | None
-    ) -> None:
-        self.save_checkpoint(name, metrics)
-        self.predictions.pop(name, None)
-        if predictions:
-            self.predictions[name] = predictions
 
     def save_history(self) -> None:
         """``history.csv`` and ``curves.png``."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from math import inf
 from typing import Any
 
+from model.checked import check_ranges
 from model.checkpoint import MAX_IMAGE_SIZE
 from model.errors import UserError
 
@@ -25,11 +26,7 @@ def check_settings(config: Any) -> None:
     Raises:
         UserError: naming the flag and what it may be.
     """
-    for name, (low, high) in RANGES.items():
-        value = getattr(config, name)
-        if not low <= value <= high:
-            allowed = f"from {low} to {high}" if high < inf else f"{low} or more"
-            raise UserError(f"--{name.replace('_', '-')} must be {allowed}, not {value:g}.")
+    check_ranges(config, RANGES)
     if config.image_size > MAX_IMAGE_SIZE:
         raise UserError(f"--image-size is at most {MAX_IMAGE_SIZE}, not {config.image_size}.")
     if not config.small_epochs:

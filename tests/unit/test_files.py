@@ -5,7 +5,7 @@ import pytest
 from conftest import file_size_limit, mounted_tmpfs
 
 from model.errors import UserError
-from model.files import atomic_write, ensure_room, ensure_writable
+from model.files import atomic_write, distinct, ensure_room, ensure_writable
 
 
 def test_a_file_appears_whole_and_readable_by_others(tmp_path):
@@ -78,3 +78,9 @@ def test_room(tmp_path):
         ensure_room(disk, 2**20)
         with pytest.raises(UserError, match="there are 1 MiB"):
             ensure_room(disk, 2**20 + 1)
+
+
+def test_names_that_are_taken_are_numbered_until_they_are_free():
+    names = ["a", "A", "a_2", "b", "a"]
+    assert distinct(names, "_") == ["a", "A_2", "a_2_2", "b", "a_3"]
+    assert distinct([], "_") == []
