@@ -78,6 +78,7 @@ def test_bf16_answers_as_float32_does():
 
 
 @NATIVE
+@pytest.mark.slow
 def test_bf16_answers_as_float32_does_on_real_photos(real_voc):
     """A choice between two objects may fall otherwise, seldom: nearly all boxes must agree."""
     pairs = in_float32_and_bf16(sorted((real_voc / "JPEGImages").glob("*.jpg"))[::80])
