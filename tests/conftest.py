@@ -94,9 +94,10 @@ def make_voc(root: Path, n_train: int = 20, n_val: int = 10, classes=tuple(COLOU
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What opens a browser or starts a server is slow; the slow modules are begun first."""
+    """What opens a browser or asks a server is slow; the slow modules are begun first."""
     for item in items:
-        if item.path.parent.name in ("browser", "http"):
+        uses = {"demo_address", "chromium"} & set(getattr(item, "fixturenames", ()))
+        if uses or item.path.parent.name in ("browser", "http"):
             item.add_marker(pytest.mark.slow)
     slow_modules = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow_modules)
@@ -148,6 +149,16 @@ def shallow_network() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("model.network.backbone.resnet34", resnet10)
         yield
+
+
+@pytest.fixture
+def no_plots(monkeypatch) -> None:
+    """Runs of ``train.py`` in this process draw no plots, which takes longer than they train.
+
+    ``test_train_processes.py`` looks at those of a whole run.
+    """
+    for name in ("plot_history", "picture_sheet"):
+        monkeypatch.setattr(f"model.evaluation.plots.{name}", lambda *_: None)
 
 
 @pytest.fixture(scope="session")
@@ -281,6 +292,25 @@ def running_demo(
         process.send_signal(stop)
         process.wait(30)
         log.close()
+
+
+@contextmanager
+def demo_here(folder: Path, **flags: Any) -> Iterator[tuple[Any, str]]:
+    """The demo in this process, which spares the seconds of a new one; its page and address.
+
+    Its files go to ``folder``; the flags are those of ``demo.app.AppConfig``.
+    """
+    from demo import page
+    from demo.app import AppConfig, launch, make_backend
+
+    config = AppConfig(port=free_port(), **flags)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(folder))
+        built = page.build_page(make_backend(config))
+        try:
+            yield built, launch(built, config, block=False)
+        finally:
+            built.close(verbose=False)
 
 
 @dataclass(frozen=True)
@@ -420,14 +450,38 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def reused_page(chromium):
-    """A tab for the pages of one test after the other."""
+@pytest.fixture(scope="session")
+def desk_tab(chromium):
+    """A tab at a desk, kept for all modules."""
     from visitor import open_page
 
     page = open_page(chromium, "about:blank", ready=None)
     yield page
     page.context.close()
+
+
+@pytest.fixture(scope="session")
+def phone_tab(chromium):
+    """A tab on a phone, likewise."""
+    from visitor import PHONE, open_page
+
+    page = open_page(chromium, "about:blank", ready=None, **PHONE)
+    yield page
+    page.context.close()
+
+
+@pytest.fixture(scope="module")
+def reused_page(desk_tab):
+    """A tab for the pages of one test after the other; one that is left open keeps a core busy."""
+    yield desk_tab
+    desk_tab.goto("about:blank")
+
+
+@pytest.fixture(scope="module")
+def reused_phone(phone_tab):
+    """Such a tab on a phone."""
+    yield phone_tab
+    phone_tab.goto("about:blank")
 
 
 @pytest.fixture

@@ -33,6 +33,9 @@ HELD_S = 60.0  # for so long, while the calls before it are being read
 MAX_UNFETCHED = 300  # sessions whose messages are kept, pictures and all
 SOON_READ_S = 3.0  # after which a call counts as one nobody reads
 PATIENCE_S = 10.0  # for which an answer may have no reader
+# Between looks for the next call. Gradio looks a thousand times a second, which keeps a server that
+# nobody asks busy for a fifteenth of a core; this is half of that, and a millisecond for a call.
+LOOK_S = 0.002
 TOO_MANY = (
     f"Too many of your calls are waiting: {MAX_OF_VISITOR} of a visitor may. Read their answers"
     " first, then ask again."
@@ -116,11 +119,12 @@ class FairQueue(Queue):
             live_updates=True, concurrency_count=page.max_threads, update_intervals=1,
             max_size=MAX_CALLS, blocks=page, default_concurrency_limit=MAX_AT_ONCE,
         )  # fmt: skip
+        self.sleep_when_free = LOOK_S
         self.pending_messages_per_session = Messages(self)
         self._calls: WeakKeyDictionary[Event, Call] = WeakKeyDictionary()
         self._held: dict[tuple[str, Visitor], deque[object]] = {}
-        # Gradio asks for the next call a thousand times a second. What a queue was like when none
-        # of those that wait there had its turn: the last of them, how many, which calls run.
+        # Gradio asks for the next call again and again. What a queue was like when none of those
+        # that wait there had its turn: the last of them, how many, which calls run.
         self._nobodys_turn: dict[str, tuple[Event, int, tuple[str, ...]]] = {}
 
     def start(self) -> None:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from playwright.sync_api import Page, expect
-from visitor import open_page, settled
+from visitor import open_again, open_page, settled
 
 # What fades in, or turns for a minute, is brought to its end; what goes round for ever is left.
 NOTHING_FADES = """() => {
@@ -148,12 +148,11 @@ def test_tabs_and_examples_by_arrow_keys(page):
     assert focused(page, f"button[data-key='{keys[-1]}']")
 
 
-def test_the_box_is_a_few_stops_from_the_tabs(chromium, demo_address):
-    page = open_page(chromium, f"{demo_address}?tab=augment")
+def test_the_box_is_a_few_stops_from_the_tabs(reused_page, demo_address):
+    page = open_again(reused_page, f"{demo_address}?tab=augment")
     expect(page.locator("#augment-before .box").first).to_be_visible()
     page.locator("[role=tab][data-tab-id=augment]").focus()
     page.keyboard.press("Tab")
     assert focused(page, ".skip")
     page.keyboard.press("Enter")
     assert focused(page, "#augment-before .box")
-    page.context.close()

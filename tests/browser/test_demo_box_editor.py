@@ -11,7 +11,7 @@ import pytest
 from conftest import REPOSITORY
 from PIL import Image
 from playwright.sync_api import TimeoutError
-from visitor import SLOW
+from visitor import PHONE, SLOW
 
 from demo.box_editor import BoxEditor
 from demo.theme import page_theme
@@ -255,16 +255,22 @@ def test_what_python_sends_replaces_the_boxes(editor):
     editor.expect((101, 80, 201, 160), SECOND["bbox_xyxy"])
 
 
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-
-
-@pytest.fixture
-def phone(chromium, address):
+@pytest.fixture(scope="module")
+def one_phone(chromium, address):
     found = opened(chromium, address, **PHONE)
     # There is something to scroll to.
     found.page.evaluate("document.body.style.minHeight = '3000px'")
     yield found
     found.page.context.close()
+
+
+@pytest.fixture
+def phone(one_phone):
+    one_phone.reset()  # a press beside the editor, which ends editing
+    one_phone.page.get_by_role("button", name="Edit box").wait_for()
+    one_phone.page.evaluate("scrollTo(0, 0)")
+    one_phone.page.wait_for_function("scrollY === 0")
+    return one_phone
 
 
 def swipe(editor, *places) -> None:

@@ -2,9 +2,8 @@
 
 from PIL import Image
 from playwright.sync_api import Page, expect
-from visitor import UNTIL_IDLE, drop, open_page
+from visitor import PHONE, UNTIL_IDLE, drop, open_again, open_page
 
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 # A window of 1280 x 900 at 200 %.
 ENLARGED = {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2}
 TABS = ("detect", "augment", "dataset", "training")
@@ -60,8 +59,8 @@ def test_nothing_jumps_on_a_phone(chromium, demo_address):
     page.context.close()
 
 
-def test_fingers_hit_what_they_aim_at(chromium, demo_address):
-    page = open_page(chromium, demo_address, **PHONE)
+def test_fingers_hit_what_they_aim_at(reused_phone, demo_address):
+    page = open_again(reused_phone, demo_address)
     for tab in TABS:
         open_tab(page, tab)
         small = page.evaluate(
@@ -76,18 +75,15 @@ def test_fingers_hit_what_they_aim_at(chromium, demo_address):
             LEAST_TARGET,
         )
         assert not small, tab
-    page.context.close()
 
 
-def test_the_chosen_example_is_seen_whole(chromium, demo_address):
-    page = open_page(chromium, f"{demo_address}?tab=detect&sample=cat", **PHONE)
+def test_the_chosen_example_is_seen_whole(reused_phone, demo_address):
+    page = open_again(reused_phone, f"{demo_address}?tab=detect&sample=cat")
     check_that_the_chosen_example_is_seen(page, "cat")
     keys = page.locator(".examples button").evaluate_all("tiles => tiles.map(t => t.dataset.key)")
-    page.context.close()
     for key in (keys[len(keys) // 2], keys[-1]):
-        page = open_page(chromium, f"{demo_address}?tab=detect&sample={key}", **PHONE)
+        open_again(page, f"{demo_address}?tab=detect&sample={key}")
         check_that_the_chosen_example_is_seen(page, key)
-        page.context.close()
 
 
 def check_that_the_chosen_example_is_seen(page: Page, key: str) -> None:
@@ -120,13 +116,12 @@ def test_many_examples_leave_the_drop_zone_its_room(page):
         assert zone["height"] <= 90, width
 
 
-def test_settings_and_both_pictures_are_in_sight_together(chromium, demo_address):
-    page = open_page(chromium, f"{demo_address}?tab=augment")
+def test_settings_and_both_pictures_are_in_sight_together(reused_page, demo_address):
+    page = open_again(reused_page, f"{demo_address}?tab=augment")
     expect(page.locator("#augment-grid .badge")).to_have_count(8)
     for width, height in [(1280, 900), (1440, 900), (1280, 700)]:
         page.set_viewport_size({"width": width, "height": height})
         check_that_settings_and_both_pictures_are_in_sight(page, height)
-    page.context.close()
 
 
 def check_that_settings_and_both_pictures_are_in_sight(page: Page, height: int) -> None:
@@ -141,28 +136,26 @@ def check_that_settings_and_both_pictures_are_in_sight(page: Page, height: int) 
     assert page.locator("#augment-after rect.line.ghost").count() == 1
 
 
-def test_the_edges_of_all_settings_stand_in_one_row(chromium, demo_address):
-    address = f"{demo_address}?tab=augment&hue=0.1"  # hue is the only setting that is off at first
-    page = open_page(chromium, address, viewport={"width": 1280, "height": 900})
+def test_the_edges_of_all_settings_stand_in_one_row(reused_page, demo_address):
+    # Hue is the only setting that is off at first.
+    page = open_again(reused_page, f"{demo_address}?tab=augment&hue=0.1")
     tiles = page.locator("#augment-extremes .tile")
     expect(tiles).to_have_count(13)
     assert len({tile.bounding_box()["y"] for tile in tiles.all()}) == 1
-    page.context.close()
 
 
-def test_a_tab_that_a_button_opens_is_seen_from_its_beginning(chromium, demo_address):
-    page = open_page(chromium, f"{demo_address}?tab=detect&sample=cat", **PHONE)
+def test_a_tab_that_a_button_opens_is_seen_from_its_beginning(reused_phone, demo_address):
+    page = open_again(reused_phone, f"{demo_address}?tab=detect&sample=cat")
     button = page.locator("#augment-this")
     button.scroll_into_view_if_needed()
     assert page.evaluate("window.scrollY") > 0
     button.click()
     expect(page.locator("#augment-pair")).to_be_visible()
     page.wait_for_function("window.scrollY === 0")
-    page.context.close()
 
 
-def test_on_a_phone_the_pair_stays_while_the_settings_scroll(chromium, demo_address):
-    page = open_page(chromium, f"{demo_address}?tab=augment", **PHONE)
+def test_on_a_phone_the_pair_stays_while_the_settings_scroll(reused_phone, demo_address):
+    page = open_again(reused_phone, f"{demo_address}?tab=augment")
     expect(page.locator("#augment-grid .badge")).to_have_count(8)
     for name in (*(f"#augment-{name}" for name in SETTINGS), "#surprise"):
         control = page.locator(name)
@@ -171,12 +164,11 @@ def test_on_a_phone_the_pair_stays_while_the_settings_scroll(chromium, demo_addr
         assert 0 <= area["x"] <= area["x"] + area["width"] <= 390, name
         pair = page.locator("#augment-after .stage").bounding_box()
         assert 0 <= pair["y"] <= pair["y"] + pair["height"] <= 844, name
-    page.context.close()
 
 
-def test_on_a_phone_nothing_is_painted_over_the_pair(chromium, demo_address):
+def test_on_a_phone_nothing_is_painted_over_the_pair(reused_phone, demo_address):
     """With the tools for boxes open or not, wherever the page is scrolled to."""
-    page = open_page(chromium, f"{demo_address}?tab=augment", **PHONE)
+    page = open_again(reused_phone, f"{demo_address}?tab=augment")
     expect(page.locator("#augment-grid .badge")).to_have_count(8)
     for opened in (False, True):
         if opened:
@@ -184,10 +176,9 @@ def test_on_a_phone_nothing_is_painted_over_the_pair(chromium, demo_address):
             expect(page.locator("#augment-before .tools")).to_be_visible()
         page.evaluate("document.querySelector('#augment-rotation_degrees').scrollIntoView()")
         assert page.locator("#augment-pair").bounding_box()["height"] <= 844 / 3
-        for _ in range(60):
-            page.evaluate("scrollBy(0, 17)")
+        for _ in range(30):
+            page.evaluate("scrollBy(0, 34)")
             assert not page.evaluate(WHAT_LIES_OVER_THE_PAIR), f"tools open: {opened}"
-    page.context.close()
 
 
 def test_enlarged_nothing_is_hidden_sideways(chromium, demo_address):
@@ -232,17 +223,15 @@ def test_what_it_knows_is_said_before_whichever_tab_is_open(page):
             expect(page.locator("#known li").first).to_be_hidden()
 
 
-def test_the_photo_stands_high_on_a_phone(chromium, demo_address):
-    page = open_page(chromium, demo_address, **PHONE)
+def test_the_photo_stands_high_on_a_phone(reused_phone, demo_address):
+    page = open_again(reused_phone, demo_address)
     assert page.locator("#detect-result .stage").bounding_box()["y"] <= 180
     view = page.locator("#detect-result .turning .view").bounding_box()
     assert view["y"] + view["height"] <= 844, "both pictures are in sight at once"
-    page.context.close()
 
 
-def test_pictures_use_the_room(chromium, demo_address):
+def test_pictures_use_the_room(page):
     """Both beside the answer, and the header is one row."""
-    page = open_page(chromium, demo_address, viewport={"width": 1280, "height": 900})
     for width, height, least in ((1280, 900, 430), (1440, 900, 500), (1920, 1080, 620)):
         page.set_viewport_size({"width": width, "height": height})
         page.evaluate(UNTIL_IDLE)
@@ -253,15 +242,13 @@ def test_pictures_use_the_room(chromium, demo_address):
         assert abs(pair[0]["y"] - pair[1]["y"]) <= 1
         apart = pair[1]["x"] - pair[0]["x"] - pair[0]["width"]
         assert 0 < apart <= 0.1 * width, width
-    page.context.close()
 
 
-def test_a_long_photo_can_be_read(chromium, demo_address, tmp_path):
+def test_a_long_photo_can_be_read(page, tmp_path):
     """As wide as a hand, or as high; the rest of it scrolls within its own place."""
     for size in ((300, 4000), (4000, 300)):
         path = tmp_path / f"{size[0]}.png"
         Image.new("RGB", size, (90, 120, 60)).save(path)
-        page = open_page(chromium, demo_address)
         drop(page, path)
         expect(page.locator("#detect-result")).to_contain_text(f"{size[0]} x {size[1]} px")
         page.evaluate(UNTIL_IDLE)
@@ -270,7 +257,6 @@ def test_a_long_photo_can_be_read(chromium, demo_address, tmp_path):
         figure = page.locator("#detect-result .answered figure").bounding_box()
         assert figure["height"] <= 700
         assert page.evaluate("document.documentElement.scrollWidth") <= 1280
-        page.context.close()
 
 
 def test_a_label_at_the_right_edge_is_not_cut(page):

@@ -8,41 +8,35 @@ from playwright.sync_api import expect
 from visitor import content, open_again, open_page, settled, slide, wait_for
 
 
-def test_no_script_fails_whichever_tab_a_link_opens(chromium, demo_address):
-    page = open_page(chromium, demo_address)
+def test_no_script_fails_whichever_tab_a_link_opens(page, demo_address):
     for tab in ("detect", "augment", "dataset", "training"):
         page.goto(f"{demo_address}?tab={tab}")
         page.wait_for_function("() => window.detectorPage?.isRestored")
         expect(page.locator("[role=tab][aria-selected=true]")).to_have_attribute("data-tab-id", tab)
         page.traffic.settle()
     assert page.failures == []
-    page.context.close()
 
 
-def test_the_link_is_copied(chromium, demo_address):
-    page = open_page(
-        chromium, f"{demo_address}?tab=detect&sample=cat",
-        permissions=["clipboard-read", "clipboard-write"],
-    )  # fmt: skip
+def test_the_link_is_copied(reused_page, demo_address):
+    page = open_again(reused_page, f"{demo_address}?tab=detect&sample=cat")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.locator("#copy-link").click()
     expect(page.locator("#copy-link")).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == page.url
-    page.context.close()
 
 
-def test_the_same_address_gives_the_same_view(chromium, demo_address):
+def test_the_same_address_gives_the_same_view(reused_page, demo_address):
     address = (
         f"{demo_address}?tab=augment&sample=000004&seed=11&count=4&variant=3&rotation_degrees=25"
         "&box_rule=hull"
     )
     views = []
     for _ in range(2):
-        page = open_page(chromium, address)
+        page = open_again(reused_page, address)
         expect(page.locator("#augment-robustness .row")).to_have_count(4)
         expect(page.locator("#augment-after figcaption")).to_contain_text("variant 3 of 4")
         views.append([content(page, part) for part in ("grid", "steps", "robustness")])
         expect(page.locator("#augment-rotation_degrees input[type=number]")).to_have_value("25")
-        page.context.close()
     assert views[0] == views[1]
 
 
@@ -58,13 +52,12 @@ def test_the_same_address_gives_the_same_view(chromium, demo_address):
         ("?tab=training&cell=sheep%2Fcat", 2),
     ],
 )
-def test_an_address_is_drawn_once(chromium, demo_address, query, most):
+def test_an_address_is_drawn_once(reused_page, demo_address, query, most):
     """Opening it calls no handler twice, and none that draws what nobody sees."""
-    page = open_page(chromium, demo_address + query)
+    page = open_again(reused_page, demo_address + query)
     page.traffic.settle()
     assert max(Counter(page.traffic.handlers).values()) == 1
     assert len(page.traffic.handlers) <= most
-    page.context.close()
 
 
 def test_a_tab_opened_before_the_address_was_read_is_drawn(chromium, demo_address):
@@ -90,38 +83,35 @@ def test_a_tab_that_was_opened_asks_for_itself_alone(page):
         assert len(page.traffic.handlers) == most, tab
 
 
-def test_the_photo_of_a_link_is_there_in_the_other_tab_too(chromium, demo_address):
-    page = open_page(chromium, f"{demo_address}?tab=augment&sample=cat")
+def test_the_photo_of_a_link_is_there_in_the_other_tab_too(reused_page, demo_address):
+    page = open_again(reused_page, f"{demo_address}?tab=augment&sample=cat")
     expect(page.locator("#augment-sentence")).to_contain_text("cat")
     page.get_by_role("tab", name="Detect").click()
     expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
-    page.context.close()
 
 
-def test_controls_write_an_address_that_restores_them(augment_page, chromium):
+def test_controls_write_an_address_that_restores_them(augment_page):
     page = augment_page
     settled(page, lambda: slide(page, "rotation_degrees", 17))
     expect(page).to_have_url(re.compile("rotation_degrees=17"))
     page.locator("#augment-grid button[data-key='2']").click()
     expect(page).to_have_url(re.compile("variant=2.*rotation_degrees=17"))
     expect(page.locator("#augment-after figcaption")).to_contain_text("variant 2 of 3")
-    again = open_page(chromium, page.url)
-    expect(again.locator("#augment-after figcaption")).to_contain_text("variant 2 of 3")
-    wait_for(
-        lambda: content(again, "grid") == content(page, "grid"),
-        "the same variants",
-    )
-    again.context.close()
+    page.traffic.settle()
+    expected = content(page, "grid")
+    open_again(page, page.url)
+    expect(page.locator("#augment-after figcaption")).to_contain_text("variant 2 of 3")
+    wait_for(lambda: content(page, "grid") == expected, "the same variants")
 
 
-def test_links_to_the_other_tabs(chromium, demo_address):
-    page = open_page(chromium, f"{demo_address}?tab=detect&sample=cat&explain=box&threshold=1")
+def test_links_to_the_other_tabs(reused_page, demo_address):
+    query = "?tab=detect&sample=cat&explain=box&threshold=1"
+    page = open_again(reused_page, demo_address + query)
     expect(page.locator("#detect-result .verdict")).to_contain_text("Probably a cat")
     assert page.locator("#detect-result img.heat").count() == 1
     page.goto(f"{demo_address}?tab=dataset&split=val&class=cat&sample=000025")
     expect(page.locator("#dataset-count")).to_contain_text("3 photos, page 1 of 1")
     expect(page.locator("#dataset-card")).to_contain_text("000025.jpg")
-    page.context.close()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from conftest import REPOSITORY, free_port
 from PIL import Image
 from playwright.sync_api import Page, expect
-from visitor import CAT, DOG, drop, open_page, wait_for
+from visitor import CAT, DOG, drop, open_again, open_page, wait_for
 
 from model.data.annotations import AnnotatedPhoto, to_voc
 from model.data.records import ObjectAnnotation
@@ -194,11 +194,11 @@ class Server:
         self.process.wait()
 
 
-def test_a_restart_of_the_server_under_an_open_page(chromium, tmp_path):
+def test_a_restart_of_the_server_under_an_open_page(reused_page, tmp_path):
     server = Server(tmp_path)
     server.start()
     try:
-        page = open_page(chromium, server.address)
+        page = open_again(reused_page, server.address)
         drop_my_cat(page)
         page.evaluate("document.isTheOld = true")
         server.kill()
@@ -211,6 +211,10 @@ def test_a_restart_of_the_server_under_an_open_page(chromium, tmp_path):
             shows_my_cat(page)
             page.locator("#augment-this").click()
         expect(page.locator("#augment-sentence")).to_contain_text("still says cat")
+<<<<<<< HEAD
         page.context.close()
+=======
+        assert not page.evaluate("document.isTheOld"), "loaded anew"
+>>>>>>> suite
     finally:
         server.kill()

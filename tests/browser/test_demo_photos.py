@@ -87,15 +87,14 @@ def test_the_photo_is_carried_along_and_back_goes_to_the_view_before(page):
         page.wait_for_selector(".stage", state="attached")
 
 
-def test_camera(chromium, demo_address):
+def test_camera(page):
     """Chromium's pretend camera."""
-    page = open_page(chromium, demo_address, permissions=["camera"])
+    page.context.grant_permissions(["camera"])
     page.locator("#photo .camera").click()
     page.wait_for_function("document.querySelector('#photo video').videoWidth > 0")
     page.locator("#photo .shoot").click()
     expect(page.locator("#photo .status")).to_have_text("Your photo: camera.jpg")
     expect(page.locator("#detect-result")).not_to_contain_text("moonwalk")
-    page.context.close()
 
 
 def test_a_photo_chosen_while_augment_was_never_open_has_its_box_there(page):
@@ -110,8 +109,8 @@ def test_a_photo_chosen_while_augment_was_never_open_has_its_box_there(page):
     assert classes.count() == 22
 
 
-def test_two_people_do_not_see_each_other(chromium, demo_address):
-    one, two = open_page(chromium, demo_address), open_page(chromium, demo_address)
+def test_two_people_do_not_see_each_other(page, chromium, demo_address):
+    one, two = page, open_page(chromium, demo_address)
     drop(one, CAT)
     two.locator("#photo button[data-key=astronaut]").click()
     expect(one.locator("#detect-result .verdict")).to_contain_text("cat")
@@ -120,5 +119,4 @@ def test_two_people_do_not_see_each_other(chromium, demo_address):
     expect(two.locator("#detect-result .verdict")).to_contain_text("person")
     expect(one.locator("#detect-result .verdict")).to_contain_text("cat")
     assert one.locator("#detect-result img.heat").count() == 0
-    for page in (one, two):
-        page.context.close()
+    two.context.close()

@@ -8,7 +8,7 @@ import re
 
 import pytest
 from playwright.sync_api import Page, Route, expect
-from visitor import SLOW, content, open_page, slide, wait_for
+from visitor import SLOW, content, open_again, open_page, slide, wait_for
 
 from model.augment import AugmentConfig
 
@@ -60,7 +60,7 @@ def test_a_later_change_of_the_same_control_is_not_dropped(slow_page):
     ends_with(slow_page, 2)
 
 
-def test_hammered_controls_end_as_they_stand(slow_page, chromium, demo_address):
+def test_hammered_controls_end_as_they_stand(slow_page, reused_page):
     page = slow_page
     for count, angle, hue in ((12, 5, 0.1), (4, 30, 0.3), (9, 12, 0.0), (3, 21, 0.2)):
         slide(page, "count", count)
@@ -70,11 +70,10 @@ def test_hammered_controls_end_as_they_stand(slow_page, chromium, demo_address):
     ends_with(page, 3)
     expect(page.locator("#augment-box-source").get_by_label("detector")).to_be_checked()
     expect(page).to_have_url(re.compile("box=detector.*count=3.*rotation_degrees=21.*hue=0.2"))
-    again = open_page(chromium, page.url)
+    again = open_again(reused_page, page.url)
     wait_for(lambda: chart_rows(again) == 3, "the same view")
     for part in ("after", "grid", "steps", "robustness", "extremes"):
         wait_for(lambda p=part: content(again, p) == content(page, p), f"the same {part}")
-    again.context.close()
 
 
 def test_what_was_chosen_last_is_shown(slow_page):
@@ -92,14 +91,12 @@ def test_what_was_chosen_last_is_shown(slow_page):
     assert "rotation_degrees" not in page.url
 
 
-def test_examples_of_the_detect_tab(chromium, demo_address):
-    page = open_page(chromium, demo_address)
+def test_examples_of_the_detect_tab(page):
     for name in ("cat", "astronaut", "cat"):
         page.locator(f"#photo button[data-key={name}]").click()
     page.traffic.settle()
     expect(page.locator("#detect-result .verdict")).to_contain_text("cat", timeout=SLOW)
     assert page.locator("#detect-result img.pixels").count() == 1
-    page.context.close()
 
 
 def press_while_the_first_is_on_its_way(page: Page, first: str, second: str) -> None:
@@ -115,22 +112,20 @@ def press_while_the_first_is_on_its_way(page: Page, first: str, second: str) -> 
     expect(page.locator(second)).to_have_attribute("aria-pressed", "true")
 
 
-def test_an_example_pressed_while_another_is_on_its_way_is_shown(chromium, demo_address):
-    page = open_page(chromium, f"{demo_address}?tab=detect&sample=000004")
+def test_an_example_pressed_while_another_is_on_its_way_is_shown(reused_page, demo_address):
+    page = open_again(reused_page, f"{demo_address}?tab=detect&sample=000004")
     page.traffic.settle()
     press_while_the_first_is_on_its_way(
         page, "#photo button[data-key=astronaut]", "#photo button[data-key=cat]"
     )
     expect(page.locator("#detect-result .verdict")).to_contain_text("cat", timeout=SLOW)
     assert "sample=cat" in page.url
-    page.context.close()
 
 
-def test_a_variant_pressed_while_another_is_on_its_way_is_shown(chromium, demo_address):
-    page = open_page(chromium, f"{demo_address}?tab=augment&sample=cat")
+def test_a_variant_pressed_while_another_is_on_its_way_is_shown(reused_page, demo_address):
+    page = open_again(reused_page, f"{demo_address}?tab=augment&sample=cat")
     page.traffic.settle()
     press_while_the_first_is_on_its_way(
         page, "#augment-grid button[data-key='3']", "#augment-grid button[data-key='5']"
     )
     expect(page.locator("#augment-after")).to_contain_text("variant 5 of 8", timeout=SLOW)
-    page.context.close()

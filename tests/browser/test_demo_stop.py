@@ -3,7 +3,7 @@
 import pytest
 from conftest import SLOW_PHOTO
 from playwright.sync_api import expect
-from visitor import ASTRONAUT, CAT, open_page, wait_for
+from visitor import ASTRONAUT, CAT, wait_for
 
 
 @pytest.fixture
@@ -22,8 +22,7 @@ def photos(tmp_path):
     return files
 
 
-def test_stop_keeps_what_was_done(chromium, demo_address, photos):
-    page = open_page(chromium, demo_address)
+def test_stop_keeps_what_was_done(page, photos):
     stop, result = page.locator("#many-stop"), page.locator("#many-result")
     expect(stop).to_be_hidden()
     page.locator("#many-files input.files").set_input_files(photos)
@@ -41,4 +40,3 @@ def test_stop_keeps_what_was_done(chromium, demo_address, photos):
     wait_for(
         lambda: "cat" in page.locator("#detect-result .verdict").inner_text(), "the next photo"
     )
-    page.context.close()

@@ -10,7 +10,7 @@ import pytest
 from commands import run_here
 from gradio_client import Client
 from playwright.sync_api import Page, expect
-from visitor import content, drawn_box, open_page, settled, slide, wait_for
+from visitor import content, drawn_box, open_again, open_page, settled, slide, wait_for
 
 from model.augment import AugmentConfig
 from model.checkpoint import read_info
@@ -192,6 +192,7 @@ def test_presets_are_drawn_once(augment_page):
         assert max(Counter(augment_page.traffic.handlers).values()) == 1
 
 
+@pytest.mark.usefixtures("no_plots")
 def test_what_is_taken_away_trains(augment_page, toy_voc, tmp_path):
     page = augment_page
     settled(page, lambda: slide(page, "rotation_degrees", 12))
@@ -221,8 +222,8 @@ def setting(page, name: str):
     return page.locator(f"#augment-{name} input[type=number]")
 
 
-def test_undo_and_redo_of_settings_and_boxes(chromium, demo_address):
-    page = open_page(chromium, f"{demo_address}?tab=augment&sample=000004&seed=3&count=2")
+def test_undo_and_redo_of_settings_and_boxes(reused_page, demo_address):
+    page = open_again(reused_page, f"{demo_address}?tab=augment&sample=000004&seed=3&count=2")
     expect(page.locator("#augment-grid .badge")).to_have_count(2)
     undo, redo = page.locator("#augment-undo"), page.locator("#augment-redo")
     expect(undo).to_be_disabled()
@@ -257,7 +258,6 @@ def test_undo_and_redo_of_settings_and_boxes(chromium, demo_address):
     expect(redo).to_be_disabled()
     settled(page, undo.click)
     expect(setting(page, "zoom")).to_have_value("1.8")
-    page.context.close()
 
 
 def test_another_photo_cannot_be_undone_into_the_one_before(augment_page):

@@ -3,11 +3,15 @@
 import json
 import re
 
+<<<<<<< HEAD
 import pytest
 from conftest import make_voc, running_demo
 from overlaid import overlaid
+=======
+from conftest import demo_here, make_voc
+>>>>>>> suite
 from playwright.sync_api import expect
-from visitor import open_page
+from visitor import open_again
 
 from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, read_info, save_checkpoint
 from model.network.detector import LargestObjectDetector
@@ -60,7 +64,7 @@ def test_a_cell_of_the_matrix_opens_its_photos_by_keyboard_too(page):
     expect(page.locator("#detect-result")).to_contain_text("overlap with the true box")
 
 
-def test_all_tabs_follow_the_checkpoint(chromium, tmp_path):
+def test_all_tabs_follow_the_checkpoint(reused_page, tmp_path):
     """What it knows, and the threshold: 50 % where none is calibrated, else its own."""
     path, names = tmp_path / "insects.safetensors", ("ant", "bee")
     network = LargestObjectDetector(names, 64)
@@ -72,8 +76,8 @@ def test_all_tabs_follow_the_checkpoint(chromium, tmp_path):
     assert threshold != 0.5
     # With a data set of one's own, whose classes these are.
     data = make_voc(tmp_path / "VOC2007", 6, 3, classes=names)
-    with running_demo("--checkpoint", path, "--data", data) as address:
-        page = open_page(chromium, f"{address}?tab=augment&sample=000004&count=1")
+    with demo_here(tmp_path, checkpoint=str(path), data=(str(data),)) as (_, address):
+        page = open_again(reused_page, f"{address}?tab=augment&sample=000004&count=1")
         expect(page.locator("#augment-robustness .row")).to_have_count(1)
         expect(page.locator("#augment-before .box .tag").first).to_contain_text("ant")
         expect(page.locator("#augment-problem .problem")).to_have_count(0)
@@ -97,7 +101,6 @@ def test_all_tabs_follow_the_checkpoint(chromium, tmp_path):
         page.get_by_role("tab", name="Detect").click()
         expect(page.locator("#detect-result")).to_contain_text(f"the threshold, {threshold:.0%}")
         expect(number).to_have_value(f"{threshold:g}")
-        page.context.close()
 
 
 def test_on_a_phone_the_tab_is_a_few_lines_that_open(page):

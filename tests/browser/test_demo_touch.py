@@ -4,9 +4,8 @@ import re
 
 import pytest
 from playwright.sync_api import Page, expect
-from visitor import UNTIL_IDLE, open_page
+from visitor import UNTIL_IDLE, open_again
 
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 STEPS = 12
 
 
@@ -32,11 +31,10 @@ class Finger:
 
 
 @pytest.fixture(scope="module")
-def phone(chromium, demo_address):
-    page = open_page(chromium, f"{demo_address}?tab=augment&count=2", **PHONE)
+def phone(reused_phone, demo_address):
+    page = open_again(reused_phone, f"{demo_address}?tab=augment&count=2")
     expect(page.locator("#augment-grid .badge")).to_have_count(2)
-    yield page
-    page.context.close()
+    return page
 
 
 def at(page: Page, slider: str, share: float) -> tuple[float, float]:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from playwright.sync_api import expect
-from visitor import drawn_box, open_page
+from visitor import drawn_box, open_again, open_page
 
 AT = """(at) => {
   const button = document.querySelector('.turning .open');
@@ -17,6 +17,19 @@ AT = """(at) => {
     return part.tagName === 'rect' ? [e, f, e + a, f + d] : Math.atan2(b, a) * 180 / Math.PI;
   });
 }"""
+
+
+@pytest.fixture(scope="module")
+def moving_tab(chromium):
+    """A tab of somebody who likes to see things move."""
+    page = open_page(chromium, "about:blank", ready=None, reduced_motion="no-preference")
+    yield page
+    page.context.close()
+
+
+@pytest.fixture
+def page(moving_tab, demo_address):
+    return open_again(moving_tab, demo_address)
 
 
 def test_the_box_that_turns_is_the_one_augmentation_gives(page):
@@ -59,10 +72,9 @@ def test_it_can_be_paused_and_pressing_it_opens_augment(page):
     expect(page.locator("#augment-grid .badge")).to_have_count(8)
 
 
-def test_with_reduced_motion_it_stands_still_and_turned(chromium, demo_address):
-    page = open_page(chromium, demo_address, reduced_motion="reduce")
+def test_with_reduced_motion_it_stands_still_and_turned(reused_page, demo_address):
+    page = open_again(reused_page, demo_address)
     picture = page.locator(".turning img")
     assert picture.evaluate("e => e.getAnimations().length") == 0
     assert "rotate(-15" in picture.get_attribute("style")
     assert picture.evaluate("e => e.naturalWidth") > 0
-    page.context.close()

@@ -10,7 +10,7 @@ import pytest
 from conftest import REPOSITORY
 from PIL import Image
 from playwright.sync_api import Page, expect
-from visitor import drawn_box, drop, wait_for
+from visitor import drawn_box, drop, open_again, wait_for
 
 CAT = REPOSITORY / "examples" / "cat.jpg"
 
@@ -80,10 +80,20 @@ PROBLEMS: dict[str, tuple[Callable[[], bytes], str]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def opened_page(reused_page, demo_address):
+    return open_again(reused_page, demo_address)
+
+
 @pytest.fixture
-def page(page):
-    expect(page.locator("#detect-result")).to_contain_text("moonwalk")
-    return page
+def page(opened_page):
+    """With the first example chosen, and nothing said of the file before."""
+    opened_page.locator("#photo button[data-key=dog]").click()
+    expect(opened_page.locator("#detect-result .verdict")).to_contain_text("dog")
+    opened_page.locator("#photo button[data-key=moonwalk]").click()
+    expect(opened_page.locator("#detect-result")).to_contain_text("moonwalk")
+    expect(opened_page.locator("#photo .status")).to_be_empty()
+    return opened_page
 
 
 def upload(page: Page, folder: Path, name: str, content: bytes) -> None:

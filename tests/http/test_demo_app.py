@@ -13,12 +13,18 @@ from threading import Thread
 import gradio as gr
 import httpx
 import pytest
-from conftest import REPOSITORY, assert_clear_error, free_port, run_command, running_demo
+from conftest import (
+    REPOSITORY,
+    assert_clear_error,
+    demo_here,
+    free_port,
+    run_command,
+    running_demo,
+)
 
-import demo.page
 import demo.server.queue
 from demo import app
-from demo.app import AppConfig, launch, make_backend
+from demo.app import AppConfig, make_backend
 from model.checkpoint import DEFAULT_CHECKPOINT
 from model.errors import UserError
 
@@ -141,17 +147,12 @@ def own_page(tmp_path_factory, neighbour) -> Iterator[tuple[gr.Blocks, str]]:
     The machine is so busy that the page takes longer than Gradio waits for it.
     """
     sites = (ELSEWHERE, f"http://localhost:{neighbour.server_port}")
-    config = AppConfig(port=free_port(), allow_origin=sites)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("own-page")))
         patch.setattr("gradio.networking.url_ok", lambda url: False)
         patch.setattr(app, "MAX_SESSIONS", 5)
         patch.setattr(demo.server.queue, "MAX_UNFETCHED", 10)
-        page = demo.page.build_page(make_backend(config))
-        try:
-            yield page, launch(page, config, block=False)
-        finally:
-            page.close(verbose=False)
+        with demo_here(tmp_path_factory.mktemp("own-page"), allow_origin=sites) as page_and_address:
+            yield page_and_address
 
 
 def test_visitors_who_do_not_come_back_are_forgotten(own_page):

@@ -113,6 +113,7 @@ def test_an_idle_worker_gives_back_what_a_large_photo_took(worker):
     until(lambda: psutil.Process(worker._process.pid).memory_info().rss <= 60 * 2**20)
 
 
+@pytest.mark.slow
 def test_importing_changes_nothing_of_pillow_and_starts_nothing():
     code = """
 import PIL.AvifImagePlugin, PIL.GifImagePlugin, PIL.ImageFile, PIL.PngImagePlugin
@@ -137,6 +138,7 @@ print("fine")
     assert result.stdout == "fine\n", result.stderr
 
 
+@pytest.mark.slow
 def test_reading_a_file_changes_nothing_of_pillow_either():
     code = (
         "from PIL import Image, ImageFile; from model.data.images import load_image\n"
@@ -147,6 +149,7 @@ def test_reading_a_file_changes_nothing_of_pillow_either():
     assert run(code).returncode == 0
 
 
+@pytest.mark.slow
 def test_images_of_the_caller_start_no_worker():
     code = (
         "import numpy as np, psutil; from PIL import Image\n"
@@ -552,6 +555,7 @@ def test_slow_photos_are_not_in_the_way_of_others(own_pool):
 # The program around it
 
 
+@pytest.mark.slow
 @LINUX
 def test_a_fork_has_workers_of_its_own():
     code = f"""
@@ -583,6 +587,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.slow
 @LINUX
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL, None])
 def test_workers_end_with_the_program(end):
@@ -599,6 +604,7 @@ def test_workers_end_with_the_program(end):
     until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
 
 
+@pytest.mark.slow
 @LINUX
 def test_a_busy_worker_ends_with_a_program_that_is_killed(tmp_path):
     (tmp_path / "slow.jpg").write_bytes(scans(9984, 2000))
@@ -623,6 +629,7 @@ def test_no_zombie_is_left_by_photos_that_were_too_slow(own_pool):
     assert {child.pid for child in psutil.Process().children()} <= before
 
 
+@pytest.mark.slow
 def test_it_works_from_another_folder_and_in_a_thread(tmp_path):
     code = (
         f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})\n"
@@ -635,6 +642,7 @@ def test_it_works_from_another_folder_and_in_a_thread(tmp_path):
     assert result.stdout.splitlines() == [str(load_fitted(CAT, 80).image.size)] * 2, result.stderr
 
 
+@pytest.mark.slow
 def test_a_relative_python_path_is_understood():
     code = f"from model.data.images import load_fitted; load_fitted({str(CAT)!r}, 80)"
     result = run(code, env={**os.environ, "PYTHONPATH": "."})

@@ -76,8 +76,8 @@ def test_a_class_the_checkpoint_does_not_know(toy_voc, tmp_path):
 @pytest.mark.slow
 def test_the_shipped_checkpoint_beats_the_majority_baseline_on_real_photos(real_voc, tmp_path):
     """It has seen these photos in training: this tests the wiring, not the accuracy."""
-    # Every eighth: among 64 photos a few boxes on another object decide what the mean L1 is.
-    lines = (real_voc / "ImageSets" / "Main" / "val.txt").read_text().splitlines()[::8]
+    # Every 16th: among 64 photos a few boxes on another object decide what the mean L1 is.
+    lines = (real_voc / "ImageSets" / "Main" / "val.txt").read_text().splitlines()[::16]
     root = tmp_path / "VOC2007"
     (root / "ImageSets" / "Main").mkdir(parents=True)
     (root / "ImageSets" / "Main" / "val.txt").write_text("\n".join(lines))

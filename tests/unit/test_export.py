@@ -34,7 +34,7 @@ for package in ("onnxscript", "onnxruntime"):
 pytestmark = pytest.mark.slow  # the whole network is exported
 
 # Spread over the data set; each costs two passes. ONNX_TEST_PHOTOS=200 asks for more.
-N_VOC_PHOTOS = int(os.environ.get("ONNX_TEST_PHOTOS", "60"))
+N_VOC_PHOTOS = int(os.environ.get("ONNX_TEST_PHOTOS", "30"))
 
 
 @pytest.fixture(scope="module")

@@ -140,6 +140,7 @@ def test_a_wing_imports_only_those_before_it(wing):
         assert not {(module, target) for module, target in targets if target in PREDICTING}
 
 
+@pytest.mark.slow
 def test_the_data_set_commands_start_without_pytorch():
     """``python -m model.voc --help`` answers at once."""
     code = (

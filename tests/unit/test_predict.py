@@ -37,6 +37,11 @@ def tiny(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def untrained(tiny):
+    return load_detector(tiny)
+
+
 def test_the_shipped_detector_finds_the_cat(shipped):
     detection = shipped.predict(CAT)
     assert detection.class_name == "cat"
@@ -78,6 +83,7 @@ def test_bf16_answers_as_float32_does():
 
 
 @NATIVE
+@pytest.mark.slow
 def test_bf16_answers_as_float32_does_on_real_photos(real_voc):
     """A choice between two objects may fall otherwise, seldom: nearly all boxes must agree."""
     pairs = in_float32_and_bf16(sorted((real_voc / "JPEGImages").glob("*.jpg"))[::80])
@@ -103,8 +109,7 @@ def test_all_kinds_of_sources_agree(shipped):
         assert other.class_name == first.class_name
 
 
-def test_photos_come_as_people_have_them(tiny):
-    detector = load_detector(tiny)
+def test_photos_come_as_people_have_them(untrained):
     colour = np.asarray(Image.open(CAT).convert("RGB").resize((90, 60)))
     grey = colour[..., 0]
     opaque = np.dstack([colour, np.full(grey.shape, 255, np.uint8)])
@@ -119,15 +124,15 @@ def test_photos_come_as_people_have_them(tiny):
     ]  # fmt: skip
     alike = [grey, grey.tolist(), grey[None], torch.from_numpy(grey.copy()), Image.fromarray(grey)]
     for kinds in (same, alike):
-        first, *others = detector.predict_batch(kinds)
+        first, *others = untrained.predict_batch(kinds)
         assert first.image_size == (90, 60)
         for other in others:
             assert other.bbox_xyxy == pytest.approx(first.bbox_xyxy, abs=0.05)
             assert other.probabilities == pytest.approx(first.probabilities, abs=1e-3)
-    half = detector.predict((channels_first / 255).to(torch.bfloat16))
+    half = untrained.predict((channels_first / 255).to(torch.bfloat16))
     assert half.image_size == (90, 60)
-    assert detector.predict(grey > 127).image_size == (90, 60)
-    drawn = [detector.predict(colour).draw(photo) for photo in (*same[:-1], *alike)]
+    assert untrained.predict(grey > 127).image_size == (90, 60)
+    drawn = [untrained.predict(colour).draw(photo) for photo in (*same[:-1], *alike)]
     assert {(picture.mode, picture.size) for picture in drawn} == {("RGB", (90, 60))}
 
 
@@ -152,22 +157,21 @@ def test_photos_come_as_people_have_them(tiny):
         (StringIO("text"), "open as text"),
     ],
 )
-def test_what_is_no_photo_is_named_in_a_sentence(tiny, photo, says):
-    detector = load_detector(tiny)
-    for use in (detector.predict, detector.predict(CAT).draw):
+def test_what_is_no_photo_is_named_in_a_sentence(untrained, photo, says):
+    for use in (untrained.predict, untrained.predict(CAT).draw):
         if isinstance(photo, StringIO):
             photo.seek(0)
         with pytest.raises(UserError, match=says) as caught:
             use(photo)
         assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match="For one there is predict"):
-        detector.predict_batch("photo.jpg")
+        untrained.predict_batch("photo.jpg")
 
 
-def test_a_detection_is_one_line_and_a_picture(tiny, tmp_path):
+def test_a_detection_is_one_line_and_a_picture(untrained, tmp_path):
     photo = tmp_path / "photo.png"
     Image.open(CAT).convert("RGB").save(photo)
-    detection = load_detector(tiny).predict(photo)
+    detection = untrained.predict(photo)
     assert "\n" not in repr(detection)
     assert repr(detection).startswith(f"Detection('{detection.class_name}', score=0.")
     assert len(repr(detection)) < 120
@@ -175,12 +179,11 @@ def test_a_detection_is_one_line_and_a_picture(tiny, tmp_path):
     assert np.array_equal(np.asarray(shown), np.asarray(detection.draw(photo)))
     photo.unlink()
     assert detection._repr_png_() is None
-    loaded = load_detector(tiny)
-    assert loaded.predict_loaded([loaded.load(CAT)])[0]._repr_png_() is None
+    assert untrained.predict_loaded([untrained.load(CAT)])[0]._repr_png_() is None
 
 
-def test_a_box_is_never_drawn_on_a_photo_of_another_shape(tiny):
-    detection = load_detector(tiny).predict(CAT)
+def test_a_box_is_never_drawn_on_a_photo_of_another_shape(untrained):
+    detection = untrained.predict(CAT)
     with pytest.raises(UserError, match="300 x 451, which is not the shape of the one predicted"):
         detection.draw(Image.open(CAT).rotate(90, expand=True))
     detection.draw(Image.open(CAT).resize((64, 43)))
@@ -223,14 +226,14 @@ def test_a_mirrored_photo_gets_the_mirrored_box(shipped):
     assert mirrored.bbox_xyxy == pytest.approx((451 - x2, y1, 451 - x1, y2), abs=2)
 
 
-def test_boxes_are_in_pixels_of_the_upright_original(tiny, tmp_path):
+def test_boxes_are_in_pixels_of_the_upright_original(untrained, tmp_path):
     """A phone photo and the same photo stored upright get the same box, whatever it is."""
     exif = Image.Exif()
     exif[0x0112] = 6
     stored = Image.open(CAT).convert("RGB").resize((1200, 800))
     stored.save(tmp_path / "phone.png", exif=exif)
     upright = ImageOps.exif_transpose(Image.open(tmp_path / "phone.png"))
-    phone, plain = load_detector(tiny).predict_batch([tmp_path / "phone.png", np.asarray(upright)])
+    phone, plain = untrained.predict_batch([tmp_path / "phone.png", np.asarray(upright)])
     assert phone.image_size == plain.image_size == (800, 1200)
     assert phone.bbox_xyxy == pytest.approx(plain.bbox_xyxy, abs=0.5)
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from model.augment import AugmentConfig
 from model.checkpoint import load_checkpoint, read_info
 from model.data.pixel_cache import PixelCache
 
-pytestmark = pytest.mark.usefixtures("shallow_network")
+pytestmark = pytest.mark.usefixtures("shallow_network", "no_plots")
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +191,16 @@ def test_what_is_wrong_is_said_before_a_photo_is_decoded(toy_voc, tmp_path, monk
         assert not decoded
     assert train(toy_voc, tmp_path / "run").returncode == 9
     assert decoded
+
+
+def test_a_batch_that_cannot_be_shared_is_refused_before_anything_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "model.training.launch.build_accelerator", lambda *_, **__: SimpleNamespace(num_processes=2)
+    )
+    says = "a batch of 5 cannot be shared evenly by 2 processes. Choose a multiple of 2:"
+    result = train(tmp_path / "nowhere", tmp_path / "run")
+    assert_clear_error(result, f"{says} --batch-size 6")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_class_that_only_val_has_is_a_class(tmp_path):
