@@ -211,10 +211,5 @@ def test_a_restart_of_the_server_under_an_open_page(reused_page, tmp_path):
             shows_my_cat(page)
             page.locator("#augment-this").click()
         expect(page.locator("#augment-sentence")).to_contain_text("still says cat")
-<<<<<<< HEAD
-        page.context.close()
-=======
-        assert not page.evaluate("document.isTheOld"), "loaded anew"
->>>>>>> suite
     finally:
         server.kill()

@@ -3,13 +3,9 @@
 import json
 import re
 
-<<<<<<< HEAD
 import pytest
-from conftest import make_voc, running_demo
-from overlaid import overlaid
-=======
 from conftest import demo_here, make_voc
->>>>>>> suite
+from overlaid import overlaid
 from playwright.sync_api import expect
 from visitor import open_again
 
