@@ -13,7 +13,7 @@ import httpx
 import pytest
 from conftest import REPOSITORY, SLOW_PHOTO, write_voc_xml
 from PIL import Image
-from test_demo_guarded import META, harmless, upload
+from posting import META, harmless, upload
 
 from demo.views.augment.folder import MAX_PICTURES
 from model.data.dataset import Dataset

@@ -10,11 +10,11 @@ from typing import Any
 import httpx
 import pytest
 from conftest import REPOSITORY, SECRET
+from posting import META, harmless, upload
 
 SENTENCE = (
     "This photo is not among the files uploaded to this server, or no longer: upload it again."
 )
-META = {"meta": {"_type": "gradio.FileData"}}
 FILE_FIELDS = ("image", "file", "uploadbutton", "downloadbutton", "gallery", "imageeditor")
 # Components of our own that take files, and how their value holds one.
 OWN_FIELDS: dict[str, Any] = {
@@ -37,12 +37,6 @@ def handlers(http) -> tuple[list[dict[str, Any]], dict[int, dict[str, Any]]]:
     config = http.get("config").json()
     known = {component["id"]: component for component in config["components"]}
     return [d for d in config["dependencies"] if d["backend_fn"]], known
-
-
-def upload(http: httpx.Client, path: Path, name: str = "") -> str:
-    with path.open("rb") as stream:
-        files = {"files": (name or path.name, stream)}
-        return http.post("gradio_api/upload", files=files).json()[0]
 
 
 @pytest.fixture(scope="module")
@@ -92,11 +86,6 @@ def answers(http: httpx.Client, calls: list[tuple[int, list[Any]]]) -> list[Any]
             if len(found) == len(events):
                 break
     return [found[event] for event in events]
-
-
-def harmless(component: dict[str, Any]) -> Any:
-    """A value a component takes; nothing of it names a photo."""
-    return "" if component["type"] == "textbox" else component["props"].get("value")
 
 
 def filled(
