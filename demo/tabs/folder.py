@@ -49,7 +49,7 @@ def build(backend: Backend, controls: Controls) -> None:
         yield {stop: gr.Button(visible=True), shown: "", file: None}
         try:
             for made in folder_zip(backend, AugmentState(**values), files, variants, pictures):
-                progress((made.done, made.total or None), desc=made.doing, unit="pictures")
+                progress((made.done, made.total or None), desc=made.doing, unit=made.unit)
                 yield gr.skip()
         except Exception:
             yield {stop: gr.Button(visible=False)}

@@ -9,7 +9,7 @@ import io
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -121,7 +121,12 @@ def export(
     return problems
 
 
-def export_steps(photos: Sequence[DatasetPhoto], plan: ExportPlan, out: Path) -> Iterator[Progress]:
+def export_steps(
+    photos: Sequence[DatasetPhoto],
+    plan: ExportPlan,
+    out: Path,
+    load: Callable[[str], Image.Image] = load_image,
+) -> Iterator[Progress]:
     """Write the copy, or the rest of one that was stopped; one photo at a time is in memory.
 
     Gives the same object after each picture. What is written is complete once all was asked for.
@@ -131,6 +136,7 @@ def export_steps(photos: Sequence[DatasetPhoto], plan: ExportPlan, out: Path) ->
         plan: see there.
         out: a folder, or a name that ends in ``.zip``: that is made of the folder of the same name
             with ``.parts`` behind it, which is then removed.
+        load: gives the photo at a path, or a smaller copy of it.
 
     Raises:
         UserError: if ``out`` holds something else, or cannot be written.
@@ -147,7 +153,7 @@ def export_steps(photos: Sequence[DatasetPhoto], plan: ExportPlan, out: Path) ->
             numbers = range(1, plan.variants + 1)
             todo = [k for k in numbers if _file_name(plan, name, k) not in written]
             try:
-                whole = load_image(photo.path) if todo else None
+                whole = load(photo.path) if todo else None
             except UserError as error:
                 done.problems.append(str(error))
                 whole = None
@@ -222,9 +228,9 @@ def _pictures(
     """Each variant asked for, and what is to be known of it."""
     if whole is None:
         return
-    copy_size = fitted_size(whole.size, working_side(plan.image_size))
-    things = sorted(photo.image.objects, key=lambda o: (o.difficult, -o.area))
     known = photo.image
+    copy_size = fitted_size((known.width, known.height), working_side(plan.image_size))
+    things = sorted(known.objects, key=lambda o: (o.difficult, -o.area))
     # What shows nothing is moved as if it showed one thing, all over.
     corners = [t.bbox_xyxy for t in things] or [(0, 0, known.width, known.height)]
     scale = torch.tensor([copy_size[0] / known.width, copy_size[1] / known.height]).repeat(2)

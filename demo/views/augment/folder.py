@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from markupsafe import Markup
+from PIL import Image
 
 from demo.backend import Backend, user_message
 from demo.choice import MAX_PHOTOS, SentFile
@@ -19,6 +20,7 @@ from demo.views.augment.state import MAX_SEED, AugmentState, as_whole
 from demo.views.detect import detect_files
 from model.data.annotations import AnnotatedPhoto, class_names_of
 from model.data.dataset import DatasetPhoto
+from model.data.images import load_fitted
 from model.data.photo_headers import PhotoHeader
 from model.data.records import ImageAnnotation, ObjectAnnotation
 from model.errors import UserError
@@ -43,7 +45,7 @@ class FolderZip:
 
     Attributes:
         doing: what is done at the moment.
-        done, total: how many photos or pictures of how many.
+        done, total, unit: how many of how many, and of what.
         problems: a sentence for each photo that is left out.
         shown: what to say when it is finished.
         file: path of the ZIP; empty until it is finished.
@@ -52,6 +54,7 @@ class FolderZip:
     doing: str = ""
     done: int = 0
     total: int = 0
+    unit: str = "photos"
     problems: list[str] = field(default_factory=list)
     shown: Markup = field(default_factory=Markup)
     file: str = ""
@@ -115,9 +118,10 @@ def folder_zip(
             made.problems += [sentence for _, sentence in answers.problems]
         photos, scores = _annotated(dropped, detections, made.problems)
         plan = _plan(backend, state, photos, scores, variants, pictures)
-        made.doing, made.done, made.total = "drawing", 0, len(photos) * variants
+        made.doing, made.unit = "drawing", "pictures"
+        made.done, made.total = 0, len(photos) * variants
         with new_download("augmented.zip") as file:
-            for step in export_steps(photos, plan, file):
+            for step in export_steps(photos, plan, file, _load):
                 _refuse_if_too_large(step.n_bytes)
                 made.done = step.pictures
                 yield made
@@ -135,6 +139,11 @@ def folder_zip(
         )
         made.file = str(file)
     yield made
+
+
+def _load(path: str) -> Image.Image:
+    """A photo as large as the pictures get: the whole may take many times the memory."""
+    return load_fitted(Path(path), FULL_SIDE).image
 
 
 def _refuse_if_too_large(n_bytes: int) -> None:
