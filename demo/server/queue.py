@@ -33,7 +33,7 @@ MAX_UNFETCHED = 300  # sessions whose messages are kept, pictures and all
 SOON_READ_S = 3.0  # after which a call counts as one nobody reads
 PATIENCE_S = 10.0  # for which an answer may have no reader
 # Between looks for the next call. Gradio looks a thousand times a second, which keeps a server that
-# nobody asks busy for a fifteenth of a core.
+# nobody asks busy for a twentieth of a core.
 LOOK_S = 0.005
 TOO_MANY = (
     f"Too many of your calls are waiting: {MAX_OF_VISITOR} of a visitor may. Read their answers"
