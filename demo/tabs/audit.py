@@ -83,15 +83,20 @@ def _connect_counting(
         for found in audit(backend, AugmentState(**values), split):
             yield {
                 said: found.said, shown: found.shown, safe: found.safe,
+                count: gr.Button(interactive=False),
                 stop: gr.Button(visible=not found.safe), take: gr.Button(visible=bool(found.safe)),
             }  # fmt: skip
 
     # It takes a core for seconds: one at a time, whoever asks.
     run = count.click(
-        counting, inputs_kwargs=asked, outputs=[said, shown, safe, stop, take], concurrency_limit=1,
-        concurrency_id="audit", **QUIET,
+        counting, inputs_kwargs=asked, outputs=[said, shown, safe, count, stop, take],
+        concurrency_limit=1, concurrency_id="audit", **QUIET,
     )  # fmt: skip
-    run.then(lambda: gr.Button(visible=False), None, stop, **QUIET)
+    # Until a count that was stopped has come to its end, Gradio starts no other.
+    run.then(
+        lambda: (gr.Button(visible=False), gr.Button(interactive=True)), None, [stop, count],
+        **QUIET,
+    )  # fmt: skip
     stop.click(
         lambda: (gr.Button(visible=False), markup.note(STOPPED)), None, [stop, said],
         cancels=[run], **QUIET,

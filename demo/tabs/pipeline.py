@@ -69,7 +69,10 @@ def _build_audit(
     def counting(split: str, photos: float, number: float) -> Iterator[dict[Any, Any]]:
         wanted = as_whole(photos, "the number of photos", 1, MAX_PHOTOS)
         first = as_whole(number, "seed", 0, MAX_SEED)
-        yield {said: markup.note("Opening photos ..."), shown: "", stop: gr.Button(visible=True)}
+        yield {
+            said: markup.note("Opening photos ..."), shown: "", stop: gr.Button(visible=True),
+            count: gr.Button(interactive=False),
+        }  # fmt: skip
         for words, found in audit(pipeline, backend, split, wanted, first):
             yield {said: words, shown: found}
 
@@ -79,10 +82,13 @@ def _build_audit(
         return {shared["photo"]: PhotoChoice(backend.library.get(name).name), seed: number}
 
     run = count.click(
-        counting, [split, photos, seed], [said, shown, stop], concurrency_limit=1,
+        counting, [split, photos, seed], [said, shown, stop, count], concurrency_limit=1,
         concurrency_id="audit", **QUIET,
     )  # fmt: skip
-    run.then(lambda: gr.Button(visible=False), None, stop, **QUIET)
+    run.then(
+        lambda: (gr.Button(visible=False), gr.Button(interactive=True)), None, [stop, count],
+        **QUIET,
+    )  # fmt: skip
     stop.click(
         lambda: (gr.Button(visible=False), markup.note(STOPPED)), None, [stop, said],
         cancels=[run], **QUIET,

@@ -194,7 +194,10 @@ def note(sentence: str, kind: str = "") -> Markup:
 
 def progress(words: str, done: int, total: int) -> Markup:
     """How far something is, in words and as a bar."""
-    bar = Markup('<progress value="{}" max="{}" aria-label="{}"></progress>')
+    bar = Markup(
+        '<progress value="{}" max="{}" aria-label="{}"'
+        ' style="width: 100%; accent-color: #0d9488"></progress>'
+    )
     return note(words) + bar.format(done, total, words)
 
 

@@ -10,6 +10,7 @@ from model.inspect.compose_steps import ComposeTrace
 from model.words import counted, percent
 
 HALF = 0.5  # a box of which less can be seen is called cut
+FEW = 20  # boxes of a class: fewer say little
 GREW = 0.1  # a photo with a box that grew by more is among the worst
 
 
@@ -158,7 +159,8 @@ def findings(tally: ComposeTally) -> Iterator[str]:
         yield f"{title} drops {counted(count, 'box', 'boxes')}, {share} of all."
     if targets.cut:
         yield f"Of {percent(targets.cut)} of the largest objects less than half can be seen."
-    grown = {label: tally.numbers(label).growth or 0 for label in tally.labels()}
+    by_class = {label: tally.numbers(label) for label in tally.labels()}
+    grown = {label: n.growth or 0 for label, n in by_class.items() if n.boxes >= FEW}
     if grown and max(grown.values()) > GREW:
         label = max(grown, key=lambda name: grown[name])
         yield (

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from playwright.sync_api import expect
-from visitor import settled, slide
+from visitor import settled
 
 
 @pytest.fixture
@@ -54,12 +54,12 @@ def test_stop_ends_the_count_and_another_one_can_be_started(audit_page, pace_fil
     try:
         page.locator("#audit-count").click()
         expect(page.locator("#audit-said")).to_contain_text("Reading the boxes")
+        expect(page.locator("#audit-count")).to_be_disabled()
         page.locator("#audit-stop").click()
         expect(page.locator("#audit-said")).to_contain_text("Stopped.")
         expect(page.locator("#audit-stop")).to_be_hidden()
     finally:
         pace_file.write_text("")
-    slide(page, "rotation_degrees", 3)
-    page.locator("#audit-count").click()
+    page.locator("#audit-count").click()  # which waits until it is enabled again
     expect(page.locator("#audit-said")).to_contain_text("20 photos, 10 draws each")
     expect(page.locator("#audit-take")).to_be_visible()

@@ -39,6 +39,7 @@ def test_variants_steps_and_the_whole_set_whose_tiles_open_their_draw(chromium, 
         seed, name = tile.get_attribute("data-key").split()
         tile.click()
         expect(view).to_contain_text(f"Step by step, seed {seed}")
+        page.get_by_role("tab", name="Detect").click()
         expect(page).to_have_url(re.compile(f"sample={name}"))
         assert page.failures == []
         page.context.close()

@@ -27,6 +27,8 @@ def test_training_tab(page):
     expect(page.locator(".strength .note")).to_contain_text("less often first at")
     expect(charts).to_have_count(14)
     expect(charts.first.locator("polyline")).to_have_count(3)
+    legend = page.locator(".strength .legend")
+    assert legend.bounding_box()["height"] < 60
     sides = [chart.bounding_box() for chart in charts.all()]
     assert all(side["width"] > 100 and side["x"] + side["width"] <= 1280 for side in sides)
 

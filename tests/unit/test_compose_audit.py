@@ -47,6 +47,8 @@ def test_growth_is_that_of_the_turned_box():
                     labels=["cat"])  # fmt: skip
     assert tally.numbers("cat").growth == pytest.approx(1, abs=0.05)  # of a square: twice the area
     assert tally.worst(1) == [("one", "box 100 % larger")]
+    assert not any("grow" in sentence for sentence in findings(tally)), "of one box"
+    tally.boxes *= 20
     assert any("Boxes of cat grow by 100 %" in sentence for sentence in findings(tally))
 
 
