@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import gradio as gr
+from gradio.components.base import Component
 
 from demo import api
 from demo.address import TABS, TabState, asked_tab, refusal
@@ -58,13 +59,16 @@ class Page:
         self.address, self.restored = signal(), signal()
         # A tab is drawn when it is opened; Detect is finished when the page opens.
         self.opened = {name: signal() for name in TABS[1:]}
-        signals = augment.Signals(self.opened["augment"], signal(), signal())
+        redraw, repick = signal(), signal()
         shared: Controls = {"photo": self.photo, "checkpoint": checkpoint}
         with gr.Tabs(elem_id="tabs") as self.tabs:
             with gr.Tab("Detect", id="detect") as detect_page:
                 self.detect = detect.build(backend, shared, self.address)
             with gr.Tab("Augment", id="augment") as augment_page:
                 with_threshold = {**shared, "threshold": self.detect.controls["threshold"]}
+                signals = augment.Signals(
+                    self.opened["augment"], redraw, repick, self.detect.redraw
+                )  # fmt: skip
                 self.augment = augment.build(backend, with_threshold, self.address, signals)
             with gr.Tab("Data set", id="dataset") as dataset_page:
                 self.dataset = dataset.build(backend, self.address, self.opened["dataset"])
@@ -74,7 +78,8 @@ class Page:
                 )
             if own_pipeline:
                 with gr.Tab("Your pipeline", id="pipeline") as pipeline_page:
-                    pipeline.build(backend, own_pipeline, shared, pipeline_page)
+                    another = pipeline.AnotherPhoto(self._new_photo, self._of_new_photo())
+                    pipeline.build(backend, own_pipeline, shared, pipeline_page, another)
         api.build(backend)
         for name, tab in zip(
             TABS, (detect_page, augment_page, dataset_page, training_page), strict=True
@@ -95,9 +100,7 @@ class Page:
 
     def _connect_photo(self) -> None:
         """A photo that was chosen is looked at, then shown in all tabs, with its own boxes."""
-        box_source, boxes = (self.augment.controls[name] for name in ("box_source", "boxes"))
-        redraw = self.detect.redraw
-        fresh = [self.photo, box_source, boxes, redraw]
+        fresh = self._of_new_photo()
         turn = {**QUIET, **in_order("photo")}
 
         def chosen(choice: PhotoChoice) -> dict[Any, Any]:
@@ -127,6 +130,11 @@ class Page:
             send, inputs_kwargs=picked, outputs=[*fresh, self.tabs], **turn,
         )  # fmt: skip
         self.detect.to_augment.click(lambda: gr.Tabs(selected="augment"), None, self.tabs, **QUIET)
+
+    def _of_new_photo(self) -> list[Component]:
+        """What :meth:`_new_photo` may set."""
+        controls = self.augment.controls
+        return [self.photo, controls["box_source"], controls["boxes"], self.detect.redraw]
 
     def _new_photo(self, choice: PhotoChoice) -> dict[Any, Any]:
         if choice.note:

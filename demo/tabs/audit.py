@@ -15,13 +15,15 @@ from model.augment import AugmentConfig
 from model.errors import UserError
 
 
-def build(backend: Backend, controls: Controls, opened: gr.Textbox, redraw: gr.Textbox) -> None:
+def build(
+    backend: Backend, controls: Controls, replaced: tuple[gr.Textbox, ...], redraw: gr.Textbox
+) -> None:
     """Lay it out, where there is a data set.
 
     Args:
         backend: what the page stands on.
         controls: of the Augment tab, by the fields of its state.
-        opened: to be set when the photo was replaced.
+        replaced: to be set when the photo was replaced.
         redraw: to be set when settings were changed.
     """
     dataset = backend.library.dataset
@@ -58,14 +60,15 @@ def build(backend: Backend, controls: Controls, opened: gr.Textbox, redraw: gr.T
         return {
             controls["photo"]: PhotoChoice(backend.library.get(name).name),
             controls["box_source"]: GROUND_TRUTH, controls["boxes"]: "",
-            controls["count"]: 10, controls["picked"]: str(number), opened: token(),
+            controls["count"]: 10, controls["picked"]: str(number),
+            **{each: token() for each in replaced},
         }  # fmt: skip
 
     names = [name for name in controls if name in vars(AugmentConfig())]
     # The signal is last: what listens to it reads all values as soon as it is set.
     take.click(take_over, safe, [said, *(controls[name] for name in names), redraw], **QUIET)
     picked = [controls[name] for name in ("photo", "box_source", "boxes", "count", "picked")]
-    shown.select(show_errors_in(said)(open_draw), None, [said, *picked, opened], **QUIET)
+    shown.select(show_errors_in(said)(open_draw), None, [said, *picked, *replaced], **QUIET)
 
 
 def _connect_counting(

@@ -127,11 +127,13 @@ class Signals:
         opened: the tab was opened or the photo replaced, so the boxes have to be found.
         redraw: boxes or settings were changed, and by something else than their own controls.
         repick: another variant is to be shown large.
+        detect: the photo was replaced, so that the Detect tab has to draw it.
     """
 
     opened: gr.Textbox
     redraw: gr.Textbox
     repick: gr.Textbox
+    detect: gr.Textbox
 
 
 def build(backend: Backend, shared: Controls, address: gr.Textbox, signals: Signals) -> AugmentTab:
@@ -155,7 +157,7 @@ def build(backend: Backend, shared: Controls, address: gr.Textbox, signals: Sign
     _connect_alone(backend, controls, shown)
     _connect_undo(backend, defaults, controls, buttons, signals.opened)
     _connect_drawing(backend, controls, shown, signals, (address, defaults))
-    audit.build(backend, controls, signals.opened, signals.redraw)
+    audit.build(backend, controls, (signals.opened, signals.detect), signals.redraw)
     return AugmentTab(defaults, controls)
 
 

@@ -1,9 +1,11 @@
 """The tab of the pipeline that whoever started the server named: never a visitor's code."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from gradio.components.base import Component
 
 from demo.backend import Backend
 from demo.choice import PhotoChoice
@@ -22,8 +24,25 @@ from demo.views.augment.state import MAX_SEED, as_whole
 from demo.views.pipeline import MAX_PHOTOS, audit, picked_draw, show
 
 
+@dataclass(frozen=True)
+class AnotherPhoto:
+    """How a photo is sent to all tabs.
+
+    Attributes:
+        values: what components have to be set to.
+        components: which these may be.
+    """
+
+    values: Callable[[PhotoChoice], dict[Any, Any]]
+    components: list[Component]
+
+
 def build(
-    backend: Backend, pipeline: Callable[..., Any], shared: Controls, opened_tab: gr.Tab
+    backend: Backend,
+    pipeline: Callable[..., Any],
+    shared: Controls,
+    opened_tab: gr.Tab,
+    another: AnotherPhoto,
 ) -> None:
     """Lay out the tab: it is drawn when it is opened, and for another photo or seed."""
     with gr.Row():
@@ -40,11 +59,11 @@ def build(
     opened_tab.select(draw, inputs, view, **DRAWS)
     again.click(lambda number: (number or 0) + 1, seed, seed, **PRIVATE)
     gr.on([seed.change, shared["photo"].change], draw, inputs, view, **DRAWS)
-    _build_audit(backend, pipeline, shared, seed)
+    _build_audit(backend, pipeline, seed, another)
 
 
 def _build_audit(
-    backend: Backend, pipeline: Callable[..., Any], shared: Controls, seed: gr.Number
+    backend: Backend, pipeline: Callable[..., Any], seed: gr.Number, another: AnotherPhoto
 ) -> None:
     """The same on many photos, where there is a data set."""
     dataset = backend.library.dataset
@@ -79,7 +98,7 @@ def _build_audit(
     @show_errors_in(said)
     def open_draw(event: gr.EventData) -> dict[Any, Any]:
         name, number = picked_draw(picked_key(event))
-        return {shared["photo"]: PhotoChoice(backend.library.get(name).name), seed: number}
+        return {**another.values(PhotoChoice(backend.library.get(name).name)), seed: number}
 
     run = count.click(
         counting, [split, photos, seed], [said, shown, stop, count], concurrency_limit=1,
@@ -93,4 +112,4 @@ def _build_audit(
         lambda: (gr.Button(visible=False), markup.note(STOPPED)), None, [stop, said],
         cancels=[run], **QUIET,
     )  # fmt: skip
-    shown.select(open_draw, None, [said, shared["photo"], seed], **QUIET)
+    shown.select(open_draw, None, [said, *another.components, seed], **QUIET)

@@ -46,6 +46,8 @@ def test_counted_then_a_tile_opens_that_draw_and_the_limits_are_taken_over(audit
             expect(number).to_have_value(value)
     page.locator("#audit-count").click()
     expect(shown).to_contain_text("No setting need be lowered")
+    page.get_by_role("tab", name="Detect").click()
+    expect(page.locator("#detect-result")).to_contain_text(name)
 
 
 def test_stop_ends_the_count_and_another_one_can_be_started(audit_page, pace_file):
