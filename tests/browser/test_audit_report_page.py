@@ -21,7 +21,7 @@ def report(toy_voc, tmp_path_factory) -> str:
     """The address of one that compares two settings, with tiles and sheets."""
     out = tmp_path_factory.mktemp("audit")
     (out / "b.json").write_text('{"rotation_degrees": 60, "zoom": 3, "box_rule": "hull"}')
-    main(AuditConfig(out, (str(toy_voc),), against=out / "b.json", epochs=3, image_size=64,
+    main(AuditConfig(out, data=(str(toy_voc),), against=out / "b.json", epochs=3, image_size=64,
                      tiles=3, cache_dir=str(out), progress=False))  # fmt: skip
     return (out / "report.html").as_uri()
 
