@@ -32,6 +32,7 @@ CHARTS = {
         "val_mean_iou": "mean IoU on val",
     },
 }
+EARLIER = "last.safetensors"  # what is kept of the path of weights that a run began with
 SETTINGS = (
     "train_split", "head", "image_size", "epochs", "small_epochs", "mosaics", "plain_epochs",
     "batch_size", "lr", "negatives", "seed", "backbone_weights", "start_from",
@@ -145,10 +146,14 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
+def _setting(value: object) -> str:
+    return "an earlier run" if value == EARLIER else str(value) or "-"
+
+
 def settings(runs: Sequence[RunShown]) -> Markup:
     """The few settings people ask for first, a column a run."""
     rows = [
-        (key.replace("_", " "), [str(run.config.get(key, "")) or "-" for run in runs])
+        (key.replace("_", " "), [_setting(run.config.get(key, "")) for run in runs])
         for key in SETTINGS
         if any(str(run.config.get(key, "")) for run in runs)
     ]
@@ -197,9 +202,9 @@ def results(
 def commands(report: Mapping[str, Any]) -> str:
     """What gives this report: training, with the settings shown, and evaluation."""
     config = report.get("config", {})
-    flags = " ".join(
-        f"--{key.replace('_', '-')} {config[key]}" for key in SETTINGS if str(config.get(key, ""))
-    )
+    given = {key: str(config.get(key, "")) for key in SETTINGS}
+    given["start_from"] = given["start_from"].replace(EARLIER, f"runs/first/{EARLIER}")
+    flags = " ".join(f"--{key.replace('_', '-')} {text}" for key, text in given.items() if text)
     return (
         f"python train.py --data data --out runs/mine {flags}".rstrip()
         + f"\npython -m model.evaluate --checkpoint runs/mine/{report['checkpoint']} --data data"

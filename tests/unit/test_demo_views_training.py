@@ -69,6 +69,14 @@ def test_settings_that_were_not_given_are_no_flags():
     assert "<td>0.0</td>" in html
 
 
+def test_weights_of_an_earlier_run_are_called_so():
+    config = {"start_from": "last.safetensors"}
+    report = {"checkpoint": "last.safetensors", "split": "val", "config": config}
+    first = training.commands(report).splitlines()[0]
+    assert first.endswith("--start-from runs/first/last.safetensors")
+    assert "<td>an earlier run</td>" in training.settings([training.RunShown("", config, [])])
+
+
 def test_a_chart_names_its_curves_and_whole_epochs():
     html = line_chart("L1 <px>", [
         Curve("in training", [(1, 30.0), (2, 20.5), (3, 12.25)]), Curve("on val", [(3, 16.9)]),
