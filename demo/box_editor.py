@@ -3,15 +3,14 @@
 import json
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, TypedDict
 
 import gradio as gr
 
 from demo.json_html import JsonHtml
+from demo.scripts import WEB, script
 from model.classes import MAX_NAME_LENGTH, VOC_CLASSES, shown_name
 
-_WEB = Path(__file__).with_name("web")
 MAX_BOXES = 100  # VOC has a photo with 42
 
 
@@ -73,9 +72,9 @@ class BoxEditor(JsonHtml):
         )
         super().__init__(
             value,
-            html_template=(_WEB / "box_editor.html").read_text(),
-            css_template=(_WEB / "box_editor.css").read_text(),
-            js_on_load=constants + (_WEB / "box_editor.js").read_text(),
+            html_template=(WEB / "box_editor.html").read_text(),
+            css_template=(WEB / "box_editor.css").read_text(),
+            js_on_load=constants + script("box_editor"),
             apply_default_css=False,
             max_boxes=max_boxes,
             **options,

@@ -9,9 +9,9 @@ from typing import Any
 import gradio as gr
 
 from demo.backend import user_message
+from demo.scripts import script
 from demo.server.queue import IN_ORDER
 from demo.views import markup
-from demo.views.markup import WEB
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 QUIET: dict[str, Any] = {"show_progress": "hidden", **PRIVATE}
@@ -30,7 +30,7 @@ type :class:`Component` does not know them.
 
 def pick_grid(value: str = "", **kwargs: Any) -> gr.HTML:
     """HTML with ``<button data-key>``; ``.select`` tells which one was pressed (``evt.key``)."""
-    return gr.HTML(value, js_on_load=(WEB / "pick_grid.js").read_text(), **kwargs)
+    return gr.HTML(value, js_on_load=script("pick_grid"), **kwargs)
 
 
 def fold(heading: str, name: str) -> gr.HTML:

@@ -8,8 +8,8 @@ from typing import Any
 
 from demo.json_html import JsonHtml
 from demo.opened import detector_of, network_of
+from demo.scripts import WEB, script
 from demo.views import markup
-from demo.views.markup import WEB
 from model.classes import shown_name
 from model.data.images import load_fitted
 from model.draw import class_colour, text_colour
@@ -41,7 +41,7 @@ class LiveCamera(JsonHtml):
     def __init__(self, value: dict[str, Any] | None = None, **options: Any) -> None:
         super().__init__(
             value, html_template=(WEB / "live.html").read_text(), apply_default_css=False,
-            js_on_load=(WEB / "live.js").read_text(), **options,
+            js_on_load=script("live"), **options,
         )  # fmt: skip
 
     def preprocess(self, payload: Any) -> Frame:

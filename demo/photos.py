@@ -9,10 +9,10 @@ from demo.annotated import boxes_beside
 from demo.backend import Backend, user_message
 from demo.choice import MAX_PHOTOS, PhotoChoice, SentFile
 from demo.json_html import JsonHtml
+from demo.scripts import script
 from demo.server.uploads import uploaded
 from demo.views import markup
 from demo.views.augment.boxes import write_boxes
-from demo.views.markup import WEB
 from model.errors import UserError
 
 TILE_SIDE = 104  # pixels of an example, which takes up about 50: twice that on sharp screens
@@ -40,7 +40,7 @@ class PhotoChooser(JsonHtml):
     ) -> None:
         super().__init__(
             value, html_template=inside, apply_default_css=False,
-            js_on_load=(WEB / "photo_chooser.js").read_text(), **options,
+            js_on_load=script("photo_chooser"), **options,
         )  # fmt: skip
 
     def preprocess(self, payload: Any) -> PhotoChoice:
@@ -115,7 +115,7 @@ class ManyFiles(JsonHtml):
         super().__init__(
             value, html_template=inside, apply_default_css=False,
             elem_id=f"{self.field_name}-files",
-            js_on_load=(WEB / "many_photos.js").read_text(), **options,
+            js_on_load=script("many_photos"), **options,
         )  # fmt: skip
 
     def postprocess(self, value: Sequence[str] | None) -> list[Any]:

@@ -1,16 +1,13 @@
 """How the page looks: one theme, light and dark, without anything from other hosts."""
 
-from pathlib import Path
-
 import gradio as gr
 
-_WEB = Path(__file__).with_name("web")
-CSS = _WEB / "style.css"
+from demo.scripts import WEB, script
+
+CSS = WEB / "style.css"
 # In this order: the first makes what the others use.
 SCRIPTS = ("page", "edit_history", "own_photos", "keyboard", "touch_sliders", "settings", "enlarge")
-HEAD = "".join(
-    f"<script>{(_WEB / name).with_suffix('.js').read_text()}</script>" for name in SCRIPTS
-)
+HEAD = "".join(f"<script>{script(name)}</script>" for name in SCRIPTS)
 
 
 def page_theme() -> gr.themes.Base:

@@ -24,6 +24,7 @@ from demo.components import (
 )
 from demo.live import Frame, LiveCamera, look
 from demo.photos import ManyPhotos
+from demo.scripts import script
 from demo.server.downloads import as_download
 from demo.views import markup
 from demo.views.detect import (
@@ -37,7 +38,6 @@ from demo.views.detect import (
     show,
     show_many,
 )
-from demo.views.markup import WEB
 from model.errors import UserError
 
 EXPLANATIONS = [
@@ -75,8 +75,7 @@ def build(backend: Backend, shared: Controls, address: gr.Textbox) -> DetectTab:
     )  # fmt: skip
     # No visitor waited for this one, so there is no time to tell.
     first = show(backend, defaults, timed=False)
-    script = (WEB / "turning.js").read_text()
-    result = gr.HTML(first, js_on_load=script, elem_id="detect-result", min_height=260)
+    result = gr.HTML(first, js_on_load=script("turning"), elem_id="detect-result", min_height=260)
     to_augment = _build_actions(backend, shared)
     controls = {**shared, **_build_settings(defaults)}
     redraw = signal()

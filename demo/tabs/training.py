@@ -18,9 +18,9 @@ from demo.components import (
     show_errors_in,
     token,
 )
+from demo.scripts import script
 from demo.views import markup
 from demo.views.confusion import TrainingState, can_open, photo_card, show_behind
-from demo.views.markup import WEB
 from demo.views.training import show
 
 
@@ -75,8 +75,8 @@ def build(
     fold("Confusion matrix", "confusion")
     with gr.Row(elem_id="confusion-part"):
         with gr.Column(scale=1, min_width=300):
-            scripts = [(WEB / name).read_text() for name in ("pick_grid.js", "confusion.js")]
-            matrix = gr.HTML(view.matrix, js_on_load="\n".join(scripts), elem_id="confusion")
+            scripts = script("pick_grid", "confusion")
+            matrix = gr.HTML(view.matrix, js_on_load=scripts, elem_id="confusion")
         with gr.Column(scale=1, min_width=300, elem_id="behind", visible=can_open(backend)):
             behind = _Behind(
                 gr.HTML(elem_id="behind-heading"), pick_grid(elem_id="behind-grid"),

@@ -17,12 +17,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
+from demo.scripts import WEB
 from model.classes import shown_name
 from model.data.images import load_fitted
 from model.draw import class_colour, text_colour
 
 THUMB_SIDE = 220
-WEB = Path(__file__).resolve().parent.parent / "web"
 _TEMPLATES = Environment(
     loader=FileSystemLoader(WEB), autoescape=True, undefined=StrictUndefined,
     trim_blocks=True, lstrip_blocks=True,

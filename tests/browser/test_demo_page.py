@@ -6,7 +6,7 @@ from demo.backend import Backend
 from demo.page import build_page
 from model.data.samples import PhotoLibrary
 
-MAX_LISTENERS = 79
+MAX_LISTENERS = 82  # three of them are the folder's and the camera's
 MAX_POSITIONAL = 6
 
 

@@ -31,10 +31,11 @@ def test_stop_keeps_what_was_done(page, photos):
     stop.click()
     expect(stop).to_be_hidden()
     page.traffic.settle()
-    assert result.locator("button").count() == 16
+    done = result.locator("button").count()
+    assert 16 <= done < 20  # on a slow machine a slow one was answered before the press came
     with page.expect_download() as download:
         page.locator("#many-csv").click()
-    assert len(download.value.path().read_text().splitlines()) == 17
+    assert len(download.value.path().read_text().splitlines()) == done + 1
     # Nothing of it runs on: the same visitor's next photo is answered.
     page.locator("#photo button[data-key=cat]").click()
     wait_for(

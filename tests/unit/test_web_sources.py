@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
+from demo.scripts import script
 from demo.theme import SCRIPTS
 
 WEB = REPOSITORY / "demo" / "web"
@@ -57,4 +58,11 @@ def test_every_script_is_sent():
     """With the page, or by the component that has its name."""
     components = "".join(path.read_text() for path in (REPOSITORY / "demo").rglob("*.py"))
     for path in SOURCES:
-        assert path.stem in SCRIPTS or path.name in components, path
+        assert path.stem in SCRIPTS or f'"{path.stem}"' in components, path
+
+
+def test_comments_are_not_sent():
+    sent, written = script("page"), (WEB / "page.js").read_text()
+    assert len(sent) < len(written)
+    missing = set(map(str.strip, written.splitlines())) - set(map(str.strip, sent.splitlines()))
+    assert all(line.startswith("//") for line in missing)
