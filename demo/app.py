@@ -37,6 +37,7 @@ from demo.choice import PhotoChoice  # noqa: E402
 from demo.guarded import GuardedBlocks  # noqa: E402
 from demo.page import build_page  # noqa: E402
 from demo.server.security import GuardedApp, Visitors, checked_origin  # noqa: E402
+from demo.serving.cores import leave_cores_to_passes  # noqa: E402
 from demo.theme import CSS, HEAD, page_theme  # noqa: E402
 from model.data.formats import FormatName  # noqa: E402
 from model.data.samples import PhotoLibrary, find_dataset  # noqa: E402
@@ -121,6 +122,7 @@ def main(config: AppConfig) -> None:
     check_address(config.host, config.port)
     for origin in config.allow_origin:
         checked_origin(origin)
+    leave_cores_to_passes()
     own_pipeline = load_pipeline(config.pipeline) if config.pipeline else None
     backend = make_backend(config)
     page = build_page(backend, own_pipeline)

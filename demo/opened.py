@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from demo.choice import Photo
 from demo.serving.batching import Batcher
 from demo.serving.calls import raise_if_ended
-from demo.serving.cores import shared_cores
+from demo.serving.cores import on_cores
 from demo.serving.gpu import OWN_DEVICE, for_batches
 from demo.serving.once import computed_once
 from model.augment import working_side
@@ -84,8 +84,8 @@ class Opened:
     @computed_once
     def heat_maps(self) -> dict[str, np.ndarray]:
         """See :func:`model.inspect.explanation.explain`."""
-        with shared_cores(self.detector.device):
-            return explanation.explain(self.detector, self.working_copy)
+        detector, photo = self.detector, self.working_copy
+        return on_cores(detector.device, lambda: explanation.explain(detector, photo))
 
 
 def detector_of(checkpoint: Path, device: str | None = OWN_DEVICE) -> Detector:
@@ -104,8 +104,7 @@ def network_of(checkpoint: Path) -> Batcher[LoadedImage, Detection]:
     detector = detector_of(checkpoint)
 
     def detect(photos: Sequence[LoadedImage]) -> list[Detection]:
-        with shared_cores(detector.device):
-            return detector.predict_loaded(photos)
+        return on_cores(detector.device, lambda: detector.predict_loaded(photos))
 
     return Batcher(detect, MAX_TOGETHER)
 
@@ -123,8 +122,8 @@ def predict_many(
     found: list[Detection] = []
     for start in range(0, len(photos), BATCH_SIZE):
         raise_if_ended()
-        with shared_cores(detector.device, batch=True):
-            found += detector.predict_loaded(photos[start : start + BATCH_SIZE])
+        some = photos[start : start + BATCH_SIZE]
+        found += on_cores(detector.device, partial(detector.predict_loaded, some), batch=True)
     return found
 
 
@@ -135,5 +134,5 @@ def robustness(
     """See :func:`model.inspect.robustness.predict_variants`."""
     detector = detector_of(checkpoint, device)
     raise_if_ended()
-    with shared_cores(detector.device, batch=True):
-        return predict_variants(detector, variants)
+    work = partial(predict_variants, detector, variants)
+    return on_cores(detector.device, work, batch=True)
