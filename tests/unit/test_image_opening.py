@@ -1,5 +1,6 @@
 """The border to third-party decoders: whatever they raise is one sentence that names the file."""
 
+import re
 import struct
 import zlib
 from io import BytesIO
@@ -213,8 +214,10 @@ def shared_tags(n_tags: int, size: int) -> bytes:
 
 def test_tags_that_share_their_bytes_are_read_or_refused_within_the_limits():
     assert load_image(shared_tags(20, 2**20)).size == (8, 8)
-    with pytest.raises(UserError, match=r"memory|damaged|longer"):
-        load_image(shared_tags(1000, 2**22))
+    try:  # Pillow 13 leaves the bytes where they are
+        assert load_image(shared_tags(1000, 2**22)).size == (8, 8)
+    except UserError as error:
+        assert re.search("memory|damaged|longer", str(error))
 
 
 @pytest.mark.parametrize("name", ["a\0b.jpg", "a" * 300 + ".jpg", "a/" * 5000])
