@@ -1,11 +1,11 @@
 """The border to third-party decoders: whatever they raise is one sentence that names the file."""
 
-import re
 import struct
 import zlib
 from io import BytesIO
 
 import numpy as np
+import PIL
 import pytest
 from conftest import REPOSITORY, run_command
 from gradio_client import Client, handle_file
@@ -214,10 +214,12 @@ def shared_tags(n_tags: int, size: int) -> bytes:
 
 def test_tags_that_share_their_bytes_are_read_or_refused_within_the_limits():
     assert load_image(shared_tags(20, 2**20)).size == (8, 8)
-    try:  # Pillow 13 leaves the bytes where they are
-        assert load_image(shared_tags(1000, 2**22)).size == (8, 8)
-    except UserError as error:
-        assert re.search("memory|damaged|longer", str(error))
+    many = shared_tags(1000, 2**22)
+    if int(PIL.__version__.split(".")[0]) >= 13:  # it leaves the bytes where they are
+        assert load_image(many).size == (8, 8)
+        return
+    with pytest.raises(UserError, match=r"memory|damaged|longer"):
+        load_image(many)
 
 
 @pytest.mark.parametrize("name", ["a\0b.jpg", "a" * 300 + ".jpg", "a/" * 5000])
