@@ -14,7 +14,7 @@ from model.data.records import ObjectAnnotation
 from model.errors import UserError
 
 MOST_FILES = 3  # an annotation, and the names of its classes
-MAX_BYTES = 16 << 20
+MAX_BYTES = 4 << 20
 NAME_FILES = frozenset({"classes.txt", "_darknet.labels", "obj.names", "labels.txt", "names.txt"})
 SHARED_SUFFIXES = (".json", ".yaml", ".yml")  # of files that speak of many photos
 ABOUT_OTHER_PHOTOS = frozenset({"photo missing", "name listed twice", "nothing to learn"})
@@ -74,7 +74,8 @@ def _box(thing: ObjectAnnotation) -> EditedBox:
 
 def plain_name(name: str) -> str:
     """The last part of a name that anybody may have made up, as a file of ours can have it."""
-    name = (parts_of(name.replace("\0", "")) or ["photo"])[-1].lstrip(".") or "photo"
+    name = name.replace("\0", "").encode("utf-8", "replace").decode()  # no half characters
+    name = (parts_of(name) or ["photo"])[-1].lstrip(".") or "photo"
     while len(name.encode("utf-8", "surrogatepass")) > 200:
         name = name[1:]
     return name

@@ -19,6 +19,7 @@ from model.errors import UserError
 from model.words import counted
 
 ANNOTATIONS = frozenset({".xml", ".txt", ".json", ".yaml", ".yml", ".labels", ".names"})
+MAX_OBJECTS = 1000  # of a photo
 MAX_DEPTH = 6  # folders that are kept of a name
 
 
@@ -64,14 +65,16 @@ def laid_out(files: Sequence[SentFile]) -> Generator[DroppedPhotos]:
     """
     with tempfile.TemporaryDirectory(prefix="dropped-") as folder:
         dropped = DroppedPhotos(Path(folder).resolve() / "dropped")
-        n_annotations = 0
+        n_annotations, n_bytes = 0, 0
         for number, file in enumerate(files):
             place = _place(dropped.root, file.name, number)
             if is_annotation(file.name):
                 n_annotations += 1
-                if file.path.stat().st_size > MAX_BYTES:
+                n_bytes += file.path.stat().st_size
+                if n_bytes > MAX_BYTES:
                     raise UserError(
-                        f"{file.name} is larger than {MAX_BYTES >> 20} MiB: shorten it."
+                        f"the annotations are larger than {MAX_BYTES >> 20} MiB together: send"
+                        " fewer photos at once."
                     )
             else:
                 dropped.files.append(place)
@@ -142,5 +145,10 @@ def _sort(dropped: DroppedPhotos, photos: dict[Path, DatasetPhoto], dataset: Dat
         why = lost.get(file) or (file not in photos and lost.get(key_of(file.name)))
         if why:
             dropped.problems[file] = f"{file.name}: {why.replace(f'{dropped.root}/', '')}."
+        elif file in photos and len(photos[file].image.objects) > MAX_OBJECTS:
+            n_objects = len(photos[file].image.objects)
+            dropped.problems[file] = (
+                f"{file.name}: {n_objects:,} objects, and {MAX_OBJECTS} may be."
+            )
         elif file in photos and file not in unlabelled:
             dropped.known[file] = photos[file]

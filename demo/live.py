@@ -52,7 +52,8 @@ class LiveCamera(JsonHtml):
         """
         payload = payload if isinstance(payload, dict) else {}
         number, text = payload.get("number"), payload.get("frame")
-        if not isinstance(number, int) or not isinstance(text, str) or len(text) > MAX_FRAME:
+        is_number = type(number) is int and abs(number) < 2**53  # as JavaScript counts
+        if not is_number or not isinstance(text, str) or len(text) > MAX_FRAME:
             raise UserError(NO_FRAME)
         try:
             content = base64.b64decode(text.removeprefix(START), validate=True)

@@ -77,7 +77,8 @@ class PhotoChooser(JsonHtml):
 def _sent(payload: Any) -> dict[str, Any]:
     payload = payload if isinstance(payload, dict) else {}
     upload, number = payload.get("upload"), payload.get("number")
-    sent: dict[str, Any] = {"number": number} if isinstance(number, int) else {}
+    is_number = type(number) is int and abs(number) < 2**53  # as JavaScript counts
+    sent: dict[str, Any] = {"number": number} if is_number else {}
     if isinstance(upload, dict):
         boxes = payload.get("boxes")
         return {

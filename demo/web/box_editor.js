@@ -62,9 +62,12 @@ function copyOf(list) {
   return list.map((box) => ({ ...box, bbox_xyxy: [...box.bbox_xyxy] }));
 }
 
+const numbersOf = (list) => list.map((box) => box.bbox_xyxy.map(Math.round)).join();
+
 /** Take over what Python sent, or what the page began with. */
 function read() {
   const value = props.value || {};
+  if (numbersOf(value.boxes || []) !== numbersOf(boxes)) status.textContent = ''; // of other boxes
   boxes = copyOf(value.boxes || []);
   offer(boxes.map((box) => box.class_name));
   selected = boxes[value.selected] ? value.selected : boxes.length ? 0 : null;

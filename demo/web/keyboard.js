@@ -101,6 +101,16 @@
   });
   page.whenThere('#augment-settings .presets', (presets) => page.oneTabStop(presets, 'button'));
 
+  /** The list of classes lies over the page: a press elsewhere, or Escape, closes it. */
+  function closeKnown(event) {
+    const known = document.querySelector('details.known[open]');
+    const isInside = event.type === 'click' && event.target.closest?.('details.known');
+    if (known && !isInside && (event.type === 'click' || event.key === 'Escape'))
+      known.open = false;
+  }
+  document.addEventListener('click', closeKnown);
+  document.addEventListener('keydown', closeKnown);
+
   document.addEventListener('click', (event) => {
     const link = event.target.closest?.('.skip');
     if (!link) return;

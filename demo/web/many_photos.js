@@ -20,7 +20,7 @@ function kept() {
 function counted(files) {
   const photos = files.filter((file) => isPhoto(file.orig_name)).length;
   const others = files.length - photos;
-  return `${photos} photo${photos === 1 ? '' : 's'}${others ? ` and ${others} other files` : ''}`;
+  return `${photos} photo${photos === 1 ? '' : 's'}${others ? ` and ${others} other file${others === 1 ? '' : 's'}` : ''}`;
 }
 
 async function add(chosen) {

@@ -19,6 +19,7 @@ from model.data.images import LoadedImage, find_images, load_fitted
 from model.errors import UserError
 from model.files import atomic_write, distinct, ensure_writable
 from model.inference import CSV_HEADER, DRAWN_SIDE, Detection, Detector, csv_row, load_detector
+from model.words import counted
 
 
 @dataclass
@@ -109,7 +110,7 @@ def _report(rows: list[list[object]], config: PredictConfig) -> None:
         for file, name, score, x1, y1, x2, y2, *_ in rows:
             print(f"{file}: {name} {score:.1%}, box ({x1}, {y1}) - ({x2}, {y2})")
     if config.draw:
-        print(f"wrote {len(rows)} annotated photos to {config.draw}/")
+        print(f"wrote {counted(len(rows), 'annotated photo')} to {config.draw}/")
 
 
 def drawing_names(files: Sequence[Path]) -> dict[Path, str]:

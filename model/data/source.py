@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
+from model.checked import is_name
 from model.data.blemishes import Blemish
 from model.data.formats import format_of
 from model.data.formats.listing import Entry, Listing, Parsed, put_in_listed_splits
@@ -128,7 +129,8 @@ class Source:
             return parsed
         objects, problems = [], list(parsed.problems)
         for class_id, *rest in parsed.objects:
-            if name := self.class_of.get(class_id):
+            name = self.class_of.get(class_id)
+            if is_name(name):
                 objects.append([name, *rest])
             else:
                 problems.append(["object without class", f"id {class_id}; there are {len(names)}"])

@@ -27,11 +27,13 @@ from model.evaluation.report import refused_sentence, score_report
 from model.files import atomic_write
 from model.loading.dataset import DetectionDataset
 from model.precision import from_main_process
-from model.score import UNCALIBRATED_THRESHOLD
+from model.score import UNCALIBRATED_THRESHOLD, Calibration
 from model.second_look import SecondLook
 
 # With fewer, a fitted calibration is further from the truth than the one of other photos.
 MIN_PHOTOS, MIN_RIGHT = 50, 10
+# But not than one that is off by more than this on the few: their own would be off by about .2.
+MISLEADING = 0.25
 
 
 def calibrate_run(
@@ -70,8 +72,9 @@ def calibrate_checkpoint(
 
     The checkpoint will look twice if that answers more of these photos rightly.
 
-    With fewer than :data:`MIN_PHOTOS` photos, or :data:`MIN_RIGHT` right answers among them, the
-    checkpoint keeps the calibration it has; the line printed says so.
+    With fewer than :data:`MIN_PHOTOS` photos the checkpoint keeps the calibration it has, unless
+    that is misleading here; with fewer than :data:`MIN_RIGHT` right answers among them it always
+    does. The line printed says so.
 
     Args:
         path: of the checkpoint.
@@ -85,7 +88,8 @@ def calibrate_checkpoint(
     options = LoaderOptions(progress=progress)
     predictions = predictions or predict_dataset(model, dataset, accelerator, options)
     right = torch.from_numpy(predictions.scores().joint)
-    if len(right) < MIN_PHOTOS or right.sum() < MIN_RIGHT:
+    is_misleading = _error(info.calibration, predictions, right) > MISLEADING
+    if right.sum() < MIN_RIGHT or (len(right) < MIN_PHOTOS and not is_misleading):
         accelerator.print(f"{path}: {_too_few(right, info)}", flush=True)
         return
     twice = replace(options, second_look=SecondLook())
@@ -112,6 +116,14 @@ def calibrate_checkpoint(
     text = f"{path}: calibration error {error:.3f}, threshold {calibration.threshold:.3f}"
     refused = refused_sentence(score_report(predictions, calibration, negatives))
     print(f"{text}, {refused}" if refused else text, flush=True)
+
+
+def _error(calibration: Calibration | None, predictions: Predictions, right: Tensor) -> float:
+    """How far the score of a calibration is from the truth on these photos; 0 without one."""
+    if calibration is None or not len(right):
+        return 0.0
+    score = calibration.score(predictions.evidence.double()).numpy()
+    return reliability(score, right.numpy()).ece
 
 
 def _too_few(right: Tensor, info: CheckpointInfo) -> str:

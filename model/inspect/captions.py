@@ -10,7 +10,7 @@ IoU 0.88.'
 from collections.abc import Iterator
 
 from model.augment import Trace, TracedStep
-from model.inspect.robustness import VariantPrediction
+from model.inspect.robustness import FOUND_IOU, VariantPrediction
 from model.inspect.variants import Variant
 
 
@@ -70,7 +70,9 @@ def _detector_words(
     if answer is None:
         return
     said = answer.verdict(threshold)
-    still = {"": "", answer.class_name: "still "}.get(class_name, "now ")
+    still = {"": "", answer.class_name: "still " if answer.iou >= FOUND_IOU else ""}.get(
+        class_name, "now "
+    )
     yield f"the detector {still if said.kind == 'sure' else ''}{said.clause}"
     if said.kind != "none":
-        yield f"IoU {answer.iou:.2f}"
+        yield f"IoU {answer.iou:.2f}{'' if answer.iou >= FOUND_IOU else ', another place'}"

@@ -211,7 +211,9 @@ def _records(folder: Path) -> Iterator[dict[str, Any]]:
 def picture_names(photos: Sequence[DatasetPhoto]) -> list[str]:
     """A name for each photo, without ending, all different also where case does not count."""
     paths = (PurePosixPath(photo.image.file_name).with_suffix("") for photo in photos)
-    return distinct(("__".join(path.parts) for path in paths), "-")
+    # The end of a long one tells more than its beginning, and file systems take 255 bytes.
+    whole = ("__".join(path.parts).encode("utf-8", "replace")[-200:] for path in paths)
+    return distinct((name.decode("utf-8", "ignore") for name in whole), "-")
 
 
 def _file_name(plan: ExportPlan, name: str, number: int) -> str:

@@ -234,6 +234,7 @@ def test_undo_and_redo_of_settings_and_boxes(reused_page, demo_address):
     settled(page, lambda: page.keyboard.press("Shift+ArrowRight"))
     moved = box.get_attribute("aria-label")
     assert moved != first
+    expect(page.locator("#augment-before .status")).to_contain_text("Box: left")
     settled(page, lambda: page.locator("#preset-none").click())
     page.traffic.settle()
 
@@ -243,6 +244,7 @@ def test_undo_and_redo_of_settings_and_boxes(reused_page, demo_address):
     box.focus()
     settled(page, lambda: page.keyboard.press("Control+z"))
     expect(box).to_have_attribute("aria-label", first)
+    expect(page.locator("#augment-before .status")).to_have_text("")  # it was of the other box
     expect(setting(page, "rotation_degrees")).to_have_value("17")
     settled(page, lambda: page.keyboard.press("Control+z"))
     expect(setting(page, "rotation_degrees")).to_have_value("4")

@@ -10,6 +10,21 @@ from playwright.sync_api import expect
 from visitor import ASTRONAUT, CAT, drawn_box, drop, wait_for
 
 
+def test_the_list_of_classes_closes_where_one_goes_on(page):
+    known, summary = page.locator("details.known"), page.locator("details.known summary")
+    for go_on in (
+        lambda: page.keyboard.press("Escape"),
+        lambda: page.locator("#detect-result").click(position={"x": 5, "y": 5}),
+        lambda: page.get_by_role("tab", name="Training").click(),
+    ):
+        summary.click()
+        expect(known).to_have_attribute("open", "")
+        page.locator("details.known li").first.click()
+        expect(known).to_have_attribute("open", "")
+        go_on()
+        expect(known).not_to_have_attribute("open", "")
+
+
 def test_examples_threshold_and_explanations(page):
     page.locator("#photo button[data-key=cat]").click()
     expect(page.locator("#detect-result .verdict")).to_contain_text("cat")

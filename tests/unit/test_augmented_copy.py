@@ -13,10 +13,12 @@ from PIL import Image
 
 from model.augment import AugmentConfig, Pipeline, photo_seed, working_side
 from model.commands.export_augmented import ExportAugmentedConfig, main
-from model.data.dataset import Dataset, read_split
+from model.data.dataset import Dataset, DatasetPhoto, read_split
+from model.data.photo_headers import PhotoHeader
+from model.data.records import ImageAnnotation
 from model.errors import UserError
 from model.loading import augmented_copy
-from model.loading.augmented_copy import ExportPlan, export, export_steps
+from model.loading.augmented_copy import ExportPlan, export, export_steps, picture_names
 from model.loading.dataset import DetectionDataset
 
 CONFIG = AugmentConfig(rotation_degrees=20, zoom=1.4)
@@ -190,3 +192,12 @@ def test_the_command_says_what_it_wrote(tmp_path, capsys):
     for bad in ({"variants": 0}, {"image_size": 1}, {"split": "night"}, {"data": ("nowhere",)}):
         with pytest.raises(UserError):
             main(replace(config, **bad))
+
+
+def test_long_names_of_folders_are_shortened():
+    def photo(name: str) -> DatasetPhoto:
+        return DatasetPhoto("", ImageAnnotation(name, 1, 1, ()), (), PhotoHeader(1, 1))
+
+    names = picture_names([photo(f"{'ä' * 100}/{'b' * 120}/{c}.jpg") for c in "xyx"])
+    assert len(set(names)) == 3
+    assert all(len(f"{name}_v001.png".encode()) <= 255 for name in names)

@@ -1,5 +1,6 @@
 import dataclasses
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,12 +17,12 @@ from model.checkpoint import (
     save_checkpoint,
 )
 from model.data.dataset import read_split
-from model.evaluation.calibrate_checkpoint import calibrate_run
+from model.evaluation.calibrate_checkpoint import MISLEADING, _error, calibrate_run
 from model.evaluation.predict_dataset import LoaderOptions, predict_dataset
 from model.inference import load_detector
 from model.loading.dataset import DetectionDataset
 from model.network.detector import LargestObjectDetector
-from model.score import Calibration
+from model.score import EVIDENCE, Calibration
 
 pytestmark = pytest.mark.usefixtures("shallow_network")
 
@@ -75,6 +76,17 @@ def test_the_command_line_copies_the_calibration_of_the_shipped_checkpoint(tmp_p
     result = run_command("-m", "model.calibrate", "--checkpoint", path, *like)
     assert result.returncode == 0, result.stderr
     assert read_info(path).calibration == info.calibration
+
+
+def test_few_photos_are_enough_where_the_calibration_of_others_misleads():
+    draws = torch.Generator().manual_seed(0)
+    evidence = torch.randn(25, len(EVIDENCE), generator=draws)
+    right, predictions = torch.ones(25), SimpleNamespace(evidence=evidence)
+    never_sure = Calibration((0.0,) * len(EVIDENCE), -3.0, 0.5)  # says .05, and is always right
+    assert _error(never_sure, predictions, right) > MISLEADING
+    always_sure = dataclasses.replace(never_sure, bias=3.0)
+    assert _error(always_sure, predictions, right) < MISLEADING
+    assert _error(None, predictions, right) == 0
 
 
 def test_too_few_photos_say_so_and_leave_the_calibration_there_is(untrained, toy_voc, tmp_path):

@@ -112,3 +112,30 @@ def test_hostile_json_gets_a_sentence(tmp_path, content):
     with pytest.raises(UserError, match=r"_annotations\.coco\.json") as caught:
         _ = Dataset(data).blemishes
     assert len(str(caught.value)) < 400 + len(str(data))
+
+
+def edited(data, **changes: object) -> Dataset:
+    path = data / "train/_annotations.coco.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    return Dataset(data)
+
+
+def test_ids_that_pandas_made_floats(tmp_path):
+    data = make_coco(tmp_path, [thing(image_id=7.0, category_id=2.0)])
+    dataset = Dataset(data)
+    assert kinds(dataset) == []
+    assert dataset.find("a").image.objects[0].class_name == "dog"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"categories": [{"id": 2, "name": "cat"}, {"id": 2.0, "name": "dog"}]},
+        {"categories": [{"id": None, "name": "cat"}]},
+        {"images": [{"id": 7, "file_name": "a.jpg"}, {"id": 7, "file_name": "b.jpg"}]},
+        {"images": [{"file_name": "a.jpg"}]},
+    ],
+)
+def test_an_id_of_several_things_is_refused(tmp_path, changes):
+    with pytest.raises(UserError, match="Give each its own"):
+        _ = edited(make_coco(tmp_path, [thing()]), **changes).blemishes

@@ -103,3 +103,22 @@ def test_files_of_one_name_lie_in_different_folders(sent):
         assert len(set(dropped.files)) == 3
         assert all(file.is_file() and file.is_relative_to(dropped.root) for file in dropped.files)
     assert not Path(dropped.root).exists()
+
+
+def test_annotations_that_would_take_long_are_refused(sent, monkeypatch):
+    monkeypatch.setattr("demo.dropped.MAX_BYTES", 1000)
+    files = {"a.jpg": None, "a.txt": "0 .5 .5 .1 .1\n" * 40, "b.txt": "0 .5 .5 .1 .1\n" * 40}
+    with pytest.raises(UserError, match="larger than"), laid_out(sent(files)):
+        pass
+
+
+def test_a_photo_of_very_many_objects_is_left_out(sent):
+    files = {"a.jpg": None, "a.txt": "0 .5 .5 .1 .1\n" * 1001, "b.jpg": None}
+    with laid_out(sent(files | {"b.txt": "0 .5 .5 .1 .1"})) as dropped:
+        assert [file.name for file in dropped.known] == ["b.jpg"]
+        assert "1,001 objects" in dropped.problems[dropped.files[0]]
+
+
+def test_half_characters_in_names(sent):
+    with laid_out(sent({"a\ud800b.jpg": None})) as dropped:
+        assert [file.name for file in dropped.files] == ["a?b.jpg"]

@@ -36,7 +36,8 @@ def test_a_frame_is_answered_like_a_photo(camera, backend):
 @pytest.mark.parametrize(
     "payload",
     [
-        None, "text", {}, {"number": 1}, {"number": "1", "frame": START}, {"number": 1, "frame": 7},
+        None, "text", {}, {"number": True, "frame": START}, {"number": 10**25, "frame": START},
+        {"number": 1}, {"number": "1", "frame": START}, {"number": 1, "frame": 7},
         {"number": 1, "frame": START + "&&&"}, {"number": 1, "frame": "x" * (MAX_FRAME + 1)},
     ],
 )  # fmt: skip

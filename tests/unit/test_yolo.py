@@ -186,3 +186,17 @@ def test_ids_that_count_from_1_are_told_from_the_whole_set(tmp_path):
     dataset = Dataset(data)
     assert kinds(dataset) == ["object without class", "no usable object"]
     assert (dataset.find("a").image.objects[0].class_name, dataset.find("b")) == ("cat", None)
+
+
+def test_a_yaml_that_would_take_minutes_is_refused(tmp_path):
+    data = make_yolo(tmp_path, {"a": "0 .5 .5 .5 .5"}, "names: [cat]\nx: [" + "a," * 200_000 + "]")
+    with pytest.raises(UserError, match="longer than 250,000"):
+        _ = Dataset(data).blemishes
+
+
+@pytest.mark.parametrize("name", ["c\\e[2Jt", "c\\0t", "c" * 5000])
+def test_names_that_cannot_be_shown_name_no_class(tmp_path, name):
+    lines = {"a": "0 .5 .5 .5 .5\n1 .5 .5 .1 .1", "b": "1 .5 .5 .5 .5"}
+    dataset = Dataset(make_yolo(tmp_path, lines, f'names: ["{name}", dog]'))
+    assert "object without class" in kinds(dataset)
+    assert dataset.class_names == ("dog",)

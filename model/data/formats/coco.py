@@ -90,6 +90,7 @@ def _entries(tree: Tree, path: str, blemishes: list[Blemish]) -> list[Entry]:
         _key(each.get("id")): str(each.get("name", "")).strip()
         for each in _dicts(content, "categories")
     }
+    _refuse_shared_ids(path, content)
     objects: dict[Any, list[dict]] = defaultdict(list)
     for each in _dicts(content, "annotations"):
         objects[_key(each.get("image_id"))].append(each)
@@ -109,6 +110,19 @@ def _entries(tree: Tree, path: str, blemishes: list[Blemish]) -> list[Entry]:
     return entries
 
 
+def _refuse_shared_ids(path: str, content: dict[str, Any]) -> None:
+    """Where one id means several things, boxes would go to the wrong photo or class unseen."""
+    for kind, name in (("images", "file_name"), ("categories", "name")):
+        meant: dict[Any, str] = {}
+        for each in _dicts(content, kind):
+            key, called = _key(each.get("id")), str(each.get(name))
+            if key is None or meant.setdefault(key, called) != called:
+                shown = reprlib.repr(each.get("id"))
+                raise UserError(
+                    f"{path}: {shown} is the id of several {kind}, or none. Give each its own."
+                )
+
+
 def _file_name(image: dict) -> str:
     """The name of a photo, which some give as the address it was downloaded from."""
     name = str(image.get("file_name") or image.get("coco_url") or "")
@@ -122,7 +136,9 @@ def _dicts(content: dict[str, Any], key: str) -> list[dict]:
 
 
 def _key(value: Any) -> Any:
-    """An id that a dict can hold; some write numbers as text."""
+    """An id that a dict can hold, ``None`` if it is none; some write numbers as text, or as 1.0."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     return str(value) if isinstance(value, (int, str)) else None
 
 

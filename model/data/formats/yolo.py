@@ -31,6 +31,7 @@ from model.data.names import FileIndex, parts_of, stem_of
 from model.data.tree import Tree
 from model.errors import UserError
 
+MAX_YAML = 250_000  # characters: a second's work; names of a thousand classes take a tenth
 _NAME_FILES = ("_darknet.labels", "classes.txt", "obj.names", "labels.txt", "names.txt")
 _NO_LABELS = frozenset(
     {"classes.txt", "labels.txt", "names.txt", "readme.txt", "requirements.txt", "license.txt"}
@@ -68,7 +69,10 @@ def _name_file(tree: Tree) -> str | None:
 def _read_yaml(tree: Tree, path: str) -> dict[str, Any]:
     try:
         # BaseLoader makes nothing but strings, lists and dicts: a class called "no" stays "no".
-        content = yaml.load(text_of(tree.path(path)), Loader=yaml.BaseLoader)
+        text = text_of(tree.path(path))
+        if len(text) > MAX_YAML:
+            raise ValueError(f"it is longer than {MAX_YAML:,} characters")
+        content = yaml.load(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))
     except (yaml.YAMLError, ValueError, OSError, RecursionError) as error:
         why = " ".join(str(error).split())[:120]
         raise UserError(f"{tree.path(path)} is not readable YAML ({why}). Correct it.") from None
