@@ -8,12 +8,12 @@ import math
 
 import gradio as gr
 import pytest
-from conftest import REPOSITORY
 from PIL import Image
 from playwright.sync_api import TimeoutError
 from visitor import PHONE, SLOW
 
 from demo.box_editor import BoxEditor
+from demo.scripts import script
 from demo.theme import page_theme
 
 WIDTH, HEIGHT = 400, 300
@@ -388,5 +388,4 @@ def test_only_boxes_are_believed():
 
 
 def test_the_parts_lie_in_files():
-    web = REPOSITORY / "demo" / "web"
-    assert BoxEditor().js_on_load.endswith((web / "box_editor.js").read_text())
+    assert BoxEditor().js_on_load.endswith(script("box_editor"))
