@@ -172,3 +172,19 @@ def download_button(
     done = button.click(make, outputs=file, inputs_kwargs=controls, **QUIET)
     done.success(None, file, None, js="(file) => detectorPage.save(file)", **PRIVATE)
     return button
+
+
+def stopped_by(stop: gr.Button, run: Any, begin: gr.Button, said: gr.HTML, words: str) -> None:
+    """Let ``stop`` end a ``run`` that ``begin`` started, and then say ``words``.
+
+    ``begin`` can be pressed again only when the run has come to its end: Gradio starts no other
+    before.
+    """
+    run.then(
+        lambda: (gr.Button(visible=False), gr.Button(interactive=True)), None, [stop, begin],
+        **QUIET,
+    )  # fmt: skip
+    stop.click(
+        lambda: (gr.Button(visible=False), markup.note(words)), None, [stop, said],
+        cancels=[run], **QUIET,
+    )  # fmt: skip

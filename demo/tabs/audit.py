@@ -7,7 +7,15 @@ import gradio as gr
 
 from demo.backend import Backend
 from demo.choice import PhotoChoice
-from demo.components import QUIET, Controls, pick_grid, picked_key, show_errors_in, token
+from demo.components import (
+    QUIET,
+    Controls,
+    pick_grid,
+    picked_key,
+    show_errors_in,
+    stopped_by,
+    token,
+)
 from demo.views import markup
 from demo.views.audit import NOT_COUNTED, STOPPED, audit, picked_draw
 from demo.views.augment.state import GROUND_TRUTH, AugmentState
@@ -95,12 +103,4 @@ def _connect_counting(
         counting, inputs_kwargs=asked, outputs=[said, shown, safe, count, stop, take],
         concurrency_limit=1, concurrency_id="audit", **QUIET,
     )  # fmt: skip
-    # Until a count that was stopped has come to its end, Gradio starts no other.
-    run.then(
-        lambda: (gr.Button(visible=False), gr.Button(interactive=True)), None, [stop, count],
-        **QUIET,
-    )  # fmt: skip
-    stop.click(
-        lambda: (gr.Button(visible=False), markup.note(STOPPED)), None, [stop, said],
-        cancels=[run], **QUIET,
-    )  # fmt: skip
+    stopped_by(stop, run, count, said, STOPPED)

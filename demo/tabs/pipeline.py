@@ -17,6 +17,7 @@ from demo.components import (
     pick_grid,
     picked_key,
     show_errors_in,
+    stopped_by,
 )
 from demo.views import markup
 from demo.views.audit import STOPPED
@@ -104,12 +105,5 @@ def _build_audit(
         counting, [split, photos, seed], [said, shown, stop, count], concurrency_limit=1,
         concurrency_id="audit", **QUIET,
     )  # fmt: skip
-    run.then(
-        lambda: (gr.Button(visible=False), gr.Button(interactive=True)), None, [stop, count],
-        **QUIET,
-    )  # fmt: skip
-    stop.click(
-        lambda: (gr.Button(visible=False), markup.note(STOPPED)), None, [stop, said],
-        cancels=[run], **QUIET,
-    )  # fmt: skip
+    stopped_by(stop, run, count, said, STOPPED)
     shown.select(open_draw, None, [said, *another.components, seed], **QUIET)
