@@ -28,7 +28,7 @@ def test_drop_make_stop_and_make_again(chromium, demo_address, folder):
     expect(page.locator("#augment-robustness .row")).to_have_count(8)
     drop(page, folder)
     status, result = page.locator("#folder-files .status"), page.locator("#folder-result")
-    expect(status).to_have_text("3 photos and 1 other files.")
+    expect(status).to_have_text("3 photos and 1 other file.")
     expect(page.locator("#folder-make")).to_be_visible()
     page.traffic.settle()
     with page.expect_download() as download:
@@ -46,7 +46,7 @@ def test_drop_make_stop_and_make_again(chromium, demo_address, folder):
     slow = folder / SLOW_PHOTO
     slow.write_bytes(CAT.read_bytes())
     page.locator("#folder-files input.files").set_input_files([slow])
-    expect(status).to_have_text("4 photos and 1 other files.")
+    expect(status).to_have_text("4 photos and 1 other file.")
     page.locator("#folder-make").click()
     page.locator("#folder-stop").click()
     expect(result).to_contain_text("Stopped: nothing was saved")
