@@ -1,6 +1,6 @@
 """HTML whose value is not text."""
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import gradio as gr
 
@@ -18,3 +18,8 @@ class JsonHtml(gr.HTML):
     def postprocess(self, value: Any) -> Any:
         """For the browser."""
         return value
+
+
+def is_whole(value: Any) -> TypeGuard[int]:
+    """Whether the browser can have counted so far: no ``true``, and nothing JavaScript rounds."""
+    return type(value) is int and abs(value) < 2**53

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from demo.json_html import JsonHtml
+from demo.json_html import JsonHtml, is_whole
 from demo.opened import detector_of, network_of
 from demo.scripts import WEB, script
 from demo.views import markup
@@ -52,8 +52,7 @@ class LiveCamera(JsonHtml):
         """
         payload = payload if isinstance(payload, dict) else {}
         number, text = payload.get("number"), payload.get("frame")
-        is_number = type(number) is int and abs(number) < 2**53  # as JavaScript counts
-        if not is_number or not isinstance(text, str) or len(text) > MAX_FRAME:
+        if not is_whole(number) or not isinstance(text, str) or len(text) > MAX_FRAME:
             raise UserError(NO_FRAME)
         try:
             content = base64.b64decode(text.removeprefix(START), validate=True)

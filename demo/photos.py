@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from demo.annotated import boxes_beside
 from demo.backend import Backend, user_message
 from demo.choice import MAX_PHOTOS, PhotoChoice, SentFile
-from demo.json_html import JsonHtml
+from demo.json_html import JsonHtml, is_whole
 from demo.scripts import script
 from demo.server.uploads import uploaded
 from demo.views import markup
@@ -77,8 +77,7 @@ class PhotoChooser(JsonHtml):
 def _sent(payload: Any) -> dict[str, Any]:
     payload = payload if isinstance(payload, dict) else {}
     upload, number = payload.get("upload"), payload.get("number")
-    is_number = type(number) is int and abs(number) < 2**53  # as JavaScript counts
-    sent: dict[str, Any] = {"number": number} if is_number else {}
+    sent: dict[str, Any] = {"number": number} if is_whole(number) else {}
     if isinstance(upload, dict):
         boxes = payload.get("boxes")
         return {

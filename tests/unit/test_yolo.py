@@ -194,6 +194,14 @@ def test_a_yaml_that_would_take_minutes_is_refused(tmp_path):
         _ = Dataset(data).blemishes
 
 
+def test_a_long_yaml_of_something_else_is_passed_over(tmp_path):
+    data = make_yolo(tmp_path, {"a": "0 .5 .5 .5 .5", "b": "1 .5 .5 .5 .5"})
+    (data / "log.yaml").write_text("x: [" + "a," * 200_000 + "]")
+    dataset = Dataset(data)
+    assert kinds(dataset) == []
+    assert dataset.class_names == ("cat", "dog")
+
+
 @pytest.mark.parametrize("name", ["c\\e[2Jt", "c\\0t", "c" * 5000])
 def test_names_that_cannot_be_shown_name_no_class(tmp_path, name):
     lines = {"a": "0 .5 .5 .5 .5\n1 .5 .5 .1 .1", "b": "1 .5 .5 .5 .5"}
