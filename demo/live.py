@@ -14,6 +14,7 @@ from model.classes import shown_name
 from model.data.images import load_fitted
 from model.draw import class_colour, text_colour
 from model.errors import UserError
+from model.words import in_percent
 
 MAX_FRAME = 600_000  # characters; a frame of 640 pixels takes a tenth
 START = "data:image/jpeg;base64,"
@@ -79,7 +80,11 @@ def look(frame: Frame, checkpoint: Path, threshold: float) -> dict[str, Any]:
     d = network_of(checkpoint)(loaded)
     said = d.verdict(threshold)
     colour = class_colour(d.class_name)
-    words = f"{shown_name(d.class_name)} {d.score:.0%}" if said.kind == "sure" else f"{said.text}."
+    words = (
+        f"{shown_name(d.class_name)} {in_percent(d.score)}"
+        if said.kind == "sure"
+        else f"{said.text}."
+    )
     return {
         "number": frame.number, "size": list(d.image_size),
         "bbox_xyxy": [round(v, 1) for v in d.bbox_xyxy], "kind": said.kind, "words": words,

@@ -29,14 +29,14 @@ from model.precision import autocast, best_device, has_native_bf16
 from model.predictions import BatchPrediction, on_cpu, per_image, predict_batch
 from model.score import UNCALIBRATED_THRESHOLD
 from model.second_look import DETAIL, SecondLook, cut_window
-from model.words import Verdict, verdict
+from model.words import Verdict, in_percent, verdict
 
 if TYPE_CHECKING:
     from model.onnx_network import OnnxNetwork
 
 DRAWN_SIDE = 1280
 CSV_HEADER = [
-    "file", "class_name", "score", "xmin", "ymin", "xmax", "ymax", "width", "height",
+    "file", "class_name", "score", "xmin", "ymin", "xmax", "ymax", "width", "height", "sure",
 ]  # fmt: skip
 
 
@@ -130,7 +130,7 @@ class Detection:
         scale_x = image.width / self.image_size[0]
         scale_y = image.height / self.image_size[1]
         scaled = [v * s for v, s in zip(self.bbox_xyxy, (scale_x, scale_y) * 2, strict=True)]
-        label = f"{shown_name(self.class_name)} {self.score:.0%}{'' if self.sure else '?'}"
+        label = f"{shown_name(self.class_name)} {in_percent(self.score)}{'' if self.sure else '?'}"
         return draw_box(image, scaled, class_colour(self.class_name), label)
 
 
@@ -306,6 +306,10 @@ def load_detector(
 
 
 def csv_row(file: Path | str, d: Detection) -> list[object]:
-    """A row under :data:`CSV_HEADER`; corners in pixels of the original upright photo."""
+    """A row under :data:`CSV_HEADER`.
+
+    Corners are pixels of the original upright photo; ``sure`` is ``true`` or ``false``, as in JSON.
+    """
     corners = [round(v, 1) for v in d.bbox_xyxy]
-    return [str(file), d.class_name, round(d.score, 4), *corners, *d.image_size]
+    sure = "true" if d.sure else "false"
+    return [str(file), d.class_name, round(d.score, 4), *corners, *d.image_size, sure]

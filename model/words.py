@@ -113,3 +113,13 @@ def percent(share: float) -> str:
         return "under 0.1 %"
     digits = 0 if abs(share) >= 0.0995 or share == 0 else 1
     return f"{100 * share:.{digits}f} %".replace(".0 %", " %")
+
+
+def in_percent(share: float, digits: int = 0, signed: bool = False) -> str:
+    """A share to so many digits after the point, written as everywhere.
+
+    Example:
+        >>> in_percent(0.853), in_percent(0.853, 1), in_percent(0.12, signed=True)
+        ('85 %', '85.3 %', '+12 %')
+    """
+    return f"{100 * share:{'+' if signed else ''}.{digits}f} %"

@@ -65,6 +65,7 @@ from model.augment.presets import PRESETS
 from model.augment.steps import GROUPS
 from model.data.annotations import MIN_VISIBLE_TO_LABEL
 from model.inspect.variants import MAX_VARIANTS
+from model.words import in_percent
 
 FIELDS = {field.name: field for field in dataclasses.fields(AugmentConfig)}
 SETTINGS = tuple(FIELDS)
@@ -81,7 +82,7 @@ ABOUT_EXTREMES = (
 )
 ABOUT_ZIP = (
     "all boxes as CSV, COCO, YOLO, VOC; objects beside the largest are left out below"
-    f" {MIN_VISIBLE_TO_LABEL:.0%} visible, as in training"
+    f" {in_percent(MIN_VISIBLE_TO_LABEL)} visible, as in training"
 )
 ABOUT_DOWNLOADS = (
     "<h3 class='part'>Downloads</h3><p class='plain-legend'>for <code>train.py --augment</code></p>"

@@ -19,7 +19,7 @@ from model.data.images import LoadedImage, find_images, load_fitted
 from model.errors import UserError
 from model.files import atomic_write, distinct, ensure_writable
 from model.inference import CSV_HEADER, DRAWN_SIDE, Detection, Detector, csv_row, load_detector
-from model.words import counted
+from model.words import counted, in_percent
 
 
 @dataclass
@@ -107,8 +107,9 @@ def _report(rows: list[list[object]], config: PredictConfig) -> None:
             csv.writer(stream).writerows(defused([CSV_HEADER, *rows]))
         print(f"wrote {config.csv}: {len(rows)} photos")
     else:
-        for file, name, score, x1, y1, x2, y2, *_ in rows:
-            print(f"{file}: {name} {score:.1%}, box ({x1}, {y1}) - ({x2}, {y2})")
+        for file, name, score, x1, y1, x2, y2, *_, sure in rows:
+            doubt = "" if sure == "true" else " (not sure)"
+            print(f"{file}: {name} {in_percent(score, 1)}{doubt}, box ({x1}, {y1}) - ({x2}, {y2})")
     if config.draw:
         print(f"wrote {counted(len(rows), 'annotated photo')} to {config.draw}/")
 

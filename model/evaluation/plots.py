@@ -17,6 +17,7 @@ from model.files import atomic_write
 from model.loading.dataset import DetectionDataset, LargestObjectDataset, collate
 from model.loading.targets import pad_targets
 from model.predictions import predict_batch
+from model.words import in_percent
 
 SHEET_PHOTOS = 16
 
@@ -82,7 +83,7 @@ def picture_sheet(entries: Sequence[SheetEntry], path: Path) -> None:
         width, height = (max(1, round(side * scale)) for side in entry.image.size)
         picture = entry.image.resize((width, height), Image.Resampling.BILINEAR)
         picture = draw_box(picture, [scale * v for v in entry.true_xyxy], TRUTH_COLOUR)
-        label = f"{entry.class_name} {entry.score:.0%}"
+        label = f"{entry.class_name} {in_percent(entry.score)}"
         box = [scale * v for v in entry.bbox_xyxy]
         picture = draw_box(picture, box, class_colour(entry.class_name), label)
         left = (i % columns) * tile + (tile - width) // 2

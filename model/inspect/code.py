@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from model.augment import IMAGENET_MEAN, IMAGENET_STD, AugmentConfig
 from model.augment.steps import GeometricStep
 from model.data.annotations import MIN_VISIBLE_TO_LABEL
+from model.words import in_percent
 
 _AUGMENT = '''
 
@@ -52,7 +53,9 @@ def to_code(
         head
         + helpers
         + compose
-        + _AUGMENT.format(share=f"{config.min_visible:.0%}", label=f"{MIN_VISIBLE_TO_LABEL:.0%}")
+        + _AUGMENT.format(
+            share=in_percent(config.min_visible), label=in_percent(MIN_VISIBLE_TO_LABEL)
+        )
     )
 
 

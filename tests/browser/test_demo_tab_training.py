@@ -97,7 +97,9 @@ def test_all_tabs_follow_the_checkpoint(reused_page, tmp_path):
         expect(page.locator("#known li")).to_have_count(20)
         expect(page.locator("#training-results")).to_contain_text("class accuracy")
         page.get_by_role("tab", name="Detect").click()
-        expect(page.locator("#detect-result")).to_contain_text(f"the threshold, {threshold:.0%}")
+        expect(page.locator("#detect-result")).to_contain_text(
+            f"the threshold, {100 * threshold:.0f} %"
+        )
         expect(number).to_have_value(f"{threshold:g}")
 
 

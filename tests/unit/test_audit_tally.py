@@ -56,7 +56,7 @@ def all_of(draws, name: str, boxes: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("role", ["target", "other"])
-@pytest.mark.parametrize("group", ["", "cat", "dog", "10% to 20% of the photo"])
+@pytest.mark.parametrize("group", ["", "cat", "dog", "10 % to 20 % of the photo"])
 def test_a_group_has_the_numbers_of_its_draws(role, group, table, draws, tally):
     boxes = table.is_target == (role == "target")
     if group in NAMES:

@@ -27,7 +27,7 @@ def test_a_frame_is_answered_like_a_photo(camera, backend):
     said = look(frame, DEFAULT_CHECKPOINT, 0.5)
     expected = backend.detector().predict(CAT)
     assert (said["number"], said["kind"]) == (3, "sure")
-    assert said["words"] == f"cat {expected.score:.0%}"
+    assert said["words"] == f"cat {100 * expected.score:.0f} %"
     assert said["size"] == list(expected.image_size)
     assert said["bbox_xyxy"] == pytest.approx(expected.bbox_xyxy, abs=0.06)
     assert look(frame, DEFAULT_CHECKPOINT, 1)["words"] == "Not sure. Probably a cat."

@@ -184,7 +184,7 @@ def test_a_box_in_order_is_not_a_detector_that_agrees(backend):
     strict = dataclasses.replace(scene, state=dataclasses.replace(state, threshold=0.49))
     marks = pictures.show_robustness(variants, [unsure], strict)
     assert "in 0 of 1" in marks
-    assert "is not sure (below 49%) of 1" in marks
+    assert "is not sure (below 49 %) of 1" in marks
 
 
 def test_a_setting_alone_is_drawn_at_its_limits(backend):

@@ -46,7 +46,7 @@ def test_none_of_the_20_is_said_only_where_no_class_is_likely(backend):
 def test_there_is_one_confidence_with_its_meaning(backend):
     """The bars of the likeliest classes have no percent that would contradict it."""
     html = detect.show(backend, DetectState(CAT))
-    score = f"{backend.open(CAT).detection.score:.0%}"
+    score = f"{100 * backend.open(CAT).detection.score:.0f} %"
     assert re.findall(r'bar-value">([^<]*)<', html) == [score]
     assert f"Of 100 answers with this confidence about {score[:-1]} have the right class" in html
     words = re.sub(r"<[^>]*>|Of 100 answers.*?</p>", " ", html, flags=re.DOTALL)

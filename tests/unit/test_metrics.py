@@ -50,8 +50,8 @@ def test_sizes_part_the_photos():
     share = np.array([0.0, 0.049, 0.05, 0.39, 0.7, 1.0])
     groups = size_groups(share)
     assert sum(mine.astype(int) for mine in groups.values()).tolist() == [1] * 6
-    assert groups["0% to 5% of the photo"].tolist() == [True, True] + [False] * 4
-    assert groups["70% to 100% of the photo"].tolist() == [False] * 4 + [True, True]
+    assert groups["0 % to 5 % of the photo"].tolist() == [True, True] + [False] * 4
+    assert groups["70 % to 100 % of the photo"].tolist() == [False] * 4 + [True, True]
 
 
 def test_numbers_of_objects_and_rivals():

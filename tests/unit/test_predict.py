@@ -299,6 +299,9 @@ def test_command_writes_csv_and_drawings_and_reports_bad_files(tiny, tmp_path):
     rows = list(csv.DictReader(out.open()))
     assert [row["file"] for row in rows] == [str(photos / "a.jpg"), str(photos / "b.png")]
     assert rows[0]["width"] == "451"
+    detector = load_detector(tiny)
+    expected = ["true" if detector.predict(row["file"]).sure else "false" for row in rows]
+    assert [row["sure"] for row in rows] == expected
     assert sorted(p.name for p in drawn.iterdir()) == ["a.png", "b.png"]
     assert Image.open(drawn / "a.png").size == (451, 300)
 

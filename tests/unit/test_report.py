@@ -60,10 +60,10 @@ def test_the_score_is_judged_on_photos_and_on_windows_of_nothing(predictions):
     assert report["right_kept"] == 1
     assert report["negatives"] == {"n": 3, "refused": pytest.approx(2 / 3)}
     assert report["backgrounds"] == {"n": 2, "refused": 0.5}
-    says = "refuses 50.0% of 2 backgrounds and 66.7% of 3 empty windows"
+    says = "refuses 50.0 % of 2 backgrounds and 66.7 % of 3 empty windows"
     assert score_sentence(report).endswith(f" and {says}")
     one = score_report(predictions, calibration, Negatives(negatives[:1], negatives[:0]))
-    assert score_sentence(one).endswith(" and refuses 100.0% of 1 background")
+    assert score_sentence(one).endswith(" and refuses 100.0 % of 1 background")
     assert sum(report["reliability"]["count"]) == 10
     without = score_report(predictions, calibration, NO_NEGATIVES)
     assert not {"negatives", "backgrounds"} & set(without)
@@ -109,5 +109,5 @@ def test_the_text_names_what_is_weak(dataset, predictions):
     text = format_report(report)
     assert "two or three objects" in text
     assert "of the photo" in text
-    assert "refuses 100.0% of 4 empty windows" in text
+    assert "refuses 100.0 % of 4 empty windows" in text
     assert f"{report['majority_baseline']['metrics']['joint']:8.3f}" in text
