@@ -4,6 +4,8 @@ import colorsys
 import hashlib
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -11,6 +13,7 @@ from model.classes import VOC_CLASSES
 from model.errors import UserError
 
 TRUTH_COLOUR = (255, 255, 255)
+UNSURE_COLOUR = (212, 212, 216)
 _GOLDEN_ANGLE = 0.61803398875
 
 
@@ -36,56 +39,166 @@ def text_colour(background: tuple[int, int, int]) -> tuple[int, int, int]:
     return (0, 0, 0) if luminance > 0.179 else (255, 255, 255)
 
 
+@dataclass(frozen=True)
+class LabelPlace:
+    """Where the plate of a label lies: its left upper corner, and how that is to its box.
+
+    Attributes:
+        x: pixels from the left of the picture.
+        y: pixels from its top.
+        side: ``above``, ``inside`` (at the upper edge of the box) or ``below``.
+    """
+
+    x: float
+    y: float
+    side: Literal["above", "inside", "below"]
+
+
+def place_labels(
+    boxes_xyxy: Sequence[Sequence[float]],
+    plates: Sequence[tuple[float, float]],
+    picture: tuple[float, float],
+    head_room: float = 0.0,
+) -> list[LabelPlace | None]:
+    """Places of labels that do not lie on each other; ``None`` for one that finds no room.
+
+    The first box chooses first. A plate begins at the left side of its box, moved to the left where
+    the picture would cut it.
+
+    Args:
+        boxes_xyxy: ``(N, 4)`` pixels of the picture.
+        plates: ``(width, height)`` of each label's plate in pixels; width 0: it has none.
+        picture: ``(width, height)`` in pixels.
+        head_room: a plate stands above its box only where at least so many pixels are free.
+    """
+    taken: list[tuple[float, float, float, float]] = []
+    places: list[LabelPlace | None] = []
+    for (x1, y1, _, y2), (width, height) in zip(boxes_xyxy, plates, strict=True):
+        x = max(0.0, min(x1, picture[0] - width))
+        top = max(0.0, min(y1, picture[1] - height))
+        sides = [LabelPlace(x, top, "inside")]
+        if y1 >= max(height, head_room):
+            sides.insert(0, LabelPlace(x, min(y1, picture[1]) - height, "above"))
+        if y2 + height <= picture[1]:
+            sides.append(LabelPlace(x, max(0.0, y2), "below"))
+        free = (place for place in sides if not _is_taken((place.x, place.y, width, height), taken))
+        place = next(free, None) if width else None
+        if place:
+            taken.append((place.x, place.y, width, height))
+        places.append(place)
+    return places
+
+
+def _is_taken(
+    plate: tuple[float, float, float, float], taken: Sequence[tuple[float, float, float, float]]
+) -> bool:
+    """Whether a plate ``(x, y, width, height)`` lies on one of the others."""
+    x, y, width, height = plate
+    return any(
+        x < other_x + other_width
+        and other_x < x + width
+        and y < other_y + other_height
+        and other_y < y + height
+        for other_x, other_y, other_width, other_height in taken
+    )
+
+
+@dataclass(frozen=True)
+class LabelledBox:
+    """A box to draw: four numbers in pixels, the RGB of its line and plate, and its label.
+
+    Dashed: what nobody is sure of.
+    """
+
+    bbox_xyxy: Sequence[float]
+    colour: tuple[int, int, int]
+    label: str = ""
+    dashed: bool = False
+
+
 def draw_box(
     image: Image.Image, bbox_xyxy: Sequence[float], colour: tuple[int, int, int], label: str = ""
 ) -> Image.Image:
-    """A copy of ``image`` with one box, and its label on a plate of the same colour.
+    """:func:`draw_boxes` with one box."""
+    return draw_boxes(image, [LabelledBox(bbox_xyxy, colour, label)])
 
-    Line and letters grow with the picture. A black or white rim, whichever is
-    further from the colour, keeps the line visible on any background. The
-    plate sits above the box, or inside it where there is no room, and never leaves the picture.
+
+def draw_boxes(image: Image.Image, boxes: Sequence[LabelledBox]) -> Image.Image:
+    """A copy of ``image`` with boxes, and the label of each on a plate of the same colour.
+
+    Lines and letters grow with the picture. A black or white rim, whichever is further from the
+    colour, keeps a line visible on any background. A plate sits above its box, else inside or
+    below, never leaves the picture and never lies on another: of many close together those of the
+    larger boxes stay.
 
     Args:
         image: a PIL image of any mode.
-        bbox_xyxy: four numbers (a list, an array, a tensor), pixels of ``image``; parts outside are
-            cut.
-        colour: RGB of line and plate.
-        label: nothing is written if empty.
+        boxes: the corners (a list, an array, a tensor) in pixels of ``image``; parts outside are
+            cut. Nothing is written where a label is empty.
 
     Raises:
-        UserError: if the box is not four finite numbers.
+        UserError: if a box is not four finite numbers.
     """
-    corners = [float(v) for v in bbox_xyxy]
-    if len(corners) != 4 or not all(map(math.isfinite, corners)):
-        raise UserError(f"a box must be four finite numbers (x1, y1, x2, y2), not {corners}.")
     picture = image.convert("RGB")
     canvas = ImageDraw.Draw(picture)
     line = max(2, round(max(picture.size) / 220))
-    x1 = min(max(corners[0], 0), picture.width - 1)
-    y1 = min(max(corners[1], 0), picture.height - 1)
-    x2 = min(max(corners[2] - 1, x1), picture.width - 1)
-    y2 = min(max(corners[3] - 1, y1), picture.height - 1)
-    canvas.rectangle((x1, y1, x2, y2), outline=text_colour(colour), width=line + 2)
-    canvas.rectangle((x1, y1, x2, y2), outline=colour, width=line)
-    if label:
-        _draw_label(canvas, picture.size, (x1, y1), colour, label)
+    cut = []
+    for box in boxes:
+        corners = [float(v) for v in box.bbox_xyxy]
+        if len(corners) != 4 or not all(map(math.isfinite, corners)):
+            raise UserError(f"a box must be four finite numbers (x1, y1, x2, y2), not {corners}.")
+        x1 = min(max(corners[0], 0), picture.width - 1)
+        y1 = min(max(corners[1], 0), picture.height - 1)
+        x2 = min(max(corners[2] - 1, x1), picture.width - 1)
+        y2 = min(max(corners[3] - 1, y1), picture.height - 1)
+        for colour, width in ((text_colour(box.colour), line + 2), (box.colour, line)):
+            if box.dashed:
+                _draw_dashes(canvas, (x1, y1, x2, y2), colour, width, 5 * line)
+            else:
+                canvas.rectangle((x1, y1, x2, y2), outline=colour, width=width)
+        cut.append(((x1, y1, x2, y2), box))
+    # The larger choose first.
+    cut.sort(key=lambda one: -(one[0][2] - one[0][0]) * (one[0][3] - one[0][1]))
+    _draw_labels(canvas, picture.size, cut)
     return picture
 
 
-def _draw_label(
+def _draw_dashes(
+    canvas: ImageDraw.ImageDraw,
+    corners: tuple[float, float, float, float],
+    colour: tuple[int, int, int],
+    width: int,
+    dash: int,
+) -> None:
+    """A rectangle of dashes, each followed by as much nothing."""
+    x1, y1, x2, y2 = corners
+    for start in range(round(x1), round(x2) + 1, 2 * dash):
+        end = min(start + dash, x2)
+        canvas.rectangle((start, y1, end, min(y1 + width - 1, y2)), fill=colour)
+        canvas.rectangle((start, max(y2 - width + 1, y1), end, y2), fill=colour)
+    for start in range(round(y1), round(y2) + 1, 2 * dash):
+        end = min(start + dash, y2)
+        canvas.rectangle((x1, start, min(x1 + width - 1, x2), end), fill=colour)
+        canvas.rectangle((max(x2 - width + 1, x1), start, x2, end), fill=colour)
+
+
+def _draw_labels(
     canvas: ImageDraw.ImageDraw,
     size: tuple[int, int],
-    corner: tuple[float, float],
-    colour: tuple[int, int, int],
-    label: str,
+    boxes: Sequence[tuple[tuple[float, float, float, float], LabelledBox]],
 ) -> None:
     letters = max(12, round(max(size) / 28))
     font = ImageFont.load_default(letters)
     pad = letters / 4
-    left, top, right, bottom = canvas.textbbox((0, 0), label, font=font)
-    width, height = right - left + 2 * pad, bottom - top + 2 * pad
-    x = max(0, min(corner[0], size[0] - width))
-    y = corner[1] - height if corner[1] >= height else corner[1]
-    canvas.rectangle((x, y, x + width, y + height), fill=colour)
-    place = (x + pad - left, y + pad - top)
-    canvas.text(place, label, font=font, fill=text_colour(colour))
+    inks = [canvas.textbbox((0, 0), box.label, font=font) for _, box in boxes]
+    plates = [
+        (right - left + 2 * pad, bottom - top + 2 * pad) if box.label else (0.0, 0.0)
+        for (left, top, right, bottom), (_, box) in zip(inks, boxes, strict=True)
+    ]
+    places = place_labels([corners for corners, _ in boxes], plates, size)
+    for place, plate, ink, (_, box) in zip(places, plates, inks, boxes, strict=True):
+        if place:
+            x, y = place.x, place.y
+            canvas.rectangle((x, y, x + plate[0], y + plate[1]), fill=box.colour)
+            corner = (x + pad - ink[0], y + pad - ink[1])
+            canvas.text(corner, box.label, font=font, fill=text_colour(box.colour))

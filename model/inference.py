@@ -21,7 +21,7 @@ from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, load_checkpoint
 from model.classes import shown_name
 from model.data.images import ImageSource, LoadedImage, load_each, load_fitted, load_image
 from model.data.photo_inputs import image_source
-from model.draw import class_colour, draw_box
+from model.draw import UNSURE_COLOUR, LabelledBox, class_colour, draw_boxes
 from model.errors import UserError
 from model.network.detector import LargestObjectDetector
 from model.network.inference_copy import inference_copy
@@ -113,6 +113,8 @@ class Detection:
     def draw(self, photo: Any) -> Image.Image:
         """A copy of the photo (any size of the same shape) with box, class and score.
 
+        An answer that is not sure is dashed and grey.
+
         Args:
             photo: as :meth:`Detector.predict` takes it.
 
@@ -131,7 +133,8 @@ class Detection:
         scale_y = image.height / self.image_size[1]
         scaled = [v * s for v, s in zip(self.bbox_xyxy, (scale_x, scale_y) * 2, strict=True)]
         label = f"{shown_name(self.class_name)} {in_percent(self.score)}{'' if self.sure else '?'}"
-        return draw_box(image, scaled, class_colour(self.class_name), label)
+        colour = class_colour(self.class_name) if self.sure else UNSURE_COLOUR
+        return draw_boxes(image, [LabelledBox(scaled, colour, label, dashed=not self.sure)])
 
 
 class Detector:

@@ -39,6 +39,7 @@ WITHOUT_DATA = (
     " start the demo again, or point it to a data set you have with --data."
 )
 NO_OBJECT = "no object"
+FEW_BOXES = 5  # in one photo; the names of more may not all have room
 
 
 @dataclass(frozen=True)
@@ -188,10 +189,12 @@ def photo_card(backend: Backend, name: str) -> Markup:
         else:
             boxes.append(markup.DrawnBox(thing.bbox_xyxy, "object", kind, label))
     things = ", ".join(shown_name(o.class_name) for o in photo.objects) or NO_OBJECT
+    legend = "Bold: the largest object. Thin: the others. Dashed: difficult, never the target."
+    if len(boxes) > FEW_BOXES:
+        legend += " A name that would lie on another is left out: the colour says the class."
     picture = markup.figure(
-        shown.image, shown.original_size, boxes, f"photo {name} with {things}",
-        caption="Bold: the largest object. Thin: the others. Dashed: difficult, never the target.",
-    )  # fmt: skip
+        shown.image, shown.original_size, boxes, f"photo {name} with {things}", caption=legend
+    )
     row = backend.library.row(name)
     facts = [(column, str(row[column])) for column in CARD_COLUMNS if column in row]
     return picture + markup.table(facts, "Its row of the CSV")

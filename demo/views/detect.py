@@ -71,7 +71,7 @@ def look_at(opened: Opened, state: DetectState) -> Seen:
     picture = markup.figure(
         opened.shown.image, d.image_size, [*truth, predicted],
         f"Photo with a box around {around}: left, top, right, bottom {where} pixels.",
-        _heat(opened, state.explain), _legend(photo, state),
+        _heat(opened, state.explain), _legend(photo, said, state),
     )  # fmt: skip
     return Seen(said, predicted, picture)
 
@@ -115,7 +115,7 @@ def verdict_sentence(said: Verdict) -> str:
 def _predicted(d: Detection, said: Verdict) -> markup.DrawnBox:
     if said.kind == "sure":
         return markup.DrawnBox(d.bbox_xyxy, "prediction", d.class_name, said.brief)
-    return markup.DrawnBox(d.bbox_xyxy, "guess", "", f"{said.class_name}?")
+    return markup.DrawnBox(d.bbox_xyxy, "guess", "", said.brief)
 
 
 def confidence_meaning(score: float, threshold: float, calibrated: bool) -> str:
@@ -137,8 +137,9 @@ def _heat(opened: Opened, target: str) -> np.ndarray | None:
     return opened.heat_maps.get(target) if target in TARGETS else None
 
 
-def _legend(photo: Photo, state: DetectState) -> str:
-    parts = []
+def _legend(photo: Photo, said: Verdict, state: DetectState) -> str:
+    sure = said.kind == "sure"
+    parts = ["Solid: the detector's box." if sure else "Dashed grey: a box it is not sure of."]
     if photo.largest:
         parts.append("Dashed white: the true box.")
     if state.explain == "class":
@@ -287,7 +288,9 @@ def _many_tile(files: list[str], path: Path, d: Detection, threshold: float) -> 
     small = Photo(path).load(MANY_SIDE).image
     said = d.verdict(threshold)
     sure = said.kind == "sure"
-    box = markup.DrawnBox(d.bbox_xyxy, "prediction" if sure else "guess", d.class_name)
+    box = markup.DrawnBox(
+        d.bbox_xyxy, "prediction" if sure else "guess", d.class_name if sure else ""
+    )
     inner = markup.figure(small, d.image_size, [box], f"{path.name}: {said.text}")
     words = markup.chip(d.class_name, f"{said.text} {in_percent(d.score)}") if sure else said.text
     caption = markup.join([words, " ", path.name])

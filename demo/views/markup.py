@@ -20,7 +20,7 @@ from PIL import Image
 from demo.scripts import WEB
 from model.classes import shown_name
 from model.data.images import load_fitted
-from model.draw import class_colour, text_colour
+from model.draw import LabelPlace, class_colour, place_labels, text_colour
 
 THUMB_SIDE = 220
 _TEMPLATES = Environment(
@@ -114,33 +114,64 @@ def figure(
         caption: below it.
     """
     width, height = size
-    drawn = [_drawn(box, width, height) for box in boxes]
+    boxes = list(boxes)
+    places = _label_places(boxes, width, height)
+    drawn = [_drawn(box, place, width, height) for box, place in zip(boxes, places, strict=True)]
     return render(
         "figure.html", width=width, height=height, source=data_uri(image), alt=alt, boxes=drawn,
         heat="" if heat is None else heat_uri(heat), caption=caption,
     )  # fmt: skip
 
 
-def _drawn(box: DrawnBox, width: int, height: int) -> dict[str, Any]:
-    """What the template of a figure needs to know of a box."""
+def _drawn(box: DrawnBox, place: LabelPlace | None, width: int, height: int) -> dict[str, Any]:
+    """What the template of a figure needs to know of a box, and of its label where it has room."""
     x1, y1, x2, y2 = (round(float(v), 2) for v in box.bbox_xyxy)
     return {
-        "role": box.role, "label": box.label, "x": x1, "y": y1,
+        "role": box.role, "label": box.label if place else "", "x": x1, "y": y1,
         "width": f"{max(0, x2 - x1):.2f}", "height": f"{max(0, y2 - y1):.2f}",
         "xyxy": f"{x1},{y1},{x2},{y2}", "colour": css_colour(box.colour),
-        "rim": css_colour(text_colour(box.colour)), "place": _tag_place(box, width, height),
+        "rim": css_colour(text_colour(box.colour)),
+        "place": _tag_place(box, place, width, height) if place else {},
     }  # fmt: skip
 
 
-def _tag_place(box: DrawnBox, width: int, height: int) -> dict[str, str]:
-    """Where the plate of a box stands: above it where there is room, else inside; ``left`` at most.
+SMALL_SIDE = 340.0  # CSS pixels of the longer side of a photo on a phone: labels are widest there
+_THIN = ("object", "difficult")  # roles whose plates are smaller (style.css)
 
-    A plate that would not fit moves to the left as far as it has to (style.css).
+
+def _label_places(boxes: Sequence[DrawnBox], width: int, height: int) -> list[LabelPlace | None]:
+    """Where the labels stand; those that would lie on others are left out, the smaller first."""
+    pixel = max(width, height) / SMALL_SIDE  # of the screen, in pixels of the photo
+    plates = []
+    for box in boxes:
+        letter, around, high = (6.6, 8, 16) if box.role in _THIN else (8.2, 14, 21)
+        across = (letter * len(box.label) + around) * pixel if box.label else 0.0
+        plates.append((across, high * pixel))
+
+    def rank(i: int) -> tuple[bool, float]:
+        x1, y1, x2, y2 = boxes[i].bbox_xyxy
+        return boxes[i].role in _THIN, -(x2 - x1) * (y2 - y1)
+
+    order = sorted(range(len(boxes)), key=rank)
+    found = place_labels(
+        [boxes[i].bbox_xyxy for i in order], [plates[i] for i in order], (width, height),
+        head_room=0.11 * height,
+    )  # fmt: skip
+    by_box = dict(zip(order, found, strict=True))
+    return [by_box[i] for i in range(len(boxes))]
+
+
+def _tag_place(box: DrawnBox, place: LabelPlace, width: int, height: int) -> dict[str, str]:
+    """Where the plate of a box begins, in shares of the photo.
+
+    One that would not fit moves to the left as far as it has to (style.css).
     """
-    x1, y1, _, _ = box.bbox_xyxy
-    above = y1 > 0.11 * height
-    line = f"bottom: {100 - 100 * y1 / height:.2f}%" if above else (
-        f"top: {max(0, 100 * y1 / height):.2f}%")  # fmt: skip
+    x1, y1, _, y2 = box.bbox_xyxy
+    line = {
+        "above": f"bottom: {100 - 100 * y1 / height:.2f}%",
+        "inside": f"top: {100 * place.y / height:.2f}%",
+        "below": f"top: {100 * y2 / height:.2f}%",
+    }[place.side]
     return {"line": line, "left": f"{min(max(0, 100 * x1 / width), 100):.2f}%"}
 
 

@@ -55,5 +55,6 @@ def turning_photo(box: markup.DrawnBox, size: tuple[int, int]) -> Markup:
         "turning.html", width=width, height=height, role=box.role, still=still,
         colour=markup.css_colour(box.colour), rim=markup.css_colour(markup.text_colour(box.colour)),
         empty="rgb({}, {}, {})".format(*MEAN_COLOUR), degrees=f"{DEGREES:g}",
+        usual=f"{getattr(AugmentConfig(), Rotation().settings[0].name):g}",
         frames=json.dumps(frames, separators=(",", ":")),
     )  # fmt: skip

@@ -121,6 +121,27 @@ function show() {
   boxes.forEach((box, i) => showBox(layer.children[i], box, i, i === target));
   select.disabled = deleteButton.disabled = selected === null;
   select.value = selected === null ? '' : boxes[selected].class_name;
+  showNames();
+}
+
+/** Names that would lie on others are not shown; the selected box and the larger ones come first. */
+function showNames() {
+  const order = boxes.map((_, i) => i).toSorted((a, b) => area(boxes[b]) - area(boxes[a]));
+  if (selected !== null) order.unshift(...order.splice(order.indexOf(selected), 1));
+  const shown = [];
+  for (const index of order) {
+    const tag = layer.children[index].querySelector('.tag');
+    const place = tag.getBoundingClientRect();
+    const isFree = shown.every(
+      (other) =>
+        place.right <= other.left ||
+        other.right <= place.left ||
+        place.bottom <= other.top ||
+        other.bottom <= place.top,
+    );
+    tag.classList.toggle('covered', !isFree);
+    if (isFree) shown.push(place);
+  }
 }
 
 function showBox(button, box, i, isTarget) {
@@ -353,6 +374,7 @@ function addInTheMiddle() {
   tell('New box: ' + place(boxes[selected]));
 }
 
+new ResizeObserver(showNames).observe(stage);
 stage.addEventListener('pointerdown', press);
 stage.addEventListener('pointermove', move);
 stage.addEventListener('pointerup', release);

@@ -60,9 +60,9 @@ function draw({ size, bbox_xyxy: [x1, y1, x2, y2], kind, words, colour, text }) 
     rect.setAttribute('y', y1);
     rect.setAttribute('width', Math.max(0, x2 - x1));
     rect.setAttribute('height', Math.max(0, y2 - y1));
+    rect.classList.toggle('guess', kind !== 'sure');
   }
-  svg.querySelector('.line').style.stroke = kind === 'sure' ? colour : '#d4d4d8';
-  svg.querySelector('.line').classList.toggle('guess', kind !== 'sure');
+  svg.querySelector('.line').style.stroke = kind === 'sure' ? colour : '';
   const said = $('.words');
   said.textContent = words;
   [said.style.background, said.style.color] = kind === 'sure' ? [colour, text] : ['', ''];

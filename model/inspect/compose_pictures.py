@@ -14,7 +14,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional
 
 from model.data.image_pixels import fitted_size
-from model.draw import class_colour, draw_box
+from model.draw import LabelledBox, class_colour, draw_boxes
 from model.errors import UserError
 from model.files import atomic_write
 from model.inspect.compose_steps import ORIGINAL, ComposeStep, ComposeTrace, Picture, TracedBox
@@ -97,6 +97,7 @@ def drawn(step: ComposeStep, side: int = SIDE) -> Image.Image:
     picture = shown(step.image)
     scale, size = min(1.0, side / max(picture.size)), fitted_size(picture.size, side)
     picture = picture.resize(size, Image.Resampling.BILINEAR) if scale < 1 else picture
+    boxes = []
     for box in step.boxes:
         x1, y1, x2, y2 = (box.bbox_xyxy * scale).tolist()
         # A box outside its picture, which not every pipeline cuts, would be drawn at the edge.
@@ -105,8 +106,8 @@ def drawn(step: ComposeStep, side: int = SIDE) -> Image.Image:
             colour = class_colour(box.label) if box.label else (255, 255, 255)
             number = "" if box.number is None else str(box.number + 1)
             label = " ".join(filter(None, (number, box.label)))
-            picture = draw_box(picture, (x1, y1, x2, y2), colour, label)
-    return picture
+            boxes.append(LabelledBox((x1, y1, x2, y2), colour, label))
+    return draw_boxes(picture, boxes)
 
 
 def shown(image: Picture) -> Image.Image:

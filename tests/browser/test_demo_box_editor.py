@@ -9,7 +9,7 @@ import math
 import gradio as gr
 import pytest
 from PIL import Image
-from playwright.sync_api import TimeoutError
+from playwright.sync_api import TimeoutError, expect
 from visitor import PHONE, SLOW
 
 from demo.box_editor import BoxEditor
@@ -19,6 +19,13 @@ from demo.theme import page_theme
 WIDTH, HEIGHT = 400, 300
 FIRST = {"bbox_xyxy": [100, 80, 200, 160], "class_name": "cat"}
 SECOND = {"bbox_xyxy": [250, 200, 300, 280], "class_name": ""}
+
+
+CROWD = [
+    {"bbox_xyxy": [100, 80, 200, 160], "class_name": "cat"},
+    {"bbox_xyxy": [104, 84, 180, 150], "class_name": "dog"},
+    {"bbox_xyxy": [250, 200, 300, 280], "class_name": "cow"},
+]
 
 
 def value_of(*boxes: dict, selected: int | None = 0) -> dict:
@@ -43,6 +50,8 @@ def address():
         reset.click(
             lambda: (value_of(FIRST, SECOND), f"reset {next(times)}"), None, [editor, heard]
         )
+        crowd = gr.Button("crowd", elem_id="crowd")
+        crowd.click(lambda: value_of(*CROWD), None, editor)
     _, url, _ = page.launch(
         prevent_thread_lock=True, quiet=True, ssr_mode=False, theme=page_theme()
     )
@@ -396,3 +405,18 @@ def test_only_boxes_are_believed():
 
 def test_the_parts_lie_in_files():
     assert BoxEditor().js_on_load.endswith(script("box_editor"))
+
+
+def test_names_that_would_lie_on_others_wait_until_they_are_asked_for(one_page):
+    one_page.page.locator("#crowd").click()
+    expect(one_page.boxes).to_have_count(3)
+    cat, dog, cow = (one_page.boxes.nth(i).locator(".tag") for i in range(3))
+    expect(cat).to_have_text("cat, the largest")
+    expect(dog).to_have_text("dog")
+    expect(cat).to_be_visible()
+    expect(cow).to_be_visible()
+    expect(dog).to_be_hidden()
+    one_page.boxes.nth(1).focus()
+    expect(dog).to_be_visible()
+    expect(cat).to_be_hidden()
+    one_page.reset()

@@ -48,6 +48,20 @@ def test_labels_begin_at_their_box(bbox_xyxy, above, left):
     assert style[2] == left
 
 
+def test_labels_that_would_lie_on_others_are_left_out():
+    """The target keeps its label, though another box is larger."""
+    crowd = [
+        markup.DrawnBox((20 + 2 * i, 30, 60 + 2 * i, 60), "object", "cat", "cat") for i in range(16)
+    ]
+    target = markup.DrawnBox((22, 31, 50, 50), "target", "dog", "largest: dog")
+    apart = markup.DrawnBox((150, 60, 190, 90), "object", "cow", "cow")
+    html = markup.figure(PHOTO, (200, 100), [*crowd, target, apart])
+    assert html.count("<rect") == 2 * 18
+    labels = re.findall(r'class="tag \w+"[^>]*>([^<]+)<', html)
+    assert {"largest: dog", "cow"} <= set(labels)
+    assert labels.count("cat") < 4
+
+
 def test_boxes_keep_the_pixels_of_the_original():
     """Shown small, the SVG still counts in pixels of the original photo."""
     box = markup.DrawnBox((10.25, 20, 3000.5, 1500), "prediction", "cat")

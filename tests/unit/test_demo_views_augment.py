@@ -296,5 +296,24 @@ def test_both_estimates_are_drawn_where_the_box_becomes_uncertain(backend):
     state = AugmentState(VOC, rotation_degrees=40.0, zoom=1.2)
     shown = pictures.show_pair(scene_of(backend, state)).steps
     assert shown.count('rect class="line hull"') == shown.count('rect class="line ellipse"') == 1
+    assert "dotted white, around the turned corners (hull); dashed," in shown
+    assert "Training takes the ellipse" in shown
     assert shown.index('data-step="rotation"') < shown.index("line hull")
     assert shown.index("line hull") < shown.index('data-step="zoom"')
+
+
+def test_a_legend_says_why_a_picture_has_another_shape(backend):
+    shapes = {
+        zoom: "changes width and height each by itself" in pictures.show_pair(
+            scene_of(backend, AugmentState(VOC, zoom=zoom, seed=1))
+        ).after
+        for zoom in (1.0, 3.0)
+    }  # fmt: skip
+    assert shapes == {1.0: False, 3.0: True}
+
+
+def test_of_two_settings_it_says_whose_the_rest_is(backend):
+    alone = pictures.show_pair(scene_of(backend, AugmentState(VOC)))
+    both = pictures.show_pair(scene_of(backend, AugmentState(VOC, pinned="zoom:1")))
+    words = "steps, limits, variants and downloads are B"
+    assert (words in alone.steps, words in both.steps) == (False, True)

@@ -36,10 +36,14 @@ def test_below_the_threshold_it_is_not_sure(backend):
     assert "Not sure. Probably a dog." in html
     assert "None of" not in html
     assert 'data-role="guess"' in html
+    assert "Dashed grey: a box it is not sure of." in html
 
 
 def test_none_of_the_20_is_said_only_where_no_class_is_likely(backend):
-    assert "None of the 20 classes." in detect.show(backend, DetectState(BALLOON))
+    html = detect.show(backend, DetectState(BALLOON))
+    assert "None of the 20 classes." in html
+    assert ">none?</span>" in html
+    assert 'data-role="prediction"' not in html
     assert "None of" not in detect.show(backend, DetectState(CAT, threshold=1))
 
 
@@ -48,7 +52,7 @@ def test_there_is_one_confidence_with_its_meaning(backend):
     html = detect.show(backend, DetectState(CAT))
     score = f"{100 * backend.open(CAT).detection.score:.0f} %"
     assert re.findall(r'bar-value">([^<]*)<', html) == [score]
-    assert f"Of 100 answers with this confidence about {score[:-1]} have the right class" in html
+    assert f"Of 100 answers with this confidence about {score[:-2]} have the right class" in html
     words = re.sub(r"<[^>]*>|Of 100 answers.*?</p>", " ", html, flags=re.DOTALL)
     assert re.findall(r"[\d.]+ ?%", words) == [score]
 

@@ -21,6 +21,12 @@ from model.words import in_percent
 # Pixels of pictures in a strip or grid, which are shown larger when they are pressed.
 TILE_SIDE = 320
 FIELDS = {item.name: item for item in fields(AugmentConfig)}
+ABOUT_B = markup.note(
+    "B is what the settings say now: steps, limits, variants and downloads are B's. Of A there are"
+    " its picture and sentence above, and the detector's answers below; Swap A, B shows the rest."
+)
+SHAPE = "Its shape: zoom changes width and height each by itself; the network gets a square."
+SHAPE_SEEN = 0.03  # a change of width over height
 ALIKE = 1e-3  # how much less the two estimates of a box may overlap and count as one
 # Of health: below the first a box is in danger, below the second it is worth a look.
 BAD_VISIBLE, FAIR_VISIBLE, LOOSE = 0.6, 0.9, 0.5
@@ -54,7 +60,7 @@ def show_pair(scene: Scene, side: int = EDITOR_SIDE) -> Pair:
     return Pair(
         after_figure(variant, scene, side),
         lines.format(_sentence(other, before), words),
-        steps_strip(variant, scene, min(side, TILE_SIDE)),
+        ABOUT_B + steps_strip(variant, scene, min(side, TILE_SIDE)),
         after_figure(before, other, side),
     )
 
@@ -70,10 +76,22 @@ def after_figure(variant: Variant, scene: Scene, side: int = EDITOR_SIDE) -> Mar
     ghost = markup.DrawnBox(ghost_box(variant.trace, step), "ghost")
     boxes = [ghost, *_others(step, scene), _target(step, scene, scene.class_name or "object")]
     alt = f"Variant {variant.number}: {caption(variant.trace)}"
-    thin = "Thin line: the box if nothing had been done."
-    words = f"After: variant {variant.number} of {scene.state.count:g}. {thin}"
+    parts = [
+        f"After: variant {variant.number} of {scene.state.count:g}.",
+        "Thin line: the box if nothing had been done.",
+    ]
+    if _has_another_shape(variant):
+        parts.append(SHAPE)
     small = _at_most(step.image, side)
-    return markup.figure(small, step.image.size, boxes, alt, caption=words)
+    return markup.figure(small, step.image.size, boxes, alt, caption=" ".join(parts))
+
+
+def _has_another_shape(variant: Variant) -> bool:
+    """Whether what is shown of the photo is wider or narrower than the photo, to be seen."""
+    (width, height), (old_width, old_height) = (
+        variant.picture.image.size, variant.trace.steps[0].image.size,
+    )  # fmt: skip
+    return abs(width * old_height / (height * old_width) - 1) > SHAPE_SEEN
 
 
 def _target(step: TracedStep, scene: Scene, label: str = "") -> markup.DrawnBox:
@@ -92,7 +110,7 @@ def _others(step: TracedStep, scene: Scene) -> list[markup.DrawnBox]:
 
 def steps_strip(variant: Variant, scene: Scene, side: int = TILE_SIDE) -> Markup:
     """The pipeline of one variant, picture by picture; what is off is a line."""
-    config, tiles, agreed = scene.state.config, [], 1.0
+    config, tiles, agreed, has_both = scene.state.config, [], 1.0, False
     for step in variant.trace.steps:
         boxes = [_target(step, scene)]
         if step.hull_ellipse_iou < agreed - ALIKE:  # it is this step that made the box uncertain
@@ -100,6 +118,7 @@ def steps_strip(variant: Variant, scene: Scene, side: int = TILE_SIDE) -> Markup
                 markup.DrawnBox(step.hull_xyxy, "hull"),
                 markup.DrawnBox(step.ellipse_xyxy, "ellipse", scene.class_name),
             ]
+            has_both = True
         agreed = step.hull_ellipse_iou
         words = ", ".join(step.words)
         small = _at_most(step.image, side)
@@ -109,7 +128,8 @@ def steps_strip(variant: Variant, scene: Scene, side: int = TILE_SIDE) -> Markup
                           words=words or "nothing done", visible=in_percent(step.visible))
         )  # fmt: skip
     off = ", ".join(step.title for step in config.steps if not step.is_on(config))
-    return markup.grid(tiles, "steps") + markup.render("steps_off.html", names=off)
+    rule = config.box_rule if has_both else ""
+    return markup.grid(tiles, "steps") + markup.render("steps_off.html", names=off, rule=rule)
 
 
 def _at_most(image: Image.Image, side: int) -> Image.Image:
