@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from demo.address import PickingState, in_address
 from demo.backend import Backend
 from demo.choice import PhotoChoice
 from demo.views import markup
+from model.checkpoint import DEFAULT_CHECKPOINT
 from model.classes import shown_name
 from model.errors import UserError
 from model.evaluation.per_photo import COMMAND, PREDICTED_BOX, TRUE_BOX
@@ -58,21 +60,41 @@ def can_open(backend: Backend) -> bool:
     return backend.per_photo is not None and backend.library.dataset is not None
 
 
-def what_is_missing(backend: Backend) -> str:
-    """One sentence on how to have the photos behind the cells shown."""
-    if backend.library.dataset is None:
-        return (
+def what_is_missing(backend: Backend, checkpoint: str = "", has_numbers: bool = True) -> str:
+    """One sentence on how to have the photos behind the cells shown.
+
+    Args:
+        backend: its checkpoint and data set are named in the commands.
+        checkpoint: name of the one in use; by default the one the page starts with.
+        has_numbers: whether there is a matrix to look behind.
+    """
+    file, dataset = backend.checkpoint_file(checkpoint), backend.library.dataset
+    own_weights = file.name != DEFAULT_CHECKPOINT.name
+    wanted = "the photos behind a number" if has_numbers else "which classes it takes for which"
+    if not own_weights and (dataset is None or dataset.is_voc):
+        here = f"To see {wanted}, write the predictions with:" if dataset else (
             "The photos behind the numbers are those of VOC 2007, which is not here. Get it with:"
             " python -m model.voc download --data data - then write their predictions with:"
-            f" {COMMAND} - and start the demo with --per-photo photos.csv."
-        )
+        )  # fmt: skip
+        return f"{here} {COMMAND} - and start the demo with --per-photo photos.csv."
+    folders = map(_named, dataset.folders) if dataset else ["DIR"]
+    split = "val" if not dataset or "val" in dataset.splits else dataset.splits[0]
+    which = " ".join(
+        [f"--checkpoint {_named(file)}"] * own_weights + [f"--data {folder}" for folder in folders]
+    )
     return (
-        f"To see the photos behind a number, write their predictions with: {COMMAND} - and start"
-        " the demo with --per-photo photos.csv."
+        f"To see {wanted}, write the predictions with: python -m model.evaluate {which}"
+        f" --split {split} --per-photo photos.csv - and start the demo with {which}"
+        f" --per-photo photos.csv{'' if dataset else '; DIR is the folder of your photos'}."
     )
 
 
-def show_matrix(backend: Backend, report: Mapping[str, Any] | None) -> Markup:
+def _named(path: Path) -> str:
+    """A path below the working folder; of any other the name alone, for visitors read it too."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path.name)
+
+
+def show_matrix(backend: Backend, report: Mapping[str, Any] | None, checkpoint: str = "") -> Markup:
     """Rows: the true class; columns: the predicted one; darker = a larger share of the row.
 
     Where photos can be opened it counts those of the CSV, so that a cell opens as many as it says.
@@ -83,7 +105,9 @@ def show_matrix(backend: Backend, report: Mapping[str, Any] | None) -> Markup:
         source, missing = backend.per_photo.name, ""
     else:
         names, matrix = ((report or {}).get(key) for key in ("class_names", "confusion"))
-        source, missing = str((report or {}).get("split", "")), what_is_missing(backend)
+        has_numbers = bool(names and matrix)
+        missing = what_is_missing(backend, checkpoint, has_numbers)
+        source = str((report or {}).get("split", ""))
         if not names or not matrix:
             return markup.note(missing)
     rows = [_row(names, i, counts) for i, counts in enumerate(matrix)]

@@ -17,10 +17,19 @@ MAX_TICKS = 8
 
 @dataclass(frozen=True)
 class Curve:
-    """A named curve: ``(epoch, value)`` by epoch; dashed or with a dot at each point."""
+    """A named curve.
+
+    Attributes:
+        label: its name.
+        points: ``(epoch, value)`` by epoch.
+        colour: place of its colour in :data:`COLOURS`, which begin anew after the last.
+        dashed: and not solid.
+        dotted: with a dot at each point.
+    """
 
     label: str
     points: Sequence[tuple[int, float]]
+    colour: int = 0
     dashed: bool = False
     dotted: bool = False
 
@@ -43,12 +52,13 @@ def line_chart(title: str, curves: Sequence[Curve]) -> Markup:
 
     drawn: list[dict[str, Any]] = [
         {
-            "label": curve.label, "colour": colour, "dashed": curve.dashed,
+            "label": curve.label, "colour": COLOURS[curve.colour % len(COLOURS)],
+            "dashed": curve.dashed,
             "line": " ".join(f"{x(epoch)},{y(value)}" for epoch, value in curve.points),
             "dots": [(x(epoch), y(value)) for epoch, value in curve.points if curve.dotted],
             "last": f"{curve.points[-1][1]:.3g}", "epoch": curve.points[-1][0],
         }
-        for curve, colour in zip(curves, COLOURS * len(curves), strict=False)
+        for curve in curves
     ]  # fmt: skip
     return markup.render(
         "line_chart.html", title=title, curves=drawn, left=LEFT, right=RIGHT, bottom=BOTTOM,

@@ -33,6 +33,7 @@ CHARTS = {
         "val_mean_iou": "mean IoU on val",
     },
 }
+DOWNLOADED = "VOCdevkit"  # what the folder of VOC is called
 EARLIER = "last.safetensors"  # what is kept of the path of weights that a run began with
 SETTINGS = (
     "train_split", "head", "image_size", "epochs", "small_epochs", "mosaics", "plain_epochs",
@@ -47,11 +48,21 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class RunShown:
-    """A training run: what it is called, its settings and its history, one dict an epoch."""
+    """A training run.
+
+    Attributes:
+        name: what it is called; empty if there is no other.
+        config: its settings.
+        history: one dict an epoch.
+        first: the number of its first epoch: a run may go on from the weights of another.
+        dashed: how its curves are drawn.
+    """
 
     name: str
     config: Mapping[str, Any]
     history: Sequence[Mapping[str, Any]]
+    first: int = 1
+    dashed: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,10 +87,11 @@ def show(backend: Backend, name: str) -> TrainingView:
     card = path.parent / "README.md"
     text = card.read_text() if card.is_file() else ""
     runs = runs_of(info, report)
-    charts = [line_chart(title, curves(runs, wanted)) for title, wanted in CHARTS.items()]
+    drawn = [part for run in runs for part in parts_of(run)]
+    charts = [line_chart(title, curves(drawn, wanted)) for title, wanted in CHARTS.items()]
     return TrainingView(
-        Markup('<div class="all-curves">{}</div>').format(markup.join(charts)) + stages(runs),
-        results(info, runs, report) + strength.beside(path), show_matrix(backend, report),
+        Markup('<div class="all-curves">{}</div>').format(markup.join(charts)) + went_on(drawn),
+        results(info, runs, report) + strength.beside(path), show_matrix(backend, report, name),
         without_front_matter(text),
     )  # fmt: skip
 
@@ -106,41 +118,59 @@ def runs_of(info: CheckpointInfo, report: Mapping[str, Any] | None) -> list[RunS
     config = (report or {}).get("config", {})
     validated = RunShown(f"run on {config.get('train_split', 'another split')}", config, theirs)
     split = info.config.get("train_split", "other photos")
-    return [validated, RunShown(f"these weights, on {split}", info.config, info.history)]
+    name = f"these weights, on {split}"
+    return [validated, RunShown(name, info.config, info.history, dashed=True)]
+
+
+def parts_of(run: RunShown) -> list[RunShown]:
+    """The runs that a history is of: one that goes on from another has the epochs of both.
+
+    They may be of other photos, so each has curves of its own. Earlier runs are counted: their
+    names are those of folders on the machine of whoever trained.
+    """
+    # The rows of earlier runs alone are named.
+    grouped = [
+        list(rows)
+        for _, rows in groupby(run.history, lambda row: ("run" in row, str(row.get("run"))))
+    ]
+    if len(grouped) < 2:
+        return [run]
+    parts, first = [], 1
+    for i, rows in enumerate(grouped, 1):
+        is_last = i == len(grouped)
+        if is_last:
+            name = "this run"
+        elif i == len(grouped) - 1 and run.config.get("start_from") == "shipped":
+            name = "shipped weights"
+        else:
+            name = "earlier run" if len(grouped) == 2 else f"earlier run {i}"
+        words = ", ".join(filter(None, (run.name, name)))
+        parts.append(RunShown(words, run.config, rows, first, run.dashed or not is_last))
+        first += len(rows)
+    return parts
 
 
 def curves(runs: Sequence[RunShown], wanted: Mapping[str, str]) -> list[Curve]:
-    """A curve for each run and column of its history; those of a second run are dashed."""
+    """A curve for each run and column of its history; each column has a colour."""
     found = []
-    for column, label in wanted.items():
-        for i, run in enumerate(runs):
-            rows = [(n, row) for n, row in enumerate(run.history, 1) if column in row]
+    for place, (column, label) in enumerate(wanted.items()):
+        for run in runs:
+            rows = [(n, row) for n, row in enumerate(run.history, run.first) if column in row]
             points = [(n, float(row[column])) for n, row in rows if _is_number(row[column])]
             words = f"{label}, {run.name}" if run.name else label
-            found.append(Curve(words, points, dashed=i > 0, dotted=column.startswith("val_")))
+            dotted = column.startswith("val_")
+            found.append(Curve(words, points, place, run.dashed, dotted))
     return found
 
 
-def stages(runs: Sequence[RunShown]) -> Markup:
-    """Which epochs were which run, where one went on from the weights of another.
-
-    Runs are counted: their names are those of folders on the machine of whoever trained.
-    """
-    sentences = []
-    for run in runs:
-        stretches: list[str] = []
-        last = 0
-        own = run.config.get("out", "")  # the rows of earlier runs alone are named
-        for _, rows in groupby(str(row.get("run", own)) for row in run.history):
-            first, last = last + 1, last + len(list(rows))
-            epochs = f"{first} to {last}" if first < last else f"{last}"
-            stretches.append(f"{epochs}: run {len(stretches) + 1}")
-        if len(stretches) > 1:
-            whose = f"{run.name}, epochs" if run.name else "Epochs"
-            sentences.append(f"{whose} {'; '.join(stretches)}.")
-    if not sentences:
+def went_on(parts: Sequence[RunShown]) -> Markup:
+    """That a run went on from the weights of another; nothing where none did."""
+    if all(part.first == 1 for part in parts):
         return Markup()
-    return markup.note(" ".join([*sentences, "Each run went on from the weights of the last."]))
+    return markup.note(
+        "A run that went on from the weights of an earlier one counts on from its epochs. The"
+        " earlier run may have learned from other photos, and its scores may be of others."
+    )
 
 
 def _is_number(value: object) -> bool:
@@ -203,12 +233,15 @@ def results(
 def commands(report: Mapping[str, Any]) -> str:
     """What gives this report: training, with the settings shown, and evaluation."""
     config = report.get("config", {})
+    folders = str(config.get("data") or DOWNLOADED).split(", ")
+    # `model.dataset download --data data` puts it there.
+    data = " ".join(f"--data {'data' if name == DOWNLOADED else name}" for name in folders)
     given = {key: str(config.get(key, "")) for key in SETTINGS}
     given["start_from"] = given["start_from"].replace(EARLIER, f"runs/first/{EARLIER}")
     flags = " ".join(f"--{key.replace('_', '-')} {text}" for key, text in given.items() if text)
     return (
-        f"python train.py --data data --out runs/mine {flags}".rstrip()
-        + f"\npython -m model.evaluate --checkpoint runs/mine/{report['checkpoint']} --data data"
+        f"python train.py {data} --out runs/mine {flags}".rstrip()
+        + f"\npython -m model.evaluate --checkpoint runs/mine/{report['checkpoint']} {data}"
         f" --split {report['split']}"
     )
 

@@ -4,10 +4,12 @@ import dataclasses
 import re
 
 import pytest
+from conftest import make_voc
 
 from demo.backend import Backend
 from demo.views import confusion
 from demo.views.confusion import TrainingState
+from model.checkpoint import DEFAULT_CHECKPOINT
 from model.data.samples import PhotoLibrary
 from model.evaluation.per_photo import COMMAND, PerPhoto, read_per_photo
 
@@ -73,4 +75,20 @@ def test_without_csv_or_voc_a_sentence_says_how_to_get_them(backend, toy_per_pho
         assert "6 photos of val" in html
         assert not confusion.show_behind(without, TrainingState(cell="cat/dog")).tiles
     assert "voc download" in html
-    assert COMMAND in confusion.show_matrix(backend, None)
+    shown = confusion.show_matrix(backend, None)
+    assert COMMAND in shown
+    assert "To see which classes it takes for which, write" in shown
+
+
+def test_an_own_checkpoint_and_an_own_folder_are_named(tmp_path):
+    mine = tmp_path / "mine.safetensors"
+    mine.symlink_to(DEFAULT_CHECKPOINT)
+    own = make_voc(tmp_path / "cells")
+    words = confusion.what_is_missing(Backend(PhotoLibrary(own), "mine", extra=mine))
+    command = "python -m model.evaluate --checkpoint mine.safetensors --data cells --split val"
+    assert command in words
+    assert "start the demo with --checkpoint mine.safetensors --data cells --per-photo" in words
+    assert str(tmp_path) not in words
+    alone = confusion.what_is_missing(Backend(PhotoLibrary(None), "mine", extra=mine))
+    assert "--checkpoint mine.safetensors --data DIR --split val" in alone
+    assert "VOC" not in alone

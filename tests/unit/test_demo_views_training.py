@@ -43,20 +43,46 @@ def test_the_validated_run_is_beside_the_one_of_the_weights():
     assert [c.label for c in training.curves(alone, wanted) if c.points] == ["in training"]
 
 
-def test_a_run_that_went_on_from_another_shows_the_curves_of_both():
+def test_a_run_that_went_on_from_another_has_curves_of_its_own():
     history = [
         {"run": "first", "epoch": 1, "loss": 9.0}, {"run": "first", "epoch": 2, "loss": 8.0},
         {"epoch": 1, "loss": 5.0},
     ]  # fmt: skip
     run = training.RunShown("run on train", {"out": "second"}, history)
-    (curve,) = training.curves([run], {"loss": "training loss"})
-    assert curve.points == [(1, 9.0), (2, 8.0), (3, 5.0)]
-    words = training.stages([run]).unescape()
-    assert "run on train, epochs 1 to 2: run 1; 3: run 2. Each run went on from" in words
-    assert "first" not in words, "the name of a folder tells a visitor nothing"
-    assert training.stages([training.RunShown("", {}, history[:2])]) == ""
+    parts = training.parts_of(run)
+    earlier, own = training.curves(parts, {"loss": "training loss"})
+    assert (earlier.points, earlier.dashed) == ([(1, 9.0), (2, 8.0)], True)
+    assert (own.points, own.dashed) == ([(3, 5.0)], False)
+    assert earlier.label == "training loss, run on train, earlier run"
+    assert own.label == "training loss, run on train, this run"
+    assert "may have learned from other photos" in training.went_on(parts)
+    alone = training.RunShown("", {}, history[:2])
+    assert training.parts_of(alone) == [alone]
+    assert training.went_on([alone]) == ""
     odd = [{"epoch": 1}, {"run": ["<b>"], "loss": 2.0}]
-    assert "Epochs 1: run 1; 2: run 2." in training.stages([training.RunShown("", {}, odd)])
+    names = [part.name for part in training.parts_of(training.RunShown("", {}, odd))]
+    assert names == ["earlier run", "this run"], "the name of a folder tells a visitor nothing"
+
+
+def test_a_run_from_the_shipped_weights_is_told_from_theirs():
+    history = [{"run": "ship2", "loss": 105.0}, {"epoch": 1, "loss": 60.0, "val_joint": 0.9}]
+    own = training.RunShown("", {"start_from": "shipped", "out": "ship2"}, history)
+    shipped, mine = training.curves(training.parts_of(own), {"loss": "training loss"})
+    assert (shipped.label, mine.label) == (
+        "training loss, shipped weights",
+        "training loss, this run",
+    )
+    assert len(shipped.points) == len(mine.points) == 1
+    assert shipped.colour == mine.colour
+
+
+def test_the_commands_name_the_folder_of_the_own_data():
+    report = {"checkpoint": "best.safetensors", "split": "val", "config": {"data": "cells, more"}}
+    train, evaluate = training.commands(report).splitlines()
+    assert train == "python train.py --data cells --data more --out runs/mine"
+    assert evaluate.endswith("best.safetensors --data cells --data more --split val")
+    report["config"] = {"data": "VOCdevkit"}
+    assert "train.py --data data --out" in training.commands(report)
 
 
 def test_settings_that_were_not_given_are_no_flags():
@@ -79,7 +105,7 @@ def test_weights_of_an_earlier_run_are_called_so():
 
 def test_a_chart_names_its_curves_and_whole_epochs():
     html = line_chart("L1 <px>", [
-        Curve("in training", [(1, 30.0), (2, 20.5), (3, 12.25)]), Curve("on val", [(3, 16.9)]),
+        Curve("in training", [(1, 30.0), (2, 20.5), (3, 12.25)]), Curve("on val", [(3, 16.9)], 1),
         Curve("nothing", []),
     ])  # fmt: skip
     assert "L1 &lt;px&gt;, by epoch" in html
