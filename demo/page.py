@@ -71,7 +71,9 @@ class Page:
                 )  # fmt: skip
                 self.augment = augment.build(backend, with_threshold, self.address, signals)
             with gr.Tab("Data set", id="dataset") as dataset_page:
-                self.dataset = dataset.build(backend, self.address, self.opened["dataset"])
+                self.dataset = dataset.build(
+                    backend, self.photo, self.address, self.opened["dataset"]
+                )
             with gr.Tab("Training", id="training") as training_page:
                 self.training = training.build(
                     backend, checkpoint, known, self.address, self.opened["training"]
@@ -120,9 +122,10 @@ class Page:
             choice = PhotoChoice(picked[source])
             return {**self._new_photo(choice), self.tabs: gr.Tabs(selected=tab)}
 
+        open_ones = [self.opened[tab] for tab in ("augment", "dataset")]
         self.photo.input(chosen, self.photo, fresh, **turn).success(
-            None, self.opened["augment"], self.opened["augment"],
-            js="(signal) => detectorPage.photoReplaced(signal)", **PRIVATE,
+            None, open_ones, open_ones,
+            js="(...signals) => detectorPage.photoReplaced(signals)", **PRIVATE,
         )  # fmt: skip
         gr.on(
             [self.dataset.to_detect.click, self.dataset.to_augment.click,

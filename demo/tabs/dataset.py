@@ -24,6 +24,7 @@ from demo.components import (
     show_errors_in,
     token,
 )
+from demo.photos import PhotoChooser
 from demo.serving.background import BackgroundWork
 from demo.serving.calls import raise_if_ended
 from demo.views import markup
@@ -35,6 +36,7 @@ from demo.views.dataset import (
     DatasetState,
     choices,
     csv_download,
+    follow_photo,
     labelled,
     photo_card,
     show,
@@ -72,13 +74,22 @@ class _Shown:
     charts: gr.HTML
 
 
-def build(backend: Backend, address: gr.Textbox, redraw: gr.Textbox) -> DatasetTab:
-    """Lay out the tab; it is drawn when ``redraw`` is set, a :func:`demo.components.signal`."""
+def build(
+    backend: Backend, photo: PhotoChooser, address: gr.Textbox, redraw: gr.Textbox
+) -> DatasetTab:
+    """Lay out the tab.
+
+    Args:
+        backend: whose photos these are.
+        photo: what all tabs look at; where it is of the split, the tab opens it.
+        address: what is written into the address.
+        redraw: draws the tab, see :func:`demo.components.signal`.
+    """
     splits = splits_of(backend.library)
     defaults = DatasetState(split="trainval" if "trainval" in splits else splits[0])
     if backend.library.dataset is None:
         gr.HTML(markup.note(WITHOUT_DATA), elem_id="dataset-missing")
-    controls = _build_controls(backend, splits, defaults)
+    controls = {"photo": photo, **_build_controls(backend, splits, defaults)}
     with gr.Row():
         with gr.Column(scale=3, min_width=300):
             count = gr.HTML(elem_id="dataset-count")
@@ -207,22 +218,30 @@ def _connect_drawing(
     address_bar: tuple[gr.Textbox, DatasetState],
 ) -> None:
     address, defaults = address_bar
-    outputs = [shown.count, shown.tiles, shown.card, shown.charts, controls["class_name"], address]
+    picked, page = controls["picked"], controls["page"]
+    followed = gr.Textbox("", visible=False)
+    outputs = [
+        shown.count, shown.tiles, shown.card, shown.charts, controls["class_name"], picked, page,
+        followed, address,
+    ]  # fmt: skip
 
     @show_errors_in(shown.count)
-    def draw(**values: Any) -> Iterator[dict[Any, Any]]:
+    def draw(followed_now: str, **values: Any) -> Iterator[dict[Any, Any]]:
         state = DatasetState(**values)
         for step in _steps(backend.reading) if backend.reading else ():
             yield {shown.count: step}
+        following = follow_photo(backend, state, defaults, followed_now)
+        # A number that is being typed is left to the visitor.
+        moved = {picked: following.picked, page: following.page} if following != state else {}
+        state = following
         view = show(backend, state)
         classes = labelled(choices(backend.library, state.split))
         yield {
             controls["class_name"]: gr.Dropdown(classes),
             shown.count: view.count, shown.tiles: view.tiles, shown.card: view.card,
-            shown.charts: view.charts, address: state.to_query(defaults),
+            shown.charts: view.charts, **moved, followed: state.photo.sample,
+            address: state.to_query(defaults),
         }  # fmt: skip
-
-    picked = controls["picked"]
 
     @show_errors_in(shown.card)
     def pick(**values: Any) -> dict[Any, Any]:
@@ -230,7 +249,8 @@ def _connect_drawing(
         card = photo_card(backend, state.picked)
         return {shown.card: card, picked: state.picked, address: state.to_query(defaults)}
 
-    redraw.change(draw, inputs_kwargs=controls, outputs=outputs, **DRAWS)
+    inputs = {**controls, "followed_now": followed}
+    redraw.change(draw, inputs_kwargs=inputs, outputs=outputs, **DRAWS)
     looked = shown.tiles.select(
         pick, inputs_kwargs=controls, outputs=[shown.card, picked, address],
         js=pressed_first_js(shown.tiles, controls), **DRAWS,

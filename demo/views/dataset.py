@@ -128,6 +128,32 @@ def choices(library: PhotoLibrary, split: str) -> list[str]:
     return [*names, NO_OBJECT] if with_backgrounds and NO_OBJECT not in names else names
 
 
+def follow_photo(
+    backend: Backend, state: DatasetState, defaults: DatasetState, followed: str = ""
+) -> DatasetState:
+    """The state with the photo that all tabs look at picked, on its page, if the choice has it.
+
+    Args:
+        backend: whose photos these are.
+        state: what the tab shows, ``photo`` being the one of all tabs.
+        defaults: what it shows when the page opens.
+        followed: name of the photo that was followed last; empty at first. Each is followed once,
+            so that what is picked in the tab afterwards stays. What an address asks for stays too.
+
+    Raises:
+        UserError: as :func:`chosen_rows`.
+    """
+    name = state.photo.sample
+    is_asked_for = dataclasses.replace(state, photo=defaults.photo) != defaults
+    if not name or name == followed or (is_asked_for and not followed):
+        return state
+    rows = chosen_rows(backend, state.split, state.class_name, state.size)
+    names = [backend.library.name_of(file) for file in rows.file_name]
+    if name not in names:
+        return state
+    return dataclasses.replace(state, picked=name, page=names.index(name) // PER_PAGE + 1)
+
+
 @dataclass(frozen=True)
 class View:
     """A page of thumbnails, the picked photo, the charts, and a line on how many there are."""

@@ -4,7 +4,7 @@
 //   showInAddress(query)           what a tab now shows, as the server says it
 //   openedTab(tab, signal)         gives another signal if the tab has to be drawn
 //   addressRestored(answer)        gives the signals of Detect and of the other tabs
-//   photoReplaced(signal)          gives another signal if Augment is open
+//   photoReplaced(signals)         of Augment and Data set; gives another one to that which is open
 //   copyLink()
 //   save(file)                     a file of the server, as a download
 //   touched()                      name of the setting that is being changed (settings.js)
@@ -68,9 +68,12 @@
   // Boxes are looked for when Augment is opened and when the photo is replaced while it is open, not
   // before: an update that leaves a custom component alone empties its properties if it was never
   // on screen (Gradio 6.31).
-  page.photoReplaced = (signal) => {
+  page.photoReplaced = ([augment, dataset]) => {
     tell('photo-replaced');
-    return drawn === 'augment' ? token() : signal;
+    return [
+      drawn === 'augment' ? token() : augment,
+      drawn === 'dataset' ? token() : dataset,
+    ];
   };
 
   page.openedTab = (tab, signal) => {

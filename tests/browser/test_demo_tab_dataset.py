@@ -3,7 +3,7 @@
 import re
 
 from playwright.sync_api import expect
-from visitor import wait_for
+from visitor import open_again, wait_for
 
 
 def test_browsing_the_data_set(page):
@@ -33,6 +33,29 @@ def test_browsing_the_data_set(page):
     page.get_by_role("tab", name="Data set").click()
     page.locator("#send-detect").click()
     expect(page.locator("#detect-result")).to_contain_text("overlap with the true box")
+
+
+def test_the_photo_that_was_chosen_is_opened(page, demo_address):
+    open_again(page, f"{demo_address}?sample=000020")
+    page.get_by_role("tab", name="Data set").click()
+    card = page.locator("#dataset-card")
+    expect(card).to_contain_text("000020.jpg")
+    expect(page.locator("#dataset-count")).to_contain_text("page 2 of 2")
+    expect(page.locator("#dataset-grid button[aria-pressed=true]")).to_have_attribute(
+        "data-key", "000020"
+    )
+    # What is picked here stays, until another photo is chosen for all tabs.
+    page.locator("#dataset-grid button[data-key='000025']").click()
+    expect(card).to_contain_text("000025.jpg")
+    page.get_by_role("tab", name="Training").click()
+    page.get_by_role("tab", name="Data set").click()
+    page.traffic.settle()
+    expect(card).to_contain_text("000025.jpg")
+    example = page.locator("#photo button[data-key]").nth(1)
+    name = example.get_attribute("data-key")
+    example.click()
+    expect(card).to_contain_text(f"{name}.jpg")
+    expect(page).to_have_url(re.compile(f"tab=dataset&sample={name}"))
 
 
 def test_on_a_phone_a_tile_brings_its_card_into_sight(page):

@@ -1,5 +1,6 @@
 """What the tab "Data set" shows, without a browser."""
 
+import dataclasses
 import zlib
 from pathlib import Path
 from urllib.parse import parse_qsl
@@ -10,6 +11,7 @@ from PIL import Image
 
 from demo.api import Endpoints
 from demo.backend import Backend
+from demo.choice import PhotoChoice
 from demo.views import dataset
 from demo.views.dataset import DatasetState
 from model.data.samples import PhotoLibrary, find_dataset
@@ -45,6 +47,23 @@ def test_a_data_set_of_ones_own_has_its_own_classes(tmp_path):
     asked = DatasetState().from_query({"class": "traffic light"}, library)
     assert "3 photos" in dataset.show(Backend(library), asked).count
     assert DatasetState().from_query({"class": "cat"}, library).class_name == dataset.ANY
+
+
+def test_the_photo_of_all_tabs_is_followed_once_where_the_choice_has_it(backend):
+    defaults = DatasetState()
+
+    def followed(photo: str, before: str = "", **asked) -> tuple[str, int]:
+        state = dataclasses.replace(defaults, photo=PhotoChoice(photo), **asked)
+        state = dataset.follow_photo(backend, state, defaults, before)
+        return state.picked, state.page
+
+    assert followed("000025") == ("000025", 2)
+    assert followed("000025", "000001", picked="000003") == ("000025", 2)
+    assert followed("000025", "000025", picked="000003") == ("000003", 1), "picked afterwards"
+    assert followed("000025", picked="000003") == ("000003", 1), "what an address asks for"
+    assert followed("000001", page=2) == ("", 2), "what an address asks for"
+    assert followed("000025", "000001", class_name="aeroplane") == ("", 1)
+    assert followed("") == ("", 1), "a photo of the visitor's own"
 
 
 def test_without_voc_the_examples_are_browsed():
