@@ -73,7 +73,7 @@ def audit(backend: Backend, state: AugmentState, split: str) -> Iterator[Audited
         "audit.html", findings=findings, safe=safe_words(trials), numbers=_numbers(done),
         groups=_worst(backend, tally, seed),
     )  # fmt: skip
-    total = markup.note(f"{counted(len(table), 'photo')}, {EPOCHS} draws each:")
+    total = markup.note(f"{counted(len(table), 'photo')}, {EPOCHS} draws each.")
     yield Audited(total, found, trials.safe.to_json())
 
 

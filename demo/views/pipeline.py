@@ -95,7 +95,7 @@ def audit(
     ]
     legend = Markup('<p class="plain-legend">Press one to see that draw above, step by step.</p>')
     worst = [Markup("<h3>The worst photos</h3>"), markup.grid(tiles, "browse"), legend]
-    said = markup.note(f"{counted(tally.photos, 'photo')}, each drawn once:")
+    said = markup.note(f"{counted(tally.photos, 'photo')}, each drawn once.")
     yield said, _found(tally, problems) + (markup.join(worst) if tiles else "")
 
 
