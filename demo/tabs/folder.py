@@ -39,6 +39,8 @@ def build(backend: Backend, controls: Controls) -> None:
                              elem_id="folder-stop")  # fmt: skip
         shown = gr.HTML(markup.note(NOTHING_YET), elem_id="folder-result", min_height=60)
     file = gr.DownloadButton(visible=False)
+    # What was said of other files is over.
+    files.input(lambda: markup.note(NOTHING_YET), None, shown, **QUIET)
 
     @show_errors_in(shown)
     # Gradio finds the progress bar by this default.

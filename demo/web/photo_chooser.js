@@ -93,6 +93,9 @@ function take(files, many) {
       files.filter((file) => file !== photos[0]),
     );
   }
+  // What was said of a file before is over.
+  props.value = { ...props.value, note: '' };
+  show();
   page.sendMany(files);
 }
 

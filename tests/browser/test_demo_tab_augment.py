@@ -378,6 +378,9 @@ def test_two_settings_are_compared_and_one_link_has_both(augment_page, chromium)
     expect(page.locator("#augment-robustness .robustness")).to_have_count(2)
     page.traffic.settle()
     expect(page.locator("#augment-sentence")).to_contain_text("A ")
+    expect(page.locator("#augment-steps .note")).to_contain_text("B is what the settings say now")
+    heading = page.get_by_role("heading", name="Variants of B")
+    expect(heading).to_be_visible()
     before, now = (p.get_attribute("src") for p in (pinned, after))
     assert before != now
     expect(page).to_have_url(re.compile(r"\ba=rotation_degrees%3A20"))
@@ -394,6 +397,8 @@ def test_two_settings_are_compared_and_one_link_has_both(augment_page, chromium)
     expect(after).to_have_attribute("src", before)
     page.locator("#augment-unpin").click()
     expect(page.locator("#augment-a")).not_to_be_visible()
+    expect(heading).to_have_count(0)
+    expect(page.locator("#augment-steps .note")).to_have_count(0)
     expect(page).not_to_have_url(re.compile(r"[?&]a="))
 
 

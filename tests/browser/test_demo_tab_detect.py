@@ -66,7 +66,10 @@ def test_detect_downloads(page):
 
 
 def test_many_photos_at_once(page, tmp_path):
+    drop(page, REPOSITORY / "LICENSE")
+    expect(page.locator("#photo .status.problem")).to_contain_text("LICENSE is not an image")
     drop(page, CAT, ASTRONAUT, REPOSITORY / "LICENSE")
+    expect(page.locator("#photo .status.problem")).to_have_count(0)
     expect(page.locator("#many-result")).to_contain_text("2 of 3 photos answered")
     expect(page.locator("#many-result .problem")).to_contain_text("LICENSE is not an image")
     folder = tmp_path / "holiday"

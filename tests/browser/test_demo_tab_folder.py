@@ -47,6 +47,8 @@ def test_drop_make_stop_and_make_again(chromium, demo_address, folder):
     slow.write_bytes(CAT.read_bytes())
     page.locator("#folder-files input.files").set_input_files([slow])
     expect(status).to_have_text("4 photos and 1 other file.")
+    expect(result.locator(".problem")).to_have_count(0)
+    page.traffic.settle()
     page.locator("#folder-make").click()
     page.locator("#folder-stop").click()
     expect(result).to_contain_text("Stopped: nothing was saved")

@@ -212,7 +212,7 @@ def _most_of(tally: Tally, names: list[str], figure: Callable[[Numbers], float])
     share = figure(tally.numbers("target", name))
     if share < 1.2 * figure(tally.numbers("target")):
         return ""
-    return f", most often ({percent(share)}) where it covers {name.replace('%', ' %')}"
+    return f", most often ({percent(share)}) where it covers {name}"
 
 
 def _by(cause: Cause | None, figure: Callable[[Numbers], float]) -> str:
