@@ -69,23 +69,23 @@ def what_is_missing(backend: Backend, checkpoint: str = "", has_numbers: bool = 
         has_numbers: whether there is a matrix to look behind.
     """
     file, dataset = backend.checkpoint_file(checkpoint), backend.library.dataset
-    own_weights = file.name != DEFAULT_CHECKPOINT.name
     wanted = "the photos behind a number" if has_numbers else "which classes it takes for which"
-    if not own_weights and (dataset is None or dataset.is_voc):
-        here = f"To see {wanted}, write the predictions with:" if dataset else (
-            "The photos behind the numbers are those of VOC 2007, which is not here. Get it with:"
-            " python -m model.voc download --data data - then write their predictions with:"
-        )  # fmt: skip
-        return f"{here} {COMMAND} - and start the demo with --per-photo photos.csv."
+    start = f"To see {wanted}, write the predictions with:"
+    if file.name == DEFAULT_CHECKPOINT.name:
+        if dataset is None or not dataset.is_voc:  # its numbers are those of VOC's photos
+            start = (
+                "The photos behind the numbers are those of VOC 2007, which is not here. Get it"
+                " with: python -m model.voc download --data data - then write their predictions"
+                " with:"
+            )
+        return f"{start} {COMMAND} - and start the demo with --per-photo photos.csv."
     folders = map(_named, dataset.folders) if dataset else ["DIR"]
     split = "val" if not dataset or "val" in dataset.splits else dataset.splits[0]
-    which = " ".join(
-        [f"--checkpoint {_named(file)}"] * own_weights + [f"--data {folder}" for folder in folders]
-    )
+    which = " ".join([f"--checkpoint {_named(file)}", *(f"--data {name}" for name in folders)])
     return (
-        f"To see {wanted}, write the predictions with: python -m model.evaluate {which}"
-        f" --split {split} --per-photo photos.csv - and start the demo with {which}"
-        f" --per-photo photos.csv{'' if dataset else '; DIR is the folder of your photos'}."
+        f"{start} python -m model.evaluate {which} --split {split} --per-photo photos.csv - and"
+        f" start the demo with {which} --per-photo photos.csv"
+        f"{'' if dataset else '; DIR is the folder of your photos'}."
     )
 
 

@@ -25,8 +25,8 @@ ABOUT_B = markup.note(
     "B is what the settings say now: steps, limits, variants and downloads are B's. Of A there are"
     " its picture and sentence above, and the detector's answers below; Swap A, B shows the rest."
 )
-SHAPE = "Its shape: zoom changes width and height each by itself; the network gets a square."
-SHAPE_SEEN = 0.03  # a change of width over height
+SHAPE = "Shape: zoom changes width and height apart; the network gets a square."
+SHAPE_SEEN = 0.08  # a change of width over height
 ALIKE = 1e-3  # how much less the two estimates of a box may overlap and count as one
 # Of health: below the first a box is in danger, below the second it is worth a look.
 BAD_VISIBLE, FAIR_VISIBLE, LOOSE = 0.6, 0.9, 0.5
