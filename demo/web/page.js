@@ -70,10 +70,7 @@
   // on screen (Gradio 6.31).
   page.photoReplaced = ([augment, dataset]) => {
     tell('photo-replaced');
-    return [
-      drawn === 'augment' ? token() : augment,
-      drawn === 'dataset' ? token() : dataset,
-    ];
+    return [drawn === 'augment' ? token() : augment, drawn === 'dataset' ? token() : dataset];
   };
 
   page.openedTab = (tab, signal) => {
