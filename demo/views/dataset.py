@@ -244,7 +244,7 @@ def charts(rows: pd.DataFrame) -> Markup:
 def _size_plot(width: np.ndarray, height: np.ndarray, cells: int = 12) -> dict[str, Any]:
     """How often a box has this share of the photo's width and height: squares of an SVG."""
     grid, _, _ = np.histogram2d(width, height, bins=cells, range=[[0, 1], [0, 1]])
-    side, left, bottom = 240 / cells, 44, 246
+    side, left, bottom = 240 / cells, 56, 246
     squares = [
         {
             "x": f"{left + i * side:.1f}", "y": f"{bottom - (j + 1) * side:.1f}",

@@ -108,6 +108,7 @@ def _report(rows: list[list[object]], config: PredictConfig) -> None:
         print(f"wrote {config.csv}: {len(rows)} photos")
     else:
         for file, name, score, x1, y1, x2, y2, *_, sure in rows:
+            assert isinstance(score, float)
             doubt = "" if sure == "true" else " (not sure)"
             print(f"{file}: {name} {in_percent(score, 1)}{doubt}, box ({x1}, {y1}) - ({x2}, {y2})")
     if config.draw:

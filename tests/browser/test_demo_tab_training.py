@@ -9,7 +9,11 @@ from overlaid import overlaid
 from playwright.sync_api import expect
 from visitor import open_again
 
+from demo.backend import Backend
+from demo.theme import CSS
+from demo.views.confusion import show_matrix
 from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, read_info, save_checkpoint
+from model.data.samples import PhotoLibrary
 from model.network.detector import LargestObjectDetector
 
 
@@ -125,23 +129,33 @@ def test_on_a_phone_the_tab_is_a_few_lines_that_open(page):
     expect(page.locator(".fold").first).not_to_be_visible()
 
 
+CENTERS_JS = """(table) => {
+  const center = (cell) => {
+    const place = (cell.querySelector('span, button') || cell).getBoundingClientRect();
+    return place.left + place.width / 2;
+  };
+  const names = [...table.tHead.rows[0].cells].slice(1).map(center);
+  const columns = [...table.tBodies[0].rows[0].cells].slice(1).map((cell) => {
+    const place = cell.getBoundingClientRect();
+    return place.left + place.width / 2;
+  });
+  return [names, columns];
+}"""
+
+
 def test_the_names_of_the_columns_stand_above_them(page):
     page.get_by_role("tab", name="Training").click()
     expect(page.locator("#confusion table")).to_be_visible()
-    centers = page.locator("#confusion table").evaluate(
-        """(table) => {
-          const center = (cell) => {
-            const place = (cell.querySelector('span, button') || cell).getBoundingClientRect();
-            return place.left + place.width / 2;
-          };
-          const names = [...table.tHead.rows[0].cells].slice(1).map(center);
-          const columns = [...table.tBodies[0].rows[0].cells].slice(1).map((cell) => {
-            const place = cell.getBoundingClientRect();
-            return place.left + place.width / 2;
-          });
-          return [names, columns];
-        }"""
-    )
-    names, columns = centers
+    names, columns = page.locator("#confusion table").evaluate(CENTERS_JS)
+    assert len(names) == len(columns) == 20
+    assert names == pytest.approx(columns, abs=3)
+
+
+def test_they_do_so_too_where_there_are_no_photos_to_open(page, toy_voc):
+    """The page as most people first see it: without the CSV of predictions."""
+    backend = Backend(PhotoLibrary(toy_voc))
+    report = json.loads(DEFAULT_CHECKPOINT.with_suffix(".metrics.json").read_text())
+    page.set_content(f"<style>{CSS.read_text()}</style>{show_matrix(backend, report)}")
+    names, columns = page.locator("table.confusion").evaluate(CENTERS_JS)
     assert len(names) == len(columns) == 20
     assert names == pytest.approx(columns, abs=3)
