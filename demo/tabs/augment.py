@@ -73,8 +73,8 @@ NO_PHOTO = "There is no photo yet: drop one anywhere on the page, or press an ex
 ABOUT_VARIANTS = (
     "<h3 class='part'>Variants</h3><p class='plain-legend'>Press one to see it large. Dot: the box"
     " (green healthy, amber worth a look, red in danger). Mark: the detector (\N{CHECK MARK} finds"
-    " it, ? not sure, \N{BALLOT X} another class or place) and its IoU. Shapes: zoom"
-    " changes width and height apart; the network gets a square. Of a VOC photo, number k is what"
+    " it, ? not sure, \N{BALLOT X} another class or place) and its IoU. Shapes: width and"
+    " height are zoomed apart; the network gets a square. Of a VOC photo, number k is what"
     " train.py shows in epoch k.</p>"
 )
 ABOUT_EXTREMES = (

@@ -304,7 +304,7 @@ def test_both_estimates_are_drawn_where_the_box_becomes_uncertain(backend):
 
 def test_a_legend_says_why_a_picture_has_another_shape(backend):
     shapes = {
-        zoom: "Shape: zoom changes width and height apart" in pictures.show_pair(
+        zoom: "Shape: width and height are zoomed apart" in pictures.show_pair(
             scene_of(backend, AugmentState(VOC, zoom=zoom, seed=1))
         ).after
         for zoom in (1.0, 3.0)

@@ -25,7 +25,7 @@ ABOUT_B = markup.note(
     "B is what the settings say now: steps, limits, variants and downloads are B's. Of A there are"
     " its picture and sentence above, and the detector's answers below; Swap A, B shows the rest."
 )
-SHAPE = "Shape: zoom changes width and height apart; the network gets a square."
+SHAPE = "Shape: width and height are zoomed apart; the network gets a square."
 SHAPE_SEEN = 0.08  # a change of width over height
 ALIKE = 1e-3  # how much less the two estimates of a box may overlap and count as one
 # Of health: below the first a box is in danger, below the second it is worth a look.
