@@ -35,6 +35,14 @@ IOU_EXPLAINED = (
 )
 
 
+def unbroken(text: str) -> str:
+    """Numbers and their percent signs stay on one line."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+_TEMPLATES.filters["unbroken"] = unbroken
+
+
 def render(template: str, **values: Any) -> Markup:
     """Fill a template of ``demo/web``."""
     return Markup(_TEMPLATES.get_template(template).render(**values))
@@ -155,7 +163,7 @@ def _label_places(boxes: Sequence[DrawnBox], width: int, height: int) -> list[La
     order = sorted(range(len(boxes)), key=rank)
     found = place_labels(
         [boxes[i].bbox_xyxy for i in order], [plates[i] for i in order], (width, height),
-        head_room=0.11 * height,
+        head_room=0.18 * height,  # a plate where the photo is smallest, beside two others
     )  # fmt: skip
     by_box = dict(zip(order, found, strict=True))
     return [by_box[i] for i in range(len(boxes))]

@@ -67,8 +67,7 @@ def show_pair(scene: Scene, side: int = EDITOR_SIDE) -> Pair:
 
 def _sentence(scene: Scene, variant: Variant) -> str:
     answer = picked_answer(scene, variant)
-    said = sentence(variant, answer, scene.class_name, scene.threshold)
-    return said.replace(" %", "\N{NO-BREAK SPACE}%")  # a number and its sign stay on one line
+    return markup.unbroken(sentence(variant, answer, scene.class_name, scene.threshold))
 
 
 def after_figure(variant: Variant, scene: Scene, side: int = EDITOR_SIDE) -> Markup:
