@@ -17,6 +17,8 @@ KINDS = {
     "counts from 0": Kind("mended", "the boxes count pixels from 0: all were read so"),
     "numbers of another kind": Kind("mended", "boxes fit their photos only if their numbers are"
                                     " read otherwise: all were read so"),
+    "more than boxes": Kind("mended", "the numbers of labels go on behind boxes or outlines, and"
+                            " were passed over"),
     "corners swapped": Kind("mended", "left and right, or top and bottom, changed places"),
     "sides swapped": Kind("mended", "width and height of the annotation changed places"),
     "box at the edge": Kind("mended", "a box reaches up to two pixels out of the photo: cut"),
@@ -34,6 +36,7 @@ KINDS = {
     "link out of the folder": Kind("left out", "copy into the folder what the link points to"),
     "object without area": Kind("left out", "the box of an object has no area; draw it again"),
     "object without box": Kind("left out", "an object without four usable numbers; draw a box"),
+    "same object twice": Kind("left out", "an object with the same class and box; once is enough"),
     "object without class": Kind("left out", "an object without usable class name; name it"),
     "no usable object": Kind("left out", "objects of which none can be used, so it is no background"
                              " either; correct one"),
@@ -43,6 +46,7 @@ KINDS = {
     "no label file": Kind("reported", "taken for a background; annotate it if it shows something"),
     "in no split": Kind("reported", "an annotated photo that no list names is not used"),
     "turn unknown": Kind("reported", "turned by EXIF, and nothing tells how it was annotated"),
+    "annotated twice": Kind("reported", "several annotations of one photo: all objects count"),
     "same name twice": Kind("reported", "photos of one name in several places or formats"),
     "in two splits": Kind("reported", "scores on it say too much; take it out of one"),
     "identical photos": Kind("reported", "the same file under two names"),

@@ -3,6 +3,7 @@
 Harmless blemishes are mended, and every one is noted.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -77,12 +78,13 @@ def _with_reading(
 
     usual = habits.reading
     if len(boxes) >= TELLING_BOXES and share(usual) < FITTING:
-        for other in format.others:
-            if share(other) >= FITTING_OTHERWISE:
-                kind = "numbers of another kind"
-                return habits._replace(reading=other, blemish=kind, detail=other.words)
-        if (fitting := share(usual._replace(box=_in_order))) < 0.5:
-            said = f"{1 - fitting:.0%} of {len(boxes)} that were looked at"
+        if fitting := [each for each in format.others if share(each) >= FITTING_OTHERWISE]:
+            words = [each.words for each in fitting]
+            detail = words[0] + (f" (they also fit as {words[1]})" if words[1:] else "")
+            kind = "numbers of another kind"
+            return habits._replace(reading=fitting[0], blemish=kind, detail=detail)
+        if (in_order := share(usual._replace(box=_in_order))) < 0.5:
+            said = f"{1 - in_order:.0%} of {len(boxes)} that were looked at"
             return habits._replace(blemish=BOXES_DO_NOT_FIT, detail=said)
     if usual.units == "from 1" and _counts_from_zero(parsed):
         return habits._replace(reading=usual._replace(units="from 0"), blemish="counts from 0")
@@ -149,9 +151,20 @@ def mended(
                 continue
             box = cut
         objects.append(ObjectAnnotation(name, box, bool(difficult)))
+    if len({thing.bbox_xyxy for thing in objects}) < len(objects):
+        objects = _each_once(objects, problems)
     if not objects and any(kind.startswith("object without") for kind, _ in problems):
         return None, [*problems, ("no usable object", "")]
     return ImageAnnotation(file_name, width, height, tuple(objects)), problems
+
+
+def _each_once(
+    objects: Sequence[ObjectAnnotation], problems: list[Problem]
+) -> list[ObjectAnnotation]:
+    """One of several objects that agree in all."""
+    counts = Counter(objects)
+    problems += [("same object twice", t.class_name) for t, count in counts.items() if count > 1]
+    return list(counts)
 
 
 class _Canvas(NamedTuple):

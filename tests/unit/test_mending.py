@@ -96,6 +96,10 @@ def center(x1, y1, x2, y2):
     return (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1
 
 
+def corner_and_size(x1, y1, x2, y2):
+    return x1, y1, x2 - x1, y2 - y1
+
+
 def as_yolo_takes_them(numbers):
     x, y, w, h = numbers
     return x - w / 2, y - h / 2, x + w / 2, y + h / 2
@@ -117,10 +121,17 @@ def as_voc_takes_them(numbers):
         ("yolo", as_yolo_takes_them, lambda b: center(*b)),
         ("yolo", as_yolo_takes_them, lambda b: b),
         ("yolo", as_yolo_takes_them, lambda b: [100 * v for v in center(*shares(*b))]),
+        ("yolo", as_yolo_takes_them, lambda b: corner_and_size(*b)),
+        ("yolo", as_yolo_takes_them, lambda b: corner_and_size(*shares(*b))),
         ("coco", as_coco_takes_them, lambda b: b),
+        ("coco", as_coco_takes_them, lambda b: shares(*b)),
+        ("coco", as_coco_takes_them, lambda b: center(*b)),
+        ("coco", as_coco_takes_them, lambda b: center(*shares(*b))),
         ("coco", as_coco_takes_them, lambda b: (*shares(*b)[:2], *center(*shares(*b))[2:])),
         ("voc", as_voc_takes_them, lambda b: (b[0] + 1, b[1] + 1, b[2] - b[0], b[3] - b[1])),
         ("voc", as_voc_takes_them, lambda b: shares(*b)),
+        ("voc", as_voc_takes_them, lambda b: center(*b)),
+        ("voc", as_voc_takes_them, lambda b: center(*shares(*b))),
     ],
 )
 def test_numbers_of_another_kind_are_told_from_the_whole_set(name, taken, written):

@@ -15,6 +15,7 @@ from model.data.tree import Tree
 from model.errors import UserError
 
 MAX_TEXT_BYTES = 16 << 20
+MAX_LISTS = 20  # of photos, below one folder
 _SPLIT_FOLDER = re.compile(
     r"(?P<train>train(ing)?)|(?P<val>val(id|idation)?|dev)|(?P<test>test(ing)?)"
 )
@@ -139,6 +140,33 @@ def split_lists(tree: Tree) -> dict[str, list[str]]:
     return {path: lines_of(tree, path) for path in paths}
 
 
+def other_lists(tree: Tree) -> dict[str, list[str]]:
+    """Path -> lines of lists of photos, such as ``train.txt`` and ``valid.txt`` of Darknet."""
+    paths = [path for path in tree.with_suffix(".txt") if split_named(stem_of(path))]
+    if len(paths) > MAX_LISTS:
+        return {}  # of labels, whose photos are called like a split
+    lists = {path: lines_of(tree, path) for path in paths}
+    return {path: lines for path, lines in lists.items() if _name_photos(tree, lines[:50])}
+
+
+def _name_photos(tree: Tree, lines: list[str]) -> bool:
+    return sum(tree.photo_index.find(line) is not None for line in lines) > len(lines) / 2
+
+
+def split_of_list(path: str) -> str:
+    """The split that a list is of; its name, where it means none of the three."""
+    name = stem_of(path)
+    if found := _SPLIT_FOLDER.fullmatch(name.casefold()):
+        return str(found.lastgroup)
+    return name if "ImageSets" in path else split_named(name) or name
+
+
+def of_center_and_size(numbers: Sequence[float]) -> Box:
+    """Left, top, right, bottom of a box ``x_center y_center width height``."""
+    x, y, width, height = numbers
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+
+
 def hull(points: Sequence[float]) -> Box:
     """The upright box around an outline ``x y x y ...``."""
     return min(points[::2]), min(points[1::2]), max(points[::2]), max(points[1::2])
@@ -189,8 +217,8 @@ def put_in_listed_splits(tree: Tree, entries: list[Entry]) -> list[Blemish]:
             photo = index.find(line)
             if photo is None:
                 missing.append(Blemish("photo missing", line, path))
-            elif stem_of(path) not in by_photo[photo].splits:
-                by_photo[photo].splits.append(stem_of(path))
+            elif (split := split_of_list(path)) not in by_photo[photo].splits:
+                by_photo[photo].splits.append(split)
     return missing
 
 
