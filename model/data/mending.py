@@ -93,7 +93,7 @@ def _with_reading(
 
 def _fits(box: Box, size: Sequence[float], reading: Reading) -> bool:
     """Whether a box lies in its photo, with at least a pixel inside."""
-    x1, y1, x2, y2 = reading.box(box)
+    x1, y1, x2, y2 = reading.box(box) if reading.box else box
     if reading.units == "shares":
         x1, y1, x2, y2 = x1 * size[0], y1 * size[1], x2 * size[0], y2 * size[1]
     elif max(x2, y2) <= 1:  # in the first pixel: shares of the photo
@@ -136,11 +136,13 @@ def mended(
     units = habits.reading.units
     shift = 1.0 if units == "from 1" else 0.0
     is_the_photo = canvas == (width, height, False) and units != "shares"
-    for name, *numbers, difficult in parsed.objects:
-        x1, y1, x2, y2 = box = habits.reading.box((numbers[0], numbers[1], numbers[2], numbers[3]))
+    box_of = habits.reading.box
+    for name, x1, y1, x2, y2, difficult in parsed.objects:
+        if box_of:
+            x1, y1, x2, y2 = box_of((x1, y1, x2, y2))
         if x2 < x1 or y2 < y1:
             problems.append(("corners swapped", f"{name} ({x1:g}, {y1:g}, {x2:g}, {y2:g})"))
-            x1, y1, x2, y2 = _in_order(box)
+            x1, y1, x2, y2 = _in_order((x1, y1, x2, y2))
         box = (x1 - shift, y1 - shift, x2, y2)
         if not is_the_photo:
             box = canvas.placed(box, header, units == "shares")

@@ -169,7 +169,9 @@ class Source:
                 self._note("photo unreadable", str(entry.photo), header.problem)
             else:
                 readable.append((entry, annotation, header))
-        return self._all_mended(readable, progress)
+        found = self._all_mended(readable, progress)
+        self.known_parsed = {}  # hundred thousands, of which hardly one is asked for again
+        return found
 
     def _note(self, kind: str, where: str, detail: str = "") -> None:
         self.blemishes.append(Blemish(kind, where, detail))
@@ -196,7 +198,8 @@ class Source:
         if entry.photo is None:
             self._note("photo missing", parsed.file_name.strip() or entry.name)
             return False
-        if parsed.file_name and key_of(parsed.file_name) != key_of(entry.photo):
+        said, photo = parsed.file_name, entry.photo
+        if said and not f"/{photo}".endswith(f"/{said}") and key_of(said) != key_of(photo):
             said = f"{parsed.file_name.strip()[:100]!r} in {entry.annotation}"
             self._note("other file name", entry.photo, said)
         return True
@@ -233,7 +236,7 @@ class Source:
                 self._note("same name twice", photo, "two annotations")
                 continue
             found[photo] = (self.tree.path(photo), image, tuple(entry.splits), header)
-            if image.objects and image.largest is None:
+            if image.objects and all(thing.difficult for thing in image.objects):
                 self._note("only difficult", photo)
         return list(found.values())
 

@@ -82,12 +82,13 @@ class Reading(NamedTuple):
     Attributes:
         words: what the numbers are, for people.
         units: as :attr:`Format.units`.
-        box: what the format makes of the numbers -> left, top, right, bottom.
+        box: what the format makes of the numbers -> left, top, right, bottom; ``None`` if those
+            are what it makes.
     """
 
     words: str
     units: str
-    box: Callable[[Box], Box] = lambda box: box
+    box: Callable[[Box], Box] | None = None
 
 
 @dataclass(frozen=True)
