@@ -21,6 +21,8 @@ ZERO_BOXES = 3  # so many at least, and three of four at the edge, must start at
 # Boxes must be so many before they tell that their numbers are of another kind; that is so if less
 # than the first share fits their photos as the format reads them, and the second one otherwise.
 TELLING_BOXES = 10
+TELLING_SCALE = 20
+FILLED, FILLED_BY_MANY = 0.7, 0.9  # shares of a scale that the boxes of a set reach to
 FITTING = 0.95
 FITTING_OTHERWISE = 0.99
 
@@ -78,7 +80,12 @@ def _with_reading(
 
     usual = habits.reading
     if len(boxes) >= TELLING_BOXES and share(usual) < FITTING:
-        if fitting := [each for each in format.others if share(each) >= FITTING_OTHERWISE]:
+        fitting = [
+            each
+            for each in format.others
+            if (not each.whole or _fill(each, boxes, FILLED)) and share(each) >= FITTING_OTHERWISE
+        ]
+        if fitting:
             words = [each.words for each in fitting]
             detail = words[0] + (f" (they also fit as {words[1]})" if words[1:] else "")
             kind = "numbers of another kind"
@@ -86,9 +93,24 @@ def _with_reading(
         if (in_order := share(usual._replace(box=_in_order))) < 0.5:
             said = f"{1 - in_order:.0%} of {len(boxes)} that were looked at"
             return habits._replace(blemish=BOXES_DO_NOT_FIT, detail=said)
+    if len(boxes) >= TELLING_SCALE and usual.units != "shares":
+        smallest_side = min(side for _, size in boxes for side in size)
+        for other in format.others:
+            # Pixels have no reason to end there, in photos that are much larger.
+            if 0 < 2 * other.whole <= smallest_side and _fill(other, boxes, FILLED_BY_MANY):
+                kind = "numbers of another kind"
+                return habits._replace(reading=other, blemish=kind, detail=other.words)
     if usual.units == "from 1" and _counts_from_zero(parsed):
         return habits._replace(reading=usual._replace(units="from 0"), blemish="counts from 0")
     return habits
+
+
+def _fill(reading: Reading, boxes: Sequence[tuple[Box, tuple[float, float]]], least: float) -> bool:
+    """Whether boxes reach on both axes to what stands for the whole side, and no further."""
+    right = max(box[2] for box, _ in boxes)
+    bottom = max(box[3] for box, _ in boxes)
+    whole = reading.whole
+    return least * whole <= min(right, bottom) and max(right, bottom) <= whole + ROUNDING
 
 
 def _fits(box: Box, size: Sequence[float], reading: Reading) -> bool:

@@ -1,5 +1,6 @@
 """One folder of a data set: its photos and what is annotated in them, mended, with blemishes."""
 
+from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -120,8 +121,10 @@ class Source:
     def class_of(self) -> dict[str, str]:
         """Class id, or name, as annotations have it -> name."""
         names = self.listing.class_names or []
+        counts = Counter(name.casefold() for name in names)
+        folded = {name.casefold(): name for name in names if counts[name.casefold()] == 1}
         ids = {str(i): name for i, name in enumerate(names, int(self.ids_from_1))}
-        return {name: name for name in names} | ids
+        return folded | {name: name for name in names} | ids
 
     def named(self, parsed: Parsed) -> Parsed:
         """Class ids replaced by their names; objects of unknown ones are left out."""
@@ -129,7 +132,7 @@ class Source:
             return parsed
         objects, problems = [], list(parsed.problems)
         for class_id, *rest in parsed.objects:
-            name = self.class_of.get(class_id)
+            name = self.class_of.get(class_id) or self.class_of.get(class_id.casefold())
             if is_name(name):
                 objects.append([name, *rest])
             else:

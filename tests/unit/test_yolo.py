@@ -73,6 +73,9 @@ def test_a_bad_line_costs_one_object(tmp_path, line, kind):
         ("0,.3,.5,.4,.6", [0.1, 0.2, 0.5, 0.8]),
         ("0; .3; .5; .4; .6", [0.1, 0.2, 0.5, 0.8]),
         ("0 0,3 0,5 0,4 0,6", [0.1, 0.2, 0.5, 0.8]),
+        ("0.000000e+00 3e-1 5e-1 4e-1 6e-1", [0.1, 0.2, 0.5, 0.8]),
+        ("[0, .3, .5, .4, .6]", [0.1, 0.2, 0.5, 0.8]),
+        ("cat: .3 .5 .4 .6", [0.1, 0.2, 0.5, 0.8]),
     ],
 )
 def test_lines_of_other_programs(tmp_path, line, box):
@@ -269,6 +272,29 @@ def test_an_object_written_twice_is_one(tmp_path):
     dataset = Dataset(data)
     assert [o.class_name for o in dataset.find("a").image.objects] == ["cat", "dog"]
     assert kinds(dataset) == ["same object twice"]
+
+
+def test_names_in_other_case(tmp_path):
+    lines = {"a": "CAT .5 .5 .5 .5", "b": "Dog .5 .5 .5 .5"}
+    assert Dataset(make_yolo(tmp_path, lines)).class_names == ("cat", "dog")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "names"),
+    [
+        ("cat\ndog\n\n", "cat\n", ("cat", "dog")), ("0: cat\n1: dog\n", "", ("cat", "dog")),
+        ("cat\ndog\n", "dog\ncat\n", "different things"), ("cat\n\ndog\n", "", "empty line"),
+    ],
+)  # fmt: skip
+def test_files_of_names(tmp_path, first, second, names):
+    data = make_yolo(tmp_path, {"a": "0 .5 .5 .5 .5", "b": "1 .5 .5 .5 .5"}, "")
+    (data / "labels/train/classes.txt").write_text(first)
+    (data / "labels/val/classes.txt").write_text(second)
+    if isinstance(names, tuple):
+        assert Dataset(data).class_names == names
+    else:
+        with pytest.raises(UserError, match=names):
+            _ = Dataset(data).blemishes
 
 
 def test_a_photo_without_labels_is_a_background(tmp_path):

@@ -25,6 +25,7 @@ from model.data.formats.listing import (
     content_of,
     hull,
     of_center_and_size,
+    parts_of_side,
     put_in_folder_splits,
     split_named,
     split_of_folders,
@@ -242,6 +243,8 @@ OTHERS = (
     Reading("center and size", "from 0", _of_center_and_size),
     Reading("shares of the photo's sides", "shares"),
     Reading("left, top, right, bottom as shares", "shares", _numbers),
+    parts_of_side(100, "percent of the photo's sides"),
+    parts_of_side(1000, "thousandths of the photo's sides"),
     Reading("center and size as shares", "shares", _of_center_and_size),
 )
 COCO = Format("coco", recognises, listing, None, "from 0", OTHERS)

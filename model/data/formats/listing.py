@@ -84,11 +84,13 @@ class Reading(NamedTuple):
         units: as :attr:`Format.units`.
         box: what the format makes of the numbers -> left, top, right, bottom; ``None`` if those
             are what it makes.
+        whole: the number that stands for the whole side of a photo; 0 if that is 1, or its size.
     """
 
     words: str
     units: str
     box: Callable[[Box], Box] | None = None
+    whole: float = 0
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,13 @@ def of_center_and_size(numbers: Sequence[float]) -> Box:
     return x - width / 2, y - height / 2, x + width / 2, y + height / 2
 
 
+def parts_of_side(whole: int, words: str) -> Reading:
+    """Boxes whose numbers go from 0 to ``whole`` in any photo."""
+    return Reading(
+        words, "shares", lambda b: (b[0] / whole, b[1] / whole, b[2] / whole, b[3] / whole), whole
+    )
+
+
 def hull(points: Sequence[float]) -> Box:
     """The upright box around an outline ``x y x y ...``."""
     return min(points[::2]), min(points[1::2]), max(points[::2]), max(points[1::2])
@@ -191,8 +200,12 @@ def text_of(path: str) -> str:
     return content.decode("utf-16" if utf16 else "utf-8-sig")
 
 
-def lines_of(tree: Tree, path: str) -> list[str]:
-    """The lines of a list that hold anything; raises ``UserError`` if it cannot be read."""
+def lines_of(tree: Tree, path: str, blank: bool = False) -> list[str]:
+    """The lines of a list that hold anything, or also those between them that do not.
+
+    Raises:
+        UserError: if it cannot be read.
+    """
     try:
         text = text_of(tree.path(path))
     except (ValueError, OSError) as error:
@@ -200,7 +213,7 @@ def lines_of(tree: Tree, path: str) -> list[str]:
         if isinstance(error, UnicodeDecodeError):
             why = "it is not UTF-8 text"
         raise UserError(f"{tree.path(path)} cannot be read: {why}. Save it as UTF-8.") from None
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    return [line.strip() for line in text.strip().splitlines() if blank or line.strip()]
 
 
 def put_in_listed_splits(tree: Tree, entries: list[Entry]) -> list[Blemish]:

@@ -21,6 +21,7 @@ from model.data.formats.listing import (
     content_of,
     of_center_and_size,
     other_lists,
+    parts_of_side,
     put_in_folder_splits,
     split_lists,
     split_named,
@@ -189,6 +190,8 @@ OTHERS = (
     Reading("left, top, width, height", "from 1", _of_width_and_height),
     Reading("center and size", "from 0", of_center_and_size),
     Reading("shares of the photo's sides", "shares"),
+    parts_of_side(100, "percent of the photo's sides"),
+    parts_of_side(1000, "thousandths of the photo's sides"),
     Reading("center and size as shares", "shares", of_center_and_size),
 )
 VOC = Format("voc", recognises, listing, parse, "from 1", OTHERS)

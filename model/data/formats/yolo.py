@@ -5,6 +5,7 @@ Class names are in ``data.yaml`` as Ultralytics and Roboflow write it, or one a 
 :mod:`model.data.formats.yolo_lines` reads the lines.
 """
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -19,6 +20,7 @@ from model.data.formats.listing import (
     Reading,
     lines_of,
     other_lists,
+    parts_of_side,
     put_in_folder_splits,
     split_of_folders,
     split_of_list,
@@ -31,6 +33,7 @@ from model.data.tree import Tree
 from model.errors import UserError
 
 MAX_YAML = 250_000  # characters: a second's work; names of a thousand classes take a tenth
+_NUMBERED = re.compile(r"(?P<id>\d+)\s*[:=,\t]\s*(?P<name>\S.*)")
 TELLING_FILES = 500  # so many tell what the lines hold
 _NAME_FILES = ("_darknet.labels", "classes.txt", "obj.names", "labels.txt", "names.txt")
 _NO_LABELS = frozenset(
@@ -207,8 +210,40 @@ def _class_names(tree: Tree, settings: dict[str, Any]) -> list[str] | None:
         names = names.strip("[]").split(",")
     if isinstance(names, list):
         return [str(n).strip() if isinstance(n, str) else "" for n in names]
-    path = _name_file(tree)
-    return lines_of(tree, path) if path else None
+    return _listed_names(tree)
+
+
+def _listed_names(tree: Tree) -> list[str] | None:
+    """The names of Darknet's file; of the longest, where others are its beginnings."""
+    outermost = _name_file(tree)
+    if outermost is None:
+        return None
+    called = outermost.rpartition("/")[2]
+    paths = [
+        p for p in tree.with_suffix(".labels", ".txt", ".names") if f"/{p}".endswith(f"/{called}")
+    ]
+    names = {path: _names_in(tree, path) for path in paths}
+    longest = max(paths, key=lambda path: len(names[path]))
+    for path in paths:
+        if names[path] != names[longest][: len(names[path])]:
+            raise UserError(
+                f"{tree.path(path)} and {longest} say different things of what the class ids mean."
+                " Name the folder of each data set with --data."
+            )
+    return names[longest]
+
+
+def _names_in(tree: Tree, path: str) -> list[str]:
+    lines = lines_of(tree, path, blank=True)
+    if not all(lines):
+        raise UserError(
+            f"{tree.path(path)} has an empty line between names, so that it is not plain which"
+            " class ids are meant. Take it out, or write a name there."
+        )
+    numbered = [found for line in lines if (found := _NUMBERED.fullmatch(line))]
+    if lines and [found["id"] for found in numbered] == [str(i) for i in range(len(lines))]:
+        return [found["name"] for found in numbered]
+    return lines
 
 
 def _numbers(box: Box) -> Box:
@@ -221,15 +256,10 @@ def _of_corner_and_size(box: Box) -> Box:
     return box_xywh_to_xyxy(_numbers(box))
 
 
-def _of_percent(box: Box) -> Box:
-    x1, y1, x2, y2 = box
-    return x1 / 100, y1 / 100, x2 / 100, y2 / 100
-
-
 OTHERS = (
     Reading("left, top, width, height as shares", "shares", _of_corner_and_size),
     Reading("left, top, right, bottom as shares", "shares", _numbers),
-    Reading("center and size in percent", "shares", _of_percent),
+    parts_of_side(100, "center and size in percent"),
     Reading("center and size in pixels", "from 0"),
     Reading("left, top, width, height in pixels", "from 0", _of_corner_and_size),
     Reading("left, top, right, bottom in pixels", "from 0", _numbers),

@@ -16,6 +16,7 @@ from model.data.formats.listing import Box, Parsed, hull, of_center_and_size, te
 
 TELLING_LINES = 10  # so many at least tell where a score stands, or that points are key points
 MOST = 0.95  # of the lines must be alike
+MAX_ID = 1e9
 ROUNDING = 0.01  # shares that a box may reach out of its photo
 
 
@@ -172,6 +173,8 @@ def _lines(path: str) -> Iterator[_Line]:
 
 def _words(line: str) -> list[str]:
     """The numbers of a line, also with commas between them, or in them instead of points."""
+    if line.strip()[:1] in "[(":
+        line = line.strip(" \t[]()")
     words = line.split()
     if len(words) < 5 and ("," in line or ";" in line):
         return re.split(r"[\s,;]+", line.strip())
@@ -188,7 +191,7 @@ def _line(text: str, words: Sequence[str]) -> _Line:
     numbers = [value for value in values[n_name:] if value is not None]
     while numbers and _belongs_to_name(words[n_name], numbers):
         n_name, numbers = n_name + 1, numbers[1:]
-    return _Line(text, " ".join(words[:n_name]).strip("\"'"), True, numbers)
+    return _Line(text, " ".join(words[:n_name]).strip("\"':"), True, numbers)
 
 
 def _number(word: str) -> float | None:
@@ -214,9 +217,9 @@ def _is_box_with_score(numbers: Sequence[float]) -> bool:
 
 
 def _id(text: str) -> str:
-    """``0`` and ``0.0`` are the same class; empty if it is no number of one."""
-    whole = text.removesuffix(".0")
-    return str(int(whole)) if whole.isdecimal() and len(whole) < 10 else ""
+    """``0``, ``0.0`` and ``0e+00`` are the same class; empty if it is no number of one."""
+    number = float(text)
+    return str(int(number)) if 0 <= number < MAX_ID and number == int(number) else ""
 
 
 def _box(numbers: Sequence[float]) -> Box:
