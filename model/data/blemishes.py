@@ -17,8 +17,8 @@ KINDS = {
     "counts from 0": Kind("mended", "the boxes count pixels from 0: all were read so"),
     "numbers of another kind": Kind("mended", "boxes fit their photos only if their numbers are"
                                     " read otherwise: all were read so"),
-    "more than boxes": Kind("mended", "the numbers of labels go on behind boxes or outlines, and"
-                            " were passed over"),
+    "more than boxes": Kind("mended", "lines of labels hold something else beside boxes and outlines:"
+                            " all lines together tell what, and it is passed over"),
     "corners swapped": Kind("mended", "left and right, or top and bottom, changed places"),
     "sides swapped": Kind("mended", "width and height of the annotation changed places"),
     "box at the edge": Kind("mended", "a box reaches up to two pixels out of the photo: cut"),
@@ -36,7 +36,6 @@ KINDS = {
     "link out of the folder": Kind("left out", "copy into the folder what the link points to"),
     "object without area": Kind("left out", "the box of an object has no area; draw it again"),
     "object without box": Kind("left out", "an object without four usable numbers; draw a box"),
-    "same object twice": Kind("left out", "an object with the same class and box; once is enough"),
     "object without class": Kind("left out", "an object without usable class name; name it"),
     "no usable object": Kind("left out", "objects of which none can be used, so it is no background"
                              " either; correct one"),

@@ -3,7 +3,6 @@
 Harmless blemishes are mended, and every one is noted.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -175,20 +174,9 @@ def mended(
                 continue
             box = cut
         objects.append(ObjectAnnotation(name, box, bool(difficult)))
-    if len({thing.bbox_xyxy for thing in objects}) < len(objects):
-        objects = _each_once(objects, problems)
     if not objects and any(kind.startswith("object without") for kind, _ in problems):
         return None, [*problems, ("no usable object", "")]
     return ImageAnnotation(file_name, width, height, tuple(objects)), problems
-
-
-def _each_once(
-    objects: Sequence[ObjectAnnotation], problems: list[Problem]
-) -> list[ObjectAnnotation]:
-    """One of several objects that agree in all."""
-    counts = Counter(objects)
-    problems += [("same object twice", t.class_name) for t, count in counts.items() if count > 1]
-    return list(counts)
 
 
 class _Canvas(NamedTuple):

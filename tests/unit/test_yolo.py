@@ -267,13 +267,6 @@ def test_lists_of_darknet(tmp_path):
     assert [len(dataset.of_split(name)) for name in ("train", "val")] == [2, 1]
 
 
-def test_an_object_written_twice_is_one(tmp_path):
-    data = make_yolo(tmp_path, {"a": "0 .5 .5 .5 .5\n" * 2 + "1 .5 .5 .5 .5\n", "b": ""})
-    dataset = Dataset(data)
-    assert [o.class_name for o in dataset.find("a").image.objects] == ["cat", "dog"]
-    assert kinds(dataset) == ["same object twice"]
-
-
 def test_names_in_other_case(tmp_path):
     lines = {"a": "CAT .5 .5 .5 .5", "b": "Dog .5 .5 .5 .5"}
     assert Dataset(make_yolo(tmp_path, lines)).class_names == ("cat", "dog")
