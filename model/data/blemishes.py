@@ -17,8 +17,8 @@ KINDS = {
     "counts from 0": Kind("mended", "the boxes count pixels from 0: all were read so"),
     "numbers of another kind": Kind("mended", "boxes fit their photos only if their numbers are"
                                     " read otherwise: all were read so"),
-    "more than boxes": Kind("mended", "lines of labels hold something else beside boxes and outlines:"
-                            " all lines together tell what, and it is passed over"),
+    "more than boxes": Kind("mended", "lines of labels hold more than boxes and outlines: what it"
+                            " is was told from all of them, and it is passed over"),
     "corners swapped": Kind("mended", "left and right, or top and bottom, changed places"),
     "sides swapped": Kind("mended", "width and height of the annotation changed places"),
     "box at the edge": Kind("mended", "a box reaches up to two pixels out of the photo: cut"),
