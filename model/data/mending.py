@@ -21,7 +21,7 @@ ZERO_BOXES = 3  # so many at least, and three of four at the edge, must start at
 # than the first share fits their photos as the format reads them, and the second one otherwise.
 TELLING_BOXES = 10
 TELLING_SCALE = 20
-FILLED, FILLED_BY_MANY = 0.7, 0.9  # shares of a scale that the boxes of a set reach to
+FILLED = 0.9  # share of a scale that the boxes of a set reach to
 FITTING = 0.95
 FITTING_OTHERWISE = 0.99
 
@@ -82,7 +82,7 @@ def _with_reading(
         fitting = [
             each
             for each in format.others
-            if (not each.whole or _fill(each, boxes, FILLED)) and share(each) >= FITTING_OTHERWISE
+            if (not each.whole or _fill(each, boxes)) and share(each) >= FITTING_OTHERWISE
         ]
         if fitting:
             words = [each.words for each in fitting]
@@ -96,7 +96,7 @@ def _with_reading(
         smallest_side = min(side for _, size in boxes for side in size)
         for other in format.others:
             # Pixels have no reason to end there, in photos that are much larger.
-            if 0 < 2 * other.whole <= smallest_side and _fill(other, boxes, FILLED_BY_MANY):
+            if 0 < 2 * other.whole <= smallest_side and _fill(other, boxes):
                 kind = "numbers of another kind"
                 return habits._replace(reading=other, blemish=kind, detail=other.words)
     if usual.units == "from 1" and _counts_from_zero(parsed):
@@ -104,12 +104,12 @@ def _with_reading(
     return habits
 
 
-def _fill(reading: Reading, boxes: Sequence[tuple[Box, tuple[float, float]]], least: float) -> bool:
+def _fill(reading: Reading, boxes: Sequence[tuple[Box, tuple[float, float]]]) -> bool:
     """Whether boxes reach on both axes to what stands for the whole side, and no further."""
     right = max(box[2] for box, _ in boxes)
     bottom = max(box[3] for box, _ in boxes)
     whole = reading.whole
-    return least * whole <= min(right, bottom) and max(right, bottom) <= whole + ROUNDING
+    return FILLED * whole <= min(right, bottom) and max(right, bottom) <= whole + ROUNDING
 
 
 def _fits(box: Box, size: Sequence[float], reading: Reading) -> bool:

@@ -131,8 +131,6 @@ def as_voc_takes_them(numbers):
         ("voc", as_voc_takes_them, lambda b: (b[0] + 1, b[1] + 1, b[2] - b[0], b[3] - b[1])),
         ("voc", as_voc_takes_them, lambda b: shares(*b)),
         ("voc", as_voc_takes_them, lambda b: center(*b)),
-        ("voc", as_voc_takes_them, lambda b: [1000 * v for v in shares(*b)]),
-        ("coco", as_coco_takes_them, lambda b: corner_and_size(*[1000 * v for v in shares(*b)])),
         ("voc", as_voc_takes_them, lambda b: center(*shares(*b))),
     ],
 )
@@ -178,6 +176,8 @@ def test_a_scale_that_ends_where_no_photo_does_is_told(name, whole):
     assert boxes_of(parsed[0], header, habits)[0][0] == pytest.approx(
         (4000 / 6, 375, 3966.67, 2962.5)
     )
+    far_too_small = [each._replace(size=[120, 80]) for each in parsed]
+    assert habits_of(FORMATS[name], far_too_small, [PhotoHeader(120, 80)] * 21) == habits
     # Where only some do, they are pixels; so they are in photos of about this size.
     for others in (parsed[1:], [*parsed, said([4000, 3000], (1, 1, 2 * whole, 9))]):
         assert not habits_of(FORMATS[name], others, [header] * len(others)).blemish

@@ -259,7 +259,9 @@ def _of_corner_and_size(box: Box) -> Box:
 OTHERS = (
     Reading("left, top, width, height as shares", "shares", _of_corner_and_size),
     Reading("left, top, right, bottom as shares", "shares", _numbers),
-    parts_of_side(100, "center and size in percent"),
+    parts_of_side(100, "center and size in percent")._replace(
+        whole=0
+    ),  # however far the boxes reach
     Reading("center and size in pixels", "from 0"),
     Reading("left, top, width, height in pixels", "from 0", _of_corner_and_size),
     Reading("left, top, right, bottom in pixels", "from 0", _numbers),
