@@ -103,7 +103,7 @@ def _have_tracks(lines: Sequence[Sequence[float]]) -> bool:
 
 def _ends_in_track(numbers: Sequence[float]) -> bool:
     score, track = numbers[-2:]
-    return _is_score(score) and track >= 0 and track == int(track)
+    return _is_score(score) and track >= 0 and track.is_integer()
 
 
 def _is_score(number: float) -> bool:
