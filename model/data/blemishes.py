@@ -17,6 +17,8 @@ KINDS = {
     "counts from 0": Kind("mended", "the boxes count pixels from 0: all were read so"),
     "numbers of another kind": Kind("mended", "boxes fit their photos only if their numbers are"
                                     " read otherwise: all were read so"),
+    "more than boxes": Kind("mended", "lines of labels hold more than boxes and outlines: what it"
+                            " is was told from all of them, and it is passed over"),
     "corners swapped": Kind("mended", "left and right, or top and bottom, changed places"),
     "sides swapped": Kind("mended", "width and height of the annotation changed places"),
     "box at the edge": Kind("mended", "a box reaches up to two pixels out of the photo: cut"),
@@ -43,6 +45,7 @@ KINDS = {
     "no label file": Kind("reported", "taken for a background; annotate it if it shows something"),
     "in no split": Kind("reported", "an annotated photo that no list names is not used"),
     "turn unknown": Kind("reported", "turned by EXIF, and nothing tells how it was annotated"),
+    "annotated twice": Kind("reported", "several annotations of one photo: all objects count"),
     "same name twice": Kind("reported", "photos of one name in several places or formats"),
     "in two splits": Kind("reported", "scores on it say too much; take it out of one"),
     "identical photos": Kind("reported", "the same file under two names"),

@@ -1,7 +1,6 @@
 """Everything that can be said about a data set before anything is trained on it."""
 
 import filecmp
-import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from model.classes import MAX_CLASSES
 from model.data.blemishes import KINDS, Blemish
 from model.data.cache_folder import default_cache_dir, free_bytes, pixel_cache_bytes
 from model.data.dataset import Dataset, DatasetPhoto, no_garbage_collection, photos_by_split
-from model.data.likeness import file_hash, near_duplicates, perceptual_hashes, same_size_groups
+from model.data.likeness import file_hash, near_duplicates, perceptual_hashes
 from model.data.remembered import Progress, in_all_cores, read_remembered
 from model.words import counted, readable_size
 
@@ -138,10 +137,10 @@ def check(
         cache_dir: of what was read, and of decoded photos.
         progress: show bars, or tell of them.
     """
-    photos = dataset.photos
-    if decode is None:
-        decode = len(photos) <= FEW_PHOTOS
     with no_garbage_collection():
+        photos = dataset.photos
+        if decode is None:
+            decode = len(photos) <= FEW_PHOTOS
         decoded = _decoded(dataset, cache_dir, progress) if decode and photos else []
         damaged = {b.where for b in decoded if b.kind == "photo unreadable"}
         blemishes = [*dataset.blemishes, *_of_classes(dataset), *_of_splits(dataset, damaged)]
@@ -187,24 +186,27 @@ def _of_splits(dataset: Dataset, damaged: set[str]) -> list[Blemish]:
 def _same_names(photos: list[DatasetPhoto]) -> list[Blemish]:
     by_name: dict[str, list[str]] = defaultdict(list)
     for photo in photos:
-        stem = os.path.splitext(os.path.basename(photo.image.file_name))[0]
-        by_name[stem.casefold()].append(photo.image.file_name)
+        name = photo.image.file_name
+        stem = name[name.rfind("/") + 1 :].rpartition(".")[0]
+        by_name[stem.casefold()].append(name)
     groups = [names for names in by_name.values() if len(names) > 1]
     return [Blemish("same name twice", names[0], ", ".join(names[1:])) for names in groups]
 
 
 def _identical(dataset: Dataset, cache_dir: str | Path | None, progress: Progress) -> list[Blemish]:
-    by_path = {photo.path: photo for photo in dataset.photos}
-    folder = f"{dataset.image_folder}{os.sep}"
-    paths = [path for group in same_size_groups(list(by_path)) for path in group]
-    names = [path.removeprefix(folder) for path in paths]
+    by_size: dict[int, list[DatasetPhoto]] = defaultdict(list)
+    for photo in {photo.path: photo for photo in dataset.photos}.values():
+        by_size[photo.header.n_bytes].append(photo)
+    # Only files with as many bytes can be the same.
+    alike = [photo for photos in by_size.values() if len(photos) > 1 for photo in photos]
+    names = [photo.image.file_name for photo in alike]
     hashes = read_remembered(
         in_all_cores(file_hash), dataset.image_folder, names, "comparing photos of equal size",
         cache_dir, progress,
     )  # fmt: skip
     groups: dict[str, list[DatasetPhoto]] = defaultdict(list)
-    for path, digest in zip(paths, hashes, strict=True):
-        groups[digest].append(by_path[path])
+    for photo, digest in zip(alike, hashes, strict=True):
+        groups[digest].append(photo)
     found = []
     for digest, photos in groups.items():
         if digest:

@@ -106,12 +106,13 @@ class Dataset:
     @cached_property
     def image_folder(self) -> Path:
         """The innermost folder that holds all photos."""
-        folders = {
-            os.path.dirname(source.tree.path(entry.photo))
+        inside = {
+            (source.tree, entry.photo.rpartition("/")[0])
             for source in self._sources
             for entry in source.listing.entries
             if entry.photo
-        } or {str(self.folders[0])}
+        }
+        folders = {tree.path(folder) for tree, folder in inside} or {str(self.folders[0])}
         try:
             return Path(os.path.commonpath(folders))
         except ValueError:

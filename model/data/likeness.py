@@ -1,8 +1,6 @@
 """Photos that are the same file, and photos that look the same."""
 
 import hashlib
-import os
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -22,14 +20,6 @@ def file_hash(path: str) -> str:
         return hashlib.sha256(Path(path).read_bytes()).hexdigest()
     except OSError:
         return ""
-
-
-def same_size_groups(paths: Sequence[str]) -> list[list[str]]:
-    """Files with as many bytes; only those can be the same."""
-    groups: dict[int, list[str]] = defaultdict(list)
-    for path in paths:
-        groups[os.path.getsize(path)].append(path)
-    return [group for group in groups.values() if len(group) > 1]
 
 
 def perceptual_hashes(paths: Sequence[str]) -> Iterator[list[str]]:

@@ -20,6 +20,8 @@ ZERO_BOXES = 3  # so many at least, and three of four at the edge, must start at
 # Boxes must be so many before they tell that their numbers are of another kind; that is so if less
 # than the first share fits their photos as the format reads them, and the second one otherwise.
 TELLING_BOXES = 10
+TELLING_SCALE = 20
+FILLED = 0.9  # share of a scale that the boxes of a set reach to
 FITTING = 0.95
 FITTING_OTHERWISE = 0.99
 
@@ -77,21 +79,42 @@ def _with_reading(
 
     usual = habits.reading
     if len(boxes) >= TELLING_BOXES and share(usual) < FITTING:
+        fitting = [
+            each
+            for each in format.others
+            if (not each.whole or _fill(each, boxes)) and share(each) >= FITTING_OTHERWISE
+        ]
+        if fitting:
+            words = [each.words for each in fitting]
+            detail = words[0] + (f" (they also fit as {words[1]})" if words[1:] else "")
+            kind = "numbers of another kind"
+            return habits._replace(reading=fitting[0], blemish=kind, detail=detail)
+        if (in_order := share(usual._replace(box=_in_order))) < 0.5:
+            said = f"{1 - in_order:.0%} of {len(boxes)} that were looked at"
+            return habits._replace(blemish=BOXES_DO_NOT_FIT, detail=said)
+    if len(boxes) >= TELLING_SCALE and usual.units != "shares":
+        smallest_side = min(side for _, size in boxes for side in size)
         for other in format.others:
-            if share(other) >= FITTING_OTHERWISE:
+            # Pixels have no reason to end there, in photos that are much larger.
+            if 0 < 2 * other.whole <= smallest_side and _fill(other, boxes):
                 kind = "numbers of another kind"
                 return habits._replace(reading=other, blemish=kind, detail=other.words)
-        if (fitting := share(usual._replace(box=_in_order))) < 0.5:
-            said = f"{1 - fitting:.0%} of {len(boxes)} that were looked at"
-            return habits._replace(blemish=BOXES_DO_NOT_FIT, detail=said)
     if usual.units == "from 1" and _counts_from_zero(parsed):
         return habits._replace(reading=usual._replace(units="from 0"), blemish="counts from 0")
     return habits
 
 
+def _fill(reading: Reading, boxes: Sequence[tuple[Box, tuple[float, float]]]) -> bool:
+    """Whether boxes reach on both axes to what stands for the whole side, and no further."""
+    right = max(box[2] for box, _ in boxes)
+    bottom = max(box[3] for box, _ in boxes)
+    whole = reading.whole
+    return FILLED * whole <= min(right, bottom) and max(right, bottom) <= whole + ROUNDING
+
+
 def _fits(box: Box, size: Sequence[float], reading: Reading) -> bool:
     """Whether a box lies in its photo, with at least a pixel inside."""
-    x1, y1, x2, y2 = reading.box(box)
+    x1, y1, x2, y2 = reading.box(box) if reading.box else box
     if reading.units == "shares":
         x1, y1, x2, y2 = x1 * size[0], y1 * size[1], x2 * size[0], y2 * size[1]
     elif max(x2, y2) <= 1:  # in the first pixel: shares of the photo
@@ -134,11 +157,13 @@ def mended(
     units = habits.reading.units
     shift = 1.0 if units == "from 1" else 0.0
     is_the_photo = canvas == (width, height, False) and units != "shares"
-    for name, *numbers, difficult in parsed.objects:
-        x1, y1, x2, y2 = box = habits.reading.box((numbers[0], numbers[1], numbers[2], numbers[3]))
+    box_of = habits.reading.box
+    for name, x1, y1, x2, y2, difficult in parsed.objects:
+        if box_of:
+            x1, y1, x2, y2 = box_of((x1, y1, x2, y2))
         if x2 < x1 or y2 < y1:
             problems.append(("corners swapped", f"{name} ({x1:g}, {y1:g}, {x2:g}, {y2:g})"))
-            x1, y1, x2, y2 = _in_order(box)
+            x1, y1, x2, y2 = _in_order((x1, y1, x2, y2))
         box = (x1 - shift, y1 - shift, x2, y2)
         if not is_the_photo:
             box = canvas.placed(box, header, units == "shares")

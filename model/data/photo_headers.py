@@ -16,12 +16,14 @@ class PhotoHeader(NamedTuple):
         width, height: in pixels as stored, before it is turned upright.
         orientation: of EXIF, 1 to 8; 1 is upright.
         problem: why it cannot be read; empty if it can.
+        n_bytes: of the file.
     """
 
     width: int
     height: int
     orientation: int = 1
     problem: str = ""
+    n_bytes: int = 0
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -44,4 +46,4 @@ def read_photo_headers(paths: Sequence[str]) -> Iterator[tuple]:
         except UserError as error:
             yield 0, 0, 1, str(error)
         else:
-            yield *header.size, header.orientation, ""
+            yield *header.size, header.orientation, "", file.stat().st_size

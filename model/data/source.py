@@ -1,5 +1,6 @@
 """One folder of a data set: its photos and what is annotated in them, mended, with blemishes."""
 
+from collections import Counter
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -120,8 +121,10 @@ class Source:
     def class_of(self) -> dict[str, str]:
         """Class id, or name, as annotations have it -> name."""
         names = self.listing.class_names or []
+        counts = Counter(name.casefold() for name in names)
+        folded = {name.casefold(): name for name in names if counts[name.casefold()] == 1}
         ids = {str(i): name for i, name in enumerate(names, int(self.ids_from_1))}
-        return {name: name for name in names} | ids
+        return folded | {name: name for name in names} | ids
 
     def named(self, parsed: Parsed) -> Parsed:
         """Class ids replaced by their names; objects of unknown ones are left out."""
@@ -129,7 +132,7 @@ class Source:
             return parsed
         objects, problems = [], list(parsed.problems)
         for class_id, *rest in parsed.objects:
-            name = self.class_of.get(class_id)
+            name = self.class_of.get(class_id) or self.class_of.get(class_id.casefold())
             if is_name(name):
                 objects.append([name, *rest])
             else:
@@ -169,7 +172,9 @@ class Source:
                 self._note("photo unreadable", str(entry.photo), header.problem)
             else:
                 readable.append((entry, annotation, header))
-        return self._all_mended(readable, progress)
+        found = self._all_mended(readable, progress)
+        self.known_parsed = {}  # hundred thousands, of which hardly one is asked for again
+        return found
 
     def _note(self, kind: str, where: str, detail: str = "") -> None:
         self.blemishes.append(Blemish(kind, where, detail))
@@ -196,7 +201,8 @@ class Source:
         if entry.photo is None:
             self._note("photo missing", parsed.file_name.strip() or entry.name)
             return False
-        if parsed.file_name and key_of(parsed.file_name) != key_of(entry.photo):
+        said, photo = parsed.file_name, entry.photo
+        if said and not f"/{photo}".endswith(f"/{said}") and key_of(said) != key_of(photo):
             said = f"{parsed.file_name.strip()[:100]!r} in {entry.annotation}"
             self._note("other file name", entry.photo, said)
         return True
@@ -233,7 +239,7 @@ class Source:
                 self._note("same name twice", photo, "two annotations")
                 continue
             found[photo] = (self.tree.path(photo), image, tuple(entry.splits), header)
-            if image.objects and image.largest is None:
+            if image.objects and all(thing.difficult for thing in image.objects):
                 self._note("only difficult", photo)
         return list(found.values())
 

@@ -77,16 +77,18 @@ class Tree:
             if entry.name.startswith(".") or entry.name == "__MACOSX":
                 continue
             name = f"{folder}/{entry.name}" if folder else entry.name
-            if entry.is_symlink() and not os.path.exists(entry.path):
+            is_link = entry.is_symlink()
+            if is_link and not os.path.exists(entry.path):
                 continue  # it leads to nothing, or to itself
-            if entry.is_symlink() and not self._is_inside(entry.path):
+            if is_link and not self._is_inside(entry.path):
                 self.links_out.append(name)
             elif entry.is_dir():
                 self.folders.add(name)
                 if depth < MAX_DEPTH:
                     self._scan(name, depth + 1)
             elif entry.is_file():
-                self._by_suffix[os.path.splitext(entry.name)[1].lower()].append(name)
+                stem, dot, suffix = entry.name.rpartition(".")
+                self._by_suffix[(dot + suffix).lower() if stem else ""].append(name)
         self._bar.update(len(entries))
         if self._bar.n > MAX_FILES:
             raise UserError(

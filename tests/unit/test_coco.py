@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 from own_data import SIZE, make_coco, photo
@@ -33,6 +34,21 @@ def test_an_outline_without_box(tmp_path):
     outline = [[10, 20, 40, 20, 40, 60.5], [5, 30, 6, 31, 7, 30]]
     dataset = Dataset(make_coco(tmp_path, [thing(bbox=None, segmentation=outline)]))
     assert dataset.find("a").image.objects[0].bbox_xyxy == (5, 20, 40, 60.5)
+
+
+def test_an_outline_without_a_list_around_it(tmp_path):
+    data = make_coco(tmp_path, [thing(bbox=None, segmentation=[10, 20, 40, 20, 40, 60.5])])
+    assert Dataset(data).find("a").image.objects[0].bbox_xyxy == (10, 20, 40, 60.5)
+
+
+@pytest.mark.parametrize("counts", ["abcXY", [10, 20, 30], None])
+def test_a_mask_counts_by_its_box_and_is_named_without_one(tmp_path, counts):
+    mask = {"segmentation": {"counts": counts, "size": [80, 120]}, "iscrowd": 1}
+    dataset = Dataset(make_coco(tmp_path, [thing(**mask), thing(**mask, bbox=None)]))
+    (crowd,) = dataset.find("a").image.objects
+    assert (crowd.bbox_xyxy, crowd.difficult) == ((10, 20, 40, 60), True)
+    (blemish,) = [b for b in dataset.blemishes if b.kind == "object without box"]
+    assert blemish.detail == "dog, a mask alone"
 
 
 def test_numbers_written_as_text(tmp_path):
@@ -139,3 +155,46 @@ def test_ids_that_pandas_made_floats(tmp_path):
 def test_an_id_of_several_things_is_refused(tmp_path, changes):
     with pytest.raises(UserError, match="Give each its own"):
         _ = edited(make_coco(tmp_path, [thing()]), **changes).blemishes
+
+
+def written(path: Path, images: list[dict], annotations: list[dict] | None, **more: object) -> None:
+    """A JSON file of photos of one size."""
+    size = {"width": SIZE[0], "height": SIZE[1]}
+    content = {"images": [image | size for image in images], **more}
+    content["categories"] = more.get("categories", [{"id": 2, "name": "dog"}])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content | ({"annotations": annotations} if annotations else {})))
+
+
+def test_a_photo_in_several_files_has_the_objects_of_all(tmp_path):
+    for number, name in enumerate("abc"):
+        photo(tmp_path / f"images/{name}.jpg", shade=number)
+    images = [{"id": i, "file_name": f"{name}.jpg"} for i, name in enumerate("abc")]
+    dogs = [thing(image_id=i) for i in range(3)]
+    folder = tmp_path / "annotations"
+    written(folder / "all.json", images, dogs)
+    written(folder / "train.json", images[:2], dogs[:2])
+    written(folder / "val.json", images[2:], dogs[2:])
+    cats = [{"image_id": 0, "category_id": 1, "bbox": [1, 2, 30, 40]}]
+    written(folder / "cats.json", images, cats, categories=[{"id": 1, "name": "cat"}])
+    written(folder / "image_info.json", images, None)
+    dataset = Dataset(tmp_path)
+    assert [len(dataset.of_split(split)) for split in ("train", "val")] == [2, 1]
+    names = [sorted(o.class_name for o in each.image.objects) for each in dataset.photos]
+    assert names == [["cat", "dog"], ["dog"], ["dog"]]
+    assert [b[:2] for b in dataset.blemishes] == [("annotated twice", "images/a.jpg")]
+
+
+def test_a_photo_listed_for_each_of_its_objects_has_all(tmp_path):
+    photo(tmp_path / "a.jpg")
+    images = [{"id": i, "file_name": "a.jpg"} for i in (1, 2)]
+    written(tmp_path / "a.json", images, [thing(image_id=1), thing(image_id=2, bbox=[1, 2, 9, 9])])
+    assert len(Dataset(tmp_path).find("a").image.objects) == 2
+
+
+def test_a_file_that_only_lists_photos_makes_no_backgrounds(tmp_path):
+    photo(tmp_path / "a.jpg")
+    written(tmp_path / "a.json", [{"id": 1, "file_name": "a.jpg"}], None)
+    dataset = Dataset(tmp_path)
+    assert dataset.photos == []
+    assert kinds(dataset) == ["split of our own", "annotation missing"]

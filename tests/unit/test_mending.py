@@ -96,6 +96,10 @@ def center(x1, y1, x2, y2):
     return (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1
 
 
+def corner_and_size(x1, y1, x2, y2):
+    return x1, y1, x2 - x1, y2 - y1
+
+
 def as_yolo_takes_them(numbers):
     x, y, w, h = numbers
     return x - w / 2, y - h / 2, x + w / 2, y + h / 2
@@ -117,10 +121,17 @@ def as_voc_takes_them(numbers):
         ("yolo", as_yolo_takes_them, lambda b: center(*b)),
         ("yolo", as_yolo_takes_them, lambda b: b),
         ("yolo", as_yolo_takes_them, lambda b: [100 * v for v in center(*shares(*b))]),
+        ("yolo", as_yolo_takes_them, lambda b: corner_and_size(*b)),
+        ("yolo", as_yolo_takes_them, lambda b: corner_and_size(*shares(*b))),
         ("coco", as_coco_takes_them, lambda b: b),
+        ("coco", as_coco_takes_them, lambda b: shares(*b)),
+        ("coco", as_coco_takes_them, lambda b: center(*b)),
+        ("coco", as_coco_takes_them, lambda b: center(*shares(*b))),
         ("coco", as_coco_takes_them, lambda b: (*shares(*b)[:2], *center(*shares(*b))[2:])),
         ("voc", as_voc_takes_them, lambda b: (b[0] + 1, b[1] + 1, b[2] - b[0], b[3] - b[1])),
         ("voc", as_voc_takes_them, lambda b: shares(*b)),
+        ("voc", as_voc_takes_them, lambda b: center(*b)),
+        ("voc", as_voc_takes_them, lambda b: center(*shares(*b))),
     ],
 )
 def test_numbers_of_another_kind_are_told_from_the_whole_set(name, taken, written):
@@ -150,6 +161,28 @@ def test_numbers_that_the_format_explains_are_left_alone(name):
     for parsed in (right, [*right, slip]):
         habits = habits_of(FORMATS[name], parsed, [header] * len(parsed))
         assert (habits.reading.units, habits.blemish) == (FORMATS[name].units, "")
+
+
+@pytest.mark.parametrize("whole", [100, 1000])
+@pytest.mark.parametrize("name", ["voc", "coco"])
+def test_a_scale_that_ends_where_no_photo_does_is_told(name, whole):
+    # The photos are so large that all numbers would be pixels of their upper left corner.
+    corners = [(x1 * whole / 120, y1 * whole / 80, x2 * whole / 120, y2 * whole / 80)
+               for x1, y1, x2, y2 in [(20, 10, 119, 79), *TRUE_BOXES, *TRUE_BOXES]]  # fmt: skip
+    parsed = [said([4000, 3000], box) for box in corners]
+    header = PhotoHeader(4000, 3000)
+    habits = habits_of(FORMATS[name], parsed, [header] * 21)
+    assert habits.blemish == "numbers of another kind"
+    assert boxes_of(parsed[0], header, habits)[0][0] == pytest.approx(
+        (4000 / 6, 375, 3966.67, 2962.5)
+    )
+    far_too_small = [each._replace(size=[120, 80]) for each in parsed]
+    assert habits_of(FORMATS[name], far_too_small, [PhotoHeader(120, 80)] * 21) == habits
+    # Where only some do, they are pixels; so they are in photos of about this size.
+    for others in (parsed[1:], [*parsed, said([4000, 3000], (1, 1, 2 * whole, 9))]):
+        assert not habits_of(FORMATS[name], others, [header] * len(others)).blemish
+    small = [each._replace(size=[whole, whole]) for each in parsed]
+    assert not habits_of(FORMATS[name], small, [PhotoHeader(whole, whole)] * 21).blemish
 
 
 def test_boxes_that_fit_in_no_way_stop_the_set():

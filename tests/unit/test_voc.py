@@ -1,4 +1,5 @@
 import io
+import re
 import time
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pandas as pd
 import pytest
 from commands import run_here
 from conftest import make_voc, run_command, write_split, write_voc_xml
+from own_data import SIZE, photo
 
 from model.classes import VOC_CLASSES
 from model.data.dataset import Dataset, read_split
@@ -76,12 +78,70 @@ def test_a_bad_object_is_left_out_and_the_others_stay(tmp_path, objects, kind):
     assert [o[0] for o in parsed.objects] == ["cat"]
 
 
-def test_a_namespace_changes_nothing(tmp_path):
+@pytest.mark.parametrize(
+    ("change", "attribute"),
+    [
+        (str, ' xmlns="http://example.org/a"'),
+        (lambda tag: f"v:{tag}", ' xmlns:v="http://example.org/a"'),
+        (str.upper, ""), (str.title, ""),
+        (lambda tag: tag.replace("object", "Object"), ""),
+    ],
+)  # fmt: skip
+def test_namespaces_and_capitals_change_nothing(tmp_path, change, attribute):
     path = write_voc_xml(tmp_path, "a", (100, 100), [("cat", 1, 1, 5, 5)])
-    text = path.read_text()
-    path.write_text(text.replace("<annotation>", '<annotation xmlns="http://example.org/a">'))
-    assert [o[0] for o in parse(str(path)).objects] == ["cat"]
-    assert parse(str(path)).size == [100, 100]
+    text = re.sub(r"(</?)(\w+)", lambda found: found[1] + change(found[2]), path.read_text())
+    root = change("annotation")
+    path.write_text(text.replace(f"<{root}>", f"<{root}{attribute}>"))
+    parsed = parse(str(path))
+    assert (parsed.size, parsed.file_name) == ([100, 100], "a.jpg")
+    assert parsed.objects == [["cat", 1, 1, 5, 5, 0]]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("<object>", "<objects><object>"),
+        ("1</xmin>", "1,0</xmin>"),
+        ("<object>", "<!-- --><object>"),
+    ],
+)
+def test_other_ways_to_write_the_same(tmp_path, old, new):
+    path = write_voc_xml(tmp_path, "a", (100, 100), [("cat", 1, 1, 5, 5)])
+    text = path.read_text().replace(old, new)
+    path.write_text(
+        text.replace("</annotation>", "</objects>" * ("<objects>" in text) + "</annotation>")
+    )
+    assert parse(str(path)).objects == [["cat", 1, 1, 5, 5, 0]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<annotation><item><name>cat</name><bndbox><xmin>1</xmin></bndbox></item></annotation>",
+        "<annotation><cat><polygon><x1>3</x1></polygon></cat></annotation>",
+        '<annotations><image name="a.jpg"><box label="cat" xtl="1"/></image></annotations>',
+        "<html><body>404</body></html>",
+    ],
+)
+def test_xml_of_another_kind_is_no_background(tmp_path, text):
+    (tmp_path / "a.xml").write_text(text)
+    ((kind, says),) = parse(str(tmp_path / "a.xml")).problems
+    assert kind == "annotation unreadable"
+    assert "export it as PASCAL VOC" in says
+
+
+@pytest.mark.parametrize("line", ["{}", "./images/{}.jpg ./xml/{}.xml", "D:\\photos\\{}.jpg"])
+def test_lists_beside_the_folders(tmp_path, line):
+    for number in range(4):
+        photo(tmp_path / f"images/{number}.jpg", shade=number)
+        path = write_voc_xml(tmp_path, str(number), SIZE, [("cat", 1, 1, 50, 50)])
+        (tmp_path / "xml").mkdir(exist_ok=True)
+        path.rename(tmp_path / f"xml/{number}.xml")
+    (tmp_path / "train.txt").write_text("".join(f"{line}\n".replace("{}", n) for n in "012"))
+    (tmp_path / "valid.txt").write_text(line.replace("{}", "3"))
+    dataset = Dataset(tmp_path)
+    assert dataset.splits == ["train", "trainval", "val"]
+    assert [len(dataset.of_split(split)) for split in ("train", "val")] == [3, 1]
 
 
 def annotation(size=("100", "100"), file_name="a.jpg", head="") -> bytes:

@@ -5,7 +5,7 @@ from own_data import SIZE, make_yolo, photo
 
 from model.data.annotations import AnnotatedPhoto, to_yolo, yolo_yaml
 from model.data.dataset import Dataset
-from model.data.formats.yolo import parse
+from model.data.formats.yolo_lines import parse
 from model.data.records import ObjectAnnotation
 from model.errors import UserError
 
@@ -50,6 +50,9 @@ def test_what_we_write_is_read_back(tmp_path):
         ("0 inf .5 .1 .1", "object without box"),
         ("0 x .5 .1 .1", "object without box"),
         ("0", "object without box"),
+        ("cow 2 50 50 10 .5 inf", "object without box"),
+        ("0 .1 .2 .3 .4 .5 inf", "object without box"),
+        (", [", "object without box"),
         ("0 .5 .5 0 .1", "object without area"),
         ("0 .5 .5 -.1 .1", "corners swapped"),
         ("0 5 5 .1 .1", "object without area"),
@@ -73,6 +76,9 @@ def test_a_bad_line_costs_one_object(tmp_path, line, kind):
         ("0,.3,.5,.4,.6", [0.1, 0.2, 0.5, 0.8]),
         ("0; .3; .5; .4; .6", [0.1, 0.2, 0.5, 0.8]),
         ("0 0,3 0,5 0,4 0,6", [0.1, 0.2, 0.5, 0.8]),
+        ("0.000000e+00 3e-1 5e-1 4e-1 6e-1", [0.1, 0.2, 0.5, 0.8]),
+        ("[0, .3, .5, .4, .6]", [0.1, 0.2, 0.5, 0.8]),
+        ("cat: .3 .5 .4 .6", [0.1, 0.2, 0.5, 0.8]),
     ],
 )
 def test_lines_of_other_programs(tmp_path, line, box):
@@ -118,6 +124,7 @@ def test_text_with_a_mark_of_its_encoding(tmp_path, encoding):
 NAMES = {
     "list": "names: [cat, dog]\n",
     "lines": "nc: 2\nnames:\n- cat\n- dog\n",
+    "text": "names: cat, dog\n",
     "dict": "names:\n  1: dog\n  0: cat\n",
     "absolute": "path: C:\\data\\pets\nnames: [cat, dog]\n",
     "above": "path: ../datasets/pets  # of Ultralytics\nnames: {0: cat, 1: dog}\n",
@@ -164,6 +171,126 @@ def test_names_as_darknet_has_them(tmp_path, file):
         (tmp_path / f"{split}/{file}").write_text("lime\n")
     dataset = Dataset(tmp_path)
     assert (dataset.class_names, dataset.splits) == (("lime",), ["train", "trainval", "val"])
+
+
+def shares(box: tuple[float, ...]) -> str:
+    """The center and size of a box in pixels, as YOLO has them."""
+    x1, y1, x2, y2 = (v / side for v, side in zip(box, SIZE * 2, strict=True))
+    return f"{(x1 + x2) / 2:.6f} {(y1 + y2) / 2:.6f} {x2 - x1:.6f} {y2 - y1:.6f}"
+
+
+def points(box: tuple[float, ...], count: int = 3) -> str:
+    """An outline whose hull is the box."""
+    x1, y1, x2, y2 = (v / side for v, side in zip(box, SIZE * 2, strict=True))
+    corners = [(x1, y2), (x2, (y1 + y2) / 2), ((x1 + x2) / 2, y1), (x1, y2)]
+    return " ".join(f"{x:.6f} {y:.6f}" for x, y in corners[:count])
+
+
+BOXES = [(4 * i + 2, 3 * i + 4, 5 * i + 20, 2 * i + 38) for i in range(20)]
+LONGER_LINES = {  # the line of the box number i, and what the check says of the numbers
+    "score": (lambda b, i: f"{shares(b)} 0.{i + 10}", "a score behind"),
+    "score first": (lambda b, i: f"0.{99 - i} {shares(b)}", "between class and box"),
+    "track": (lambda b, i: f"{shares(b)} 0.{i + 10} {i}", "track"),
+    "one track": (lambda b, i: f"{shares(b)} 0.{i + 10} 1", "track"),
+    "track or not": (lambda b, i: f"{shares(b)} 0.{i + 10}{f' {i}' * (i % 2)}", "track"),
+    "triangles": (lambda b, _: points(b), ""),
+    "outlines": (lambda b, i: points(b, 3 + i % 2), ""),
+    "outlines and boxes": (lambda b, i: points(b) if i % 2 else shares(b), ""),
+    "scored outlines": (lambda b, i: f"{points(b, 3 + i % 2)} 0.{i + 10}", "a score at"),
+    "tracked outlines": (lambda b, i: f"{points(b, 3 + i % 2)} 0.{i + 10} {i}", "track"),
+    "points seen": (lambda b, i: f"{shares(b)} 0.1 0.2 {i % 3} .5 .6 2", "key points"),
+    "points": (lambda b, _: f"{shares(b)} {points(b)}", "key points"),
+    "corners": (lambda b, _: f"{points(b, 4)}", ""),
+}
+
+
+@pytest.mark.parametrize("kind", LONGER_LINES)
+def test_the_whole_set_tells_what_stands_in_longer_lines(tmp_path, kind):
+    line, says = LONGER_LINES[kind]
+    lines = [f"1 {line(box, i)}\n" for i, box in enumerate(BOXES)]
+    data = make_yolo(tmp_path, {"a": "".join(lines[:12]), "b": "".join(lines[12:])})
+    dataset = Dataset(data)
+    found = [thing.bbox_xyxy for name in "ab" for thing in dataset.find(name).image.objects]
+    assert [x for box in found for x in box] == pytest.approx(
+        [x for box in BOXES for x in box], abs=0.01
+    )
+    assert kinds(dataset) == (["more than boxes"] if says else [])
+    assert all(says in blemish.detail for blemish in dataset.blemishes)
+
+
+@pytest.mark.parametrize("tail", ["", " .9", " .9 7"])
+@pytest.mark.parametrize("name", ["person 2", "2 door car", "level 2 10", '"dining table"'])
+def test_names_with_numbers_and_marks(tmp_path, name, tail):
+    (tmp_path / "a.txt").write_text(f"# made by hand\n{name} .3 .5 .4 .6{tail}\n")
+    ((found, *box, _),) = parse(str(tmp_path / "a.txt")).objects
+    assert found == name.strip('"')
+    assert box == pytest.approx([0.1, 0.2, 0.5, 0.8])
+
+
+def test_a_name_that_ends_in_a_number_before_pixels(tmp_path):
+    (tmp_path / "a.txt").write_text("person 2 30 50 40 60\nperson 30 50 40 60 .9\n")
+    found = parse(str(tmp_path / "a.txt")).objects
+    assert found == [["person 2", 10, 20, 50, 80, 0], ["person", 10, 20, 50, 80, 0]]
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [
+        ("Images/{}/{}.JPG", "Labels/{}/{}.TXT"), ("images/{}/{}.jpg", "Labels/{}/{}.txt"),
+        ("{}/cat/{}.jpg", "{}/cat/Label/{}.txt"), ("photos/{}/{}.jpg", "txt/{}/{}.txt"),
+    ],
+)  # fmt: skip
+def test_label_files_in_folders_of_other_names(tmp_path, images, labels):
+    for number, split in enumerate(("train", "valid")):
+        photo(tmp_path / images.format(split, f"a{number}"), shade=number)
+        label = tmp_path / labels.format(split, f"a{number}")
+        label.parent.mkdir(parents=True, exist_ok=True)
+        label.write_text("cat .5 .5 .5 .5")
+    dataset = Dataset(tmp_path)
+    assert dataset.splits == ["train", "trainval", "val"]
+    assert [len(each.image.objects) for each in dataset.photos] == [1, 1]
+
+
+def test_a_label_file_that_two_photos_might_mean_is_of_none(tmp_path):
+    for number, split in enumerate(("train", "val")):
+        photo(tmp_path / f"photos/{split}/a.jpg", shade=number)
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts/a.txt").write_text("cat .5 .5 .5 .5")
+    assert [each.image.objects for each in Dataset(tmp_path, "yolo").photos] == [(), ()]
+
+
+def test_lists_of_darknet(tmp_path):
+    for number, name in enumerate("abc"):
+        photo(tmp_path / f"obj_train_data/{name}.jpg", shade=number)
+        (tmp_path / f"obj_train_data/{name}.txt").write_text("0 .5 .5 .5 .5")
+    (tmp_path / "obj.names").write_text("lime\n")
+    (tmp_path / "train.txt").write_text("data/obj_train_data/a.jpg\nC:\\data\\b.jpg\n")
+    (tmp_path / "valid.txt").write_text("data/obj_train_data/c.jpg\n")
+    dataset = Dataset(tmp_path)
+    assert [len(dataset.of_split(name)) for name in ("train", "val")] == [2, 1]
+
+
+def test_names_in_other_case(tmp_path):
+    lines = {"a": "CAT .5 .5 .5 .5", "b": "Dog .5 .5 .5 .5"}
+    assert Dataset(make_yolo(tmp_path, lines)).class_names == ("cat", "dog")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "names"),
+    [
+        ("cat\ndog\n\n", "cat\n", ("cat", "dog")), ("0: cat\n1: dog\n", "", ("cat", "dog")),
+        ("cat\ndog\n", "dog\ncat\n", "different things"), ("cat\n\ndog\n", "", "empty line"),
+    ],
+)  # fmt: skip
+def test_files_of_names(tmp_path, first, second, names):
+    data = make_yolo(tmp_path, {"a": "0 .5 .5 .5 .5", "b": "1 .5 .5 .5 .5"}, "")
+    (data / "labels/train/classes.txt").write_text(first)
+    (data / "labels/val/classes.txt").write_text(second)
+    if isinstance(names, tuple):
+        assert Dataset(data).class_names == names
+    else:
+        with pytest.raises(UserError, match=names):
+            _ = Dataset(data).blemishes
 
 
 def test_a_photo_without_labels_is_a_background(tmp_path):

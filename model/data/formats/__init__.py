@@ -37,6 +37,7 @@ def format_of(tree: Tree, name: str = "auto") -> Format:
             " set's own folder."
         )
     others = tree.with_suffix(".csv", ".json", ".jsonl", ".tfrecord", ".parquet", ".zip")
+    others = others or tree.with_suffix(".xml") or tree.with_suffix(".txt")
     of_another_kind = (
         f" What lies there, {', '.join(others[:2])}, is of another kind: export it as COCO, YOLO or"
         " VOC, or unpack it."

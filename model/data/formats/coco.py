@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from model.checked import is_name, is_number
 from model.data.blemishes import Blemish
 from model.data.formats.listing import (
+    Box,
     Entry,
     Format,
     Listing,
@@ -23,6 +24,8 @@ from model.data.formats.listing import (
     Reading,
     content_of,
     hull,
+    of_center_and_size,
+    parts_of_side,
     put_in_folder_splits,
     split_named,
     split_of_folders,
@@ -37,6 +40,7 @@ from model.words import counted
 MAX_JSON_BYTES = 1 << 30  # COCO's own largest has 450 MB
 MOST = 1e9  # pixels
 _HEAD = 1 << 16
+_OF_OTHER_TASKS = ("captions", "person_key", "stuff", "panoptic")
 
 
 def recognises(tree: Tree) -> bool:
@@ -64,13 +68,39 @@ def listing(tree: Tree) -> Listing:
     entries: list[Entry] = []
     blemishes: list[Blemish] = []
     files = _annotation_files(tree)
-    # COCO also has captions and key points of the same photos.
-    boxes = [p for p in files if not p.rpartition("/")[2].startswith(("captions", "person_key"))]
+    # COCO also has captions, key points and backgrounds of the same photos.
+    boxes = [p for p in files if not p.rpartition("/")[2].startswith(_OF_OTHER_TASKS)]
     for path in boxes or files:
         entries += _entries(tree, path, blemishes)
+    entries = _one_of_each_photo(entries, blemishes)
     if not any(entry.splits for entry in entries):
         put_in_folder_splits(entries)
     return Listing(entries, blemishes + unannotated(tree, entries))
+
+
+def _one_of_each_photo(entries: list[Entry], blemishes: list[Blemish]) -> list[Entry]:
+    """Photos that several files list, or one file several times, with all of their objects."""
+    found: dict[str, Entry] = {}
+    others = []
+    for entry in entries:
+        if entry.photo is None:
+            others.append(entry)
+        elif (first := found.setdefault(entry.photo, entry)) is not entry:
+            first.splits += [split for split in entry.splits if split not in first.splits]
+            first.parsed, is_more = _together(first.parsed, entry.parsed)
+            if is_more:
+                blemishes.append(Blemish("annotated twice", entry.photo, str(entry.annotation)))
+    return [*found.values(), *others]
+
+
+def _together(first: Parsed | None, second: Parsed | None) -> tuple[Parsed | None, bool]:
+    """What two annotations of a photo say, and whether they say different things."""
+    if first is None or second is None:
+        return first or second, False
+    new = [thing for thing in second.objects if thing not in first.objects]
+    problems = first.problems + [p for p in second.problems if p not in first.problems]
+    both = Parsed(first.size or second.size, "", first.objects + new, problems)
+    return both, bool(new and first.objects)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -94,12 +124,14 @@ def _entries(tree: Tree, path: str, blemishes: list[Blemish]) -> list[Entry]:
     objects: dict[Any, list[dict]] = defaultdict(list)
     for each in _dicts(content, "annotations"):
         objects[_key(each.get("image_id"))].append(each)
+    is_annotated = isinstance(content.get("annotations"), list)  # else it only lists photos
     split = split_of_folders(path) or split_named(stem_of(path))
     near = _folder_of_photos(tree, path)
     entries = []
     for image in _dicts(content, "images"):
         name = _file_name(image)
-        parsed = _parsed(image, objects.pop(_key(image.get("id")), []), names)
+        things = objects.pop(_key(image.get("id")), [])
+        parsed = _parsed(image, things, names) if is_annotated else None
         photo = tree.photo_index.find(name, near)
         entries.append(Entry(name, photo, path, [split] if split else [], parsed))
     n_lost = sum(map(len, objects.values()))
@@ -164,7 +196,8 @@ def _parsed(image: dict, annotations: list[dict], names: dict[Any, str]) -> Pars
         if not is_name(name):
             problems.append(["object without class", reprlib.repr(each.get("category_id"))])
         elif box is None:
-            problems.append(["object without box", name])
+            is_mask = isinstance(each.get("segmentation"), dict)
+            problems.append(["object without box", f"{name}{', a mask alone' * is_mask}"])
         else:
             objects.append([name, *box, int(each.get("iscrowd") in (1, True))])
     return Parsed(size if len(size) == 2 else None, "", objects, problems)
@@ -177,6 +210,8 @@ def _box(annotation: dict) -> tuple[float, float, float, float] | None:
         if all(is_number(value, MOST) for value in box):
             return box_xywh_to_xyxy(map(float, box))
     outlines = annotation.get("segmentation")
+    if isinstance(outlines, list) and all(is_number(value, MOST) for value in outlines):
+        outlines = [outlines]  # the only one, without a list around it
     if not isinstance(outlines, list) or not all(isinstance(o, list) for o in outlines):
         return None
     values = [value for outline in outlines for value in outline]
@@ -193,8 +228,23 @@ def _number(value: Any) -> Any:
         return None
 
 
+def _numbers(box: Box) -> Box:
+    """The four numbers as they stand in the file, which were taken for corner and size."""
+    x1, y1, x2, y2 = box
+    return x1, y1, x2 - x1, y2 - y1
+
+
+def _of_center_and_size(box: Box) -> Box:
+    return of_center_and_size(_numbers(box))
+
+
 OTHERS = (
-    Reading("left, top, right, bottom", "from 0", lambda b: (b[0], b[1], b[2] - b[0], b[3] - b[1])),
+    Reading("left, top, right, bottom", "from 0", _numbers),
+    Reading("center and size", "from 0", _of_center_and_size),
     Reading("shares of the photo's sides", "shares"),
+    Reading("left, top, right, bottom as shares", "shares", _numbers),
+    parts_of_side(100, "percent of the photo's sides"),
+    parts_of_side(1000, "thousandths of the photo's sides"),
+    Reading("center and size as shares", "shares", _of_center_and_size),
 )
 COCO = Format("coco", recognises, listing, None, "from 0", OTHERS)

@@ -15,6 +15,7 @@ from model.data.tree import Tree
 from model.errors import UserError
 
 MAX_TEXT_BYTES = 16 << 20
+MAX_LISTS = 20  # of photos, below one folder
 _SPLIT_FOLDER = re.compile(
     r"(?P<train>train(ing)?)|(?P<val>val(id|idation)?|dev)|(?P<test>test(ing)?)"
 )
@@ -81,12 +82,15 @@ class Reading(NamedTuple):
     Attributes:
         words: what the numbers are, for people.
         units: as :attr:`Format.units`.
-        box: what the format makes of the numbers -> left, top, right, bottom.
+        box: what the format makes of the numbers -> left, top, right, bottom; ``None`` if those
+            are what it makes.
+        whole: the number that stands for the whole side of a photo; 0 if that is 1, or its size.
     """
 
     words: str
     units: str
-    box: Callable[[Box], Box] = lambda box: box
+    box: Callable[[Box], Box] | None = None
+    whole: float = 0
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,40 @@ def split_lists(tree: Tree) -> dict[str, list[str]]:
     return {path: lines_of(tree, path) for path in paths}
 
 
+def other_lists(tree: Tree) -> dict[str, list[str]]:
+    """Path -> lines of lists of photos, such as ``train.txt`` and ``valid.txt`` of Darknet."""
+    paths = [path for path in tree.with_suffix(".txt") if split_named(stem_of(path))]
+    if len(paths) > MAX_LISTS:
+        return {}  # of labels, whose photos are called like a split
+    lists = {path: lines_of(tree, path) for path in paths}
+    return {path: lines for path, lines in lists.items() if _name_photos(tree, lines[:50])}
+
+
+def _name_photos(tree: Tree, lines: list[str]) -> bool:
+    return sum(tree.photo_index.find(line) is not None for line in lines) > len(lines) / 2
+
+
+def split_of_list(path: str) -> str:
+    """The split that a list is of; its name, where it means none of the three."""
+    name = stem_of(path)
+    if found := _SPLIT_FOLDER.fullmatch(name.casefold()):
+        return str(found.lastgroup)
+    return name if "ImageSets" in path else split_named(name) or name
+
+
+def of_center_and_size(numbers: Sequence[float]) -> Box:
+    """Left, top, right, bottom of a box ``x_center y_center width height``."""
+    x, y, width, height = numbers
+    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+
+
+def parts_of_side(whole: int, words: str) -> Reading:
+    """Boxes whose numbers go from 0 to ``whole`` in any photo."""
+    return Reading(
+        words, "shares", lambda b: (b[0] / whole, b[1] / whole, b[2] / whole, b[3] / whole), whole
+    )
+
+
 def hull(points: Sequence[float]) -> Box:
     """The upright box around an outline ``x y x y ...``."""
     return min(points[::2]), min(points[1::2]), max(points[::2]), max(points[1::2])
@@ -162,8 +200,12 @@ def text_of(path: str) -> str:
     return content.decode("utf-16" if utf16 else "utf-8-sig")
 
 
-def lines_of(tree: Tree, path: str) -> list[str]:
-    """The lines of a list that hold anything; raises ``UserError`` if it cannot be read."""
+def lines_of(tree: Tree, path: str, blank: bool = False) -> list[str]:
+    """The lines of a list that hold anything, or also those between them that do not.
+
+    Raises:
+        UserError: if it cannot be read.
+    """
     try:
         text = text_of(tree.path(path))
     except (ValueError, OSError) as error:
@@ -171,7 +213,7 @@ def lines_of(tree: Tree, path: str) -> list[str]:
         if isinstance(error, UnicodeDecodeError):
             why = "it is not UTF-8 text"
         raise UserError(f"{tree.path(path)} cannot be read: {why}. Save it as UTF-8.") from None
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    return [line.strip() for line in text.strip().splitlines() if blank or line.strip()]
 
 
 def put_in_listed_splits(tree: Tree, entries: list[Entry]) -> list[Blemish]:
@@ -189,8 +231,8 @@ def put_in_listed_splits(tree: Tree, entries: list[Entry]) -> list[Blemish]:
             photo = index.find(line)
             if photo is None:
                 missing.append(Blemish("photo missing", line, path))
-            elif stem_of(path) not in by_photo[photo].splits:
-                by_photo[photo].splits.append(stem_of(path))
+            elif (split := split_of_list(path)) not in by_photo[photo].splits:
+                by_photo[photo].splits.append(split)
     return missing
 
 

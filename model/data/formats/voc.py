@@ -19,9 +19,13 @@ from model.data.formats.listing import (
     Parsed,
     Reading,
     content_of,
+    of_center_and_size,
+    other_lists,
+    parts_of_side,
     put_in_folder_splits,
     split_lists,
     split_named,
+    split_of_list,
     unannotated,
 )
 from model.data.names import FileIndex, stem_of
@@ -53,7 +57,7 @@ def voc_roots(tree: Tree) -> list[str]:
 def listing(tree: Tree) -> Listing:
     """All listed photos; without lists all that have an XML file."""
     blemishes: list[Blemish] = []
-    lists = split_lists(tree)
+    lists = split_lists(tree) or other_lists(tree)
     # The longest first: mostly the union of others, and its order is kept.
     lists = dict(sorted(lists.items(), key=lambda item: -len(item[1])))
     annotations = FileIndex(tree.with_suffix(".xml"))
@@ -79,7 +83,7 @@ def _listed(
     entries: dict[str, Entry] = {}
     labelled = {path for path, lines in lists.items() if _is_labelled(lines, annotations)}
     for path, lines in lists.items():
-        split = stem_of(path)
+        split = split_of_list(path)
         if path in labelled and labelled != set(lists):
             continue
         if path in labelled and len(labelled) > 1:
@@ -121,7 +125,7 @@ def _photo_of(tree: Tree, name: str, annotation: str | None) -> str | None:
     return tree.photo_index.find(name, photos if photos in tree.folders else folder)
 
 
-_NAMESPACE = re.compile(rb"""\sxmlns\s*=\s*("[^"]*"|'[^']*')""")
+_OF_AN_OBJECT = frozenset({"bndbox", "xmin", "robndbox", "polygon", "points", "box"})
 
 
 class _TreeWithoutDoctype(ElementTree.TreeBuilder):
@@ -136,15 +140,19 @@ def parse(path: str) -> Parsed:
     end.
     """
     try:
-        content = _NAMESPACE.sub(b"", content_of(path, MAX_XML_BYTES))
-        root = ElementTree.fromstring(content, ElementTree.XMLParser(target=_TreeWithoutDoctype()))
+        parser = ElementTree.XMLParser(target=_TreeWithoutDoctype())
+        root = ElementTree.fromstring(content_of(path, MAX_XML_BYTES), parser)
     # An unknown encoding is a LookupError, one that expat cannot read a ValueError.
     except (ElementTree.ParseError, LookupError, ValueError, OSError, RecursionError) as error:
         return Parsed(None, "", [], [["annotation unreadable", f"not readable XML ({error})"]])
+    tags = _plain_tags(root)
+    if "object" not in tags and (root.tag != "annotation" or tags & _OF_AN_OBJECT):
+        what = f"<{root.tag[:40]}> without <object>; export it as PASCAL VOC"
+        return Parsed(None, "", [], [["annotation unreadable", what]])
     size = [_number(root.findtext(f"size/{side}")) for side in ("width", "height")]
     usable = all(1 <= side <= MAX_SIDE for side in size)
     objects, problems = [], []
-    for node in root.iterfind("object"):
+    for node in root.iter("object"):
         name = (node.findtext("name") or "").strip()
         corners = [_number(node.findtext(f"bndbox/{k}")) for k in ("xmin", "ymin", "xmax", "ymax")]
         if not is_name(name):
@@ -157,9 +165,18 @@ def parse(path: str) -> Parsed:
     return Parsed(size if usable else None, (root.findtext("filename") or ""), objects, problems)
 
 
+def _plain_tags(root: ElementTree.Element) -> set[str]:
+    """All tags, once they are in small letters and without namespaces."""
+    tags = set()
+    for node in root.iter():
+        node.tag = tag = node.tag.rpartition("}")[2].lower()
+        tags.add(tag)
+    return tags
+
+
 def _number(text: str | None) -> float:
     try:
-        return float(text or "")
+        return float((text or "").replace(",", "."))
     except ValueError:
         return math.nan
 
@@ -171,6 +188,10 @@ def _of_width_and_height(box: Box) -> Box:
 
 OTHERS = (
     Reading("left, top, width, height", "from 1", _of_width_and_height),
+    Reading("center and size", "from 0", of_center_and_size),
     Reading("shares of the photo's sides", "shares"),
+    parts_of_side(100, "percent of the photo's sides"),
+    parts_of_side(1000, "thousandths of the photo's sides"),
+    Reading("center and size as shares", "shares", of_center_and_size),
 )
 VOC = Format("voc", recognises, listing, parse, "from 1", OTHERS)

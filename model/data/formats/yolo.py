@@ -2,36 +2,39 @@
 
 Class names are in ``data.yaml`` as Ultralytics and Roboflow write it, or one a line in Darknet's
 ``_darknet.labels``, ``classes.txt`` or ``obj.names``; some write the name instead of the number.
-Longer lines are outlines of segmentation, of which the upright hull is the box.
+:mod:`model.data.formats.yolo_lines` reads the lines.
 """
 
-import math
 import re
-import reprlib
+from collections import Counter
 from typing import Any
 
 import yaml
 
-from model.checked import is_name
 from model.data.blemishes import Blemish
 from model.data.formats.listing import (
     Box,
     Entry,
     Format,
     Listing,
-    Parsed,
     Reading,
-    hull,
     lines_of,
+    other_lists,
+    parts_of_side,
     put_in_folder_splits,
     split_of_folders,
+    split_of_list,
     text_of,
 )
+from model.data.formats.yolo_lines import LineKind, kind_of_lines, parse, parse_boxes
 from model.data.names import FileIndex, parts_of, stem_of
+from model.data.records import box_xywh_to_xyxy
 from model.data.tree import Tree
 from model.errors import UserError
 
 MAX_YAML = 250_000  # characters: a second's work; names of a thousand classes take a tenth
+_NUMBERED = re.compile(r"(?P<id>\d+)\s*[:=,\t]\s*(?P<name>\S.*)")
+TELLING_FILES = 500  # so many tell what the lines hold
 _NAME_FILES = ("_darknet.labels", "classes.txt", "obj.names", "labels.txt", "names.txt")
 _NO_LABELS = frozenset(
     {"classes.txt", "labels.txt", "names.txt", "readme.txt", "requirements.txt", "license.txt"}
@@ -90,12 +93,11 @@ def listing(tree: Tree) -> Listing:
             " with --data."
         )
     settings = _read_yaml(tree, files[0]) if files else {}
-    splits = _declared_splits(tree, settings)
-    labels = FileIndex(_label_files(tree))
-    entries = []
-    for photo in tree.photos:
-        label = _label_of(labels, photo)
-        entries.append(Entry(stem_of(photo), photo, label, list(splits.get(photo, ()))))
+    splits = _declared_splits(tree, settings) or _listed_splits(tree)
+    entries = [
+        Entry(stem_of(photo), photo, label, list(splits.get(photo, ())))
+        for photo, label in _labels(tree).items()
+    ]
     if not splits:
         put_in_folder_splits(entries)
     # Pictures that lie elsewhere, such as plots of a training, belong to no split.
@@ -109,19 +111,37 @@ def listing(tree: Tree) -> Listing:
     class_names = _class_names(tree, settings)
     if class_names is None:
         blemishes.append(Blemish("classes without names", tree.root.name))
-    return Listing(
-        entries, blemishes, class_names, parse_poses if "kpt_shape" in settings else None
-    )
+    if "kpt_shape" in settings:
+        lines = LineKind(parse_boxes)
+    else:
+        some = sorted(used)[:: max(1, len(used) // TELLING_FILES)]
+        lines = kind_of_lines(tree.path(path) for path in some)
+    if lines.passed_over:
+        blemishes.append(Blemish("more than boxes", tree.root.name, lines.passed_over))
+    return Listing(entries, blemishes, class_names, lines.parse)
+
+
+def _labels(tree: Tree) -> dict[str, str | None]:
+    """Photo -> its label file."""
+    labels = FileIndex(_label_files(tree))
+    found = {photo: _label_of(labels, photo) for photo in tree.photos}
+    if any(found.values()):
+        return found
+    # Labels lie in folders of other names: those of the same name, where it is of one photo.
+    found = {photo: labels.find(photo) for photo in tree.photos}
+    counts = Counter(found.values())
+    return {photo: label if counts[label] == 1 else None for photo, label in found.items()}
 
 
 def _label_of(labels: FileIndex, photo: str) -> str | None:
     """``labels/train/a.txt`` of ``images/train/a.jpg``, else the one in the same folder."""
-    folders = photo.split("/")[:-1]
+    *folders, name = photo.split("/")
     beside = "/".join(folders)
-    places = {"/".join(["labels" if f.casefold() == "images" else f for f in folders]), beside}
-    for near in sorted(places, key=lambda place: place == beside):
-        found = labels.find(photo.rpartition("/")[2], near)
-        if found and found.rpartition("/")[0] in places:
+    places = ["/".join(["labels" if f.casefold() == "images" else f for f in folders]), beside]
+    wanted = {place.casefold() for place in places}
+    for near in dict.fromkeys(places):
+        found = labels.find(f"{near}/{name}", near)
+        if found and found.rpartition("/")[0].casefold() in wanted:
             return found
     return None
 
@@ -139,6 +159,18 @@ def _declared_splits(tree: Tree, settings: dict[str, Any]) -> dict[str, list[str
                 splits = found.setdefault(photo, [])
                 if split not in splits:
                     splits.append(split)
+    return found
+
+
+def _listed_splits(tree: Tree) -> dict[str, list[str]]:
+    """Photo -> the splits whose lists name it, where there is no ``data.yaml`` that says so."""
+    found: dict[str, list[str]] = {}
+    for path, lines in other_lists(tree).items():
+        for line in lines:
+            if photo := tree.photo_index.find(line):
+                splits = found.setdefault(photo, [])
+                if split_of_list(path) not in splits:
+                    splits.append(split_of_list(path))
     return found
 
 
@@ -174,92 +206,64 @@ def _class_names(tree: Tree, settings: dict[str, Any]) -> list[str] | None:
     if isinstance(names, dict):
         numbers = {int(k): v for k, v in names.items() if str(k).isdecimal() and len(k) < 6}
         names = [numbers.get(i, f"class {i}") for i in range(max(numbers, default=-1) + 1)]
+    if isinstance(names, str) and "," in names:
+        names = names.strip("[]").split(",")
     if isinstance(names, list):
         return [str(n).strip() if isinstance(n, str) else "" for n in names]
-    path = _name_file(tree)
-    return lines_of(tree, path) if path else None
+    return _listed_names(tree)
 
 
-def parse(path: str) -> Parsed:
-    """Read one label file; the class names are the ids, or names, as they stand there, for now."""
-    return _parse(path, outlines=True)
-
-
-def parse_poses(path: str) -> Parsed:
-    """As :func:`parse`, where key points and not outlines make lines longer."""
-    return _parse(path, outlines=False)
-
-
-def _parse(path: str, outlines: bool) -> Parsed:
-    try:
-        lines = text_of(path).splitlines()
-    except (ValueError, OSError) as error:
-        return Parsed(None, "", [], [["annotation unreadable", f"no text ({error})"]])
-    objects, problems = [], []
-    for line in filter(None, map(_words, lines)):
-        n_names = next((i for i, word in enumerate(line) if _is_number(word)), len(line))
-        class_id = " ".join(line[:n_names]) or _id(line[0])
-        box = _box(line[n_names or 1 :], outlines and not n_names)
-        # After a name there are the box and perhaps a score; other formats have more there.
-        if box is None or (n_names and len(line) - n_names > 5):
-            problems.append(["object without box", reprlib.repr(" ".join(line))])
-        elif not is_name(class_id):
-            problems.append(["object without class", reprlib.repr(line[0])])
-        else:
-            objects.append([class_id, *box, 0])
-    return Parsed(None, "", objects, problems)
-
-
-def _words(line: str) -> list[str]:
-    """The numbers of a line, also with commas between them, or in them instead of points."""
-    words = line.split()
-    if len(words) < 5 and ("," in line or ";" in line):
-        return re.split(r"[\s,;]+", line.strip())
-    return [word.strip(",;").replace(",", ".") for word in words]
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
-
-
-def _id(text: str) -> str:
-    """``0`` and ``0.0`` are the same class; empty if it is no number of one."""
-    whole = text.removesuffix(".0")
-    return str(int(whole)) if whole.isdecimal() and len(whole) < 10 else ""
-
-
-def _box(texts: list[str], outlines: bool) -> Box | None:
-    try:
-        values = [float(text) for text in texts]
-    except ValueError:
+def _listed_names(tree: Tree) -> list[str] | None:
+    """The names of Darknet's file; of the longest, where others are its beginnings."""
+    outermost = _name_file(tree)
+    if outermost is None:
         return None
-    if len(values) < 4 or not all(map(math.isfinite, values)):
-        return None
-    if outlines and len(values) >= 6 and len(values) % 2 == 0:  # x y x y ...
-        return hull(values)
-    x, y, width, height = values[:4]  # a fifth is the score of a prediction
-    return x - width / 2, y - height / 2, x + width / 2, y + height / 2
+    called = outermost.rpartition("/")[2]
+    paths = [
+        p for p in tree.with_suffix(".labels", ".txt", ".names") if f"/{p}".endswith(f"/{called}")
+    ]
+    names = {path: _names_in(tree, path) for path in paths}
+    longest = max(paths, key=lambda path: len(names[path]))
+    for path in paths:
+        if names[path] != names[longest][: len(names[path])]:
+            raise UserError(
+                f"{tree.path(path)} and {longest} say different things of what the class ids mean."
+                " Name the folder of each data set with --data."
+            )
+    return names[longest]
 
 
-def _as_corners(box: Box) -> Box:
+def _names_in(tree: Tree, path: str) -> list[str]:
+    lines = lines_of(tree, path, blank=True)
+    if not all(lines):
+        raise UserError(
+            f"{tree.path(path)} has an empty line between names, so that it is not plain which"
+            " class ids are meant. Take it out, or write a name there."
+        )
+    numbered = [found for line in lines if (found := _NUMBERED.fullmatch(line))]
+    if lines and [found["id"] for found in numbered] == [str(i) for i in range(len(lines))]:
+        return [found["name"] for found in numbered]
+    return lines
+
+
+def _numbers(box: Box) -> Box:
     """The four numbers as they stand in the file, which were taken for center and size."""
     x1, y1, x2, y2 = box
     return (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1
 
 
-def _of_percent(box: Box) -> Box:
-    x1, y1, x2, y2 = box
-    return x1 / 100, y1 / 100, x2 / 100, y2 / 100
+def _of_corner_and_size(box: Box) -> Box:
+    return box_xywh_to_xyxy(_numbers(box))
 
 
 OTHERS = (
-    Reading("left, top, right, bottom as shares", "shares", _as_corners),
-    Reading("center and size in percent", "shares", _of_percent),
+    Reading("left, top, width, height as shares", "shares", _of_corner_and_size),
+    Reading("left, top, right, bottom as shares", "shares", _numbers),
+    parts_of_side(100, "center and size in percent")._replace(
+        whole=0
+    ),  # however far the boxes reach
     Reading("center and size in pixels", "from 0"),
-    Reading("left, top, right, bottom in pixels", "from 0", _as_corners),
+    Reading("left, top, width, height in pixels", "from 0", _of_corner_and_size),
+    Reading("left, top, right, bottom in pixels", "from 0", _numbers),
 )
 YOLO = Format("yolo", recognises, listing, parse, "shares", OTHERS)
