@@ -336,6 +336,18 @@ def test_a_large_sound_photo_gets_the_memory_of_a_second_try(own_pool):
     assert own_pool.patient._count == 2  # it came there, and had its turn
 
 
+@pytest.mark.slow
+def test_a_large_sound_webp_gets_the_memory_of_a_second_try(own_pool):
+    """It wants memory for all its pixels, twice, when it is opened, and calls itself broken."""
+    stream = BytesIO()
+    Image.new("RGB", (8000, 4000)).save(stream, "WEBP", quality=1, method=0)
+    own_pool.first_try.limits = Limits(pool.FIRST_TRY.memory, seconds=60)
+    own_pool.patient.limits = Limits(pool.PATIENT.memory, seconds=60)
+    with for_visitor("somebody"):
+        loaded = load_fitted(stream.getvalue(), 1280)
+    assert loaded.original_size == (8000, 4000)
+
+
 def test_photos_read_at_the_same_time_are_the_same_photos(own_pool):
     """More threads than workers, and each gets its own photo."""
     colours = [(20 * i, 255 - 20 * i, 7) for i in range(12)]
