@@ -11,8 +11,10 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from fastapi.exceptions import RequestValidationError
@@ -135,6 +137,9 @@ def checked_origin(text: str) -> str:
     return f"{parts.scheme}://{parts.netloc}".lower()
 
 
+_api_info: ContextVar[dict[str, Any] | None] = ContextVar("api_info", default=None)
+
+
 class GuardedApp(App):
     """Gradio's server behind :class:`RequestGuard`.
 
@@ -154,6 +159,19 @@ class GuardedApp(App):
         self.add_exception_handler(ClientDisconnect, _hung_up)
         for kind in (RequestValidationError, FnIndexInferError, TypeError, KeyError, ValueError):
             self.add_exception_handler(kind, _unknown_request)
+
+    @property
+    def api_info(self) -> dict[str, Any] | None:
+        """What is told of the API in the request at work.
+
+        Gradio keeps it for all requests, with examples that name the server as the first of them
+        did: whoever asks first would have everybody's photos sent to another server.
+        """
+        return _api_info.get()
+
+    @api_info.setter
+    def api_info(self, info: dict[str, Any] | None) -> None:
+        _api_info.set(info)
 
     def build_middleware_stack(self) -> ASGIApp:
         """Gradio's own stack, and ours around it: the last one here is asked first."""
