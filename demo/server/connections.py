@@ -1,13 +1,16 @@
-"""Connections that say nothing, half of something, or do not listen, are closed.
+"""Connections that say nothing, half of something, in crumbs, or do not listen, are closed.
 
 An application hears of a request when its headers are there, and uvicorn waits for them for ever:
-only its protocol, which sees the bytes, can bound that time.
+only its protocol, which sees the bytes, can bound that time. A body may come in chunks of one byte,
+each of which is taken apart in Python before the application hears of any: megabytes of them keep
+the thread that answers everybody busy for minutes.
 """
 
 import asyncio
 from contextlib import suppress
 from typing import Any
 
+import h11
 from uvicorn.config import HTTP_PROTOCOLS
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -18,14 +21,43 @@ except ImportError:  # Windows
 
 HEADERS_S = 10.0  # from the first byte, or from the connection, to the end of the headers
 UNHEARD_S = 30.0  # until some 50 KB of an answer are taken off
+MANY_CHUNKS, LEAST_CHUNK = 1000, 512  # after so many, bytes they must have on average
+CRUMBS = (
+    f"The body of this request comes in chunks of less than {LEAST_CHUNK} bytes: send larger ones."
+)
 OPEN_FILES = 65536  # of the process, where the system allows that many
 
 
+class CountingConnection(h11.Connection):
+    """Takes requests apart, and no more chunks of a body than its size is worth."""
+
+    _chunks = _bytes = 0
+    has_crumbs = False
+
+    def next_event(self) -> Any:
+        """The next part of a request.
+
+        Raises:
+            h11.RemoteProtocolError: if it is no request, or its body comes in too small chunks.
+        """
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            self._chunks = self._bytes = 0
+        elif isinstance(event, h11.Data):
+            self._chunks += event.chunk_start
+            self._bytes += len(event.data)
+            if self._chunks > max(MANY_CHUNKS, self._bytes / LEAST_CHUNK):
+                self.has_crumbs = True
+                raise h11.RemoteProtocolError(CRUMBS)
+        return event
+
+
 class TimeoutProtocol(H11Protocol):
-    """uvicorn's protocol, with a time limit for the headers of each request."""
+    """uvicorn's protocol, with limits on the headers of each request and the chunks of its body."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.conn = CountingConnection(h11.SERVER)
         self._timer: asyncio.TimerHandle | None = None
         self._unheard: asyncio.TimerHandle | None = None
 
@@ -55,6 +87,13 @@ class TimeoutProtocol(H11Protocol):
         super().on_response_complete()
         if self.cycle is not before:
             self._headers_received()
+
+    def send_400_response(self, msg: str) -> None:
+        """Say that this is no request, unless something else is being said, and hang up."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(CRUMBS if self.conn.has_crumbs else msg)
+        else:
+            self.transport.close()
 
     def pause_writing(self) -> None:
         """As much of an answer waits to be sent as may wait."""

@@ -1,4 +1,4 @@
-"""Calls that are answered in the request itself: a line for each address."""
+"""Requests that cost much and are answered at once: a line for each address."""
 
 import asyncio
 from collections.abc import AsyncGenerator

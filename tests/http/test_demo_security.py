@@ -49,6 +49,15 @@ def test_its_own_names_are_taken(http_, host):
     assert http_.get("config", headers={"Host": f"{host}:{port}"}).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["gradio_api/info", "gradio_api/info?page="])
+def test_the_examples_of_the_api_name_the_server_as_the_request_did(http_, path):
+    """And not as an earlier one did, whose sender may have made up a name of another server."""
+    for host in ("localhost", "127.0.0.1", "LOCALHOST"):
+        said = http_.get(path, headers={"Host": f"{host}:{http_.base_url.port}"}).text
+        assert f"http://{host}:" in said
+        assert said.count("http://") == said.count(f"http://{host}:")
+
+
 @pytest.mark.parametrize("origin", [ELSEWHERE, "null", "http://localhost:1", "http://localhost"])
 def test_other_sites_get_no_answer(http_, origin):
     headers = {"Origin": origin}
@@ -91,6 +100,14 @@ def test_headers(http_):
 def test_doors_the_page_does_not_use_are_shut(http_, path):
     for method in ("GET", "POST"):
         assert http_.request(method, path).status_code == 404
+
+
+def test_nothing_is_kept_of_the_name_of_an_upload(http_):
+    """Gradio would remember each name that somebody asks for, or uploads under, for ever."""
+    answer = http_.post("gradio_api/upload?upload_id=x", files={"files": ("a.jpg", b"x")})
+    assert answer.status_code == 200
+    progress = http_.get("gradio_api/upload_progress?upload_id=x")
+    assert (progress.status_code, progress.text) == (404, "There is nothing here.")
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "README.md", "demo/app.py", ".lock", "../.lock"])
@@ -163,7 +180,14 @@ def test_a_tool_works_for_who_called_it_and_not_for_who_it_says():
     assert [run_async(ask(f"/gradio_api/mcp/{way}")) for way in ("sse", "messages/")] == [404] * 2
 
 
-def test_one_caller_of_tools_has_few_of_the_threads_that_wait_for_answers():
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/gradio_api/mcp/"), ("GET", "/"), ("GET", "/config"), ("GET", "/config/"),
+        ("HEAD", "/"), ("GET", "/gradio_api/info"), ("GET", "/gradio_api/openapi.json"),
+    ],
+)  # fmt: skip
+def test_one_address_has_few_of_the_threads_that_make_answers(method, path):
     at_work, most = 0, 0
 
     async def app(scope, receive, send) -> None:
@@ -177,7 +201,7 @@ def test_one_caller_of_tools_has_few_of_the_threads_that_wait_for_answers():
     async def ask_at_once(count: int) -> list[int]:
         transport = httpx.ASGITransport(RequestGuard(app, Visitors("127.0.0.1")), client=CALLER)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            asked = [client.post("/gradio_api/mcp/", json={}) for _ in range(count)]
+            asked = [client.request(method, path) for _ in range(count)]
             return [answer.status_code for answer in await asyncio.gather(*asked)]
 
     assert run_async(ask_at_once(40)) == [200] * 40

@@ -286,6 +286,34 @@ def upload_slowly(demo_address: str) -> bytes:
         return heard(connection)
 
 
+@pytest.mark.parametrize("path", ["upload", "call/detect"])
+def test_a_body_in_crumbs_is_not_taken(demo_address, path):
+    """Taking a megabyte of them apart keeps the thread that answers everybody busy for seconds."""
+    head = (
+        f"POST /gradio_api/{path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+        "Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+    )
+    end = b"0\r\n\r\n"  # or the server would wait for more
+    with socket_to(demo_address) as connection:
+        connection.sendall(head.encode() + b"1\r\nx\r\n" * 3000 + end)
+        said = heard(connection)
+    assert said.startswith(b"HTTP/1.1 400")
+    assert said.endswith(b"in chunks of less than 512 bytes: send larger ones.")
+
+
+def test_a_body_in_chunks_is_taken(demo_address):
+    """As clients send what they do not know the length of."""
+    boundary, content = b"--b\r\n", CAT.read_bytes()
+    start = b"Content-Disposition: form-data; name=files; filename=a.jpg\r\n\r\n"
+    parts = [boundary, start, *(content[i : i + 4096] for i in range(0, len(content), 4096))]
+    said = httpx.post(
+        f"{demo_address}gradio_api/upload", content=iter([*parts, b"\r\n--b--\r\n"]),
+        headers={"Content-Type": "multipart/form-data; boundary=b"}, timeout=60,
+    )  # fmt: skip
+    assert said.status_code == 200
+    assert Path(said.json()[0]).read_bytes() == content
+
+
 # Uploads
 
 

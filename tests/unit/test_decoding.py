@@ -173,6 +173,20 @@ def test_a_photo_that_takes_too_long_is_one_sentence_and_the_next_is_read(own_po
         assert max(load_fitted(CAT, 80).image.size) == 80
 
 
+def test_the_second_try_does_not_wait_until_a_worker_is_started(own_pool):
+    """Which takes seconds on a busy machine: its owner's sentence would come that much later."""
+    own_pool.patient.limits = Limits(pool.PATIENT.memory, seconds=0.3)
+    with for_visitor("somebody"):
+        load_fitted(CAT, 80)
+        for _ in range(2):  # the first of them costs a worker its life
+            until(lambda: own_pool.patient._idle)
+            (ready,) = own_pool.patient._idle
+            own_pool.first_try.limits = Limits(pool.FIRST_TRY.memory, seconds=60, processor_s=0.1)
+            with pytest.raises(UserError, match="takes longer"):
+                load_fitted(scans(9984, 2000), 80)
+            assert not ready.is_alive
+
+
 def test_a_photo_out_of_time_ends_its_worker():
     worker = WorkerProcess(Limits(2**30, seconds=0.3))
     with pytest.raises(TooSlowError):
@@ -319,7 +333,19 @@ def test_a_large_sound_photo_gets_the_memory_of_a_second_try(own_pool):
     with for_visitor("somebody"):
         loaded = load_fitted(content, 1280)
     assert max(loaded.image.size) == 1280
-    assert len(own_pool.patient._all) == 1
+    assert own_pool.patient._count == 2  # it came there, and had its turn
+
+
+@pytest.mark.slow
+def test_a_large_sound_webp_gets_the_memory_of_a_second_try(own_pool):
+    """It wants memory for all its pixels, twice, when it is opened, and calls itself broken."""
+    stream = BytesIO()
+    Image.new("RGB", (8000, 4000)).save(stream, "WEBP", quality=1, method=0)
+    own_pool.first_try.limits = Limits(pool.FIRST_TRY.memory, seconds=60)
+    own_pool.patient.limits = Limits(pool.PATIENT.memory, seconds=60)
+    with for_visitor("somebody"):
+        loaded = load_fitted(stream.getvalue(), 1280)
+    assert loaded.original_size == (8000, 4000)
 
 
 def test_photos_read_at_the_same_time_are_the_same_photos(own_pool):

@@ -388,3 +388,10 @@ def test_find_images(tmp_path):
 def test_find_images_says_what_is_wrong(tmp_path, name, says):
     with pytest.raises(UserError, match=says):
         find_images([tmp_path / name])
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_part_of_an_avif_is_damaged_and_not_of_another_kind(share):
+    content = encoded(Image.new("RGB", (64, 48)), "AVIF")
+    with pytest.raises(UserError, match="the image is damaged and cannot be decoded"):
+        load_image(content[: max(32, int(len(content) * share))])

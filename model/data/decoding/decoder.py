@@ -19,6 +19,7 @@ from model.data.image_pixels import (
 from model.errors import UserError
 
 _ENDS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
+_HEIC_BRANDS = (b"hei", b"hev", b"mif")
 _TAIL = 32  # bytes in which the end of a whole file is looked for
 
 
@@ -91,11 +92,13 @@ def open_image(stream: IO[bytes], name: str) -> ImageFile.ImageFile:
 def _why_unidentified(name: str, head: bytes) -> str:
     if not head:
         return f"{name} is empty (0 bytes). Save or download it again."
-    if (
-        head[4:8] == b"ftyp"
-        and head[8:11] in (b"hei", b"hev", b"mif")
-        and HEIC not in readable_formats()
-    ):
+    brand = head[8:11] if head[4:8] == b"ftyp" else b""
+    if brand == b"avi" or (brand in _HEIC_BRANDS and HEIC in readable_formats()):
+        return (
+            f"{name} is damaged and cannot be decoded (it ends too early, or names no picture)."
+            " Save or download it again."
+        )
+    if brand in _HEIC_BRANDS:
         return (
             f"{name} is a HEIC photo, which needs an optional package: pip install pillow-heif,"
             " or save the photo as JPEG."

@@ -43,7 +43,7 @@ PATIENT = Limits(memory=960 * MIB, seconds=SECONDS, nice=5)
 OWN_WORKERS = min(_CORES, 8)
 FIRST_TRY_WORKERS = min(max(_CORES, 2), 4)
 PATIENT_WORKERS = 1
-SPARE_WORKERS = 1  # of the first try, about 40 MB
+SPARE_WORKERS = 1  # in each of the two lines of visitors, about 40 MB
 QUICK_S = 0.25  # of the first try; a photo of 12 megapixels takes about half of it
 MAX_REMEMBERED = 1000  # addresses
 
@@ -211,6 +211,11 @@ class Line:
                 self._taking -= 1
                 self._start_missing()
 
+    def prepare(self) -> None:
+        """Start the spare workers that are missing, without waiting for them."""
+        with self._changed:
+            self._start_missing()
+
     def _start_missing(self) -> None:
         """Have one ready, or on its way, for each who needs it now, and the spare ones."""
         while len(self._idle) + self._starting < self._taking + self.spare:
@@ -247,7 +252,7 @@ class Pool:
     def __init__(self) -> None:
         self.own = Line(OWN, OWN_WORKERS)
         self.first_try = Line(FIRST_TRY, FIRST_TRY_WORKERS, SPARE_WORKERS, QUICK_S)
-        self.patient = Line(PATIENT, PATIENT_WORKERS)
+        self.patient = Line(PATIENT, PATIENT_WORKERS, SPARE_WORKERS)
 
     def lines(self) -> tuple[Line, ...]:
         """Every line."""
@@ -265,6 +270,7 @@ class Pool:
                 return _last_try(worker, source, request)
         until = time.monotonic() + PATIENCE_S
         with self.first_try.worker(visitor, PATIENCE_S) as worker:
+            self.patient.prepare()  # starting one takes seconds on a machine that is busy
             try:
                 return worker.ask(request._replace(first_try=True), source)
             except WorkerDiedError as error:

@@ -205,10 +205,10 @@ def _answer(request: Request, stream: IO[bytes]) -> tuple[Answer, LoadedImage | 
     try:
         image = decode(stream, request, sizes.append)
     except UserError as error:
-        width, height = sizes[-1]
+        width, height = sizes[-1]  # 0 where nothing was opened: WebP takes its memory then
         # A decoder that gets no memory may say so, or call the file broken.
         failed = isinstance(error.__cause__, MemoryError) or (
-            error.__cause__ and width * height > LARGE
+            error.__cause__ and not 0 < width * height <= LARGE
         )
         return Answer(problem=str(error), again=bool(request.first_try and failed)), None
     profile = _profile_of(image.image)
