@@ -161,7 +161,7 @@ class GuardedApp(App):
             self.add_exception_handler(kind, _unknown_request)
 
     @property
-    def api_info(self) -> dict[str, Any] | None:  # type: ignore[bad-override]
+    def api_info(self) -> dict[str, Any] | None:
         """What is told of the API in the request at work.
 
         Gradio keeps it for all requests, with examples that name the server as the first of them
