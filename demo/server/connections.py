@@ -57,7 +57,8 @@ class TimeoutProtocol(H11Protocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.conn = self._counting = CountingConnection(h11.SERVER)
+        self._counting = CountingConnection(h11.SERVER)
+        self.conn: h11.Connection = self._counting
         self._timer: asyncio.TimerHandle | None = None
         self._unheard: asyncio.TimerHandle | None = None
 
