@@ -57,7 +57,8 @@ class TimeoutProtocol(H11Protocol):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.conn = CountingConnection(h11.SERVER)
+        self._counting = CountingConnection(h11.SERVER)
+        self.conn: h11.Connection = self._counting
         self._timer: asyncio.TimerHandle | None = None
         self._unheard: asyncio.TimerHandle | None = None
 
@@ -91,7 +92,7 @@ class TimeoutProtocol(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Say that this is no request, unless something else is being said, and hang up."""
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            super().send_400_response(CRUMBS if self.conn.has_crumbs else msg)
+            super().send_400_response(CRUMBS if self._counting.has_crumbs else msg)
         else:
             self.transport.close()
 

@@ -298,7 +298,7 @@ def test_a_body_in_crumbs_is_not_taken(demo_address, path):
         connection.sendall(head.encode() + b"1\r\nx\r\n" * 3000 + end)
         said = heard(connection)
     assert said.startswith(b"HTTP/1.1 400")
-    assert said.endswith(b"in chunks of less than 512 bytes: send larger ones.")
+    assert b"in chunks of less than 512 bytes: send larger ones." in said
 
 
 def test_a_body_in_chunks_is_taken(demo_address):
