@@ -237,10 +237,11 @@ def _connect_drawing(
         state = following
         view = show(backend, state)
         classes = labelled(choices(backend.library, state.split))
-        reset = moved and state.class_name == ANY
+        let_go = moved and state.class_name == ANY
+        offered = gr.Dropdown(classes, value=ANY) if let_go else gr.Dropdown(classes)
         yield {
             **moved,
-            controls["class_name"]: gr.Dropdown(classes, **({"value": ANY} if reset else {})),
+            controls["class_name"]: offered,
             shown.count: view.count, shown.tiles: view.tiles, shown.card: view.card,
             shown.charts: view.charts, followed: state.photo.sample,
             address: state.to_query(defaults),
