@@ -218,11 +218,11 @@ def _connect_drawing(
     address_bar: tuple[gr.Textbox, DatasetState],
 ) -> None:
     address, defaults = address_bar
-    picked, page = controls["picked"], controls["page"]
+    picked = controls["picked"]
+    places = {name: controls[name] for name in ("split", "class_name", "size", "page", "picked")}
     followed = gr.Textbox("", visible=False)
     outputs = [
-        shown.count, shown.tiles, shown.card, shown.charts, controls["class_name"], picked, page,
-        followed, address,
+        shown.count, shown.tiles, shown.card, shown.charts, *places.values(), followed, address,
     ]  # fmt: skip
 
     @show_errors_in(shown.count)
@@ -232,14 +232,18 @@ def _connect_drawing(
             yield {shown.count: step}
         following = follow_photo(backend, state, defaults, followed_now)
         # A number that is being typed is left to the visitor.
-        moved = {picked: following.picked, page: following.page} if following != state else {}
+        names = places if following != state else {}
+        moved = {places[name]: getattr(following, name) for name in names}
         state = following
         view = show(backend, state)
         classes = labelled(choices(backend.library, state.split))
+        let_go = moved and state.class_name == ANY
+        offered = gr.Dropdown(classes, value=ANY) if let_go else gr.Dropdown(classes)
         yield {
-            controls["class_name"]: gr.Dropdown(classes),
+            **moved,
+            controls["class_name"]: offered,
             shown.count: view.count, shown.tiles: view.tiles, shown.card: view.card,
-            shown.charts: view.charts, **moved, followed: state.photo.sample,
+            shown.charts: view.charts, followed: state.photo.sample,
             address: state.to_query(defaults),
         }  # fmt: skip
 

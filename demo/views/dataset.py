@@ -131,7 +131,9 @@ def choices(library: PhotoLibrary, split: str) -> list[str]:
 def follow_photo(
     backend: Backend, state: DatasetState, defaults: DatasetState, followed: str = ""
 ) -> DatasetState:
-    """The state with the photo that all tabs look at picked, on its page, if the choice has it.
+    """The state with the photo that all tabs look at picked, on its page.
+
+    A split that has it is chosen, and a class or size that it has not is let go.
 
     Args:
         backend: whose photos these are.
@@ -147,11 +149,14 @@ def follow_photo(
     is_asked_for = dataclasses.replace(state, photo=defaults.photo) != defaults
     if not name or name == followed or (is_asked_for and not followed):
         return state
-    rows = chosen_rows(backend, state.split, state.class_name, state.size)
-    names = [backend.library.name_of(file) for file in rows.file_name]
-    if name not in names:
-        return state
-    return dataclasses.replace(state, picked=name, page=names.index(name) // PER_PAGE + 1)
+    others = (split for split in splits_of(backend.library) if split != state.split)
+    asked = dataclasses.replace(state, class_name=ANY, size=ANY)
+    for where in (state, asked, *(dataclasses.replace(asked, split=split) for split in others)):
+        rows = chosen_rows(backend, where.split, where.class_name, where.size)
+        names = [backend.library.name_of(file) for file in rows.file_name]
+        if name in names:
+            return dataclasses.replace(where, picked=name, page=names.index(name) // PER_PAGE + 1)
+    return state
 
 
 @dataclass(frozen=True)

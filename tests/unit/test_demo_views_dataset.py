@@ -62,7 +62,9 @@ def test_the_photo_of_all_tabs_is_followed_once_where_the_choice_has_it(backend)
     assert followed("000025", "000025", picked="000003") == ("000003", 1), "picked afterwards"
     assert followed("000025", picked="000003") == ("000003", 1), "what an address asks for"
     assert followed("000001", page=2) == ("", 2), "what an address asks for"
-    assert followed("000025", "000001", class_name="aeroplane") == ("", 1)
+    assert followed("000025", "000001", class_name="aeroplane") == ("000025", 2)
+    # Of another split: that is chosen.
+    assert followed("000025", "000001", split="train") == ("000025", 2)
     assert followed("") == ("", 1), "a photo of the visitor's own"
 
 
