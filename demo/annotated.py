@@ -15,6 +15,7 @@ from model.errors import UserError
 
 MOST_FILES = 3  # an annotation, and the names of its classes
 MAX_BYTES = 4 << 20
+MAX_LINES = 30_000  # of texts, which take about a second
 NAME_FILES = frozenset({"classes.txt", "_darknet.labels", "obj.names", "labels.txt", "names.txt"})
 SHARED_SUFFIXES = (".json", ".yaml", ".yml")  # of files that speak of many photos
 ABOUT_OTHER_PHOTOS = frozenset({"photo missing", "name listed twice", "nothing to learn"})
@@ -41,8 +42,17 @@ def boxes_beside(photo: SentFile, files: Sequence[SentFile]) -> list[EditedBox]:
         for file in files:
             if file.path.stat().st_size > MAX_BYTES:
                 raise UserError(f"{file.name} is larger than {MAX_BYTES >> 20} MiB: shorten it.")
+            if n_lines(file) > MAX_LINES:
+                raise UserError(f"{file.name} has more than {MAX_LINES:,} lines: shorten it.")
             shutil.copyfile(file.path, root / _place(file.name, name))
         return _read(root, name, files)
+
+
+def n_lines(file: SentFile) -> int:
+    """Lines of a ``.txt``; 0 of other files."""
+    if Path(file.name).suffix.lower() != ".txt":
+        return 0
+    return len(file.path.read_text("utf-8", "replace").splitlines())
 
 
 def _read(root: Path, name: str, files: Sequence[SentFile]) -> list[EditedBox]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from demo.annotated import ABOUT_OTHER_PHOTOS, MAX_BYTES, plain_name
+from demo.annotated import ABOUT_OTHER_PHOTOS, MAX_BYTES, MAX_LINES, n_lines, plain_name
 from demo.choice import SentFile
 from model.data.blemishes import BOXES_DO_NOT_FIT, KINDS
 from model.data.dataset import Dataset, DatasetPhoto
@@ -65,7 +65,7 @@ def laid_out(files: Sequence[SentFile]) -> Generator[DroppedPhotos]:
     """
     with tempfile.TemporaryDirectory(prefix="dropped-") as folder:
         dropped = DroppedPhotos(Path(folder).resolve() / "dropped")
-        n_annotations, n_bytes = 0, 0
+        n_annotations, n_bytes, lines = 0, 0, 0
         for number, file in enumerate(files):
             place = _place(dropped.root, file.name, number)
             if is_annotation(file.name):
@@ -75,6 +75,12 @@ def laid_out(files: Sequence[SentFile]) -> Generator[DroppedPhotos]:
                     raise UserError(
                         f"the annotations are larger than {MAX_BYTES >> 20} MiB together: send"
                         " fewer photos at once."
+                    )
+                lines += n_lines(file)
+                if lines > MAX_LINES:
+                    raise UserError(
+                        f"the annotations have more than {MAX_LINES:,} lines together: send fewer"
+                        " photos at once."
                     )
             else:
                 dropped.files.append(place)

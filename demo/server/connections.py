@@ -1,4 +1,4 @@
-"""Connections that say nothing, half of something, in crumbs, or do not listen, are closed.
+"""Connections that say nothing, half of something, in tiny chunks, or do not listen, are closed.
 
 An application hears of a request when its headers are there, and uvicorn waits for them for ever:
 only its protocol, which sees the bytes, can bound that time. A body may come in chunks of one byte,
@@ -22,7 +22,7 @@ except ImportError:  # Windows
 HEADERS_S = 10.0  # from the first byte, or from the connection, to the end of the headers
 UNHEARD_S = 30.0  # until some 50 KB of an answer are taken off
 MANY_CHUNKS, LEAST_CHUNK = 1000, 512  # after so many, bytes they must have on average
-CRUMBS = (
+TINY_CHUNKS = (
     f"The body of this request comes in chunks of less than {LEAST_CHUNK} bytes: send larger ones."
 )
 OPEN_FILES = 65536  # of the process, where the system allows that many
@@ -32,7 +32,7 @@ class CountingConnection(h11.Connection):
     """Takes requests apart, and no more chunks of a body than its size is worth."""
 
     _chunks = _bytes = 0
-    has_crumbs = False
+    has_tiny_chunks = False
 
     def next_event(self) -> Any:
         """The next part of a request.
@@ -47,8 +47,8 @@ class CountingConnection(h11.Connection):
             self._chunks += event.chunk_start
             self._bytes += len(event.data)
             if self._chunks > max(MANY_CHUNKS, self._bytes / LEAST_CHUNK):
-                self.has_crumbs = True
-                raise h11.RemoteProtocolError(CRUMBS)
+                self.has_tiny_chunks = True
+                raise h11.RemoteProtocolError(TINY_CHUNKS)
         return event
 
 
@@ -92,7 +92,7 @@ class TimeoutProtocol(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """Say that this is no request, unless something else is being said, and hang up."""
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            super().send_400_response(CRUMBS if self._counting.has_crumbs else msg)
+            super().send_400_response(TINY_CHUNKS if self._counting.has_tiny_chunks else msg)
         else:
             self.transport.close()
 

@@ -36,10 +36,7 @@ PATIENCE_S = 10.0  # for which an answer may have no reader
 # Between looks for the next call. Gradio looks a thousand times a second, which keeps a server that
 # nobody asks busy for a fifteenth of a core; this is half of that, and a millisecond for a call.
 LOOK_S = 0.002
-TOO_MANY = (
-    f"Too many of your calls are waiting: {MAX_OF_VISITOR} of a visitor may. Read their answers"
-    " first, then ask again."
-)
+TOO_MANY = "Too many of your calls are waiting. Read their answers first, then ask again."
 IN_ORDER = "in order: "
 """How the ``concurrency_id`` of handlers begins of which a visitor runs only one at a time."""
 

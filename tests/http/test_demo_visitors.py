@@ -287,7 +287,7 @@ def upload_slowly(demo_address: str) -> bytes:
 
 
 @pytest.mark.parametrize("path", ["upload", "call/detect"])
-def test_a_body_in_crumbs_is_not_taken(demo_address, path):
+def test_a_body_in_tiny_chunks_is_not_taken(demo_address, path):
     """Taking a megabyte of them apart keeps the thread that answers everybody busy for seconds."""
     head = (
         f"POST /gradio_api/{path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"

@@ -75,6 +75,7 @@ def test_the_target_is_first(tmp_path):
         ({"a.json": json.dumps(COCO | {"annotations": [FLAT]})}, "a.json: .* has no area"),
         ({"a.xml": XML.format(300, OBJECT.format("mug", 50))}, "a.xml: .* another shape"),
         ({"a.txt": "0 0.5 0.5"}, "a.txt"),
+        ({"a.txt": "\n" * 40_000}, "a.txt has more than 30,000 lines"),
         ({"a.txt": "hello world, this is a text"}, "a.txt"),
         ({"a.txt": "5 0.3 0.5 0.4 0.5", "classes.txt": "cup"}, "a.txt and classes.txt: .*id 5"),
         ({"a.json": "{"}, "a.json"),

@@ -110,6 +110,10 @@ def test_annotations_that_would_take_long_are_refused(sent, monkeypatch):
     files = {"a.jpg": None, "a.txt": "0 .5 .5 .1 .1\n" * 40, "b.txt": "0 .5 .5 .1 .1\n" * 40}
     with pytest.raises(UserError, match="larger than"), laid_out(sent(files)):
         pass
+    monkeypatch.undo()
+    files = {"a.jpg": None, "a.txt": "\n" * 20_000, "b.txt": "\n" * 20_000}
+    with pytest.raises(UserError, match="more than 30,000 lines together"), laid_out(sent(files)):
+        pass
 
 
 def test_a_photo_of_very_many_objects_is_left_out(sent):

@@ -188,7 +188,7 @@ def test_a_scale_that_ends_where_no_photo_does_is_told(name, whole):
 def test_boxes_that_fit_in_no_way_stop_the_set():
     parsed = [said([120, 80], (500, 500, 600, 600))] * 6 + [said([120, 80], TRUE_BOXES[0])] * 5
     habits = habits_of(VOC, parsed, [PhotoHeader(120, 80)] * 11)
-    assert (habits.blemish, habits.detail) == (BOXES_DO_NOT_FIT, "55% of 11 that were looked at")
+    assert (habits.blemish, habits.detail) == (BOXES_DO_NOT_FIT, "55 % of 11 that were looked at")
     assert habits_of(VOC, parsed[3:], [PhotoHeader(120, 80)] * 8).blemish == ""
 
 
