@@ -110,6 +110,7 @@ class Page:
 
         # By the number of the button: the tab it opens, and the tab whose photo it sends there.
         destinations = {
+            self.detect.to_augment._id: ("augment", None),
             self.dataset.to_detect._id: ("detect", "dataset"),
             self.dataset.to_augment._id: ("augment", "dataset"),
             self.training.to_detect._id: ("detect", "training"),
@@ -119,8 +120,8 @@ class Page:
         def send(event: gr.EventData, **picked: str) -> dict[Any, Any]:
             assert event.target
             tab, source = destinations[event.target._id]
-            choice = PhotoChoice(picked[source])
-            return {**self._new_photo(choice), self.tabs: gr.Tabs(selected=tab)}
+            sent = self._new_photo(PhotoChoice(picked[source])) if source else {}
+            return {**sent, self.tabs: gr.Tabs(selected=tab)}
 
         open_ones = [self.opened[tab] for tab in ("augment", "dataset")]
         self.photo.input(chosen, self.photo, fresh, **turn).success(
@@ -128,11 +129,10 @@ class Page:
             js="(...signals) => detectorPage.photoReplaced(signals)", **PRIVATE,
         )  # fmt: skip
         gr.on(
-            [self.dataset.to_detect.click, self.dataset.to_augment.click,
-             self.training.to_detect.click],
+            [self.detect.to_augment.click, self.dataset.to_detect.click,
+             self.dataset.to_augment.click, self.training.to_detect.click],
             send, inputs_kwargs=picked, outputs=[*fresh, self.tabs], **turn,
         )  # fmt: skip
-        self.detect.to_augment.click(lambda: gr.Tabs(selected="augment"), None, self.tabs, **QUIET)
 
     def _of_new_photo(self) -> list[Component]:
         """What :meth:`_new_photo` may set."""

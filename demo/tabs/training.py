@@ -16,7 +16,7 @@ from demo.components import (
     pressed_first_js,
     pressed_js,
     show_errors_in,
-    token,
+    signal,
 )
 from demo.scripts import script
 from demo.views import markup
@@ -57,26 +57,25 @@ def build(
     backend: Backend, checkpoint: gr.Dropdown, known: gr.HTML, address: gr.Textbox,
     redraw: gr.Textbox,
 ) -> TrainingTab:  # fmt: skip
-    """Lay out the tab.
+    """Lay out the tab; all is drawn when it is opened.
 
     Args:
         backend: whose checkpoints these are.
         checkpoint: which of them all tabs use; shown here.
         known: shows the classes of the checkpoint.
         address: what is written into the address.
-        redraw: draws the photos behind a cell, see :func:`demo.components.signal`.
+        redraw: draws the tab, see :func:`demo.components.signal`.
     """
-    view = show(backend, backend.checkpoint)
     checkpoint.render()
     fold("Learning curves", "curves")
-    charts = gr.HTML(view.charts, elem_id="curves")
+    charts = gr.HTML(elem_id="curves", min_height=60)
     fold("Settings and scores", "results")
-    results = gr.HTML(view.results, elem_id="training-results")
+    results = gr.HTML(elem_id="training-results", min_height=60)
     fold("Confusion matrix", "confusion")
     with gr.Row(elem_id="confusion-part"):
         with gr.Column(scale=1, min_width=300):
             scripts = script("pick_grid", "confusion")
-            matrix = gr.HTML(view.matrix, js_on_load=scripts, elem_id="confusion")
+            matrix = gr.HTML(js_on_load=scripts, elem_id="confusion", min_height=60)
         with gr.Column(scale=1, min_width=300, elem_id="behind", visible=can_open(backend)):
             behind = _Behind(
                 gr.HTML(elem_id="behind-heading"), pick_grid(elem_id="behind-grid"),
@@ -86,52 +85,41 @@ def build(
         behind.card.render()
         to_detect = gr.Button("Send to Detect", size="sm", elem_id="behind-detect", min_width=120)
     fold("Model card", "card")
-    card = gr.Markdown(view.card, elem_id="model-card")
-    shown = _Shown(charts, results, matrix, card, known)
-    _follow_checkpoint(backend, checkpoint, shown, redraw)
+    card = gr.Markdown(elem_id="model-card")
+    checkpoint.input(None, None, redraw, js=f"() => {TOKEN_JS}", **PRIVATE)
     defaults = TrainingState(checkpoint=backend.checkpoint)
     controls: Controls = {
         "checkpoint": checkpoint, "cell": gr.Textbox("", visible=False),
         "picked": gr.Textbox("", visible=False),
     }  # fmt: skip
-    _connect(backend, controls, matrix, behind, redraw, (address, defaults))
+    shown = _Shown(charts, results, matrix, card, known)
+    _connect(backend, controls, shown, behind, redraw, (address, defaults))
     return TrainingTab(defaults, controls, to_detect)
-
-
-def _follow_checkpoint(
-    backend: Backend, checkpoint: gr.Dropdown, shown: _Shown, redraw: gr.Textbox
-) -> None:
-    """Another checkpoint: other figures, other photos behind a cell."""
-
-    @show_errors_in(shown.results, shown.charts, shown.matrix, shown.card)
-    def another(name: str) -> dict[Any, Any]:
-        view = show(backend, name)
-        return {
-            shown.charts: view.charts, shown.results: view.results, shown.matrix: view.matrix,
-            shown.card: view.card, redraw: token(),
-            shown.known: markup.known_classes(backend.detector(name).class_names),
-        }  # fmt: skip
-
-    checkpoint.input(
-        another, checkpoint, [*vars(shown).values(), redraw], show_progress="minimal", **PRIVATE
-    )
 
 
 def _connect(
     backend: Backend,
     controls: Controls,
-    matrix: gr.HTML,
+    shown: _Shown,
     behind: _Behind,
     redraw: gr.Textbox,
     address_bar: tuple[gr.Textbox, TrainingState],
 ) -> None:
-    """A cell opens its photos, a photo its card."""
+    """All is drawn when the tab is opened; then a cell opens its photos, a photo its card."""
     address, defaults = address_bar
-    cell, picked = controls["cell"], controls["picked"]
+    cell, picked, pressed = controls["cell"], controls["picked"], signal()
+
+    @show_errors_in(shown.results, shown.charts, shown.matrix, shown.card)
+    def figures(name: str) -> dict[Any, Any]:
+        view = show(backend, name)
+        return {
+            shown.charts: view.charts, shown.results: view.results, shown.matrix: view.matrix,
+            shown.card: view.card,
+            shown.known: markup.known_classes(backend.detector(name).class_names),
+        }  # fmt: skip
 
     @show_errors_in(behind.heading)
-    def draw(**values: Any) -> dict[Any, Any]:
-        state = TrainingState(**values)
+    def photos(state: TrainingState) -> dict[Any, Any]:
         view = show_behind(backend, state)
         return {
             behind.heading: view.heading, behind.tiles: view.tiles, behind.card: view.card,
@@ -144,12 +132,21 @@ def _connect(
         card = photo_card(backend, state, state.picked)
         return {behind.card: card, picked: state.picked, address: state.to_query(defaults)}
 
-    redraw.change(
-        draw, inputs_kwargs=controls,
-        outputs=[behind.heading, behind.tiles, behind.card, picked, address], **DRAWS,
+    def draw(event: gr.EventData, **values: Any) -> dict[Any, Any]:
+        state = TrainingState(**values)
+        drawn = photos(state)
+        if event.target is pressed:  # the rest stays as it is, the focus in it too
+            return drawn
+        return {**figures(state.checkpoint), **drawn}
+
+    gr.on(
+        [redraw.change, pressed.change], draw, inputs_kwargs=controls,
+        outputs=[
+            *vars(shown).values(), behind.heading, behind.tiles, behind.card, picked, address,
+        ], **DRAWS,
     )  # fmt: skip
-    js = f"() => [{pressed_js(matrix)}, '', {TOKEN_JS}]"
-    matrix.select(None, None, [cell, picked, redraw], js=js, **PRIVATE)
+    js = f"() => [{pressed_js(shown.matrix)}, '', {TOKEN_JS}]"
+    shown.matrix.select(None, None, [cell, picked, pressed], js=js, **PRIVATE)
     behind.tiles.select(
         pick, inputs_kwargs=controls, outputs=[behind.card, picked, address],
         js=pressed_first_js(behind.tiles, controls), **DRAWS,
