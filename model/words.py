@@ -1,5 +1,6 @@
 """Numbers in sentences, and what an answer of the detector amounts to in words."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -123,3 +124,14 @@ def in_percent(share: float, digits: int = 0, signed: bool = False) -> str:
         ('85 %', '85.3 %', '+12 %')
     """
     return f"{100 * share:{'+' if signed else ''}.{digits}f} %"
+
+
+def unknown_class(class_name: str, class_names: Collection[str]) -> str:
+    """That a detector cannot answer the true class; empty if it can, or nobody knows it."""
+    if not class_name or class_name in class_names:
+        return ""
+    known = counted(len(class_names), "class", "classes")
+    return (
+        f"{shown_name(class_name)} is none of the {known} this detector knows, so no answer can be right. train.py --data DIR --start-from shipped makes a"
+        " detector that knows the classes of your photos."
+    )

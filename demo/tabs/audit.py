@@ -17,7 +17,7 @@ from demo.components import (
     token,
 )
 from demo.views import markup
-from demo.views.audit import NOT_COUNTED, STOPPED, audit, picked_draw
+from demo.views.audit import NOT_COUNTED, STOPPED, TAKEN, audit, picked_draw
 from demo.views.augment.state import GROUND_TRUTH, AugmentState
 from model.augment import AugmentConfig
 from model.errors import UserError
@@ -60,8 +60,10 @@ def build(
         if not text:
             raise UserError("nothing was counted yet: press Count first.")
         config = AugmentConfig.from_json(text)
-        return {**{controls[name]: value for name, value in vars(config).items()},
-                redraw: token()}  # fmt: skip
+        return {
+            said: markup.note(TAKEN), shown: "", safe: "", take: gr.Button(visible=False),
+            **{controls[name]: value for name, value in vars(config).items()}, redraw: token(),
+        }  # fmt: skip
 
     def open_draw(event: gr.EventData) -> dict[Any, Any]:
         name, number = picked_draw(picked_key(event))
@@ -74,7 +76,8 @@ def build(
 
     names = [name for name in controls if name in vars(AugmentConfig())]
     # The signal is last: what listens to it reads all values as soon as it is set.
-    take.click(take_over, safe, [said, *(controls[name] for name in names), redraw], **QUIET)
+    taken = [controls[name] for name in names]
+    take.click(take_over, safe, [said, shown, safe, take, *taken, redraw], **QUIET)
     picked = [controls[name] for name in ("photo", "box_source", "boxes", "count", "picked")]
     shown.select(show_errors_in(said)(open_draw), None, [said, *picked, *replaced], **QUIET)
 

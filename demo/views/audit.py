@@ -25,6 +25,7 @@ NOT_COUNTED = (
     "Press Count: what the settings above do to every box of the data set, photo by photo, without"
     f" opening one. The limits: {LIMITS}."
 )
+TAKEN = "Taken over: press Count to see what these settings do."
 STOPPED = "Stopped. The numbers below, if any, are those of the photos counted until then."
 
 
@@ -73,7 +74,10 @@ def audit(backend: Backend, state: AugmentState, split: str) -> Iterator[Audited
         "audit.html", findings=findings, safe=safe_words(trials), numbers=_numbers(done),
         groups=_worst(backend, tally, seed),
     )  # fmt: skip
-    total = markup.note(f"{counted(len(table), 'photo')}, {EPOCHS} draws each.")
+    total = markup.note(
+        f"{counted(len(table), 'photo')}, {EPOCHS} draws each, with the settings there were when"
+        " Count was pressed."
+    )
     yield Audited(total, found, trials.safe.to_json())
 
 

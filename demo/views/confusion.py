@@ -75,7 +75,7 @@ def what_is_missing(backend: Backend, checkpoint: str = "", has_numbers: bool = 
         if dataset is None or not dataset.is_voc:  # its numbers are those of VOC's photos
             start = (
                 "The photos behind the numbers are those of VOC 2007, which is not here. Get it"
-                " with: python -m model.voc download --data data - then write their predictions"
+                " with: python -m model.dataset download --data data - then write their predictions"
                 " with:"
             )
         return f"{start} {COMMAND} - and start the demo with --per-photo photos.csv."

@@ -28,7 +28,7 @@ from model.csv_cells import defused
 from model.errors import UserError
 from model.inference import CSV_HEADER, Detection, csv_row
 from model.inspect.explanation import TARGETS
-from model.words import Verdict, a_or_an, in_percent
+from model.words import Verdict, a_or_an, in_percent, unknown_class
 
 NO_HEAT = "off"
 MANY_SIDE = 480  # pixels of a picture among many
@@ -96,6 +96,7 @@ def show(backend: Backend, state: DetectState, timed: bool = True) -> Markup:
         meaning=confidence_meaning(d.score, state.threshold, calibrated),
         bars=[markup.bar(p, shown_name(name), class_name=name) for name, p in top],
         facts=markup.table(facts), explained=markup.IOU_EXPLAINED if photo.largest else "",
+        unknown=unknown_class(photo.largest.class_name, d.probabilities) if photo.largest else "",
     )  # fmt: skip
 
 

@@ -39,6 +39,9 @@ def test_counted_then_a_tile_opens_that_draw_and_the_limits_are_taken_over(audit
     safe = re.findall(r"([a-z ]+) ([\d.]+) \(now", shown.inner_text())
     assert safe
     settled(page, page.locator("#audit-take").click)
+    expect(page.locator("#audit-said")).to_contain_text("Taken over: press Count")
+    expect(shown).to_be_empty()
+    expect(page.locator("#audit-take")).to_be_hidden()
     fields = {"rotation": "rotation_degrees", "zoom": "zoom"}
     for label, value in safe:
         if label.strip() in fields:

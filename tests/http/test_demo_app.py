@@ -41,7 +41,7 @@ def test_it_starts_as_a_module_without_voc_and_ctrl_c_leaves_nothing(tmp_path):
         page = urllib.request.urlopen(address).read().decode()
     assert list(tmp_path.iterdir()) == []
     assert "The largest object is" in page
-    assert "python -m model.voc download" in page  # the tab "Data set" says how to get VOC
+    assert "python -m model.dataset download" in page  # the tab "Data set" says how to get VOC
     # Nothing on the page comes from another host, so it works offline.
     hosts = set(re.findall(r"(?:src|href)=\"(https?://[^/\"]+)", page))
     assert not {h for h in hosts if "127.0.0.1" not in h and "gradio.app" not in h}, hosts

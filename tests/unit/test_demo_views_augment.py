@@ -17,7 +17,7 @@ from demo.views.augment import files, pictures
 from demo.views.augment import variants as drawing
 from demo.views.augment.boxes import parse_boxes, write_boxes
 from demo.views.augment.scene import Scene, class_names_of, scene_of
-from demo.views.augment.state import OWN, AugmentState, surprise
+from demo.views.augment.state import DETECTOR, OWN, AugmentState, surprise
 from model.augment import AugmentConfig
 from model.data.samples import PhotoLibrary
 from model.errors import UserError
@@ -317,3 +317,24 @@ def test_of_two_settings_it_says_whose_the_rest_is(backend):
     both = pictures.show_pair(scene_of(backend, AugmentState(VOC, pinned="zoom:1")))
     words = "steps, limits, variants and downloads are B"
     assert (words in alone.steps, words in both.steps) == (False, True)
+
+
+def test_what_the_detector_was_not_sure_of_it_does_not_say_still(backend):
+    unsure = AugmentState(CAT, box_source=DETECTOR, threshold=1.0)
+    sure = dataclasses.replace(unsure, threshold=0.0)
+    for state, label, clause in ((sure, ">cat<", "still says cat"), (unsure, ">cat?<", "not sure")):
+        pair = pictures.show_pair(scene_of(backend, state))
+        assert label in re.sub(r"\s+", "", pair.after)
+        assert clause in pair.sentence
+        assert ("still says" in pair.sentence) == (state is sure)
+
+
+def test_a_class_the_detector_does_not_know_is_said_to_be_one(backend):
+    shown = []
+    for name in ("cat", "mug"):
+        state = AugmentState(CAT, box_source=OWN, boxes=f"{name} 100 60 400 280", count=1)
+        scene = scene_of(backend, state)
+        variants = drawing.variants_of(scene)
+        answers = drawing.answers_of(scene, variants)
+        shown.append(pictures.show_robustness(variants, answers, scene))
+    assert ["mug is none of the 20 classes" in html for html in shown] == [False, True]

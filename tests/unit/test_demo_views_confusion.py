@@ -74,7 +74,7 @@ def test_without_csv_or_voc_a_sentence_says_how_to_get_them(backend, toy_per_pho
         assert "<button" not in html
         assert "6 photos of val" in html
         assert not confusion.show_behind(without, TrainingState(cell="cat/dog")).tiles
-    assert "voc download" in html
+    assert "dataset download" in html
     shown = confusion.show_matrix(backend, None)
     assert COMMAND in shown
     assert "To see which classes it takes for which, write" in shown

@@ -1,6 +1,6 @@
 import pytest
 
-from model.words import a_or_an, counted, percent, readable_size, verdict
+from model.words import a_or_an, counted, percent, readable_size, unknown_class, verdict
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,9 @@ def test_a_detector_of_one_class_and_an_article():
 
 def test_articles():
     assert [a_or_an(name) for name in ("cat", "Apple", "an")] == ["a cat", "an Apple", "an an"]
+
+
+def test_a_class_the_detector_does_not_know():
+    assert unknown_class("cat", ("cat", "dog")) == unknown_class("", ("cat",)) == ""
+    said = unknown_class("diningtable", ("cat", "dog"))
+    assert said.startswith("dining table is none of the 2 classes this detector knows")

@@ -16,7 +16,7 @@ from model.inspect.captions import caption, ghost_box, sentence
 from model.inspect.extremes import Extreme, extremes
 from model.inspect.robustness import VariantPrediction
 from model.inspect.variants import Variant, advice
-from model.words import in_percent
+from model.words import in_percent, unknown_class
 
 # Pixels of pictures in a strip or grid, which are shown larger when they are pressed.
 TILE_SIDE = 320
@@ -67,14 +67,16 @@ def show_pair(scene: Scene, side: int = EDITOR_SIDE) -> Pair:
 
 def _sentence(scene: Scene, variant: Variant) -> str:
     answer = picked_answer(scene, variant)
-    return markup.unbroken(sentence(variant, answer, scene.class_name, scene.threshold))
+    # What it was not sure of before it cannot say still.
+    class_name = "" if scene.is_guess else scene.class_name
+    return markup.unbroken(sentence(variant, answer, class_name, scene.threshold))
 
 
 def after_figure(variant: Variant, scene: Scene, side: int = EDITOR_SIDE) -> Markup:
     """The picture after, its box solid, and a ghost of the old box carried along."""
     step = variant.picture
     ghost = markup.DrawnBox(ghost_box(variant.trace, step), "ghost")
-    boxes = [ghost, *_others(step, scene), _target(step, scene, scene.class_name or "object")]
+    boxes = [ghost, *_others(step, scene), _target(step, scene, _label(scene))]
     alt = f"Variant {variant.number}: {caption(variant.trace)}"
     parts = [
         f"After: variant {variant.number} of {scene.state.count:g}.",
@@ -92,6 +94,10 @@ def _has_another_shape(variant: Variant) -> bool:
         variant.picture.image.size, variant.trace.steps[0].image.size,
     )  # fmt: skip
     return abs(width * old_height / (height * old_width) - 1) > SHAPE_SEEN
+
+
+def _label(scene: Scene) -> str:
+    return f"{scene.class_name or 'object'}{'?' if scene.is_guess else ''}"
 
 
 def _target(step: TracedStep, scene: Scene, label: str = "") -> markup.DrawnBox:
@@ -172,7 +178,7 @@ def show_alone(scene: Scene, setting: str) -> Markup:
     figures = [
         markup.figure(
             extreme.picture.image, extreme.picture.image.size,
-            [_target(extreme.picture, scene, scene.class_name or "object")],
+            [_target(extreme.picture, scene, _label(scene))],
             f"{label} alone: {extreme.caption}", caption=f"{label} alone: {extreme.caption}",
         )
         for extreme in shown
@@ -277,8 +283,10 @@ def show_robustness(
         {"number": variant.number, **_answer(answer, scene)}
         for variant, answer in zip(variants, answers, strict=True)
     ]
+    unknown = unknown_class(scene.class_name, scene.opened.detector.class_names)
     return markup.render(
-        "robustness.html", name=name, chip=markup.chip(expected), rows=rows, total=len(answers),
+        "robustness.html", name=name, unknown=unknown, chip=markup.chip(expected), rows=rows,
+        total=len(answers),
         agree=found.count("agrees"), unsure=found.count("unsure"),
         disagree=found.count("disagrees"), threshold=in_percent(scene.threshold),
         median=f"{statistics.median(answer.iou for answer in answers):.2f}",

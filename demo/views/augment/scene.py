@@ -55,6 +55,11 @@ class Scene:
         return self.opened.detector.threshold if chosen is None else chosen
 
     @property
+    def is_guess(self) -> bool:
+        """Whether the class is one that the detector is not sure of."""
+        return self.source == DETECTOR and self.opened.detection.score < self.threshold
+
+    @property
     def pinned(self) -> "Scene | None":
         """The same with the settings that were pinned as A; ``None`` if none were."""
         if not self.state.pinned:
