@@ -132,7 +132,7 @@ def unknown_class(class_name: str, class_names: Collection[str]) -> str:
         return ""
     known = counted(len(class_names), "class", "classes")
     return (
-        f"{shown_name(class_name)} is none of the {known} this detector knows, so no answer can be"
-        " right. train.py --data DIR --start-from shipped makes a detector that knows the classes"
+        f"This detector knows {known}, and {shown_name(class_name)} is none of them: no answer can"
+        " be right. train.py --data DIR --start-from shipped makes a detector that knows the classes"
         " of your photos."
     )

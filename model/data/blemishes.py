@@ -54,7 +54,7 @@ KINDS = {
     "class spelt twice": Kind("reported", "classes that differ by case or blanks; merge them"),
     "ids count from 1": Kind("mended", "class ids go from 1 to their number: one was taken off"),
     "classes without names": Kind("reported", "no data.yaml or classes.txt: classes are numbers"),
-    "split of our own": Kind("reported", "no lists: a hash of the name makes about one in five val"),
+    "split of our own": Kind("reported", "no lists: about a fifth is val, by a hash of the name"),
     "no split val": Kind("reported", "nothing is held out: --val-split none, or write lists with"
                          " python -m model.dataset split"),
     "nothing to learn": Kind("stops", "no photo with an object in train; annotate some"),

@@ -68,4 +68,4 @@ def test_articles():
 def test_a_class_the_detector_does_not_know():
     assert unknown_class("cat", ("cat", "dog")) == unknown_class("", ("cat",)) == ""
     said = unknown_class("diningtable", ("cat", "dog"))
-    assert said.startswith("dining table is none of the 2 classes this detector knows")
+    assert said.startswith("This detector knows 2 classes, and dining table is none of them")
