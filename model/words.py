@@ -133,6 +133,6 @@ def unknown_class(class_name: str, class_names: Collection[str]) -> str:
     known = counted(len(class_names), "class", "classes")
     return (
         f"This detector knows {known}, and {shown_name(class_name)} is none of them: no answer can"
-        " be right. train.py --data DIR --start-from shipped makes a detector that knows the classes"
-        " of your photos."
+        " be right. train.py --data DIR --start-from shipped makes one that knows the classes of"
+        " your photos."
     )
