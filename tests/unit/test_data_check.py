@@ -66,7 +66,7 @@ def test_boxes_that_fit_no_photo_stop_check_and_training(tmp_path):
     for path in (root / "Annotations").iterdir():
         write_voc_xml(root, path.stem, (120, 80), [("cat", 500, 500, 900, 800)])
     assert "boxes do not fit" in kinds(root)
-    with pytest.raises(UserError, match=r"most boxes do not lie in their photos.* 100% of 16"):
+    with pytest.raises(UserError, match=r"most boxes do not lie in their photos.* 100 % of 16"):
         Dataset(root).split("train")
 
 
