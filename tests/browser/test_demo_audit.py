@@ -23,7 +23,9 @@ def test_counted_then_a_tile_opens_that_draw_and_the_limits_are_taken_over(audit
     page = audit_page
     page.locator("#audit-count").click()
     shown = page.locator("#audit-shown")
-    expect(page.locator("#audit-said")).to_contain_text("20 photos, 10 draws each, with the settings")
+    expect(page.locator("#audit-said")).to_contain_text(
+        "20 photos, 10 draws each, with the settings"
+    )
     expect(page.locator("#audit-stop")).to_be_hidden()
     expect(shown.locator(".note.problem").first).to_contain_text("Bad.")
     words = re.compile(r"^(\d{6}), variant (\d+): (.*drawn again.*|lost in every try.*)$")
@@ -66,5 +68,7 @@ def test_stop_ends_the_count_and_another_one_can_be_started(audit_page, pace_fil
     finally:
         pace_file.write_text("")
     page.locator("#audit-count").click()  # which waits until it is enabled again
-    expect(page.locator("#audit-said")).to_contain_text("20 photos, 10 draws each, with the settings")
+    expect(page.locator("#audit-said")).to_contain_text(
+        "20 photos, 10 draws each, with the settings"
+    )
     expect(page.locator("#audit-take")).to_be_visible()
