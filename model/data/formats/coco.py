@@ -80,27 +80,34 @@ def listing(tree: Tree) -> Listing:
 
 def _one_of_each_photo(entries: list[Entry], blemishes: list[Blemish]) -> list[Entry]:
     """Photos that several files list, or one file several times, with all of their objects."""
-    found: dict[str, Entry] = {}
+    groups: dict[str, list[Entry]] = defaultdict(list)
     others = []
     for entry in entries:
-        if entry.photo is None:
-            others.append(entry)
-        elif (first := found.setdefault(entry.photo, entry)) is not entry:
-            first.splits += [split for split in entry.splits if split not in first.splits]
-            first.parsed, is_more = _together(first.parsed, entry.parsed)
-            if is_more:
-                blemishes.append(Blemish("annotated twice", entry.photo, str(entry.annotation)))
-    return [*found.values(), *others]
+        (others if entry.photo is None else groups[entry.photo]).append(entry)
+    for photo, group in groups.items():
+        if len(group) > 1:
+            group[0].splits = list(dict.fromkeys(s for entry in group for s in entry.splits))
+            group[0].parsed = _together(photo, group, blemishes)
+    return [*(group[0] for group in groups.values()), *others]
 
 
-def _together(first: Parsed | None, second: Parsed | None) -> tuple[Parsed | None, bool]:
-    """What two annotations of a photo say, and whether they say different things."""
-    if first is None or second is None:
-        return first or second, False
-    new = [thing for thing in second.objects if thing not in first.objects]
-    problems = first.problems + [p for p in second.problems if p not in first.problems]
-    both = Parsed(first.size or second.size, "", first.objects + new, problems)
-    return both, bool(new and first.objects)
+def _together(photo: str, group: list[Entry], blemishes: list[Blemish]) -> Parsed | None:
+    """What several annotations of a photo say; what two of them say alike counts once."""
+    annotated = [(entry, entry.parsed) for entry in group if entry.parsed is not None]
+    if len(annotated) < 2:
+        return annotated[0][1] if annotated else None
+    objects: list[list[Any]] = []
+    problems: dict[tuple[Any, ...], None] = {}
+    known: set[tuple[Any, ...]] = set()
+    for entry, parsed in annotated:
+        new = [thing for thing in parsed.objects if tuple(thing) not in known]
+        if new and objects:
+            blemishes.append(Blemish("annotated twice", photo, str(entry.annotation)))
+        objects += new
+        known.update(map(tuple, new))
+        problems.update(dict.fromkeys(map(tuple, parsed.problems)))
+    size = next((parsed.size for _, parsed in annotated if parsed.size), None)
+    return Parsed(size, "", objects, [list(problem) for problem in problems])
 
 
 def _read(path: Path) -> dict[str, Any]:
