@@ -22,7 +22,7 @@ from torch import Tensor
 from model.augment import geometry
 from model.augment.config import AugmentConfig
 from model.augment.normalisation import IMAGENET_MEAN, IMAGENET_STD, Normalise
-from model.augment.plan import Plan, is_kept, make_plans, many, place
+from model.augment.plan import Plan, is_kept, make_plans, place
 from model.augment.steps import GeometricStep, PixelStep, Step
 from model.augment.steps.base import Params
 from model.augment.trace import Trace, TracedStep
@@ -151,20 +151,16 @@ class Pipeline:
     def _chosen_plan(self, size: tuple[int, int], chosen: Mapping[str, Params]) -> Plan:
         def params_of(step: Step, before: np.ndarray) -> Params:
             width, height = (int(side) for side in before[0])
-            return many([step.idle((width, height)) | dict(chosen.get(step.name, {}))])
+            params = step.idle((width, height)) | dict(chosen.get(step.name, {}))
+            return {name: np.array([value]) for name, value in params.items()}
 
         steps = [s for s in self.config.steps if s.is_on(self.config) or s.name in chosen]
         moving = [step for step in steps if isinstance(step, GeometricStep)]
         placed = place(moving, np.array([size]), params_of)
-        params = dict(placed.params)
         for step in steps:
-            if step.name not in params:
-                params[step.name] = params_of(step, placed.sizes[:, -1])
-        plain = {
-            name: {key: value[0].tolist() for key, value in one.items()}
-            for name, one in params.items()
-        }
-        return Plan(plain, placed.matrices[0], placed.sizes[0], redraws=0, gave_up=False)
+            if step.name not in placed.params:
+                placed.params[step.name] = params_of(step, placed.sizes[:, -1])
+        return placed.one(0)
 
     def _pixel_steps(self, plan: Plan) -> list[PixelStep]:
         steps = self.config.steps
