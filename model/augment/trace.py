@@ -77,3 +77,8 @@ class Trace:
     network: Tensor
     redraws: int
     gave_up: bool
+
+    @property
+    def picture(self) -> TracedStep:
+        """The last step before the photo is squeezed onto the square canvas."""
+        return self.steps[-3]

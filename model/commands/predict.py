@@ -3,7 +3,6 @@
 python -m model.predict PHOTOS_OR_FOLDERS --csv out.csv --draw DIR
 """
 
-import csv
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ import tyro
 
 from model.checkpoint import DEFAULT_CHECKPOINT
 from model.commands import run
-from model.csv_cells import defused
+from model.csv_cells import csv_text
 from model.data.images import LoadedImage, find_images, load_fitted
 from model.errors import UserError
 from model.files import atomic_write, distinct, ensure_writable
@@ -103,8 +102,8 @@ def _draw(detection: Detection, file: Path, target: Path, skip: Skip) -> bool:
 
 def _report(rows: list[list[object]], config: PredictConfig) -> None:
     if config.csv:
-        with atomic_write(config.csv) as temporary, temporary.open("w", newline="") as stream:
-            csv.writer(stream).writerows(defused([CSV_HEADER, *rows]))
+        with atomic_write(config.csv) as temporary:
+            temporary.write_text(csv_text([CSV_HEADER, *rows]), encoding="utf-8")
         print(f"wrote {config.csv}: {len(rows)} photos")
     else:
         for file, name, score, x1, y1, x2, y2, *_, sure in rows:

@@ -1,7 +1,5 @@
 """A traced pipeline of torchvision as HTML, as a sheet of pictures, and in sentences."""
 
-import base64
-import io
 import math
 import textwrap
 from collections.abc import Iterator
@@ -14,7 +12,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional
 
 from model.data.image_pixels import fitted_size
-from model.draw import LabelledBox, class_colour, draw_boxes
+from model.draw import LabelledBox, class_colour, data_uri, draw_boxes
 from model.errors import UserError
 from model.files import atomic_write
 from model.inspect.compose_steps import ORIGINAL, ComposeStep, ComposeTrace, Picture, TracedBox
@@ -42,7 +40,7 @@ def trace_html(trace: ComposeTrace) -> str:
     steps = [
         {
             "title": step.title, "applied": step.applied, "lines": list(sentences(step)),
-            "uri": _uri(drawn(step)),
+            "uri": data_uri(drawn(step), quality=88),
         }
         for step in trace.steps
     ]  # fmt: skip
@@ -131,12 +129,6 @@ def _beyond(values: Tensor) -> tuple[float, float] | None:
         return None
     low, high = values.min().item(), values.max().item()
     return (low, high) if low < 0 or high > 1 else None
-
-
-def _uri(picture: Image.Image) -> str:
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=88)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def trace_sheet(trace: ComposeTrace) -> Image.Image:

@@ -51,7 +51,14 @@ class Variant:
     number: int
     seed: int
     trace: Trace
-    health: BoxHealth
+
+    @property
+    def health(self) -> BoxHealth:
+        """What became of the target's box."""
+        trace, last = self.trace, self.trace.steps[-1]
+        return BoxHealth(
+            last.visible, last.hull_ellipse_iou, last.growth, trace.redraws, trace.gave_up
+        )  # fmt: skip
 
     def step(self, name: str) -> TracedStep:
         """The step called ``name``."""
@@ -59,9 +66,8 @@ class Variant:
 
     @property
     def picture(self) -> TracedStep:
-        """The last step before the photo is squeezed onto the square canvas."""
-        names = [step.name for step in self.trace.steps]
-        return self.trace.steps[names.index("resize") - 1]
+        """See :attr:`model.augment.Trace.picture`."""
+        return self.trace.picture
 
     @property
     def canvas(self) -> TracedStep:
@@ -106,8 +112,7 @@ def make_variants(
     variants = []
     for number in range(first, first + count):
         drawn_with = photo_seed(seed, number - 1, file_name)
-        trace = pipeline.trace(photo, boxes, drawn_with)
-        variants.append(Variant(number, drawn_with, trace, box_health(trace)))
+        variants.append(Variant(number, drawn_with, pipeline.trace(photo, boxes, drawn_with)))
     return variants
 
 
@@ -187,14 +192,6 @@ def checked_box(
             f" {across} pixels wide and {down} high."
         )
     return box
-
-
-def box_health(trace: Trace) -> BoxHealth:
-    """What became of the target's box in ``trace``."""
-    last = trace.steps[-1]
-    return BoxHealth(
-        last.visible, last.hull_ellipse_iou, last.growth, trace.redraws, trace.gave_up
-    )  # fmt: skip
 
 
 def advice(config: AugmentConfig, variants: Sequence[Variant]) -> list[str]:

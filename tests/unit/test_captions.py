@@ -10,7 +10,7 @@ from PIL import Image
 from model.augment import AugmentConfig, Pipeline
 from model.inspect.captions import caption, ghost_box, sentence
 from model.inspect.robustness import VariantPrediction
-from model.inspect.variants import Variant, box_health, make_variants
+from model.inspect.variants import Variant, make_variants
 
 BOX = (30.0, 20.0, 110.0, 80.0)
 PHOTO = Image.fromarray(np.full((100, 140, 3), 120, np.uint8))
@@ -19,7 +19,7 @@ HULL = AugmentConfig(box_rule="hull", zoom=2)
 
 def chosen(config: AugmentConfig = HULL, box=BOX, **steps: dict) -> Variant:
     trace = Pipeline(config, 64).trace_chosen(PHOTO, torch.tensor([box]), steps)
-    return Variant(1, 0, trace, box_health(trace))
+    return Variant(1, 0, trace)
 
 
 def window(width: int, height: int) -> dict:
