@@ -165,9 +165,9 @@ def draw_boxes(image: Image.Image, boxes: Sequence[LabelledBox]) -> Image.Image:
     return picture
 
 
-def contact_sheet(tiles: Sequence[Image.Image], side: int, columns: int = 4) -> Image.Image:
-    """Pictures in rows on white, each in the middle of a square of ``side`` pixels."""
-    columns, rows = max(1, min(columns, len(tiles))), max(1, -(-len(tiles) // columns))
+def contact_sheet(tiles: Sequence[Image.Image], side: int) -> Image.Image:
+    """Pictures in rows of four on white, each in the middle of a square of ``side`` pixels."""
+    columns, rows = max(1, min(4, len(tiles))), max(1, -(-len(tiles) // 4))
     sheet = Image.new("RGB", (columns * side, rows * side), "white")
     for place, tile in enumerate(tiles):
         row, column = divmod(place, columns)
