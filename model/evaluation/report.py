@@ -4,7 +4,6 @@ Everything here is plain values, ready for JSON.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -80,7 +79,7 @@ def score_report(
     report = {
         "threshold": calibration.threshold,
         "right_kept": float((score[joint] >= calibration.threshold).mean()) if joint.any() else 0.0,
-        "reliability": asdict(reliability(score, joint)),
+        "reliability": reliability(score, joint),
         "class_reliability": _class_reliability(predictions, calibration),
     }
     for key, evidence in (("backgrounds", negatives.backgrounds), ("negatives", negatives.windows)):
@@ -93,7 +92,7 @@ def score_report(
 def _class_reliability(predictions: Predictions, calibration: Calibration) -> dict[str, Any]:
     probability, predicted = calibration.probabilities(predictions.probabilities).max(dim=1)
     right = (predicted == predictions.true_class).numpy()
-    return asdict(reliability(probability.double().numpy(), right))
+    return reliability(probability.double().numpy(), right)
 
 
 def baseline_report(

@@ -69,14 +69,14 @@ class Numbers:
 
 
 @dataclass
-class Extreme:
+class Highest:
     """The highest value of each photo so far, and the epoch it was drawn in, counted from 0."""
 
     value: np.ndarray
     epoch: np.ndarray
 
     @classmethod
-    def of(cls, photos: int) -> "Extreme":
+    def of(cls, photos: int) -> "Highest":
         """Of photos that have no value yet."""
         return cls(np.full(photos, -np.inf), np.zeros(photos, dtype=int))
 
@@ -115,7 +115,7 @@ class Tally:
             for name, edges in EDGES.items()
         }
         self.centres = np.zeros((2, 2, CENTRE_CELLS, CENTRE_CELLS), dtype=np.int64)
-        self.redraws, self.cut, self.growth = (Extreme.of(photos) for _ in range(3))
+        self.redraws, self.cut, self.growth = (Highest.of(photos) for _ in range(3))
         names = ("redrawn", "gave_up", "visible", "growth", "iou", "after", "others_out")
         self._sums = {name: np.zeros(photos) for name in names}
         self._before = np.zeros(photos)
