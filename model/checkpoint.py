@@ -123,7 +123,18 @@ def info_from_metadata(path: Path, metadata: Mapping[str, str]) -> CheckpointInf
     Raises:
         UserError: if the file is not one of ours, or its description cannot be used.
     """
-    values = _description_of(path, metadata)
+    if metadata.get("format") != FORMAT:
+        raise UserError(
+            f"{path} is not a checkpoint of this program"
+            f" (its format is {metadata.get('format', 'not given')!r}, not {FORMAT!r})."
+        )
+    try:
+        values = json.loads(metadata["info"])
+    except (KeyError, ValueError, RecursionError) as error:
+        raise UserError(
+            f"{path}: its description cannot be read ({type(error).__name__})."
+            " Download or train it again."
+        ) from None
     if problem := _problem_of(values):
         raise UserError(
             f"{path}: its description cannot be read: {problem}. Download or train it again."
@@ -134,22 +145,6 @@ def info_from_metadata(path: Path, metadata: Mapping[str, str]) -> CheckpointInf
         values["calibration"] = Calibration.from_dict(values["calibration"])
     known = {f.name for f in fields(CheckpointInfo)}
     return CheckpointInfo(**{name: value for name, value in values.items() if name in known})
-
-
-def _description_of(path: Path, metadata: Mapping[str, str]) -> Any:
-    """The JSON that travels beside the weights, not looked at yet."""
-    if metadata.get("format") != FORMAT:
-        raise UserError(
-            f"{path} is not a checkpoint of this program"
-            f" (its format is {metadata.get('format', 'not given')!r}, not {FORMAT!r})."
-        )
-    try:
-        return json.loads(metadata["info"])
-    except (KeyError, ValueError, RecursionError) as error:
-        raise UserError(
-            f"{path}: its description cannot be read ({type(error).__name__})."
-            " Download or train it again."
-        ) from None
 
 
 def _are_class_names(value: Any) -> bool:

@@ -190,12 +190,12 @@ class Pipeline:
 
     def _follow(self, image: Image.Image, bbox_xyxy: Tensor, plan: Plan) -> Trace:
         boxes = _checked(bbox_xyxy)
-        moving = [s for s in self.config.steps if s.name in plan.params]
-        moving = [step for step in moving if isinstance(step, GeometricStep)]
-        start = self._traced(image, boxes, plan.matrices[0], plan.sizes[0])
-        steps = [replace(start, words=("original",), bbox_xyxy=bbox_xyxy[0].float(), visible=1.0)]
-        for place_, step in enumerate(moving, 1):
-            matrix, size = plan.matrices[place_], plan.sizes[place_]
+        steps = [self._traced(image, boxes, plan.matrices[0], plan.sizes[0])]
+        # The target is shown as it was given, also where it reaches beyond the photo.
+        steps[0].all_boxes[0], steps[0].all_visible[0] = bbox_xyxy[0], 1.0
+        drawn = [step for step in self.config.steps if step.name in plan.params]
+        moving = [step for step in drawn if isinstance(step, GeometricStep)]
+        for step, matrix, size in zip(moving, plan.matrices[1:], plan.sizes[1:], strict=True):
             picture = geometry.warp(image, matrix, (int(size[0]), int(size[1])))
             after = self._traced(picture, boxes, matrix, size)
             steps.append(_named(after, step, plan, steps[-1].image.size))
@@ -205,10 +205,8 @@ class Pipeline:
             params = plan.params[step.name]
             before, picture = steps[-1], step.apply(picture, params, scale)
             seen = 1 - step.hidden(params, before.all_boxes.numpy() / (picture.size * 2))
-            after = replace(
-                before, image=picture, visible=before.visible * float(seen[0]),
-                others_visible=before.others_visible * _float32(seen[1:]),
-            )  # fmt: skip
+            visible = before.all_visible * _float32(seen)
+            after = replace(before, image=picture, all_visible=visible)
             steps.append(_named(after, step, plan, picture.size))
         return self._finished(image, boxes, plan, steps)
 
@@ -222,9 +220,8 @@ class Pipeline:
         after = self._traced(canvas, boxes, _squeezed(plan, size), side)
         words = (f"resized to {self.image_size} x {self.image_size}",)
         resized = replace(
-            after, name="resize", title="resize", words=words, bbox_xyxy=moved[0],
-            others=moved[1:], visible=float(visible[0]), others_visible=visible[1:],
-        )  # fmt: skip
+            after, name="resize", title="resize", words=words, all_boxes=moved, all_visible=visible
+        )
         title = "what the network sees"
         network = replace(resized, name="network", title=title, words=("normalised",))
         tensor = self.normalise(canvas)
@@ -237,13 +234,12 @@ class Pipeline:
         estimates = {name: geometry.move_boxes(boxes, matrix, name) for name in ("hull", "ellipse")}
         moved = estimates[rule]
         clipped, visible = geometry.clip(moved, size), geometry.visible_share(moved, size)
-        clipped, visible = _float32(clipped), _float32(visible)
         hull, ellipse = (tuple(geometry.clip(e[0], size).tolist()) for e in estimates.values())
         return TracedStep(
-            "original", "original", {}, (), (), image, clipped[0], hull, ellipse,
-            float(visible[0]),
+            "original", "original", {}, ("original",), (), image, _float32(clipped),
+            _float32(visible), hull, ellipse,
             round(float(geometry.overlap(estimates["hull"][0], estimates["ellipse"][0])), 9),
-            round(float(geometry.box_growth(boxes[0], matrix, rule)), 9), clipped[1:], visible[1:],
+            round(float(geometry.box_growth(boxes[0], matrix, rule)), 9),
         )  # fmt: skip
 
 
