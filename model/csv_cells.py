@@ -17,11 +17,10 @@ def defused(rows: Iterable[Sequence[object]]) -> list[list[object]]:
         >>> defused([["=1+1.jpg", -2.5, "cat"]])
         [["'=1+1.jpg", -2.5, 'cat']]
     """
-    return [[_defused(cell) for cell in row] for row in rows]
-
-
-def _defused(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_STARTS_A_FORMULA) else cell
+    return [
+        [f"'{c}" if isinstance(c, str) and c.startswith(_STARTS_A_FORMULA) else c for c in row]
+        for row in rows
+    ]
 
 
 def csv_text(rows: Iterable[Sequence[object]]) -> str:

@@ -76,23 +76,19 @@ def score_report(
     """
     joint = predictions.scores().joint
     score = calibration.score(predictions.evidence.double()).numpy()
+    probability, predicted = calibration.probabilities(predictions.probabilities).max(dim=1)
+    class_right = (predicted == predictions.true_class).numpy()
     report = {
         "threshold": calibration.threshold,
         "right_kept": float((score[joint] >= calibration.threshold).mean()) if joint.any() else 0.0,
         "reliability": reliability(score, joint),
-        "class_reliability": _class_reliability(predictions, calibration),
+        "class_reliability": reliability(probability.double().numpy(), class_right),
     }
     for key, evidence in (("backgrounds", negatives.backgrounds), ("negatives", negatives.windows)):
         if len(evidence):
             refused = calibration.score(evidence.double()) < calibration.threshold
             report[key] = {"n": len(evidence), "refused": float(refused.double().mean())}
     return report
-
-
-def _class_reliability(predictions: Predictions, calibration: Calibration) -> dict[str, Any]:
-    probability, predicted = calibration.probabilities(predictions.probabilities).max(dim=1)
-    right = (predicted == predictions.true_class).numpy()
-    return reliability(probability.double().numpy(), right)
 
 
 def baseline_report(
@@ -148,7 +144,10 @@ def format_report(report: dict[str, Any]) -> str:
         f"{report['checkpoint']} on {report['split']}: {counted(report['n_images'], 'photo')},"
         f" {report['precision']}{extra}"
     )
-    parts = [head, _measures(report), *_groups(report)]
+    tables = [pd.DataFrame(report[key]) for key in ("by_size", "by_objects", "per_class")]
+    tables[-1] = tables[-1].sort_values("joint", ascending=False)
+    groups = [table.round(3).to_string(index=False) for table in tables]
+    parts = [head, _measures(report), *groups]
     if report.get("score"):
         parts.append(f"score: {score_sentence(report['score'])}")
     return "\n\n".join(parts)
@@ -164,12 +163,6 @@ def _measures(report: dict[str, Any]) -> str:
             f"{label:32} {report['metrics'][key]:8.3f}   {low:7.3f} - {high:<7.3f}   {other}"
         )
     return "\n".join(lines)
-
-
-def _groups(report: dict[str, Any]) -> list[str]:
-    tables = [pd.DataFrame(report[key]) for key in ("by_size", "by_objects", "per_class")]
-    tables[-1] = tables[-1].sort_values("joint", ascending=False)
-    return [table.round(3).to_string(index=False) for table in tables]
 
 
 def score_sentence(score: Mapping[str, Any]) -> str:

@@ -89,12 +89,14 @@ def _moved_freely(
         return None
     left, top, right, bottom = xyxy.unbind(dim=1)
     corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
-    given = [xyxy, *(torch.stack([x, y, x, y], dim=1) for x, y in corners)]
+    rows = [xyxy, *(torch.stack([x, y, x, y], dim=1) for x, y in corners)]
+    kind: Any = {"format": "XYXY", "canvas_size": canvas_size, "clamping_mode": None}
+    given = [tv_tensors.BoundingBoxes(values, **kind) for values in rows]
     step = copy.copy(transform)
     try:
         with generators_kept(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # said already when the step was run
-            moved = [step.transform(_free(values, canvas_size), params) for values in given]
+            moved = [step.transform(values, params) for values in given]
     except Exception:  # a transform of the owner's that wants more than boxes: nobody can tell
         return None
     if not all(isinstance(m, tv_tensors.BoundingBoxes) and len(m) == len(xyxy) for m in moved):
@@ -107,12 +109,6 @@ def _moved_freely(
     x, y = around.unbind(dim=2)
     inside = (x * y.roll(-1, dims=1) - y * x.roll(-1, dims=1)).sum(dim=1).abs() / 2
     return free, inside
-
-
-def _free(xyxy: Tensor, canvas_size: tuple[int, int]) -> Any:
-    return tv_tensors.BoundingBoxes(
-        xyxy, format="XYXY", canvas_size=canvas_size, clamping_mode=None
-    )
 
 
 @contextmanager
