@@ -29,7 +29,7 @@ from model.precision import autocast, best_device, has_native_bf16
 from model.predictions import BatchPrediction, on_cpu, per_image, predict_batch
 from model.score import UNCALIBRATED_THRESHOLD
 from model.second_look import DETAIL, SecondLook, cut_window
-from model.words import Verdict, in_percent, verdict
+from model.words import Verdict, percent, verdict
 
 if TYPE_CHECKING:
     from model.onnx_network import OnnxNetwork
@@ -132,7 +132,7 @@ class Detection:
         scale_x = image.width / self.image_size[0]
         scale_y = image.height / self.image_size[1]
         scaled = [v * s for v, s in zip(self.bbox_xyxy, (scale_x, scale_y) * 2, strict=True)]
-        label = f"{shown_name(self.class_name)} {in_percent(self.score)}{'' if self.sure else '?'}"
+        label = f"{shown_name(self.class_name)} {percent(self.score, 0)}{'' if self.sure else '?'}"
         colour = class_colour(self.class_name) if self.sure else UNSURE_COLOUR
         return draw_boxes(image, [LabelledBox(scaled, colour, label, dashed=not self.sure)])
 

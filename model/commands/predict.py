@@ -18,7 +18,7 @@ from model.data.images import find_images, load_fitted
 from model.errors import UserError
 from model.files import atomic_write, distinct, ensure_writable
 from model.inference import CSV_HEADER, DRAWN_SIDE, Detection, Detector, csv_row, load_detector
-from model.words import counted, in_percent
+from model.words import counted, percent
 
 
 @dataclass
@@ -98,7 +98,7 @@ def _report(rows: list[list[object]], config: PredictConfig) -> None:
         for file, name, score, x1, y1, x2, y2, *_, sure in rows:
             assert isinstance(score, float)
             doubt = "" if sure == "true" else " (not sure)"
-            print(f"{file}: {name} {in_percent(score, 1)}{doubt}, box ({x1}, {y1}) - ({x2}, {y2})")
+            print(f"{file}: {name} {percent(score, 1)}{doubt}, box ({x1}, {y1}) - ({x2}, {y2})")
     if config.draw:
         print(f"wrote {counted(len(rows), 'annotated photo')} to {config.draw}/")
 

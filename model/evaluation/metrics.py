@@ -10,7 +10,7 @@ import pandas as pd
 from torch import Tensor
 
 from model.boxes import SIZE_EDGES, l1_px_at_224, paired_iou
-from model.words import in_percent
+from model.words import percent
 
 IOU_THRESHOLD = 0.5
 MEASURES = {
@@ -122,7 +122,7 @@ def size_groups(area_share: np.ndarray) -> dict[str, np.ndarray]:
     """Images by how much of them the largest object's box covers, ``(N,)`` in 0..1."""
     edges = itertools.pairwise(SIZE_EDGES)
     return {
-        f"{in_percent(low)} to {in_percent(high)} of the photo": (area_share >= low)
+        f"{percent(low, 0)} to {percent(high, 0)} of the photo": (area_share >= low)
         & ((area_share < high) | (high == 1))
         for low, high in edges
     }

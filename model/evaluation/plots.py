@@ -16,7 +16,7 @@ from model.files import atomic_write
 from model.loading.dataset import DetectionDataset, LargestObjectDataset, collate
 from model.loading.targets import pad_targets
 from model.predictions import predict_batch
-from model.words import in_percent
+from model.words import percent
 
 SHEET_PHOTOS, TILE_SIDE = 16, 300  # of a contact sheet; the side in pixels
 
@@ -120,7 +120,7 @@ def prediction_tile(
         photo.resize(size, Image.Resampling.BILINEAR),
         [
             LabelledBox(true.tolist(), TRUTH_COLOUR),
-            LabelledBox(found.tolist(), class_colour(name), f"{name} {in_percent(float(score))}"),
+            LabelledBox(found.tolist(), class_colour(name), f"{name} {percent(float(score), 0)}"),
         ],
     )
 

@@ -27,7 +27,7 @@ from model.evaluation.per_photo import COLUMNS, FACTS, PREDICTED_BOX, TRUE_BOX
 from model.evaluation.predict_dataset import Negatives, Predictions
 from model.loading.dataset import LargestObjectDataset
 from model.score import Calibration
-from model.words import counted, in_percent
+from model.words import counted, percent
 
 
 def photo_facts(dataset: LargestObjectDataset) -> pd.DataFrame:
@@ -169,7 +169,7 @@ def score_sentence(score: Mapping[str, Any]) -> str:
     """What the calibrated score is worth, from the ``score`` of a report."""
     text = (
         f"calibration error (ECE) {score['reliability']['ece']:.3f}; its threshold"
-        f" {score['threshold']:.3f} keeps {in_percent(score['right_kept'], 1)} of the right answers"
+        f" {score['threshold']:.3f} keeps {percent(score['right_kept'], 1)} of the right answers"
     )
     refused = refused_sentence(score)
     return f"{text} and {refused}" if refused else text
@@ -178,7 +178,7 @@ def score_sentence(score: Mapping[str, Any]) -> str:
 def refused_sentence(score: Mapping[str, Any]) -> str:
     """How much of what shows no object is refused, by its kind; empty if there is none."""
     parts = [
-        f"{in_percent(score[key]['refused'], 1)} of {counted(score[key]['n'], name)}"
+        f"{percent(score[key]['refused'], 1)} of {counted(score[key]['n'], name)}"
         for key, name in (("backgrounds", "background"), ("negatives", "empty window"))
         if key in score
     ]

@@ -16,7 +16,7 @@ from model.draw import LabelledBox, class_colour, data_uri, draw_boxes
 from model.errors import UserError
 from model.files import atomic_write
 from model.inspect.compose_steps import ORIGINAL, ComposeStep, ComposeTrace, Picture, TracedBox
-from model.words import in_percent
+from model.words import percent
 
 SIDE = 300  # of a picture on a sheet or a page
 WORTH_SAYING = 0.005
@@ -74,10 +74,10 @@ def health_words(box: TracedBox) -> Iterator[str]:
         yield "moved in a way of its own"
         return
     if box.visible < 1 - WORTH_SAYING:
-        yield f"{in_percent(box.visible)} visible" if box.visible else "lost"
+        yield f"{percent(box.visible, 0)} visible" if box.visible else "lost"
     if box.growth is not None and abs(box.growth) > WORTH_SAYING:
         size = "larger" if box.growth > 0 else "smaller"
-        yield f"{in_percent(abs(box.growth))} {size} than what was in it"
+        yield f"{percent(abs(box.growth), 0)} {size} than what was in it"
 
 
 def _short(value: object) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from model.augment.geometry import box_growth
-from model.words import in_percent
+from model.words import percent
 
 if TYPE_CHECKING:
     from model.augment.config import AugmentConfig
@@ -181,13 +181,13 @@ class GeometricStep(Step):
         reach = f"At {self.settings[0].label.lower()} {getattr(config, self.settings[0].name):g}"
         if config.box_rule == "hull" and growth >= 0.25:
             yield (
-                f"{reach} the box of this object grows by up to {in_percent(growth)}: the network"
+                f"{reach} the box of this object grows by up to {percent(growth, 0)}: the network"
                 " would learn loose boxes. Choose less, or take the ellipse rule."
             )
         elif growth >= 0.5:
             yield (
                 f"{reach} nobody knows the true box: the ellipse rule cuts the corners of things"
-                f" that fill their box, the corner hull would be up to {in_percent(growth)} too"
+                f" that fill their box, the corner hull would be up to {percent(growth, 0)} too"
                 " large. Check the boxes below."
             )
 

@@ -12,7 +12,7 @@ from PIL import Image
 from model.augment.normalisation import MEAN_COLOUR
 from model.augment.steps.base import Box, Chosen, Code, Config, Params, PixelStep, Setting
 from model.augment.streams import either_way
-from model.words import in_percent
+from model.words import percent
 
 PATCHES = 3
 
@@ -60,7 +60,7 @@ class Erase(PixelStep):
         top = min(max(y - side / 2, 0), 1 - side)
         lefts = [min(left + place * side, 1 - side) for place in range(PATCHES)]
         patches = [[start, top, start + side, top + side] for start in lefts]
-        yield Chosen("erase", f"{in_percent(config.erase)} erased", {"patches": patches})
+        yield Chosen("erase", f"{percent(config.erase, 0)} erased", {"patches": patches})
 
     def code(self, config: Config) -> Code:
         most = round(config.erase / PATCHES, 6)

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from model.augment.steps.base import Box, Chosen, Code, Config, Params, PixelStep, Setting
-from model.words import in_percent
+from model.words import percent
 
 _HELPER = """\
 class Noise(v2.Transform):  # grain of a random strength, the same for all of the picture
@@ -53,7 +53,7 @@ class Noise(PixelStep):
 
     def limits(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[Chosen]:
         params = {"strength": float(config.noise), "pattern": 0}
-        yield Chosen("noise", f"noise {in_percent(config.noise)}", params)
+        yield Chosen("noise", f"noise {percent(config.noise, 0)}", params)
 
     def code(self, config: Config) -> Code:
         return Code("Noise()", _HELPER.format(most=config.noise))

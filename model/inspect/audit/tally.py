@@ -17,7 +17,7 @@ from model.boxes import SIZE_EDGES
 from model.data.annotations import MIN_VISIBLE_TO_LABEL
 from model.inspect.audit.boxes import BoxTable
 from model.inspect.audit.measures import Measured, measure
-from model.words import in_percent
+from model.words import percent
 
 ROLES = ("target", "other")
 SMALL_PX = 16  # half a cell of the network's map: a box this narrow is hardly learnable
@@ -105,7 +105,7 @@ class Tally:
         photos = len(table)
         self.table, self.config, self.epochs, self.done = table, config, epochs, 0
         self.sizes = [
-            f"{in_percent(low)} to {in_percent(high)} of the photo"
+            f"{percent(low, 0)} to {percent(high, 0)} of the photo"
             for low, high in itertools.pairwise(SIZE_EDGES)
         ]
         self.groups = len(table.class_names) + len(self.sizes)
