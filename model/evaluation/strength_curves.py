@@ -35,7 +35,7 @@ FALL = 0.1  # of joint, that is worth a sentence
 
 
 @dataclass(frozen=True)
-class Judged:
+class NamedDetector:
     """A detector that is measured: what it is called, on the device it computes on."""
 
     name: str
@@ -72,7 +72,7 @@ def levels_of(setting: Setting) -> list[float]:
 
 
 def measure(
-    judged: Sequence[Judged],
+    detectors: Sequence[NamedDetector],
     dataset: LargestObjectDataset,
     device: torch.device,
     batch_size: int = 32,
@@ -86,7 +86,7 @@ def measure(
     much of its object that training would draw again is left out of that level.
 
     Args:
-        judged: detectors that know the same classes.
+        detectors: detectors that know the same classes.
         dataset: of the photos, made for the largest canvas among the detectors.
         device: of the detectors.
         batch_size: photos in a pass.
@@ -99,9 +99,9 @@ def measure(
     with tqdm(total=total, unit="photo", disable=not progress, leave=False) as bar:
 
         def level(given: Given | None) -> dict[str, Any]:
-            found = _scores(judged, dataset, device, batch_size, given, bar)
+            found = _scores(detectors, dataset, device, batch_size, given, bar)
             scores = {name: _summary(parts, n_resamples) for name, parts in found.items() if parts}
-            n_photos = sum(len(part.iou) for part in found[judged[0].name])
+            n_photos = sum(len(part.iou) for part in found[detectors[0].name])
             return {"n_photos": n_photos, "scores": scores}
 
         start = level(None)
@@ -112,14 +112,14 @@ def measure(
     settings = [
         {
             "setting": s.name, "label": s.label, "group": step.group,
-            "trained_up_to": {j.name: trained_up_to(j.info, s) for j in judged},
+            "trained_up_to": {j.name: trained_up_to(j.info, s) for j in detectors},
             "levels": curves[s.name],
         }
         for step in steps for s in step.settings
     ]  # fmt: skip
     return {
         "n_photos": len(dataset), "settings": settings,
-        "sentences": [falls_first(settings, j.name) for j in judged],
+        "sentences": [falls_first(settings, j.name) for j in detectors],
     }  # fmt: skip
 
 
@@ -154,15 +154,15 @@ def falls_first(settings: Sequence[dict[str, Any]], name: str) -> str:
 
 
 def _scores(
-    judged: Sequence[Judged], dataset: LargestObjectDataset, device: torch.device, batch_size: int,
-    given: Given | None, bar: tqdm,
+    detectors: Sequence[NamedDetector], dataset: LargestObjectDataset, device: torch.device,
+    batch_size: int, given: Given | None, bar: tqdm,
 ) -> dict[str, list[PerImage]]:  # fmt: skip
     """Of each detector, in parts, on the photos that training would take."""
-    found: dict[str, list[PerImage]] = {one.name: [] for one in judged}
+    found: dict[str, list[PerImage]] = {one.name: [] for one in detectors}
     for start in range(0, len(dataset), batch_size):
         places = range(start, min(start + batch_size, len(dataset)))
         photos = [dataset.photo(place) for place in places]
-        for one in judged:
+        for one in detectors:
             good = [c for c in _changed(one.info, photos, places, given) if c]
             if good:
                 images, truth, labels = (torch.stack(column) for column in zip(*good, strict=True))
@@ -210,10 +210,10 @@ def _summary(parts: Sequence[PerImage], n_resamples: int) -> dict[str, Any]:
     return {**rounded, "intervals_95": {k: [round(v, 4) for v in intervals[k]] for k in SHOWN}}
 
 
-def check_alike(judged: Sequence[Judged]) -> None:
+def check_alike(detectors: Sequence[NamedDetector]) -> None:
     """Raise UserError if two detectors know other classes, or have one name."""
-    first = judged[0]
-    for other in judged[1:]:
+    first = detectors[0]
+    for other in detectors[1:]:
         if other.info.class_names != first.info.class_names:
             raise UserError(
                 f"{other.name} knows other classes than {first.name}: measure them one by one."

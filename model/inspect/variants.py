@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from model.augment import AugmentConfig, Pipeline, Plan, Trace, TracedStep, make_plans, photo_seed
+from model.augment.steps import GeometricStep
 from model.boxes import clip_boxes
 from model.errors import UserError
 
@@ -136,16 +137,14 @@ def fullest_variant(
 
 
 def _steps_seen(config: AugmentConfig, plan: Plan) -> int:
-    on = [step for step in config.steps if step.is_on(config)]
-    sizes = [(int(width), int(height)) for width, height in plan.sizes]
-    # What is before a geometric step differs from step to step; the others come after all of them.
-    moving = len(sizes) - 1
-    moved = [_moves(plan, place) for place in range(moving)] + [True] * (len(on) - moving)
-    before = [*sizes[:-1], *[sizes[-1]] * (len(on) - moving)]
-    return sum(
-        moves and any(step.words(plan.params[step.name], size))
-        for step, moves, size in zip(on, moved, before, strict=True)
-    )
+    seen = moved = 0  # of steps, and of the geometric ones among those looked at
+    for step in (step for step in config.steps if step.is_on(config)):
+        width, height = (int(side) for side in plan.sizes[moved])
+        is_said = any(step.words(plan.params[step.name], (width, height)))
+        is_geometric = isinstance(step, GeometricStep)
+        seen += is_said and (not is_geometric or _moves(plan, moved))
+        moved += is_geometric
+    return seen
 
 
 def _moves(plan: Plan, place: int) -> bool:
