@@ -1,6 +1,5 @@
 """Scores of largest-object detection, from predictions kept one row an image."""
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,8 +8,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from model.boxes import SIZE_EDGES, l1_px_at_224, paired_iou
-from model.words import percent
+from model.boxes import SIZE_EDGES, SIZE_NAMES, l1_px_at_224, paired_iou
 
 IOU_THRESHOLD = 0.5
 MEASURES = {
@@ -120,12 +118,8 @@ def class_groups(scores: PerImage, class_names: Sequence[str]) -> dict[str, np.n
 
 def size_groups(area_share: np.ndarray) -> dict[str, np.ndarray]:
     """Images by how much of them the largest object's box covers, ``(N,)`` in 0..1."""
-    edges = itertools.pairwise(SIZE_EDGES)
-    return {
-        f"{percent(low, 0)} to {percent(high, 0)} of the photo": (area_share >= low)
-        & ((area_share < high) | (high == 1))
-        for low, high in edges
-    }
+    place = np.digitize(area_share, SIZE_EDGES[1:-1])
+    return {name: place == i for i, name in enumerate(SIZE_NAMES)}
 
 
 def crowd_groups(facts: pd.DataFrame) -> dict[str, np.ndarray]:

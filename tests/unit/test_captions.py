@@ -1,6 +1,5 @@
 """model/before_after.py: words and the ghost box beside a variant."""
 
-
 import numpy as np
 import pytest
 import torch

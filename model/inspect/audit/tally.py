@@ -13,11 +13,10 @@ import numpy as np
 import pandas as pd
 
 from model.augment import AugmentConfig
-from model.boxes import SIZE_EDGES
+from model.boxes import SIZE_EDGES, SIZE_NAMES
 from model.data.annotations import MIN_VISIBLE_TO_LABEL
 from model.inspect.audit.boxes import BoxTable
 from model.inspect.audit.measures import Measured, measure
-from model.words import percent
 
 ROLES = ("target", "other")
 SMALL_PX = 16  # half a cell of the network's map: a box this narrow is hardly learnable
@@ -104,11 +103,7 @@ class Tally:
     def __init__(self, table: BoxTable, config: AugmentConfig, epochs: int) -> None:
         photos = len(table)
         self.table, self.config, self.epochs, self.done = table, config, epochs, 0
-        self.sizes = [
-            f"{percent(low, 0)} to {percent(high, 0)} of the photo"
-            for low, high in itertools.pairwise(SIZE_EDGES)
-        ]
-        self.groups = len(table.class_names) + len(self.sizes)
+        self.groups = len(table.class_names) + len(SIZE_NAMES)
         self._flags = {name: np.zeros((2, self.groups), dtype=np.int64) for name in FLAGS}
         self._histograms = {
             name: np.zeros((2, self.groups, len(edges) - 1), dtype=np.int32)
@@ -169,7 +164,7 @@ class Tally:
     def numbers(self, role: str, group: str = "") -> Numbers:
         """Of one class or size; of all boxes without ``group``."""
         row = ROLES.index(role)
-        names = [*self.table.class_names, *self.sizes]
+        names = [*self.table.class_names, *SIZE_NAMES]
         # Every box has one size, so all of them together are all boxes.
         rows = [names.index(group)] if group else range(len(self.table.class_names), self.groups)
         flags = {name: int(counts[row, rows].sum()) for name, counts in self._flags.items()}
@@ -195,12 +190,12 @@ class Tally:
     def sizes_found(self) -> list[str]:
         """The sizes that have a target among what was counted."""
         counts = self._flags["boxes"][0, len(self.table.class_names) :]
-        return [name for name, n in zip(self.sizes, counts, strict=True) if n]
+        return [name for name, n in zip(SIZE_NAMES, counts, strict=True) if n]
 
     def groups_frame(self) -> pd.DataFrame:
         """One row for all boxes, each class and each size, by role; see :class:`Numbers`."""
         rows = []
-        kinds = [("all", [""]), ("class", self.table.class_names), ("size", self.sizes)]
+        kinds = [("all", [""]), ("class", self.table.class_names), ("size", SIZE_NAMES)]
         for role in ROLES:
             for kind, names in kinds:
                 for name in names:
