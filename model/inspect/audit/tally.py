@@ -67,17 +67,11 @@ class Numbers:
         return self.quantiles[measure][QUANTILES.index(0.5)]
 
 
-@dataclass
 class Highest:
     """The highest value of each photo so far, and the epoch it was drawn in, counted from 0."""
 
-    value: np.ndarray
-    epoch: np.ndarray
-
-    @classmethod
-    def of(cls, photos: int) -> "Highest":
-        """Of photos that have no value yet."""
-        return cls(np.full(photos, -np.inf), np.zeros(photos, dtype=int))
+    def __init__(self, photos: int) -> None:
+        self.value, self.epoch = np.full(photos, -np.inf), np.zeros(photos, dtype=int)
 
     def add(self, photos: np.ndarray, values: np.ndarray, epoch: int) -> None:
         """New values of some photos."""
@@ -110,7 +104,7 @@ class Tally:
             for name, edges in EDGES.items()
         }
         self.centres = np.zeros((2, 2, CENTRE_CELLS, CENTRE_CELLS), dtype=np.int64)
-        self.redraws, self.cut, self.growth = (Highest.of(photos) for _ in range(3))
+        self.redraws, self.cut, self.growth = (Highest(photos) for _ in range(3))
         names = ("redrawn", "gave_up", "visible", "growth", "iou", "after", "others_out")
         self._sums = {name: np.zeros(photos) for name in names}
         self._before = np.zeros(photos)
