@@ -215,8 +215,8 @@ def draw_predictions(run: Run, dataset: DetectionDataset) -> None:
     """``predictions.png``: what the averaged weights predict for some photos."""
     if run.accelerator.is_main_process:
         model, device = run.average.model, run.accelerator.device
-        entries = plots.spread_entries(model, dataset, device, run.predictions.get("last"))
-        plots.picture_sheet(entries, run.out / "predictions.png")
+        tiles = plots.spread_tiles(model, dataset, device, run.predictions.get("last"))
+        plots.picture_sheet(tiles, run.out / "predictions.png")
         print(f"wrote {run.out}/: best.safetensors, last.safetensors, history.csv, plots")
 
 

@@ -14,7 +14,7 @@ from model.classes import shown_name
 from model.data.images import load_fitted
 from model.draw import class_colour, text_colour
 from model.errors import UserError
-from model.words import in_percent
+from model.words import percent
 
 MAX_FRAME = 600_000  # characters; a frame of 640 pixels takes a tenth
 START = "data:image/jpeg;base64,"
@@ -81,7 +81,7 @@ def look(frame: Frame, checkpoint: Path, threshold: float) -> dict[str, Any]:
     said = d.verdict(threshold)
     colour = class_colour(d.class_name)
     words = (
-        f"{shown_name(d.class_name)} {in_percent(d.score)}"
+        f"{shown_name(d.class_name)} {percent(d.score, 0)}"
         if said.kind == "sure"
         else f"{said.text}."
     )

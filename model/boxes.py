@@ -4,12 +4,19 @@ Boxes everywhere in this project are float32 ``(N, 4)`` tensors, ``xyxy`` (left,
 bottom), 0-based and half-open, in pixels of a stated canvas. GIoU comes from ``torchvision.ops``.
 """
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
+
+from model.words import percent
 
 BoxXyxy = tuple[float, float, float, float]
 SIZE_EDGES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
 """Sizes by which objects are grouped: shares of the photo that their boxes cover."""
+SIZE_NAMES = tuple(
+    f"{percent(low, 0)} to {percent(high, 0)} of the photo" for low, high in pairwise(SIZE_EDGES)
+)
 
 
 def clip_boxes(bbox_xyxy: Tensor, canvas_size: tuple[int, int]) -> Tensor:

@@ -20,7 +20,7 @@ from model.errors import UserError
 from model.files import atomic_write
 from model.network.detector import HEADS, LargestObjectDetector
 from model.score import EVIDENCE, Calibration
-from model.second_look import SecondLook, second_look_for
+from model.second_look import SecondLook
 
 CHECKPOINT_FOLDER = Path(__file__).resolve().parent.parent / "checkpoints"
 DEFAULT_CHECKPOINT = CHECKPOINT_FOLDER / "largest-object-resnet34.safetensors"
@@ -57,9 +57,22 @@ class CheckpointInfo:
     calibration: Calibration | None = None
 
     def second_look(self, looks: int | None = None) -> SecondLook | None:
-        """See :func:`model.second_look.second_look_for`."""
+        """What is looked at twice: see :mod:`model.second_look`.
+
+        Args:
+            looks: 1 for nothing, 2 for what is small, ``None`` for what the checkpoint states.
+
+        Raises:
+            UserError: if ``looks`` is something else.
+        """
+        if looks not in (None, 1, 2):
+            raise UserError(
+                f"looks is {looks!r}. Give 1 or 2, or nothing for what the checkpoint says."
+            )
         stated = self.calibration.second_look if self.calibration else None
-        return second_look_for(looks, stated)
+        if looks is None:
+            return stated
+        return (stated or SecondLook()) if looks == 2 else None
 
 
 def save_checkpoint(path: str | Path, model: LargestObjectDetector, info: CheckpointInfo) -> None:
@@ -110,7 +123,18 @@ def info_from_metadata(path: Path, metadata: Mapping[str, str]) -> CheckpointInf
     Raises:
         UserError: if the file is not one of ours, or its description cannot be used.
     """
-    values = _description_of(path, metadata)
+    if metadata.get("format") != FORMAT:
+        raise UserError(
+            f"{path} is not a checkpoint of this program"
+            f" (its format is {metadata.get('format', 'not given')!r}, not {FORMAT!r})."
+        )
+    try:
+        values = json.loads(metadata["info"])
+    except (KeyError, ValueError, RecursionError) as error:
+        raise UserError(
+            f"{path}: its description cannot be read ({type(error).__name__})."
+            " Download or train it again."
+        ) from None
     if problem := _problem_of(values):
         raise UserError(
             f"{path}: its description cannot be read: {problem}. Download or train it again."
@@ -121,22 +145,6 @@ def info_from_metadata(path: Path, metadata: Mapping[str, str]) -> CheckpointInf
         values["calibration"] = Calibration.from_dict(values["calibration"])
     known = {f.name for f in fields(CheckpointInfo)}
     return CheckpointInfo(**{name: value for name, value in values.items() if name in known})
-
-
-def _description_of(path: Path, metadata: Mapping[str, str]) -> Any:
-    """The JSON that travels beside the weights, not looked at yet."""
-    if metadata.get("format") != FORMAT:
-        raise UserError(
-            f"{path} is not a checkpoint of this program"
-            f" (its format is {metadata.get('format', 'not given')!r}, not {FORMAT!r})."
-        )
-    try:
-        return json.loads(metadata["info"])
-    except (KeyError, ValueError, RecursionError) as error:
-        raise UserError(
-            f"{path}: its description cannot be read ({type(error).__name__})."
-            " Download or train it again."
-        ) from None
 
 
 def _are_class_names(value: Any) -> bool:

@@ -1,5 +1,7 @@
 """Cells of a CSV that no spreadsheet takes for a formula."""
 
+import csv
+import io
 from collections.abc import Iterable, Sequence
 
 # https://owasp.org/www-community/attacks/CSV_Injection
@@ -15,8 +17,14 @@ def defused(rows: Iterable[Sequence[object]]) -> list[list[object]]:
         >>> defused([["=1+1.jpg", -2.5, "cat"]])
         [["'=1+1.jpg", -2.5, 'cat']]
     """
-    return [[_defused(cell) for cell in row] for row in rows]
+    return [
+        [f"'{c}" if isinstance(c, str) and c.startswith(_STARTS_A_FORMULA) else c for c in row]
+        for row in rows
+    ]
 
 
-def _defused(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_STARTS_A_FORMULA) else cell
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
+    """The rows, :func:`defused`, as the text of a CSV."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(defused(rows))
+    return text.getvalue()

@@ -1,7 +1,9 @@
 """Boxes and labels drawn on photos, readable on any background."""
 
+import base64
 import colorsys
 import hashlib
+import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -161,6 +163,24 @@ def draw_boxes(image: Image.Image, boxes: Sequence[LabelledBox]) -> Image.Image:
     cut.sort(key=lambda one: -(one[0][2] - one[0][0]) * (one[0][3] - one[0][1]))
     _draw_labels(canvas, picture.size, cut)
     return picture
+
+
+def contact_sheet(tiles: Sequence[Image.Image], side: int) -> Image.Image:
+    """Pictures in rows of four on white, each in the middle of a square of ``side`` pixels."""
+    columns, rows = max(1, min(4, len(tiles))), max(1, -(-len(tiles) // 4))
+    sheet = Image.new("RGB", (columns * side, rows * side), "white")
+    for place, tile in enumerate(tiles):
+        row, column = divmod(place, columns)
+        left, top = (side - tile.width) // 2, (side - tile.height) // 2
+        sheet.paste(tile, (column * side + left, row * side + top))
+    return sheet
+
+
+def data_uri(image: Image.Image, quality: int = 76) -> str:
+    """The picture as a JPEG inside a URL: nothing is stored, and no one else can ask for it."""
+    buffer = io.BytesIO()
+    image.convert("RGB").save(buffer, "JPEG", quality=quality)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def _draw_dashes(

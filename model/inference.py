@@ -29,7 +29,7 @@ from model.precision import autocast, best_device, has_native_bf16
 from model.predictions import BatchPrediction, on_cpu, per_image, predict_batch
 from model.score import UNCALIBRATED_THRESHOLD
 from model.second_look import DETAIL, SecondLook, cut_window
-from model.words import Verdict, in_percent, verdict
+from model.words import Verdict, percent, verdict
 
 if TYPE_CHECKING:
     from model.onnx_network import OnnxNetwork
@@ -132,7 +132,7 @@ class Detection:
         scale_x = image.width / self.image_size[0]
         scale_y = image.height / self.image_size[1]
         scaled = [v * s for v, s in zip(self.bbox_xyxy, (scale_x, scale_y) * 2, strict=True)]
-        label = f"{shown_name(self.class_name)} {in_percent(self.score)}{'' if self.sure else '?'}"
+        label = f"{shown_name(self.class_name)} {percent(self.score, 0)}{'' if self.sure else '?'}"
         colour = class_colour(self.class_name) if self.sure else UNSURE_COLOUR
         return draw_boxes(image, [LabelledBox(scaled, colour, label, dashed=not self.sure)])
 
@@ -222,7 +222,7 @@ class Detector:
             again = second_look.is_wanted(predicted.bbox_xyxy, self.info.image_size)
             predicted = self._look_again(photos, predicted, again, second_look, flip)
         return [
-            self._detection(photo, one, 2 if twice else 1)
+            self.detection(one, photo.original_size, 2 if twice else 1)
             for photo, one, twice in zip(photos, per_image(predicted), again.tolist(), strict=True)
         ]
 
@@ -276,9 +276,11 @@ class Detector:
         raw, calibration = predicted.probabilities, self.info.calibration
         return calibration.probabilities(raw) if calibration else raw
 
-    def _detection(self, photo: LoadedImage, predicted: BatchPrediction, looks: int) -> Detection:
-        width, height = photo.original_size
-        scale = torch.tensor([width, height, width, height]) / self.info.image_size
+    def detection(
+        self, predicted: BatchPrediction, size: tuple[int, int], looks: int = 1
+    ) -> Detection:
+        """One image's prediction, in pixels of a photo of ``(width, height)``."""
+        scale = torch.tensor(size * 2) / self.info.image_size
         values, order = self.probabilities(predicted).sort(descending=True)
         ranked = {
             self.class_names[i]: v for i, v in zip(order.tolist(), values.tolist(), strict=True)
@@ -288,7 +290,7 @@ class Detector:
         x1, y1, x2, y2 = (predicted.bbox_xyxy * scale).tolist()
         attention = None if predicted.attention is None else predicted.attention.numpy()
         return Detection(
-            name, score, (x1, y1, x2, y2), ranked, photo.original_size,
+            name, score, (x1, y1, x2, y2), ranked, size,
             sure=score >= self.threshold, looks=looks, attention=attention,
         )  # fmt: skip
 

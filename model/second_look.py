@@ -13,7 +13,6 @@ from torch import Tensor
 
 from model.boxes import box_areas, paired_iou
 from model.checked import is_number
-from model.errors import UserError
 
 if TYPE_CHECKING:
     from model.predictions import BatchPrediction
@@ -88,25 +87,6 @@ class SecondLook:
             bbox_xyxy=torch.where(agree, (first.bbox_xyxy + boxes) / 2, first.bbox_xyxy),
             evidence=(first.evidence + second.evidence) / 2,
         )
-
-
-def second_look_for(looks: int | None, stated: SecondLook | None) -> SecondLook | None:
-    """What is looked at twice.
-
-    Args:
-        looks: 1 for nothing, 2 for what is small, ``None`` for what the checkpoint states.
-        stated: by the checkpoint.
-
-    Raises:
-        UserError: if ``looks`` is something else.
-    """
-    if looks not in (None, 1, 2):
-        raise UserError(
-            f"looks is {looks!r}. Give 1 or 2, or nothing for what the checkpoint says."
-        )
-    if looks is None:
-        return stated
-    return (stated or SecondLook()) if looks == 2 else None
 
 
 def cut_window(photo: Image.Image, window: Tensor, canvas: int) -> tuple[Image.Image, Tensor]:

@@ -103,27 +103,23 @@ def readable_size(n_bytes: float) -> str:
     return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:,.1f} MB"
 
 
-def percent(share: float) -> str:
-    """A share for people: more digits the smaller it is.
+def percent(share: float, digits: int | None = None, signed: bool = False) -> str:
+    """A share for people, to so many digits after the point.
+
+    Without ``digits`` there are more the smaller it is, so that little is not taken for nothing.
 
     Example:
+        >>> percent(0.853, 0), percent(0.853, 1), percent(0.12, 0, signed=True)
+        ('85 %', '85.3 %', '+12 %')
         >>> percent(0.412), percent(0.0162), percent(0.0001), percent(0)
         ('41 %', '1.6 %', 'under 0.1 %', '0 %')
     """
+    if digits is not None:
+        return f"{100 * share:{'+' if signed else ''}.{digits}f} %"
     if 0 < abs(share) < 0.0005:
         return "under 0.1 %"
     digits = 0 if abs(share) >= 0.0995 or share == 0 else 1
     return f"{100 * share:.{digits}f} %".replace(".0 %", " %")
-
-
-def in_percent(share: float, digits: int = 0, signed: bool = False) -> str:
-    """A share to so many digits after the point, written as everywhere.
-
-    Example:
-        >>> in_percent(0.853), in_percent(0.853, 1), in_percent(0.12, signed=True)
-        ('85 %', '85.3 %', '+12 %')
-    """
-    return f"{100 * share:{'+' if signed else ''}.{digits}f} %"
 
 
 def unknown_class(class_name: str, class_names: Collection[str]) -> str:

@@ -5,7 +5,6 @@ python scripts/screenshots.py --out docs
 
 import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -32,13 +31,6 @@ PICTURES: dict[str, tuple[str, str, Scheme, tuple[int, int]]] = {
 }  # fmt: skip
 
 
-@dataclass
-class ScreenshotConfig:
-    """The README's pictures of the demo."""
-
-    out: Path = ROOT / "docs"
-
-
 def take(browser: Browser, address: str, name: str, out: Path) -> None:
     """One picture, written as WebP: a fifth of the PNG."""
     query, ready, scheme, (width, height) = PICTURES[name]
@@ -60,9 +52,9 @@ def take(browser: Browser, address: str, name: str, out: Path) -> None:
     print(f"wrote {file.with_suffix('.webp')}")
 
 
-def main(config: ScreenshotConfig) -> None:
+def main(out: Path = ROOT / "docs") -> None:
     """Start the demo without VOC, visit it, take the pictures."""
-    config.out.mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     port = free_port()
     with server(port), sync_playwright() as playwright:
         wait_for_page(port)
@@ -70,9 +62,9 @@ def main(config: ScreenshotConfig) -> None:
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
         for name in PICTURES:
-            take(browser, f"http://127.0.0.1:{port}/", name, config.out)
+            take(browser, f"http://127.0.0.1:{port}/", name, out)
         browser.close()
 
 
 if __name__ == "__main__":
-    main(tyro.cli(ScreenshotConfig, description=__doc__))
+    tyro.cli(main, description=__doc__)

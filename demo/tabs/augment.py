@@ -65,7 +65,7 @@ from model.augment.presets import PRESETS
 from model.augment.steps import GROUPS
 from model.data.annotations import MIN_VISIBLE_TO_LABEL
 from model.inspect.variants import MAX_VARIANTS
-from model.words import in_percent
+from model.words import percent
 
 FIELDS = {field.name: field for field in dataclasses.fields(AugmentConfig)}
 SETTINGS = tuple(FIELDS)
@@ -83,7 +83,7 @@ ABOUT_EXTREMES = (
 )
 ABOUT_ZIP = (
     "all boxes as CSV, COCO, YOLO, VOC; objects beside the largest are left out below"
-    f" {in_percent(MIN_VISIBLE_TO_LABEL)} visible, as in training"
+    f" {percent(MIN_VISIBLE_TO_LABEL, 0)} visible, as in training"
 )
 ABOUT_DOWNLOADS = (
     "<h3 class='part'>Downloads</h3><p class='plain-legend'>for <code>train.py --augment</code></p>"

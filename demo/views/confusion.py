@@ -19,7 +19,7 @@ from model.classes import shown_name
 from model.errors import UserError
 from model.evaluation.per_photo import COMMAND, PREDICTED_BOX, TRUE_BOX
 from model.inference import Detection
-from model.words import a_or_an, in_percent
+from model.words import a_or_an, percent
 
 AT_ONCE = 24
 TILE_SIDE = 320  # pixels
@@ -176,7 +176,7 @@ def show_behind(backend: Backend, state: TrainingState) -> BehindView:
 
 def _boxes(row: pd.Series, labelled: bool = False) -> list[markup.DrawnBox]:
     """Truth and prediction of a row of the CSV."""
-    label = f"{shown_name(row.predicted_class)} {in_percent(row.score)}" if labelled else ""
+    label = f"{shown_name(row.predicted_class)} {percent(row.score, 0)}" if labelled else ""
     true_box, predicted_box = ([float(row[side]) for side in s] for s in (TRUE_BOX, PREDICTED_BOX))
     return [
         markup.DrawnBox(true_box, "truth"),
@@ -186,7 +186,7 @@ def _boxes(row: pd.Series, labelled: bool = False) -> list[markup.DrawnBox]:
 
 def _tile(backend: Backend, row: pd.Series, name: str, pressed: bool) -> Markup:
     true, predicted = shown_name(row.true_class), shown_name(row.predicted_class)
-    caption = f"IoU {row.iou:.2f}, {predicted} {in_percent(row.score)}"
+    caption = f"IoU {row.iou:.2f}, {predicted} {percent(row.score, 0)}"
     alt = f"photo {name}: {true}, taken for {predicted}"
     try:
         loaded = backend.photo(PhotoChoice(name)).load(TILE_SIDE)
@@ -236,7 +236,7 @@ def stale_csv_note(row: pd.Series, now: Detection) -> str:
     if now.class_name == row.predicted_class and abs(now.score - row.score) < 0.1:
         return ""
     return (
-        f"The checkpoint in use predicts {shown_name(now.class_name)} {in_percent(now.score)} here:"
+        f"The checkpoint in use predicts {shown_name(now.class_name)} {percent(now.score, 0)} here:"
         " the CSV was written with other weights. The explanations are those of the checkpoint in"
         " use."
     )
@@ -246,13 +246,13 @@ def _facts(row: pd.Series) -> list[tuple[str, str]]:
     return [
         ("true class", markup.chip(row.true_class)),
         ("predicted", markup.chip(row.predicted_class)),
-        ("confidence", in_percent(row.score)),
+        ("confidence", percent(row.score, 0)),
         ("overlap with the true box", f"IoU {row.iou:.2f}"),
         ("error of the corners", f"{row.l1_px_224:.1f} px of a 224 canvas"),
         ("objects", str(int(row.n_objects))),
-        ("largest object", f"{in_percent(row.area_share)} of the photo"),
+        ("largest object", f"{percent(row.area_share, 0)} of the photo"),
         (
             "second object",
-            f"{in_percent(row.second_share)} as large" if row.second_share else "none",
+            f"{percent(row.second_share, 0)} as large" if row.second_share else "none",
         ),
     ]

@@ -19,7 +19,7 @@ from model.classes import shown_name
 from model.data.samples import PhotoLibrary
 from model.errors import UserError
 from model.inference import DRAWN_SIDE
-from model.words import a_or_an, in_percent
+from model.words import a_or_an, percent
 
 PER_PAGE = 20  # full rows at two, four and five a row
 ANY = "any"
@@ -261,7 +261,7 @@ def _size_plot(width: np.ndarray, height: np.ndarray, cells: int = 12) -> dict[s
         if grid[i, j]
     ]  # fmt: skip
     ticks = [
-        {"x": left + 240 * t, "y": bottom - 240 * t + 4, "text": in_percent(t)} for t in (0, 0.5, 1)
+        {"x": left + 240 * t, "y": bottom - 240 * t + 4, "text": percent(t, 0)} for t in (0, 0.5, 1)
     ]
     return {"squares": squares, "ticks": ticks, "left": left}
 

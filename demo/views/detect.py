@@ -28,7 +28,7 @@ from model.csv_cells import defused
 from model.errors import UserError
 from model.inference import CSV_HEADER, Detection, csv_row
 from model.inspect.explanation import TARGETS
-from model.words import Verdict, a_or_an, in_percent, unknown_class
+from model.words import Verdict, a_or_an, percent, unknown_class
 
 NO_HEAT = "off"
 MANY_SIDE = 480  # pixels of a picture among many
@@ -92,7 +92,7 @@ def show(backend: Backend, state: DetectState, timed: bool = True) -> Markup:
         "detect_result.html", picture=seen.picture, note=photo.note,
         turning=turning_photo(seen.predicted, d.image_size),
         verdict=verdict_sentence(seen.said), kind=seen.said.kind,
-        meter=markup.bar(d.score, "Confidence", in_percent(d.score), mark=state.threshold),
+        meter=markup.bar(d.score, "Confidence", percent(d.score, 0), mark=state.threshold),
         meaning=confidence_meaning(d.score, state.threshold, calibrated),
         bars=[markup.bar(p, shown_name(name), class_name=name) for name, p in top],
         facts=markup.table(facts), explained=markup.IOU_EXPLAINED if photo.largest else "",
@@ -121,7 +121,7 @@ def _predicted(d: Detection, said: Verdict) -> markup.DrawnBox:
 
 def confidence_meaning(score: float, threshold: float, calibrated: bool) -> str:
     """What the one number means."""
-    line = f"The line is the threshold, {in_percent(threshold)}: below it the detector is not sure."
+    line = f"The line is the threshold, {percent(threshold, 0)}: below it the detector is not sure."
     if not calibrated:
         return f"The share the network gives to this class; nobody has checked it. {line}"
     right = f"{100 * score:.0f}"
@@ -271,7 +271,7 @@ def _many_shown(answers: ManyAnswers, tiles: list[Markup], threshold: float) -> 
     if len(found) + n_problems < answers.asked:
         summary += " so far"
     if unsure:
-        summary += f"; not sure of {unsure}, below the threshold of {in_percent(threshold)}"
+        summary += f"; not sure of {unsure}, below the threshold of {percent(threshold, 0)}"
     parts = [
         Markup("<p>{}. Press one to see all about it.</p>").format(summary),
         *(_unreadable(*problem) for problem in answers.problems),
@@ -293,7 +293,7 @@ def _many_tile(files: list[str], path: Path, d: Detection, threshold: float) -> 
         d.bbox_xyxy, "prediction" if sure else "guess", d.class_name if sure else ""
     )
     inner = markup.figure(small, d.image_size, [box], f"{path.name}: {said.text}")
-    words = markup.chip(d.class_name, f"{said.text} {in_percent(d.score)}") if sure else said.text
+    words = markup.chip(d.class_name, f"{said.text} {percent(d.score, 0)}") if sure else said.text
     caption = markup.join([words, " ", path.name])
     key = str(files.index(str(path)))
     return markup.figure_tile(key, inner, caption, False, "" if sure else "unsure")

@@ -20,7 +20,7 @@ from PIL import Image
 from demo.scripts import WEB
 from model.classes import shown_name
 from model.data.images import load_fitted
-from model.draw import LabelPlace, class_colour, place_labels, text_colour
+from model.draw import LabelPlace, class_colour, data_uri, place_labels, text_colour
 
 THUMB_SIDE = 220
 _TEMPLATES = Environment(
@@ -69,13 +69,6 @@ class DrawnBox:
     def colour(self) -> tuple[int, int, int]:
         """RGB."""
         return class_colour(self.class_name) if self.class_name else (255, 255, 255)
-
-
-def data_uri(image: Image.Image, quality: int = 76) -> str:
-    """The picture as a JPEG inside a URL: nothing is stored, and no one else can ask for it."""
-    buffer = io.BytesIO()
-    image.convert("RGB").save(buffer, "JPEG", quality=quality)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def heat_uri(heat: np.ndarray) -> str:

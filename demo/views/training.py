@@ -19,7 +19,7 @@ from model.checkpoint import CheckpointInfo, read_info
 from model.errors import UserError
 from model.evaluation.metrics import MEASURES
 from model.evaluation.report import score_sentence
-from model.words import in_percent
+from model.words import percent
 
 # Title of a chart -> column of a run's history -> what its curve is called.
 LOSS, L1, SHARES = "Loss", "L1 of the box, pixels of a 224 canvas", "Shares of photos, and IoU"
@@ -249,7 +249,7 @@ def commands(report: Mapping[str, Any]) -> str:
 def _number(key: str, value: float) -> str:
     if key == "l1_px_224":
         return f"{value:.2f}"
-    return f"{value:.3f}" if key == "mean_iou" else in_percent(value, 1)
+    return f"{value:.3f}" if key == "mean_iou" else percent(value, 1)
 
 
 def _group_rows(key: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -259,9 +259,9 @@ def _group_rows(key: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, A
     return [
         {
             "name": markup.chip(row["group"]) if key == "per_class" else row["group"],
-            "photos": row["n_images"], "accuracy": in_percent(row['class_accuracy']),
+            "photos": row["n_images"], "accuracy": percent(row['class_accuracy'], 0),
             "l1": f"{row['l1_px_224']:.1f}", "iou": f"{row['mean_iou']:.2f}",
-            "joint": in_percent(row['joint']),
+            "joint": percent(row['joint'], 0),
         }
         for row in rows
     ]  # fmt: skip

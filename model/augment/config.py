@@ -46,18 +46,14 @@ def settings_of(steps: Sequence[Step]) -> Any:
 
 def _check_settings(config: Any) -> None:
     for item in dataclasses.fields(config):
-        _check_setting(item, getattr(config, item.name))
-
-
-def _check_setting(item: dataclasses.Field, value: Any) -> None:
-    if choices := item.metadata.get("choices"):
-        if value not in choices:
-            raise UserError(f"{item.name} must be one of {', '.join(choices)}, not {value!r:.60}.")
-        return
-    low, high = item.metadata["low"], item.metadata["high"]
-    if not is_number(value) or not low <= value <= high:
-        shown = f"{value!r:.60}"
-        raise UserError(f"{item.name} must be a number from {low:g} to {high:g}, not {shown}.")
+        value, about = getattr(config, item.name), item.metadata
+        if choices := about.get("choices"):
+            is_allowed, allowed = value in choices, f"one of {', '.join(choices)}"
+        else:
+            is_allowed = is_number(value) and about["low"] <= value <= about["high"]
+            allowed = f"a number from {about['low']:g} to {about['high']:g}"
+        if not is_allowed:
+            raise UserError(f"{item.name} must be {allowed}, not {value!r:.60}.")
 
 
 class AugmentConfig(settings_of(STEPS)):

@@ -22,7 +22,7 @@ from torch import Tensor
 from model.augment import geometry
 from model.augment.config import AugmentConfig
 from model.augment.normalisation import IMAGENET_MEAN, IMAGENET_STD, Normalise
-from model.augment.plan import Plan, is_kept, make_plans, many, place
+from model.augment.plan import Plan, is_kept, make_plans, place
 from model.augment.steps import GeometricStep, PixelStep, Step
 from model.augment.steps.base import Params
 from model.augment.trace import Trace, TracedStep
@@ -151,20 +151,16 @@ class Pipeline:
     def _chosen_plan(self, size: tuple[int, int], chosen: Mapping[str, Params]) -> Plan:
         def params_of(step: Step, before: np.ndarray) -> Params:
             width, height = (int(side) for side in before[0])
-            return many([step.idle((width, height)) | dict(chosen.get(step.name, {}))])
+            params = step.idle((width, height)) | dict(chosen.get(step.name, {}))
+            return {name: np.array([value]) for name, value in params.items()}
 
         steps = [s for s in self.config.steps if s.is_on(self.config) or s.name in chosen]
         moving = [step for step in steps if isinstance(step, GeometricStep)]
         placed = place(moving, np.array([size]), params_of)
-        params = dict(placed.params)
         for step in steps:
-            if step.name not in params:
-                params[step.name] = params_of(step, placed.sizes[:, -1])
-        plain = {
-            name: {key: value[0].tolist() for key, value in one.items()}
-            for name, one in params.items()
-        }
-        return Plan(plain, placed.matrices[0], placed.sizes[0], redraws=0, gave_up=False)
+            if step.name not in placed.params:
+                placed.params[step.name] = params_of(step, placed.sizes[:, -1])
+        return placed.one(0)
 
     def _pixel_steps(self, plan: Plan) -> list[PixelStep]:
         steps = self.config.steps
@@ -194,12 +190,12 @@ class Pipeline:
 
     def _follow(self, image: Image.Image, bbox_xyxy: Tensor, plan: Plan) -> Trace:
         boxes = _checked(bbox_xyxy)
-        moving = [s for s in self.config.steps if s.name in plan.params]
-        moving = [step for step in moving if isinstance(step, GeometricStep)]
-        start = self._traced(image, boxes, plan.matrices[0], plan.sizes[0])
-        steps = [replace(start, words=("original",), bbox_xyxy=bbox_xyxy[0].float(), visible=1.0)]
-        for place_, step in enumerate(moving, 1):
-            matrix, size = plan.matrices[place_], plan.sizes[place_]
+        steps = [self._traced(image, boxes, plan.matrices[0], plan.sizes[0])]
+        # The target is shown as it was given, also where it reaches beyond the photo.
+        steps[0].all_boxes[0], steps[0].all_visible[0] = bbox_xyxy[0], 1.0
+        drawn = [step for step in self.config.steps if step.name in plan.params]
+        moving = [step for step in drawn if isinstance(step, GeometricStep)]
+        for step, matrix, size in zip(moving, plan.matrices[1:], plan.sizes[1:], strict=True):
             picture = geometry.warp(image, matrix, (int(size[0]), int(size[1])))
             after = self._traced(picture, boxes, matrix, size)
             steps.append(_named(after, step, plan, steps[-1].image.size))
@@ -209,10 +205,8 @@ class Pipeline:
             params = plan.params[step.name]
             before, picture = steps[-1], step.apply(picture, params, scale)
             seen = 1 - step.hidden(params, before.all_boxes.numpy() / (picture.size * 2))
-            after = replace(
-                before, image=picture, visible=before.visible * float(seen[0]),
-                others_visible=before.others_visible * _float32(seen[1:]),
-            )  # fmt: skip
+            visible = before.all_visible * _float32(seen)
+            after = replace(before, image=picture, all_visible=visible)
             steps.append(_named(after, step, plan, picture.size))
         return self._finished(image, boxes, plan, steps)
 
@@ -226,9 +220,8 @@ class Pipeline:
         after = self._traced(canvas, boxes, _squeezed(plan, size), side)
         words = (f"resized to {self.image_size} x {self.image_size}",)
         resized = replace(
-            after, name="resize", title="resize", words=words, bbox_xyxy=moved[0],
-            others=moved[1:], visible=float(visible[0]), others_visible=visible[1:],
-        )  # fmt: skip
+            after, name="resize", title="resize", words=words, all_boxes=moved, all_visible=visible
+        )
         title = "what the network sees"
         network = replace(resized, name="network", title=title, words=("normalised",))
         tensor = self.normalise(canvas)
@@ -241,13 +234,12 @@ class Pipeline:
         estimates = {name: geometry.move_boxes(boxes, matrix, name) for name in ("hull", "ellipse")}
         moved = estimates[rule]
         clipped, visible = geometry.clip(moved, size), geometry.visible_share(moved, size)
-        clipped, visible = _float32(clipped), _float32(visible)
         hull, ellipse = (tuple(geometry.clip(e[0], size).tolist()) for e in estimates.values())
         return TracedStep(
-            "original", "original", {}, (), (), image, clipped[0], hull, ellipse,
-            float(visible[0]),
+            "original", "original", {}, ("original",), (), image, _float32(clipped),
+            _float32(visible), hull, ellipse,
             round(float(geometry.overlap(estimates["hull"][0], estimates["ellipse"][0])), 9),
-            round(float(geometry.box_growth(boxes[0], matrix, rule)), 9), clipped[1:], visible[1:],
+            round(float(geometry.box_growth(boxes[0], matrix, rule)), 9),
         )  # fmt: skip
 
 

@@ -1,9 +1,8 @@
 """What the pipeline did to one photo, step by step."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-import torch
 from PIL import Image
 from torch import Tensor
 
@@ -24,15 +23,13 @@ class TracedStep:
         spoken: the same within a sentence.
         image: the picture after the step: the original moved at once by all steps so far. Before
             ``resize`` it has the shape of the photo, from then on it is the network's canvas.
-        bbox_xyxy: float32 ``(4,)``, the target in pixels of this step's image, clipped to it.
-        hull_xyxy, ellipse_xyxy: both estimates of it, see ``box_rule``.
-        visible: share of the object's box still to be seen in the picture, 0..1.
+        all_boxes: float32 ``(N, 4)`` in pixels of this step's image, clipped to it: that of the
+            target, then the others, which have no say in what is drawn.
+        all_visible: ``(N,)`` share of each object's box still to be seen in the picture, 0..1.
+        hull_xyxy, ellipse_xyxy: both estimates of the target's, see ``box_rule``.
         hull_ellipse_iou: IoU of the corner hull with the ellipse estimate; 1 = they agree, 0.54 for
             a square box turned by 30 degrees.
         growth: see :func:`model.augment.geometry.box_growth`, by the rule in use.
-        others: float32 ``(N - 1, 4)``, the other boxes, as ``bbox_xyxy``; they have no say in what
-            is drawn.
-        others_visible: ``(N - 1,)``, as ``visible``.
         step: ``None`` of what is no step of the augmentation.
     """
 
@@ -42,25 +39,33 @@ class TracedStep:
     words: tuple[str, ...]
     spoken: tuple[str, ...]
     image: Image.Image
-    bbox_xyxy: Tensor
+    all_boxes: Tensor
+    all_visible: Tensor
     hull_xyxy: Corners
     ellipse_xyxy: Corners
-    visible: float
     hull_ellipse_iou: float
     growth: float
-    others: Tensor = field(default_factory=lambda: torch.empty(0, 4))
-    others_visible: Tensor = field(default_factory=lambda: torch.empty(0))
     step: Step | None = None
 
     @property
-    def all_boxes(self) -> Tensor:
-        """``(N, 4)``: that of the target, then the others."""
-        return torch.cat([self.bbox_xyxy[None], self.others])
+    def bbox_xyxy(self) -> Tensor:
+        """``(4,)``: the target's box."""
+        return self.all_boxes[0]
 
     @property
-    def all_visible(self) -> Tensor:
-        """``(N,)``: the shares of :attr:`all_boxes`."""
-        return torch.cat([torch.tensor([self.visible]), self.others_visible])
+    def visible(self) -> float:
+        """The target's share."""
+        return float(self.all_visible[0])
+
+    @property
+    def others(self) -> Tensor:
+        """``(N - 1, 4)``: the other boxes."""
+        return self.all_boxes[1:]
+
+    @property
+    def others_visible(self) -> Tensor:
+        """``(N - 1,)``: their shares."""
+        return self.all_visible[1:]
 
 
 @dataclass(frozen=True)
@@ -77,3 +82,8 @@ class Trace:
     network: Tensor
     redraws: int
     gave_up: bool
+
+    @property
+    def picture(self) -> TracedStep:
+        """The last step before the photo is squeezed onto the square canvas."""
+        return self.steps[-3]

@@ -17,7 +17,6 @@ import torch
 from model.checkpoint import DEFAULT_CHECKPOINT, load_checkpoint
 from model.commands import run
 from model.commands.options import DataOptions
-from model.data.dataset import Dataset
 from model.evaluation.predict_dataset import (
     NO_NEGATIVES,
     LoaderOptions,
@@ -80,24 +79,21 @@ def main(config: EvaluateConfig) -> None:
         negatives = predict_negatives(model, dataset, accelerator, options)
     if not accelerator.is_main_process:
         return
+    baseline = None
+    if (fit := config.fit_split) in data.splits:
+        baseline = baseline_report(predictions, data.class_names, data.split(fit).frame, fit)
     report = {
         "checkpoint": config.checkpoint.name, "split": config.split, "flip": config.flip,
         "looks": predictions.n_looks,
         "precision": "bf16" if accelerator.mixed_precision == "bf16" else "fp32",
         **accuracy_report(predictions, dataset, config.bootstrap),
-        "majority_baseline": _baseline(data, config.fit_split, predictions),
+        "majority_baseline": baseline,
         "config": info.config, "history": info.history,
     }  # fmt: skip
     if info.calibration:
         report["score"] = score_report(predictions, info.calibration, negatives)
     print(format_report(report))
     write_files(config, report, dataset, predictions, info.calibration)
-
-
-def _baseline(data: Dataset, fit_split: str, predictions: Predictions) -> dict[str, Any] | None:
-    if fit_split not in data.splits:
-        return None
-    return baseline_report(predictions, data.class_names, data.split(fit_split).frame, fit_split)
 
 
 def write_files(

@@ -3,9 +3,8 @@
 python -m model.predict PHOTOS_OR_FOLDERS --csv out.csv --draw DIR
 """
 
-import csv
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,12 +13,12 @@ import tyro
 
 from model.checkpoint import DEFAULT_CHECKPOINT
 from model.commands import run
-from model.csv_cells import defused
-from model.data.images import LoadedImage, find_images, load_fitted
+from model.csv_cells import csv_text
+from model.data.images import find_images, load_fitted
 from model.errors import UserError
 from model.files import atomic_write, distinct, ensure_writable
 from model.inference import CSV_HEADER, DRAWN_SIDE, Detection, Detector, csv_row, load_detector
-from model.words import counted, in_percent
+from model.words import counted, percent
 
 
 @dataclass
@@ -47,70 +46,59 @@ def main(config: PredictConfig) -> int:
         ensure_writable(folder)
     names = drawing_names(files)
     rows: list[list[object]] = []
-    skipped: set[Path] = set()
+    n_skipped = 0
     bar = tqdm(total=len(files), unit="photo", disable=not config.progress or len(files) == 1)
-
-    def skip(file: Path, error: UserError) -> None:
-        skipped.add(file)
-        bar.write(f"skipped: {error}", file=sys.stderr)
-
     try:
         for start in range(0, len(files), config.batch_size):
             batch = files[start : start + config.batch_size]
-            loaded = _load_good(detector, batch, config.looks, skip)
-            found = detector.predict_loaded(
-                [photo for _, photo in loaded], config.flip, config.looks
-            )
-            for (file, _), detection in zip(loaded, found, strict=True):
-                if config.draw and not _draw(detection, file, config.draw / names[file], skip):
-                    continue
-                rows.append(csv_row(file, detection))
+            for file, answer in zip(batch, _answers(detector, batch, config), strict=True):
+                if config.draw and not isinstance(answer, UserError):
+                    answer = _draw(answer, file, config.draw / names[file])
+                if isinstance(answer, UserError):
+                    n_skipped += 1
+                    bar.write(f"skipped: {answer}", file=sys.stderr)
+                else:
+                    rows.append(csv_row(file, answer))
             bar.update(len(batch))
     finally:  # also after Ctrl-C or on a full disk: what is known is written down
         bar.close()
         _report(rows, config)
-    if skipped:
-        print(f"{len(skipped)} of {len(files)} photos could not be read.", file=sys.stderr)
-    return 1 if skipped else 0
+    if n_skipped:
+        print(f"{n_skipped} of {len(files)} photos could not be read.", file=sys.stderr)
+    return 1 if n_skipped else 0
 
 
-Skip = Callable[[Path, UserError], None]
+def _answers(
+    detector: Detector, files: list[Path], config: PredictConfig
+) -> list[Detection | UserError]:
+    """What is found in each photo, or why it cannot be read."""
+    loaded = list(detector.load_each(files, config.looks))
+    good = [photo for photo in loaded if not isinstance(photo, UserError)]
+    found = iter(detector.predict_loaded(good, config.flip, config.looks))
+    return [photo if isinstance(photo, UserError) else next(found) for photo in loaded]
 
 
-def _load_good(
-    detector: Detector, files: list[Path], looks: int | None, skip: Skip
-) -> list[tuple[Path, LoadedImage]]:
-    good = []
-    for file, photo in zip(files, detector.load_each(files, looks), strict=True):
-        if isinstance(photo, UserError):
-            skip(file, photo)
-        else:
-            good.append((file, photo))
-    return good
-
-
-def _draw(detection: Detection, file: Path, target: Path, skip: Skip) -> bool:
-    """Write the annotated copy; ``False`` if the photo can no longer be read."""
+def _draw(detection: Detection, file: Path, target: Path) -> Detection | UserError:
+    """Write the annotated copy; what is wrong with the photo if it can no longer be read."""
     try:
         photo = load_fitted(file, DRAWN_SIDE).image
     except UserError as error:
-        skip(file, error)
-        return False
+        return error
     with atomic_write(target) as temporary:
         detection.draw(photo).save(temporary)
-    return True
+    return detection
 
 
 def _report(rows: list[list[object]], config: PredictConfig) -> None:
     if config.csv:
-        with atomic_write(config.csv) as temporary, temporary.open("w", newline="") as stream:
-            csv.writer(stream).writerows(defused([CSV_HEADER, *rows]))
+        with atomic_write(config.csv) as temporary:
+            temporary.write_text(csv_text([CSV_HEADER, *rows]), encoding="utf-8")
         print(f"wrote {config.csv}: {len(rows)} photos")
     else:
         for file, name, score, x1, y1, x2, y2, *_, sure in rows:
             assert isinstance(score, float)
             doubt = "" if sure == "true" else " (not sure)"
-            print(f"{file}: {name} {in_percent(score, 1)}{doubt}, box ({x1}, {y1}) - ({x2}, {y2})")
+            print(f"{file}: {name} {percent(score, 1)}{doubt}, box ({x1}, {y1}) - ({x2}, {y2})")
     if config.draw:
         print(f"wrote {counted(len(rows), 'annotated photo')} to {config.draw}/")
 

@@ -23,7 +23,7 @@ from model.checked import check_ranges
 from model.checkpoint import DEFAULT_CHECKPOINT, load_checkpoint
 from model.commands import run
 from model.commands.options import DataOptions
-from model.evaluation.strength_curves import Judged, check_alike, measure, some_rows, table
+from model.evaluation.strength_curves import NamedDetector, check_alike, measure, some_rows, table
 from model.files import atomic_write
 from model.loading.dataset import LargestObjectDataset
 from model.network.inference_copy import inference_copy
@@ -47,17 +47,17 @@ def main(config: RobustnessConfig) -> None:
     """Load, measure, print, write."""
     check_ranges(config, {"photos": (1, inf)})
     device = best_device()
-    judged = []
+    detectors = []
     for path in filter(None, (config.checkpoint, config.other)):
         model, info = load_checkpoint(path)
-        judged.append(Judged(path.stem, inference_copy(model, False).to(device), info))
-    check_alike(judged)
-    names = judged[0].info.class_names
+        detectors.append(NamedDetector(path.stem, inference_copy(model, False).to(device), info))
+    check_alike(detectors)
+    names = detectors[0].info.class_names
     split = config.dataset(names).split(config.split)
     split = dataclasses.replace(split, frame=some_rows(split, config.photos), backgrounds=(
         split.backgrounds.iloc[:0]))  # fmt: skip
     dataset = LargestObjectDataset(
-        split, max(one.info.image_size for one in judged),
+        split, max(one.info.image_size for one in detectors),
         cache_dir=config.cache_dir, progress=config.progress,
     )  # fmt: skip
     if left_out := dataset.left_out():
@@ -65,9 +65,9 @@ def main(config: RobustnessConfig) -> None:
     start = time.perf_counter()
     with torch.inference_mode():
         report = measure(
-            judged, dataset, device, config.batch_size, config.bootstrap, config.progress
+            detectors, dataset, device, config.batch_size, config.bootstrap, config.progress
         )
-    splits = {one.name: str(one.info.config.get("train_split", "")) for one in judged}
+    splits = {one.name: str(one.info.config.get("train_split", "")) for one in detectors}
     report = {"split": config.split, "train_splits": splits, **report}
     seconds = time.perf_counter() - start
     print("\n".join(report["sentences"]))

@@ -11,7 +11,7 @@ from model.data.formats.listing import Box, Format, Parsed, Reading
 from model.data.image_pixels import turned_box
 from model.data.photo_headers import PhotoHeader
 from model.data.records import ImageAnnotation, ObjectAnnotation
-from model.words import in_percent
+from model.words import percent
 
 ROUNDING = 0.1  # pixels that a box may reach out without a word
 EDGE = 2.0  # pixels; boxes that reach out further are looked at
@@ -91,7 +91,7 @@ def _with_reading(
             kind = "numbers of another kind"
             return habits._replace(reading=fitting[0], blemish=kind, detail=detail)
         if (in_order := share(usual._replace(box=_in_order))) < 0.5:
-            said = f"{in_percent(1 - in_order)} of {len(boxes)} that were looked at"
+            said = f"{percent(1 - in_order, 0)} of {len(boxes)} that were looked at"
             return habits._replace(blemish=BOXES_DO_NOT_FIT, detail=said)
     if len(boxes) >= TELLING_SCALE and usual.units != "shares":
         smallest_side = min(side for _, size in boxes for side in size)

@@ -112,7 +112,7 @@ def calibrate_checkpoint(
     )
     save_checkpoint(path, model, replace(info, calibration=calibration))
     judged = cross_validated_scores(predictions.evidence, right, negatives.all)
-    error = reliability(judged, right.numpy()).ece
+    error = reliability(judged, right.numpy())["ece"]
     text = f"{path}: calibration error {error:.3f}, threshold {calibration.threshold:.3f}"
     refused = refused_sentence(score_report(predictions, calibration, negatives))
     print(f"{text}, {refused}" if refused else text, flush=True)
@@ -123,7 +123,7 @@ def _error(calibration: Calibration | None, predictions: Predictions, right: Ten
     if calibration is None or not len(right):
         return 0.0
     score = calibration.score(predictions.evidence.double()).numpy()
-    return reliability(score, right.numpy()).ece
+    return reliability(score, right.numpy())["ece"]
 
 
 def _too_few(right: Tensor, info: CheckpointInfo) -> str:

@@ -4,7 +4,7 @@ The score is a logistic regression on the evidence of :mod:`model.score` (Platt 
 with more than one input).
 """
 
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -81,28 +81,17 @@ def logistic_regression(inputs: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     return solution[:-1], solution[-1]
 
 
-@dataclass(frozen=True)
-class Reliability:
-    """How far scores can be believed (Guo et al. 2017).
-
-    Attributes:
-        ece: expected calibration error: mean distance of score and share right over the bins,
-            weighted by the photos in them.
-        mean_score, share_right, count: of each bin that holds photos.
-    """
-
-    ece: float
-    mean_score: list[float]
-    share_right: list[float]
-    count: list[int]
-
-
-def reliability(scores: np.ndarray, right: np.ndarray) -> Reliability:
-    """Bins of equal width over 0..1.
+def reliability(scores: np.ndarray, right: np.ndarray) -> dict[str, Any]:
+    """How far scores can be believed (Guo et al. 2017), in bins of equal width over 0..1.
 
     Args:
         scores: ``(N,)`` in 0..1.
         right: ``(N,)`` bool.
+
+    Returns:
+        ``ece``, the expected calibration error: mean distance of score and share right over the
+        bins, weighted by the photos in them; and lists of ``mean_score``, ``share_right`` and
+        ``count`` of each bin that holds photos.
     """
     place = np.minimum((scores * BINS).astype(int), BINS - 1)
     bins = [place == b for b in range(BINS) if (place == b).any()]
@@ -110,7 +99,10 @@ def reliability(scores: np.ndarray, right: np.ndarray) -> Reliability:
     share_right = [float(right[b].mean()) for b in bins]
     count = [int(b.sum()) for b in bins]
     gaps = [n * abs(s - r) for n, s, r in zip(count, mean_score, share_right, strict=True)]
-    return Reliability(sum(gaps) / max(1, len(scores)), mean_score, share_right, count)
+    return {
+        "ece": sum(gaps) / max(1, len(scores)), "mean_score": mean_score,
+        "share_right": share_right, "count": count,
+    }  # fmt: skip
 
 
 def cross_validated_scores(values: Tensor, right: Tensor, negatives: Tensor) -> np.ndarray:

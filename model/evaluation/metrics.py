@@ -1,16 +1,14 @@
 """Scores of largest-object detection, from predictions kept one row an image."""
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
+import pandas as pd
 from torch import Tensor
 
-from model.boxes import SIZE_EDGES, l1_px_at_224, paired_iou
-from model.words import in_percent
+from model.boxes import SIZE_EDGES, SIZE_NAMES, l1_px_at_224, paired_iou
 
 IOU_THRESHOLD = 0.5
 MEASURES = {
@@ -120,26 +118,22 @@ def class_groups(scores: PerImage, class_names: Sequence[str]) -> dict[str, np.n
 
 def size_groups(area_share: np.ndarray) -> dict[str, np.ndarray]:
     """Images by how much of them the largest object's box covers, ``(N,)`` in 0..1."""
-    edges = itertools.pairwise(SIZE_EDGES)
-    return {
-        f"{in_percent(low)} to {in_percent(high)} of the photo": (area_share >= low)
-        & ((area_share < high) | (high == 1))
-        for low, high in edges
-    }
+    place = np.digitize(area_share, SIZE_EDGES[1:-1])
+    return {name: place == i for i, name in enumerate(SIZE_NAMES)}
 
 
-def crowd_groups(n_objects: np.ndarray, second_share: np.ndarray) -> dict[str, np.ndarray]:
+def crowd_groups(facts: pd.DataFrame) -> dict[str, np.ndarray]:
     """Images by the number of objects, and those whose largest has a rival.
 
     Args:
-        n_objects: ``(N,)``, difficult ones not counted.
-        second_share: ``(N,)``, area of the second largest object over that of the largest.
+        facts: of :func:`model.evaluation.report.photo_facts`.
     """
+    count, second = facts.n_objects.to_numpy(), facts.second_share.to_numpy()
     return {
-        "one object": n_objects == 1,
-        "two or three objects": (n_objects == 2) | (n_objects == 3),
-        "four and more objects": n_objects >= 4,
-        "second more than half as large": second_share > 0.5,
+        "one object": count == 1,
+        "two or three objects": (count == 2) | (count == 3),
+        "four and more objects": count >= 4,
+        "second more than half as large": second > 0.5,
     }
 
 
@@ -148,16 +142,3 @@ def confusion_matrix(scores: PerImage, n_classes: int) -> np.ndarray:
     matrix = np.zeros((n_classes, n_classes), dtype=np.int64)
     np.add.at(matrix, (scores.true_class, scores.predicted_class), 1)
     return matrix
-
-
-def majority_baseline(
-    true_class: Tensor, true_xyxy: Tensor, fit_class: Tensor, fit_xyxy: Tensor, image_size: int
-) -> PerImage:
-    """What predicting the commonest class and the median box for every photo would score.
-
-    Class and box are fitted on ``fit_*`` (the training split), scored on ``true_*``.
-    """
-    n = len(true_class)
-    common = torch.bincount(fit_class).argmax().repeat(n)
-    box = fit_xyxy.median(dim=0).values.expand(n, 4)
-    return per_image_scores(common, box, true_class, true_xyxy, image_size)

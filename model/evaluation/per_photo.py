@@ -27,6 +27,7 @@ COLUMNS = (
 """Boxes in pixels of the original photo; the score and the shares in 0..1."""
 
 COMMAND = "python -m model.evaluate --data data --split val --per-photo photos.csv"
+HOW_TO_WRITE_IT = f"Write it with: {COMMAND}"
 MAX_BYTES = 100_000_000
 MAX_PIXELS = 1e6  # of a side of a photo
 
@@ -82,23 +83,17 @@ def read_per_photo(path: str | Path) -> PerPhoto:
     path = Path(path)
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise UserError(f"{path} is larger than {MAX_BYTES // 10**6} MB. {_how_to_write_it()}")
+            raise UserError(f"{path} is larger than {MAX_BYTES // 10**6} MB. {HOW_TO_WRITE_IT}")
         texts: dict[Hashable, type[str]] = dict.fromkeys(TEXTS, str)
         table = pd.read_csv(path, dtype=texts, keep_default_na=False, encoding="utf-8")
     except (OSError, ValueError, OverflowError) as error:  # what pandas raises are ValueErrors
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise UserError(
-            f"{path} cannot be read as a CSV ({reason}). {_how_to_write_it()}"
-        ) from None
+        raise UserError(f"{path} cannot be read as a CSV ({reason}). {HOW_TO_WRITE_IT}") from None
     if problem := _problem_of(table):
-        raise UserError(f"{path} is no list of predictions: {problem}. {_how_to_write_it()}")
+        raise UserError(f"{path} is no list of predictions: {problem}. {HOW_TO_WRITE_IT}")
     # A name a spreadsheet would calculate was written with an apostrophe.
     table["file_name"] = table.file_name.str.removeprefix("'")
     return PerPhoto(path.name, table[list(COLUMNS)])
-
-
-def _how_to_write_it() -> str:
-    return f"Write it with: {COMMAND}"
 
 
 def _problem_of(table: pd.DataFrame) -> str | None:

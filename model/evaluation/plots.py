@@ -1,7 +1,6 @@
 """Pictures for people: loss curves, prediction sheets, confusion, data set statistics."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +10,15 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from model.draw import TRUTH_COLOUR, class_colour, draw_box
+from model.draw import TRUTH_COLOUR, LabelledBox, class_colour, contact_sheet, draw_boxes
 from model.evaluation.predict_dataset import Predictions
 from model.files import atomic_write
 from model.loading.dataset import DetectionDataset, LargestObjectDataset, collate
 from model.loading.targets import pad_targets
 from model.predictions import predict_batch
-from model.words import in_percent
+from model.words import percent
 
-SHEET_PHOTOS = 16
+SHEET_PHOTOS, TILE_SIDE = 16, 300  # of a contact sheet; the side in pixels
 
 
 def _save(figure: Figure, path: Path) -> None:
@@ -62,34 +61,10 @@ def plot_history(history: pd.DataFrame, path: Path) -> None:
     _save(figure, path)
 
 
-@dataclass(frozen=True)
-class SheetEntry:
-    """One tile: a photo, the predicted class, score and box, the true box; pixels of the photo."""
-
-    image: Image.Image
-    class_name: str
-    score: float
-    bbox_xyxy: list[float]
-    true_xyxy: list[float]
-
-
-def picture_sheet(entries: Sequence[SheetEntry], path: Path) -> None:
-    """Write a contact sheet of predictions as PNG; true boxes are white."""
-    columns, tile = 4, 300  # pixels
-    rows = -(-len(entries) // columns)
-    sheet = Image.new("RGB", (columns * tile, rows * tile), "white")
-    for i, entry in enumerate(entries):
-        scale = (tile - 8) / max(entry.image.size)
-        width, height = (max(1, round(side * scale)) for side in entry.image.size)
-        picture = entry.image.resize((width, height), Image.Resampling.BILINEAR)
-        picture = draw_box(picture, [scale * v for v in entry.true_xyxy], TRUTH_COLOUR)
-        label = f"{entry.class_name} {in_percent(entry.score)}"
-        box = [scale * v for v in entry.bbox_xyxy]
-        picture = draw_box(picture, box, class_colour(entry.class_name), label)
-        left = (i % columns) * tile + (tile - width) // 2
-        sheet.paste(picture, (left, (i // columns) * tile + (tile - height) // 2))
+def picture_sheet(tiles: Sequence[Image.Image], path: Path) -> None:
+    """Write a contact sheet of predictions as PNG, of :func:`prediction_tile` each."""
     with atomic_write(path) as temporary:
-        sheet.save(temporary)
+        contact_sheet(tiles, TILE_SIDE).save(temporary)
 
 
 def plot_confusion(matrix: np.ndarray, class_names: Sequence[str], path: Path) -> None:
@@ -130,19 +105,23 @@ def plot_statistics(frame: pd.DataFrame, path: Path) -> None:
     _save(figure, path)
 
 
-def sheet_entry(
+def prediction_tile(
     dataset: LargestObjectDataset, index: int, predictions: Predictions, row: int
-) -> SheetEntry:
-    """Photo ``index`` in its own shape, with the prediction and the truth of ``row``."""
-    image = dataset.photo(index).image
-    scale = torch.tensor([image.width, image.height]).repeat(2) / predictions.image_size
+) -> Image.Image:
+    """Photo ``index`` in its own shape, with the prediction of ``row`` and, in white, the truth."""
+    photo = dataset.photo(index).image
+    scale = (TILE_SIDE - 8) / max(photo.size)
+    size = max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
+    to_tile = torch.tensor(size).repeat(2) / predictions.image_size
     score, class_id = predictions.probabilities[row].max(dim=0)
-    return SheetEntry(
-        image,
-        dataset.class_names[int(class_id)],
-        float(score),
-        (predictions.bbox_xyxy[row] * scale).tolist(),
-        (predictions.true_xyxy[row] * scale).tolist(),
+    name = dataset.class_names[int(class_id)]
+    true, found = predictions.true_xyxy[row] * to_tile, predictions.bbox_xyxy[row] * to_tile
+    return draw_boxes(
+        photo.resize(size, Image.Resampling.BILINEAR),
+        [
+            LabelledBox(true.tolist(), TRUTH_COLOUR),
+            LabelledBox(found.tolist(), class_colour(name), f"{name} {percent(float(score), 0)}"),
+        ],
     )
 
 
@@ -152,16 +131,16 @@ def spread_indices(length: int) -> list[int]:
     return [round(i * (length - 1) / max(1, n_photos - 1)) for i in range(n_photos)]
 
 
-def spread_entries(
+def spread_tiles(
     model: torch.nn.Module,
     dataset: DetectionDataset,
     device: torch.device,
     known: Predictions | None = None,
-) -> list[SheetEntry]:
+) -> list[Image.Image]:
     """Photos spread over an unaugmented data set; predictions that are not known are made."""
     chosen = spread_indices(len(dataset))
     if known:
-        return [sheet_entry(dataset, index, known, index) for index in chosen]
+        return [prediction_tile(dataset, index, known, index) for index in chosen]
     images, targets = collate([dataset[i] for i in chosen])
     predicted = predict_batch(model.eval(), images.to(device))
     true = pad_targets(targets)
@@ -169,7 +148,7 @@ def spread_entries(
         predicted.probabilities.cpu(), predicted.bbox_xyxy.cpu(), predicted.evidence.cpu(),
         true.labels[:, 0], true.boxes[:, 0], images.shape[-1],
     )  # fmt: skip
-    return [sheet_entry(dataset, index, predictions, row) for row, index in enumerate(chosen)]
+    return [prediction_tile(dataset, place, predictions, i) for i, place in enumerate(chosen)]
 
 
 def plot_evaluation(
@@ -189,8 +168,8 @@ def plot_evaluation(
         "confused": list(map(int, (probability * ~scores.right).argsort()[::-1][:SHEET_PHOTOS])),
     }
     for name, chosen in orders.items():
-        entries = [sheet_entry(dataset, i, predictions, i) for i in chosen]
-        picture_sheet(entries, folder / f"{name}.png")
+        tiles = [prediction_tile(dataset, i, predictions, i) for i in chosen]
+        picture_sheet(tiles, folder / f"{name}.png")
         written.append(f"{name}.png")
     return written
 

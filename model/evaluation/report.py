@@ -4,10 +4,8 @@ Everything here is plain values, ready for JSON.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -21,55 +19,46 @@ from model.evaluation.metrics import (
     confusion_matrix,
     crowd_groups,
     group_scores,
-    majority_baseline,
+    per_image_scores,
     size_groups,
     summarize,
 )
-from model.evaluation.per_photo import COLUMNS, PREDICTED_BOX, TRUE_BOX
+from model.evaluation.per_photo import COLUMNS, FACTS, PREDICTED_BOX, TRUE_BOX
 from model.evaluation.predict_dataset import Negatives, Predictions
 from model.loading.dataset import LargestObjectDataset
 from model.score import Calibration
-from model.words import counted, in_percent
+from model.words import counted, percent
 
 
-@dataclass(frozen=True)
-class PhotoFacts:
-    """What is annotated in N photos; arrays ``(N,)``, difficult objects left out.
+def photo_facts(dataset: LargestObjectDataset) -> pd.DataFrame:
+    """What is annotated in N photos, difficult objects left out: a row each.
 
-    Attributes:
+    Columns:
         n_objects: how many there are.
         area_share: of the photo, covered by the largest object's box.
         second_share: area of the second largest box over that of the largest; 0 if there is none.
     """
-
-    n_objects: np.ndarray
-    area_share: np.ndarray
-    second_share: np.ndarray
-
-    @classmethod
-    def of(cls, dataset: LargestObjectDataset) -> "PhotoFacts":
-        """Read them off the annotations."""
-        rows = []
-        for known in dataset.objects:
-            areas = box_areas(known.boxes).tolist()
-            second = areas[1] / areas[0] if len(areas) > 1 else 0.0
-            rows.append((len(areas), areas[0] / (known.width * known.height), second))
-        return cls(*(np.array(column) for column in zip(*rows, strict=True)))
+    rows = []
+    for known in dataset.objects:
+        areas = box_areas(known.boxes).tolist()
+        second = areas[1] / areas[0] if len(areas) > 1 else 0.0
+        rows.append((len(areas), areas[0] / (known.width * known.height), second))
+    return pd.DataFrame(rows, columns=list(FACTS))
 
 
 def accuracy_report(
     predictions: Predictions, dataset: LargestObjectDataset, n_resamples: int = 1000
 ) -> dict[str, Any]:
     """Scores over all photos, by class, by object size and by number of objects."""
-    scores, facts = predictions.scores(), PhotoFacts.of(dataset)
+    scores, facts = predictions.scores(), photo_facts(dataset)
     names = dataset.class_names
     return {
         "n_images": len(scores.iou),
         "metrics": summarize(scores),
         "intervals_95": bootstrap_intervals(scores, n_resamples),
         "per_class": group_scores(scores, class_groups(scores, names)),
-        "by_size": group_scores(scores, size_groups(facts.area_share)),
-        "by_objects": group_scores(scores, crowd_groups(facts.n_objects, facts.second_share)),
+        "by_size": group_scores(scores, size_groups(facts.area_share.to_numpy())),
+        "by_objects": group_scores(scores, crowd_groups(facts)),
         "confusion": confusion_matrix(scores, len(names)).tolist(),
         "class_names": list(names),
     }
@@ -87,23 +76,19 @@ def score_report(
     """
     joint = predictions.scores().joint
     score = calibration.score(predictions.evidence.double()).numpy()
+    probability, predicted = calibration.probabilities(predictions.probabilities).max(dim=1)
+    class_right = (predicted == predictions.true_class).numpy()
     report = {
         "threshold": calibration.threshold,
         "right_kept": float((score[joint] >= calibration.threshold).mean()) if joint.any() else 0.0,
-        "reliability": asdict(reliability(score, joint)),
-        "class_reliability": _class_reliability(predictions, calibration),
+        "reliability": reliability(score, joint),
+        "class_reliability": reliability(probability.double().numpy(), class_right),
     }
     for key, evidence in (("backgrounds", negatives.backgrounds), ("negatives", negatives.windows)):
         if len(evidence):
             refused = calibration.score(evidence.double()) < calibration.threshold
             report[key] = {"n": len(evidence), "refused": float(refused.double().mean())}
     return report
-
-
-def _class_reliability(predictions: Predictions, calibration: Calibration) -> dict[str, Any]:
-    probability, predicted = calibration.probabilities(predictions.probabilities).max(dim=1)
-    right = (predicted == predictions.true_class).numpy()
-    return asdict(reliability(probability.double().numpy(), right))
 
 
 def baseline_report(
@@ -114,9 +99,10 @@ def baseline_report(
     corners = torch.tensor(fit[["xmin", "ymin", "xmax", "ymax"]].to_numpy(dtype="float32"))
     extent = torch.tensor(fit[["width", "height"]].to_numpy(dtype="float32")).repeat(1, 2)
     classes = torch.tensor([class_names.index(name) for name in fit.class_name])
-    scores = majority_baseline(
-        predictions.true_class, predictions.true_xyxy, classes, corners / extent * size, size
-    )
+    true_class, true_xyxy = predictions.true_class, predictions.true_xyxy
+    commonest = torch.bincount(classes).argmax().expand(len(true_class))
+    box = (corners / extent * size).median(dim=0).values.expand(len(true_class), 4)
+    scores = per_image_scores(commonest, box, true_class, true_xyxy, size)
     return {"fitted_on": fitted_on, "metrics": summarize(scores)}
 
 
@@ -128,7 +114,7 @@ def per_photo_table(
     Boxes are in pixels of the original photo. Without a calibration the score is the probability of
     the class.
     """
-    scores, facts = predictions.scores(), PhotoFacts.of(dataset)
+    scores, facts = predictions.scores(), photo_facts(dataset)
     extent = dataset.frame[["width", "height", "width", "height"]].to_numpy(dtype="float64")
     scale = extent / predictions.image_size
     probability = predictions.probabilities.max(dim=1).values
@@ -144,8 +130,7 @@ def per_photo_table(
         columns |= dict(zip(sides, corners.T, strict=True))
     columns |= {
         "score": score.numpy().round(4), "iou": scores.iou.round(4),
-        "l1_px_224": scores.l1_px.round(3), "n_objects": facts.n_objects,
-        "area_share": facts.area_share.round(4), "second_share": facts.second_share.round(4),
+        "l1_px_224": scores.l1_px.round(3), **{fact: facts[fact].round(4) for fact in FACTS},
     }  # fmt: skip
     return pd.DataFrame(columns, columns=list(COLUMNS))
 
@@ -159,7 +144,10 @@ def format_report(report: dict[str, Any]) -> str:
         f"{report['checkpoint']} on {report['split']}: {counted(report['n_images'], 'photo')},"
         f" {report['precision']}{extra}"
     )
-    parts = [head, _measures(report), *_groups(report)]
+    tables = [pd.DataFrame(report[key]) for key in ("by_size", "by_objects", "per_class")]
+    tables[-1] = tables[-1].sort_values("joint", ascending=False)
+    groups = [table.round(3).to_string(index=False) for table in tables]
+    parts = [head, _measures(report), *groups]
     if report.get("score"):
         parts.append(f"score: {score_sentence(report['score'])}")
     return "\n\n".join(parts)
@@ -177,17 +165,11 @@ def _measures(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _groups(report: dict[str, Any]) -> list[str]:
-    tables = [pd.DataFrame(report[key]) for key in ("by_size", "by_objects", "per_class")]
-    tables[-1] = tables[-1].sort_values("joint", ascending=False)
-    return [table.round(3).to_string(index=False) for table in tables]
-
-
 def score_sentence(score: Mapping[str, Any]) -> str:
     """What the calibrated score is worth, from the ``score`` of a report."""
     text = (
         f"calibration error (ECE) {score['reliability']['ece']:.3f}; its threshold"
-        f" {score['threshold']:.3f} keeps {in_percent(score['right_kept'], 1)} of the right answers"
+        f" {score['threshold']:.3f} keeps {percent(score['right_kept'], 1)} of the right answers"
     )
     refused = refused_sentence(score)
     return f"{text} and {refused}" if refused else text
@@ -196,7 +178,7 @@ def score_sentence(score: Mapping[str, Any]) -> str:
 def refused_sentence(score: Mapping[str, Any]) -> str:
     """How much of what shows no object is refused, by its kind; empty if there is none."""
     parts = [
-        f"{in_percent(score[key]['refused'], 1)} of {counted(score[key]['n'], name)}"
+        f"{percent(score[key]['refused'], 1)} of {counted(score[key]['n'], name)}"
         for key, name in (("backgrounds", "background"), ("negatives", "empty window"))
         if key in score
     ]

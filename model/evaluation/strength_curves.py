@@ -2,7 +2,7 @@
 stronger, with all others off."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,15 +27,15 @@ from model.evaluation.metrics import (
 )
 from model.loading.dataset import LargestObjectDataset
 from model.network.detector import LargestObjectDetector
-from model.predictions import predict_batch
+from model.predictions import on_cpu, predict_batch
 
 LEVELS = 7  # with the photos as they are
-SHOWN = {"class_accuracy": "class right", "mean_iou": "mean IoU", "joint": "class and box right"}
+SHOWN = ("class_accuracy", "mean_iou", "joint")  # measures
 FALL = 0.1  # of joint, that is worth a sentence
 
 
 @dataclass(frozen=True)
-class Judged:
+class NamedDetector:
     """A detector that is measured: what it is called, on the device it computes on."""
 
     name: str
@@ -43,18 +43,8 @@ class Judged:
     info: CheckpointInfo
 
 
-@dataclass(frozen=True)
-class Level:
-    """One strength of one setting; ``scores`` by the name of the detector.
-
-    Attributes:
-        value: of the setting.
-        n_photos: those that keep enough of their object for training to take them.
-    """
-
-    value: float
-    n_photos: int
-    scores: dict[str, dict[str, Any]] = field(default_factory=dict)
+Given = tuple[Step, Setting, float]
+"""What photos are changed by: a step, one of its settings, and the value of that."""
 
 
 def some_rows(split: DatasetSplit, count: int) -> pd.DataFrame:
@@ -82,7 +72,7 @@ def levels_of(setting: Setting) -> list[float]:
 
 
 def measure(
-    judged: Sequence[Judged],
+    detectors: Sequence[NamedDetector],
     dataset: LargestObjectDataset,
     device: torch.device,
     batch_size: int = 32,
@@ -96,7 +86,7 @@ def measure(
     much of its object that training would draw again is left out of that level.
 
     Args:
-        judged: detectors that know the same classes.
+        detectors: detectors that know the same classes.
         dataset: of the photos, made for the largest canvas among the detectors.
         device: of the detectors.
         batch_size: photos in a pass.
@@ -105,29 +95,31 @@ def measure(
     """
     steps = AugmentConfig.steps
     levels = [(step, s, value) for step in steps for s in step.settings for value in levels_of(s)]
-    bar = tqdm(
-        total=len(dataset) * (len(levels) + 1), unit="photo", disable=not progress, leave=False
-    )
-    with bar:
-        start = _level(judged, dataset, device, batch_size, None, n_resamples, bar)
-        curves: dict[str, list[Level]] = {}
+    total = len(dataset) * (len(levels) + 1)
+    with tqdm(total=total, unit="photo", disable=not progress, leave=False) as bar:
+
+        def level(given: Given | None) -> dict[str, Any]:
+            found = _scores(detectors, dataset, device, batch_size, given, bar)
+            scores = {name: _summary(parts, n_resamples) for name, parts in found.items() if parts}
+            n_photos = sum(len(part.iou) for part in found[detectors[0].name])
+            return {"n_photos": n_photos, "scores": scores}
+
+        start = level(None)
+        curves = {s.name: [{"value": s.off, **start}] for step in steps for s in step.settings}
         for step, setting, value in levels:
             bar.set_description(f"{setting.label} {value:g}")
-            given = (step, setting, value)
-            level = _level(judged, dataset, device, batch_size, given, n_resamples, bar)
-            curves.setdefault(setting.name, []).append(level)
+            curves[setting.name].append({"value": value, **level((step, setting, value))})
     settings = [
         {
             "setting": s.name, "label": s.label, "group": step.group,
-            "trained_up_to": {j.name: trained_up_to(j.info, s) for j in judged},
-            "levels": [vars(Level(s.off, start.n_photos, start.scores)),
-                       *(vars(level) for level in curves[s.name])],
+            "trained_up_to": {j.name: trained_up_to(j.info, s) for j in detectors},
+            "levels": curves[s.name],
         }
         for step in steps for s in step.settings
     ]  # fmt: skip
     return {
         "n_photos": len(dataset), "settings": settings,
-        "sentences": [falls_first(settings, j.name) for j in judged],
+        "sentences": [falls_first(settings, j.name) for j in detectors],
     }  # fmt: skip
 
 
@@ -161,72 +153,67 @@ def falls_first(settings: Sequence[dict[str, Any]], name: str) -> str:
     return f"{name}: class and box are right less often first at {first}."
 
 
-def _level(
-    judged: Sequence[Judged], dataset: LargestObjectDataset, device: torch.device, batch_size: int,
-    given: tuple[Step, Setting, float] | None, n_resamples: int, bar: tqdm,
-) -> Level:  # fmt: skip
-    found: dict[str, list[PerImage]] = {one.name: [] for one in judged}
-    kept = 0
+def _scores(
+    detectors: Sequence[NamedDetector], dataset: LargestObjectDataset, device: torch.device,
+    batch_size: int, given: Given | None, bar: tqdm,
+) -> dict[str, list[PerImage]]:  # fmt: skip
+    """Of each detector, in parts, on the photos that training would take."""
+    found: dict[str, list[PerImage]] = {one.name: [] for one in detectors}
     for start in range(0, len(dataset), batch_size):
         places = range(start, min(start + batch_size, len(dataset)))
         photos = [dataset.photo(place) for place in places]
-        for one in judged:
-            changed = list(_changed(one.info, photos, places, given))
-            good = [i for i, (_, _, is_kept) in enumerate(changed) if is_kept]
-            kept += len(good) if one is judged[0] else 0
+        for one in detectors:
+            good = [c for c in _changed(one.info, photos, places, given) if c]
             if good:
-                images = torch.stack([changed[i][0] for i in good])
-                truth = torch.stack([changed[i][1] for i in good])
-                labels = torch.stack([photos[i][2][0] for i in good])
-                found[one.name].append(_scores(one, images.to(device), truth, labels))
+                images, truth, labels = (torch.stack(column) for column in zip(*good, strict=True))
+                images = images.to(device).contiguous(memory_format=torch.channels_last)
+                predicted = on_cpu(predict_batch(one.model, images))
+                classes = predicted.probabilities.argmax(dim=1)
+                found[one.name].append(
+                    per_image_scores(
+                        classes, predicted.bbox_xyxy, labels, truth, one.info.image_size
+                    )
+                )
         bar.update(len(places))
-    value = given[2] if given else 0.0
-    scores = {name: _summary(parts, n_resamples) for name, parts in found.items() if parts}
-    return Level(value, kept, scores)
+    return found
 
 
 def _changed(
     info: CheckpointInfo, photos: Sequence[tuple], places: Sequence[int],
-    given: tuple[Step, Setting, float] | None,
-) -> Iterator[tuple[Tensor, Tensor, bool]]:  # fmt: skip
-    """What the network gets, the true box on its canvas, and whether training would take it."""
+    given: Given | None,
+) -> Iterator[tuple[Tensor, Tensor, Tensor] | None]:  # fmt: skip
+    """What the network gets, the true box on its canvas and its class.
+
+    ``None`` for a photo that training would not take.
+    """
     config = AugmentConfig.none()
     if given:
         config = AugmentConfig.from_dict({**vars(config), given[1].name: given[2]})
     pipeline = Pipeline(config, info.image_size, info.mean, info.std)
-    for place, (image, boxes, _) in zip(places, photos, strict=True):
-        chosen: dict[str, Any] = {}
+    for place, (image, boxes, labels) in zip(places, photos, strict=True):
+        chosen, lost = {}, False
         if given:
             step, setting, _ = given
             box = tuple(boxes[0].tolist())
             limits = [c for c in step.limits(config, image.size, box) if c.setting == setting.name]
             chosen = {step.name: limits[place % len(limits)].params} if limits else {}
         sample = pipeline.chosen(image, boxes[:1], chosen)
-        moves = bool(given) and isinstance(given[0], GeometricStep)
-        is_kept = not moves or float(sample.visible[0]) >= config.min_visible
-        yield sample.image, sample.bbox_xyxy[0], is_kept
-
-
-def _scores(one: Judged, images: Tensor, truth: Tensor, labels: Tensor) -> PerImage:
-    images = images.contiguous(memory_format=torch.channels_last)
-    predicted = predict_batch(one.model, images)
-    classes, boxes = predicted.probabilities.argmax(dim=1).cpu(), predicted.bbox_xyxy.float().cpu()
-    return per_image_scores(classes, boxes, labels, truth, one.info.image_size)
+        if given and isinstance(given[0], GeometricStep):
+            lost = float(sample.visible[0]) < config.min_visible
+        yield None if lost else (sample.image, sample.bbox_xyxy[0], labels[0])
 
 
 def _summary(parts: Sequence[PerImage], n_resamples: int) -> dict[str, Any]:
-    names = ("true_class", "predicted_class", "l1_px", "iou")
-    scores = PerImage(*(np.concatenate([getattr(part, n) for part in parts]) for n in names))
-    intervals = bootstrap_intervals(scores, n_resamples)
-    means = summarize(scores)
+    scores = PerImage(*map(np.concatenate, zip(*(vars(p).values() for p in parts), strict=True)))
+    intervals, means = bootstrap_intervals(scores, n_resamples), summarize(scores)
     rounded = {key: round(means[key], 4) for key in SHOWN}
     return {**rounded, "intervals_95": {k: [round(v, 4) for v in intervals[k]] for k in SHOWN}}
 
 
-def check_alike(judged: Sequence[Judged]) -> None:
+def check_alike(detectors: Sequence[NamedDetector]) -> None:
     """Raise UserError if two detectors know other classes, or have one name."""
-    first = judged[0]
-    for other in judged[1:]:
+    first = detectors[0]
+    for other in detectors[1:]:
         if other.info.class_names != first.info.class_names:
             raise UserError(
                 f"{other.name} knows other classes than {first.name}: measure them one by one."

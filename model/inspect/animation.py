@@ -12,7 +12,7 @@ from model.augment.geometry import box_growth, move_boxes, warp
 from model.augment.steps import GeometricStep
 from model.draw import draw_box, text_colour
 from model.inspect.variants import checked_box
-from model.words import in_percent
+from model.words import percent
 
 MAX_BYTES = 1_000_000
 MAX_SIDE = 480
@@ -96,7 +96,7 @@ def _frame(
     for rule, colour in RULE_COLOURS.items():
         moved = draw_box(moved, move_boxes(box, matrix, rule).tolist(), colour)
         growth = float(box_growth(box, matrix, rule))
-        written.append((f"{rule} {in_percent(growth, signed=True)}", colour))
+        written.append((f"{rule} {percent(growth, 0, signed=True)}", colour))
     frame = Image.new("RGB", (photo.width, photo.height + _STRIP))
     frame.paste(moved)
     _write(frame, written)

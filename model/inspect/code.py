@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from model.augment import IMAGENET_MEAN, IMAGENET_STD, AugmentConfig
 from model.augment.steps import GeometricStep
 from model.data.annotations import MIN_VISIBLE_TO_LABEL
-from model.words import in_percent
+from model.words import percent
 
 _AUGMENT = '''
 
@@ -54,7 +54,7 @@ def to_code(
         + helpers
         + compose
         + _AUGMENT.format(
-            share=in_percent(config.min_visible), label=in_percent(MIN_VISIBLE_TO_LABEL)
+            share=percent(config.min_visible, 0), label=percent(MIN_VISIBLE_TO_LABEL, 0)
         )
     )
 

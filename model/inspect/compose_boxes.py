@@ -3,9 +3,9 @@
 import copy
 import random
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,26 +16,14 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
 from model.boxes import box_areas, clip_boxes
-from model.inspect.compose_steps import Picture, TracedBox
+from model.inspect.compose_steps import TracedBox
 
 SAME = 1.0  # pixels by which a box may be off and still be the one that was moved
 
 
-@dataclass
-class State:
-    """Image and boxes between two steps."""
-
-    image: Picture
-    boxes: tuple[TracedBox, ...]
-    canvas_size: tuple[int, int]
-    box_format: str
-    raw: Tensor = field(repr=False)  # the boxes as the pipeline has them
-
-    @property
-    def xyxy(self) -> Tensor:
-        """``(N, 4)`` float32."""
-        rows = [box.bbox_xyxy for box in self.boxes]
-        return torch.stack(rows) if rows else torch.zeros(0, 4)
+def corners_of(boxes: Sequence[TracedBox]) -> Tensor:
+    """``(N, 4)`` float32 xyxy."""
+    return torch.stack([box.bbox_xyxy for box in boxes]) if boxes else torch.zeros(0, 4)
 
 
 def kept_rows(before: Tensor, after: Tensor, params: dict[str, Any] | None) -> list[int] | None:
@@ -56,17 +44,24 @@ def kept_rows(before: Tensor, after: Tensor, params: dict[str, Any] | None) -> l
 
 
 def measured(
-    transform: Any, params: dict[str, Any] | None, before: State,
-    after: tuple[Tensor, tuple[int, int]], kept: list[int] | None,
+    transform: Any, params: dict[str, Any] | None,
+    before: Sequence[TracedBox], canvas_before: tuple[int, int],
+    xyxy: Tensor, canvas_size: tuple[int, int], kept: list[int] | None,
 ) -> list[TracedBox]:  # fmt: skip
-    """The boxes after a step, with what it did to each; corners and labels are still old."""
-    xyxy, canvas_size = after
+    """The boxes after a step, with what it did to each; corners and labels are still old.
+
+    Args:
+        transform, params: the step, and what it drew.
+        before, canvas_before: the boxes, and ``(height, width)`` of the picture, before the step.
+        xyxy, canvas_size: corners ``(M, 4)``, and ``(height, width)``, after it.
+        kept: see :func:`kept_rows`.
+    """
     if kept is None:
         return [TracedBox(None, row, "", None, None) for row in xyxy]
-    olds, start = [before.boxes[i] for i in kept], before.xyxy[kept]
-    if torch.equal(start, xyxy) and canvas_size == before.canvas_size:
+    olds, start = [before[i] for i in kept], corners_of(before)[kept]
+    if torch.equal(start, xyxy) and canvas_size == canvas_before:
         return olds
-    moved = _moved_freely(transform, params, start, before.canvas_size)
+    moved = _moved_freely(transform, params, start, canvas_before)
     if moved is None:
         return [replace(old, visible=None, growth=None) for old in olds]
     free, inside = moved
@@ -94,12 +89,14 @@ def _moved_freely(
         return None
     left, top, right, bottom = xyxy.unbind(dim=1)
     corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
-    given = [xyxy, *(torch.stack([x, y, x, y], dim=1) for x, y in corners)]
+    rows = [xyxy, *(torch.stack([x, y, x, y], dim=1) for x, y in corners)]
+    kind: Any = {"format": "XYXY", "canvas_size": canvas_size, "clamping_mode": None}
+    given = [tv_tensors.BoundingBoxes(values, **kind) for values in rows]
     step = copy.copy(transform)
     try:
         with generators_kept(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # said already when the step was run
-            moved = [step.transform(_free(values, canvas_size), params) for values in given]
+            moved = [step.transform(values, params) for values in given]
     except Exception:  # a transform of the owner's that wants more than boxes: nobody can tell
         return None
     if not all(isinstance(m, tv_tensors.BoundingBoxes) and len(m) == len(xyxy) for m in moved):
@@ -112,12 +109,6 @@ def _moved_freely(
     x, y = around.unbind(dim=2)
     inside = (x * y.roll(-1, dims=1) - y * x.roll(-1, dims=1)).sum(dim=1).abs() / 2
     return free, inside
-
-
-def _free(xyxy: Tensor, canvas_size: tuple[int, int]) -> Any:
-    return tv_tensors.BoundingBoxes(
-        xyxy, format="XYXY", canvas_size=canvas_size, clamping_mode=None
-    )
 
 
 @contextmanager

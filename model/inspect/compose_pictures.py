@@ -1,7 +1,5 @@
 """A traced pipeline of torchvision as HTML, as a sheet of pictures, and in sentences."""
 
-import base64
-import io
 import math
 import textwrap
 from collections.abc import Iterator
@@ -14,11 +12,11 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional
 
 from model.data.image_pixels import fitted_size
-from model.draw import LabelledBox, class_colour, draw_boxes
+from model.draw import LabelledBox, class_colour, data_uri, draw_boxes
 from model.errors import UserError
 from model.files import atomic_write
 from model.inspect.compose_steps import ORIGINAL, ComposeStep, ComposeTrace, Picture, TracedBox
-from model.words import in_percent
+from model.words import percent
 
 SIDE = 300  # of a picture on a sheet or a page
 WORTH_SAYING = 0.005
@@ -42,7 +40,7 @@ def trace_html(trace: ComposeTrace) -> str:
     steps = [
         {
             "title": step.title, "applied": step.applied, "lines": list(sentences(step)),
-            "uri": _uri(drawn(step)),
+            "uri": data_uri(drawn(step), quality=88),
         }
         for step in trace.steps
     ]  # fmt: skip
@@ -76,10 +74,10 @@ def health_words(box: TracedBox) -> Iterator[str]:
         yield "moved in a way of its own"
         return
     if box.visible < 1 - WORTH_SAYING:
-        yield f"{in_percent(box.visible)} visible" if box.visible else "lost"
+        yield f"{percent(box.visible, 0)} visible" if box.visible else "lost"
     if box.growth is not None and abs(box.growth) > WORTH_SAYING:
         size = "larger" if box.growth > 0 else "smaller"
-        yield f"{in_percent(abs(box.growth))} {size} than what was in it"
+        yield f"{percent(abs(box.growth), 0)} {size} than what was in it"
 
 
 def _short(value: object) -> str:
@@ -131,12 +129,6 @@ def _beyond(values: Tensor) -> tuple[float, float] | None:
         return None
     low, high = values.min().item(), values.max().item()
     return (low, high) if low < 0 or high > 1 else None
-
-
-def _uri(picture: Image.Image) -> str:
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=88)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def trace_sheet(trace: ComposeTrace) -> Image.Image:

@@ -16,7 +16,7 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
 from model.errors import UserError
-from model.inspect.compose_boxes import State, kept_rows, measured
+from model.inspect.compose_boxes import corners_of, kept_rows, measured
 from model.inspect.compose_input import Sample, name_of, parts_of
 from model.inspect.compose_steps import ORIGINAL, ComposeStep, Picture, TracedBox, canvas_of, copied
 
@@ -30,11 +30,11 @@ class Recorder:
         self.sample = sample
         self.within: list[str] = []
         self.steps: list[ComposeStep] = []
-        raw = sample.target if sample.boxes_key is None else sample.target[sample.boxes_key]
-        self.state = State(sample.image, (), tuple(raw.canvas_size), raw.format.value, raw)
-        xyxy, labels = self._xyxy(raw), self._labels(sample.target, len(raw))
-        boxes = tuple(TracedBox(i, row, labels[i]) for i, row in enumerate(xyxy))
-        self.state = self._state(sample.image, raw, boxes)
+        # What the step before returned: the picture, the boxes as the pipeline has them, and ours.
+        self.image, raw = sample.image, sample.target
+        self.raw = raw if sample.boxes_key is None else raw[sample.boxes_key]
+        xyxy, labels = self._xyxy(self.raw), self._labels(sample.target, len(self.raw))
+        self.boxes = tuple(TracedBox(i, row, labels[i]) for i, row in enumerate(xyxy))
         self._note(ORIGINAL, True, {}, ())
 
     def traced(self, transform: Any) -> "_Traced":
@@ -57,25 +57,24 @@ class Recorder:
 
     def passed(self, transform: Any, params: dict[str, Any] | None, outputs: Any) -> None:
         """Note what a step returned."""
-        before = self.state
+        before, canvas_before = self.boxes, canvas_of(self.image)
         image, raw = self.read(transform, outputs)
         # A transform with a coin asks for parameters only where it falls that way.
-        is_same = image is before.image and raw is before.raw
+        is_same = image is self.image and raw is self.raw
         applied = not (is_same and params is None and hasattr(transform, "p"))
-        xyxy = self._xyxy(raw)
-        kept = kept_rows(before.xyxy, xyxy, params)
-        labels = self._labels(outputs[1], len(raw))
-        found = measured(transform, params, before, (xyxy, canvas_of(image)), kept)
-        boxes = tuple(
+        xyxy, canvas_size = self._xyxy(raw), canvas_of(image)
+        kept = kept_rows(corners_of(before), xyxy, params)
+        found = measured(transform, params, before, canvas_before, xyxy, canvas_size, kept)
+        gone = set(range(len(before))) - set(kept or ())
+        dropped = tuple(before[i] for i in sorted(gone)) if kept is not None else ()
+        if kept is None and len(xyxy) < len(before):
+            unknown = replace(before[0], number=None, label="")
+            dropped = (unknown,) * (len(before) - len(xyxy))
+        self.image, self.raw = image, raw
+        self.boxes = tuple(
             replace(old, bbox_xyxy=row, label=label or old.label)
-            for old, row, label in zip(found, xyxy, labels, strict=True)
+            for old, row, label in zip(found, xyxy, self._labels(outputs[1], len(raw)), strict=True)
         )
-        gone = set(range(len(before.boxes))) - set(kept or ())
-        dropped = tuple(before.boxes[i] for i in sorted(gone)) if kept is not None else ()
-        if kept is None and len(xyxy) < len(before.boxes):
-            unknown = replace(before.boxes[0], number=None, label="")
-            dropped = (unknown,) * (len(before.boxes) - len(xyxy))
-        self.state = self._state(image, raw, boxes)
         shown = None if params is None and applied else _plain(params or {})
         if isinstance(transform, v2.SanitizeBoundingBoxes) and shown:
             shown = {"valid": shown["valid"]}  # the labels are no parameter
@@ -89,9 +88,9 @@ class Recorder:
         self, name: str, applied: bool, params: dict[str, Any] | None,
         dropped: tuple[TracedBox, ...],
     ) -> None:  # fmt: skip
-        kept = copied(self.state.image)  # later steps may write into what this one returned
-        within, boxes = tuple(self.within), self.state.boxes
-        self.steps.append(ComposeStep(name, within, applied, params, kept, boxes, dropped))
+        kept = copied(self.image)  # later steps may write into what this one returned
+        within = tuple(self.within)
+        self.steps.append(ComposeStep(name, within, applied, params, kept, self.boxes, dropped))
 
     def read(self, transform: Any, outputs: Any) -> tuple[Picture, Tensor]:
         """Image and boxes of what a step returned."""
@@ -108,11 +107,11 @@ class Recorder:
 
     def _xyxy(self, raw: Tensor) -> Tensor:
         """``(N, 4)``; of pure tensors the format is the last known one."""
-        old = raw.format.value if isinstance(raw, tv_tensors.BoundingBoxes) else (
-            self.state.box_format)  # fmt: skip
+        if isinstance(raw, tv_tensors.BoundingBoxes):
+            self.box_format = raw.format
         return functional.convert_bounding_box_format(
             raw.as_subclass(Tensor).detach().float().cpu().clone(),
-            tv_tensors.BoundingBoxFormat[old], tv_tensors.BoundingBoxFormat.XYXY,
+            self.box_format, tv_tensors.BoundingBoxFormat.XYXY,
         )  # fmt: skip
 
     def _labels(self, target: Any, count: int) -> list[str]:
@@ -123,11 +122,6 @@ class Recorder:
         plain = values.tolist() if isinstance(values, Tensor) else list(values)
         names = self.sample.names
         return [names[v] if names and v in range(len(names)) else str(v) for v in plain]
-
-    def _state(self, image: Picture, raw: Tensor, boxes: tuple[TracedBox, ...]) -> State:
-        known = isinstance(raw, tv_tensors.BoundingBoxes)
-        box_format = raw.format.value if known else self.state.box_format
-        return State(image, boxes, canvas_of(image), box_format, raw)
 
 
 class _Traced:
@@ -169,7 +163,7 @@ class _Traced:
         if is_named:
             recorder.within.pop()
         image, raw = recorder.read(self._original, outputs)
-        if image is not recorder.state.image or raw is not recorder.state.raw:
+        if image is not recorder.image or raw is not recorder.raw:
             recorder.passed(self._original, None, outputs)  # it did something of its own, too
         elif len(recorder.steps) == count:
             recorder.left_out(self._original)

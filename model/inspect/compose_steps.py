@@ -96,26 +96,15 @@ class ComposeTrace:
 
         return trace_html(self)
 
-    def picture(self) -> Image.Image:
-        """All steps side by side, with their boxes and captions."""
-        from model.inspect.compose_pictures import trace_sheet
-
-        return trace_sheet(self)
-
     def save(self, path: str | Path) -> None:
-        """Write :meth:`picture`; raises :class:`UserError` where that cannot be done."""
+        """Write all steps side by side, with their boxes and captions, as a picture.
+
+        Raises:
+            UserError: if the name's ending stands for no image format, or it cannot be written.
+        """
         from model.inspect.compose_pictures import save_sheet
 
         save_sheet(self, Path(path))
-
-    def show(self) -> None:
-        """In a notebook: what it shows of itself; elsewhere in the system's picture viewer."""
-        import sys
-
-        if "IPython" in sys.modules and sys.modules["IPython"].get_ipython():
-            sys.modules["IPython"].display.display(self)
-        else:
-            self.picture().show()
 
 
 def canvas_of(image: Picture) -> tuple[int, int]:

@@ -66,13 +66,9 @@ def trace_compose(
     sample = sample_of(copied(picture), boxes, labels, asks_for_labels(compose))
     recorder = Recorder(sample)
     with _ONE_AT_A_TIME, generators_kept():
-        _seed_all(seed)
+        # Not torch.manual_seed, which would seed the generators of all GPUs too.
+        torch.default_generator.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
         outputs = recorder.traced(compose)(sample.image, sample.target)
     return ComposeTrace(tuple(recorder.steps), outputs[0], outputs[1], seed)
-
-
-def _seed_all(seed: int) -> None:
-    # Not torch.manual_seed, which would seed the generators of all GPUs too.
-    torch.default_generator.manual_seed(seed)
-    random.seed(seed)
-    np.random.seed(seed % 2**32)

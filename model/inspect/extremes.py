@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from model.augment import AugmentConfig, Pipeline
-from model.inspect.variants import Variant, box_health, checked_box
+from model.inspect.variants import Variant, checked_box
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,6 @@ def extremes(
             continue
         for chosen in step.limits(config, photo.size, tuple(box.tolist())):
             trace = pipeline.trace_chosen(photo, box.unsqueeze(0), {step.name: chosen.params})
-            row.append(
-                Extreme(
-                    len(row) + 1, 0, trace, box_health(trace), chosen.setting, chosen.caption,
-                    pipeline.keeps(trace),
-                )
-            )  # fmt: skip
+            number, kept = len(row) + 1, pipeline.keeps(trace)
+            row.append(Extreme(number, 0, trace, chosen.setting, chosen.caption, kept))
     return row

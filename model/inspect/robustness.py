@@ -6,47 +6,30 @@ from typing import Literal
 
 import torch
 
-from model.boxes import BoxXyxy, paired_iou
-from model.inference import Detector
+from model.boxes import paired_iou
+from model.inference import Detection, Detector
 from model.inspect.variants import Variant
 from model.predictions import per_image, predict_batch
-from model.words import Verdict, verdict
 
 FOUND_IOU = 0.5
 Agreement = Literal["agrees", "unsure", "disagrees"]
 
 
 @dataclass(frozen=True)
-class VariantPrediction:
-    """What the detector predicts for one variant.
+class VariantPrediction(Detection):
+    """What the detector predicts for one variant, in pixels of the square canvas.
 
     Attributes:
-        class_name: of the largest object.
-        score: see :class:`model.inference.Detection`.
-        bbox_xyxy: in pixels of the square canvas.
-        iou: of that box with the box the augmentation gave the object.
-        probability: of the class.
-        n_classes: how many the detector can name.
+        iou: of the predicted box with the one the augmentation gave the object.
     """
 
-    class_name: str
-    score: float
-    bbox_xyxy: BoxXyxy
-    iou: float
-    probability: float
-    n_classes: int
-
-    def verdict(self, threshold: float) -> Verdict:
-        """What this amounts to where a score of ``threshold`` is asked for."""
-        return verdict(
-            self.class_name, self.score, threshold, self.probability, self.n_classes
-        )  # fmt: skip
+    iou: float = 0.0
 
     def agreement(self, threshold: float, class_name: str) -> Agreement:
         """Whether the detector finds the object: sure of its class, with a box that overlaps.
 
         Args:
-            threshold: see :meth:`verdict`.
+            threshold: see :meth:`model.inference.Detection.verdict`.
             class_name: what the object is; empty if nobody knows.
         """
         if self.score < threshold:
@@ -63,18 +46,9 @@ def predict_variants(detector: Detector, variants: Sequence[Variant]) -> list[Va
     images = images.contiguous(memory_format=torch.channels_last)
     with detector.autocast():
         predicted = per_image(predict_batch(detector.model, images))
-    boxes = torch.stack([one.bbox_xyxy for one in predicted])
-    overlaps = paired_iou(
-        boxes, torch.stack([variant.canvas.bbox_xyxy for variant in variants])
-    ).tolist()
-    return [
-        VariantPrediction(
-            detector.class_names[int(one.probabilities.argmax())],
-            detector.score(one),
-            tuple(one.bbox_xyxy.tolist()),
-            overlap,
-            float(detector.probabilities(one).max()),
-            len(detector.class_names),
-        )
-        for one, overlap in zip(predicted, overlaps, strict=True)
-    ]
+    found = []
+    for variant, one in zip(variants, predicted, strict=True):
+        detection = detector.detection(one, variant.canvas.image.size)
+        iou = float(paired_iou(one.bbox_xyxy, variant.canvas.bbox_xyxy))
+        found.append(VariantPrediction(**vars(detection), iou=iou))
+    return found

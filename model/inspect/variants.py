@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from model.augment import AugmentConfig, Pipeline, Plan, Trace, TracedStep, make_plans, photo_seed
+from model.augment.steps import GeometricStep
 from model.boxes import clip_boxes
 from model.errors import UserError
 
@@ -51,7 +52,14 @@ class Variant:
     number: int
     seed: int
     trace: Trace
-    health: BoxHealth
+
+    @property
+    def health(self) -> BoxHealth:
+        """What became of the target's box."""
+        trace, last = self.trace, self.trace.steps[-1]
+        return BoxHealth(
+            last.visible, last.hull_ellipse_iou, last.growth, trace.redraws, trace.gave_up
+        )  # fmt: skip
 
     def step(self, name: str) -> TracedStep:
         """The step called ``name``."""
@@ -59,9 +67,8 @@ class Variant:
 
     @property
     def picture(self) -> TracedStep:
-        """The last step before the photo is squeezed onto the square canvas."""
-        names = [step.name for step in self.trace.steps]
-        return self.trace.steps[names.index("resize") - 1]
+        """See :attr:`model.augment.Trace.picture`."""
+        return self.trace.picture
 
     @property
     def canvas(self) -> TracedStep:
@@ -106,8 +113,7 @@ def make_variants(
     variants = []
     for number in range(first, first + count):
         drawn_with = photo_seed(seed, number - 1, file_name)
-        trace = pipeline.trace(photo, boxes, drawn_with)
-        variants.append(Variant(number, drawn_with, trace, box_health(trace)))
+        variants.append(Variant(number, drawn_with, pipeline.trace(photo, boxes, drawn_with)))
     return variants
 
 
@@ -131,16 +137,14 @@ def fullest_variant(
 
 
 def _steps_seen(config: AugmentConfig, plan: Plan) -> int:
-    on = [step for step in config.steps if step.is_on(config)]
-    sizes = [(int(width), int(height)) for width, height in plan.sizes]
-    # What is before a geometric step differs from step to step; the others come after all of them.
-    moving = len(sizes) - 1
-    moved = [_moves(plan, place) for place in range(moving)] + [True] * (len(on) - moving)
-    before = [*sizes[:-1], *[sizes[-1]] * (len(on) - moving)]
-    return sum(
-        moves and any(step.words(plan.params[step.name], size))
-        for step, moves, size in zip(on, moved, before, strict=True)
-    )
+    seen = moved = 0  # of steps, and of the geometric ones among those looked at
+    for step in (step for step in config.steps if step.is_on(config)):
+        width, height = (int(side) for side in plan.sizes[moved])
+        is_said = any(step.words(plan.params[step.name], (width, height)))
+        is_geometric = isinstance(step, GeometricStep)
+        seen += is_said and (not is_geometric or _moves(plan, moved))
+        moved += is_geometric
+    return seen
 
 
 def _moves(plan: Plan, place: int) -> bool:
@@ -187,14 +191,6 @@ def checked_box(
             f" {across} pixels wide and {down} high."
         )
     return box
-
-
-def box_health(trace: Trace) -> BoxHealth:
-    """What became of the target's box in ``trace``."""
-    last = trace.steps[-1]
-    return BoxHealth(
-        last.visible, last.hull_ellipse_iou, last.growth, trace.redraws, trace.gave_up
-    )  # fmt: skip
 
 
 def advice(config: AugmentConfig, variants: Sequence[Variant]) -> list[str]:

@@ -1,6 +1,5 @@
 """Variants of a photo as a ZIP: the pictures, and all their boxes for other programs."""
 
-import csv
 import io
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,7 +8,7 @@ from dataclasses import replace
 from PIL import Image
 
 from model.augment import AugmentConfig, Picture, Pipeline
-from model.csv_cells import defused
+from model.csv_cells import csv_text
 from model.data.annotations import (
     OBJECT_COLUMNS,
     annotation_files,
@@ -82,9 +81,7 @@ def pack_variants(
                 [variant.number, variant.seed, done, *row, *of_target] for row in object_rows(photo)
             ]
             photos.append(photo)
-        table = io.StringIO()
-        csv.writer(table, lineterminator="\n").writerows(defused([CSV_HEADER, *rows]))
-        archive.writestr("boxes.csv", table.getvalue())
+        archive.writestr("boxes.csv", csv_text([CSV_HEADER, *rows]))
         archive.writestr("augment.json", config.to_json() + "\n")
         for path, text in annotation_files(photos, class_names_of(photos)).items():
             archive.writestr(path, text)

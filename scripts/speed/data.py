@@ -10,8 +10,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from speed.measure import Row
+from speed.measure import Row, jpeg_of
 from speed.server import ROOT, free_port, server, wait_for_page
+from speed.voc import write_voc
 
 SIZE = (640, 480)
 _CHECK = """
@@ -102,29 +103,7 @@ def _in_process(program: str, data: Path, cache: Path) -> list[float]:
 
 
 def _write_voc(root: Path, n_photos: int, n_objects: int) -> Path:
-    """A set in VOC's layout; no two photos are the same file."""
-    for name in ("Annotations", "JPEGImages", "ImageSets/Main"):
-        (root / name).mkdir(parents=True)
-    Image.new("RGB", SIZE, "teal").save(root / "photo.jpg", quality=50)
-    photo = (root / "photo.jpg").read_bytes()
-    (root / "photo.jpg").unlink()
-    thing = (
-        "<object><name>{}</name><difficult>0</difficult><bndbox><xmin>{}</xmin><ymin>{}</ymin>"
-        "<xmax>{}</xmax><ymax>{}</ymax></bndbox></object>"
-    )
-    for i in range(n_photos):
-        comment = f"{i:07}".encode() + b" " * (i % 20_000)
-        marker = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
-        (root / f"JPEGImages/{i:07}.jpg").write_bytes(photo[:2] + marker + photo[2:])
-        things = "".join(
-            thing.format(f"class {k % 7}", 2 + k, 3 + i % 99, 102 + k, 190 + i % 99)
-            for k in range(n_objects)
-        )
-        (root / f"Annotations/{i:07}.xml").write_text(
-            f"<annotation><filename>{i:07}.jpg</filename><size><width>{SIZE[0]}</width>"
-            f"<height>{SIZE[1]}</height></size>{things}</annotation>"
-        )
-    names = [f"{i:07}\n" for i in range(n_photos)]
-    for split, part in (("train", names[: n_photos * 4 // 5]), ("val", names[n_photos * 4 // 5 :])):
-        (root / f"ImageSets/Main/{split}.txt").write_text("".join(part))
-    return root
+    n_train = n_photos * 4 // 5
+    photo = jpeg_of(Image.new("RGB", SIZE, "teal"), quality=50)
+    splits = {"train": n_train, "val": n_photos - n_train}
+    return write_voc(root, splits, n_objects, [photo], SIZE)

@@ -1,5 +1,6 @@
 """Timing in turn, photos to time with, and the table."""
 
+import io
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -58,3 +59,10 @@ def photo_like(size: tuple[int, int], seed: int = 0) -> Image.Image:
     smooth = np.asarray(coarse.resize(size, Image.Resampling.BICUBIC)).astype(np.int16)
     grain = rng.integers(-12, 13, smooth.shape, dtype=np.int16)
     return Image.fromarray((smooth + grain).clip(0, 255).astype(np.uint8))
+
+
+def jpeg_of(photo: Image.Image, quality: int = 92) -> bytes:
+    """The photo as a file."""
+    stream = io.BytesIO()
+    photo.save(stream, "JPEG", quality=quality)
+    return stream.getvalue()

@@ -7,12 +7,11 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from io import BytesIO
 
 import psutil
 
 from model.inference import Detector
-from speed.measure import PHONE_SIZE, VOC_SIZE, Row, medians, photo_like, timed
+from speed.measure import PHONE_SIZE, VOC_SIZE, Row, jpeg_of, medians, photo_like, timed
 from speed.passes import in_pytorch, random_batch
 from speed.server import Client, free_port, server, wait_for_page
 
@@ -22,12 +21,8 @@ IMPORTS = "import torch, torchvision, gradio"
 
 def jpegs() -> dict[str, bytes]:
     """A photo of VOC's size and one of a phone's."""
-    found = {}
-    for name, size in {"500 x 375": VOC_SIZE, "12 Mpx": PHONE_SIZE}.items():
-        stream = BytesIO()
-        photo_like(size).save(stream, "JPEG", quality=92)
-        found[name] = stream.getvalue()
-    return found
+    sizes = {"500 x 375": VOC_SIZE, "12 Mpx": PHONE_SIZE}
+    return {name: jpeg_of(photo_like(size)) for name, size in sizes.items()}
 
 
 def bare_pass(detector: Detector) -> Callable[[], object]:

@@ -16,14 +16,16 @@ from model.classes import VOC_CLASSES
 from model.loading.dataset import Batch
 from model.network.detector import LargestObjectDetector
 from model.precision import autocast, has_native_bf16
-from speed.measure import VOC_SIZE, Row, photo_like
+from speed.measure import VOC_SIZE, Row, jpeg_of, photo_like
+from speed.voc import write_voc
 
-DISTINCT = 40  # photos made; the others are copies
+DISTINCT = 40  # photos made; the others show the same
 
 
 def rows(steps: int, image_size: int, batch_size: int, folder: Path) -> list[Row]:
     """Images a second of an epoch of so many steps, between two measurements of bare steps."""
-    data = write_voc(folder / "VOC2007", steps * batch_size)
+    photos = [jpeg_of(photo_like(VOC_SIZE, seed)) for seed in range(DISTINCT)]
+    data = write_voc(folder / "VOC2007", {"train": steps * batch_size}, 1, photos, VOC_SIZE)
     config = train.TrainConfig(
         data=(str(data),), out=str(folder / "run"), cache_dir=str(folder / "cache"), epochs=1,
         small_epochs=0, val_split="none", backbone_weights="none", progress=False,
@@ -76,25 +78,3 @@ def bare_step(config: train.TrainConfig) -> Callable[[], None]:
         optimizer.zero_grad()
 
     return step
-
-
-def write_voc(root: Path, n_photos: int) -> Path:
-    """So many photos of VOC's size in its layout, each with one box."""
-    width, height = VOC_SIZE
-    for name in ("JPEGImages", "Annotations", "ImageSets/Main"):
-        (root / name).mkdir(parents=True)
-    names = [f"{i:06d}" for i in range(n_photos)]
-    for i, name in enumerate(names):
-        photo = root / "JPEGImages" / f"{name}.jpg"
-        if i < DISTINCT:
-            photo_like(VOC_SIZE, i).save(photo, quality=92)
-        else:
-            photo.symlink_to(f"{names[i % DISTINCT]}.jpg")
-        (root / "Annotations" / f"{name}.xml").write_text(
-            f"<annotation><filename>{name}.jpg</filename><size><width>{width}</width>"
-            f"<height>{height}</height></size><object><name>{VOC_CLASSES[i % len(VOC_CLASSES)]}"
-            "</name><bndbox><xmin>60</xmin><ymin>40</ymin><xmax>400</xmax><ymax>300</ymax>"
-            "</bndbox></object></annotation>"
-        )
-    (root / "ImageSets" / "Main" / "train.txt").write_text("\n".join(names) + "\n")
-    return root

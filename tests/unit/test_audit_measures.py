@@ -13,7 +13,7 @@ from model.augment.presets import PRESETS
 from model.data.dataset import read_split
 from model.inspect.audit.boxes import BoxTable
 from model.inspect.audit.measures import measure
-from model.inspect.variants import box_health
+from model.inspect.variants import Variant
 from model.loading.dataset import DetectionDataset
 
 LOST_OFTEN = AugmentConfig(
@@ -47,7 +47,7 @@ def test_numbers_are_those_of_what_training_draws(name, voc, tmp_path):
             np.testing.assert_allclose(found.visible[mine], sample.visible, atol=1e-5)
             image, boxes, _ = dataset.photo(index)
             trace = dataset.pipeline.trace(image, boxes, dataset.photo_seed(index))
-            health = box_health(trace)
+            health = Variant(1, 0, trace).health
             target = mine.start
             assert found.growth[target] == pytest.approx(health.growth, abs=1e-6)
             assert found.iou[target] == pytest.approx(health.hull_ellipse_iou, abs=1e-6)

@@ -42,8 +42,8 @@ def test_a_score_means_what_it_says_on_photos_not_seen():
     fitted = fit_calibration(*simulated())
     values, right = simulated(seed=1)
     judged = reliability(fitted.score(values).numpy(), right.numpy())
-    assert judged.ece < 0.03
-    assert sum(judged.count) == len(values)
+    assert judged["ece"] < 0.03
+    assert sum(judged["count"]) == len(values)
 
 
 def test_the_threshold_keeps_the_share_of_right_answers_asked_for():
@@ -71,16 +71,16 @@ def test_cross_validation_covers_every_photo():
     scores = cross_validated_scores(values, right, values[:0])
     assert scores.shape == (500,)
     assert ((scores > 0) & (scores < 1)).all()
-    assert reliability(scores, right.numpy()).ece < 0.12
+    assert reliability(scores, right.numpy())["ece"] < 0.12
 
 
 def test_reliability_by_hand():
     scores = np.array([0.05, 0.05, 0.95, 1.0])
     right = np.array([False, True, True, True])
     judged = reliability(scores, right)
-    assert judged.count == [2, 2]
-    assert judged.share_right == [0.5, 1.0]
-    assert judged.ece == pytest.approx((2 * 0.45 + 2 * 0.025) / 4)
+    assert judged["count"] == [2, 2]
+    assert judged["share_right"] == [0.5, 1.0]
+    assert judged["ece"] == pytest.approx((2 * 0.45 + 2 * 0.025) / 4)
 
 
 def test_plain_values_and_back():

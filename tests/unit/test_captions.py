@@ -1,7 +1,5 @@
 """model/before_after.py: words and the ghost box beside a variant."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
@@ -10,7 +8,7 @@ from PIL import Image
 from model.augment import AugmentConfig, Pipeline
 from model.inspect.captions import caption, ghost_box, sentence
 from model.inspect.robustness import VariantPrediction
-from model.inspect.variants import Variant, box_health, make_variants
+from model.inspect.variants import Variant, make_variants
 
 BOX = (30.0, 20.0, 110.0, 80.0)
 PHOTO = Image.fromarray(np.full((100, 140, 3), 120, np.uint8))
@@ -19,7 +17,12 @@ HULL = AugmentConfig(box_rule="hull", zoom=2)
 
 def chosen(config: AugmentConfig = HULL, box=BOX, **steps: dict) -> Variant:
     trace = Pipeline(config, 64).trace_chosen(PHOTO, torch.tensor([box]), steps)
-    return Variant(1, 0, trace, box_health(trace))
+    return Variant(1, 0, trace)
+
+
+def answered(name: str, score: float, probability: float, iou: float) -> VariantPrediction:
+    probabilities = {name: probability, **{f"other {i}": 0.0 for i in range(19)}}
+    return VariantPrediction(name, score, (0, 0, 1, 1), probabilities, (64, 64), iou=iou)
 
 
 def window(width: int, height: int) -> dict:
@@ -72,7 +75,7 @@ def test_nothing_is_on():
 def test_the_sentence_tells_what_became_of_the_box_and_of_the_answer():
     turned = chosen(rotation={"angle": 12.0}, box=(40.0, 30.0, 100.0, 70.0))
     growth = round(100 * turned.health.growth)
-    answer = VariantPrediction("cat", 0.9, (0, 0, 1, 1), 0.876, 0.95, 20)
+    answer = answered("cat", 0.9, 0.95, 0.876)
     assert sentence(turned, answer, "cat") == (
         f"Turned 12 degrees: box {growth} % larger, all of it still visible,"
         " the detector still says cat, IoU 0.88."
@@ -84,11 +87,11 @@ def test_the_sentence_tells_what_became_of_the_box_and_of_the_answer():
 
 def test_below_the_threshold_the_detector_says_nothing_still():
     variant = chosen()
-    answer = VariantPrediction("dog", 0.3, (0, 0, 1, 1), 0.7, 0.6, 20)
+    answer = answered("dog", 0.3, 0.6, 0.7)
     assert sentence(variant, answer, "dog", 0.49).endswith(
         "the detector is not sure, probably a dog, IoU 0.70."
     )
-    unlikely = dataclasses.replace(answer, probability=0.4)
+    unlikely = answered("dog", 0.3, 0.4, 0.7)
     assert sentence(variant, unlikely, "dog", 0.49).endswith("sees none of the 20 classes.")
 
 

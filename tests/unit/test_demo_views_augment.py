@@ -180,7 +180,8 @@ def test_a_box_in_order_is_not_a_detector_that_agrees(backend):
     assert 'class="health good"' in grid
     assert "badge disagrees" in grid
     assert 'tile good"' not in grid
-    unsure = dataclasses.replace(answer, score=0.3, class_name="cat", probability=0.6)
+    likely = {**answer.probabilities, "cat": 0.6}
+    unsure = dataclasses.replace(answer, score=0.3, class_name="cat", probabilities=likely)
     strict = dataclasses.replace(scene, state=dataclasses.replace(state, threshold=0.49))
     marks = pictures.show_robustness(variants, [unsure], strict)
     assert "in 0 of 1" in marks

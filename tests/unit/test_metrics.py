@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -9,7 +10,6 @@ from model.evaluation.metrics import (
     confusion_matrix,
     crowd_groups,
     group_scores,
-    majority_baseline,
     per_image_scores,
     size_groups,
     summarize,
@@ -55,7 +55,9 @@ def test_sizes_part_the_photos():
 
 
 def test_numbers_of_objects_and_rivals():
-    groups = crowd_groups(np.array([1, 2, 3, 9]), np.array([0.0, 0.9, 0.5, 0.6]))
+    groups = crowd_groups(
+        pd.DataFrame({"n_objects": [1, 2, 3, 9], "second_share": [0.0, 0.9, 0.5, 0.6]})
+    )
     assert [mine.tolist().count(True) for mine in groups.values()] == [1, 2, 1, 2]
     assert groups["second more than half as large"].tolist() == [False, True, False, True]
 
@@ -66,13 +68,3 @@ def test_intervals_hold_the_mean_and_narrow_with_more_images():
     for key, value in summarize(SCORES).items():
         assert few[key][0] <= value <= few[key][1]
         assert many[key][1] - many[key][0] < few[key][1] - few[key][0]
-
-
-def test_majority_baseline_is_fitted_elsewhere():
-    fit_class = torch.tensor([2, 2, 1])
-    fit_box = torch.tensor([[0.0, 0, 10, 10], [0, 0, 20, 20], [0, 0, 200, 200]])
-    true = torch.tensor([[0.0, 0, 20, 20], [0, 0, 22, 22]])
-    scores = majority_baseline(torch.tensor([2, 0]), true, fit_class, fit_box, 224)
-    assert scores.predicted_class.tolist() == [2, 2]
-    assert scores.iou[0] == 1
-    assert scores.l1_px.tolist() == [0, 1]

@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 import torch
 
@@ -5,11 +6,11 @@ from model.data.dataset import read_split
 from model.evaluation.per_photo import read_per_photo
 from model.evaluation.predict_dataset import NO_NEGATIVES, Negatives, Predictions
 from model.evaluation.report import (
-    PhotoFacts,
     accuracy_report,
     baseline_report,
     format_report,
     per_photo_table,
+    photo_facts,
     score_report,
     score_sentence,
 )
@@ -38,9 +39,11 @@ def predictions(dataset):
 
 
 def test_facts_are_read_off_the_annotations(dataset):
-    facts = PhotoFacts.of(dataset)
+    facts = photo_facts(dataset)
     assert facts.n_objects.tolist() == [2, 1, 1, 1, 2, 1, 1, 1, 2, 1]
-    assert facts.area_share == pytest.approx(dataset.frame.area_fraction.to_numpy(), abs=1e-5)
+    assert facts.area_share.tolist() == pytest.approx(
+        dataset.frame.area_fraction.tolist(), abs=1e-5
+    )
     assert (facts.second_share > 0).tolist() == (facts.n_objects > 1).tolist()
 
 
@@ -90,6 +93,21 @@ def test_the_rows_are_read_back_as_they_were_written(dataset, predictions, tmp_p
     assert photos.table.to_csv(index=False) == table.to_csv(index=False)
     report = accuracy_report(predictions, dataset, 20)
     assert photos.confusion(dataset.class_names).tolist() == report["confusion"]
+
+
+def test_the_majority_baseline_is_fitted_elsewhere():
+    fit = pd.DataFrame(
+        {"class_name": ["c", "c", "b"], "xmin": 0, "ymin": 0, "xmax": [10, 20, 200],
+         "ymax": [10, 20, 200], "width": 224, "height": 224}
+    )  # fmt: skip
+    true = torch.tensor([[0.0, 0, 20, 20], [0, 0, 22, 22]])
+    nothing = torch.zeros(2, 4)
+    predictions = Predictions(torch.zeros(2, 3), nothing, nothing, torch.tensor([2, 0]), true, 224)
+    baseline = baseline_report(predictions, ("a", "b", "c"), fit, "train")
+    assert baseline["fitted_on"] == "train"
+    assert baseline["metrics"]["class_accuracy"] == 0.5
+    assert baseline["metrics"]["l1_px_224"] == pytest.approx(0.5)
+    assert baseline["metrics"]["mean_iou"] == pytest.approx((1 + 400 / 484) / 2)
 
 
 def test_the_text_names_what_is_weak(dataset, predictions):

@@ -44,5 +44,5 @@ def test_every_variant_is_predicted_and_compared_with_its_own_box():
     ],
 )
 def test_whether_the_detector_finds_the_object(score, iou, expected, agreement):
-    answer = VariantPrediction("dog", score, (0, 0, 1, 1), iou, 0.9, 20)
+    answer = VariantPrediction("dog", score, (0, 0, 1, 1), {"dog": 0.9}, (64, 64), iou=iou)
     assert answer.agreement(0.49, expected) == agreement

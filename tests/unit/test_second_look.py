@@ -20,7 +20,7 @@ from model.loading.dataset import DetectionDataset
 from model.network.detector import LargestObjectDetector
 from model.predictions import BatchPrediction
 from model.score import Calibration
-from model.second_look import SecondLook, cut_window, second_look_for
+from model.second_look import SecondLook, cut_window
 
 CANVAS = 64
 SMALL = (REPOSITORY / "examples" / "owl.jpg", REPOSITORY / "examples" / "moonwalk.jpg")
@@ -123,13 +123,15 @@ def test_a_second_look_of_a_file_has_usable_numbers(change):
 
 def test_how_often_to_look_is_said_or_stated():
     mine = SecondLook(below=0.1)
-    assert second_look_for(None, None) is None
-    assert second_look_for(None, mine) is mine
-    assert second_look_for(1, mine) is None
-    assert second_look_for(2, mine) is mine
-    assert second_look_for(2, None) == SecondLook()
+    silent = CheckpointInfo()
+    stating = CheckpointInfo(calibration=Calibration((0.0,) * 4, 0.0, 0.5, second_look=mine))
+    assert silent.second_look() is None
+    assert stating.second_look() is mine
+    assert stating.second_look(1) is None
+    assert stating.second_look(2) is mine
+    assert silent.second_look(2) == SecondLook()
     with pytest.raises(UserError, match=r"looks is 3\. Give 1 or 2"):
-        second_look_for(3, None)
+        silent.second_look(3)
 
 
 def test_a_small_object_is_looked_at_twice_and_a_large_one_once(shipped):

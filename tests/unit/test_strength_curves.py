@@ -14,7 +14,7 @@ from model.data.dataset import read_split
 from model.errors import UserError
 from model.evaluation.plots import plot_strength
 from model.evaluation.strength_curves import (
-    Judged,
+    NamedDetector,
     check_alike,
     falls_first,
     levels_of,
@@ -53,14 +53,14 @@ def test_curves_files_and_page(tmp_path):
     split = read_split(make_voc(tmp_path / "VOC2007", 3, 1), "train")
     dataset = LargestObjectDataset(split, 96, progress=False)
     torch.manual_seed(0)
-    judged = []
+    detectors = []
     for name, size in (("small", 64), ("large", 96)):
         network = LargestObjectDetector(split.class_names, size).eval()
         info = CheckpointInfo(network.class_names, size, network.head_name)
-        judged.append(Judged(name, network, info))
-    judged[0].info.config["augment"] = {"rotation_degrees": 12.0}
+        detectors.append(NamedDetector(name, network, info))
+    detectors[0].info.config["augment"] = {"rotation_degrees": 12.0}
     with torch.inference_mode():
-        report = measure(judged, dataset, torch.device("cpu"), 2, 5, False)
+        report = measure(detectors, dataset, torch.device("cpu"), 2, 5, False)
     report |= {"split": "val", "train_splits": {"small": "trainval", "large": "train"}}
     assert [one["setting"] for one in report["settings"]] == list(SETTINGS)
     rotation = next(o for o in report["settings"] if o["setting"] == "rotation_degrees")
@@ -108,6 +108,6 @@ def test_detectors_of_other_classes_are_refused():
     infos = [CheckpointInfo(("a", "b"), 64, "pyramid"), CheckpointInfo(("a", "c"), 64, "pyramid")]
     network = np.nan  # never asked
     with pytest.raises(UserError, match="other classes"):
-        check_alike([Judged("x", network, infos[0]), Judged("y", network, infos[1])])
+        check_alike([NamedDetector("x", network, infos[0]), NamedDetector("y", network, infos[1])])
     with pytest.raises(UserError, match="rename"):
-        check_alike([Judged("x", network, infos[0]), Judged("x", network, infos[0])])
+        check_alike([NamedDetector("x", network, infos[0]), NamedDetector("x", network, infos[0])])

@@ -37,6 +37,11 @@ def test_percent(share, says):
     assert percent(share) == says
 
 
+def test_percent_with_its_digits_said():
+    assert [percent(0.853, 0), percent(0.853, 1), percent(0.0001, 0)] == ["85 %", "85.3 %", "0 %"]
+    assert [percent(0.12, 0, signed=True), percent(-0.12, 1, signed=True)] == ["+12 %", "-12.0 %"]
+
+
 @pytest.mark.parametrize(
     ("score", "probability", "kind", "text", "clause"),
     [

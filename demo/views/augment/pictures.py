@@ -16,7 +16,7 @@ from model.inspect.captions import caption, ghost_box, sentence
 from model.inspect.extremes import Extreme, extremes
 from model.inspect.robustness import VariantPrediction
 from model.inspect.variants import Variant, advice
-from model.words import in_percent, unknown_class
+from model.words import percent, unknown_class
 
 # Pixels of pictures in a strip or grid, which are shown larger when they are pressed.
 TILE_SIDE = 320
@@ -131,7 +131,7 @@ def steps_strip(variant: Variant, scene: Scene, side: int = TILE_SIDE) -> Markup
         inner = markup.figure(small, step.image.size, boxes, f"after {step.title}: {words}")
         tiles.append(
             markup.render("step.html", name=step.title, step=step.name, inner=inner,
-                          words=words or "nothing done", visible=in_percent(step.visible))
+                          words=words or "nothing done", visible=percent(step.visible, 0))
         )  # fmt: skip
     off = ", ".join(step.title for step in config.steps if not step.is_on(config))
     rule = config.box_rule if has_both else ""
@@ -195,7 +195,7 @@ def show_alone(scene: Scene, setting: str) -> Markup:
 
 def _extreme_tile(extreme: Extreme, scene: Scene) -> Markup:
     step = extreme.picture
-    alt = f"{extreme.caption} alone: {in_percent(extreme.health.visible)} of the box visible"
+    alt = f"{extreme.caption} alone: {percent(extreme.health.visible, 0)} of the box visible"
     small = _at_most(step.image, TILE_SIDE)
     inner = markup.figure(small, step.image.size, [_target(step, scene)], alt)
     fate = _health_words(extreme) if extreme.kept else "box lost: training draws again"
@@ -213,9 +213,9 @@ def health_kind(variant: Variant) -> str:
 
 def _health_words(variant: Variant) -> str:
     health = variant.health
-    parts = [] if health.visible > 0.995 else [f"{in_percent(health.visible)} visible"]
+    parts = [] if health.visible > 0.995 else [f"{percent(health.visible, 0)} visible"]
     if abs(health.growth) >= 0.005:
-        parts.append(f"box {in_percent(health.growth, signed=True)}")
+        parts.append(f"box {percent(health.growth, 0, signed=True)}")
     if health.gave_up:
         parts.append("lost, nothing moved")
     elif health.redraws:
@@ -260,8 +260,8 @@ def _answer(answer: VariantPrediction, scene: Scene) -> dict[str, str]:
     )  # fmt: skip
     return {
         "agreement": agreement, "symbol": SYMBOLS[agreement], "brief": said.brief,
-        "iou": f"{answer.iou:.2f}", "score": in_percent(answer.score),
-        "title": f"{said.text}, {in_percent(answer.score)};"
+        "iou": f"{answer.iou:.2f}", "score": percent(answer.score, 0),
+        "title": f"{said.text}, {percent(answer.score, 0)};"
         f" IoU {answer.iou:.2f} with the moved box",
     }  # fmt: skip
 
@@ -288,6 +288,6 @@ def show_robustness(
         "robustness.html", name=name, unknown=unknown, chip=markup.chip(expected), rows=rows,
         total=len(answers),
         agree=found.count("agrees"), unsure=found.count("unsure"),
-        disagree=found.count("disagrees"), threshold=in_percent(scene.threshold),
+        disagree=found.count("disagrees"), threshold=percent(scene.threshold, 0),
         median=f"{statistics.median(answer.iou for answer in answers):.2f}",
     )  # fmt: skip

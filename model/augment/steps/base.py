@@ -6,13 +6,15 @@ Parameters are plain numbers for one photo, and arrays with a row for each of ma
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 from PIL import Image
 
 from model.augment.geometry import box_growth
-from model.words import in_percent
+from model.words import percent
 
 if TYPE_CHECKING:
     from model.augment.config import AugmentConfig
@@ -38,6 +40,7 @@ class Setting:
         mild, strong: in the presets of these names.
         lively: from what to what "Surprise me" draws; where training leaves it off, it is drawn
             for one in four only.
+        too_much, warning: from which value on advice is given, and the sentence.
     """
 
     name: str
@@ -50,6 +53,8 @@ class Setting:
     mild: float
     strong: float
     lively: tuple[float, float]
+    too_much: float = inf
+    warning: str = ""
 
 
 class Chosen(NamedTuple):
@@ -100,14 +105,17 @@ class Step(ABC):
         """Parameters of many photos.
 
         Args:
-            config: twice the strength gives twice the change, for the same numbers.
+            config: twice the strength gives twice the change, for the same numbers; and where the
+                step's own settings are off, none.
             uniform: ``(N, draws)`` in 0..1.
             sizes: ``(N, 2)`` width and height of the photos before this step.
         """
 
-    @abstractmethod
     def idle(self, size: tuple[int, int]) -> Params:
         """Parameters that leave a photo of this width and height as it is."""
+        off: Any = SimpleNamespace(**{setting.name: setting.off for setting in self.settings})
+        drawn = self.draw(off, np.zeros((1, self.draws)), np.array([size], dtype=np.float64))
+        return {name: values[0].tolist() for name, values in drawn.items()}
 
     @abstractmethod
     def words(self, params: Params, size: tuple[int, int]) -> Iterator[str]:
@@ -123,7 +131,8 @@ class Step(ABC):
 
     def advice(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[str]:
         """Sentences on settings that hurt this photo's box."""
-        return iter(())
+        said = [s.warning for s in self.settings if getattr(config, s.name) >= s.too_much]
+        yield from dict.fromkeys(said)
 
     @abstractmethod
     def code(self, config: Config) -> Code:
@@ -172,13 +181,13 @@ class GeometricStep(Step):
         reach = f"At {self.settings[0].label.lower()} {getattr(config, self.settings[0].name):g}"
         if config.box_rule == "hull" and growth >= 0.25:
             yield (
-                f"{reach} the box of this object grows by up to {in_percent(growth)}: the network"
+                f"{reach} the box of this object grows by up to {percent(growth, 0)}: the network"
                 " would learn loose boxes. Choose less, or take the ellipse rule."
             )
         elif growth >= 0.5:
             yield (
                 f"{reach} nobody knows the true box: the ellipse rule cuts the corners of things"
-                f" that fill their box, the corner hull would be up to {in_percent(growth)} too"
+                f" that fill their box, the corner hull would be up to {percent(growth, 0)} too"
                 " large. Check the boxes below."
             )
 

@@ -16,14 +16,13 @@ class Blur(PixelStep):
         Setting(
             "blur", "Blur", "out of focus by up to so many pixels of what the network sees",
             low=0, high=5, default=0, off=0, mild=0, strong=3, lively=(0.3, 2),
+            too_much=2.5,
+            warning="A blur this strong wipes out small objects: their boxes would be guesses.",
         ),
     )  # fmt: skip
 
     def draw(self, config: Config, uniform: np.ndarray, sizes: np.ndarray) -> Params:
         return {"sigma": config.blur * uniform[:, 0]}
-
-    def idle(self, size: tuple[int, int]) -> Params:
-        return {"sigma": 0.0}
 
     def apply(self, photo: Image.Image, params: Params, scale: tuple[float, float]) -> Image.Image:
         across, down = (params["sigma"] * share for share in scale)
@@ -35,10 +34,6 @@ class Blur(PixelStep):
 
     def limits(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[Chosen]:
         yield Chosen("blur", f"blurred {config.blur:g} px", {"sigma": float(config.blur)})
-
-    def advice(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[str]:
-        if config.blur >= 2.5:
-            yield "A blur this strong wipes out small objects: their boxes would be guesses."
 
     def code(self, config: Config) -> Code:
         # torchvision wants an odd window, and no sigma of 0.

@@ -12,7 +12,7 @@ from PIL import Image
 from model.augment.normalisation import MEAN_COLOUR
 from model.augment.steps.base import Box, Chosen, Code, Config, Params, PixelStep, Setting
 from model.augment.streams import either_way
-from model.words import in_percent
+from model.words import percent
 
 PATCHES = 3
 
@@ -25,6 +25,8 @@ class Erase(PixelStep):
         Setting(
             "erase", "Erase", "patches cover up to this share of the picture; the box stays",
             low=0, high=0.5, default=0, off=0, mild=0, strong=0.4, lively=(0.05, 0.25),
+            too_much=0.35,
+            warning="Patches this large can hide an object whose box is still asked for.",
         ),
     )  # fmt: skip
 
@@ -34,9 +36,6 @@ class Erase(PixelStep):
         width, height = np.sqrt(area * aspect), np.sqrt(area / aspect)
         left, top = left * (1 - width), top * (1 - height)
         return {"patches": np.stack([left, top, left + width, top + height], axis=-1)}
-
-    def idle(self, size: tuple[int, int]) -> Params:
-        return {"patches": [[0.0, 0.0, 0.0, 0.0]] * PATCHES}
 
     def apply(self, photo: Image.Image, params: Params, scale: tuple[float, float]) -> Image.Image:
         photo = photo.copy()
@@ -61,11 +60,7 @@ class Erase(PixelStep):
         top = min(max(y - side / 2, 0), 1 - side)
         lefts = [min(left + place * side, 1 - side) for place in range(PATCHES)]
         patches = [[start, top, start + side, top + side] for start in lefts]
-        yield Chosen("erase", f"{in_percent(config.erase)} erased", {"patches": patches})
-
-    def advice(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[str]:
-        if config.erase >= 0.35:
-            yield "Patches this large can hide an object whose box is still asked for."
+        yield Chosen("erase", f"{percent(config.erase, 0)} erased", {"patches": patches})
 
     def code(self, config: Config) -> Code:
         most = round(config.erase / PATCHES, 6)

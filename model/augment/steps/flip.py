@@ -22,9 +22,6 @@ class Flip(GeometricStep):
     def draw(self, config: Config, uniform: np.ndarray, sizes: np.ndarray) -> Params:
         return {"flipped": uniform[:, 0] < config.flip_probability}
 
-    def idle(self, size: tuple[int, int]) -> Params:
-        return {"flipped": False}
-
     def matrices(self, params: Params, sizes: np.ndarray) -> np.ndarray:
         mirror = identities(len(sizes))
         mirror[:, 0, 0] = np.where(params["flipped"], -1, 1)

@@ -22,9 +22,6 @@ class Grey(PixelStep):
     def draw(self, config: Config, uniform: np.ndarray, sizes: np.ndarray) -> Params:
         return {"grey": uniform[:, 0] < config.grey_probability}
 
-    def idle(self, size: tuple[int, int]) -> Params:
-        return {"grey": False}
-
     def apply(self, photo: Image.Image, params: Params, scale: tuple[float, float]) -> Image.Image:
         return photo.convert("L").convert("RGB") if params["grey"] else photo
 

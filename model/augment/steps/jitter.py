@@ -15,6 +15,10 @@ _WORDS = {
     "contrast": (("less contrast", "more contrast"), ("lowest contrast", "highest contrast")),
     "saturation": (("greyer", "more colour"), ("greyest", "most colour")),
 }
+_TOO_STRONG = (
+    "Brightness or contrast this strong can turn a photo black or flat grey: nothing is left to"
+    " learn from."
+)
 
 
 class Jitter(PixelStep):
@@ -29,10 +33,12 @@ class Jitter(PixelStep):
         Setting(
             "brightness", "Brightness", "brightness times 1 ± this",
             low=0, high=1, default=0.4, off=0, mild=0.1, strong=0.9, lively=(0.1, 0.6),
+            too_much=0.8, warning=_TOO_STRONG,
         ),
         Setting(
             "contrast", "Contrast", "contrast times 1 ± this",
             low=0, high=1, default=0.4, off=0, mild=0.1, strong=0.9, lively=(0, 0.6),
+            too_much=0.8, warning=_TOO_STRONG,
         ),
         Setting(
             "saturation", "Saturation", "saturation times 1 ± this",
@@ -41,6 +47,8 @@ class Jitter(PixelStep):
         Setting(
             "hue", "Hue", "shifted by up to this share of the colour circle",
             low=0, high=0.5, default=0.0, off=0, mild=0, strong=0.4, lively=(0, 0.3),
+            too_much=0.2,
+            warning="A hue shift this large makes grass blue and skin green, which no camera does.",
         ),
     )  # fmt: skip
 
@@ -51,9 +59,6 @@ class Jitter(PixelStep):
             for column, name in enumerate(_WORDS)
         }
         return factors | {"hue_factor": config.hue * change[:, 3] + 0.0}
-
-    def idle(self, size: tuple[int, int]) -> Params:
-        return {**{f"{name}_factor": 1.0 for name in _WORDS}, "hue_factor": 0.0}
 
     def apply(self, photo: Image.Image, params: Params, scale: tuple[float, float]) -> Image.Image:
         bright, contrast, colour = (params[f"{name}_factor"] for name in _WORDS)
@@ -83,15 +88,6 @@ class Jitter(PixelStep):
                 yield Chosen(name, caption, self.idle(size) | {f"{name}_factor": 1 + change})
         for shift in (-config.hue, config.hue) if config.hue else ():
             yield Chosen("hue", f"hue {shift:+g}", self.idle(size) | {"hue_factor": shift})
-
-    def advice(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[str]:
-        if config.brightness >= 0.8 or config.contrast >= 0.8:
-            yield (
-                "Brightness or contrast this strong can turn a photo black or flat grey: nothing is"
-                " left to learn from."
-            )
-        if config.hue >= 0.2:
-            yield "A hue shift this large makes grass blue and skin green, which no camera does."
 
     def code(self, config: Config) -> Code:
         strengths = (getattr(config, setting.name) for setting in self.settings)

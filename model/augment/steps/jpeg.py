@@ -19,14 +19,12 @@ class Jpeg(PixelStep):
         Setting(
             "jpeg_loss", "JPEG", "saved at a quality of 100 less up to this",
             low=0, high=99, default=0, off=0, mild=0, strong=90, lively=(20, 80),
+            too_much=91, warning="Below a JPEG quality of 10 there is little left but blocks.",
         ),
     )  # fmt: skip
 
     def draw(self, config: Config, uniform: np.ndarray, sizes: np.ndarray) -> Params:
         return {"quality": np.rint(BEST - config.jpeg_loss * uniform[:, 0]).astype(int)}
-
-    def idle(self, size: tuple[int, int]) -> Params:
-        return {"quality": BEST}
 
     def apply(self, photo: Image.Image, params: Params, scale: tuple[float, float]) -> Image.Image:
         if params["quality"] >= BEST:
@@ -46,10 +44,6 @@ class Jpeg(PixelStep):
     def limits(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[Chosen]:
         quality = round(BEST - config.jpeg_loss)
         yield Chosen("jpeg_loss", f"JPEG quality {quality}", {"quality": quality})
-
-    def advice(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[str]:
-        if config.jpeg_loss > 90:
-            yield "Below a JPEG quality of 10 there is little left but blocks."
 
     def code(self, config: Config) -> Code:
         return Code(f"v2.JPEG(({max(1, round(BEST - config.jpeg_loss))}, {BEST}))")

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from model.augment.steps.base import Box, Chosen, Code, Config, Params, PixelStep, Setting
-from model.words import in_percent
+from model.words import percent
 
 _HELPER = """\
 class Noise(v2.Transform):  # grain of a random strength, the same for all of the picture
@@ -26,15 +26,14 @@ class Noise(PixelStep):
         Setting(
             "noise", "Noise", "grain of up to this strength, as a share of white",
             low=0, high=0.5, default=0, off=0, mild=0, strong=0.2, lively=(0.02, 0.15),
+            too_much=0.2,
+            warning="Noise this strong drowns textures and small objects, as no camera does today.",
         ),
     )  # fmt: skip
 
     def draw(self, config: Config, uniform: np.ndarray, sizes: np.ndarray) -> Params:
         pattern = (uniform[:, 1] * 2**32).astype(np.int64)
         return {"strength": config.noise * uniform[:, 0], "pattern": pattern}
-
-    def idle(self, size: tuple[int, int]) -> Params:
-        return {"strength": 0.0, "pattern": 0}
 
     def apply(self, photo: Image.Image, params: Params, scale: tuple[float, float]) -> Image.Image:
         # The grain is that of the canvas, whatever the size it is shown in.
@@ -54,11 +53,7 @@ class Noise(PixelStep):
 
     def limits(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[Chosen]:
         params = {"strength": float(config.noise), "pattern": 0}
-        yield Chosen("noise", f"noise {in_percent(config.noise)}", params)
-
-    def advice(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[str]:
-        if config.noise >= 0.2:
-            yield "Noise this strong drowns textures and small objects, as no camera does today."
+        yield Chosen("noise", f"noise {percent(config.noise, 0)}", params)
 
     def code(self, config: Config) -> Code:
         return Code("Noise()", _HELPER.format(most=config.noise))

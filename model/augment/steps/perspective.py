@@ -36,9 +36,6 @@ class Perspective(GeometricStep):
     def draw(self, config: Config, uniform: np.ndarray, sizes: np.ndarray) -> Params:
         return {"corners": config.perspective * uniform.reshape(-1, 4, 2)}
 
-    def idle(self, size: tuple[int, int]) -> Params:
-        return {"corners": np.zeros((4, 2)).tolist()}
-
     def matrices(self, params: Params, sizes: np.ndarray) -> np.ndarray:
         size = sizes[:, None, :]
         before = CORNERS * size

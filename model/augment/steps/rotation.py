@@ -37,10 +37,7 @@ class Rotation(GeometricStep):
     )  # fmt: skip
 
     def draw(self, config: Config, uniform: np.ndarray, sizes: np.ndarray) -> Params:
-        return {"angle": config.rotation_degrees * either_way(uniform[:, 0])}
-
-    def idle(self, size: tuple[int, int]) -> Params:
-        return {"angle": 0.0}
+        return {"angle": config.rotation_degrees * either_way(uniform[:, 0]) + 0.0}
 
     def matrices(self, params: Params, sizes: np.ndarray) -> np.ndarray:
         angle = np.radians(params["angle"])

@@ -27,11 +27,8 @@ class Shear(GeometricStep):
     )  # fmt: skip
 
     def draw(self, config: Config, uniform: np.ndarray, sizes: np.ndarray) -> Params:
-        degrees = config.shear_degrees * either_way(uniform)
+        degrees = config.shear_degrees * either_way(uniform) + 0.0
         return {"lean": degrees[:, 0], "slope": degrees[:, 1]}
-
-    def idle(self, size: tuple[int, int]) -> Params:
-        return {"lean": 0.0, "slope": 0.0}
 
     def matrices(self, params: Params, sizes: np.ndarray) -> np.ndarray:
         slant = identities(len(sizes))

@@ -54,9 +54,6 @@ class Zoom(GeometricStep):
             "width": window[:, 0], "height": window[:, 1],
         }  # fmt: skip
 
-    def idle(self, size: tuple[int, int]) -> Params:
-        return {"left": 0, "top": 0, "width": size[0], "height": size[1]}
-
     def matrices(self, params: Params, sizes: np.ndarray) -> np.ndarray:
         move = identities(len(sizes))
         move[:, 0, 2], move[:, 1, 2] = -params["left"], -params["top"]

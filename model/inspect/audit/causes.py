@@ -108,11 +108,6 @@ class Trials:
         return tally_of(table, self._with(changed), self.seed, epochs).numbers("target")
 
     @cached_property
-    def all_on(self) -> Numbers:
-        """With the settings as they are."""
-        return self.numbers()
-
-    @cached_property
     def causes(self) -> list[Cause]:
         """Every setting that is on and can touch boxes, those that do most harm first."""
         off = {setting.name: setting.off for setting in self.settings}

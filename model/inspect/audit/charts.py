@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from model.inspect.audit.tally import EDGES, ROLES, SMALL_PX, Tally
-from model.words import in_percent
+from model.words import percent
 
 MOST_ROWS = 40  # of a chart; the CSV has all
 _LEFT, _RIGHT, _ROW = 112, 350, 15
@@ -33,7 +33,7 @@ def spreads(
                      "y": 14 + _ROW * len(tallies) * place})  # fmt: skip
     return {
         "title": title, "rows": rows, "height": 34 + _ROW * len(tallies) * len(rows),
-        "ticks": [(_x(v, low, high), in_percent(v) if measure == "growth" else f"{v:.2g}")
+        "ticks": [(_x(v, low, high), percent(v, 0) if measure == "growth" else f"{v:.2g}")
                   for v in np.linspace(low, high, 5)],
         "hidden": len(names) - len(rows),
     }  # fmt: skip
@@ -46,7 +46,7 @@ def bars(tallies: Sequence[Tally], names: Sequence[str], figure: str, title: str
     high = max([0.01, *(s for n in order for s in shares[n])])
     rows = [
         {"label": _short(name), "y": 14 + _ROW * len(tallies) * place,
-         "bars": [(_x(s, 0, high) - _LEFT, in_percent(s, 1)) for s in shares[name]]}
+         "bars": [(_x(s, 0, high) - _LEFT, percent(s, 1)) for s in shares[name]]}
         for place, name in enumerate(order)
     ]  # fmt: skip
     return {
@@ -74,7 +74,7 @@ def visible(tallies: Sequence[Tally], role: str) -> dict[str, Any]:
     curves = [(f"after{_letter(i, tallies)}", t.histogram(role, "visible"))
               for i, t in enumerate(tallies)]  # fmt: skip
     chart = _histogram(curves, EDGES["visible"], np.linspace(0, 1, 21), log=False)
-    chart["ticks"] = [(_along(v, 0, 1, False), in_percent(v)) for v in (0, 0.25, 0.5, 0.75, 1)]
+    chart["ticks"] = [(_along(v, 0, 1, False), percent(v, 0)) for v in (0, 0.25, 0.5, 0.75, 1)]
     return {"title": f"Share of the {_boxes(role)} that can be seen", "line": None, **chart}
 
 
@@ -112,7 +112,7 @@ def _histogram(
             y = round(_BOTTOM - (_BOTTOM - _TOP) * float(value) / high, 1)
             points += [f"{_along(v, edges[0], edges[-1], log)},{y}" for v in (low, right)]
         drawn.append({"name": name, "points": " ".join(points)})
-    return {"curves": drawn, "most": in_percent(high)}
+    return {"curves": drawn, "most": percent(high, 0)}
 
 
 def _along(value: float, low: float, high: float, log: bool) -> float:

@@ -7,17 +7,17 @@ import numpy as np
 import torch
 from PIL import Image
 
-from model.augment import AugmentConfig, Pipeline, Trace
+from model.augment import AugmentConfig, Pipeline, Trace, TracedStep
 from model.augment.plan import MAX_DRAWS
 from model.canvas import working_side
 from model.data.images import load_each
-from model.draw import TRUTH_COLOUR, class_colour, draw_box
+from model.draw import TRUTH_COLOUR, LabelledBox, class_colour, contact_sheet, draw_boxes
 from model.errors import UserError
 from model.inspect.audit.boxes import BoxTable
 from model.inspect.audit.tally import Tally
 from model.words import percent
 
-SHEET_PHOTOS, SHEET_COLUMNS = 16, 4
+SHEET_PHOTOS = 16
 KINDS = {
     "lost": "Drawn again most often",
     "cut": "Cut most",
@@ -84,15 +84,8 @@ def traces(
 
 def pair(trace: Trace, class_names: Sequence[str]) -> tuple[Image.Image, Image.Image]:
     """A photo before and after, in its own shape; the target's box in its colour, others white."""
-    names = [step.name for step in trace.steps]
-    after = trace.steps[names.index("resize") - 1]
-    pictures = []
-    for step in (trace.steps[0], after):
-        picture = step.image
-        for box in step.others.tolist():
-            picture = draw_box(picture, box, TRUTH_COLOUR)
-        pictures.append(draw_box(picture, step.bbox_xyxy.tolist(), class_colour(class_names[0])))
-    return pictures[0], pictures[1]
+    before, after = (_drawn(step, class_names[0]) for step in (trace.steps[0], trace.picture))
+    return before, after
 
 
 def sheet(shown: Iterable[tuple[Trace, Sequence[str]]]) -> Image.Image:
@@ -101,21 +94,16 @@ def sheet(shown: Iterable[tuple[Trace, Sequence[str]]]) -> Image.Image:
     Args:
         shown: a trace of each photo, and the classes of its boxes, the target's first.
     """
-    tiles = []
-    for trace, class_names in shown:
-        canvas = trace.steps[-1]
-        picture = canvas.image
-        for box in canvas.others.tolist():
-            if box[2] > box[0] and box[3] > box[1]:
-                picture = draw_box(picture, box, TRUTH_COLOUR)
-        colour = class_colour(class_names[0])
-        tiles.append(draw_box(picture, canvas.bbox_xyxy.tolist(), colour, class_names[0]))
-    side = tiles[0].width if tiles else 1
-    columns, rows = min(SHEET_COLUMNS, max(len(tiles), 1)), -(-len(tiles) // SHEET_COLUMNS) or 1
-    whole = Image.new("RGB", (columns * side, rows * side), "white")
-    for place, tile in enumerate(tiles):
-        whole.paste(tile, (place % columns * side, place // columns * side))
-    return whole
+    tiles = [_drawn(trace.steps[-1], names[0], label=names[0]) for trace, names in shown]
+    return contact_sheet(tiles, tiles[0].width if tiles else 1)
+
+
+def _drawn(step: TracedStep, class_name: str, label: str = "") -> Image.Image:
+    others = [
+        LabelledBox(o, TRUTH_COLOUR) for o in step.others.tolist() if o[2] > o[0] and o[3] > o[1]
+    ]
+    target = LabelledBox(step.bbox_xyxy.tolist(), class_colour(class_name), label)
+    return draw_boxes(step.image, [*others, target])
 
 
 def sheet_of(table: BoxTable, config: AugmentConfig, seed: int) -> Image.Image:
@@ -124,9 +112,7 @@ def sheet_of(table: BoxTable, config: AugmentConfig, seed: int) -> Image.Image:
     photos = np.linspace(0, len(table) - 1, count).round().astype(int).tolist()
     found = traces(table, config, seed, [(photo, 0) for photo in photos])
     return sheet(
-        (trace, names_of(table, photo))
-        for photo, trace in zip(photos, found, strict=True)
-        if trace is not None
+        (trace, names_of(table, i)) for i, trace in zip(photos, found, strict=True) if trace
     )
 
 

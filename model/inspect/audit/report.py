@@ -1,9 +1,6 @@
 """The files of an audit: ``report.html``, ``photos.csv``, ``classes.csv`` and ``audit.json``."""
 
-import base64
-import csv
 import dataclasses
-import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from model.augment import AugmentConfig, Trace
-from model.csv_cells import defused
+from model.csv_cells import csv_text
+from model.draw import data_uri
 from model.files import atomic_write
 from model.inspect.audit import charts
 from model.inspect.audit.boxes import BoxTable
@@ -30,6 +28,9 @@ _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
     trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
+_TEMPLATES.filters |= {
+    "percent": percent, "median": Numbers.median, "digits": lambda value, n: f"{value:.{n}f}",
+}  # fmt: skip
 TILE_SIDE = 240
 # What is compared of two settings: words, figure, how it is written, and which way is better.
 FACTS = (
@@ -100,7 +101,8 @@ def report_page(sides: Sequence[Side], title: str, seed: int, tiles: int) -> str
     return _TEMPLATES.get_template("report.html").render(
         title=title, seed=seed, epochs=tallies[0].epochs, photos=len(table),
         boxes=len(table.boxes), side=table.image_size, limits=str(sides[0].trials.limits),
-        sides=[_side(side, place, len(sides)) for place, side in enumerate(sides)],
+        sides=list(zip("AB" if len(sides) > 1 else [""], sides, strict=True)),
+        safe_words=safe_words,
         settings=settings_rows([side.tally.config for side in sides]),
         facts={role: fact_rows([t.numbers(role) for t in tallies]) for role in ("target", "other")},
         spreads=[
@@ -117,7 +119,7 @@ def report_page(sides: Sequence[Side], title: str, seed: int, tiles: int) -> str
             charts.visible(tallies, "target"), charts.visible(tallies, "other"),
         ],
         centres=charts.centres(tallies), small_px=SMALL_PX, sample=SAMPLE,
-        by_class=_class_rows(tallies, [*classes, *sizes]),
+        by_class={n: [t.numbers("target", n) for t in tallies] for n in [*classes, *sizes]},
         worst=list(_tiles(sides, seed, tiles)),
         sheets=[_uri(sheet_of(table, t.config, seed), table.image_size * 4) for t in tallies],
     )  # fmt: skip
@@ -186,37 +188,6 @@ def safe_words(trials: Trials) -> list[str]:
     ]
 
 
-def _side(side: Side, place: int, count: int) -> dict[str, Any]:
-    return {
-        "letter": "AB"[place] if count > 1 else "", "name": side.name, "findings": side.findings,
-        "safe": safe_words(side.trials),
-        "causes": [
-            {"words": str(cause), "lost_alone": percent(cause.alone.lost),
-             "lost_without": percent(cause.without.lost),
-             "growth_alone": percent(cause.alone.median("growth")),
-             "growth_without": percent(cause.without.median("growth")),
-             "iou_alone": f"{cause.alone.median('iou'):.2f}",
-             "iou_without": f"{cause.without.median('iou'):.2f}",
-             "safe": f"{cause.safe_alone:g}"}
-            for cause in side.trials.causes
-        ],
-    }  # fmt: skip
-
-
-def _class_rows(tallies: Sequence[Tally], names: Sequence[str]) -> list[dict[str, Any]]:
-    rows = []
-    for name in names:
-        numbers = [tally.numbers("target", name) for tally in tallies]
-        rows.append({"name": name, "boxes": f"{numbers[0].boxes:,}", "cells": [
-            [percent(n.lost) for n in numbers], [percent(n.median("growth")) for n in numbers],
-            [f"{n.median('iou'):.2f}" for n in numbers],
-            [f"{n.median('before'):.0f}" for n in numbers[:1]],
-            [f"{n.median('after'):.0f}" for n in numbers],
-            [percent(n.small_after) for n in numbers],
-        ]})  # fmt: skip
-    return rows
-
-
 def _tiles(sides: Sequence[Side], seed: int, each: int) -> Iterator[dict[str, Any]]:
     """The worst draws of the first settings, and the same draws with the second."""
     table, worst = sides[0].tally.table, worst_draws(sides[0].tally, each)
@@ -246,13 +217,8 @@ def _tile(
 
 def _uri(picture: Image.Image, side: int = TILE_SIDE) -> str:
     picture.thumbnail((side, side))
-    stream = io.BytesIO()
-    picture.save(stream, "JPEG", quality=82)
-    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
+    return data_uri(picture, quality=82)
 
 
 def _csv(frame: pd.DataFrame) -> str:
-    text = io.StringIO()
-    rows = [list(frame.columns), *frame.itertuples(index=False, name=None)]
-    csv.writer(text, lineterminator="\n").writerows(defused(rows))
-    return text.getvalue()
+    return csv_text([list(frame.columns), *frame.itertuples(index=False, name=None)])

@@ -13,11 +13,10 @@ import numpy as np
 import pandas as pd
 
 from model.augment import AugmentConfig
-from model.boxes import SIZE_EDGES
+from model.boxes import SIZE_EDGES, SIZE_NAMES
 from model.data.annotations import MIN_VISIBLE_TO_LABEL
 from model.inspect.audit.boxes import BoxTable
 from model.inspect.audit.measures import Measured, measure
-from model.words import in_percent
 
 ROLES = ("target", "other")
 SMALL_PX = 16  # half a cell of the network's map: a box this narrow is hardly learnable
@@ -68,17 +67,11 @@ class Numbers:
         return self.quantiles[measure][QUANTILES.index(0.5)]
 
 
-@dataclass
-class Extreme:
+class Highest:
     """The highest value of each photo so far, and the epoch it was drawn in, counted from 0."""
 
-    value: np.ndarray
-    epoch: np.ndarray
-
-    @classmethod
-    def of(cls, photos: int) -> "Extreme":
-        """Of photos that have no value yet."""
-        return cls(np.full(photos, -np.inf), np.zeros(photos, dtype=int))
+    def __init__(self, photos: int) -> None:
+        self.value, self.epoch = np.full(photos, -np.inf), np.zeros(photos, dtype=int)
 
     def add(self, photos: np.ndarray, values: np.ndarray, epoch: int) -> None:
         """New values of some photos."""
@@ -104,18 +97,14 @@ class Tally:
     def __init__(self, table: BoxTable, config: AugmentConfig, epochs: int) -> None:
         photos = len(table)
         self.table, self.config, self.epochs, self.done = table, config, epochs, 0
-        self.sizes = [
-            f"{in_percent(low)} to {in_percent(high)} of the photo"
-            for low, high in itertools.pairwise(SIZE_EDGES)
-        ]
-        self.groups = len(table.class_names) + len(self.sizes)
+        self.groups = len(table.class_names) + len(SIZE_NAMES)
         self._flags = {name: np.zeros((2, self.groups), dtype=np.int64) for name in FLAGS}
         self._histograms = {
             name: np.zeros((2, self.groups, len(edges) - 1), dtype=np.int32)
             for name, edges in EDGES.items()
         }
         self.centres = np.zeros((2, 2, CENTRE_CELLS, CENTRE_CELLS), dtype=np.int64)
-        self.redraws, self.cut, self.growth = (Extreme.of(photos) for _ in range(3))
+        self.redraws, self.cut, self.growth = (Highest(photos) for _ in range(3))
         names = ("redrawn", "gave_up", "visible", "growth", "iou", "after", "others_out")
         self._sums = {name: np.zeros(photos) for name in names}
         self._before = np.zeros(photos)
@@ -169,7 +158,7 @@ class Tally:
     def numbers(self, role: str, group: str = "") -> Numbers:
         """Of one class or size; of all boxes without ``group``."""
         row = ROLES.index(role)
-        names = [*self.table.class_names, *self.sizes]
+        names = [*self.table.class_names, *SIZE_NAMES]
         # Every box has one size, so all of them together are all boxes.
         rows = [names.index(group)] if group else range(len(self.table.class_names), self.groups)
         flags = {name: int(counts[row, rows].sum()) for name, counts in self._flags.items()}
@@ -195,12 +184,12 @@ class Tally:
     def sizes_found(self) -> list[str]:
         """The sizes that have a target among what was counted."""
         counts = self._flags["boxes"][0, len(self.table.class_names) :]
-        return [name for name, n in zip(self.sizes, counts, strict=True) if n]
+        return [name for name, n in zip(SIZE_NAMES, counts, strict=True) if n]
 
     def groups_frame(self) -> pd.DataFrame:
         """One row for all boxes, each class and each size, by role; see :class:`Numbers`."""
         rows = []
-        kinds = [("all", [""]), ("class", self.table.class_names), ("size", self.sizes)]
+        kinds = [("all", [""]), ("class", self.table.class_names), ("size", SIZE_NAMES)]
         for role in ROLES:
             for kind, names in kinds:
                 for name in names:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 
@@ -49,25 +50,25 @@ def verdict(tally: Tally, trials: Trials) -> list[Finding]:
 
 
 def _lost(tally: Tally, trials: Trials) -> Iterator[Finding]:
-    numbers = tally.numbers("target")
+    numbers, lost = tally.numbers("target"), attrgetter("lost")
     if numbers.lost > LOST[0]:
-        cause = most_to_blame(trials.causes, lambda n: n.lost)
+        cause = most_to_blame(trials.causes, lost)
         text = (
             f"{percent(numbers.lost)} of the draws lose too much of the target and are drawn again"
-            f"{_most_of(tally, tally.sizes_found(), lambda n: n.lost)}{_by(cause, _lost_of)}:"
+            f"{_most_of(tally, tally.sizes_found(), lost)}{_by(cause, lost)}:"
             " training sees milder settings than these."
         )
         yield _finding(numbers.lost, LOST, text, _lower(cause, trials), cause)
 
 
 def _gave_up(tally: Tally, trials: Trials) -> Iterator[Finding]:
-    numbers = tally.numbers("target")
+    numbers, gave_up = tally.numbers("target"), attrgetter("gave_up")
     if numbers.gave_up > GAVE_UP[0]:
-        cause = most_to_blame(trials.causes, lambda n: n.gave_up)
+        cause = most_to_blame(trials.causes, gave_up)
         text = (
             f"{percent(numbers.gave_up)} of the draws lose the target in every try, so that nothing"
-            f" is moved{_most_of(tally, tally.sizes_found(), lambda n: n.gave_up)}"
-            f"{_by(cause, lambda n: n.gave_up)}."
+            f" is moved{_most_of(tally, tally.sizes_found(), gave_up)}"
+            f"{_by(cause, gave_up)}."
         )
         remedy = _lower(cause, trials) or "Lower the minimum visible share."
         yield _finding(numbers.gave_up, GAVE_UP, text, remedy, cause)
@@ -120,12 +121,12 @@ def _iou(tally: Tally, trials: Trials) -> Iterator[Finding]:
 
 
 def _cut(tally: Tally, trials: Trials) -> Iterator[Finding]:
-    numbers = tally.numbers("target")
+    numbers, cut = tally.numbers("target"), attrgetter("cut")
     if numbers.cut > CUT[0]:
-        cause = most_to_blame(trials.causes, lambda n: n.cut)
+        cause = most_to_blame(trials.causes, cut)
         text = (
             f"of {percent(numbers.cut)} of the targets less than half can be seen"
-            f"{_by(cause, lambda n: n.cut)}: the network is asked for what it cannot see."
+            f"{_by(cause, cut)}: the network is asked for what it cannot see."
         )
         lower = f"ower {cause.setting.label.lower()}" if cause else "ower the settings"
         pixel_steps = [s for s in trials.config.steps if isinstance(s, PixelStep)]
@@ -135,7 +136,7 @@ def _cut(tally: Tally, trials: Trials) -> Iterator[Finding]:
 
 
 def _small(tally: Tally, trials: Trials) -> Iterator[Finding]:
-    numbers = tally.numbers("target")
+    numbers, small_after = tally.numbers("target"), attrgetter("small_after")
     if numbers.small_after <= SMALL[0]:
         return
     side = tally.table.image_size
@@ -145,8 +146,8 @@ def _small(tally: Tally, trials: Trials) -> Iterator[Finding]:
     )
     cause, remedy = None, ""
     if numbers.small_after > 1.25 * numbers.small_before:
-        cause = most_to_blame(trials.causes, lambda n: n.small_after)
-        text += _by(cause, lambda n: n.small_after)
+        cause = most_to_blame(trials.causes, small_after)
+        text += _by(cause, small_after)
     if larger := _canvas_for(tally, max(SMALL[0], numbers.small_after / 2)):
         remedy = f"--image-size {larger[0]} makes it {percent(larger[1])}."
     yield _finding(numbers.small_after, SMALL, f"{text}: hardly learnable.", remedy, cause)
@@ -193,10 +194,6 @@ def _finding(
     weight = 1 + math.log(figure / edges[1]) / math.log(edges[1] / edges[0])
     name = cause.setting.name if cause else ""
     return Finding(level, weight, text[0].upper() + text[1:], remedy, name)
-
-
-def _lost_of(numbers: Numbers) -> float:
-    return numbers.lost
 
 
 def _worst(tally: Tally, names: Iterable[str], figure: Callable[[Numbers], float]) -> str:
