@@ -201,8 +201,8 @@ def test_a_file_that_only_lists_photos_makes_no_backgrounds(tmp_path):
 
 
 def test_names_with_signs_of_addresses_and_under_another_key(tmp_path):
-    data = make_coco(tmp_path, [thing()], file_name=None, filename="a%20b.jpg")
-    (data / "train/a.jpg").rename(data / "train/a b.jpg")
+    data = make_coco(tmp_path, [thing()], file_name=None, filename="a%20b.jpg") / "train"
+    (data / "a.jpg").rename(data / "a b.jpg")
     assert len(Dataset(data).find("a b").image.objects) == 1
 
 

@@ -60,7 +60,7 @@ def test_open_images_have_shares_and_ids(tmp_path):
     dataset = Dataset(tmp_path)
     ((name, box),) = objects(dataset)
     assert (name, box) == ("Cat", pytest.approx(BOX))
-    assert kinds(dataset) == {"numbers of another kind", "no size", "only difficult"}
+    assert kinds(dataset) == {"numbers of another kind", "only difficult"}
 
 
 def test_ids_are_named_by_a_table_in_either_order(tmp_path):

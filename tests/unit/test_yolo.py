@@ -150,7 +150,7 @@ def test_classes_called_no_and_7_stay_so(tmp_path):
 def test_hostile_yaml_gets_a_sentence(tmp_path, content):
     data = make_yolo(tmp_path, {"a": "0 .5 .5 .5 .5"})
     (data / "data.yaml").write_bytes(content)
-    with pytest.raises(UserError, match=r"data\.yaml is not readable YAML") as caught:
+    with pytest.raises(UserError, match=r"data\.yaml (is not readable|cannot be read)") as caught:
         _ = Dataset(data).blemishes
     assert len(str(caught.value)) < 400 + len(str(data))
 

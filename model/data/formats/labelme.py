@@ -16,6 +16,7 @@ from model.data.formats.listing import (
     Format,
     Listing,
     Parsed,
+    Reading,
     hull,
     json_of,
     put_in_folder_splits,
@@ -118,7 +119,8 @@ def _box(shape: dict[str, Any]) -> tuple[float, float, float, float] | None:
         x, y, *edge = values[:4]
         radius = math.dist((x, y), edge)
         return x - radius, y - radius, x + radius, y + radius
-    return hull(values)
+    return hull(list(map(float, values)))
 
 
-LABELME = Format("labelme", recognises, listing, parse, "from 0")
+OTHERS = (Reading("shares of the photo's sides", "shares"),)
+LABELME = Format("labelme", recognises, listing, parse, "from 0", OTHERS)

@@ -136,7 +136,9 @@ def _add(parsed: Parsed, row: Row) -> None:
         elif len(box) != 4 or not all(is_number(value, MOST) for value in box):
             parsed.problems.append(["object without box", name])
         else:
-            parsed.objects.append([name, *box, int(difficult in (1, "1", "true", "True"))])
+            parsed.objects.append(
+                [name, *map(float, box), int(difficult in (1, "1", "true", "True"))]
+            )
 
 
 def _things(row: Row) -> Iterator[tuple[Any, Sequence[Any], Any]]:
