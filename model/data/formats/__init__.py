@@ -10,7 +10,7 @@ from model.data.formats.coco import COCO
 from model.data.formats.labelme import LABELME
 from model.data.formats.listing import Format
 from model.data.formats.table import TABLE
-from model.data.formats.unread import unread_formats
+from model.data.formats.unread import unread_format
 from model.data.formats.voc import VOC
 from model.data.formats.yolo import YOLO
 from model.data.tree import Tree
@@ -48,13 +48,7 @@ def format_of(tree: Tree, name: str = "auto") -> Format:
             f"{tree.root} holds annotations of {names}. Say which with --format, or name one data"
             " set's own folder."
         )
-    what = "; ".join(unread_formats(tree)[:2])
-    others = tree.with_suffix(".csv", ".tsv", ".json") or tree.with_suffix(".xml", ".txt")
-    if not what and others:
-        what = (
-            f"{' and '.join(others[:2])} {'are' if others[1:] else 'is'} of another kind: export as"
-            " COCO, YOLO or VOC"
-        )
+    what = unread_format(tree)
     raise UserError(
         f"{tree.root} holds no VOC, YOLO or COCO data set: photos with XML files, with text files"
         f" and a data.yaml, or with a JSON file. LabelMe's JSON is read, too, and CSV"

@@ -39,18 +39,18 @@ UNREAD = (
            "write a CSV with the columns filename, class, xmin, ymin, xmax, ymax"),
     Unread("an archive", (".zip", ".gz", ".tgz", ".tar", ".7z", ".rar"), (), "unpack it"),
     Unread("a database of samples", (".tfrecord", ".parquet", ".arrow", ".h5", ".mat"), (), _LINES),
+    Unread("of another kind", (".csv", ".tsv", ".json", ".jsonl", ".xml", ".txt"), (),
+           "export it as COCO, YOLO or VOC"),
 )  # fmt: skip
 
 
-def unread_formats(tree: Tree) -> list[str]:
-    """What of a known kind lies in a folder, with the way to convert it; a phrase each."""
-    found = []
+def unread_format(tree: Tree) -> str:
+    """What lies in a folder and the way to convert it, in a phrase; empty if nothing does."""
     for each in UNREAD:
         for path in tree.with_suffix(*each.suffixes)[:20]:
             if _holds(tree.path(path), each.marks):
-                found.append(f"{path} is {each.name}: {each.remedy}")
-                break
-    return found
+                return f"{path} is {each.name}: {each.remedy}"
+    return ""
 
 
 def _holds(path: str, marks: tuple[bytes, ...]) -> bool:
