@@ -12,7 +12,7 @@ from demo.annotated import ABOUT_OTHER_PHOTOS, MAX_BYTES, MAX_LINES, n_lines, pl
 from demo.choice import SentFile
 from model.data.blemishes import BOXES_DO_NOT_FIT, KINDS
 from model.data.dataset import Dataset, DatasetPhoto
-from model.data.formats import FORMATS
+from model.data.formats import formats_in
 from model.data.names import key_of, parts_of
 from model.data.tree import Tree
 from model.errors import UserError
@@ -113,9 +113,7 @@ def _link(file: Path, place: Path) -> None:
 
 def _read(dropped: DroppedPhotos, n_annotations: int) -> None:
     try:
-        found = [
-            each.name for each in FORMATS.values() if each.recognises(Tree(dropped.root, False))
-        ]
+        found = [each.name for each in formats_in(Tree(dropped.root, False))]
         if len(found) > 1:
             raise UserError(
                 f"there are annotations of {' and '.join(found)}: send those of one format."

@@ -6,8 +6,8 @@ python -m model.dataset stats --data photos --split train --out stats.png
 python -m model.dataset split --data photos --val 0.2
 python -m model.dataset download --data data
 
-`--data` is a folder in VOC's, YOLO's or COCO's format, found by what lies there; give it several
-times for a set in several folders.
+`--data` is a folder in VOC's, YOLO's, COCO's or LabelMe's format, or with a CSV, found by what lies
+there; give it several times for a set in several folders.
 """
 
 import sys

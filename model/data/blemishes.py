@@ -53,7 +53,7 @@ KINDS = {
     "alike across splits": Kind("reported", "nearly the same photo in two splits; remove one"),
     "class spelt twice": Kind("reported", "classes that differ by case or blanks; merge them"),
     "ids count from 1": Kind("mended", "class ids go from 1 to their number: one was taken off"),
-    "classes without names": Kind("reported", "no data.yaml or classes.txt: classes are numbers"),
+    "classes without names": Kind("reported", "nothing names the classes: numbers do, or 'object'"),
     "split of our own": Kind("reported", "no lists: about a fifth is val, by a hash of the name"),
     "no split val": Kind("reported", "nothing is held out: --val-split none, or write lists with"
                          " python -m model.dataset split"),

@@ -51,7 +51,7 @@ class Dataset:
 
     Args:
         data: a folder, or several that make one set; none is ``data`` below the working folder.
-        format: ``voc``, ``yolo``, ``coco``, or ``auto`` for what lies there.
+        format: ``voc``, ``yolo``, ``coco``, ``labelme``, ``csv``, or ``auto`` for what lies there.
         class_names: the classes; by default all that have an object.
         cache_dir: of what was read; see :mod:`model.data.remembered`.
         progress: show bars, or tell of them; may be set later, too.

@@ -4,6 +4,7 @@ Harmless blemishes are mended, and every one is noted.
 """
 
 from collections.abc import Sequence
+from statistics import median
 from typing import NamedTuple
 
 from model.data.blemishes import BOXES_DO_NOT_FIT
@@ -79,7 +80,9 @@ def _with_reading(
         return sum(_fits(box, size, reading) for box, size in boxes) / len(boxes)
 
     usual = habits.reading
-    if len(boxes) >= TELLING_BOXES and share(usual) < FITTING:
+    # Boxes within the first pixel are shares, however few there are.
+    are_shares = bool(boxes) and usual.units != "shares" and all(max(box) <= 1 for box, _ in boxes)
+    if are_shares or (len(boxes) >= TELLING_BOXES and share(usual) < FITTING):
         fitting = [
             each
             for each in format.others
@@ -94,10 +97,10 @@ def _with_reading(
             said = f"{percent(1 - in_order, 0)} of {len(boxes)} that were looked at"
             return habits._replace(blemish=BOXES_DO_NOT_FIT, detail=said)
     if len(boxes) >= TELLING_SCALE and usual.units != "shares":
-        smallest_side = min(side for _, size in boxes for side in size)
+        side = median(min(size) for _, size in boxes)
         for other in format.others:
             # Pixels have no reason to end there, in photos that are much larger.
-            if 0 < 2 * other.whole <= smallest_side and _fill(other, boxes):
+            if 0 < 2 * other.whole <= side and _fill(other, boxes):
                 kind = "numbers of another kind"
                 return habits._replace(reading=other, blemish=kind, detail=other.words)
     if usual.units == "from 1" and _counts_from_zero(parsed):

@@ -10,11 +10,16 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
+from itertools import takewhile
+from operator import eq
 
 from model.data.image_formats import IMAGE_SUFFIXES
 
 ANNOTATION_SUFFIXES = frozenset({".xml", ".txt", ".json"})
 _SUFFIXES = frozenset(suffix[1:] for suffix in IMAGE_SUFFIXES | ANNOTATION_SUFFIXES)
+SPLIT_FOLDER = re.compile(
+    r"(?P<train>train(ing)?)|(?P<val>val(id|idation)?|dev)|(?P<test>test(ing)?)"
+)
 _ROBOFLOW = re.compile(r"\.rf\.\w+$")  # a hash that tells copies of one photo apart
 
 
@@ -64,6 +69,19 @@ def share_of(name: str) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
+def split_named(name: str) -> str | None:
+    """``train``, ``val`` or ``test``, if the name of a folder or list means one of them."""
+    words = re.split(r"[^a-z]+", name.casefold())
+    found = [m.lastgroup for word in words if (m := SPLIT_FOLDER.fullmatch(word))]
+    return next((g for g in found if g), None)
+
+
+def split_of_folders(path: str) -> str | None:
+    """The split that the innermost telling folder of a path names."""
+    folders = parts_of(path)[:-1]
+    return next((split for f in reversed(folders) if (split := split_named(f))), None)
+
+
 class FileIndex:
     """Finds files by name.
 
@@ -76,23 +94,29 @@ class FileIndex:
         for path in paths:
             self._by_key[key_of(path)].append(path)
 
-    def find(self, name: str, near: str = "") -> str | None:
+    def find(self, name: str, near: str = "", split: str | None = None) -> str | None:
         """The path of the file meant by ``name``; ``None`` if there is none.
 
         Several may share a name, in different folders or with different suffixes. Those count most
-        whose folders are the ones in ``name``, then those in the folder ``near``, then those spelt
-        as given.
+        whose folders are the ones in ``name``, then those in the folder ``near``, in one called
+        like the ``split``, in the closest to ``near``, and then those spelt as given.
         """
         found = self._by_key.get(key_of(name), [])
         if len(found) < 2:
             return found[0] if found else None
         parts = parts_of(name)
-        return max(found, key=lambda path: _likeness(path.split("/"), parts, near))
+        split = split or split_of_folders(f"{near}/{name}")
+        return max(found, key=lambda path: _likeness(path.split("/"), parts, near, split))
 
 
-def _likeness(path: list[str], wanted: list[str], near: str) -> tuple[int, bool, bool, bool]:
+def _likeness(
+    path: list[str], wanted: list[str], near: str, split: str | None
+) -> tuple[int, bool, bool, int, bool, bool]:
     folders = 0
     while folders < min(len(path), len(wanted)) - 1 and path[-2 - folders] == wanted[-2 - folders]:
         folders += 1
+    of_split = split_of_folders("/".join(path)) == split
+    closeness = sum(1 for _ in takewhile(bool, map(eq, path[:-1], near.split("/"))))
     same_stem = stem_of(path[-1]) == stem_of(wanted[-1])
-    return folders, "/".join(path[:-1]) == near, same_stem, path[-1] == wanted[-1]
+    is_near = "/".join(path[:-1]) == near
+    return folders, is_near, of_split, closeness, same_stem, path[-1] == wanted[-1]

@@ -198,3 +198,22 @@ def test_a_file_that_only_lists_photos_makes_no_backgrounds(tmp_path):
     dataset = Dataset(tmp_path)
     assert dataset.photos == []
     assert kinds(dataset) == ["split of our own", "annotation missing"]
+
+
+def test_names_with_signs_of_addresses_and_under_another_key(tmp_path):
+    data = make_coco(tmp_path, [thing()], file_name=None, filename="a%20b.jpg") / "train"
+    (data / "a.jpg").rename(data / "a b.jpg")
+    assert len(Dataset(data).find("a b").image.objects) == 1
+
+
+@pytest.mark.parametrize(
+    ("categories", "name", "found"),
+    [({"2": "dog"}, "dog", []), (None, "2", ["classes without names"])],
+)
+def test_names_of_classes_as_a_dict_or_not_at_all(tmp_path, categories, name, found):
+    path = make_coco(tmp_path, [thing()]) / "train/_annotations.coco.json"
+    content = json.loads(path.read_text()) | {"categories": categories}
+    path.write_text(json.dumps(content), "utf-16")
+    dataset = Dataset(tmp_path / "train")
+    assert dataset.find("a").image.objects[0].class_name == name
+    assert [k for k in kinds(dataset) if k != "split of our own"] == found

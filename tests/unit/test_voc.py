@@ -205,6 +205,8 @@ def test_ordinary_encodings_are_read(tmp_path):
     for encoding in ("utf-8", "utf-16", "iso-8859-1"):
         path.write_bytes(f'<?xml version="1.0" encoding="{encoding}"?>{text}'.encode(encoding))
         assert parse(str(path)).file_name == "süß.jpg"
+        path.write_bytes(f'\n <?xml version="1.0"?>{text}'.encode())
+        assert parse(str(path)).file_name == "süß.jpg"
 
 
 @pytest.mark.parametrize("below", ["", "VOCdevkit", "VOCdevkit/VOC2007"])

@@ -150,7 +150,7 @@ def test_classes_called_no_and_7_stay_so(tmp_path):
 def test_hostile_yaml_gets_a_sentence(tmp_path, content):
     data = make_yolo(tmp_path, {"a": "0 .5 .5 .5 .5"})
     (data / "data.yaml").write_bytes(content)
-    with pytest.raises(UserError, match=r"data\.yaml is not readable YAML") as caught:
+    with pytest.raises(UserError, match=r"data\.yaml (is not readable|cannot be read)") as caught:
         _ = Dataset(data).blemishes
     assert len(str(caught.value)) < 400 + len(str(data))
 
@@ -335,3 +335,23 @@ def test_names_that_cannot_be_shown_name_no_class(tmp_path, name):
     dataset = Dataset(make_yolo(tmp_path, lines, f'names: ["{name}", dog]'))
     assert "object without class" in kinds(dataset)
     assert dataset.class_names == ("dog",)
+
+
+def test_a_single_name_is_the_only_class(tmp_path):
+    dataset = Dataset(make_yolo(tmp_path, {"a": "0 .5 .5 .2 .2\n"}, "names: person\n"))
+    assert dataset.class_names == ("person",)
+
+
+def test_yaml_files_that_name_the_classes_differently_are_not_guessed_at(tmp_path):
+    data = make_yolo(tmp_path, {"a": "0 .5 .5 .2 .2\n"})
+    (data / "coco8.yaml").write_text("names: [cat, dog]\n")
+    assert Dataset(data).class_names == ("cat",)
+    (data / "coco8.yaml").write_text("names: [person, car]\n")
+    with pytest.raises(UserError, match=r"coco8.yaml, data.yaml. .* take all away but one"):
+        _ = Dataset(data).photos
+
+
+def test_a_readme_beside_labels_is_no_label(tmp_path):
+    data = make_yolo(tmp_path, {"a": "0 .5 .5 .2 .2\n"})
+    (data / "labels/train/README.roboflow.txt").write_text("a set\n")
+    assert "photo missing" not in [blemish.kind for blemish in Dataset(data).blemishes]

@@ -7,14 +7,26 @@ several misread photos that EXIF turns.
 from typing import Literal
 
 from model.data.formats.coco import COCO
+from model.data.formats.labelme import LABELME
 from model.data.formats.listing import Format
+from model.data.formats.table import TABLE
+from model.data.formats.unread import unread_format
 from model.data.formats.voc import VOC
 from model.data.formats.yolo import YOLO
 from model.data.tree import Tree
 from model.errors import UserError
 
-FormatName = Literal["auto", "voc", "yolo", "coco"]
-FORMATS = {each.name: each for each in (VOC, YOLO, COCO)}
+FormatName = Literal["auto", "voc", "yolo", "coco", "labelme", "csv"]
+FORMATS = {each.name: each for each in (VOC, YOLO, COCO, LABELME, TABLE)}
+# They lie beside the formats that they were converted to, which are to be read then.
+OFTEN_BESIDE_OTHERS = (LABELME, TABLE)
+
+
+def formats_in(tree: Tree) -> list[Format]:
+    """The formats of what lies in a folder."""
+    main = [each for each in FORMATS.values() if each not in OFTEN_BESIDE_OTHERS]
+    found = [each for each in main if each.recognises(tree)]
+    return found or [each for each in OFTEN_BESIDE_OTHERS if each.recognises(tree)]
 
 
 def format_of(tree: Tree, name: str = "auto") -> Format:
@@ -27,7 +39,7 @@ def format_of(tree: Tree, name: str = "auto") -> Format:
         if name not in FORMATS:
             raise UserError(f"there is no format {name!r}. There is: auto, {', '.join(FORMATS)}.")
         return FORMATS[name]
-    found = [each for each in FORMATS.values() if each.recognises(tree)]
+    found = formats_in(tree)
     if len(found) == 1:
         return found[0]
     if found:
@@ -36,16 +48,11 @@ def format_of(tree: Tree, name: str = "auto") -> Format:
             f"{tree.root} holds annotations of {names}. Say which with --format, or name one data"
             " set's own folder."
         )
-    others = tree.with_suffix(".csv", ".json", ".jsonl", ".tfrecord", ".parquet", ".zip")
-    others = others or tree.with_suffix(".xml") or tree.with_suffix(".txt")
-    of_another_kind = (
-        f" What lies there, {', '.join(others[:2])}, is of another kind: export it as COCO, YOLO or"
-        " VOC, or unpack it."
-        if others
-        else ""
-    )
+    what = unread_format(tree)
     raise UserError(
         f"{tree.root} holds no VOC, YOLO or COCO data set: photos with XML files, with text files"
-        f" and a data.yaml, or with a JSON file.{of_another_kind} Correct --data, or get VOC 2007"
-        f" with: python -m model.dataset download --data {tree.root}"
+        f" and a data.yaml, or with a JSON file. LabelMe's JSON is read, too, and CSV"
+        " with columns for file, class and corners."
+        f" {f'There, {what}. ' if what else ''}Correct --data, or get VOC 2007 with: python -m"
+        f" model.dataset download --data {tree.root}"
     )

@@ -5,40 +5,37 @@ Roboflow puts ``_annotations.coco.json`` beside the photos of each split; COCO i
 as difficult. Where an object has an outline and no box, the upright hull of the outline is the box.
 """
 
-import json
 import re
 import reprlib
 from collections import defaultdict
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from model.checked import is_name, is_number
 from model.data.blemishes import Blemish
 from model.data.formats.listing import (
+    MOST,
     Box,
     Entry,
     Format,
     Listing,
     Parsed,
     Reading,
-    content_of,
     hull,
+    json_of,
     of_center_and_size,
+    one_of_each_photo,
     parts_of_side,
     put_in_folder_splits,
-    split_named,
-    split_of_folders,
     unannotated,
 )
-from model.data.names import stem_of
+from model.data.names import split_named, split_of_folders, stem_of
 from model.data.records import box_xywh_to_xyxy
 from model.data.tree import Tree
 from model.errors import UserError
 from model.words import counted
 
 MAX_JSON_BYTES = 1 << 30  # COCO's own largest has 450 MB
-MOST = 1e9  # pixels
 _HEAD = 1 << 16
 _OF_OTHER_TASKS = ("captions", "person_key", "stuff", "panoptic")
 
@@ -59,7 +56,7 @@ def _is_coco(tree: Tree, path: str) -> bool:
     with open(tree.path(path), "rb") as stream:
         head = stream.read(_HEAD)
         stream.seek(max(0, stream.seek(0, 2) - _HEAD))
-        ends = head + stream.read()
+        ends = (head + stream.read()).replace(b"\0", b"")  # of UTF-16
     return sum(key in ends for key in (b'"images"', b'"annotations"', b'"categories"')) >= 2
 
 
@@ -72,74 +69,38 @@ def listing(tree: Tree) -> Listing:
     boxes = [p for p in files if not p.rpartition("/")[2].startswith(_OF_OTHER_TASKS)]
     for path in boxes or files:
         entries += _entries(tree, path, blemishes)
-    entries = _one_of_each_photo(entries, blemishes)
+    entries = one_of_each_photo(entries, blemishes)
     if not any(entry.splits for entry in entries):
         put_in_folder_splits(entries)
     return Listing(entries, blemishes + unannotated(tree, entries))
 
 
-def _one_of_each_photo(entries: list[Entry], blemishes: list[Blemish]) -> list[Entry]:
-    """Photos that several files list, or one file several times, with all of their objects."""
-    groups: dict[str, list[Entry]] = defaultdict(list)
-    others = []
-    for entry in entries:
-        (others if entry.photo is None else groups[entry.photo]).append(entry)
-    for photo, group in groups.items():
-        if len(group) > 1:
-            group[0].splits = list(dict.fromkeys(s for entry in group for s in entry.splits))
-            group[0].parsed = _together(photo, group, blemishes)
-    return [*(group[0] for group in groups.values()), *others]
-
-
-def _together(photo: str, group: list[Entry], blemishes: list[Blemish]) -> Parsed | None:
-    """What several annotations of a photo say; what two of them say alike counts once."""
-    annotated = [(entry, entry.parsed) for entry in group if entry.parsed is not None]
-    if len(annotated) < 2:
-        return annotated[0][1] if annotated else None
-    objects: list[list[Any]] = []
-    problems: dict[tuple[Any, ...], None] = {}
-    known: set[tuple[Any, ...]] = set()
-    for entry, parsed in annotated:
-        new = [thing for thing in parsed.objects if tuple(thing) not in known]
-        if new and objects:
-            blemishes.append(Blemish("annotated twice", photo, str(entry.annotation)))
-        objects += new
-        known.update(map(tuple, new))
-        problems.update(dict.fromkeys(map(tuple, parsed.problems)))
-    size = next((parsed.size for _, parsed in annotated if parsed.size), None)
-    return Parsed(size, "", objects, [list(problem) for problem in problems])
-
-
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: str) -> dict[str, Any]:
     try:
-        content = json.loads(content_of(path, MAX_JSON_BYTES))
-    except (OSError, ValueError, RecursionError, MemoryError) as error:
-        why = " ".join(str(error).split())[:120]
-        raise UserError(f"{path} is not readable JSON ({why}). Correct the file.") from None
+        content = json_of(path, MAX_JSON_BYTES)
+    except ValueError as error:
+        raise UserError(f"{path} is {error}. Correct the file.") from None
     if not isinstance(content, dict) or not isinstance(content.get("images"), list):
         raise UserError(f"{path} has no list of images, as COCO has. Correct the file.")
     return content
 
 
 def _entries(tree: Tree, path: str, blemishes: list[Blemish]) -> list[Entry]:
-    content = _read(Path(tree.path(path)))
-    names = {
-        _key(each.get("id")): str(each.get("name", "")).strip()
-        for each in _dicts(content, "categories")
-    }
+    content = _read(tree.path(path))
     _refuse_shared_ids(path, content)
+    names = _class_names(path, content, blemishes)
     objects: dict[Any, list[dict]] = defaultdict(list)
     for each in _dicts(content, "annotations"):
         objects[_key(each.get("image_id"))].append(each)
     is_annotated = isinstance(content.get("annotations"), list)  # else it only lists photos
     split = split_of_folders(path) or split_named(stem_of(path))
-    near = _folder_of_photos(tree, path)
+    near, find = _folder_of_photos(tree, path), tree.photo_index.find
     entries = []
     for image in _dicts(content, "images"):
         name = _file_name(image)
         things = objects.pop(_key(image.get("id")), [])
         parsed = _parsed(image, things, names) if is_annotated else None
-        photo = tree.photo_index.find(name, near)
+        photo = find(name, near, split) or find(unquote(name), near, split)
         entries.append(Entry(name, photo, path, [split] if split else [], parsed))
     n_lost = sum(map(len, objects.values()))
     if n_lost:
@@ -147,6 +108,19 @@ def _entries(tree: Tree, path: str, blemishes: list[Blemish]) -> list[Entry]:
             Blemish("photo missing", path, f"{counted(n_lost, 'object')} of no image listed")
         )
     return entries
+
+
+def _class_names(path: str, content: dict[str, Any], blemishes: list[Blemish]) -> dict[Any, str]:
+    """Id -> name; some write just that instead of a list, and some no names at all."""
+    categories = content.get("categories")
+    if isinstance(categories, dict):
+        return {_key(each): str(name).strip() for each, name in categories.items()}
+    if categories:
+        found = _dicts(content, "categories")
+        return {_key(each.get("id")): str(each.get("name", "")).strip() for each in found}
+    blemishes.append(Blemish("classes without names", path))
+    ids = {_key(each.get("category_id")) for each in _dicts(content, "annotations")}
+    return {each: each for each in ids if each is not None}
 
 
 def _refuse_shared_ids(path: str, content: dict[str, Any]) -> None:
@@ -164,7 +138,8 @@ def _refuse_shared_ids(path: str, content: dict[str, Any]) -> None:
 
 def _file_name(image: dict) -> str:
     """The name of a photo, which some give as the address it was downloaded from."""
-    name = str(image.get("file_name") or image.get("coco_url") or "")
+    names = (image.get(key) for key in ("file_name", "filename", "coco_url"))
+    name = str(next(filter(None, names), ""))
     is_address = name.startswith(("http://", "https://"))
     return unquote(re.split("[?#]", name)[0]) if is_address else name
 

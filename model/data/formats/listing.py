@@ -1,8 +1,8 @@
 """What every reader finds: photos with their annotations and splits, nothing decoded."""
 
 import codecs
+import json
 import os
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -10,15 +10,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from model.data.blemishes import Blemish
-from model.data.names import FileIndex, parts_of, stem_of
+from model.data.names import SPLIT_FOLDER, FileIndex, split_named, split_of_folders, stem_of
 from model.data.tree import Tree
 from model.errors import UserError
 
 MAX_TEXT_BYTES = 16 << 20
+MOST = 1e9  # pixels; whatever is more is no place in a photo
 MAX_LISTS = 20  # of photos, below one folder
-_SPLIT_FOLDER = re.compile(
-    r"(?P<train>train(ing)?)|(?P<val>val(id|idation)?|dev)|(?P<test>test(ing)?)"
-)
 
 
 class Parsed(NamedTuple):
@@ -115,19 +113,6 @@ class Format:
     others: tuple[Reading, ...] = ()
 
 
-def split_named(name: str) -> str | None:
-    """``train``, ``val`` or ``test``, if the name of a folder or list means one of them."""
-    words = re.split(r"[^a-z]+", name.casefold())
-    found = [m.lastgroup for word in words if (m := _SPLIT_FOLDER.fullmatch(word))]
-    return next((g for g in found if g), None)
-
-
-def split_of_folders(path: str) -> str | None:
-    """The split that the innermost telling folder of a path names."""
-    folders = parts_of(path)[:-1]
-    return next((split for f in reversed(folders) if (split := split_named(f))), None)
-
-
 def put_in_folder_splits(entries: Iterable[Entry]) -> None:
     """Entries without a split are in that of their folder, if it is called like one."""
     for entry in entries:
@@ -159,7 +144,7 @@ def _name_photos(tree: Tree, lines: list[str]) -> bool:
 def split_of_list(path: str) -> str:
     """The split that a list is of; its name, where it means none of the three."""
     name = stem_of(path)
-    if found := _SPLIT_FOLDER.fullmatch(name.casefold()):
+    if found := SPLIT_FOLDER.fullmatch(name.casefold()):
         return str(found.lastgroup)
     return name if "ImageSets" in path else split_named(name) or name
 
@@ -189,15 +174,34 @@ def content_of(path: str | Path, most: int) -> bytes:
     return Path(path).read_bytes()
 
 
-def text_of(path: str) -> str:
+def json_of(path: str, most: int) -> Any:
+    """What a JSON file holds; raises ``ValueError`` with a phrase if it cannot be read."""
+    try:
+        return json.loads(content_of(path, most))
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
+        raise ValueError(f"not readable JSON ({' '.join(str(error).split())[:120]})") from None
+
+
+def text_of(path: str, most: int = MAX_TEXT_BYTES) -> str:
     """A file's text, as most programs write it, and as PowerShell does.
 
     Raises:
         ValueError: if it is too large, or neither UTF-8 nor UTF-16 with its mark; or ``OSError``.
     """
-    content = content_of(path, MAX_TEXT_BYTES)
+    content = content_of(path, most)
     utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return content.decode("utf-16" if utf16 else "utf-8-sig")
+
+
+def readable_text(tree: Tree, path: str, most: int = MAX_TEXT_BYTES) -> str:
+    """A file's text; raises ``UserError`` with the remedy if it cannot be read."""
+    try:
+        return text_of(tree.path(path), most)
+    except (ValueError, OSError) as error:
+        why = getattr(error, "strerror", None) or error
+        if isinstance(error, UnicodeDecodeError):
+            why = "it is not UTF-8 text"
+        raise UserError(f"{tree.path(path)} cannot be read: {why}. Save it as UTF-8.") from None
 
 
 def lines_of(tree: Tree, path: str, blank: bool = False) -> list[str]:
@@ -206,13 +210,7 @@ def lines_of(tree: Tree, path: str, blank: bool = False) -> list[str]:
     Raises:
         UserError: if it cannot be read.
     """
-    try:
-        text = text_of(tree.path(path))
-    except (ValueError, OSError) as error:
-        why = getattr(error, "strerror", None) or error
-        if isinstance(error, UnicodeDecodeError):
-            why = "it is not UTF-8 text"
-        raise UserError(f"{tree.path(path)} cannot be read: {why}. Save it as UTF-8.") from None
+    text = readable_text(tree, path)
     return [line.strip() for line in text.strip().splitlines() if blank or line.strip()]
 
 
@@ -234,6 +232,38 @@ def put_in_listed_splits(tree: Tree, entries: list[Entry]) -> list[Blemish]:
             elif (split := split_of_list(path)) not in by_photo[photo].splits:
                 by_photo[photo].splits.append(split)
     return missing
+
+
+def one_of_each_photo(entries: list[Entry], blemishes: list[Blemish]) -> list[Entry]:
+    """Photos that several files list, or one file several times, with all of their objects."""
+    groups: dict[str, list[Entry]] = defaultdict(list)
+    others = []
+    for entry in entries:
+        (others if entry.photo is None else groups[entry.photo]).append(entry)
+    for photo, group in groups.items():
+        if len(group) > 1:
+            group[0].splits = list(dict.fromkeys(s for entry in group for s in entry.splits))
+            group[0].parsed = _together(photo, group, blemishes)
+    return [*(group[0] for group in groups.values()), *others]
+
+
+def _together(photo: str, group: list[Entry], blemishes: list[Blemish]) -> Parsed | None:
+    """What several annotations of a photo say; what two of them say alike counts once."""
+    annotated = [(entry, entry.parsed) for entry in group if entry.parsed is not None]
+    if len(annotated) < 2:
+        return annotated[0][1] if annotated else None
+    objects: list[list[Any]] = []
+    problems: dict[tuple[Any, ...], None] = {}
+    known: set[tuple[Any, ...]] = set()
+    for entry, parsed in annotated:
+        new = [thing for thing in parsed.objects if tuple(thing) not in known]
+        if new and objects:
+            blemishes.append(Blemish("annotated twice", photo, str(entry.annotation)))
+        objects += new
+        known.update(map(tuple, new))
+        problems.update(dict.fromkeys(map(tuple, parsed.problems)))
+    size = next((parsed.size for _, parsed in annotated if parsed.size), None)
+    return Parsed(size, "", objects, [list(problem) for problem in problems])
 
 
 def unannotated(tree: Tree, entries: list[Entry]) -> list[Blemish]:

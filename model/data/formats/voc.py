@@ -24,11 +24,10 @@ from model.data.formats.listing import (
     parts_of_side,
     put_in_folder_splits,
     split_lists,
-    split_named,
     split_of_list,
     unannotated,
 )
-from model.data.names import FileIndex, stem_of
+from model.data.names import FileIndex, split_named, stem_of
 from model.data.tree import Tree
 
 MAX_XML_BYTES = 16 << 20  # of a photo with some 50,000 objects
@@ -141,7 +140,7 @@ def parse(path: str) -> Parsed:
     """
     try:
         parser = ElementTree.XMLParser(target=_TreeWithoutDoctype())
-        root = ElementTree.fromstring(content_of(path, MAX_XML_BYTES), parser)
+        root = ElementTree.fromstring(content_of(path, MAX_XML_BYTES).lstrip(), parser)
     # An unknown encoding is a LookupError, one that expat cannot read a ValueError.
     except (ElementTree.ParseError, LookupError, ValueError, OSError, RecursionError) as error:
         return Parsed(None, "", [], [["annotation unreadable", f"not readable XML ({error})"]])

@@ -6,7 +6,7 @@ Class names are in ``data.yaml`` as Ultralytics and Roboflow write it, or one a 
 """
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 import yaml
@@ -22,12 +22,11 @@ from model.data.formats.listing import (
     other_lists,
     parts_of_side,
     put_in_folder_splits,
-    split_of_folders,
+    readable_text,
     split_of_list,
-    text_of,
 )
 from model.data.formats.yolo_lines import LineKind, kind_of_lines, parse, parse_boxes
-from model.data.names import FileIndex, parts_of, stem_of
+from model.data.names import FileIndex, parts_of, split_of_folders, stem_of
 from model.data.records import box_xywh_to_xyxy
 from model.data.tree import Tree
 from model.errors import UserError
@@ -36,9 +35,7 @@ MAX_YAML = 250_000  # characters: a second's work; names of a thousand classes t
 _NUMBERED = re.compile(r"(?P<id>\d+)\s*[:=,\t]\s*(?P<name>\S.*)")
 TELLING_FILES = 500  # so many tell what the lines hold
 _NAME_FILES = ("_darknet.labels", "classes.txt", "obj.names", "labels.txt", "names.txt")
-_NO_LABELS = frozenset(
-    {"classes.txt", "labels.txt", "names.txt", "readme.txt", "requirements.txt", "license.txt"}
-)
+_NO_LABEL = re.compile(r"(classes|labels|names|requirements|license|readme.*)\.txt")
 
 
 def recognises(tree: Tree) -> bool:
@@ -53,7 +50,7 @@ def _label_files(tree: Tree) -> list[str]:
     return [
         path
         for path in tree.with_suffix(".txt")
-        if path.rpartition("/")[2].casefold() not in _NO_LABELS and "ImageSets" not in path
+        if not _NO_LABEL.match(path.rpartition("/")[2].casefold()) and "ImageSets" not in path
     ]
 
 
@@ -72,13 +69,13 @@ def _name_file(tree: Tree) -> str | None:
 def _read_yaml(tree: Tree, path: str) -> dict[str, Any]:
     try:
         # BaseLoader makes nothing but strings, lists and dicts: a class called "no" stays "no".
-        text = text_of(tree.path(path))
+        text = readable_text(tree, path)
         if len(text) > MAX_YAML:
             if "names" not in text:
                 return {}  # of something else: it only lies there
             raise ValueError(f"it is longer than {MAX_YAML:,} characters")
         content = yaml.load(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))
-    except (yaml.YAMLError, ValueError, OSError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         why = " ".join(str(error).split())[:120]
         raise UserError(f"{tree.path(path)} is not readable YAML ({why}). Correct it.") from None
     return content if isinstance(content, dict) else {}
@@ -87,12 +84,17 @@ def _read_yaml(tree: Tree, path: str) -> dict[str, Any]:
 def listing(tree: Tree) -> Listing:
     """All photos but those of no split, where ``data.yaml`` names splits."""
     files = _yaml_files(tree)
-    if len(files) > 1 and files[0].count("/") == files[1].count("/") > 0:
-        raise UserError(
-            f"{tree.root} holds several data sets: {', '.join(files[:5])}. Name the folder of each"
-            " with --data."
-        )
     settings = _read_yaml(tree, files[0]) if files else {}
+    for path in files[1:]:
+        if path.count("/") > files[0].count("/"):
+            break
+        if "/" in path or _class_names(tree, _read_yaml(tree, path)) != _class_names(
+            tree, settings
+        ):
+            raise UserError(
+                f"{tree.root} holds several data sets: {', '.join(files[:5])}. Name the folder of"
+                " each with --data, or take all away but one."
+            )
     splits = _declared_splits(tree, settings) or _listed_splits(tree)
     entries = [
         Entry(stem_of(photo), photo, label, list(splits.get(photo, ())))
@@ -128,7 +130,7 @@ def _labels(tree: Tree) -> dict[str, str | None]:
     if any(found.values()):
         return found
     # Labels lie in folders of other names: those of the same name, where it is of one photo.
-    found = {photo: labels.find(photo) for photo in tree.photos}
+    found = {photo: labels.find(photo, photo.rpartition("/")[0]) for photo in tree.photos}
     counts = Counter(found.values())
     return {photo: label if counts[label] == 1 else None for photo, label in found.items()}
 
@@ -146,31 +148,26 @@ def _label_of(labels: FileIndex, photo: str) -> str | None:
     return None
 
 
-def _declared_splits(tree: Tree, settings: dict[str, Any]) -> dict[str, list[str]]:
+def _declared_splits(tree: Tree, settings: dict[str, Any]) -> dict[str, dict[str, None]]:
     """Photo -> the splits that ``data.yaml`` puts it in."""
     base = settings.get("path")
-    found: dict[str, list[str]] = {}
+    base = base if isinstance(base, str) else ""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
     for key, split in (("train", "train"), ("val", "val"), ("valid", "val"), ("test", "test")):
         places = settings.get(key) or []
         for place in [places] if isinstance(places, str) else places:
-            if not isinstance(place, str):
-                continue
-            for photo in _photos_at(tree, place, base if isinstance(base, str) else "", split):
-                splits = found.setdefault(photo, [])
-                if split not in splits:
-                    splits.append(split)
+            for photo in _photos_at(tree, place, base, split) if isinstance(place, str) else ():
+                found[photo][split] = None
     return found
 
 
-def _listed_splits(tree: Tree) -> dict[str, list[str]]:
+def _listed_splits(tree: Tree) -> dict[str, dict[str, None]]:
     """Photo -> the splits whose lists name it, where there is no ``data.yaml`` that says so."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, None]] = defaultdict(dict)
     for path, lines in other_lists(tree).items():
         for line in lines:
             if photo := tree.photo_index.find(line):
-                splits = found.setdefault(photo, [])
-                if split_of_list(path) not in splits:
-                    splits.append(split_of_list(path))
+                found[photo][split_of_list(path)] = None
     return found
 
 
@@ -206,7 +203,7 @@ def _class_names(tree: Tree, settings: dict[str, Any]) -> list[str] | None:
     if isinstance(names, dict):
         numbers = {int(k): v for k, v in names.items() if str(k).isdecimal() and len(k) < 6}
         names = [numbers.get(i, f"class {i}") for i in range(max(numbers, default=-1) + 1)]
-    if isinstance(names, str) and "," in names:
+    if isinstance(names, str) and not names.endswith((".names", ".txt")):  # Darknet's file
         names = names.strip("[]").split(",")
     if isinstance(names, list):
         return [str(n).strip() if isinstance(n, str) else "" for n in names]

@@ -1,0 +1,178 @@
+"""CSV: one row an object, its columns found by their names; boxes in pixels from 0.
+
+As TensorFlow's tutorials, Roboflow, Open Images, RetinaNet, AutoML and Kaggle have it, and as
+``python -m model.dataset csv`` writes it. A photo whose only row has no box is a background.
+"""
+
+import csv
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from model.checked import is_name, is_number
+from model.data.blemishes import Blemish
+from model.data.formats.coco import OTHERS
+from model.data.formats.listing import (
+    MOST,
+    Entry,
+    Format,
+    Listing,
+    Parsed,
+    one_of_each_photo,
+    put_in_folder_splits,
+    readable_text,
+    unannotated,
+)
+from model.data.names import split_named, split_of_folders, stem_of
+from model.data.records import box_xywh_to_xyxy
+from model.data.tree import Tree
+from model.errors import UserError
+
+MAX_CSV_BYTES = 1 << 30
+# What a column holds -> its names, in small letters without signs and blanks.
+NAMES = {
+    "photo": "filename file imageid imagename imagepath image img path filepath",
+    "class": "classname class labelname label categoryname category name classid categoryid",
+    "x1": "xmin x1 left x", "y1": "ymin y1 top y", "x2": "xmax x2 right", "y2": "ymax y2 bottom",
+    "width": "width w", "height": "height h", "box": "bbox boundingbox", "all": "objects",
+    "split": "split set subset", "difficult": "difficult isgroupof iscrowd",
+}  # fmt: skip
+# What must be there, the surer first.
+CORNERS, BOX, CORNER_AND_SIZE = ("x1", "y1", "x2", "y2"), ("box",), ("x1", "y1", "width", "height")
+# Without a head, as of RetinaNet and AutoML: number of columns -> what stands where.
+WITHOUT_HEAD = {
+    6: ("photo", *CORNERS, "class"),
+    11: ("split", "photo", "class", "x1", "y1", "", "", "x2", "y2", "", ""),
+}
+_NUMBER = re.compile(r"[-+.\deE]+")
+
+Row = dict[str, str]
+
+
+def recognises(tree: Tree) -> bool:
+    """Whether a CSV has columns for photos and boxes."""
+    return any(_objects_in(tree, rows) is not None for rows in _tables(tree).values())
+
+
+def _tables(tree: Tree) -> dict[str, list[list[str]]]:
+    """Path -> rows of cells."""
+    found = {}
+    for path in tree.with_suffix(".csv", ".tsv"):
+        lines = readable_text(tree, path, MAX_CSV_BYTES).lstrip("\r\n").splitlines()
+        delimiter = max(",;\t|", key=lines[0].count) if lines else ","
+        try:
+            found[path] = [row for row in csv.reader(lines, delimiter=delimiter) if row]
+        except csv.Error as error:
+            raise UserError(
+                f"{tree.path(path)} is no readable CSV ({error}). Correct it."
+            ) from None
+    return found
+
+
+def _objects_in(tree: Tree, rows: list[list[str]]) -> list[Row] | None:
+    """Column -> cell of each row; ``None`` if it is a table of something else."""
+    head = [re.sub("[^a-z0-9]", "", cell.casefold()) for cell in rows[0]] if rows else []
+    known = {what: [n for n in names.split() if n in head] for what, names in NAMES.items()}
+    places = {what: head.index(names[0]) for what, names in known.items() if names}
+    if "photo" in places and any(set(n) <= set(places) for n in (CORNERS, BOX, CORNER_AND_SIZE)):
+        rows = rows[1:]
+    elif without := WITHOUT_HEAD.get(len(head)):
+        places = {what: i for i, what in enumerate(without) if what}
+        if tree.photo_index.find(rows[0][places["photo"]]) is None:
+            return None
+    else:
+        return None
+    return [{what: row[i].strip() for what, i in places.items() if i < len(row)} for row in rows]
+
+
+def listing(tree: Tree) -> Listing:
+    """The photos of all tables, with the names that another one gives to classes."""
+    entries: list[Entry] = []
+    others: list[list[str]] = []
+    blemishes: list[Blemish] = []
+    for path, rows in _tables(tree).items():
+        found = _objects_in(tree, rows)
+        if found is None:
+            others += rows
+        else:
+            entries += _entries(tree, path, found)
+    names = _name_classes(entries, [row for row in others if len(row) == 2])
+    if names and all(name == "object" or name.isdecimal() for name in names):
+        blemishes.append(Blemish("classes without names", tree.root.name))
+    entries = one_of_each_photo(entries, blemishes)
+    put_in_folder_splits(entries)
+    return Listing(entries, blemishes + unannotated(tree, entries))
+
+
+def _entries(tree: Tree, path: str, rows: list[Row]) -> list[Entry]:
+    of_file = split_of_folders(path) or split_named(stem_of(path))
+    entries: dict[str, Entry] = {}
+    for row in rows:
+        name = row.get("photo", "")
+        if name not in entries:
+            photo = tree.photo_index.find(name, path.rpartition("/")[0], of_file)
+            entries[name] = Entry(name, photo, path, [], Parsed(_size(row), "", [], []))
+        entry = entries[name]
+        split = split_named(row.get("split", "")) or of_file
+        if split and split not in entry.splits:
+            entry.splits.append(split)
+        if entry.parsed:
+            _add(entry.parsed, row)
+    return list(entries.values())
+
+
+def _add(parsed: Parsed, row: Row) -> None:
+    try:
+        things = list(_things(row))
+    except (ValueError, TypeError) as error:
+        parsed.problems.append(
+            ["object without box", f"{row.get('class', '')[:60]}: {error}"[:200]]
+        )
+        return
+    for name, box, difficult in things:
+        if not is_name(name):
+            parsed.problems.append(["object without class", repr(name)[:60]])
+        elif len(box) != 4 or not all(is_number(value, MOST) for value in box):
+            parsed.problems.append(["object without box", name])
+        else:
+            parsed.objects.append(
+                [name, *map(float, box), int(difficult in (1, "1", "true", "True"))]
+            )
+
+
+def _things(row: Row) -> Iterator[tuple[Any, Sequence[Any], Any]]:
+    """Class, corners and whether it is difficult, of the object of a row or those it lists."""
+    if row.get("all"):  # of this project: the columns for a box are of the largest
+        yield from ((name, box, difficult) for name, *box, difficult in json.loads(row["all"]))
+        return
+    columns = CORNERS if "x2" in row else CORNER_AND_SIZE
+    listed = "box" in row and "x2" not in row
+    texts = _NUMBER.findall(row["box"]) if listed else [row.get(each, "") for each in columns]
+    if any(texts):  # else it is a background
+        box = [float(text.replace(",", ".")) for text in texts]
+        corners = box if "x2" in row else box_xywh_to_xyxy(box)
+        yield row.get("class", "object"), corners, row.get("difficult")
+
+
+def _size(row: Row) -> list[float] | None:
+    """Of the photo, where width and height are not those of the box."""
+    sides = [row.get(side, "").removesuffix(".0") for side in ("width", "height")]
+    is_known = {"x2", "box"} & set(row) and all(s.isdecimal() and len(s) < 7 for s in sides)
+    return [float(side) for side in sides] if is_known and "0" not in sides else None
+
+
+def _name_classes(entries: list[Entry], pairs: list[list[str]]) -> set[str]:
+    """Replace ids of classes by the names that a table of two columns has; all names."""
+    things = [thing for each in entries if each.parsed for thing in each.parsed.objects]
+    used = {thing[0] for thing in things}
+    for of_id, of_name in ((0, 1), (1, 0)):
+        names = {row[of_id].strip(): row[of_name].strip() for row in pairs}
+        if used <= {i for i, name in names.items() if is_name(name) and not name.isdecimal()}:
+            for thing in things:
+                thing[0] = names[thing[0]]
+            return {names[each] for each in used}
+    return used
+
+
+TABLE = Format("csv", recognises, listing, None, "from 0", OTHERS)
