@@ -211,16 +211,6 @@ def bar(
     return render("bar.html", label=label, value=value, width=width, colour=colour, mark=line)
 
 
-def photos(count: int) -> str:
-    """How many photos, in words.
-
-    Example:
-        >>> photos(1), photos(20)
-        ('1 photo', '20 photos')
-    """
-    return f"{count} photo" + ("" if count == 1 else "s")
-
-
 def problem(sentence: str) -> Markup:
     """What went wrong, in the page."""
     return Markup('<p class="note problem" role="alert">{}</p>').format(sentence)

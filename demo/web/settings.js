@@ -69,6 +69,21 @@
     }),
   );
 
+  // What addresses say of one photo, which a count of the whole set does not depend on.
+  const OF_ONE_PHOTO = ['sample', 'photo', 'variant', 'boxes', 'box', 'count', 'threshold'];
+
+  function settingsOf(query) {
+    const settings = new URLSearchParams(query);
+    for (const each of OF_ONE_PHOTO) settings.delete(each);
+    return settings.toString();
+  }
+
+  page.showOutdated = (now, counted) => {
+    if (new URLSearchParams(now).get('tab') !== 'augment') return; // of another tab
+    const isOutdated = counted !== '' && settingsOf(now) !== settingsOf(counted);
+    document.querySelector('#audit')?.classList.toggle('outdated', isOutdated);
+  };
+
   // A number field that is emptied to type another number says nothing yet, and what was there is
   // there again when it is left empty. Gradio would take it for the least.
   const numbers = new WeakMap(); // field -> what it last said
