@@ -117,4 +117,4 @@ def _worst(backend: Backend, tally: Tally, seed: int) -> list[dict[str, object]]
 
 
 def _words(name: str, draw: WorstDraw) -> str:
-    return f"{name}, variant {draw.epoch + 1}: {draw.words}"
+    return markup.unbroken(f"{name}, variant {draw.epoch + 1}: {draw.words}")
