@@ -82,13 +82,14 @@ def build(
         concurrency_limit=1, concurrency_id="audit", **QUIET,
     )  # fmt: skip
     stopped_by(stop, run, count, said, STOPPED)
-    told = [said, shown, safe, counted, take]
-    _connect_taking_over(controls, told, redraw)
-    _connect_opening(backend, controls, said, shown, replaced)
+    _connect_found(backend, controls, [said, shown, safe, counted, take], replaced, redraw)
 
 
-def _connect_taking_over(controls: Controls, told: list[Any], redraw: gr.Textbox) -> None:
-    """The settings that keep the limits; ``told`` is what was found, which is then over."""
+def _connect_found(
+    backend: Backend, controls: Controls, told: list[Any], replaced: tuple[gr.Textbox, ...],
+    redraw: gr.Textbox,
+) -> None:  # fmt: skip
+    """What was found, ``told``: its settings are taken over, and a tile opens that draw."""
     said, shown, safe, counted, take = told
 
     @show_errors_in(said)
@@ -102,17 +103,6 @@ def _connect_taking_over(controls: Controls, told: list[Any], redraw: gr.Textbox
             **{controls[name]: value for name, value in vars(config).items()}, redraw: token(),
         }  # fmt: skip
 
-    # The signal is last: what listens to it reads all values as soon as it is set.
-    taken = [controls[name] for name in controls if name in vars(AugmentConfig())]
-    take.click(take_over, safe, [*told, *taken, redraw], **QUIET)
-
-
-def _connect_opening(
-    backend: Backend, controls: Controls, said: gr.HTML, shown: gr.HTML,
-    replaced: tuple[gr.Textbox, ...],
-) -> None:  # fmt: skip
-    """A tile that is pressed opens its photo, and that draw of it."""
-
     @show_errors_in(said)
     def open_draw(event: gr.EventData) -> dict[Any, Any]:
         name, number = picked_draw(picked_key(event))
@@ -122,5 +112,8 @@ def _connect_opening(
             controls["picked"]: str(number), **{each: token() for each in replaced},
         }  # fmt: skip
 
+    # The signal is last: what listens to it reads all values as soon as it is set.
+    taken = [controls[name] for name in controls if name in vars(AugmentConfig())]
+    take.click(take_over, safe, [*told, *taken, redraw], **QUIET)
     picked = [controls[name] for name in ("photo", "box_source", "boxes", "picked")]
     shown.select(open_draw, None, [said, *picked, *replaced], **QUIET)

@@ -149,12 +149,11 @@ def show_behind(backend: Backend, state: TrainingState) -> BehindView:
     Raises:
         UserError: if the checkpoint cannot be used.
     """
-    nothing = BehindView(markup.note(NOTHING_CHOSEN), Markup(), Markup(), "")
     if not can_open(backend) or backend.per_photo is None:
         return BehindView(Markup(), Markup(), Markup(), "")
     pair = classes_of(state.cell, backend.class_names())
     if pair is None:
-        return nothing
+        return BehindView(markup.note(NOTHING_CHOSEN), Markup(), Markup(), "")
     rows = backend.per_photo.behind(*pair)
     true, predicted = pair
     count = counted(len(rows), "photo")

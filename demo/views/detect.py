@@ -5,7 +5,7 @@ import io
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -108,9 +108,8 @@ def verdict_sentence(said: Verdict) -> str:
 
 
 def _predicted(d: Detection, said: Verdict) -> markup.DrawnBox:
-    if said.kind == "sure":
-        return markup.DrawnBox(d.bbox_xyxy, "prediction", d.class_name, said.brief)
-    return markup.DrawnBox(d.bbox_xyxy, "guess", "", said.brief)
+    role, name = ("prediction", d.class_name) if said.kind == "sure" else ("guess", "")
+    return markup.DrawnBox(d.bbox_xyxy, role, name, said.brief)
 
 
 def confidence_meaning(score: float, threshold: float, calibrated: bool) -> str:
@@ -277,9 +276,7 @@ def _many_tile(files: list[str], path: Path, d: Detection, threshold: float) -> 
     small = Photo(path).load(MANY_SIDE).image
     said = d.verdict(threshold)
     sure = said.kind == "sure"
-    box = markup.DrawnBox(
-        d.bbox_xyxy, "prediction" if sure else "guess", d.class_name if sure else ""
-    )
+    box = replace(_predicted(d, said), label="")
     inner = markup.figure(small, d.image_size, [box], f"{path.name}: {said.text}")
     words = markup.chip(d.class_name, f"{said.text} {in_percent(d.score)}") if sure else said.text
     caption = markup.join([words, " ", path.name])

@@ -232,17 +232,12 @@ def progress(words: str, done: int, total: int) -> Markup:
 
 def tile(key: str, uri: str, alt: str, caption: str = "", pressed: bool = False) -> Markup:
     """One choice of a grid: a thumbnail to press."""
-    return render(
-        "tile.html", key=key, uri=uri, alt=alt, caption=caption, pressed=pressed, inner="", kind=""
-    )
+    return render("tile.html", key=key, uri=uri, alt=alt, caption=caption, pressed=pressed)
 
 
 def figure_tile(key: str, inner: Markup, caption: str, pressed: bool, kind: str = "") -> Markup:
     """One choice of a grid: a whole figure to press."""
-    return render(
-        "tile.html", key=key, uri="", alt="", caption=caption, pressed=pressed, inner=inner,
-        kind=kind,
-    )  # fmt: skip
+    return render("tile.html", key=key, inner=inner, caption=caption, pressed=pressed, kind=kind)
 
 
 def grid(tiles: Iterable[Markup], kind: str = "") -> Markup:

@@ -71,16 +71,12 @@
 
   // What addresses say of one photo, which a count of the whole set does not depend on.
   const OF_ONE_PHOTO = ['sample', 'photo', 'variant', 'boxes', 'box', 'count', 'threshold'];
-
-  function settingsOf(query) {
-    const settings = new URLSearchParams(query);
-    for (const each of OF_ONE_PHOTO) settings.delete(each);
-    return settings.toString();
-  }
-
-  page.showOutdated = (now, counted) => {
-    if (new URLSearchParams(now).get('tab') !== 'augment') return; // of another tab
-    const isOutdated = counted !== '' && settingsOf(now) !== settingsOf(counted);
+  page.showOutdated = (...queries) => {
+    const [now, counted] = queries.map((query) => new URLSearchParams(query));
+    if (now.get('tab') !== 'augment') return; // of another tab
+    const isCounted = counted.size > 0;
+    for (const name of OF_ONE_PHOTO) [now, counted].forEach((query) => query.delete(name));
+    const isOutdated = isCounted && String(now) !== String(counted);
     document.querySelector('#audit')?.classList.toggle('outdated', isOutdated);
   };
 
