@@ -107,14 +107,6 @@ class BoxEditor(JsonHtml):
             raise ValueError("no name of a class")
         return EditedBox(bbox_xyxy=(x1, y1, x2, y2), class_name=name or "")
 
-    def postprocess(self, value: EditorValue | None) -> EditorValue | None:
-        """An :class:`EditorValue` as it is."""
-        return value
-
-    def api_info(self) -> dict[str, Any]:
-        """JSON schema of :class:`EditorValue`."""
-        return {"type": "object"}
-
     def example_payload(self) -> dict[str, Any]:
         """No boxes."""
         return {"boxes": [], "selected": None}

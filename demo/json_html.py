@@ -19,6 +19,10 @@ class JsonHtml(gr.HTML):
         """For the browser."""
         return value
 
+    def api_info(self) -> dict[str, Any]:
+        """JSON schema of the value."""
+        return {"type": "object"}
+
 
 def is_whole(value: Any) -> TypeGuard[int]:
     """Whether the browser can have counted so far: no ``true``, and nothing JavaScript rounds."""

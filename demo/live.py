@@ -61,10 +61,6 @@ class LiveCamera(JsonHtml):
             raise UserError(NO_FRAME) from None
         return Frame(number, content)
 
-    def api_info(self) -> dict[str, Any]:
-        """JSON schema of the value."""
-        return {"type": "object"}
-
 
 def look(frame: Frame, checkpoint: Path, threshold: float) -> dict[str, Any]:
     """What the detector says of a frame, as JSON for the browser.

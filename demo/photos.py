@@ -69,10 +69,6 @@ class PhotoChooser(JsonHtml):
             "number": value.number, "boxes": value.boxes,
         }  # fmt: skip
 
-    def api_info(self) -> dict[str, Any]:
-        """JSON schema of the value."""
-        return {"type": "object"}
-
 
 def _sent(payload: Any) -> dict[str, Any]:
     payload = payload if isinstance(payload, dict) else {}

@@ -8,6 +8,7 @@ import gradio as gr
 from demo.backend import Backend
 from demo.choice import PhotoChoice
 from demo.components import (
+    PRIVATE,
     QUIET,
     Controls,
     pick_grid,
@@ -17,14 +18,18 @@ from demo.components import (
     token,
 )
 from demo.views import markup
-from demo.views.audit import NOT_COUNTED, STOPPED, TAKEN, audit, picked_draw
+from demo.views.audit import NOT_COUNTED, OUTDATED, STOPPED, TAKEN, audit, picked_draw
 from demo.views.augment.state import GROUND_TRUTH, AugmentState
 from model.augment import AugmentConfig
 from model.errors import UserError
 
 
 def build(
-    backend: Backend, controls: Controls, replaced: tuple[gr.Textbox, ...], redraw: gr.Textbox
+    backend: Backend,
+    controls: Controls,
+    replaced: tuple[gr.Textbox, ...],
+    redraw: gr.Textbox,
+    address_bar: tuple[gr.Textbox, AugmentState],
 ) -> None:
     """Lay it out, where there is a data set.
 
@@ -33,6 +38,7 @@ def build(
         controls: of the Augment tab, by the fields of its state.
         replaced: to be set when the photo was replaced.
         redraw: to be set when settings were changed.
+        address_bar: it, and the state that it says nothing of.
     """
     dataset = backend.library.dataset
     if dataset is None:
@@ -50,10 +56,41 @@ def build(
             take = gr.Button("Take the strongest within the limits", size="sm", min_width=160,
                              elem_id="audit-take", visible=False)  # fmt: skip
         said = gr.HTML(markup.note(NOT_COUNTED), elem_id="audit-said")
+        again = gr.Button(OUTDATED, size="sm", variant="primary", elem_id="audit-again")
         shown = pick_grid(elem_id="audit-shown")
-    safe = gr.Textbox("", visible=False)
-    places = (said, shown, safe)
-    _connect_counting(backend, {**controls, "audited": split}, (count, stop, take), places)
+    safe, counted = gr.Textbox("", visible=False), gr.Textbox("", visible=False)
+    address, defaults = address_bar
+    gr.on(
+        [address.change, counted.change], None, [address, counted], None,
+        js="(now, counted) => detectorPage.showOutdated(now, counted)", **PRIVATE,
+    )  # fmt: skip
+
+    @show_errors_in(said)
+    def counting(audited: str, **values: Any) -> Iterator[dict[Any, Any]]:
+        state = AugmentState(**values)
+        for found in audit(backend, state, audited):
+            yield {
+                said: found.said, shown: found.shown, safe: found.safe,
+                counted: state.to_query(defaults), count: gr.Button(interactive=False),
+                stop: gr.Button(visible=not found.safe), take: gr.Button(visible=bool(found.safe)),
+            }  # fmt: skip
+
+    # It takes a core for seconds: one at a time, whoever asks.
+    run = gr.on(
+        [count.click, again.click], counting, inputs_kwargs={**controls, "audited": split},
+        outputs=[said, shown, safe, counted, count, stop, take],
+        concurrency_limit=1, concurrency_id="audit", **QUIET,
+    )  # fmt: skip
+    stopped_by(stop, run, count, said, STOPPED)
+    _connect_found(backend, controls, [said, shown, safe, counted, take], replaced, redraw)
+
+
+def _connect_found(
+    backend: Backend, controls: Controls, told: list[Any], replaced: tuple[gr.Textbox, ...],
+    redraw: gr.Textbox,
+) -> None:  # fmt: skip
+    """What was found, ``told``: its settings are taken over, and a tile opens that draw."""
+    said, shown, safe, counted, take = told
 
     @show_errors_in(said)
     def take_over(text: str) -> dict[Any, Any]:
@@ -61,49 +98,22 @@ def build(
             raise UserError("nothing was counted yet: press Count first.")
         config = AugmentConfig.from_json(text)
         return {
-            said: markup.note(TAKEN), shown: "", safe: "", take: gr.Button(visible=False),
+            said: markup.note(TAKEN), shown: "", safe: "", counted: "",
+            take: gr.Button(visible=False),
             **{controls[name]: value for name, value in vars(config).items()}, redraw: token(),
         }  # fmt: skip
 
+    @show_errors_in(said)
     def open_draw(event: gr.EventData) -> dict[Any, Any]:
         name, number = picked_draw(picked_key(event))
         return {
             controls["photo"]: PhotoChoice(backend.library.get(name).name),
             controls["box_source"]: GROUND_TRUTH, controls["boxes"]: "",
-            controls["count"]: 10, controls["picked"]: str(number),
-            **{each: token() for each in replaced},
+            controls["picked"]: str(number), **{each: token() for each in replaced},
         }  # fmt: skip
 
-    names = [name for name in controls if name in vars(AugmentConfig())]
     # The signal is last: what listens to it reads all values as soon as it is set.
-    taken = [controls[name] for name in names]
-    take.click(take_over, safe, [said, shown, safe, take, *taken, redraw], **QUIET)
-    picked = [controls[name] for name in ("photo", "box_source", "boxes", "count", "picked")]
-    shown.select(show_errors_in(said)(open_draw), None, [said, *picked, *replaced], **QUIET)
-
-
-def _connect_counting(
-    backend: Backend,
-    asked: Controls,
-    buttons: tuple[gr.Button, gr.Button, gr.Button],
-    places: tuple[gr.HTML, gr.HTML, gr.Textbox],
-) -> None:
-    count, stop, take = buttons
-    said, shown, safe = places
-
-    @show_errors_in(said)
-    def counting(**values: Any) -> Iterator[dict[Any, Any]]:
-        split = values.pop("audited")
-        for found in audit(backend, AugmentState(**values), split):
-            yield {
-                said: found.said, shown: found.shown, safe: found.safe,
-                count: gr.Button(interactive=False),
-                stop: gr.Button(visible=not found.safe), take: gr.Button(visible=bool(found.safe)),
-            }  # fmt: skip
-
-    # It takes a core for seconds: one at a time, whoever asks.
-    run = count.click(
-        counting, inputs_kwargs=asked, outputs=[said, shown, safe, count, stop, take],
-        concurrency_limit=1, concurrency_id="audit", **QUIET,
-    )  # fmt: skip
-    stopped_by(stop, run, count, said, STOPPED)
+    taken = [controls[name] for name in controls if name in vars(AugmentConfig())]
+    take.click(take_over, safe, [*told, *taken, redraw], **QUIET)
+    picked = [controls[name] for name in ("photo", "box_source", "boxes", "picked")]
+    shown.select(open_draw, None, [said, *picked, *replaced], **QUIET)

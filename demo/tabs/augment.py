@@ -159,7 +159,9 @@ def build(backend: Backend, shared: Controls, address: gr.Textbox, signals: Sign
     _connect_alone(backend, controls, shown)
     _connect_undo(backend, defaults, controls, buttons, signals.opened)
     _connect_drawing(backend, controls, shown, signals, (address, defaults))
-    audit.build(backend, controls, (signals.opened, signals.detect), signals.redraw)
+    audit.build(
+        backend, controls, (signals.opened, signals.detect), signals.redraw, (address, defaults)
+    )
     return AugmentTab(defaults, controls)
 
 

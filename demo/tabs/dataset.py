@@ -1,6 +1,6 @@
 """The tab "Data set": browse VOC, or without it the examples, every object outlined."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,22 +109,32 @@ def build(
                 to_augment = gr.Button("Send to Augment", size="sm", min_width=120,
                                        elem_id="send-augment")  # fmt: skip
     shown = _Shown(count, tiles, card, gr.HTML(elem_id="dataset-charts"))
+
+    @show_errors_in(card)
+    def pick(**values: Any) -> dict[Any, Any]:
+        state = DatasetState(**values)
+        drawn = photo_card(backend, state.picked)
+        return {card: drawn, controls["picked"]: state.picked, address: state.to_query(defaults)}
+
+    picks: dict[str, Any] = {
+        "inputs_kwargs": controls, "outputs": [card, controls["picked"], address],
+    }  # fmt: skip
     if backend.checking:
-        _build_check(backend, backend.checking, shown, controls, (address, defaults))
+        _build_check(backend, backend.checking, pick, picks)
     _connect_pages(controls, before, after, redraw)
     _connect_drawing(backend, controls, shown, redraw, (address, defaults))
+    looked = tiles.select(pick, js=pressed_first_js(tiles, controls), **picks, **DRAWS)
+    looked.success(None, None, None, js=CARD_IN_SIGHT_JS, **PRIVATE)
     return DatasetTab(defaults, controls, to_detect, to_augment)
 
 
 def _build_check(
     backend: Backend,
     checking: BackgroundWork[Report],
-    shown: _Shown,
-    controls: Controls,
-    told: tuple[gr.Textbox, DatasetState],
+    pick: Callable[..., dict[Any, Any]],
+    picks: dict[str, Any],
 ) -> None:
     """What is wrong with the data set, made when it is asked for; press a photo to see it above."""
-    address, defaults = told
     gr.HTML("<h3 class='part'>What is wrong with the data set</h3>", elem_classes=["heading"])
     with gr.Row(elem_classes=["compact"]):
         button = gr.Button("Check", size="sm", min_width=120, elem_id="dataset-check")
@@ -139,18 +149,11 @@ def _build_check(
             yield {found: step}
         yield {found: show_report(backend, _finished(checking))}
 
-    @show_errors_in(shown.card)
     def open_one(event: gr.EventData, **values: Any) -> dict[Any, Any]:
-        state = DatasetState(**values | {"picked": picked_key(event)})
-        card = photo_card(backend, state.picked)
-        return {
-            shown.card: card, controls["picked"]: state.picked, address: state.to_query(defaults),
-        }  # fmt: skip
+        return pick(**values | {"picked": picked_key(event)})
 
     button.click(look, None, found, **QUIET)
-    opened = found.select(
-        open_one, inputs_kwargs=controls, outputs=[shown.card, controls["picked"], address], **QUIET
-    )
+    opened = found.select(open_one, **picks, **QUIET)
     opened.success(None, None, None, js=TO_CARD_JS, **PRIVATE)
 
 
@@ -218,7 +221,6 @@ def _connect_drawing(
     address_bar: tuple[gr.Textbox, DatasetState],
 ) -> None:
     address, defaults = address_bar
-    picked = controls["picked"]
     places = {name: controls[name] for name in ("split", "class_name", "size", "page", "picked")}
     followed = gr.Textbox("", visible=False)
     outputs = [
@@ -247,16 +249,5 @@ def _connect_drawing(
             address: state.to_query(defaults),
         }  # fmt: skip
 
-    @show_errors_in(shown.card)
-    def pick(**values: Any) -> dict[Any, Any]:
-        state = DatasetState(**values)
-        card = photo_card(backend, state.picked)
-        return {shown.card: card, picked: state.picked, address: state.to_query(defaults)}
-
     inputs = {**controls, "followed_now": followed}
     redraw.change(draw, inputs_kwargs=inputs, outputs=outputs, **DRAWS)
-    looked = shown.tiles.select(
-        pick, inputs_kwargs=controls, outputs=[shown.card, picked, address],
-        js=pressed_first_js(shown.tiles, controls), **DRAWS,
-    )  # fmt: skip
-    looked.success(None, None, None, js=CARD_IN_SIGHT_JS, **PRIVATE)

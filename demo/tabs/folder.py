@@ -5,13 +5,13 @@ from typing import Any
 
 import gradio as gr
 
-from demo.backend import Backend
+from demo.backend import Backend, user_message
 from demo.choice import SentFile
-from demo.components import PRIVATE, QUIET, ClampedSlider, Controls, show_errors_in
+from demo.components import PRIVATE, QUIET, ClampedSlider, Controls
 from demo.photos import FolderFiles
 from demo.views import markup
 from demo.views.augment.files import CANVAS, ZIP_PICTURES
-from demo.views.augment.folder import NOTHING_YET, folder_zip
+from demo.views.augment.folder import NOTHING_YET, FolderZip, folder_zip
 from demo.views.augment.state import AugmentState
 from model.inspect.variants import MAX_VARIANTS
 
@@ -42,21 +42,21 @@ def build(backend: Backend, controls: Controls) -> None:
     # What was said of other files is over.
     files.input(lambda: markup.note(NOTHING_YET), None, shown, **QUIET)
 
-    @show_errors_in(shown)
     # Gradio finds the progress bar by this default.
     def pack(
         files: list[SentFile], variants: float, pictures: str, progress: Any = gr.Progress(),  # noqa: B008
         **values: Any,
     ) -> Iterator[dict[Any, Any]]:  # fmt: skip
         yield {stop: gr.Button(visible=True), shown: "", file: None}
+        made = FolderZip()
         try:
             for made in folder_zip(backend, AugmentState(**values), files, variants, pictures):
                 progress((made.done, made.total or None), desc=made.doing, unit=made.unit)
                 yield gr.skip()
-        except Exception:
-            yield {stop: gr.Button(visible=False)}
-            raise
-        yield {stop: gr.Button(visible=False), shown: made.shown, file: made.file}
+        except Exception as error:
+            made.shown = made.with_problems(markup.problem(user_message(error)))
+        ready = {file: made.file} if made.file else {}
+        yield {stop: gr.Button(visible=False), shown: made.shown, **ready}
 
     given = {**controls, "files": files, "variants": count, "pictures": pictures}
     # It takes a core for a minute or two: two at a time, of different addresses.

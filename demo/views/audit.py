@@ -18,7 +18,7 @@ from model.inspect.audit.verdict import verdict
 from model.inspect.captions import caption
 from model.words import counted
 
-EPOCHS = 10  # each is a variant of the single view, which shows at most 16
+EPOCHS = 10  # each is a variant of the single view, which has at most 16
 TILES = 6
 LIMITS = Limits()
 NOT_COUNTED = (
@@ -26,6 +26,7 @@ NOT_COUNTED = (
     f" opening one. The limits: {LIMITS}."
 )
 TAKEN = "Taken over: press Count to see what these settings do."
+OUTDATED = "The settings have changed since: count again"
 STOPPED = "Stopped. The numbers below, if any, are those of the photos counted until then."
 
 
@@ -74,10 +75,7 @@ def audit(backend: Backend, state: AugmentState, split: str) -> Iterator[Audited
         "audit.html", findings=findings, safe=safe_words(trials), numbers=_numbers(done),
         groups=_worst(backend, tally, seed),
     )  # fmt: skip
-    total = markup.note(
-        f"{counted(len(table), 'photo')}, {EPOCHS} draws each, with the settings there were when"
-        " Count was pressed."
-    )
+    total = markup.note(f"{counted(len(table), 'photo')}, {EPOCHS} draws each.")
     yield Audited(total, found, trials.safe.to_json())
 
 
@@ -119,4 +117,4 @@ def _worst(backend: Backend, tally: Tally, seed: int) -> list[dict[str, object]]
 
 
 def _words(name: str, draw: WorstDraw) -> str:
-    return f"{name}, variant {draw.epoch + 1}: {draw.words}"
+    return markup.unbroken(f"{name}, variant {draw.epoch + 1}: {draw.words}")

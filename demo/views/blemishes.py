@@ -1,5 +1,6 @@
 """What the check of the data set found, kind by kind and photo by photo."""
 
+from contextlib import suppress
 from typing import Any
 
 from markupsafe import Markup
@@ -11,6 +12,7 @@ from demo.views import markup
 from model.data.blemishes import KINDS, Blemish
 from model.data.check import Report
 from model.errors import UserError
+from model.words import counted
 
 SHOWN = 100  # of each kind; the CSV has all
 NOT_CHECKED = (
@@ -37,20 +39,17 @@ def show_report(backend: Backend, report: Report) -> Markup:
     ]  # fmt: skip
     return markup.render(
         "blemishes.html", kinds=kinds, total=f"{len(report.blemishes):,}",
-        photos=markup.photos(len(report.dataset.photos)), decoded=report.decoded,
+        photos=counted(len(report.dataset.photos), "photo"), decoded=report.decoded,
     )  # fmt: skip
 
 
 def _row(backend: Backend, blemish: Blemish) -> dict[str, Any]:
     """``key`` is the name of the photo it is about; empty if there is none that can be shown."""
-    path = blemish.where.partition(" (")[0] if blemish.where.endswith(")") else blemish.where
-    for name in (blemish.where, path):
-        try:
+    key, path = "", blemish.where.partition(" (")[0] if blemish.where[-1:] == ")" else ""
+    for name in filter(None, (path, blemish.where)):
+        with suppress(UserError):
             key = backend.library.get(name).name
-        except UserError:
-            continue
-        return {"key": key, "where": blemish.where, "detail": blemish.detail}
-    return {"key": "", "where": blemish.where, "detail": blemish.detail}
+    return {"key": key, "where": blemish.where, "detail": blemish.detail}
 
 
 def take_blemishes(report: Report) -> str:

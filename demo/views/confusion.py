@@ -19,7 +19,7 @@ from model.classes import shown_name
 from model.errors import UserError
 from model.evaluation.per_photo import COMMAND, PREDICTED_BOX, TRUE_BOX
 from model.inference import Detection
-from model.words import a_or_an, percent
+from model.words import a_or_an, counted, percent
 
 AT_ONCE = 24
 TILE_SIDE = 320  # pixels
@@ -113,7 +113,7 @@ def show_matrix(backend: Backend, report: Mapping[str, Any] | None, checkpoint: 
     rows = [_row(names, i, counts) for i, counts in enumerate(matrix)]
     return markup.render(
         "confusion.html", names=names, rows=rows, source=source, missing=missing,
-        n_photos=markup.photos(sum(map(sum, matrix))),
+        n_photos=counted(sum(map(sum, matrix)), "photo"),
         column_keys=[key_of("", name) for name in names],
     )  # fmt: skip
 
@@ -125,7 +125,8 @@ def _row(names: Sequence[str], i: int, counts: Sequence[int]) -> dict[str, Any]:
         {
             "count": count, "light": f"{96 - 60 * count / total:.0f}",
             "key": key_of(names[i], name),
-            "words": f"{shown_name(names[i])} taken for {shown_name(name)}: {markup.photos(count)}",
+            "words": f"{shown_name(names[i])} taken for {shown_name(name)}:"
+            f" {counted(count, 'photo')}",
         } if count else None
         for name, count in zip(names, counts, strict=True)
     ]  # fmt: skip
@@ -148,15 +149,14 @@ def show_behind(backend: Backend, state: TrainingState) -> BehindView:
     Raises:
         UserError: if the checkpoint cannot be used.
     """
-    nothing = BehindView(markup.note(NOTHING_CHOSEN), Markup(), Markup(), "")
     if not can_open(backend) or backend.per_photo is None:
         return BehindView(Markup(), Markup(), Markup(), "")
     pair = classes_of(state.cell, backend.class_names())
     if pair is None:
-        return nothing
+        return BehindView(markup.note(NOTHING_CHOSEN), Markup(), Markup(), "")
     rows = backend.per_photo.behind(*pair)
     true, predicted = pair
-    count = markup.photos(len(rows))
+    count = counted(len(rows), "photo")
     words = f"True class {shown_name(true) or EVERY}, predicted"
     words += f" {shown_name(predicted) or EVERY}: {count}"
     words += ", the worst first" if len(rows) > 1 else ""

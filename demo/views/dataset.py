@@ -19,7 +19,7 @@ from model.classes import shown_name
 from model.data.samples import PhotoLibrary
 from model.errors import UserError
 from model.inference import DRAWN_SIDE
-from model.words import a_or_an, percent
+from model.words import a_or_an, counted, percent
 
 PER_PAGE = 20  # full rows at two, four and five a row
 ANY = "any"
@@ -182,7 +182,7 @@ def show(backend: Backend, state: DatasetState) -> View:
         for row, name in zip(part.itertuples(), names, strict=True)
     ]
     card = _card_or_problem(backend, picked) if picked else markup.note("No photo fits.")
-    count = Markup("<p>{}, page {} of {}</p>").format(markup.photos(len(rows)), number_, pages)
+    count = Markup("<p>{}, page {} of {}</p>").format(counted(len(rows), "photo"), number_, pages)
     return View(markup.grid(tiles, "browse"), card, charts(rows), count)
 
 
@@ -254,7 +254,7 @@ def _size_plot(width: np.ndarray, height: np.ndarray, cells: int = 12) -> dict[s
         {
             "x": f"{left + i * side:.1f}", "y": f"{bottom - (j + 1) * side:.1f}",
             "side": f"{side:.1f}", "opacity": f"{(grid[i, j] / grid.max()) ** 0.6:.2f}",
-            "count": markup.photos(int(grid[i, j])),
+            "count": counted(int(grid[i, j]), "photo"),
         }
         for i in range(cells)
         for j in range(cells)

@@ -4,31 +4,30 @@ import csv
 import io
 import json
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-import torch
 from markupsafe import Markup
 
 from demo.address import TabState, in_address, number, one_of
 from demo.backend import Backend, user_message
 from demo.choice import MAX_PHOTOS, Photo
-from demo.opened import Opened, Timed, predict_many
+from demo.opened import Opened, predict_many
 from demo.server.downloads import as_download
 from demo.server.first_page import TITLE
 from demo.serving.gpu import TOGETHER
 from demo.views import markup
 from demo.views.turning import turning_photo
-from model.boxes import paired_iou
+from model.augment.geometry import overlap
 from model.classes import shown_name
 from model.csv_cells import defused
 from model.errors import UserError
 from model.inference import CSV_HEADER, Detection, csv_row
 from model.inspect.explanation import TARGETS
-from model.words import Verdict, a_or_an, percent, unknown_class
+from model.words import Verdict, a_or_an, counted, percent, unknown_class
 
 NO_HEAT = "off"
 MANY_SIDE = 480  # pixels of a picture among many
@@ -43,12 +42,6 @@ class DetectState(TabState):
     checkpoint: str = ""
     threshold: float = in_address(0.5, number(0, 1))
     explain: str = in_address(NO_HEAT, one_of((NO_HEAT, *TARGETS)))
-
-
-def iou(first: Sequence[float], second: Sequence[float]) -> float:
-    """IoU of two boxes."""
-    pair = [torch.tensor([list(box)], dtype=torch.float32) for box in (first, second)]
-    return float(paired_iou(*pair)[0])
 
 
 @dataclass(frozen=True)
@@ -84,8 +77,9 @@ def show(backend: Backend, state: DetectState, timed: bool = True) -> Markup:
     seen = look_at(opened, state)
     facts = _facts(photo, d)
     if timed:
-        drawn_ms = 1000 * (time.perf_counter() - started)
-        facts.append(("your request took", _milliseconds(opened.timed, drawn_ms)))
+        drawn_ms, spent = 1000 * (time.perf_counter() - started), opened.timed
+        words = f"decode {spent.decode_ms:.0f} ms, network {spent.network_ms:.0f} ms"
+        facts.append(("your request took", f"{words}, draw {drawn_ms:.0f} ms"))
     top = list(d.probabilities.items())[:5]
     calibrated = opened.detector.info.calibration is not None
     return markup.render(
@@ -114,9 +108,8 @@ def verdict_sentence(said: Verdict) -> str:
 
 
 def _predicted(d: Detection, said: Verdict) -> markup.DrawnBox:
-    if said.kind == "sure":
-        return markup.DrawnBox(d.bbox_xyxy, "prediction", d.class_name, said.brief)
-    return markup.DrawnBox(d.bbox_xyxy, "guess", "", said.brief)
+    role, name = ("prediction", d.class_name) if said.kind == "sure" else ("guess", "")
+    return markup.DrawnBox(d.bbox_xyxy, role, name, said.brief)
 
 
 def confidence_meaning(score: float, threshold: float, calibrated: bool) -> str:
@@ -150,13 +143,6 @@ def _legend(photo: Photo, said: Verdict, state: DetectState) -> str:
     return " ".join(parts)
 
 
-def _milliseconds(timed: Timed, drawn_ms: float) -> str:
-    return (
-        f"decode {timed.decode_ms:.0f} ms, network {timed.network_ms:.0f} ms,"
-        f" draw {drawn_ms:.0f} ms"
-    )
-
-
 def _facts(photo: Photo, d: Detection) -> list[tuple[str, str]]:
     corners = ", ".join(f"{v:.1f}" for v in d.bbox_xyxy)
     numbers = Markup('<span class="box-numbers">{}</span> px').format(corners)
@@ -171,7 +157,8 @@ def _facts(photo: Photo, d: Detection) -> list[tuple[str, str]]:
     if photo.largest:
         truth = photo.largest
         rows.append(("true class", markup.chip(truth.class_name)))
-        rows.append(("overlap with the true box", f"IoU {iou(d.bbox_xyxy, truth.bbox_xyxy):.2f}"))
+        iou = overlap(np.array(d.bbox_xyxy), np.array(truth.bbox_xyxy))
+        rows.append(("overlap with the true box", f"IoU {iou:.2f}"))
     return rows
 
 
@@ -267,31 +254,29 @@ def show_many(
 def _many_shown(answers: ManyAnswers, tiles: list[Markup], threshold: float) -> Markup:
     found, n_problems = answers.found, len(answers.problems)
     unsure = sum(d.score < threshold for _, d in found)
-    summary = f"{len(found)} of {markup.photos(answers.asked)} answered"
+    summary = f"{len(found)} of {counted(answers.asked, 'photo')} answered"
     if len(found) + n_problems < answers.asked:
         summary += " so far"
     if unsure:
         summary += f"; not sure of {unsure}, below the threshold of {percent(threshold, 0)}"
     parts = [
         Markup("<p>{}. Press one to see all about it.</p>").format(summary),
-        *(_unreadable(*problem) for problem in answers.problems),
+        *(left_out(*problem) for problem in answers.problems),
         markup.grid(tiles, "many"),
     ]  # fmt: skip
     return markup.join(parts)
 
 
-def _unreadable(file: str, sentence: str) -> Markup:
-    """Why a file is no photo; the browser does not send it again with the next ones."""
-    return Markup('<div data-unreadable="{}">{}</div>').format(file, markup.problem(sentence))
+def left_out(file: str, sentence: str) -> Markup:
+    """Why a photo is; the browser does not send it again with the next ones."""
+    return Markup('<div data-left-out="{}">{}</div>').format(file, markup.problem(sentence))
 
 
 def _many_tile(files: list[str], path: Path, d: Detection, threshold: float) -> Markup:
     small = Photo(path).load(MANY_SIDE).image
     said = d.verdict(threshold)
     sure = said.kind == "sure"
-    box = markup.DrawnBox(
-        d.bbox_xyxy, "prediction" if sure else "guess", d.class_name if sure else ""
-    )
+    box = replace(_predicted(d, said), label="")
     inner = markup.figure(small, d.image_size, [box], f"{path.name}: {said.text}")
     words = markup.chip(d.class_name, f"{said.text} {percent(d.score, 0)}") if sure else said.text
     caption = markup.join([words, " ", path.name])

@@ -204,16 +204,6 @@ def bar(
     return render("bar.html", label=label, value=value, width=width, colour=colour, mark=line)
 
 
-def photos(count: int) -> str:
-    """How many photos, in words.
-
-    Example:
-        >>> photos(1), photos(20)
-        ('1 photo', '20 photos')
-    """
-    return f"{count} photo" + ("" if count == 1 else "s")
-
-
 def problem(sentence: str) -> Markup:
     """What went wrong, in the page."""
     return Markup('<p class="note problem" role="alert">{}</p>').format(sentence)
@@ -235,17 +225,12 @@ def progress(words: str, done: int, total: int) -> Markup:
 
 def tile(key: str, uri: str, alt: str, caption: str = "", pressed: bool = False) -> Markup:
     """One choice of a grid: a thumbnail to press."""
-    return render(
-        "tile.html", key=key, uri=uri, alt=alt, caption=caption, pressed=pressed, inner="", kind=""
-    )
+    return render("tile.html", key=key, uri=uri, alt=alt, caption=caption, pressed=pressed)
 
 
 def figure_tile(key: str, inner: Markup, caption: str, pressed: bool, kind: str = "") -> Markup:
     """One choice of a grid: a whole figure to press."""
-    return render(
-        "tile.html", key=key, uri="", alt="", caption=caption, pressed=pressed, inner=inner,
-        kind=kind,
-    )  # fmt: skip
+    return render("tile.html", key=key, inner=inner, caption=caption, pressed=pressed, kind=kind)
 
 
 def grid(tiles: Iterable[Markup], kind: str = "") -> Markup:

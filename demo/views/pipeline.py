@@ -6,7 +6,6 @@ from typing import Any
 from markupsafe import Markup
 
 from demo.backend import Backend
-from demo.choice import PhotoChoice
 from demo.opened import Opened
 from demo.serving.calls import raise_if_ended
 from demo.views import markup
@@ -25,10 +24,6 @@ VARIANTS = 6
 EACH = 20  # photos between two looks at the numbers
 TILES = 12
 MAX_PHOTOS = 100_000
-_ROW = (
-    '<div style="display: grid; gap: 12px; align-items: start;'
-    ' grid-template-columns: repeat(auto-fill, minmax(180px, 1fr))">{}</div>'
-)
 
 
 def show(pipeline: Callable[..., Any], opened: Opened, seed: int) -> Markup:
@@ -46,7 +41,7 @@ def show(pipeline: Callable[..., Any], opened: Opened, seed: int) -> Markup:
     traces = [_traced(pipeline, photo, things, seed + i) for i in range(VARIANTS)]
     return markup.join(
         [
-            Markup(_ROW).format(markup.join(_variant(trace) for trace in traces)),
+            markup.grid((_variant(trace) for trace in traces), "many"),
             Markup("<h3>Step by step, seed {}</h3>").format(seed),
             Markup(traces[0]._repr_html_()),  # escaped by its own template
         ]
@@ -89,7 +84,12 @@ def audit(
     if not tally.photos and problems:
         raise UserError(problems[0])
     tiles = [
-        markup.tile(f"{seeds[name]} {name}", *_thumbnail(backend, name), caption)
+        markup.tile(
+            f"{seeds[name]} {name}",
+            markup.thumbnail(backend.library.get(name).path),
+            f"photo {name}",
+            caption,
+        )
         for name, words in tally.worst(TILES)
         for caption in [f"{name}, seed {seeds[name]}: {words}"]
     ]
@@ -129,11 +129,6 @@ def _cells(numbers: ComposeNumbers) -> list[str]:
     shares = (numbers.dropped, numbers.lost, numbers.cut)
     growth = "" if numbers.growth is None else percent(numbers.growth)
     return [f"{numbers.boxes:,}", *map(percent, shares), growth]
-
-
-def _thumbnail(backend: Backend, name: str) -> tuple[str, str]:
-    picture = backend.photo(PhotoChoice(name)).load(200).image
-    return markup.data_uri(picture, quality=80), f"photo {name}"
 
 
 def _variant(trace: ComposeTrace) -> Markup:

@@ -10,10 +10,10 @@ const takesAnnotations = 'annotations' in zone.dataset;
 
 const isPhoto = (name) => !page.ANNOTATION.test(name);
 
-/** What is there after files were added; what could not be read was said once. */
+/** What is there without what was left out: why was said once. */
 function kept() {
-  const unreadable = [...document.querySelectorAll(`#${name}-result [data-unreadable]`)];
-  const refused = new Set(unreadable.map((problem) => problem.dataset.unreadable));
+  const problems = [...document.querySelectorAll(`#${name}-result [data-left-out]`)];
+  const refused = new Set(problems.map((problem) => problem.dataset.leftOut));
   return (props.value || []).filter((photo) => !refused.has(photo.path));
 }
 
@@ -51,6 +51,15 @@ async function add(chosen) {
   trigger('input');
 }
 
+/** What was left out is not in the list any more. */
+function takeOut() {
+  const left = kept();
+  if (left.length === (props.value || []).length) return;
+  const out = counted(props.value.filter((file) => !left.includes(file)));
+  props.value = left;
+  status.textContent = `${counted(left)}; ${out} left out.`;
+}
+
 function takeWaiting() {
   const files = page.waitingMany(name);
   if (!files) return;
@@ -74,4 +83,9 @@ for (const field of [input, folder]) {
 }
 // The field exists once its tab was opened; what was dropped before that waits for it.
 page.addEventListener('many-photos', takeWaiting);
+// Not in Detect: the keys of its tiles are places in the list.
+if (takesAnnotations)
+  page.whenThere(`#${name}-result`, (result) =>
+    new MutationObserver(takeOut).observe(result, { childList: true, subtree: true }),
+  );
 takeWaiting();

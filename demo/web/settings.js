@@ -69,6 +69,17 @@
     }),
   );
 
+  // What addresses say of one photo, which a count of the whole set does not depend on.
+  const OF_ONE_PHOTO = ['sample', 'photo', 'variant', 'boxes', 'box', 'count', 'threshold'];
+  page.showOutdated = (...queries) => {
+    const [now, counted] = queries.map((query) => new URLSearchParams(query));
+    if (now.get('tab') !== 'augment') return; // of another tab
+    const isCounted = counted.size > 0;
+    for (const name of OF_ONE_PHOTO) [now, counted].forEach((query) => query.delete(name));
+    const isOutdated = isCounted && String(now) !== String(counted);
+    document.querySelector('#audit')?.classList.toggle('outdated', isOutdated);
+  };
+
   // A number field that is emptied to type another number says nothing yet, and what was there is
   // there again when it is left empty. Gradio would take it for the least.
   const numbers = new WeakMap(); // field -> what it last said

@@ -92,12 +92,12 @@ class Progress:
     Attributes:
         pictures: that are done with: written, there already, or left out.
         n_bytes: of those written now.
-        problems: a sentence for each photo that cannot be read; it is left out.
+        problems: a sentence for each photo that cannot be read, by its path; it is left out.
     """
 
     pictures: int = 0
     n_bytes: int = 0
-    problems: list[str] = field(default_factory=list)
+    problems: dict[str, str] = field(default_factory=dict)
 
 
 def export(
@@ -110,14 +110,14 @@ def export(
         progress: show a bar.
 
     Returns:
-        :attr:`Progress.problems`.
+        the sentences of :attr:`Progress.problems`.
     """
     problems: list[str] = []
     total = len(photos) * plan.variants
     with tqdm(total=total, unit="picture", disable=not progress, leave=False) as bar:
         for done in export_steps(photos, plan, out):
             bar.update(done.pictures - bar.n)
-            problems = done.problems
+            problems = [*done.problems.values()]
     return problems
 
 
@@ -155,7 +155,7 @@ def export_steps(
             try:
                 whole = load(photo.path) if todo else None
             except UserError as error:
-                done.problems.append(str(error))
+                done.problems[photo.path] = str(error)
                 whole = None
             for record, picture in _pictures(photo, whole, plan, name, todo):
                 path = folder / plan.folder / record["file_name"]

@@ -6,6 +6,8 @@ import pytest
 from playwright.sync_api import expect
 from visitor import settled
 
+VARIANTS = 3  # of the page
+
 
 @pytest.fixture
 def audit_page(augment_page):
@@ -23,16 +25,16 @@ def test_counted_then_a_tile_opens_that_draw_and_the_limits_are_taken_over(audit
     page = audit_page
     page.locator("#audit-count").click()
     shown = page.locator("#audit-shown")
-    expect(page.locator("#audit-said")).to_contain_text(
-        "20 photos, 10 draws each, with the settings"
-    )
+    expect(page.locator("#audit-said")).to_contain_text("20 photos, 10 draws each.")
     expect(page.locator("#audit-stop")).to_be_hidden()
     expect(shown.locator(".note.problem").first).to_contain_text("Bad.")
     words = re.compile(r"^(\d{6}), variant (\d+): (.*drawn again.*|lost in every try.*)$")
     tile = shown.get_by_role("button").filter(has_text=words).first
     name, number, what = words.match(tile.inner_text().strip()).groups()  # type: ignore[union-attr]
     settled(page, tile.click)
-    expect(page.locator("#augment-after figcaption")).to_contain_text(f"variant {number} of 10")
+    among = f"of {VARIANTS}" if int(number) <= VARIANTS else f"beyond the {VARIANTS} below"
+    expect(page.locator("#augment-after figcaption")).to_contain_text(f"variant {number} {among}.")
+    expect(page.locator("#augment-grid [data-key]")).to_have_count(VARIANTS)
     expect(page).to_have_url(re.compile(f"sample={name}"))
     times = re.search(r"drawn again (\d+) x", what)
     said = f"rawn again {times[1]} times" if times and times[1] != "1" else "every try"
@@ -55,6 +57,22 @@ def test_counted_then_a_tile_opens_that_draw_and_the_limits_are_taken_over(audit
     expect(page.locator("#detect-result")).to_contain_text(name)
 
 
+def test_a_count_with_other_settings_says_so_and_offers_another(audit_page):
+    page = audit_page
+    page.locator("#audit-count").click()
+    said, again = page.locator("#audit-said"), page.locator("#audit-again")
+    expect(said).to_contain_text("20 photos, 10 draws each.")
+    expect(again).to_be_hidden()
+    page.locator("#augment-grid [data-key='2']").click()
+    expect(page).to_have_url(re.compile("variant=2"))
+    expect(again).to_be_hidden()  # which variant is looked at is no setting
+    settled(page, lambda: page.locator("#preset-none").click())
+    expect(again).to_have_text("The settings have changed since: count again")
+    again.click()
+    expect(page.locator("#audit-shown")).to_contain_text("No setting need be lowered")
+    expect(again).to_be_hidden()
+
+
 def test_stop_ends_the_count_and_another_one_can_be_started(audit_page, pace_file):
     page = audit_page
     pace_file.write_text("3")
@@ -68,7 +86,5 @@ def test_stop_ends_the_count_and_another_one_can_be_started(audit_page, pace_fil
     finally:
         pace_file.write_text("")
     page.locator("#audit-count").click()  # which waits until it is enabled again
-    expect(page.locator("#audit-said")).to_contain_text(
-        "20 photos, 10 draws each, with the settings"
-    )
+    expect(page.locator("#audit-said")).to_contain_text("20 photos, 10 draws each.")
     expect(page.locator("#audit-take")).to_be_visible()

@@ -141,7 +141,11 @@ def test_a_box_is_drawn_by_dragging_and_moved_by_keys(augment_page):
         page.mouse.up()
         page.keyboard.up("Shift")
 
+    after = page.locator("#augment-after figcaption")
+    shown = re.search(r"variant \d of", after.inner_text())
     settled(page, drag)
+    assert shown
+    expect(after).to_contain_text(shown[0])
     # Photo 000004 has 90 x 120 pixels.
     expected = [0.1 * 90, 0.1 * 120, 0.9 * 90, 0.95 * 120]
     wait_for(lambda: largest_box(page) == pytest.approx(expected, abs=1), "the box drawn")

@@ -36,6 +36,7 @@ def test_drop_make_stop_and_make_again(chromium, demo_address, folder):
     expect(result).to_contain_text("6 pictures of 2 photos")
     expect(result.locator(".problem")).to_have_count(1)
     expect(result.locator(".problem")).to_contain_text("words.jpg")
+    expect(status).to_have_text("2 photos and 1 other file; 1 photo left out.")
     expect(page.locator("#folder-stop")).to_be_hidden()
     with zipfile.ZipFile(download.value.path()) as archive:
         manifest = json.loads(archive.read("manifest.json"))
@@ -46,7 +47,7 @@ def test_drop_make_stop_and_make_again(chromium, demo_address, folder):
     slow = folder / SLOW_PHOTO
     slow.write_bytes(CAT.read_bytes())
     page.locator("#folder-files input.files").set_input_files([slow])
-    expect(status).to_have_text("4 photos and 1 other file.")
+    expect(status).to_have_text("3 photos and 1 other file.")
     expect(result.locator(".problem")).to_have_count(0)
     page.traffic.settle()
     page.locator("#folder-make").click()

@@ -128,7 +128,7 @@ def test_without_annotation_it_is_the_detectors_box_and_bad_photos_are_named(mak
         ({}, 3, "Choose some photos first"),
         ({f"{n}.jpg": CAT for n in range(19)}, 16, f"at most {MAX_PICTURES}"),
         ({f"{n}.jpg": CAT for n in range(101)}, 1, "101 photos are too many"),
-        ({"words.jpg": REPOSITORY / "LICENSE"}, 1, "No photo is left. words.jpg is not an image"),
+        ({"words.jpg": REPOSITORY / "LICENSE"}, 1, "No photo is left."),
     ],
 )
 def test_what_is_too_much_gets_one_sentence(maker, monkeypatch, files, count, words):
@@ -141,7 +141,8 @@ def test_what_is_too_much_gets_one_sentence(maker, monkeypatch, files, count, wo
     shown, archive = maker.make(files, **{"folder-count": count})
     assert archive is None
     assert words in shown
-    assert shown.count("<p") == 1
+    # And one for each photo that is left out.
+    assert shown.count("<p") == 1 + shown.count("data-left-out")
 
 
 def test_nothing_is_left_of_one_that_was_stopped(maker, demo_folder, tmp_path):

@@ -1,6 +1,7 @@
 """Which setting is named, how far it may go, and what is said."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -60,6 +61,13 @@ def test_the_worst_comes_first_and_nothing_is_said_twice(table):
         assert (finding.level == "bad") == (finding.weight >= 1)
         assert not finding.text[0].islower()
         assert finding.text[-1] == "."
+
+
+def test_no_share_stands_beside_the_same_of_a_sample(table):
+    """The setting alone, in some of the draws, may lose more than all together in all of them."""
+    findings, _ = found(table, config_of(zoom=3.0, rotation_degrees=2.0))
+    (lost,) = (finding.text for finding in findings if "are drawn again" in finding.text)
+    assert re.search(r"; zoom 3 does it \(without it [\d.]+ %\):", lost)
 
 
 @pytest.mark.parametrize("settings", [{}, {"flip_probability": 0.5}, {"brightness": 0.4}])

@@ -7,6 +7,7 @@ from PIL import Image
 
 from model.augment import AugmentConfig, Pipeline
 from model.inspect.captions import caption, ghost_box, sentence
+from model.inspect.extremes import extremes
 from model.inspect.robustness import VariantPrediction
 from model.inspect.variants import Variant, make_variants
 
@@ -37,6 +38,8 @@ def window(width: int, height: int) -> dict:
         ({"rotation": {"angle": 12.3}}, "+12°"),
         ({"rotation": {"angle": -7.9}}, "-8°"),
         ({"rotation": {"angle": 0.31}}, "+0.31°"),
+        ({"shear": {"lean": 12.0, "slope": -5.04}}, "leaning 12° left, sloping 5° up"),
+        ({"shear": {"lean": -12.0, "slope": 0.01}}, "leaning 12° right"),
         ({"zoom": window(70, 50)}, "zoom 2"),
         ({"zoom": window(156, 111)}, "zoom 0.9"),
         ({"zoom": window(100, 125)}, "zoom 1.4 x 0.8"),
@@ -99,6 +102,23 @@ def test_below_the_threshold_the_detector_says_nothing_still():
 def test_the_sentence_has_degrees_in_words_and_no_sign(angle):
     said = sentence(chosen(rotation={"angle": angle}))
     assert said.startswith(f"Turned {abs(angle):g} degrees: ")
+
+
+def test_a_slant_is_called_the_same_everywhere():
+    config = AugmentConfig(**vars(AugmentConfig.none()) | {"shear_degrees": 12.0})
+    row = extremes(config, PHOTO, BOX, 64)
+    assert [extreme.caption for extreme in row] == [
+        "leaning 12° right", "leaning 12° left", "sloping 12° up", "sloping 12° down",
+    ]  # fmt: skip
+    for extreme in row:
+        assert caption(extreme.trace) == extreme.caption
+        said = extreme.caption.replace("°", " degrees").capitalize()
+        assert sentence(extreme).startswith(f"{said}: ")
+    left = row[1].step("shear").step
+    assert left
+    (top, bottom), size = [(70.0, 0.0), (70.0, 100.0)], (140, 100)
+    matrix = left.matrix(row[1].step("shear").params, size)
+    assert (matrix @ [*top, 1])[0] < (matrix @ [*bottom, 1])[0]
 
 
 def test_the_sentence_gives_the_share_that_is_left():

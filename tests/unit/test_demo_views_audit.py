@@ -29,7 +29,7 @@ def test_first_numbers_then_the_verdict_and_the_settings_to_take(shown):
     assert '<progress value="20" max="20"' in shown[-2].said
     assert [bool(each.safe) for each in shown] == [False] * (len(shown) - 1) + [True]
     last = shown[-1].shown
-    assert "20 photos, 10 draws each, with the settings" in shown[-1].said
+    assert "20 photos, 10 draws each." in shown[-1].said
     assert "Bad." in last
     safe = AugmentConfig.from_json(shown[-1].safe)
     assert safe.rotation_degrees < 60 or safe.zoom < 3

@@ -169,6 +169,37 @@ def test_the_variant_shown_has_all_that_is_switched_on(backend):
         assert drawing.picked_number(pressed) == 2
 
 
+def test_the_variant_shown_stays_while_a_box_is_dragged(backend):
+    state = AugmentState(VOC, count=16, rotation_degrees=30.0, zoom=2.0, min_visible=0.8)
+    before = drawing.picked_number(scene_of(backend, state))
+    for x in range(0, 60, 5):
+        dragged = dataclasses.replace(state, box_source=OWN, boxes=f"{x}, 1, {x + 25}, 30")
+        assert drawing.picked_number(scene_of(backend, dragged)) == before
+
+
+def test_one_that_was_pressed_beyond_those_of_the_grid_is_shown_beside_them(backend):
+    scene = scene_of(backend, AugmentState(VOC, picked="10", count=3))
+    assert "variant 10 beyond the 3 below." in pictures.show_pair(scene).after
+    variants = drawing.variants_of(scene)
+    assert [variant.number for variant in variants] == [1, 2, 3]
+    assert len(drawing.answers_of(scene, variants)) == 3
+
+
+def test_why_more_is_visible_again_is_said_where_it_is(backend):
+    scene = scene_of(backend, AugmentState(VOC))
+    variant = drawing.picked_variant(scene)
+    said = []
+    for shares in ((1.0, 0.7, 0.9), (1.0, 0.9, 0.7)):
+        steps = [
+            dataclasses.replace(step, visible=share)
+            for step, share in zip(variant.trace.steps, shares, strict=False)
+        ]
+        trace = dataclasses.replace(variant.trace, steps=steps)
+        strip = pictures.steps_strip(dataclasses.replace(variant, trace=trace), scene)
+        said.append("brings back what an earlier one pushed out" in strip)
+    assert said == [True, False]
+
+
 def test_a_box_in_order_is_not_a_detector_that_agrees(backend):
     """Two marks: nothing is done to the box, and yet nobody finds the object."""
     state = AugmentState(CAT, count=1, threshold=0.0, **vars(AugmentConfig.none()))

@@ -17,7 +17,7 @@ from demo.serving.calls import raise_if_ended
 from demo.views import markup
 from demo.views.augment.files import FULL_SIDE, PHOTO
 from demo.views.augment.state import MAX_SEED, AugmentState, as_whole
-from demo.views.detect import detect_files
+from demo.views.detect import detect_files, left_out
 from model.data.annotations import AnnotatedPhoto, class_names_of
 from model.data.dataset import DatasetPhoto
 from model.data.images import load_fitted
@@ -32,6 +32,7 @@ from model.words import counted, readable_size
 MAX_PICTURES = 300  # photos x variants
 MAX_ANNOTATIONS = 2 * MAX_PHOTOS + 10
 MAX_BYTES = 200 * MIB
+NONE_LEFT = "no photo is left."
 NOTHING_YET = (
     "The ZIP holds every picture, all boxes as CSV, COCO, YOLO and VOC, and what was drawn. Boxes"
     " come from the annotations sent along, in one of these formats; where there are none, the"
@@ -46,7 +47,7 @@ class FolderZip:
     Attributes:
         doing: what is done at the moment.
         done, total, unit: how many of how many, and of what.
-        problems: a sentence for each photo that is left out.
+        problems: each file that is left out, and a sentence why.
         shown: what to say when it is finished.
         file: path of the ZIP; empty until it is finished.
     """
@@ -55,9 +56,13 @@ class FolderZip:
     done: int = 0
     total: int = 0
     unit: str = "photos"
-    problems: list[str] = field(default_factory=list)
+    problems: list[tuple[str, str]] = field(default_factory=list)
     shown: Markup = field(default_factory=Markup)
     file: str = ""
+
+    def with_problems(self, said: Markup) -> Markup:
+        """What is said, and then what is left out."""
+        return markup.join([said, *(left_out(*problem) for problem in self.problems)])
 
 
 def check_asked(files: Sequence[SentFile], count: float) -> int:
@@ -108,15 +113,24 @@ def folder_zip(
     variants, made = check_asked(files, count), FolderZip("reading annotations")
     yield made
     with laid_out(files) as dropped:
-        made.problems += dropped.problems.values()
+        photos_sent = [str(file.path) for file in files if not is_annotation(file.name)]
+        sent = dict(zip(map(str, dropped.files), photos_sent, strict=True))
+        made.problems += [(sent[str(file)], why) for file, why in dropped.problems.items()]
         detections: dict[Path, Detection] = {}
         if unknown := [str(file) for file in dropped.unknown]:
             made.doing, made.total = "looking for boxes", len(unknown)
             for answers in detect_files(backend, unknown, state.checkpoint):
                 made.done, detections = answers.read, dict(answers.found)
                 yield made
-            made.problems += [sentence for _, sentence in answers.problems]
-        photos, scores = _annotated(dropped, detections, made.problems)
+            made.problems += [(sent[file], why) for file, why in answers.problems]
+        photos, scores = _annotated(dropped, detections)
+        made.problems += [
+            (sent[str(file)], f"{file.name}: the detector finds no box in it.")
+            for file in detections
+            if str(file) not in {photo.path for photo in photos}
+        ]
+        if not photos:
+            raise UserError(NONE_LEFT)
         plan = _plan(backend, state, photos, scores, variants, pictures)
         made.doing, made.unit = "drawing", "pictures"
         made.done, made.total = 0, len(photos) * variants
@@ -126,17 +140,14 @@ def folder_zip(
                 made.done = step.pictures
                 yield made
                 raise_if_ended()
-            made.problems += [user_message(UserError(problem)) for problem in step.problems]
+            made.problems += [
+                (sent[path], user_message(UserError(why))) for path, why in step.problems.items()
+            ]
             n_photos = len(photos) - len(step.problems)
             if not n_photos:
-                raise UserError(" ".join(["no photo is left.", *made.problems[:3]]))
+                raise UserError(NONE_LEFT)
             said = _summary(n_photos, scores, plan, file.stat().st_size)
-        made.shown = markup.join(
-            [
-                markup.note(" ".join(filter(None, [said, dropped.note]))),
-                *map(markup.problem, made.problems),
-            ]
-        )
+        made.shown = made.with_problems(markup.note(" ".join(filter(None, [said, dropped.note]))))
         made.file = str(file)
     yield made
 
@@ -155,9 +166,9 @@ def _refuse_if_too_large(n_bytes: int) -> None:
 
 
 def _annotated(
-    dropped: DroppedPhotos, detections: Mapping[Path, Detection], problems: list[str]
+    dropped: DroppedPhotos, detections: Mapping[Path, Detection]
 ) -> tuple[list[DatasetPhoto], dict[str, float]]:
-    """All photos with their boxes, in the order of the files, and the scores of the detector's."""
+    """All photos with boxes, in the order of the files, and the scores of the detector's."""
     above = Path(os.path.commonpath([file.parent for file in dropped.files]))
     photos, scores = [], {}
     for file in dropped.files:
@@ -168,14 +179,11 @@ def _annotated(
             try:
                 x1, y1, x2, y2 = checked_box(d.bbox_xyxy, d.image_size).tolist()
             except UserError:
-                problems.append(f"{file.name}: the detector finds no box in it.")
                 continue
             found = ObjectAnnotation(d.class_name, (x1, y1, x2, y2))
             image = ImageAnnotation(name, *d.image_size, (found,))
             photos.append(DatasetPhoto(str(file), image, (), PhotoHeader(*d.image_size)))
             scores[name] = round(d.score, 4)
-    if not photos:
-        raise UserError(" ".join(["no photo is left.", *problems[:3]]))
     return photos, scores
 
 

@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 
 from markupsafe import Markup
 from PIL import Image
@@ -78,8 +79,10 @@ def after_figure(variant: Variant, scene: Scene, side: int = EDITOR_SIDE) -> Mar
     ghost = markup.DrawnBox(ghost_box(variant.trace, step), "ghost")
     boxes = [ghost, *_others(step, scene), _target(step, scene, _label(scene))]
     alt = f"Variant {variant.number}: {caption(variant.trace)}"
+    count = scene.state.count
+    among = f"of {count:g}" if variant.number <= count else f"beyond the {count:g} below"
     parts = [
-        f"After: variant {variant.number} of {scene.state.count:g}.",
+        f"After: variant {variant.number} {among}.",
         "Thin line: the box if nothing had been done.",
     ]
     if _has_another_shape(variant):
@@ -117,6 +120,8 @@ def _others(step: TracedStep, scene: Scene) -> list[markup.DrawnBox]:
 def steps_strip(variant: Variant, scene: Scene, side: int = TILE_SIDE) -> Markup:
     """The pipeline of one variant, picture by picture; what is off is a line."""
     config, tiles, agreed, has_both = scene.state.config, [], 1.0, False
+    shares = [round(step.visible, 2) for step in variant.trace.steps]
+    returns = any(later > earlier for earlier, later in pairwise(shares))
     for step in variant.trace.steps:
         boxes = [_target(step, scene)]
         if step.hull_ellipse_iou < agreed - ALIKE:  # it is this step that made the box uncertain
@@ -135,7 +140,9 @@ def steps_strip(variant: Variant, scene: Scene, side: int = TILE_SIDE) -> Markup
         )  # fmt: skip
     off = ", ".join(step.title for step in config.steps if not step.is_on(config))
     rule = config.box_rule if has_both else ""
-    return markup.grid(tiles, "steps") + markup.render("steps_off.html", names=off, rule=rule)
+    return markup.grid(tiles, "steps") + markup.render(
+        "steps_off.html", names=off, rule=rule, returns=returns
+    )
 
 
 def _at_most(image: Image.Image, side: int) -> Image.Image:

@@ -80,11 +80,19 @@ class Scene:
         """The boxes in pixels of the working copy."""
         return self.boxes_on(self.opened.working_copy.image.size)
 
+    @property
+    def own_box(self) -> list[float]:
+        """That of the photo, whatever was drawn on it: the annotated one, else the detector's."""
+        own = self.opened.photo.largest or self.opened.detection
+        return self._on(self.opened.working_copy.image.size, own.bbox_xyxy)
+
     def boxes_on(self, size: tuple[int, int]) -> list[list[float]]:
         """The boxes in pixels of a copy of the photo that is ``(width, height)`` pixels large."""
+        return [self._on(size, box["bbox_xyxy"]) for box in self.boxes]
+
+    def _on(self, size: tuple[int, int], bbox_xyxy: Sequence[float]) -> list[float]:
         (w, h), (full_w, full_h) = size, self.opened.working_copy.original_size
-        scale = (w / full_w, h / full_h) * 2
-        return [[v * s for v, s in zip(box["bbox_xyxy"], scale, strict=True)] for box in self.boxes]
+        return [v * s for v, s in zip(bbox_xyxy, (w / full_w, h / full_h) * 2, strict=True)]
 
 
 def scene_of(backend: Backend, state: AugmentState, given: Sequence[EditedBox] = ()) -> Scene:

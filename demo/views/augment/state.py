@@ -86,10 +86,9 @@ def as_whole(value: Any, what: str, least: int, most: int) -> int:
 
 
 def pressed_number(state: AugmentState) -> int | None:
-    """The variant that was pressed; ``None`` if there is none of that number."""
-    count = as_whole(state.count, "the number of variants", 1, MAX_VARIANTS)
+    """The variant that was pressed, which need not be among those in the grid; ``None`` if none."""
     text = str(state.picked)
-    return int(text) if text.isdecimal() and 1 <= int(text) <= count else None
+    return int(text) if text.isdecimal() and 1 <= int(text) <= MAX_VARIANTS else None
 
 
 ALL_DEFAULTS = "training"  # settings of which none differs from those of training

@@ -38,10 +38,13 @@ def _key(scene: Scene) -> tuple:
 
 
 def picked_number(scene: Scene) -> int:
-    """The variant that is shown large: the one pressed, else one with all that is switched on."""
+    """The variant that is shown large: the one pressed, else one with all that is switched on.
+
+    It stays the same one whatever boxes a visitor draws on the photo.
+    """
     state, opened = scene.state, scene.opened
     return pressed_number(state) or fullest_variant(
-        opened.working_copy.image.size, scene.working_boxes[0], state.config,
+        opened.working_copy.image.size, scene.own_box, state.config,
         as_whole(state.seed, "the seed", 0, MAX_SEED),
         as_whole(state.count, "the number of variants", 1, MAX_VARIANTS), opened.photo.file_name,
     )  # fmt: skip
@@ -61,10 +64,12 @@ def picked_answer(scene: Scene, variant: Variant) -> VariantPrediction:
 def variants_of(scene: Scene) -> list[Variant]:
     """All variants a scene asks for; the one shown large is not drawn again."""
     picked = picked_variant(scene)
-    after = as_whole(scene.state.count, "the number of variants", 1, MAX_VARIANTS) - picked.number
+    count = as_whole(scene.state.count, "the number of variants", 1, MAX_VARIANTS)
+    if picked.number > count:
+        return draw_variants(scene)
     return [
         *draw_variants(scene, 1, picked.number - 1), picked,
-        *draw_variants(scene, picked.number + 1, after),
+        *draw_variants(scene, picked.number + 1, count - picked.number),
     ]  # fmt: skip
 
 
@@ -73,5 +78,6 @@ def answers_of(scene: Scene, variants: Sequence[Variant]) -> list[VariantPredict
     place = picked_number(scene) - 1
     others = [*variants[:place], *variants[place + 1 :]]
     answers = robustness(scene.opened.checkpoint, others) if others else []
-    answers.insert(place, picked_answer(scene, variants[place]))
+    if place < len(variants):
+        answers.insert(place, picked_answer(scene, variants[place]))
     return answers

@@ -41,20 +41,20 @@ class Shear(GeometricStep):
 
     def words(self, params: Params, size: tuple[int, int]) -> Iterator[str]:
         lean, slope = round(params["lean"], 1), round(params["slope"], 1)
-        if lean or slope:
-            yield f"slanted {lean:+g}° {slope:+g}°"
+        if lean:  # y points down
+            yield f"leaning {abs(lean):g}° {'left' if lean > 0 else 'right'}"
+        if slope:
+            yield f"sloping {abs(slope):g}° {'down' if slope > 0 else 'up'}"
 
     def spoken(self, params: Params, size: tuple[int, int]) -> Iterator[str]:
-        lean, slope = (abs(round(params[name], 1)) for name in ("lean", "slope"))
-        if lean or slope:
-            yield f"slanted {lean:g} degrees across and {slope:g} down"
+        return (words.replace("°", " degrees") for words in self.words(params, size))
 
     def limits(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[Chosen]:
         degrees = float(config.shear_degrees)
-        for way, words in (("lean", "leaning"), ("slope", "sloping")):
+        for way in ("lean", "slope"):
             for angle in (-degrees, degrees):
                 params = self.idle(size) | {way: angle}
-                yield Chosen("shear_degrees", f"{words} {angle:+g}°", params)
+                yield Chosen("shear_degrees", " ".join(self.words(params, size)), params)
 
     def code(self, config: Config) -> Code:
         most = config.shear_degrees

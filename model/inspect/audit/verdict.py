@@ -215,8 +215,7 @@ def _most_of(tally: Tally, names: list[str], figure: Callable[[Numbers], float])
 def _by(cause: Cause | None, figure: Callable[[Numbers], float]) -> str:
     if cause is None:
         return ""
-    alone, without = percent(figure(cause.alone)), percent(figure(cause.without))
-    return f"; {cause} does it (alone {alone}, all but it {without})"
+    return f"; {cause} does it (without it {percent(figure(cause.without))})"
 
 
 def _start(cause: Cause | None) -> str:
