@@ -17,9 +17,10 @@ import gradio as gr
 from fastapi import Request
 from gradio import route_utils
 from gradio.queueing import Event, EventQueue, Queue
-from gradio.server_messages import ProcessCompletedMessage
+from gradio.server_messages import EventMessage, ProcessCompletedMessage
 from gradio.utils import LRUCache, run_coro_in_background
 
+from demo.server.sessions import MAX_NAME
 from demo.server.visitors import Visitor, visitor_of
 from demo.serving.calls import NOBODY_WAITS, Call
 
@@ -33,6 +34,8 @@ HELD_S = 60.0  # for so long, while the calls before it are being read
 MAX_UNFETCHED = 300  # sessions whose messages are kept, pictures and all
 SOON_READ_S = 3.0  # after which a call counts as one nobody reads
 PATIENCE_S = 10.0  # for which an answer may have no reader
+KEPT_S = 300.0  # for which a finished one may have none: somebody copies its name into `curl`
+MAX_UNREAD = 256  # messages that nobody reads, of one address; a call has three or more
 # Between looks for the next call. Gradio looks a thousand times a second, which keeps a server that
 # nobody asks busy for a fifteenth of a core; this is half of that, and a millisecond for a call.
 LOOK_S = 0.002
@@ -60,10 +63,14 @@ class Readers:
                 del self._now[key]
             self._left[key] = time.monotonic()
 
+    def is_read(self, key: str) -> bool:
+        """Whether somebody reads the answers to this session, or to this event."""
+        return key in self._now
+
     def unread_s(self, event: Event) -> float:
         """For how many seconds nobody has read the answer to a call."""
         keys = (event.session_hash, event._id)
-        if any(key in self._now for key in keys):
+        if any(map(self.is_read, keys)):
             return 0
         latest = max(event.enqueue_time, *(self._left.get(key, 0) for key in keys))
         return time.monotonic() - latest
@@ -120,6 +127,7 @@ class FairQueue(Queue):
         self.pending_messages_per_session = Messages(self)
         self._calls: WeakKeyDictionary[Event, Call] = WeakKeyDictionary()
         self._held: dict[tuple[str, Visitor], deque[object]] = {}
+        self._told: dict[str, tuple[str, float]] = {}  # session -> its address, its latest message
         # Gradio asks for the next call again and again. What a queue was like when none of those
         # that wait there had its turn: the last of them, how many, which calls run.
         self._nobodys_turn: dict[str, tuple[Event, int, tuple[str, ...]]] = {}
@@ -146,10 +154,16 @@ class FairQueue(Queue):
 
     async def push(self, body: Any, request: Request, username: str | None) -> Any:
         """Take a call in; it may have to wait for earlier ones of the same visitor."""
+        name = body.session_hash
+        if name is not None and not 0 < len(name) <= MAX_NAME:
+            # Gradio puts messages for "" where nobody looks, fails, and answers nobody any more.
+            return False, f"A session's name has 1 to {MAX_NAME} characters.", "error"
         if body.fn_index is None:
             return await super().push(body, request, username)
         group = route_utils.get_fn(self.blocks, None, body).concurrency_id
         visitor = visitor_of(request, body.session_hash)
+        if self._n_unread(visitor.address) >= MAX_UNREAD:
+            return False, TOO_MANY, "queue_full"
         async with self._turn(group, visitor, request) as is_free:
             if not is_free:
                 return False, TOO_MANY, "queue_full"
@@ -176,6 +190,34 @@ class FairQueue(Queue):
             line.remove(me)
             if not line:
                 self._held.pop(key, None)
+
+    def send_message(self, event: Event, event_message: EventMessage) -> None:
+        """Tell the reader of a call something, unless what was told is not kept any more.
+
+        Gradio fails then, in the loop that begins all calls, and begins no other.
+        """
+        if event.session_hash in self.pending_messages_per_session:
+            self._told[event.session_hash] = _visitor(event).address, time.monotonic()
+            super().send_message(event, event_message)
+
+    def _n_unread(self, address: str) -> int:
+        kept = self.pending_messages_per_session
+        return sum(
+            kept[session].qsize()
+            for session, (teller, _) in self._told.items()
+            if teller == address and session in kept and not READERS.is_read(session)
+        )
+
+    def _forget_unread(self) -> None:
+        """Drop finished answers that nobody came for, and what Gradio keeps of their sessions."""
+        waiting = {event.session_hash for event in self.event_ids_to_events.values()}
+        old, kept = time.monotonic() - KEPT_S, self.pending_messages_per_session
+        for session, (_, told) in list(self._told.items()):
+            is_over = session not in kept or (told < old and not READERS.is_read(session))
+            if is_over and session not in waiting:
+                kept.pop(session, None)
+                self.pending_event_ids_session.pop(session, None)
+                del self._told[session]
 
     def _waiting(self, group: str, visitor: Visitor) -> list[Event]:
         queue = self.event_queue_per_concurrency_id.get(group)
@@ -247,6 +289,7 @@ class FairQueue(Queue):
         while not self.stopped:
             await asyncio.sleep(1)
             READERS.forget()
+            self._forget_unread()
             for event in list(self.event_ids_to_events.values()):
                 if not event.alive or READERS.unread_s(event) > PATIENCE_S:
                     await self._end(event)

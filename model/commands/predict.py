@@ -16,7 +16,7 @@ from model.checkpoint import DEFAULT_CHECKPOINT
 from model.commands import run
 from model.csv_cells import defused
 from model.data.images import LoadedImage, find_images, load_fitted
-from model.errors import UserError
+from model.errors import UserError, one_line
 from model.files import atomic_write, distinct, ensure_writable
 from model.inference import CSV_HEADER, DRAWN_SIDE, Detection, Detector, csv_row, load_detector
 from model.words import counted, in_percent
@@ -52,7 +52,7 @@ def main(config: PredictConfig) -> int:
 
     def skip(file: Path, error: UserError) -> None:
         skipped.add(file)
-        bar.write(f"skipped: {error}", file=sys.stderr)
+        bar.write(one_line(f"skipped: {error}"), file=sys.stderr)
 
     try:
         for start in range(0, len(files), config.batch_size):
@@ -103,14 +103,17 @@ def _draw(detection: Detection, file: Path, target: Path, skip: Skip) -> bool:
 
 def _report(rows: list[list[object]], config: PredictConfig) -> None:
     if config.csv:
-        with atomic_write(config.csv) as temporary, temporary.open("w", newline="") as stream:
+        # A name may be made of bytes that are no text: they are written as they are.
+        how = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
+        with atomic_write(config.csv) as temporary, temporary.open("w", **how) as stream:
             csv.writer(stream).writerows(defused([CSV_HEADER, *rows]))
         print(f"wrote {config.csv}: {len(rows)} photos")
     else:
         for file, name, score, x1, y1, x2, y2, *_, sure in rows:
             assert isinstance(score, float)
             doubt = "" if sure == "true" else " (not sure)"
-            print(f"{file}: {name} {in_percent(score, 1)}{doubt}, box ({x1}, {y1}) - ({x2}, {y2})")
+            box = f"box ({x1}, {y1}) - ({x2}, {y2})"
+            print(one_line(f"{file}: {name} {in_percent(score, 1)}{doubt}, {box}"))
     if config.draw:
         print(f"wrote {counted(len(rows), 'annotated photo')} to {config.draw}/")
 

@@ -2,13 +2,24 @@
 
 import asyncio
 import itertools
+import time
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from conftest import run_async
+from gradio.server_messages import HeartbeatMessage
 
-from demo.server.queue import IN_ORDER, MAX_AT_WORK, MAX_UNFETCHED, FairQueue, Readers
+from demo.server.queue import (
+    IN_ORDER,
+    KEPT_S,
+    MAX_AT_WORK,
+    MAX_UNFETCHED,
+    MAX_UNREAD,
+    READERS,
+    FairQueue,
+    Readers,
+)
 from demo.server.visitors import visitor_of
 
 HANDLER = "handler"
@@ -85,6 +96,57 @@ def test_short_calls_of_others_do_not_take_away_an_answer(queue):
     for number in range(2 * MAX_UNFETCHED):
         call(f"slow {number}")
     assert len(queue.pending_messages_per_session) == MAX_UNFETCHED
+
+
+def asked(queue: FairQueue, address: str, session: str) -> Event:
+    """A call that Gradio knows of."""
+    event = Event(_id=f"call of {session}", session_hash=session, request=request(address),
+                  alive=True)  # fmt: skip
+    queue.pending_messages_per_session.setdefault(session, asyncio.Queue())
+    queue.pending_event_ids_session[session] = {event._id}
+    queue.event_ids_to_events[event._id] = event
+    return event
+
+
+def test_a_message_to_a_session_that_is_gone_is_dropped(queue):
+    """Gradio fails, in the loop that begins the calls of all visitors, and begins none any more."""
+    event = asked(queue, "10.0.0.1", "here")
+    queue.send_message(event, HeartbeatMessage())
+    assert queue.pending_messages_per_session["here"].qsize() == 1
+    del queue.pending_messages_per_session["here"]
+    queue.send_message(event, HeartbeatMessage())
+
+
+def test_who_reads_no_answer_gets_no_more_and_others_do(queue):
+    event = asked(queue, "10.0.0.1", "unread")
+    for _ in range(MAX_UNREAD):
+        queue.send_message(event, HeartbeatMessage())
+    body = SimpleNamespace(session_hash="another", fn_index=0)
+    queue.blocks = SimpleNamespace(fns={0: SimpleNamespace(concurrency_id=HANDLER)})
+
+    def said(address: str) -> Any:
+        return run_async(queue.push(body, request(address), None))[2]
+
+    assert said("10.0.0.1") == "queue_full"
+
+    async def while_it_is_read() -> Any:
+        async with READERS.reading("unread"):
+            return queue._n_unread("10.0.0.1")
+
+    assert run_async(while_it_is_read()) == queue._n_unread("10.0.0.2") == 0
+
+
+def test_answers_nobody_comes_for_are_forgotten(queue, monkeypatch):
+    for session in ("finished", "at work"):
+        queue.send_message(asked(queue, "10.0.0.1", session), HeartbeatMessage())
+    del queue.event_ids_to_events["call of finished"]
+    queue._forget_unread()
+    assert set(queue.pending_messages_per_session) == {"finished", "at work"}
+    now = time.monotonic()
+    monkeypatch.setattr("time.monotonic", lambda: now + KEPT_S + 1)
+    queue._forget_unread()
+    assert set(queue.pending_messages_per_session) == {"at work"}
+    assert set(queue.pending_event_ids_session) == {"at work"}
 
 
 def test_a_call_has_its_turn_when_another_one_took_the_place_of_the_one_before_it(queue):
