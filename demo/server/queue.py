@@ -10,14 +10,14 @@ import time
 from collections import Counter, deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import gradio as gr
 from fastapi import Request
 from gradio import route_utils
 from gradio.queueing import Event, EventQueue, Queue
-from gradio.server_messages import EventMessage, ProcessCompletedMessage
+from gradio.server_messages import EventMessage, ProcessCompletedMessage, ProcessGeneratingMessage
 from gradio.utils import LRUCache, run_coro_in_background
 
 from demo.server.sessions import MAX_NAME
@@ -30,16 +30,18 @@ MAX_AT_ONCE = 4  # of a handler that does not say it itself
 MAX_AT_WORK = 48  # of one address, at all handlers; all threads are twice as many
 MAX_OF_VISITOR = 4  # that wait, of one visitor at one handler
 MAX_HELD = 32  # requests that may not wait in the queue yet, of one visitor at one handler
+MAX_HELD_OF_ADDRESS = 128  # each looks again and again whether it may
 HELD_S = 60.0  # for so long, while the calls before it are being read
 MAX_UNFETCHED = 300  # sessions whose messages are kept, pictures and all
 SOON_READ_S = 3.0  # after which a call counts as one nobody reads
 PATIENCE_S = 10.0  # for which an answer may have no reader
 KEPT_S = 300.0  # for which a finished one may have none: somebody copies its name into `curl`
-MAX_UNREAD = 256  # messages that nobody reads, of one address; a call has three or more
+MAX_UNREAD = 64  # that nobody reads, of one address; one may take two megabytes
 # Between looks for the next call. Gradio looks a thousand times a second, which keeps a server that
 # nobody asks busy for a fifteenth of a core; this is half of that, and a millisecond for a call.
 LOOK_S = 0.002
 TOO_MANY = "Too many of your calls are waiting. Read their answers first, then ask again."
+_ANSWERS = (ProcessCompletedMessage, ProcessGeneratingMessage)
 IN_ORDER = "in order: "
 """How the ``concurrency_id`` of handlers begins of which a visitor runs only one at a time."""
 
@@ -111,6 +113,14 @@ class Messages(LRUCache):
         self._queue.pending_event_ids_session.pop(session, None)
 
 
+class _Told(NamedTuple):
+    """What a session was told last: by calls of which address, when, and answers nobody read."""
+
+    address: str
+    when: float
+    unread: int
+
+
 class FairQueue(Queue):
     """Gradio's queue with another choice of who is next, and ends for what nobody reads.
 
@@ -127,7 +137,7 @@ class FairQueue(Queue):
         self.pending_messages_per_session = Messages(self)
         self._calls: WeakKeyDictionary[Event, Call] = WeakKeyDictionary()
         self._held: dict[tuple[str, Visitor], deque[object]] = {}
-        self._told: dict[str, tuple[str, float]] = {}  # session -> its address, its latest message
+        self._told: dict[str, _Told] = {}  # by session
         # Gradio asks for the next call again and again. What a queue was like when none of those
         # that wait there had its turn: the last of them, how many, which calls run.
         self._nobodys_turn: dict[str, tuple[Event, int, tuple[str, ...]]] = {}
@@ -172,19 +182,24 @@ class FairQueue(Queue):
     @asynccontextmanager
     async def _turn(self, group: str, visitor: Visitor, request: Request) -> AsyncGenerator[bool]:
         """Wait until a visitor may have one more call in the queue; gives whether that came."""
-        key, me, until = (group, visitor), object(), time.monotonic() + HELD_S
-        line = self._held.setdefault(key, deque())
-        if len(line) >= MAX_HELD:
+        key, me, began = (group, visitor), object(), time.monotonic()
+        of_address = [
+            len(q) for (_, who), q in self._held.items() if who.address == visitor.address
+        ]
+        line = self._held.get(key, deque())
+        if len(line) >= MAX_HELD or sum(of_address) >= MAX_HELD_OF_ADDRESS:
             yield False
             return
+        self._held[key] = line
         line.append(me)
         try:
             while line[0] is not me or self._is_full(group, visitor):
-                is_over = time.monotonic() > until or self._are_unread(group, visitor)
+                waited = time.monotonic() - began
+                is_over = waited > HELD_S or self._are_unread(group, visitor)
                 if is_over or await request.is_disconnected():
                     yield False
                     return
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.02 if waited < 1 else 0.2)
             yield True
         finally:
             line.remove(me)
@@ -196,24 +211,29 @@ class FairQueue(Queue):
 
         Gradio fails then, in the loop that begins all calls, and begins no other.
         """
-        if event.session_hash in self.pending_messages_per_session:
-            self._told[event.session_hash] = _visitor(event).address, time.monotonic()
+        session = event.session_hash
+        if session in self.pending_messages_per_session:
+            before, unread = self._told.get(session), 0
+            if not (READERS.is_read(session) or READERS.is_read(event._id)):
+                is_answer = isinstance(event_message, _ANSWERS)
+                unread = is_answer + (before.unread if before else 0)
+            self._told[session] = _Told(_visitor(event).address, time.monotonic(), unread)
             super().send_message(event, event_message)
 
     def _n_unread(self, address: str) -> int:
         kept = self.pending_messages_per_session
         return sum(
-            kept[session].qsize()
-            for session, (teller, _) in self._told.items()
-            if teller == address and session in kept and not READERS.is_read(session)
+            told.unread
+            for session, told in self._told.items()
+            if told.address == address and session in kept and not kept[session].empty()
         )
 
     def _forget_unread(self) -> None:
         """Drop finished answers that nobody came for, and what Gradio keeps of their sessions."""
         waiting = {event.session_hash for event in self.event_ids_to_events.values()}
         old, kept = time.monotonic() - KEPT_S, self.pending_messages_per_session
-        for session, (_, told) in list(self._told.items()):
-            is_over = session not in kept or (told < old and not READERS.is_read(session))
+        for session, told in list(self._told.items()):
+            is_over = session not in kept or (told.when < old and not READERS.is_read(session))
             if is_over and session not in waiting:
                 kept.pop(session, None)
                 self.pending_event_ids_session.pop(session, None)

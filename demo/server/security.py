@@ -9,7 +9,6 @@ import errno
 import logging
 import os
 import re
-from collections import Counter
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo.server.bodies import MAX_REQUEST, TOO_LARGE, Bodies, BodyError, paced, replay
 from demo.server.connections import allow_many_connections, close_silent_connections
-from demo.server.direct import DIRECT, DirectCalls
+from demo.server.direct import DIRECT, DirectCalls, Limited
 from demo.server.first_page import ANSWERS, FirstPage
 from demo.server.queue import READERS, TOO_MANY, FairQueue
 from demo.server.sessions import LightSessions
@@ -59,9 +58,10 @@ BLOCKED_PATHS = (
 # Made anew for each request, in 15 to 45 ms of a core.
 MADE_ANEW = ("", "/config", "/gradio_api/info", "/gradio_api/openapi.json", "/gradio_api/runs")
 FORWARDED, FORWARDED_FOR = b"x-forwarded-host", b"x-forwarded-for"
-MAX_UPLOADS = 32  # of one address at the same time
+MAX_UPLOADS, MAX_STREAMS = 32, 64  # of one address at the same time
 NOTHING_LEFT = 'data: {"msg": "close_stream", "event_id": null}\n\n'
 TOO_MANY_UPLOADS = f"{MAX_UPLOADS} uploads of yours are under way. Try again when one has ended."
+TOO_MANY_STREAMS = f"You read {MAX_STREAMS} answers at the same time. End one, then ask again."
 SPACE_FRAMES = ("https://huggingface.co", "https://*.hf.space")
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
@@ -236,7 +236,7 @@ class RequestGuard:
         self.is_done_with = is_done_with
         self.bodies = Bodies()
         self.direct, self.made_anew = DirectCalls(), DirectCalls()
-        self.uploading: Counter[str] = Counter()  # by address
+        self.uploads, self.streams = Limited(MAX_UPLOADS), Limited(MAX_STREAMS)
         self.headers = {
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "same-origin",
@@ -280,17 +280,10 @@ class RequestGuard:
             self.bodies.forget(body, visitor.address)
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send, visitor: Visitor) -> None:
-        if self.uploading[visitor.address] >= MAX_UPLOADS:
-            await PlainTextResponse(TOO_MANY_UPLOADS, 503)(scope, receive, send)
-            return
-        self.uploading[visitor.address] += 1
-        try:
+        with self.uploads.one(visitor.address) as is_free:
+            app = self.app if is_free else PlainTextResponse(TOO_MANY_UPLOADS, 503)
             # Without the name under which its progress could be asked for: Gradio would keep it.
-            await self.app({**scope, "query_string": b""}, paced(receive), send)
-        finally:
-            self.uploading[visitor.address] -= 1
-            if not self.uploading[visitor.address]:
-                del self.uploading[visitor.address]
+            await app({**scope, "query_string": b""}, paced(receive), send)
 
     async def _pass_on(
         self, scope: Scope, body: bytearray, receive: Receive, send: Send, visitor: Visitor
@@ -310,8 +303,10 @@ class RequestGuard:
                 scope, replayed, send
             )
         elif key:
-            async with READERS.reading(key):
-                await self.app(scope, replayed, send)
+            with self.streams.one(visitor.address) as is_free:
+                app = self.app if is_free else PlainTextResponse(TOO_MANY_STREAMS, 503)
+                async with READERS.reading(key):
+                    await app(scope, replayed, send)
         else:
             await self.app(scope, replayed, send)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from conftest import run_async
-from gradio.server_messages import HeartbeatMessage
+from gradio.server_messages import HeartbeatMessage, ProcessCompletedMessage
 
 from demo.server.queue import (
     IN_ORDER,
@@ -120,7 +120,10 @@ def test_a_message_to_a_session_that_is_gone_is_dropped(queue):
 def test_who_reads_no_answer_gets_no_more_and_others_do(queue):
     event = asked(queue, "10.0.0.1", "unread")
     for _ in range(MAX_UNREAD):
-        queue.send_message(event, HeartbeatMessage())
+        queue.send_message(event, HeartbeatMessage())  # has nothing in it
+    assert queue._n_unread("10.0.0.1") == 0
+    for _ in range(MAX_UNREAD):
+        queue.send_message(event, ProcessCompletedMessage(output={}, success=True))
     body = SimpleNamespace(session_hash="another", fn_index=0)
     queue.blocks = SimpleNamespace(fns={0: SimpleNamespace(concurrency_id=HANDLER)})
 
@@ -129,11 +132,14 @@ def test_who_reads_no_answer_gets_no_more_and_others_do(queue):
 
     assert said("10.0.0.1") == "queue_full"
 
-    async def while_it_is_read() -> Any:
-        async with READERS.reading("unread"):
-            return queue._n_unread("10.0.0.1")
+    assert queue._n_unread("10.0.0.2") == 0
 
-    assert run_async(while_it_is_read()) == queue._n_unread("10.0.0.2") == 0
+    async def answered_while_it_is_read() -> None:
+        async with READERS.reading("unread"):
+            queue.send_message(event, ProcessCompletedMessage(output={}, success=True))
+
+    run_async(answered_while_it_is_read())
+    assert queue._n_unread("10.0.0.1") == 0
 
 
 def test_answers_nobody_comes_for_are_forgotten(queue, monkeypatch):
