@@ -18,6 +18,7 @@ from visitor import wait_for
 from demo.server.direct import MAX_AT_ONCE
 from demo.server.security import (
     MAX_REQUEST,
+    MAX_STREAMS,
     RequestGuard,
     Visitors,
     _storage_answer,
@@ -207,6 +208,21 @@ def test_one_address_has_few_of_the_threads_that_make_answers(method, path):
 
     assert run_async(ask_at_once(40)) == [200] * 40
     assert most == MAX_AT_ONCE
+
+
+def test_one_address_reads_so_many_answers_at_once():
+    async def app(scope, receive, send) -> None:
+        await asyncio.sleep(0.05)
+        await PlainTextResponse("yes")(scope, receive, send)
+
+    async def ask_at_once(count: int) -> list[int]:
+        transport = httpx.ASGITransport(RequestGuard(app, Visitors("127.0.0.1")), client=CALLER)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            path = "/gradio_api/queue/data?session_hash="
+            asked = [client.get(f"{path}{number}") for number in range(count)]
+            return [answer.status_code for answer in await asyncio.gather(*asked)]
+
+    assert sorted(run_async(ask_at_once(MAX_STREAMS + 3))) == [200] * MAX_STREAMS + [503] * 3
 
 
 def test_a_space_may_be_framed_by_the_hub_and_a_plain_server_may_not(monkeypatch):

@@ -14,13 +14,14 @@ from demo.server.queue import (
     IN_ORDER,
     KEPT_S,
     MAX_AT_WORK,
+    MAX_HELD_OF_ADDRESS,
     MAX_UNFETCHED,
     MAX_UNREAD,
     READERS,
     FairQueue,
     Readers,
 )
-from demo.server.visitors import visitor_of
+from demo.server.visitors import Visitor, visitor_of
 
 HANDLER = "handler"
 
@@ -153,6 +154,30 @@ def test_answers_nobody_comes_for_are_forgotten(queue, monkeypatch):
     queue._forget_unread()
     assert set(queue.pending_messages_per_session) == {"at work"}
     assert set(queue.pending_event_ids_session) == {"at work"}
+
+
+def test_one_address_does_not_make_the_server_look_for_its_turn_all_the_time(queue, monkeypatch):
+    """By requests of ever new sessions; each that waits looks again and again."""
+
+    async def is_disconnected() -> bool:
+        return False
+
+    async def ask(address: str, session: str) -> bool:
+        caller: Any = SimpleNamespace(is_disconnected=is_disconnected)
+        async with queue._turn(HANDLER, Visitor(address, session), caller) as is_free:
+            return is_free
+
+    async def ask_all() -> list[bool]:
+        monkeypatch.setattr(queue, "_is_full", lambda *_: True)
+        sessions = map(str, range(MAX_HELD_OF_ADDRESS))
+        waiting = [asyncio.create_task(ask("10.0.0.1", session)) for session in sessions]
+        waiting.append(asyncio.create_task(ask("10.0.0.2", "page")))
+        await asyncio.sleep(0)
+        assert not await ask("10.0.0.1", "one more")
+        monkeypatch.setattr(queue, "_is_full", lambda *_: False)
+        return await asyncio.gather(*waiting)
+
+    assert all(run_async(ask_all()))
 
 
 def test_a_call_has_its_turn_when_another_one_took_the_place_of_the_one_before_it(queue):
