@@ -44,19 +44,19 @@ ANSWER = "/gradio_api/call/"
 # The tools of language models, where they are switched on. Gradio calls itself for each of them,
 # from this machine, and a thread waits for the answer.
 TOOLS = "/gradio_api/mcp"
-# They fetch other addresses, convert videos, keep what is on a screen, or keep connections, or
-# whatever name somebody makes up for an upload.
-BLOCKED_PATHS = (
-    "/gradio_api/component_server", "/gradio_api/custom_component", "/gradio_api/deep_link",
-    "/gradio_api/dev", "/gradio_api/heartbeat",
-    f"{TOOLS}/messages", f"{TOOLS}/sse", "/gradio_api/process_recording",
-    "/gradio_api/proxy=", "/gradio_api/run-history",
-    "/gradio_api/stream", "/gradio_api/upload_progress", "/gradio_api/vibe-",
-    "/gradio_api/undo-vibe-", "/gradio_api/file=http", "/gradio_api/file/", "/monitoring",
-    "/openapi.json",
+# What this page and clients of its API ask for. All else that Gradio has there is shut: it fetches
+# other addresses, converts videos, keeps what is on a screen, or keeps connections, or whatever
+# name somebody makes up for an upload.
+API = "/gradio_api/"
+OPEN = (
+    "app_id", "cancel", "info", "mcp", "openapi.json", "reset", "startup-events", "theme.css",
+    "upload",
 )  # fmt: skip
+OPEN_BELOW = ("api/", "call/", "file=", "mcp/", "queue/", "run/")
+BLOCKED_PATHS = ("/monitoring", "/openapi.json", f"{TOOLS}/messages", f"{TOOLS}/sse",
+                 f"{API}file=http")  # fmt: skip
 # Made anew for each request, in 15 to 45 ms of a core.
-MADE_ANEW = ("", "/config", "/gradio_api/info", "/gradio_api/openapi.json", "/gradio_api/runs")
+MADE_ANEW = ("", "/config", "/gradio_api/info", "/gradio_api/openapi.json")
 FORWARDED, FORWARDED_FOR = b"x-forwarded-host", b"x-forwarded-for"
 MAX_UPLOADS, MAX_STREAMS = 32, 64  # of one address at the same time
 NOTHING_LEFT = 'data: {"msg": "close_stream", "event_id": null}\n\n'
@@ -329,7 +329,9 @@ class RequestGuard:
 
     def refusal(self, path: str, headers: Headers) -> PlainTextResponse | None:
         """The answer to what is not let in."""
-        if path.lower().startswith(BLOCKED_PATHS):
+        below = path.removeprefix(API)
+        is_open = below == path or below.rstrip("/") in OPEN or below.startswith(OPEN_BELOW)
+        if not is_open or path.lower().startswith(BLOCKED_PATHS):
             return PlainTextResponse("There is nothing here.", 404)
         if not self.visitors.allows(headers):
             return PlainTextResponse(

@@ -96,7 +96,8 @@ def test_headers(http_):
         "gradio_api/component_server", "gradio_api/process_recording", "gradio_api/vibe-code",
         "gradio_api/file=http://127.0.0.1:9/x", "gradio_api/file=HTTPS://elsewhere.example/x",
         "gradio_api/proxy=https://x.hf.space/", "gradio_api/stream/x", "gradio_api/run-history/x",
-        "openapi.json",
+        "openapi.json", "gradio_api/token", "gradio_api/user", "gradio_api/queue-of-tomorrow",
+        "gradio_api/profiling/traces", "gradio_api/custom_component/x/client/component/x.js",
     ],
 )  # fmt: skip
 def test_doors_the_page_does_not_use_are_shut(http_, path):
