@@ -170,10 +170,9 @@ class FairQueue(Queue):
             return False, f"A session's name has 1 to {MAX_NAME} characters.", "error"
         if body.fn_index is None:
             return await super().push(body, request, username)
+        visitor = visitor_of(request, name)
+        self._forget_unread(visitor.address)
         group = route_utils.get_fn(self.blocks, None, body).concurrency_id
-        visitor = visitor_of(request, body.session_hash)
-        if self._n_unread(visitor.address) >= MAX_UNREAD:
-            return False, TOO_MANY, "queue_full"
         async with self._turn(group, visitor, request) as is_free:
             if not is_free:
                 return False, TOO_MANY, "queue_full"
@@ -220,24 +219,35 @@ class FairQueue(Queue):
             self._told[session] = _Told(_visitor(event).address, time.monotonic(), unread)
             super().send_message(event, event_message)
 
-    def _n_unread(self, address: str) -> int:
+    def _forget_unread(self, address: str) -> None:
+        """Drop the oldest answers of an address that has too many that nobody reads."""
         kept = self.pending_messages_per_session
-        return sum(
-            told.unread
+        unread = [
+            (told.when, session, told.unread)
             for session, told in self._told.items()
-            if told.address == address and session in kept and not kept[session].empty()
-        )
+            if told.address == address and told.unread and not READERS.is_read(session)
+            and session in kept and not kept[session].empty()
+        ]  # fmt: skip
+        count = sum(each for *_, each in unread)
+        for _, session, each in sorted(unread):
+            if count < MAX_UNREAD:
+                break
+            count -= each
+            self._forget(session)
 
-    def _forget_unread(self) -> None:
+    def _forget_old(self) -> None:
         """Drop finished answers that nobody came for, and what Gradio keeps of their sessions."""
         waiting = {event.session_hash for event in self.event_ids_to_events.values()}
         old, kept = time.monotonic() - KEPT_S, self.pending_messages_per_session
         for session, told in list(self._told.items()):
             is_over = session not in kept or (told.when < old and not READERS.is_read(session))
             if is_over and session not in waiting:
-                kept.pop(session, None)
-                self.pending_event_ids_session.pop(session, None)
-                del self._told[session]
+                self._forget(session)
+
+    def _forget(self, session: str) -> None:
+        self.pending_messages_per_session.pop(session, None)
+        self.pending_event_ids_session.pop(session, None)
+        del self._told[session]
 
     def _waiting(self, group: str, visitor: Visitor) -> list[Event]:
         queue = self.event_queue_per_concurrency_id.get(group)
@@ -309,7 +319,7 @@ class FairQueue(Queue):
         while not self.stopped:
             await asyncio.sleep(1)
             READERS.forget()
-            self._forget_unread()
+            self._forget_old()
             for event in list(self.event_ids_to_events.values()):
                 if not event.alive or READERS.unread_s(event) > PATIENCE_S:
                     await self._end(event)

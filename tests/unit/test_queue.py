@@ -118,40 +118,35 @@ def test_a_message_to_a_session_that_is_gone_is_dropped(queue):
     queue.send_message(event, HeartbeatMessage())
 
 
-def test_who_reads_no_answer_gets_no_more_and_others_do(queue):
-    event = asked(queue, "10.0.0.1", "unread")
-    for _ in range(MAX_UNREAD):
-        queue.send_message(event, HeartbeatMessage())  # has nothing in it
-    assert queue._n_unread("10.0.0.1") == 0
-    for _ in range(MAX_UNREAD):
+def test_who_reads_no_answers_loses_the_oldest_and_nobody_else_does(queue):
+    def answer(address: str, session: str) -> None:
+        event = asked(queue, address, session)
         queue.send_message(event, ProcessCompletedMessage(output={}, success=True))
-    body = SimpleNamespace(session_hash="another", fn_index=0)
-    queue.blocks = SimpleNamespace(fns={0: SimpleNamespace(concurrency_id=HANDLER)})
 
-    def said(address: str) -> Any:
-        return run_async(queue.push(body, request(address), None))[2]
+    answer("10.0.0.2", "another address")
+    queue.send_message(asked(queue, "10.0.0.1", "no answer yet"), HeartbeatMessage())
+    for number in range(MAX_UNREAD + 2):
+        answer("10.0.0.1", str(number))
 
-    assert said("10.0.0.1") == "queue_full"
+    async def while_one_is_read() -> None:
+        async with READERS.reading("0"):
+            queue._forget_unread("10.0.0.1")
 
-    assert queue._n_unread("10.0.0.2") == 0
-
-    async def answered_while_it_is_read() -> None:
-        async with READERS.reading("unread"):
-            queue.send_message(event, ProcessCompletedMessage(output={}, success=True))
-
-    run_async(answered_while_it_is_read())
-    assert queue._n_unread("10.0.0.1") == 0
+    run_async(while_one_is_read())
+    gone = {str(n) for n in range(MAX_UNREAD + 2)} - set(queue.pending_messages_per_session)
+    assert gone == {"1", "2"}
+    assert {"another address", "no answer yet"} <= set(queue.pending_messages_per_session)
 
 
 def test_answers_nobody_comes_for_are_forgotten(queue, monkeypatch):
     for session in ("finished", "at work"):
         queue.send_message(asked(queue, "10.0.0.1", session), HeartbeatMessage())
     del queue.event_ids_to_events["call of finished"]
-    queue._forget_unread()
+    queue._forget_old()
     assert set(queue.pending_messages_per_session) == {"finished", "at work"}
     now = time.monotonic()
     monkeypatch.setattr("time.monotonic", lambda: now + KEPT_S + 1)
-    queue._forget_unread()
+    queue._forget_old()
     assert set(queue.pending_messages_per_session) == {"at work"}
     assert set(queue.pending_event_ids_session) == {"at work"}
 
