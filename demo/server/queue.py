@@ -96,7 +96,7 @@ class Messages(LRUCache):
         queue: whose sessions they are.
     """
 
-    def __init__(self, queue: Queue) -> None:
+    def __init__(self, queue: "FairQueue") -> None:
         super().__init__(MAX_UNFETCHED)
         self._queue = queue
 
@@ -108,9 +108,7 @@ class Messages(LRUCache):
 
     def _drop_one(self) -> None:
         waiting = {event.session_hash for event in self._queue.event_ids_to_events.values()}
-        session = next((name for name in self if name not in waiting), next(iter(self)))
-        del self[session]
-        self._queue.pending_event_ids_session.pop(session, None)
+        self._queue.forget(next((name for name in self if name not in waiting), next(iter(self))))
 
 
 class _Told(NamedTuple):
@@ -233,7 +231,7 @@ class FairQueue(Queue):
             if count < MAX_UNREAD:
                 break
             count -= each
-            self._forget(session)
+            self.forget(session)
 
     def _forget_old(self) -> None:
         """Drop finished answers that nobody came for, and what Gradio keeps of their sessions."""
@@ -242,12 +240,13 @@ class FairQueue(Queue):
         for session, told in list(self._told.items()):
             is_over = session not in kept or (told.when < old and not READERS.is_read(session))
             if is_over and session not in waiting:
-                self._forget(session)
+                self.forget(session)
 
-    def _forget(self, session: str) -> None:
+    def forget(self, session: str) -> None:
+        """Drop what was told to a session, and what is known of it."""
         self.pending_messages_per_session.pop(session, None)
         self.pending_event_ids_session.pop(session, None)
-        del self._told[session]
+        self._told.pop(session, None)
 
     def _waiting(self, group: str, visitor: Visitor) -> list[Event]:
         queue = self.event_queue_per_concurrency_id.get(group)
