@@ -80,7 +80,8 @@ class ResNet34Backbone(nn.Module):
         self.maxpool = nn.MaxPool2d(3, 2, 1)
         self.layer1, self.layer2, self.layer3, self.layer4 = map(_stage, range(len(BLOCKS)))
         for module in self.modules():
-            if isinstance(module, nn.Conv2d):
+            # PyTorch imports its compiler, for a second, to fill what has no memory.
+            if isinstance(module, nn.Conv2d) and not module.weight.is_meta:
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         if weights == "imagenet":
             self.load_state_dict(_imagenet_weights())
