@@ -15,7 +15,7 @@ from model.errors import UserError
 
 MOST_FILES = 3  # an annotation, and the names of its classes
 MAX_BYTES = 4 << 20
-MAX_LINES = 30_000  # of texts, which take about a second
+MAX_LINES = 30_000  # which take about a second
 NAME_FILES = frozenset({"classes.txt", "_darknet.labels", "obj.names", "labels.txt", "names.txt"})
 SHARED_SUFFIXES = (".json", ".yaml", ".yml")  # of files that speak of many photos
 ABOUT_OTHER_PHOTOS = frozenset({"photo missing", "name listed twice", "nothing to learn"})
@@ -49,8 +49,11 @@ def boxes_beside(photo: SentFile, files: Sequence[SentFile]) -> list[EditedBox]:
 
 
 def n_lines(file: SentFile) -> int:
-    """Lines of a ``.txt``; 0 of other files."""
-    if Path(file.name).suffix.lower() != ".txt":
+    """Lines of a ``.txt``, and of an ``.xml`` those that speak of objects; 0 of other files."""
+    suffix = Path(file.name).suffix.lower()
+    if suffix == ".xml":  # of any encoding, and maybe all in one line
+        return file.path.read_bytes().replace(b"\0", b"").lower().count(b"object")
+    if suffix != ".txt":
         return 0
     return len(file.path.read_text("utf-8", "replace").splitlines())
 
@@ -86,9 +89,7 @@ def plain_name(name: str) -> str:
     """The last part of a name that anybody may have made up, as a file of ours can have it."""
     name = name.replace("\0", "").encode("utf-8", "replace").decode()  # no half characters
     name = (parts_of(name) or ["photo"])[-1].lstrip(".") or "photo"
-    while len(name.encode("utf-8", "surrogatepass")) > 200:
-        name = name[1:]
-    return name
+    return name.encode()[-200:].decode("utf-8", "ignore")
 
 
 def _place(name: str, photo: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from demo.json_html import JsonHtml, is_whole
-from demo.opened import detector_of, network_of
+from demo.opened import detect, detector_of
 from demo.scripts import WEB, script
 from demo.views import markup
 from model.classes import shown_name
@@ -73,7 +73,7 @@ def look(frame: Frame, checkpoint: Path, threshold: float) -> dict[str, Any]:
         UserError: if the frame cannot be read.
     """
     loaded = load_fitted(frame.content, detector_of(checkpoint).reading_side())
-    d = network_of(checkpoint)(loaded)
+    d = detect(checkpoint, loaded)
     said = d.verdict(threshold)
     colour = class_colour(d.class_name)
     words = (

@@ -172,7 +172,7 @@ def _is_dict(value: Any) -> bool:
 
 def _is_calibration(value: Any) -> bool:
     try:
-        return value is None or bool(Calibration.from_dict(value))
+        return value is None or (_is_dict(value) and bool(Calibration.from_dict(value)))
     except (TypeError, KeyError, ValueError):
         return False
 
@@ -220,9 +220,9 @@ def load_checkpoint(
             are not all finite numbers.
     """
     info = read_info(path)
-    tensors = _read_weights(Path(path), info)
-    model = LargestObjectDetector(info.class_names, info.image_size, info.head)
-    model.load_state_dict(tensors)
+    with torch.device("meta"):  # no memory is taken, whatever the description asks for
+        model = LargestObjectDetector(info.class_names, info.image_size, info.head)
+    model.load_state_dict(_read_weights(Path(path), model), assign=True)
     return model.eval(), info
 
 
@@ -248,10 +248,8 @@ def take_weights(model: LargestObjectDetector, path: str | Path) -> None:
     model.load_state_dict(tensors)
 
 
-def _read_weights(path: Path, info: CheckpointInfo) -> dict[str, torch.Tensor]:
+def _read_weights(path: Path, network: LargestObjectDetector) -> dict[str, torch.Tensor]:
     """The tensors, floating ones as float32, if they are those of the network described."""
-    with torch.device("meta"):  # no memory is taken, whatever the description asks for
-        network = LargestObjectDetector(info.class_names, info.image_size, info.head)
     expected = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
     with safe_open(path, framework="pt") as file:
         given = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118

@@ -19,6 +19,18 @@ class StoppedError(KeyboardInterrupt):
         self.number = number
 
 
+def one_line(text: str) -> str:
+    """A text for a terminal: without characters that would move its cursor or break the line.
+
+    A file may be called anything, even what is no text at all.
+
+    Example:
+        >>> one_line("a\\n.jpg")
+        'a\\\\n.jpg'
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def run_cli(main: Callable[[], int | None], debug: bool) -> int:
     """Run a command line's ``main`` and turn a :class:`UserError` into one line on stderr.
 
@@ -33,7 +45,7 @@ def run_cli(main: Callable[[], int | None], debug: bool) -> int:
     except UserError as error:
         if debug:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as error:
         if debug:

@@ -210,13 +210,22 @@ class Detector:
         return load_each(files, self.reading_side(looks))
 
     def predict_loaded(
-        self, photos: Sequence[LoadedImage], flip: bool = False, looks: int | None = None
+        self,
+        photos: Sequence[LoadedImage],
+        flip: bool = False,
+        looks: int | None = None,
+        inputs: Sequence[Tensor] = (),
     ) -> list[Detection]:
-        """:meth:`predict_batch` for photos that :meth:`load` read."""
+        """:meth:`predict_batch` for photos that :meth:`load` read.
+
+        Args:
+            photos, flip, looks: see there.
+            inputs: what :meth:`preprocess` makes of the photos, where that was done already.
+        """
         second_look = self.info.second_look(looks)
         if not photos:
             return []
-        predicted = self._predict([photo.image for photo in photos], flip)
+        predicted = self._predict(inputs or [self.preprocess(p.image) for p in photos], flip)
         again = torch.zeros(len(photos), dtype=torch.bool)
         if second_look:
             again = second_look.is_wanted(predicted.bbox_xyxy, self.info.image_size)
@@ -226,9 +235,9 @@ class Detector:
             for photo, one, twice in zip(photos, per_image(predicted), again.tolist(), strict=True)
         ]
 
-    def _predict(self, images: Sequence[Image.Image], flip: bool) -> BatchPrediction:
+    def _predict(self, inputs: Sequence[Tensor], flip: bool) -> BatchPrediction:
         """One pass; on the CPU."""
-        batch = torch.stack([self.preprocess(image) for image in images]).to(self.device)
+        batch = torch.stack(list(inputs)).to(self.device)
         batch = batch.contiguous(memory_format=torch.channels_last)
         with self.autocast():
             return on_cpu(predict_batch(self.model, batch, flip))
@@ -251,7 +260,7 @@ class Detector:
             cut_window(photos[row].image, window, canvas)
             for row, window in zip(rows.tolist(), windows, strict=True)
         ]
-        second = self._predict([picture for picture, _ in cuts], flip)
+        second = self._predict([self.preprocess(picture) for picture, _ in cuts], flip)
         shown = torch.stack([window for _, window in cuts])
         return first.with_rows(rows, second_look.merge(wanted, second, shown, canvas))
 

@@ -1,8 +1,9 @@
-"""Requests that cost much and are answered at once: a line for each address."""
+"""Requests that cost much and are answered at once: how many each address may have."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from collections import Counter
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from weakref import WeakValueDictionary
 
 from starlette.types import Receive
@@ -13,6 +14,31 @@ from demo.serving import calls
 DIRECT = ("/gradio_api/run/", "/gradio_api/api/")
 MAX_AT_ONCE = 8  # of one address
 MAX_WAITING = 64
+
+
+class Limited:
+    """Counts what each address has at the same time.
+
+    Args:
+        most: of one address.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._now: Counter[str] = Counter()
+
+    @contextmanager
+    def one(self, address: str) -> Generator[bool]:
+        """Around one of them; gives whether the address may have it."""
+        if self._now[address] >= self._most:
+            yield False
+            return
+        self._now[address] += 1
+        try:
+            yield True
+        finally:
+            self._now[address] -= 1
+            self._now += Counter()  # forgets those who have none
 
 
 class DirectCalls:

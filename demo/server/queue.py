@@ -10,16 +10,17 @@ import time
 from collections import Counter, deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import gradio as gr
 from fastapi import Request
 from gradio import route_utils
 from gradio.queueing import Event, EventQueue, Queue
-from gradio.server_messages import ProcessCompletedMessage
+from gradio.server_messages import EventMessage, ProcessCompletedMessage, ProcessGeneratingMessage
 from gradio.utils import LRUCache, run_coro_in_background
 
+from demo.server.sessions import MAX_NAME
 from demo.server.visitors import Visitor, visitor_of
 from demo.serving.calls import NOBODY_WAITS, Call
 
@@ -29,14 +30,18 @@ MAX_AT_ONCE = 4  # of a handler that does not say it itself
 MAX_AT_WORK = 48  # of one address, at all handlers; all threads are twice as many
 MAX_OF_VISITOR = 4  # that wait, of one visitor at one handler
 MAX_HELD = 32  # requests that may not wait in the queue yet, of one visitor at one handler
+MAX_HELD_OF_ADDRESS = 128  # each looks again and again whether it may
 HELD_S = 60.0  # for so long, while the calls before it are being read
 MAX_UNFETCHED = 300  # sessions whose messages are kept, pictures and all
 SOON_READ_S = 3.0  # after which a call counts as one nobody reads
 PATIENCE_S = 10.0  # for which an answer may have no reader
+KEPT_S = 300.0  # for which a finished one may have none: somebody copies its name into `curl`
+MAX_UNREAD = 64  # that nobody reads, of one address; one may take two megabytes
 # Between looks for the next call. Gradio looks a thousand times a second, which keeps a server that
 # nobody asks busy for a fifteenth of a core; this is half of that, and a millisecond for a call.
 LOOK_S = 0.002
 TOO_MANY = "Too many of your calls are waiting. Read their answers first, then ask again."
+_ANSWERS = (ProcessCompletedMessage, ProcessGeneratingMessage)
 IN_ORDER = "in order: "
 """How the ``concurrency_id`` of handlers begins of which a visitor runs only one at a time."""
 
@@ -60,10 +65,14 @@ class Readers:
                 del self._now[key]
             self._left[key] = time.monotonic()
 
+    def is_read(self, key: str) -> bool:
+        """Whether somebody reads the answers to this session, or to this event."""
+        return key in self._now
+
     def unread_s(self, event: Event) -> float:
         """For how many seconds nobody has read the answer to a call."""
         keys = (event.session_hash, event._id)
-        if any(key in self._now for key in keys):
+        if any(map(self.is_read, keys)):
             return 0
         latest = max(event.enqueue_time, *(self._left.get(key, 0) for key in keys))
         return time.monotonic() - latest
@@ -87,7 +96,7 @@ class Messages(LRUCache):
         queue: whose sessions they are.
     """
 
-    def __init__(self, queue: Queue) -> None:
+    def __init__(self, queue: "FairQueue") -> None:
         super().__init__(MAX_UNFETCHED)
         self._queue = queue
 
@@ -99,9 +108,15 @@ class Messages(LRUCache):
 
     def _drop_one(self) -> None:
         waiting = {event.session_hash for event in self._queue.event_ids_to_events.values()}
-        session = next((name for name in self if name not in waiting), next(iter(self)))
-        del self[session]
-        self._queue.pending_event_ids_session.pop(session, None)
+        self._queue.forget(next((name for name in self if name not in waiting), next(iter(self))))
+
+
+class _Told(NamedTuple):
+    """What a session was told last: by calls of which address, when, and answers nobody read."""
+
+    address: str
+    when: float
+    unread: int
 
 
 class FairQueue(Queue):
@@ -120,6 +135,7 @@ class FairQueue(Queue):
         self.pending_messages_per_session = Messages(self)
         self._calls: WeakKeyDictionary[Event, Call] = WeakKeyDictionary()
         self._held: dict[tuple[str, Visitor], deque[object]] = {}
+        self._told: dict[str, _Told] = {}  # by session
         # Gradio asks for the next call again and again. What a queue was like when none of those
         # that wait there had its turn: the last of them, how many, which calls run.
         self._nobodys_turn: dict[str, tuple[Event, int, tuple[str, ...]]] = {}
@@ -146,10 +162,15 @@ class FairQueue(Queue):
 
     async def push(self, body: Any, request: Request, username: str | None) -> Any:
         """Take a call in; it may have to wait for earlier ones of the same visitor."""
+        name = body.session_hash
+        if name is not None and not 0 < len(name) <= MAX_NAME:
+            # Gradio puts messages for "" where nobody looks, fails, and answers nobody any more.
+            return False, f"A session's name has 1 to {MAX_NAME} characters.", "error"
         if body.fn_index is None:
             return await super().push(body, request, username)
+        visitor = visitor_of(request, name)
+        self._forget_unread(visitor.address)
         group = route_utils.get_fn(self.blocks, None, body).concurrency_id
-        visitor = visitor_of(request, body.session_hash)
         async with self._turn(group, visitor, request) as is_free:
             if not is_free:
                 return False, TOO_MANY, "queue_full"
@@ -158,24 +179,74 @@ class FairQueue(Queue):
     @asynccontextmanager
     async def _turn(self, group: str, visitor: Visitor, request: Request) -> AsyncGenerator[bool]:
         """Wait until a visitor may have one more call in the queue; gives whether that came."""
-        key, me, until = (group, visitor), object(), time.monotonic() + HELD_S
-        line = self._held.setdefault(key, deque())
-        if len(line) >= MAX_HELD:
+        key, me, began = (group, visitor), object(), time.monotonic()
+        of_address = [
+            len(q) for (_, who), q in self._held.items() if who.address == visitor.address
+        ]
+        line = self._held.get(key, deque())
+        if len(line) >= MAX_HELD or sum(of_address) >= MAX_HELD_OF_ADDRESS:
             yield False
             return
+        self._held[key] = line
         line.append(me)
         try:
             while line[0] is not me or self._is_full(group, visitor):
-                is_over = time.monotonic() > until or self._are_unread(group, visitor)
+                waited = time.monotonic() - began
+                is_over = waited > HELD_S or self._are_unread(group, visitor)
                 if is_over or await request.is_disconnected():
                     yield False
                     return
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.02 if waited < 1 else 0.2)
             yield True
         finally:
             line.remove(me)
             if not line:
                 self._held.pop(key, None)
+
+    def send_message(self, event: Event, event_message: EventMessage) -> None:
+        """Tell the reader of a call something, unless what was told is not kept any more.
+
+        Gradio fails then, in the loop that begins all calls, and begins no other.
+        """
+        session = event.session_hash
+        if session in self.pending_messages_per_session:
+            before, unread = self._told.get(session), 0
+            if not (READERS.is_read(session) or READERS.is_read(event._id)):
+                is_answer = isinstance(event_message, _ANSWERS)
+                unread = is_answer + (before.unread if before else 0)
+            self._told[session] = _Told(_visitor(event).address, time.monotonic(), unread)
+            super().send_message(event, event_message)
+
+    def _forget_unread(self, address: str) -> None:
+        """Drop the oldest answers of an address that has too many that nobody reads."""
+        kept = self.pending_messages_per_session
+        unread = [
+            (told.when, session, told.unread)
+            for session, told in self._told.items()
+            if told.address == address and told.unread and not READERS.is_read(session)
+            and session in kept and not kept[session].empty()
+        ]  # fmt: skip
+        count = sum(each for *_, each in unread)
+        for _, session, each in sorted(unread):
+            if count < MAX_UNREAD:
+                break
+            count -= each
+            self.forget(session)
+
+    def _forget_old(self) -> None:
+        """Drop finished answers that nobody came for, and what Gradio keeps of their sessions."""
+        waiting = {event.session_hash for event in self.event_ids_to_events.values()}
+        old, kept = time.monotonic() - KEPT_S, self.pending_messages_per_session
+        for session, told in list(self._told.items()):
+            is_over = session not in kept or (told.when < old and not READERS.is_read(session))
+            if is_over and session not in waiting:
+                self.forget(session)
+
+    def forget(self, session: str) -> None:
+        """Drop what was told to a session, and what is known of it."""
+        self.pending_messages_per_session.pop(session, None)
+        self.pending_event_ids_session.pop(session, None)
+        self._told.pop(session, None)
 
     def _waiting(self, group: str, visitor: Visitor) -> list[Event]:
         queue = self.event_queue_per_concurrency_id.get(group)
@@ -247,6 +318,7 @@ class FairQueue(Queue):
         while not self.stopped:
             await asyncio.sleep(1)
             READERS.forget()
+            self._forget_old()
             for event in list(self.event_ids_to_events.values()):
                 if not event.alive or READERS.unread_s(event) > PATIENCE_S:
                     await self._end(event)

@@ -9,7 +9,6 @@ import errno
 import logging
 import os
 import re
-from collections import Counter
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo.server.bodies import MAX_REQUEST, TOO_LARGE, Bodies, BodyError, paced, replay
 from demo.server.connections import allow_many_connections, close_silent_connections
-from demo.server.direct import DIRECT, DirectCalls
+from demo.server.direct import DIRECT, DirectCalls, Limited
 from demo.server.first_page import ANSWERS, FirstPage
 from demo.server.queue import READERS, TOO_MANY, FairQueue
 from demo.server.sessions import LightSessions
@@ -45,22 +44,24 @@ ANSWER = "/gradio_api/call/"
 # The tools of language models, where they are switched on. Gradio calls itself for each of them,
 # from this machine, and a thread waits for the answer.
 TOOLS = "/gradio_api/mcp"
-# They fetch other addresses, convert videos, keep what is on a screen, or keep connections, or
-# whatever name somebody makes up for an upload.
-BLOCKED_PATHS = (
-    "/gradio_api/component_server", "/gradio_api/custom_component", "/gradio_api/deep_link",
-    "/gradio_api/dev", "/gradio_api/heartbeat",
-    f"{TOOLS}/messages", f"{TOOLS}/sse", "/gradio_api/process_recording",
-    "/gradio_api/proxy=", "/gradio_api/run-history",
-    "/gradio_api/stream", "/gradio_api/upload_progress", "/gradio_api/vibe-",
-    "/gradio_api/undo-vibe-", "/gradio_api/file=http", "/gradio_api/file/", "/monitoring",
+# What this page and clients of its API ask for. All else that Gradio has there is shut: it fetches
+# other addresses, converts videos, keeps what is on a screen, or keeps connections, or whatever
+# name somebody makes up for an upload.
+API = "/gradio_api/"
+OPEN = (
+    "app_id", "cancel", "info", "mcp", "openapi.json", "reset", "startup-events", "theme.css",
+    "upload",
 )  # fmt: skip
+OPEN_BELOW = ("api/", "call/", "file=", "mcp/", "queue/", "run/")
+BLOCKED_PATHS = ("/monitoring", "/openapi.json", f"{TOOLS}/messages", f"{TOOLS}/sse",
+                 f"{API}file=http")  # fmt: skip
 # Made anew for each request, in 15 to 45 ms of a core.
-MADE_ANEW = ("", "/config", "/gradio_api/info", "/gradio_api/openapi.json", "/gradio_api/runs")
+MADE_ANEW = ("", "/config", "/gradio_api/info", "/gradio_api/openapi.json")
 FORWARDED, FORWARDED_FOR = b"x-forwarded-host", b"x-forwarded-for"
-MAX_UPLOADS = 32  # of one address at the same time
+MAX_UPLOADS, MAX_STREAMS = 32, 64  # of one address at the same time
 NOTHING_LEFT = 'data: {"msg": "close_stream", "event_id": null}\n\n'
 TOO_MANY_UPLOADS = f"{MAX_UPLOADS} uploads of yours are under way. Try again when one has ended."
+TOO_MANY_STREAMS = f"You read {MAX_STREAMS} answers at the same time. End one, then ask again."
 SPACE_FRAMES = ("https://huggingface.co", "https://*.hf.space")
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
@@ -189,7 +190,9 @@ class GuardedApp(App):
 
 
 async def _storage_answer(_: Request, error: Exception) -> PlainTextResponse:
-    """An upload the disk did not take."""
+    """An upload the disk did not take; or a page of a name longer than files have."""
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return PlainTextResponse("There is nothing here.", 404)
     if not isinstance(error, OSError) or error.errno not in DISK_FULL:
         raise error
     log.error("an upload could not be stored", exc_info=error)
@@ -233,7 +236,7 @@ class RequestGuard:
         self.is_done_with = is_done_with
         self.bodies = Bodies()
         self.direct, self.made_anew = DirectCalls(), DirectCalls()
-        self.uploading: Counter[str] = Counter()  # by address
+        self.uploads, self.streams = Limited(MAX_UPLOADS), Limited(MAX_STREAMS)
         self.headers = {
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "same-origin",
@@ -277,17 +280,10 @@ class RequestGuard:
             self.bodies.forget(body, visitor.address)
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send, visitor: Visitor) -> None:
-        if self.uploading[visitor.address] >= MAX_UPLOADS:
-            await PlainTextResponse(TOO_MANY_UPLOADS, 503)(scope, receive, send)
-            return
-        self.uploading[visitor.address] += 1
-        try:
+        with self.uploads.one(visitor.address) as is_free:
+            app = self.app if is_free else PlainTextResponse(TOO_MANY_UPLOADS, 503)
             # Without the name under which its progress could be asked for: Gradio would keep it.
-            await self.app({**scope, "query_string": b""}, paced(receive), send)
-        finally:
-            self.uploading[visitor.address] -= 1
-            if not self.uploading[visitor.address]:
-                del self.uploading[visitor.address]
+            await app({**scope, "query_string": b""}, paced(receive), send)
 
     async def _pass_on(
         self, scope: Scope, body: bytearray, receive: Receive, send: Send, visitor: Visitor
@@ -307,18 +303,21 @@ class RequestGuard:
                 scope, replayed, send
             )
         elif key:
-            async with READERS.reading(key):
-                await self.app(scope, replayed, send)
+            with self.streams.one(visitor.address) as is_free:
+                app = self.app if is_free else PlainTextResponse(TOO_MANY_STREAMS, 503)
+                async with READERS.reading(key):
+                    await app(scope, replayed, send)
         else:
             await self.app(scope, replayed, send)
 
     def believed(self, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         """The headers Gradio may see.
 
-        It would answer any origin with permission to read, except on localhost, and call the page
-        by whatever name a request says it was forwarded from.
+        It would answer any origin with permission to read, except on localhost, call the page by
+        whatever name a request says it was forwarded from, and answer a wish for a part of a file
+        with the headers of the request.
         """
-        kept = [(name, value) for name, value in headers if name != b"origin"]
+        kept = [(name, value) for name, value in headers if name not in (b"origin", b"range")]
         known = self.visitors.hosts
         if known == ["*"]:
             return kept
@@ -330,7 +329,9 @@ class RequestGuard:
 
     def refusal(self, path: str, headers: Headers) -> PlainTextResponse | None:
         """The answer to what is not let in."""
-        if path.lower().startswith(BLOCKED_PATHS):
+        below = path.removeprefix(API)
+        is_open = below == path or below.rstrip("/") in OPEN or below.startswith(OPEN_BELOW)
+        if not is_open or path.lower().startswith(BLOCKED_PATHS):
             return PlainTextResponse("There is nothing here.", 404)
         if not self.visitors.allows(headers):
             return PlainTextResponse(

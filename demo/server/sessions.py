@@ -4,7 +4,9 @@ from types import SimpleNamespace
 from typing import cast
 
 import gradio as gr
-from gradio.state_holder import StateHolder
+from gradio.state_holder import SessionState, StateHolder
+
+MAX_NAME = 100  # characters of a session's name; browsers make up 11, gradio_client 36
 
 
 class LightSessions(StateHolder):
@@ -22,3 +24,7 @@ class LightSessions(StateHolder):
         # All that a session reads of it, with nothing to describe.
         page = SimpleNamespace(default_config=blocks.default_config, blocks={})
         self.blocks = cast(gr.Blocks, page)
+
+    def __getitem__(self, session_id: str) -> SessionState:
+        """What is remembered of a visitor, under a name of limited length."""
+        return super().__getitem__(session_id[:MAX_NAME])

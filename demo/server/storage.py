@@ -78,8 +78,10 @@ class Storage:
         """A folder with a file of an owner is there."""
         size = max(size, MIN_COUNTED)
         with self._lock:
+            before = self._stored.get(folder)
             self._forget(folder)
-            self._stored[folder] = _Stored(size, owner)
+            # Who sends the same file again does not make it one that nobody looks at.
+            self._stored[folder] = _Stored(size, owner, before.used if before else None)
             self._sizes[owner] += size
 
     def use(self, folder: Path) -> None:

@@ -15,6 +15,7 @@ from gradio.data_classes import FileData, ImageData, ListFiles
 from gradio.processing_utils import save_base64_to_cache
 from gradio.route_utils import GradioMultiPartParser, GradioUploadFile
 from gradio.utils import get_upload_folder, is_in_or_equal
+from gradio_client.utils import strip_invalid_filename_characters
 from starlette.datastructures import FormData
 from starlette.formparsers import MultiPartException
 
@@ -29,6 +30,7 @@ from demo.server.storage import (
 )
 from model.errors import UserError
 
+MAX_PATH = 4096  # characters; the thread that answers everybody looks at every folder of a path
 MAX_FIELD = 4096  # bytes of a form field that is no file; the page sends none
 # The same words for a missing file, a folder, a forbidden file: nobody learns what is on the disk.
 NOT_UPLOADED = (
@@ -44,6 +46,8 @@ def uploaded(path: str | None) -> str:
     """
     # Missing, a NUL byte in the name, a loop of links.
     with suppress(OSError, ValueError, RuntimeError):
+        if len(path or "") > MAX_PATH:
+            raise ValueError(path)
         real = Path(path or "").resolve(strict=True)
         if is_in_or_equal(real, get_upload_folder()) and stat.S_ISREG(real.stat().st_mode):
             STORAGE.use(real.parent)
@@ -90,6 +94,7 @@ class LimitedParser(GradioMultiPartParser):
                 raise MultiPartException(TOO_MUCH_OF_REQUEST)
             self._expect_more()  # also for files of no bytes
             form = await super().parse()
+            _refuse_what_is_not_taken(form)
         except BaseException:
             for file in self._files_to_close_on_error:
                 with suppress(OSError):  # the disk is still full when the rest is flushed
@@ -104,6 +109,21 @@ class LimitedParser(GradioMultiPartParser):
                     Path(self.upload_dir or "") / file.sha.hexdigest(), owner(), file.size or 0
                 )
         return form
+
+
+def _refuse_what_is_not_taken(form: FormData) -> None:
+    """Gradio would leave such files on the disk, where nothing knows of them.
+
+    Raises:
+        MultiPartException: if a file is not in the field that Gradio reads, something else is in
+            it, or the name of a file leads out of its folder.
+    """
+    for field, file in form.multi_items():
+        if isinstance(file, GradioUploadFile) != (field == "files"):
+            raise MultiPartException('Send files, and nothing else, in the field "files".')
+        name = file if isinstance(file, str) else file.filename or ""
+        if strip_invalid_filename_characters(Path(name).name) == "..":
+            raise MultiPartException("A file of this upload has no name that it could have.")
 
 
 def delete_old_files(blocks: gr.Blocks, age: int | None) -> None:

@@ -15,7 +15,7 @@ from model.checkpoint import DEFAULT_CHECKPOINT
 from model.commands import run
 from model.csv_cells import csv_text
 from model.data.images import find_images, load_fitted
-from model.errors import UserError
+from model.errors import UserError, one_line
 from model.files import atomic_write, distinct, ensure_writable
 from model.inference import CSV_HEADER, DRAWN_SIDE, Detection, Detector, csv_row, load_detector
 from model.words import counted, percent
@@ -56,7 +56,7 @@ def main(config: PredictConfig) -> int:
                     answer = _draw(answer, file, config.draw / names[file])
                 if isinstance(answer, UserError):
                     n_skipped += 1
-                    bar.write(f"skipped: {answer}", file=sys.stderr)
+                    bar.write(one_line(f"skipped: {answer}"), file=sys.stderr)
                 else:
                     rows.append(csv_row(file, answer))
             bar.update(len(batch))
@@ -91,14 +91,17 @@ def _draw(detection: Detection, file: Path, target: Path) -> Detection | UserErr
 
 def _report(rows: list[list[object]], config: PredictConfig) -> None:
     if config.csv:
+        # A name may be made of bytes that are no text: they are written as they are.
+        text = csv_text([CSV_HEADER, *rows]).encode("utf-8", "surrogateescape")
         with atomic_write(config.csv) as temporary:
-            temporary.write_text(csv_text([CSV_HEADER, *rows]), encoding="utf-8")
+            temporary.write_bytes(text)
         print(f"wrote {config.csv}: {len(rows)} photos")
     else:
         for file, name, score, x1, y1, x2, y2, *_, sure in rows:
             assert isinstance(score, float)
             doubt = "" if sure == "true" else " (not sure)"
-            print(f"{file}: {name} {percent(score, 1)}{doubt}, box ({x1}, {y1}) - ({x2}, {y2})")
+            box = f"box ({x1}, {y1}) - ({x2}, {y2})"
+            print(one_line(f"{file}: {name} {percent(score, 1)}{doubt}, {box}"))
     if config.draw:
         print(f"wrote {counted(len(rows), 'annotated photo')} to {config.draw}/")
 

@@ -209,11 +209,19 @@ def _records(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def picture_names(photos: Sequence[DatasetPhoto]) -> list[str]:
-    """A name for each photo, without ending, all different also where case does not count."""
+    """A name for each photo, without ending, all different also where case does not count.
+
+    Characters that break lines, XML, or file systems of others are replaced.
+    """
     paths = (PurePosixPath(photo.image.file_name).with_suffix("") for photo in photos)
+    plain = ("".join(map(_as_in_a_name, "__".join(path.parts))) for path in paths)
     # The end of a long one tells more than its beginning, and file systems take 255 bytes.
-    whole = ("__".join(path.parts).encode("utf-8", "replace")[-200:] for path in paths)
+    whole = (name.encode()[-200:] for name in plain)
     return distinct((name.decode("utf-8", "ignore") for name in whole), "-")
+
+
+def _as_in_a_name(character: str) -> str:
+    return character if character.isprintable() and character not in '<>:"|?*\\' else "_"
 
 
 def _file_name(plan: ExportPlan, name: str, number: int) -> str:

@@ -12,6 +12,9 @@ import pytest
 from conftest import A_CONNECTION_EACH, REPOSITORY, SECRET
 from handlers import META, harmless, upload
 
+from demo.server.uploads import uploaded
+from model.errors import UserError
+
 SENTENCE = (
     "This photo is not among the files uploaded to this server, or no longer: upload it again."
 )
@@ -285,3 +288,12 @@ def test_absurd_values_at_private_doors(http, handlers):
     ]
     for said in answers(http, calls):
         assert len(said["error"]) <= 300
+
+
+def test_no_folder_of_a_path_beyond_all_lengths_is_looked_at(monkeypatch):
+    """The thread that answers everybody looks, and would take a second for one request."""
+    looked_at = []
+    monkeypatch.setattr("os.lstat", looked_at.append)
+    with pytest.raises(UserError, match="not among the files uploaded"):
+        uploaded(f"{'/tmp/..' * 10_000}/etc/passwd")
+    assert not looked_at

@@ -18,6 +18,7 @@ from visitor import wait_for
 from demo.server.direct import MAX_AT_ONCE
 from demo.server.security import (
     MAX_REQUEST,
+    MAX_STREAMS,
     RequestGuard,
     Visitors,
     _storage_answer,
@@ -95,6 +96,8 @@ def test_headers(http_):
         "gradio_api/component_server", "gradio_api/process_recording", "gradio_api/vibe-code",
         "gradio_api/file=http://127.0.0.1:9/x", "gradio_api/file=HTTPS://elsewhere.example/x",
         "gradio_api/proxy=https://x.hf.space/", "gradio_api/stream/x", "gradio_api/run-history/x",
+        "openapi.json", "gradio_api/token", "gradio_api/user", "gradio_api/queue-of-tomorrow",
+        "gradio_api/profiling/traces", "gradio_api/custom_component/x/client/component/x.js",
     ],
 )  # fmt: skip
 def test_doors_the_page_does_not_use_are_shut(http_, path):
@@ -208,6 +211,21 @@ def test_one_address_has_few_of_the_threads_that_make_answers(method, path):
     assert most == MAX_AT_ONCE
 
 
+def test_one_address_reads_so_many_answers_at_once():
+    async def app(scope, receive, send) -> None:
+        await asyncio.sleep(0.05)
+        await PlainTextResponse("yes")(scope, receive, send)
+
+    async def ask_at_once(count: int) -> list[int]:
+        transport = httpx.ASGITransport(RequestGuard(app, Visitors("127.0.0.1")), client=CALLER)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            path = "/gradio_api/queue/data?session_hash="
+            asked = [client.get(f"{path}{number}") for number in range(count)]
+            return [answer.status_code for answer in await asyncio.gather(*asked)]
+
+    assert sorted(run_async(ask_at_once(MAX_STREAMS + 3))) == [200] * MAX_STREAMS + [503] * 3
+
+
 def test_a_space_may_be_framed_by_the_hub_and_a_plain_server_may_not(monkeypatch):
     def policy() -> str:
         return run_async(answer_of(Visitors("0.0.0.0"))).headers["content-security-policy"]
@@ -305,6 +323,44 @@ def test_nothing_stays_of_an_upload_whose_sender_hangs_up(http_, demo_folder):
         )
         wait_for(lambda: stored(demo_folder) != before, "the beginning of the upload")
     wait_for(lambda: stored(demo_folder) == before, "its end")
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"files": ("..", b"x")}, {"files": ("a/..", b"x")}, {"photo": ("a.jpg", b"x")},
+        {"files": (None, b"no file")},
+    ],
+)  # fmt: skip
+def test_nothing_stays_of_an_upload_that_is_not_taken(http_, demo_folder, part):
+    """Gradio left such files on the disk for good, and nobody counted them."""
+    before = stored(demo_folder)
+    parts = [*part.items(), ("other", ("b.jpg", b"y"))]
+    assert http_.post("gradio_api/upload", files=parts).status_code == 400
+    assert stored(demo_folder) == before
+
+
+@pytest.mark.parametrize("name", ["", "x" * 101, "x" * 900_000])
+def test_names_of_sessions_no_client_makes_up(http_, name):
+    """With an empty one the queue stopped, and nobody was answered any more."""
+    body = {"fn_index": 0, "data": [], "session_hash": name}
+    said = http_.post("gradio_api/queue/join", json=body)
+    assert (said.status_code, said.json()["detail"]) == (
+        400, "A session's name has 1 to 100 characters.",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("wish", ["bytes=0-3", "bytes=0-0,2-2", "bytes=9-3", "bytes=0-" + "9" * 99])
+def test_a_part_of_a_file_is_not_sent_with_the_headers_of_the_request(http_, wish):
+    path = http_.post("gradio_api/upload", files={"files": ("a.jpg", b"x" * 9)}).json()[0]
+    headers = {"Range": wish, "X-Of-Mine": "1"}
+    said = http_.get(f"gradio_api/file={path}", headers=headers)
+    assert (said.status_code, said.content) == (200, b"x" * 9)
+    assert "x-of-mine" not in said.headers
+
+
+def test_a_name_longer_than_files_have(http_):
+    assert http_.get(f"static/{'x' * 3000}").status_code == 404
 
 
 def test_a_full_disk_is_said():

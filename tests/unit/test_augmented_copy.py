@@ -194,10 +194,16 @@ def test_the_command_says_what_it_wrote(tmp_path, capsys):
             main(replace(config, **bad))
 
 
-def test_long_names_of_folders_are_shortened():
-    def photo(name: str) -> DatasetPhoto:
-        return DatasetPhoto("", ImageAnnotation(name, 1, 1, ()), (), PhotoHeader(1, 1))
+def named(name: str) -> DatasetPhoto:
+    return DatasetPhoto("", ImageAnnotation(name, 1, 1, ()), (), PhotoHeader(1, 1))
 
-    names = picture_names([photo(f"{'ä' * 100}/{'b' * 120}/{c}.jpg") for c in "xyx"])
+
+def test_names_that_break_lines_or_file_systems_are_replaced():
+    names = picture_names([named("a\nb.jpg"), named("a\x1b:b.jpg"), named('é "<x>".jpg')])
+    assert names == ["a_b", "a__b", "é __x__"]
+
+
+def test_long_names_of_folders_are_shortened():
+    names = picture_names([named(f"{'ä' * 100}/{'b' * 120}/{c}.jpg") for c in "xyx"])
     assert len(set(names)) == 3
     assert all(len(f"{name}_v001.png".encode()) <= 255 for name in names)

@@ -124,6 +124,7 @@ def described(path, **changes):
         ({"class_names": ["ant", "ant"]}, "class_names"),
         ({"class_names": ["a" * 100_000]}, "class_names"),
         ({"class_names": [str(i) for i in range(1001)]}, "class_names"),
+        ({"calibration": [1]}, "calibration is"),
         ({"image_size": None}, "image_size is missing"),
         ({"image_size": 10**9}, "image_size is 1000000000"),
         ({"image_size": 10**400}, "image_size"),

@@ -1,12 +1,14 @@
 """Many files that came together: photos, and what annotations of any format say of them."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 from conftest import write_voc_xml
 from PIL import Image
 
+from demo.annotated import plain_name
 from demo.choice import SentFile
 from demo.dropped import laid_out
 from model.errors import UserError
@@ -126,3 +128,19 @@ def test_a_photo_of_very_many_objects_is_left_out(sent):
 def test_half_characters_in_names(sent):
     with laid_out(sent({"a\ud800b.jpg": None})) as dropped:
         assert [file.name for file in dropped.files] == ["a?b.jpg"]
+
+
+def test_a_name_of_a_megabyte_is_shortened_at_once():
+    """It was shortened letter by letter, which took half a minute."""
+    before = time.process_time()
+    assert plain_name("x" * 1_000_000 + ".jpg") == "x" * 196 + ".jpg"
+    assert plain_name("é" * 200 + ".jpg") == "é" * 98 + ".jpg"
+    assert time.process_time() - before < 1
+
+
+def test_a_label_of_very_many_objects_is_refused_before_it_is_read(sent):
+    xml = f"<annotation>{'<object/>' * 31_000}</annotation>"
+    with pytest.raises(UserError, match="more than 30,000 lines"), laid_out(
+        sent({"a.jpg": None, "a.xml": xml})
+    ):  # fmt: skip
+        pass

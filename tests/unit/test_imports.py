@@ -155,3 +155,14 @@ def test_the_data_set_commands_start_without_pytorch():
     assert result.returncode == 0
     assert "download" in result.stdout
     assert result.stderr == ""
+
+
+@pytest.mark.slow
+def test_the_demo_starts_without_torchvision_and_compiler():
+    """Importing both takes as long as importing PyTorch."""
+    code = (
+        "import sys, demo.app, model.checkpoint\n"
+        "model.checkpoint.load_checkpoint()\n"
+        "sys.exit(bool({'torchvision', 'torch._dynamo'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, timeout=120).returncode == 0

@@ -13,7 +13,7 @@ import model
 from model import Detection, UserError, load_detector
 from model.boxes import paired_iou
 from model.checkpoint import DEFAULT_CHECKPOINT, CheckpointInfo, load_checkpoint, save_checkpoint
-from model.commands.predict import drawing_names
+from model.commands.predict import PredictConfig, _report, drawing_names
 from model.draw import draw_box
 from model.inference import Detector
 from model.network.detector import LargestObjectDetector
@@ -304,6 +304,17 @@ def test_command_writes_csv_and_drawings_and_reports_bad_files(tiny, tmp_path):
     assert [row["sure"] for row in rows] == expected
     assert sorted(p.name for p in drawn.iterdir()) == ["a.png", "b.png"]
     assert Image.open(drawn / "a.png").size == (451, 300)
+
+
+def test_names_that_are_no_text_are_shown_in_one_line_and_written_as_they_are(tmp_path, capsys):
+    odd, out = "a\udcff\x1b[2J\n.jpg", tmp_path / "out.csv"
+    rows = [[odd, "cat", 0.5, 1, 2, 3, 4, 5, 6, "true"]]
+    _report(rows, PredictConfig([]))
+    said = "a\\udcff\\x1b[2J\\n.jpg: cat 50.0%, box (1, 2) - (3, 4)\n"
+    assert capsys.readouterr().out.replace(" %", "%") == said
+    _report(rows, PredictConfig([], csv=out))
+    with out.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        assert next(csv.DictReader(stream))["file"] == odd
 
 
 def test_command_on_one_good_photo_prints_and_succeeds(tiny):

@@ -2,14 +2,26 @@
 
 import asyncio
 import itertools
+import time
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from conftest import run_async
+from gradio.server_messages import HeartbeatMessage, ProcessCompletedMessage
 
-from demo.server.queue import IN_ORDER, MAX_AT_WORK, MAX_UNFETCHED, FairQueue, Readers
-from demo.server.visitors import visitor_of
+from demo.server.queue import (
+    IN_ORDER,
+    KEPT_S,
+    MAX_AT_WORK,
+    MAX_HELD_OF_ADDRESS,
+    MAX_UNFETCHED,
+    MAX_UNREAD,
+    READERS,
+    FairQueue,
+    Readers,
+)
+from demo.server.visitors import Visitor, visitor_of
 
 HANDLER = "handler"
 
@@ -85,6 +97,82 @@ def test_short_calls_of_others_do_not_take_away_an_answer(queue):
     for number in range(2 * MAX_UNFETCHED):
         call(f"slow {number}")
     assert len(queue.pending_messages_per_session) == MAX_UNFETCHED
+
+
+def asked(queue: FairQueue, address: str, session: str) -> Event:
+    """A call that Gradio knows of."""
+    event = Event(_id=f"call of {session}", session_hash=session, request=request(address),
+                  alive=True)  # fmt: skip
+    queue.pending_messages_per_session.setdefault(session, asyncio.Queue())
+    queue.pending_event_ids_session[session] = {event._id}
+    queue.event_ids_to_events[event._id] = event
+    return event
+
+
+def test_a_message_to_a_session_that_is_gone_is_dropped(queue):
+    """Gradio fails, in the loop that begins the calls of all visitors, and begins none any more."""
+    event = asked(queue, "10.0.0.1", "here")
+    queue.send_message(event, HeartbeatMessage())
+    assert queue.pending_messages_per_session["here"].qsize() == 1
+    del queue.pending_messages_per_session["here"]
+    queue.send_message(event, HeartbeatMessage())
+
+
+def test_who_reads_no_answers_loses_the_oldest_and_nobody_else_does(queue):
+    def answer(address: str, session: str) -> None:
+        event = asked(queue, address, session)
+        queue.send_message(event, ProcessCompletedMessage(output={}, success=True))
+
+    answer("10.0.0.2", "another address")
+    queue.send_message(asked(queue, "10.0.0.1", "no answer yet"), HeartbeatMessage())
+    for number in range(MAX_UNREAD + 2):
+        answer("10.0.0.1", str(number))
+
+    async def while_one_is_read() -> None:
+        async with READERS.reading("0"):
+            queue._forget_unread("10.0.0.1")
+
+    run_async(while_one_is_read())
+    gone = {str(n) for n in range(MAX_UNREAD + 2)} - set(queue.pending_messages_per_session)
+    assert gone == {"1", "2"}
+    assert {"another address", "no answer yet"} <= set(queue.pending_messages_per_session)
+
+
+def test_answers_nobody_comes_for_are_forgotten(queue, monkeypatch):
+    for session in ("finished", "at work"):
+        queue.send_message(asked(queue, "10.0.0.1", session), HeartbeatMessage())
+    del queue.event_ids_to_events["call of finished"]
+    queue._forget_old()
+    assert set(queue.pending_messages_per_session) == {"finished", "at work"}
+    now = time.monotonic()
+    monkeypatch.setattr("time.monotonic", lambda: now + KEPT_S + 1)
+    queue._forget_old()
+    assert set(queue.pending_messages_per_session) == {"at work"}
+    assert set(queue.pending_event_ids_session) == {"at work"}
+
+
+def test_one_address_does_not_make_the_server_look_for_its_turn_all_the_time(queue, monkeypatch):
+    """By requests of ever new sessions; each that waits looks again and again."""
+
+    async def is_disconnected() -> bool:
+        return False
+
+    async def ask(address: str, session: str) -> bool:
+        caller: Any = SimpleNamespace(is_disconnected=is_disconnected)
+        async with queue._turn(HANDLER, Visitor(address, session), caller) as is_free:
+            return is_free
+
+    async def ask_all() -> list[bool]:
+        monkeypatch.setattr(queue, "_is_full", lambda *_: True)
+        sessions = map(str, range(MAX_HELD_OF_ADDRESS))
+        waiting = [asyncio.create_task(ask("10.0.0.1", session)) for session in sessions]
+        waiting.append(asyncio.create_task(ask("10.0.0.2", "page")))
+        await asyncio.sleep(0)
+        assert not await ask("10.0.0.1", "one more")
+        monkeypatch.setattr(queue, "_is_full", lambda *_: False)
+        return await asyncio.gather(*waiting)
+
+    assert all(run_async(ask_all()))
 
 
 def test_a_call_has_its_turn_when_another_one_took_the_place_of_the_one_before_it(queue):

@@ -135,3 +135,14 @@ def test_the_same_photo_again_counts_once(store, tmp_path):
         store.add(tmp_path / "same", "mallory", MIB)
         store.received("mallory", MIB)
     store.expect("mallory", 3 * MIB)
+
+
+def test_a_photo_somebody_looks_at_stays_when_another_one_sends_it_again(store):
+    """Both have it at the same place, which is named after what is in the file."""
+    photo = store.one("alice", "photo")
+    store.use(photo)
+    photo.rmdir()  # a file that is sent again is put in the same folder
+    assert store.one("mallory", "photo") == photo
+    for i in range(12):
+        store.one("mallory", f"m{i}")
+    assert photo.is_dir()
