@@ -158,11 +158,7 @@ def test_the_data_set_commands_start_without_pytorch():
 
 
 @pytest.mark.slow
-def test_the_demo_starts_without_torchvision_and_compiler():
-    """Importing both takes as long as importing PyTorch."""
-    code = (
-        "import sys, demo.app, model.checkpoint\n"
-        "model.checkpoint.load_checkpoint()\n"
-        "sys.exit(bool({'torchvision', 'torch._dynamo'} & set(sys.modules)))"
-    )
+def test_the_demo_starts_without_torchvision():
+    """Importing it takes as long as importing PyTorch."""
+    code = "import sys, demo.app; sys.exit('torchvision' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, timeout=120).returncode == 0
