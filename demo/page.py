@@ -15,7 +15,7 @@ from demo.components import PRIVATE, QUIET, Controls, in_order, signal, token
 from demo.guarded import GuardedBlocks
 from demo.photos import PhotoChooser, accept_offer, chooser_html
 from demo.server.first_page import TITLE
-from demo.tabs import augment, dataset, detect, training
+from demo.tabs import augment, dataset, detect, pipeline, training
 from demo.views import markup
 from demo.views.augment.state import GROUND_TRUTH, OWN
 
@@ -79,8 +79,6 @@ class Page:
                     backend, checkpoint, known, self.address, self.opened["training"]
                 )
             if own_pipeline:
-                from demo.tabs import pipeline  # with torchvision, which takes a second
-
                 with gr.Tab("Your pipeline", id="pipeline") as pipeline_page:
                     another = pipeline.AnotherPhoto(self._new_photo, self._of_new_photo())
                     pipeline.build(backend, own_pipeline, shared, pipeline_page, another)

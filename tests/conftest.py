@@ -141,8 +141,13 @@ def shallow_network() -> Iterator[None]:
     For modules in which it does not matter how deep the network is: it has a quarter of the
     weights. The shipped checkpoint cannot be loaded meanwhile.
     """
+    from torchvision.models.resnet import BasicBlock, ResNet
+
+    def resnet10(weights: None) -> ResNet:
+        return ResNet(BasicBlock, [1, 1, 1, 1])
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("model.network.backbone.BLOCKS", (1, 1, 1, 1))
+        patch.setattr("model.network.backbone.resnet34", resnet10)
         yield
 
 

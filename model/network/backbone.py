@@ -1,8 +1,4 @@
-"""ResNet-34 without its last two layers, the average pool and the classifier.
-
-The layers and their names are torchvision's, and a test compares both. It is not imported for them:
-that takes as long as importing PyTorch, each time a program starts.
-"""
+"""torchvision's ResNet-34 without its last two layers, the average pool and the classifier."""
 
 from http.client import HTTPException
 from pathlib import Path
@@ -13,11 +9,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torchvision.models import ResNet, ResNet34_Weights, resnet34
 
 from model.errors import UserError
-
-BLOCKS = (3, 4, 6, 3)  # of a stage
-WIDTHS = (64, 128, 256, 512)
 
 
 class Features(NamedTuple):
@@ -34,35 +28,8 @@ class Features(NamedTuple):
     layer4: Tensor
 
 
-class BasicBlock(nn.Module):
-    """Two convolutions beside a shortcut.
-
-    Args:
-        n_in, n_out: channels.
-        stride: of the first convolution, and of the shortcut.
-    """
-
-    def __init__(self, n_in: int, n_out: int, stride: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(n_in, n_out, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(n_out)
-        self.relu = nn.ReLU(inplace=True)
-        self.conv2 = nn.Conv2d(n_out, n_out, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(n_out)
-        self.downsample: nn.Module | None = None
-        if stride != 1 or n_in != n_out:
-            projection = nn.Conv2d(n_in, n_out, 1, stride, bias=False)
-            self.downsample = nn.Sequential(projection, nn.BatchNorm2d(n_out))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(N, n_in, H, W)`` -> ``(N, n_out, H / stride, W / stride)``."""
-        shortcut = self.downsample(x) if self.downsample else x
-        out = self.relu(self.bn1(self.conv1(x)))
-        return self.relu(self.bn2(self.conv2(out)) + shortcut)
-
-
 class ResNet34Backbone(nn.Module):
-    """ResNet-34 up to ``layer4``; its tensors are called as in torchvision's.
+    """torchvision's ResNet-34 up to ``layer4``; its tensor names are kept.
 
     Args:
         weights: ``"imagenet"`` (torchvision's official ones, downloaded once), ``"none"``, or the
@@ -74,18 +41,11 @@ class ResNet34Backbone(nn.Module):
 
     def __init__(self, weights: str = "imagenet") -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(3, WIDTHS[0], 7, 2, 3, bias=False)
-        self.bn1 = nn.BatchNorm2d(WIDTHS[0])
-        self.relu = nn.ReLU(inplace=True)
-        self.maxpool = nn.MaxPool2d(3, 2, 1)
-        self.layer1, self.layer2, self.layer3, self.layer4 = map(_stage, range(len(BLOCKS)))
-        for module in self.modules():
-            # PyTorch imports its compiler, for a second, to fill what has no memory.
-            if isinstance(module, nn.Conv2d) and not module.weight.is_meta:
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        if weights == "imagenet":
-            self.load_state_dict(_imagenet_weights())
-        elif weights != "none":
+        net = _with_imagenet_weights() if weights == "imagenet" else resnet34(weights=None)
+        self.conv1, self.bn1, self.relu, self.maxpool = net.conv1, net.bn1, net.relu, net.maxpool
+        self.layer1, self.layer2, self.layer3 = net.layer1, net.layer2, net.layer3
+        self.layer4 = net.layer4
+        if weights not in ("imagenet", "none"):
             load_backbone_file(self, Path(weights))
 
     def forward(self, images: Tensor) -> Features:
@@ -96,19 +56,10 @@ class ResNet34Backbone(nn.Module):
         return Features(layer2, layer3, self.layer4(layer3))
 
 
-def _stage(number: int) -> nn.Sequential:
-    width = WIDTHS[number]
-    first = BasicBlock(WIDTHS[max(0, number - 1)], width, 2 if number else 1)
-    return nn.Sequential(first, *(BasicBlock(width, width, 1) for _ in range(BLOCKS[number] - 1)))
-
-
-def _imagenet_weights() -> dict[str, Tensor]:
-    from torchvision.models import ResNet34_Weights
-
+def _with_imagenet_weights() -> ResNet:
     official = ResNet34_Weights.IMAGENET1K_V1
     try:
-        tensors = official.get_state_dict(progress=True, check_hash=True)
-        return {name: t for name, t in tensors.items() if not name.startswith("fc.")}
+        return resnet34(weights=official)
     # No network, a proxy's refusal, a download cut short, a full disk, a damaged file in the cache.
     except (OSError, HTTPException, RuntimeError, EOFError, UnpicklingError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -168,7 +168,6 @@ def cell_centers(
 def small_start(layer: nn.Conv2d, prior: float = 0.5) -> nn.Conv2d:
     """A last layer whose outputs all begin near the log-odds of ``prior``, whatever it sees."""
     assert layer.bias is not None
-    if not layer.weight.is_meta:  # see ResNet34Backbone
-        nn.init.normal_(layer.weight, std=0.01)
+    nn.init.normal_(layer.weight, std=0.01)
     nn.init.constant_(layer.bias, math.log(prior / (1 - prior)))
     return layer

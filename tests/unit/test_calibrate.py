@@ -7,6 +7,7 @@ import torch
 from accelerate import Accelerator
 from commands import run_here
 from conftest import assert_clear_error, run_command
+from torchvision.models import resnet34
 
 from model.checkpoint import (
     DEFAULT_CHECKPOINT,
@@ -67,7 +68,7 @@ def test_a_checkpoint_learns_what_its_scores_mean_and_keeps_its_weights(
 
 @pytest.mark.slow
 def test_the_command_line_copies_the_calibration_of_the_shipped_checkpoint(tmp_path, monkeypatch):
-    monkeypatch.setattr("model.network.backbone.BLOCKS", (3, 4, 6, 3))  # as shipped
+    monkeypatch.setattr("model.network.backbone.resnet34", resnet34)  # as shipped
     path = tmp_path / "mine.safetensors"
     model, info = load_checkpoint(DEFAULT_CHECKPOINT)
     save_checkpoint(path, model, dataclasses.replace(info, calibration=None))

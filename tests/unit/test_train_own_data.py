@@ -6,6 +6,7 @@ import pytest
 from commands import run_here
 from conftest import SIZES, assert_clear_error, free_port, make_voc, run_command, write_voc_xml
 from own_data import damage
+from torchvision.models import resnet34
 
 pytestmark = pytest.mark.usefixtures("shallow_network", "no_plots")
 
@@ -58,7 +59,7 @@ def test_processes_agree_on_what_is_left_out_and_what_shows_nothing(
     assert "8 photos from train, 2 steps an epoch, 2 process(es)" in result.stdout
 
     command = ["-m", "model.evaluate", "--data", blemished, "--no-progress", "--json", report]
-    monkeypatch.setattr("model.network.backbone.BLOCKS", (3, 4, 6, 3))  # as those processes trained
+    monkeypatch.setattr("model.network.backbone.resnet34", resnet34)  # as those processes trained
     result = run_here(*command, "--checkpoint", out / "last.safetensors")
     assert result.returncode == 0, result.stderr
     assert result.stdout.count("): 000014.jpg, 000016.jpg.") == 1
