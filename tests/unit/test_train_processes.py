@@ -16,9 +16,11 @@ from conftest import (
     REPOSITORY,
     assert_clear_error,
     file_size_limit,
+    free_port,
     make_voc,
     run_command,
 )
+from own_data import make_blemished
 from trainings import DRAWS_A_LOT, EVERY_PHASE, FAST, HEAD_ALONE, LOSES_BOXES, history, train
 
 from model.checkpoint import DEFAULT_CHECKPOINT, load_checkpoint, read_info
@@ -155,14 +157,24 @@ def test_two_trainings_do_not_write_to_one_folder(toy_voc, tmp_path):
     assert train(toy_voc, out, "--epochs", "1", *HEAD_ALONE).returncode == 0
 
 
-def test_two_processes_see_each_photo_once_and_agree(toy_voc, tmp_path):
-    one, two = tmp_path / "one", tmp_path / "two"
-    arguments = ["--data", toy_voc, *FAST, *LOSES_BOXES, *HEAD_ALONE, "--batch-size", "10"]
+def test_two_processes_see_each_photo_once_and_agree(tmp_path):
+    """Also on what is left out, and on what shows nothing."""
+    data = make_blemished(tmp_path / "VOC2007", 23, 8)
+    one, two, report = tmp_path / "one", tmp_path / "two", tmp_path / "report.json"
+    arguments = ["--data", data, *FAST, *LOSES_BOXES, *HEAD_ALONE, "--batch-size", "10",
+                 "--negatives", "0.05"]  # fmt: skip
     assert run_here("train.py", "--out", one, *arguments).returncode == 0
-    launch = ["-m", "accelerate.commands.launch", "--num_processes", "2"]
-    result = run_command(*launch, "train.py", "--out", two, *arguments, OMP_NUM_THREADS="1")
+    launch = ["-m", "accelerate.commands.launch", "--num_processes", "2", "--main_process_port"]
+    result = run_command(
+        *launch, free_port(), "train.py", "--out", two, *arguments, OMP_NUM_THREADS="1"
+    )
     assert result.returncode == 0, result.stderr
-    assert "20 photos from train, 2 steps an epoch, 2 process(es), cpu" in result.stdout
+    assert "19 photos from train, 2 steps an epoch, 2 process(es), cpu" in result.stdout
+    assert result.stdout.count("an epoch shows 1 of 2 backgrounds\n") == 1
+    left_out = [line for line in result.stdout.splitlines() if line.startswith("left out")]
+    assert [line.rpartition(": ")[2] for line in left_out] == [
+        "000001.jpg, 000005.jpg.", "000025.jpg, 000027.jpg.",
+    ]  # fmt: skip
     assert result.stdout.count("epoch      lr") == 1  # only the main process speaks
     # The first losses come from the same photos, drawn alike, in the same two batches: only batch
     # norm, which averages over the photos of one process, tells the runs apart.
@@ -173,7 +185,12 @@ def test_two_processes_see_each_photo_once_and_agree(toy_voc, tmp_path):
     assert history(two)[lost].equals(history(one)[lost])
     assert history(one).boxes_redrawn.nunique() == 2
     assert history(two).val_joint.notna().all()
-    load_checkpoint(two / "last.safetensors")
+
+    command = ["-m", "model.evaluate", "--data", data, "--no-progress", "--json", report]
+    result = run_here(*command, "--checkpoint", two / "last.safetensors")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("): 000025.jpg, 000027.jpg.") == 1
+    assert json.loads(report.read_text())["n_images"] == 5
 
 
 @pytest.mark.usefixtures("nothing_left_behind")
