@@ -300,17 +300,21 @@ def demo_here(folder: Path, **flags: Any) -> Iterator[tuple[Any, str]]:
 
     Its files go to ``folder``; the flags are those of ``demo.app.AppConfig``.
     """
-    from demo import page
-    from demo.app import AppConfig, launch, make_backend
+    import torch
 
-    config = AppConfig(port=free_port(), **flags)
+    from demo import app
+
+    launch, launched, threads = app.launch, [], torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(folder))
-        built = page.build_page(make_backend(config))
+        patch.setattr(app, "launch", lambda *given: launched.append((given, launch(*given, False))))
+        app.main(app.AppConfig(**{"port": free_port(), **flags}))
+        torch.set_num_threads(threads)  # which the demo lowers for its process
+        (((page, _), address),) = launched
         try:
-            yield built, launch(built, config, block=False)
+            yield page, address
         finally:
-            built.close(verbose=False)
+            page.close(verbose=False)
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,24 @@ DOG = REPOSITORY / "examples" / "dog.jpg"
 ASTRONAUT = REPOSITORY / "examples" / "astronaut.jpg"
 DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+STILL = {"reduced_motion": "reduce"}
 SLOW = 60_000  # milliseconds; machines differ
 expect.set_options(timeout=SLOW)
 
 # Without a timeout Chromium may never call back: it once did nothing at all for ten minutes.
 UNTIL_IDLE = "() => new Promise((done) => requestIdleCallback(() => done(), { timeout: 2000 }))"
+
+# A swipe goes on scrolling after the finger has left.
+UNTIL_AT_REST = """() => new Promise((resolve) => {
+  let frames = 0, before = NaN;
+  const look = () => {
+    frames = scrollY === before ? frames + 1 : 0;
+    before = scrollY;
+    if (frames < 10) requestAnimationFrame(look);
+    else resolve();
+  };
+  look();
+})"""
 
 
 class Traffic:
@@ -59,26 +72,32 @@ def open_page(browser: Browser, address: str, ready: str | None = ".stage", **op
     Without ``ready``, an element to wait for, the page is handed over while it is still loading.
     The visitor prefers reduced motion: a photo that turns takes half a core as long as it is open.
     """
-    context = browser.new_context(**{"viewport": DESKTOP, "reduced_motion": "reduce", **options})
+    context = browser.new_context(**{"viewport": DESKTOP, **STILL, **options})
     page = context.new_page()
     page.first_viewport = page.viewport_size
     page.set_default_timeout(SLOW)
     page.traffic, page.failures = Traffic(page), []
     page.on("pageerror", lambda error: page.failures.append(error.stack))
-    page.goto(address)
     if ready:
-        _wait_until_loaded(page, ready)
+        load(page, address, ready)
+    else:
+        page.goto(address)
     return page
 
 
-def _wait_until_loaded(page: Page, ready: str = ".stage") -> None:
+def load(page: Page, address: str, ready: str = ".stage") -> None:
+    """Open an address, and wait until what it asks for is on its way."""
+    page.goto(address)
     page.wait_for_selector(ready, state="attached")
     page.wait_for_function("() => window.detectorPage?.isRestored")
     page.evaluate(UNTIL_IDLE)
 
 
-def open_again(page: Page, address: str) -> Page:
-    """The same tab as a visitor of its own, who has kept nothing: half the cost of a new one."""
+def as_new(page: Page, address: str, **media: str) -> Page:
+    """The same tab as one of a visitor who has kept nothing of that server, before he opens it.
+
+    ``media`` is what he prefers, as Playwright's ``emulate_media`` takes it.
+    """
     for other in page.context.pages:
         if other != page:
             other.close()
@@ -87,16 +106,22 @@ def open_again(page: Page, address: str) -> Page:
     page.context.clear_cookies()
     page.context.clear_permissions()
     page.set_viewport_size(page.first_viewport)
-    page.goto(urljoin(address, "/robots.txt"))
-    page.evaluate("sessionStorage.clear()")
-    session = page.context.new_cdp_session(page)
-    origin = urljoin(address, "/").rstrip("/")
-    session.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
-    session.detach()
+    page.emulate_media(**{"color_scheme": "light", **STILL, **media})
+    if address.startswith("http"):
+        page.goto(urljoin(address, "/robots.txt"))
+        page.evaluate("sessionStorage.clear()")
+        session = page.context.new_cdp_session(page)
+        origin = urljoin(address, "/").rstrip("/")
+        session.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
+        session.detach()
     page.traffic.forget()
     page.failures.clear()
-    page.goto(address)
-    _wait_until_loaded(page)
+    return page
+
+
+def open_again(page: Page, address: str, **media: str) -> Page:
+    """A visitor of its own in the same tab, with the page loaded: half the cost of a new one."""
+    load(as_new(page, address, **media), address)
     return page
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from playwright.sync_api import Page, expect
-from visitor import open_again, open_page, settled
+from visitor import as_new, load, open_again, settled
 
 # What fades in, or turns for a minute, is brought to its end; what goes round for ever is left.
 NOTHING_FADES = """() => {
@@ -22,12 +22,12 @@ SHOWN = {
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
-def test_accessibility_and_narrow_screens(chromium, demo_address, width, scheme):
+def test_accessibility_and_narrow_screens(reused_page, demo_address, width, scheme):
     from axe_playwright_python.sync_playwright import Axe
 
-    page = open_page(
-        chromium, demo_address, color_scheme=scheme, viewport={"width": width, "height": 844}
-    )
+    page = as_new(reused_page, demo_address, color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 844})
+    load(page, demo_address)
     dark = page.evaluate("document.body.classList.contains('dark')")
     assert dark == (scheme == "dark")
     problems = []
@@ -49,7 +49,6 @@ def test_accessibility_and_narrow_screens(chromium, demo_address, width, scheme)
                 for node in violation["nodes"]
             ]
     assert not problems, "\n".join(problems)
-    page.context.close()
 
 
 def tab_to(page: Page, selector: str) -> None:
@@ -127,7 +126,7 @@ def test_tabs_and_examples_by_arrow_keys(page):
     )
     for way, tab in ways:
         page.keyboard.press(f"Arrow{way}")
-        assert focused(page, f"[data-tab-id={tab}]")
+        expect(page.locator(f"[role=tab][data-tab-id={tab}]")).to_be_focused()
         expect(page.locator(f"[role=tab][data-tab-id={tab}]")).to_have_attribute(
             "aria-selected", "true"
         )

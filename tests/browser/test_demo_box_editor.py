@@ -10,7 +10,7 @@ import gradio as gr
 import pytest
 from PIL import Image
 from playwright.sync_api import TimeoutError, expect
-from visitor import PHONE, SLOW
+from visitor import PHONE, SLOW, UNTIL_AT_REST
 
 from demo.box_editor import BoxEditor
 from demo.scripts import script
@@ -273,24 +273,12 @@ def one_phone(chromium, address):
     found.page.context.close()
 
 
-# A swipe goes on scrolling after the finger has left, and would take the next one for a scroll too.
-AT_REST_AT_THE_TOP = """() => new Promise((resolve) => {
-  let frames = 0;
-  const look = () => {
-    frames = scrollY === 0 ? frames + 1 : 0;
-    scrollTo(0, 0);
-    if (frames < 10) requestAnimationFrame(look);
-    else resolve();
-  };
-  look();
-})"""
-
-
 @pytest.fixture
 def phone(one_phone):
     one_phone.reset()  # a press beside the editor, which ends editing
     one_phone.page.get_by_role("button", name="Edit box").wait_for()
-    one_phone.page.evaluate(AT_REST_AT_THE_TOP)
+    one_phone.page.evaluate(UNTIL_AT_REST)  # or the next swipe would go on with that scroll
+    one_phone.page.evaluate("scrollTo(0, 0)")
     return one_phone
 
 

@@ -1,24 +1,26 @@
 """The camera while it moves: boxes over it, one frame at a time, and never when nobody looks."""
 
+import pytest
 from playwright.sync_api import expect
-from visitor import open_page, wait_for
+from visitor import wait_for
 
 IS_ON = "Boolean(document.querySelector('#live video').srcObject)"
 
 
 def frames_sent(page) -> int:
-    return sum("/queue/join" in request for request in page.requests_seen)
+    return len(page.traffic.handlers)
 
 
-def watched(chromium, demo_address, **options):
-    page = open_page(chromium, demo_address, **options)
-    page.requests_seen = []
-    page.on("request", lambda request: page.requests_seen.append(request.url))
+@pytest.fixture
+def page_with_camera(page):
+    page.context.grant_permissions(["camera"])
+    page.traffic.settle()
+    page.traffic.forget()  # from now on only frames are sent
     return page
 
 
-def test_a_box_follows_until_it_is_stopped(chromium, demo_address):
-    page = watched(chromium, demo_address, permissions=["camera"])
+def test_a_box_follows_until_it_is_stopped(page_with_camera):
+    page = page_with_camera
     live = page.locator("#live")
     assert not page.evaluate(IS_ON)
     live.locator(".begin").click()
@@ -44,11 +46,10 @@ def test_a_box_follows_until_it_is_stopped(chromium, demo_address):
     sent = frames_sent(page)
     page.wait_for_timeout(500)
     assert frames_sent(page) == sent
-    page.context.close()
 
 
-def test_it_is_off_when_another_tab_of_the_page_is_shown(chromium, demo_address):
-    page = watched(chromium, demo_address, permissions=["camera"])
+def test_it_is_off_when_another_tab_of_the_page_is_shown(page_with_camera):
+    page = page_with_camera
     page.locator("#live .begin").click()
     expect(page.locator("#live .words")).not_to_be_empty()
     page.get_by_role("tab", name="Training").click()
@@ -64,11 +65,9 @@ def test_it_is_off_when_another_tab_of_the_page_is_shown(chromium, demo_address)
         " document.dispatchEvent(new Event('visibilitychange')); }"
     )
     assert not page.evaluate(IS_ON)
-    page.context.close()
 
 
-def test_without_camera_or_permission_it_is_one_sentence(chromium, demo_address):
-    page = watched(chromium, demo_address)
+def test_without_camera_or_permission_it_is_one_sentence(page):
     for name, words in (
         ("NotFoundError", "There is no camera."),
         ("NotAllowedError", "The browser does not allow the camera"),
@@ -81,4 +80,3 @@ def test_without_camera_or_permission_it_is_one_sentence(chromium, demo_address)
         page.locator("#live .begin").click()
         expect(page.locator("#live .status")).to_contain_text(words)
         expect(page.locator("#live .begin")).to_be_visible()
-    page.context.close()

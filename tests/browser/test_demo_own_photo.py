@@ -1,18 +1,12 @@
 """A visitor's own photo outlives a reload, a lost connection and a restart of the server."""
 
-import os
 import re
-import signal
-import subprocess
-import sys
-import time
-import urllib.request
 
 import pytest
-from conftest import REPOSITORY, free_port
+from conftest import demo_here, free_port
 from PIL import Image
 from playwright.sync_api import Page, expect
-from visitor import CAT, DOG, drop, open_again, open_page, wait_for
+from visitor import CAT, DOG, drop, open_again, open_page
 
 from model.data.annotations import AnnotatedPhoto, to_voc
 from model.data.records import ObjectAnnotation
@@ -165,44 +159,14 @@ def test_a_lost_connection(page):
     shows_my_cat(page)
 
 
-class Server:
-    """A demo on one port that can be killed and started again."""
-
-    def __init__(self, folder) -> None:
-        self.port, self.folder = free_port(), folder
-        self.address = f"http://127.0.0.1:{self.port}/"
-        self.process = None
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "demo/app.py", "--port", str(self.port)], cwd=REPOSITORY,
-            env={**os.environ, "GRADIO_TEMP_DIR": str(self.folder)},
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        wait_for(self.answers, "the demo")
-
-    def answers(self) -> bool:
-        try:
-            urllib.request.urlopen(self.address, timeout=5).close()
-        except OSError:
-            time.sleep(0.2)
-            return False
-        return True
-
-    def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-
 def test_a_restart_of_the_server_under_an_open_page(reused_page, tmp_path):
-    server = Server(tmp_path)
-    server.start()
-    try:
-        page = open_again(reused_page, server.address)
+    """Another demo listens at the same address, and knows nothing of what the first was sent."""
+    port = free_port()
+    with demo_here(tmp_path / "first", port=port) as (_, address):
+        page = open_again(reused_page, address)
         drop_my_cat(page)
         page.evaluate("document.isTheOld = true")
-        server.kill()
-        server.start()
+    with demo_here(tmp_path / "second", port=port):
         page.locator("#augment-this").click()
         page.wait_for_function("!document.isTheOld")  # Gradio loads the page anew
         expect(page.locator("#photo .status")).to_have_text(YOUR_CAT)
@@ -211,5 +175,3 @@ def test_a_restart_of_the_server_under_an_open_page(reused_page, tmp_path):
             shows_my_cat(page)
             page.locator("#augment-this").click()
         expect(page.locator("#augment-sentence")).to_contain_text("still says cat")
-    finally:
-        server.kill()

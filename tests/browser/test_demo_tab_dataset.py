@@ -35,8 +35,8 @@ def test_browsing_the_data_set(page):
     expect(page.locator("#detect-result")).to_contain_text("overlap with the true box")
 
 
-def test_the_photo_that_was_chosen_is_opened(page, demo_address):
-    open_again(page, f"{demo_address}?sample=000020")
+def test_the_photo_that_was_chosen_is_opened(reused_page, demo_address):
+    page = open_again(reused_page, f"{demo_address}?sample=000020")
     page.get_by_role("tab", name="Data set").click()
     card = page.locator("#dataset-card")
     expect(card).to_contain_text("000020.jpg")

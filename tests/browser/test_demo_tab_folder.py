@@ -8,7 +8,7 @@ import pytest
 from conftest import SLOW_PHOTO, write_voc_xml
 from PIL import Image
 from playwright.sync_api import expect
-from visitor import CAT, DOG, drop, open_page
+from visitor import CAT, DOG, drop, open_again
 
 
 @pytest.fixture
@@ -23,8 +23,8 @@ def folder(tmp_path):
     return root
 
 
-def test_drop_make_stop_and_make_again(chromium, demo_address, folder):
-    page = open_page(chromium, f"{demo_address}?tab=augment&sample=cat")
+def test_drop_make_stop_and_make_again(reused_page, demo_address, folder):
+    page = open_again(reused_page, f"{demo_address}?tab=augment&sample=cat")
     expect(page.locator("#augment-robustness .row")).to_have_count(8)
     drop(page, folder)
     status, result = page.locator("#folder-files .status"), page.locator("#folder-result")
@@ -43,11 +43,12 @@ def test_drop_make_stop_and_make_again(chromium, demo_address, folder):
         coco = json.loads(archive.read("coco.json"))
     assert list(manifest["boxes_from_detector"]) == ["cat.jpg"]
     assert sum(image["file_name"].endswith(".png") for image in coco["images"]) == 6
-    # More photos than can be made in a second: stopped, and nothing is saved.
-    slow = folder / SLOW_PHOTO
-    slow.write_bytes(CAT.read_bytes())
-    page.locator("#folder-files input.files").set_input_files([slow])
-    expect(status).to_have_text("3 photos and 1 other file.")
+    # More photos than can be made before somebody presses: stopped, and nothing is saved.
+    slow = [folder / f"{number}-{SLOW_PHOTO}" for number in range(8)]
+    for number, file in enumerate(slow):
+        file.write_bytes(CAT.read_bytes() + bytes(number))  # each an upload of its own
+    page.locator("#folder-files input.files").set_input_files(slow)
+    expect(status).to_have_text("10 photos and 1 other file.")
     expect(result.locator(".problem")).to_have_count(0)
     page.traffic.settle()
     page.locator("#folder-make").click()
@@ -56,4 +57,3 @@ def test_drop_make_stop_and_make_again(chromium, demo_address, folder):
     expect(page.locator("#folder-stop")).to_be_hidden()
     # The tab itself is as it was.
     expect(page).to_have_url(re.compile("sample=cat"))
-    page.context.close()

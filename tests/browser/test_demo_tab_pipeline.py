@@ -2,9 +2,9 @@
 
 import re
 
-from conftest import running_demo
+from conftest import demo_here
 from playwright.sync_api import expect
-from visitor import open_page
+from visitor import open_again
 
 PIPELINE = """
 from torchvision.transforms import v2
@@ -14,11 +14,14 @@ transforms = v2.Compose([
 """
 
 
-def test_variants_steps_and_the_whole_set_whose_tiles_open_their_draw(chromium, toy_voc, tmp_path):
+def test_variants_steps_and_the_whole_set_whose_tiles_open_their_draw(
+    reused_page, toy_voc, tmp_path
+):
     file = tmp_path / "mine.py"
     file.write_text(PIPELINE)
-    with running_demo("--data", toy_voc, "--pipeline", f"{file}:transforms") as address:
-        page = open_page(chromium, address)
+    flags = {"data": (str(toy_voc),), "pipeline": f"{file}:transforms"}
+    with demo_here(tmp_path, **flags) as (_, address):
+        page = open_again(reused_page, address)
         page.get_by_role("tab", name="Your pipeline").click()
         view = page.locator("#pipeline-view")
         expect(view).to_contain_text("Step by step, seed 0")
@@ -42,4 +45,3 @@ def test_variants_steps_and_the_whole_set_whose_tiles_open_their_draw(chromium, 
         page.get_by_role("tab", name="Detect").click()
         expect(page.locator("#detect-result")).to_contain_text(name)
         assert page.failures == []
-        page.context.close()

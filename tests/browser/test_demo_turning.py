@@ -4,7 +4,7 @@ import json
 
 import pytest
 from playwright.sync_api import expect
-from visitor import drawn_box, open_again, open_page
+from visitor import drawn_box, open_again
 
 AT = """(at) => {
   const button = document.querySelector('.turning .open');
@@ -19,17 +19,10 @@ AT = """(at) => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def moving_tab(chromium):
-    """A tab of somebody who likes to see things move."""
-    page = open_page(chromium, "about:blank", ready=None, reduced_motion="no-preference")
-    yield page
-    page.context.close()
-
-
 @pytest.fixture
-def page(moving_tab, demo_address):
-    return open_again(moving_tab, demo_address)
+def page(reused_page, demo_address):
+    """For somebody who likes to see things move."""
+    return open_again(reused_page, demo_address, reduced_motion="no-preference")
 
 
 def test_the_box_that_turns_is_the_one_augmentation_gives(page):

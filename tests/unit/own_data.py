@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+from conftest import SIZES, make_voc, write_voc_xml
 from PIL import Image
 
 SIZE = (120, 80)
@@ -24,6 +25,20 @@ def damage(path: Path) -> None:
     content = path.read_bytes()
     middle = len(content) // 2
     path.write_bytes(content[:middle] + b"\xff\xd8" * 20 + content[middle + 40 :])
+
+
+def make_blemished(root: Path, n_train: int, n_val: int) -> Path:
+    """A VOC2007 folder with damaged photos and backgrounds in both splits.
+
+    Of those to train on 1 and 5 are damaged, and 0, 3 and 5 show nothing; of the others the third
+    and the fifth are damaged, and the fourth and the fifth show nothing.
+    """
+    make_voc(root, n_train, n_val)
+    for number in (0, 3, 5, n_train + 3, n_train + 4):
+        write_voc_xml(root, f"{number:06d}", SIZES[number % 3], [])
+    for number in (1, 5, n_train + 2, n_train + 4):
+        damage(root / f"JPEGImages/{number:06d}.jpg")
+    return root
 
 
 def make_yolo(root: Path, lines: dict[str, str], names: str = "names: [cat, dog]\n") -> Path:

@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,9 @@ from model.score import Calibration
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install -e '.[export]'")
 for package in ("onnxscript", "onnxruntime"):
-    pytest.importorskip(package, reason=f"{package} is not installed: pip install -e '.[export]'")
-
+    if find_spec(package) is None:  # importing them takes seconds, in every process of the tests
+        reason = f"{package} is not installed: pip install -e '.[export]'"
+        pytest.skip(reason, allow_module_level=True)
 
 pytestmark = pytest.mark.slow  # the whole network is exported
 

@@ -1,12 +1,14 @@
-"""train.py, model.evaluate and model.calibrate on photos that are backgrounds, or damaged."""
+"""train.py, model.evaluate and model.calibrate on photos that are backgrounds, or damaged.
+
+test_train_processes.py looks at what two processes make of them.
+"""
 
 import json
 
 import pytest
 from commands import run_here
-from conftest import SIZES, assert_clear_error, free_port, make_voc, run_command, write_voc_xml
-from own_data import damage
-from torchvision.models import resnet34
+from conftest import assert_clear_error, make_voc
+from own_data import damage, make_blemished
 
 pytestmark = pytest.mark.usefixtures("shallow_network", "no_plots")
 
@@ -17,59 +19,17 @@ FAST = [
 ]  # fmt: skip
 
 
-def damage_photos(root, *numbers):
-    for number in numbers:
-        damage(root / f"JPEGImages/{number:06d}.jpg")
-
-
 @pytest.fixture
 def blemished(tmp_path):
-    """Twelve photos to train on and eight to validate; damaged ones and backgrounds in both."""
-    root = make_voc(tmp_path / "VOC2007", 12, 8)
-    for number in (0, 3, 5, 15, 16):
-        write_voc_xml(root, f"{number:06d}", SIZES[number % 3], [])
-    damage_photos(root, 1, 5, 14, 16)
-    return root
-
-
-@pytest.mark.slow
-def test_processes_agree_on_what_is_left_out_and_what_shows_nothing(
-    blemished, tmp_path, monkeypatch
-):
-    out, report = tmp_path / "run", tmp_path / "report.json"
-    launch = ["-m", "accelerate.commands.launch", "--num_processes", "2", "--main_process_port"]
-    result = run_command(
-        *launch,
-        free_port(),
-        "train.py",
-        "--data",
-        blemished,
-        "--out",
-        out,
-        *FAST,
-        OMP_NUM_THREADS="1",
-    )
-    assert result.returncode == 0, result.stderr
-    left_out = [line for line in result.stdout.splitlines() if line.startswith("left out")]
-    assert [line.rpartition(": ")[2] for line in left_out] == [
-        "000001.jpg, 000005.jpg.",
-        "000014.jpg, 000016.jpg.",
-    ]
-    assert result.stdout.count("an epoch shows 1 of 2 backgrounds\n") == 1
-    assert "8 photos from train, 2 steps an epoch, 2 process(es)" in result.stdout
-
-    command = ["-m", "model.evaluate", "--data", blemished, "--no-progress", "--json", report]
-    monkeypatch.setattr("model.network.backbone.resnet34", resnet34)  # as those processes trained
-    result = run_here(*command, "--checkpoint", out / "last.safetensors")
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.count("): 000014.jpg, 000016.jpg.") == 1
-    assert json.loads(report.read_text())["n_images"] == 5
+    """Twelve photos to train on and eight to validate."""
+    return make_blemished(tmp_path / "VOC2007", 12, 8)
 
 
 @pytest.mark.parametrize("damaged", [range(12), range(12, 20)])
 def test_nothing_that_can_be_read_is_one_sentence(tmp_path, damaged):
     root = make_voc(tmp_path / "VOC2007", 12, 8)
-    damage_photos(root, *damaged)
+    for number in damaged:
+        damage(root / f"JPEGImages/{number:06d}.jpg")
     result = run_here("train.py", "--data", root, "--out", tmp_path / "run", *FAST)
     assert_clear_error(result, f"no photo with an object is left: left out {len(damaged)} photos")
 

@@ -1,31 +1,25 @@
-"""train.py with the network people train, in processes of its own, stopped and doubled."""
+"""train.py with the network people train, in processes of its own, killed and doubled."""
 
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 import time
 
-import pandas as pd
 import pytest
 import torch
 from commands import run_here
 from conftest import (
     REPOSITORY,
-    assert_clear_error,
-    file_size_limit,
+    free_port,
     make_voc,
     run_command,
 )
-from trainings import DRAWS_A_LOT, EVERY_PHASE, FAST, HEAD_ALONE, LOSES_BOXES, history, train
+from own_data import make_blemished
+from trainings import EVERY_PHASE, FAST, HEAD_ALONE, LOSES_BOXES, history, start, train
 
 from model.checkpoint import DEFAULT_CHECKPOINT, load_checkpoint, read_info
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_plots")]
-
-DIFFERS = ["seconds", "images_per_s"]  # between two runs that do the same
 
 
 @pytest.mark.usefixtures("nothing_left_behind")
@@ -54,66 +48,6 @@ def test_a_run_leaves_everything_a_reader_needs(toy_voc, tmp_path):
     assert info.metrics["joint"] == pytest.approx(best)
 
 
-def start(data, out, *arguments) -> subprocess.Popen:
-    command = [sys.executable, "train.py", "--data", data, "--out", out, *FAST, *arguments]
-    return subprocess.Popen(
-        list(map(str, command)), cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, env={"OMP_NUM_THREADS": "2", **os.environ},
-    )  # fmt: skip
-
-
-def stop_after_an_epoch(process: subprocess.Popen, number: signal.Signals) -> tuple[str, str]:
-    """Send the signal once the first epoch is in the table; the run is then inside the second."""
-    shown = []
-    for line in process.stdout:
-        shown.append(line)
-        if line.startswith("    1 "):
-            break
-    process.send_signal(number)
-    out, err = process.communicate(timeout=120)
-    return "".join(shown) + out, err
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
-    """A data set large enough that a run is inside an epoch most of the time, and a whole run."""
-    folder = tmp_path_factory.mktemp("uninterrupted")
-    data = make_voc(folder / "VOC2007", 40, 5)
-    assert train(data, folder / "whole", *DRAWS_A_LOT).returncode == 0
-    return data, folder / "whole"
-
-
-def stop_inside_an_epoch(data, out, number: signal.Signals) -> None:
-    # With a worker, which must neither take the signal for its own nor outlive the run.
-    process = start(data, out, *DRAWS_A_LOT, "--num-workers", "1")
-    text, errors = stop_after_an_epoch(process, number)
-    assert process.returncode == 128 + number, errors  # as a shell says it
-    assert "go on with --resume" in text
-    assert "Traceback" not in errors
-    load_checkpoint(out / "last.safetensors")
-    assert torch.load(out / "last.state.pt", weights_only=True)["step"] % 8  # inside an epoch
-
-
-def test_ctrl_c_leaves_a_usable_checkpoint_and_resuming_changes_nothing(uninterrupted, tmp_path):
-    data, whole = uninterrupted
-    stopped = tmp_path / "stopped"
-    stop_inside_an_epoch(data, stopped, signal.SIGINT)
-    check_that_a_full_disk_loses_nothing(data, stopped)
-    resumed = train(data, stopped, *DRAWS_A_LOT, "--resume", "--num-workers", "1")
-    assert resumed.returncode == 0, resumed.stderr
-    assert history(whole).boxes_redrawn.min() > 0
-    pd.testing.assert_frame_equal(
-        history(stopped).drop(columns=DIFFERS),
-        history(whole).drop(columns=DIFFERS),
-        check_exact=True,
-    )
-
-
-def test_kill_leaves_a_usable_checkpoint_too(tmp_path):
-    data = make_voc(tmp_path / "VOC2007", 40, 5)
-    stop_inside_an_epoch(data, tmp_path / "stopped", signal.SIGTERM)
-
-
 def test_kill_while_it_validates_ends_at_once_and_resuming_validates(tmp_path):
     data = make_voc(tmp_path / "VOC2007", 16, 150)
     out = tmp_path / "stopped"
@@ -131,38 +65,24 @@ def test_kill_while_it_validates_ends_at_once_and_resuming_validates(tmp_path):
     assert history(out).val_joint.notna().tolist() == [True]
 
 
-def check_that_a_full_disk_loses_nothing(data, out):
-    before = {path.name: path.read_bytes() for path in out.iterdir()}
-    with file_size_limit(10 * 2**20):
-        result = train(data, out, "--resume", *DRAWS_A_LOT)
-    assert_clear_error(result, "cannot write", "File too large", "Make room")
-    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
-
-
-def test_two_trainings_do_not_write_to_one_folder(toy_voc, tmp_path):
-    out = tmp_path / "run"
-    first = start(toy_voc, out, "--epochs", "50")
-    next(line for line in first.stdout if "steps an epoch" in line)
-    try:
-        second = train(toy_voc, out)
-        assert first.poll() is None
-    finally:
-        first.kill()  # the system frees the lock of a process that dies like this
-        first.communicate()
-    assert_clear_error(second, "another training is writing to", "choose another --out")
-    for leftover in out.iterdir():
-        leftover.unlink()
-    assert train(toy_voc, out, "--epochs", "1", *HEAD_ALONE).returncode == 0
-
-
-def test_two_processes_see_each_photo_once_and_agree(toy_voc, tmp_path):
-    one, two = tmp_path / "one", tmp_path / "two"
-    arguments = ["--data", toy_voc, *FAST, *LOSES_BOXES, *HEAD_ALONE, "--batch-size", "10"]
+def test_two_processes_see_each_photo_once_and_agree(tmp_path):
+    """Also on what is left out, and on what shows nothing."""
+    data = make_blemished(tmp_path / "VOC2007", 23, 8)
+    one, two, report = tmp_path / "one", tmp_path / "two", tmp_path / "report.json"
+    arguments = ["--data", data, *FAST, *LOSES_BOXES, *HEAD_ALONE, "--batch-size", "10",
+                 "--negatives", "0.05"]  # fmt: skip
     assert run_here("train.py", "--out", one, *arguments).returncode == 0
-    launch = ["-m", "accelerate.commands.launch", "--num_processes", "2"]
-    result = run_command(*launch, "train.py", "--out", two, *arguments, OMP_NUM_THREADS="1")
+    launch = ["-m", "accelerate.commands.launch", "--num_processes", "2", "--main_process_port"]
+    result = run_command(
+        *launch, free_port(), "train.py", "--out", two, *arguments, OMP_NUM_THREADS="1"
+    )
     assert result.returncode == 0, result.stderr
-    assert "20 photos from train, 2 steps an epoch, 2 process(es), cpu" in result.stdout
+    assert "19 photos from train, 2 steps an epoch, 2 process(es), cpu" in result.stdout
+    assert result.stdout.count("an epoch shows 1 of 2 backgrounds\n") == 1
+    left_out = [line for line in result.stdout.splitlines() if line.startswith("left out")]
+    assert [line.rpartition(": ")[2] for line in left_out] == [
+        "000001.jpg, 000005.jpg.", "000025.jpg, 000027.jpg.",
+    ]  # fmt: skip
     assert result.stdout.count("epoch      lr") == 1  # only the main process speaks
     # The first losses come from the same photos, drawn alike, in the same two batches: only batch
     # norm, which averages over the photos of one process, tells the runs apart.
@@ -173,7 +93,12 @@ def test_two_processes_see_each_photo_once_and_agree(toy_voc, tmp_path):
     assert history(two)[lost].equals(history(one)[lost])
     assert history(one).boxes_redrawn.nunique() == 2
     assert history(two).val_joint.notna().all()
-    load_checkpoint(two / "last.safetensors")
+
+    command = ["-m", "model.evaluate", "--data", data, "--no-progress", "--json", report]
+    result = run_here(*command, "--checkpoint", two / "last.safetensors")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("): 000025.jpg, 000027.jpg.") == 1
+    assert json.loads(report.read_text())["n_images"] == 5
 
 
 @pytest.mark.usefixtures("nothing_left_behind")

@@ -1,9 +1,13 @@
 """Runs of train.py that are over in seconds."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
 from commands import run_here
+from conftest import REPOSITORY
 
 FAST = [
     "--image-size", "64", "--batch-size", "5", "--backbone-weights", "none", "--epochs", "2",
@@ -22,3 +26,12 @@ def train(data, out, *arguments, run=run_here):
 
 def history(out: Path) -> pd.DataFrame:
     return pd.read_csv(out / "history.csv")
+
+
+def start(data, out, *arguments, command=("train.py",)) -> subprocess.Popen:
+    """A run in a process of its own, on its way."""
+    words = [sys.executable, *command, "--data", data, "--out", out, *FAST, *arguments]
+    return subprocess.Popen(
+        list(map(str, words)), cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, env={"OMP_NUM_THREADS": "2", **os.environ},
+    )  # fmt: skip

@@ -1,0 +1,102 @@
+"""train.py stopped by signals, by a full disk and by another training, with fewer layers."""
+
+import signal
+import subprocess
+
+import pandas as pd
+import pytest
+import torch
+from conftest import assert_clear_error, file_size_limit, make_voc
+from trainings import DRAWS_A_LOT, HEAD_ALONE, history, start, train
+
+from model.checkpoint import load_checkpoint
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("shallow_network", "no_plots")]
+
+DIFFERS = ["seconds", "images_per_s"]  # between two runs that do the same
+N_PHOTOS, N_STEPS = 80, 16  # of an epoch: so many that a run is inside one most of the time
+# train.py with the network of the fixture shallow_network.
+SHALLOW = """
+import runpy, sys
+from torchvision.models.resnet import BasicBlock, ResNet
+import model.network.backbone
+model.network.backbone.resnet34 = lambda weights: ResNet(BasicBlock, [1, 1, 1, 1])
+runpy.run_path("train.py", run_name="__main__")
+"""
+
+
+def stop_after_an_epoch(process: subprocess.Popen, number: signal.Signals) -> tuple[str, str]:
+    """Send the signal once the first epoch is in the table; the run is then inside the second."""
+    shown = []
+    for line in process.stdout:
+        shown.append(line)
+        if line.startswith("    1 "):
+            break
+    process.send_signal(number)
+    out, err = process.communicate(timeout=120)
+    return "".join(shown) + out, err
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory, shallow_network):
+    """A data set, and a whole run on it."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    data = make_voc(folder / "VOC2007", N_PHOTOS, 5)
+    assert train(data, folder / "whole", *DRAWS_A_LOT).returncode == 0
+    return data, folder / "whole"
+
+
+def stop_inside_an_epoch(data, out, number: signal.Signals) -> None:
+    # With a worker, which must neither take the signal for its own nor outlive the run.
+    command = ("-c", SHALLOW)
+    process = start(data, out, *DRAWS_A_LOT, "--num-workers", "1", command=command)
+    text, errors = stop_after_an_epoch(process, number)
+    assert process.returncode == 128 + number, errors  # as a shell says it
+    assert "go on with --resume" in text
+    assert "Traceback" not in errors
+    load_checkpoint(out / "last.safetensors")
+    assert torch.load(out / "last.state.pt", weights_only=True)["step"] % N_STEPS  # inside an epoch
+
+
+def test_ctrl_c_leaves_a_usable_checkpoint_and_resuming_changes_nothing(uninterrupted, tmp_path):
+    data, whole = uninterrupted
+    stopped = tmp_path / "stopped"
+    stop_inside_an_epoch(data, stopped, signal.SIGINT)
+    check_that_a_full_disk_loses_nothing(data, stopped)
+    resumed = train(data, stopped, *DRAWS_A_LOT, "--resume", "--num-workers", "1")
+    assert resumed.returncode == 0, resumed.stderr
+    assert history(whole).boxes_redrawn.min() > 0
+    pd.testing.assert_frame_equal(
+        history(stopped).drop(columns=DIFFERS),
+        history(whole).drop(columns=DIFFERS),
+        check_exact=True,
+    )
+
+
+def test_kill_leaves_a_usable_checkpoint_too(tmp_path):
+    data = make_voc(tmp_path / "VOC2007", N_PHOTOS, 5)
+    stop_inside_an_epoch(data, tmp_path / "stopped", signal.SIGTERM)
+
+
+def check_that_a_full_disk_loses_nothing(data, out):
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with file_size_limit(10 * 2**20):
+        result = train(data, out, "--resume", *DRAWS_A_LOT)
+    assert_clear_error(result, "cannot write", "File too large", "Make room")
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_two_trainings_do_not_write_to_one_folder(toy_voc, tmp_path):
+    out = tmp_path / "run"
+    first = start(toy_voc, out, "--epochs", "50", command=("-c", SHALLOW))
+    next(line for line in first.stdout if "steps an epoch" in line)
+    try:
+        second = train(toy_voc, out)
+        assert first.poll() is None
+    finally:
+        first.kill()  # the system frees the lock of a process that dies like this
+        first.communicate()
+    assert_clear_error(second, "another training is writing to", "choose another --out")
+    for leftover in out.iterdir():
+        leftover.unlink()
+    assert train(toy_voc, out, "--epochs", "1", *HEAD_ALONE).returncode == 0
