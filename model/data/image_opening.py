@@ -37,7 +37,9 @@ def problems_named(name: str) -> Generator[None]:
     except Exception as error:
         # Not a list of types: decoders raise RuntimeError, IndexError, struct.error, TypeError,
         # OverflowError, zlib.error and more on damaged files, and their next release others.
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        said = error.args[0] if error.args else ""
+        words = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(error)
+        reason = " ".join(words.split())[:120] or type(error).__name__
         raise UserError(
             f"{name} is damaged and cannot be decoded ({reason}). Save or download it again."
         ) from error

@@ -119,6 +119,11 @@ def test_whatever_a_decoder_raises_becomes_one_sentence(error):
     assert caught.value.__cause__ is error
 
 
+def test_words_that_a_decoder_gives_as_bytes_are_read():
+    with pytest.raises(UserError, match=r"decoded \(no number: 1x\)"), problems_named("cat.ppm"):
+        raise ValueError(b"no number: 1x")
+
+
 def test_too_little_memory_is_said_and_ctrl_c_passes():
     with pytest.raises(UserError, match=r"needs more memory"), problems_named("cat.jpg"):
         raise MemoryError
