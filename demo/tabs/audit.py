@@ -8,7 +8,6 @@ import gradio as gr
 from demo.backend import Backend
 from demo.choice import PhotoChoice
 from demo.components import (
-    PRIVATE,
     QUIET,
     Controls,
     pick_grid,
@@ -18,7 +17,7 @@ from demo.components import (
     token,
 )
 from demo.views import markup
-from demo.views.audit import NOT_COUNTED, OUTDATED, STOPPED, TAKEN, audit, picked_draw
+from demo.views.audit import NOT_COUNTED, OUTDATED, STOPPED, TAKEN, audit, counted_with, picked_draw
 from demo.views.augment.state import GROUND_TRUTH, AugmentState
 from model.augment import AugmentConfig
 from model.errors import UserError
@@ -29,7 +28,7 @@ def build(
     controls: Controls,
     replaced: tuple[gr.Textbox, ...],
     redraw: gr.Textbox,
-    address_bar: tuple[gr.Textbox, AugmentState],
+    defaults: AugmentState,
 ) -> None:
     """Lay it out, where there is a data set.
 
@@ -38,7 +37,7 @@ def build(
         controls: of the Augment tab, by the fields of its state.
         replaced: to be set when the photo was replaced.
         redraw: to be set when settings were changed.
-        address_bar: it, and the state that it says nothing of.
+        defaults: what an address says nothing of.
     """
     dataset = backend.library.dataset
     if dataset is None:
@@ -58,31 +57,27 @@ def build(
         said = gr.HTML(markup.note(NOT_COUNTED), elem_id="audit-said")
         again = gr.Button(OUTDATED, size="sm", variant="primary", elem_id="audit-again")
         shown = pick_grid(elem_id="audit-shown")
-    safe, counted = gr.Textbox("", visible=False), gr.Textbox("", visible=False)
-    address, defaults = address_bar
-    gr.on(
-        [address.change, counted.change], None, [address, counted], None,
-        js="(now, counted) => detectorPage.showOutdated(now, counted)", **PRIVATE,
-    )  # fmt: skip
+    safe = gr.Textbox("", visible=False)
 
     @show_errors_in(said)
     def counting(audited: str, **values: Any) -> Iterator[dict[Any, Any]]:
         state = AugmentState(**values)
         for found in audit(backend, state, audited):
+            query = state.to_query(defaults)
             yield {
-                said: found.said, shown: found.shown, safe: found.safe,
-                counted: state.to_query(defaults), count: gr.Button(interactive=False),
+                said: found.said, shown: counted_with(query, found.shown), safe: found.safe,
+                count: gr.Button(interactive=False),
                 stop: gr.Button(visible=not found.safe), take: gr.Button(visible=bool(found.safe)),
             }  # fmt: skip
 
     # It takes a core for seconds: one at a time, whoever asks.
     run = gr.on(
         [count.click, again.click], counting, inputs_kwargs={**controls, "audited": split},
-        outputs=[said, shown, safe, counted, count, stop, take],
+        outputs=[said, shown, safe, count, stop, take],
         concurrency_limit=1, concurrency_id="audit", **QUIET,
     )  # fmt: skip
     stopped_by(stop, run, count, said, STOPPED)
-    _connect_found(backend, controls, [said, shown, safe, counted, take], replaced, redraw)
+    _connect_found(backend, controls, [said, shown, safe, take], replaced, redraw)
 
 
 def _connect_found(
@@ -90,7 +85,7 @@ def _connect_found(
     redraw: gr.Textbox,
 ) -> None:  # fmt: skip
     """What was found, ``told``: its settings are taken over, and a tile opens that draw."""
-    said, shown, safe, counted, take = told
+    said, shown, safe, take = told
 
     @show_errors_in(said)
     def take_over(text: str) -> dict[Any, Any]:
@@ -98,8 +93,7 @@ def _connect_found(
             raise UserError("nothing was counted yet: press Count first.")
         config = AugmentConfig.from_json(text)
         return {
-            said: markup.note(TAKEN), shown: "", safe: "", counted: "",
-            take: gr.Button(visible=False),
+            said: markup.note(TAKEN), shown: "", safe: "", take: gr.Button(visible=False),
             **{controls[name]: value for name, value in vars(config).items()}, redraw: token(),
         }  # fmt: skip
 

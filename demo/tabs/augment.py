@@ -159,9 +159,7 @@ def build(backend: Backend, shared: Controls, address: gr.Textbox, signals: Sign
     _connect_alone(backend, controls, shown)
     _connect_undo(backend, defaults, controls, buttons, signals.opened)
     _connect_drawing(backend, controls, shown, signals, (address, defaults))
-    audit.build(
-        backend, controls, (signals.opened, signals.detect), signals.redraw, (address, defaults)
-    )
+    audit.build(backend, controls, (signals.opened, signals.detect), signals.redraw, defaults)
     return AugmentTab(defaults, controls)
 
 

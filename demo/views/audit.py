@@ -79,6 +79,13 @@ def audit(backend: Backend, state: AugmentState, split: str) -> Iterator[Audited
     yield Audited(total, found, trials.safe.to_json())
 
 
+def counted_with(query: str, shown: str) -> Markup:
+    """What was counted, with the query of the settings it was counted with (settings.js)."""
+    if not shown:
+        return Markup()
+    return Markup('<div hidden data-counted="{}"></div>').format(query) + Markup(shown)
+
+
 def picked_draw(key: str) -> tuple[str, int]:
     """The photo and the number of the variant behind a tile that was pressed."""
     number, _, name = key.partition(" ")

@@ -8,7 +8,6 @@
 //   copyLink()
 //   save(file)                     a file of the server, as a download
 //   touched()                      name of the setting that is being changed (settings.js)
-//   showOutdated(now, counted)     whether the whole set was counted with other settings (settings.js)
 //   step(by)                       undo (-1) or redo (1): the query to show again (edit_history.js)
 // Called by components:
 //   sendMany(files)                hand files over to the field for many of the open tab

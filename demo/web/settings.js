@@ -71,14 +71,20 @@
 
   // What addresses say of one photo, which a count of the whole set does not depend on.
   const OF_ONE_PHOTO = ['sample', 'photo', 'variant', 'boxes', 'box', 'count', 'threshold'];
-  page.showOutdated = (...queries) => {
-    const [now, counted] = queries.map((query) => new URLSearchParams(query));
-    if (now.get('tab') !== 'augment') return; // of another tab
-    const isCounted = counted.size > 0;
-    for (const name of OF_ONE_PHOTO) [now, counted].forEach((query) => query.delete(name));
-    const isOutdated = isCounted && String(now) !== String(counted);
-    document.querySelector('#audit')?.classList.toggle('outdated', isOutdated);
-  };
+  function settingsIn(query) {
+    const settings = new URLSearchParams(query);
+    for (const each of OF_ONE_PHOTO) settings.delete(each);
+    return String(settings);
+  }
+  const setOutdated = (on) => document.querySelector('#audit')?.classList.toggle('outdated', on);
+  page.addEventListener('shows', ({ detail: { tab, query } }) => {
+    if (tab !== 'augment') return;
+    const counted = document.querySelector('#audit-shown [data-counted]')?.dataset.counted;
+    setOutdated(counted !== undefined && settingsIn(counted) !== settingsIn(query));
+  });
+  window.addEventListener('click', ({ target }) => {
+    if (target.closest('#audit-count, #audit-again')) setOutdated(false);
+  });
 
   // A number field that is emptied to type another number says nothing yet, and what was there is
   // there again when it is left empty. Gradio would take it for the least.

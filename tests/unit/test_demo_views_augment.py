@@ -7,6 +7,7 @@ import re
 import zipfile
 
 import pytest
+import torch
 from conftest import make_voc, write_voc_xml
 from PIL import Image
 
@@ -191,7 +192,7 @@ def test_why_more_is_visible_again_is_said_where_it_is(backend):
     said = []
     for shares in ((1.0, 0.7, 0.9), (1.0, 0.9, 0.7)):
         steps = [
-            dataclasses.replace(step, visible=share)
+            dataclasses.replace(step, all_visible=torch.tensor([share]))
             for step, share in zip(variant.trace.steps, shares, strict=False)
         ]
         trace = dataclasses.replace(variant.trace, steps=steps)
