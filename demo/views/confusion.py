@@ -90,8 +90,9 @@ def what_is_missing(backend: Backend, checkpoint: str = "", has_numbers: bool = 
 
 
 def _named(path: Path) -> str:
-    """A path below the working folder; of any other the name alone, for visitors read it too."""
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path.name)
+    """A path below the working folder; of any other only the end, for visitors read it too."""
+    path, here = path.absolute(), Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else f".../{path.name}"
 
 
 def show_matrix(backend: Backend, report: Mapping[str, Any] | None, checkpoint: str = "") -> Markup:

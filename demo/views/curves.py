@@ -55,7 +55,11 @@ def line_chart(title: str, curves: Sequence[Curve]) -> Markup:
             "label": curve.label, "colour": COLOURS[curve.colour % len(COLOURS)],
             "dashed": curve.dashed,
             "line": " ".join(f"{x(epoch)},{y(value)}" for epoch, value in curve.points),
-            "dots": [(x(epoch), y(value)) for epoch, value in curve.points if curve.dotted],
+            # A line of one point would not be seen.
+            "dots": [
+                (x(epoch), y(value)) for epoch, value in curve.points
+                if curve.dotted or len(curve.points) == 1
+            ],
             "last": f"{curve.points[-1][1]:.3g}", "epoch": curve.points[-1][0],
         }
         for curve in curves

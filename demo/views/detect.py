@@ -133,7 +133,7 @@ def _heat(opened: Opened, target: str) -> np.ndarray | None:
 
 def _legend(photo: Photo, said: Verdict, state: DetectState) -> str:
     sure = said.kind == "sure"
-    parts = ["Solid: the detector's box." if sure else "Dashed grey: a box it is not sure of."]
+    parts = ["Solid: the detector's box." if sure else "Dotted: a box it is not sure of."]
     if photo.largest:
         parts.append("Dashed white: the true box.")
     if state.explain == "class":

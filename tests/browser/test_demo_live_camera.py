@@ -28,12 +28,12 @@ def test_a_box_follows_until_it_is_stopped(page_with_camera):
     expect(live.locator(".status")).to_contain_text("frames a second")
     box = live.locator("rect.line")
     assert float(box.get_attribute("width")) > 0
-    # What it is not sure of is dashes alone, without a solid rim around them.
-    words, *dashes = live.evaluate(
+    # What it is not sure of is dots alone, without a solid rim around them.
+    words, *dots = live.evaluate(
         "e => [e.querySelector('.words').textContent, ...[...e.querySelectorAll('rect')]"
         ".map((rect) => getComputedStyle(rect).strokeDasharray)]"
     )
-    assert dashes == (["none"] * 2 if "%" in words else ["5px, 5px"] * 2)
+    assert dots == (["none"] * 2 if "%" in words else ["2px, 4px"] * 2)
     assert frames_sent(page) >= 2
     # Another frame is taken only when there is an answer: at most one call is open.
     for _ in range(20):

@@ -18,7 +18,9 @@ from PIL import Image
 from demo.views.augment.folder import MAX_PICTURES
 from model.data.dataset import Dataset
 
-CAT, DOG = (REPOSITORY / "examples" / name for name in ("cat.jpg", "dog.jpg"))
+CAT, DOG, NOTHING = (
+    REPOSITORY / "examples" / name for name in ("cat.jpg", "dog.jpg", "balloon.jpg")
+)
 
 
 @pytest.fixture(scope="module")
@@ -108,8 +110,11 @@ def test_without_annotation_it_is_the_detectors_box_and_bad_photos_are_named(mak
     xml = write_voc_xml(tmp_path, "dog", Image.open(DOG).size, [("sofa", 10, 20, 200, 180)])
     broken = tmp_path / "words.jpg"
     broken.write_text("no photo")
-    files = {"cat.jpg": CAT, "dog.jpg": DOG, "dog.xml": xml, "words.jpg": broken}
+    files = {
+        "cat.jpg": CAT, "dog.jpg": DOG, "dog.xml": xml, "words.jpg": broken, "sky.jpg": NOTHING,
+    }  # fmt: skip
     shown, archive = maker.make(files, **{"folder-count": 1})
+    assert "sky.jpg: the detector is not sure of it. Send its annotation too." in shown
     assert "2 pictures of 2 photos" in shown
     assert "The box of 1 photo is the detector" in shown
     assert "words.jpg is not an image" in shown

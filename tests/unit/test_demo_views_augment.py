@@ -220,6 +220,18 @@ def test_a_box_in_order_is_not_a_detector_that_agrees(backend):
     assert "is not sure (below 49 %) of 1" in marks
 
 
+def test_a_box_that_grew_much_is_not_in_order(backend):
+    scene = scene_of(backend, AugmentState(CAT, count=1, **vars(AugmentConfig.none())))
+    (variant,) = drawing.variants_of(scene)
+    kinds = []
+    for growth in (0.1, 0.96):
+        *before, last = variant.trace.steps
+        steps = [*before, dataclasses.replace(last, growth=growth)]
+        trace = dataclasses.replace(variant.trace, steps=steps)
+        kinds.append(pictures.health_kind(dataclasses.replace(variant, trace=trace)))
+    assert kinds == ["good", "fair"]
+
+
 def test_a_setting_alone_is_drawn_at_its_limits(backend):
     scene = scene_of(backend, AugmentState(VOC, rotation_degrees=30.0, brightness=0.0))
     shown = pictures.show_alone(scene, "rotation_degrees")
@@ -330,7 +342,7 @@ def test_both_estimates_are_drawn_where_the_box_becomes_uncertain(backend):
     shown = pictures.show_pair(scene_of(backend, state)).steps
     assert shown.count('rect class="line hull"') == shown.count('rect class="line ellipse"') == 1
     assert "dotted white, around the turned corners (hull); dashed," in shown
-    assert "Training takes the ellipse" in shown
+    assert "training takes the ellipse" in shown
     assert shown.index('data-step="rotation"') < shown.index("line hull")
     assert shown.index("line hull") < shown.index('data-step="zoom"')
 

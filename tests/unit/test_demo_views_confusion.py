@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from pathlib import Path
 
 import pytest
 from conftest import make_voc
@@ -80,15 +81,19 @@ def test_without_csv_or_voc_a_sentence_says_how_to_get_them(backend, toy_per_pho
     assert "To see which classes it takes for which, write" in shown
 
 
-def test_an_own_checkpoint_and_an_own_folder_are_named(tmp_path):
+def test_an_own_checkpoint_and_an_own_folder_are_named(tmp_path, monkeypatch):
     mine = tmp_path / "mine.safetensors"
     mine.symlink_to(DEFAULT_CHECKPOINT)
     own = make_voc(tmp_path / "cells")
     words = confusion.what_is_missing(Backend(PhotoLibrary(own), "mine", extra=mine))
-    command = "python -m model.evaluate --checkpoint mine.safetensors --data cells --split val"
-    assert command in words
-    assert "start the demo with --checkpoint mine.safetensors --data cells --per-photo" in words
+    which = "--checkpoint .../mine.safetensors --data .../cells"
+    assert f"python -m model.evaluate {which} --split val" in words
+    assert f"start the demo with {which} --per-photo" in words
     assert str(tmp_path) not in words
     alone = confusion.what_is_missing(Backend(PhotoLibrary(None), "mine", extra=mine))
-    assert "--checkpoint mine.safetensors --data DIR --split val" in alone
+    assert "--checkpoint .../mine.safetensors --data DIR --split val" in alone
     assert "VOC" not in alone
+    monkeypatch.chdir(tmp_path)  # where the command works as it is
+    backend = Backend(PhotoLibrary("cells"), "mine", extra=Path("mine.safetensors"))
+    words = confusion.what_is_missing(backend)
+    assert "--checkpoint mine.safetensors --data cells --split val" in words

@@ -36,7 +36,7 @@ def test_below_the_threshold_it_is_not_sure(backend):
     assert "Not sure. Probably a dog." in html
     assert "None of" not in html
     assert 'data-role="guess"' in html
-    assert "Dashed grey: a box it is not sure of." in html
+    assert "Dotted: a box it is not sure of." in html
 
 
 def test_none_of_the_20_is_said_only_where_no_class_is_likely(backend):

@@ -111,6 +111,7 @@ def test_a_chart_names_its_curves_and_whole_epochs():
     assert "L1 &lt;px&gt;, by epoch" in html
     assert "in training: 12.2 after epoch 3" in html
     assert "on val: 16.9 after epoch 3" in html
+    assert html.count('r="3"') == 1  # the curve of one point, which no line shows
     assert "nothing" not in html
     assert re.findall(r'text-anchor="middle">([^<]+)<', html) == ["1", "2", "3", "epoch"]
     assert line_chart("empty", []) == ""

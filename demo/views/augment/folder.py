@@ -36,7 +36,8 @@ NONE_LEFT = "no photo is left."
 NOTHING_YET = (
     "The ZIP holds every picture, all boxes as CSV, COCO, YOLO and VOC, and what was drawn. Boxes"
     " come from the annotations sent along, in one of these formats; where there are none, the"
-    f" detector's box is used. At most {MAX_PHOTOS} photos, and {MAX_PICTURES} pictures."
+    " detector's box is used if it is sure."
+    f" At most {MAX_PHOTOS} photos, and {MAX_PICTURES} pictures."
 )
 
 
@@ -123,6 +124,13 @@ def folder_zip(
                 made.done, detections = answers.read, dict(answers.found)
                 yield made
             made.problems += [(sent[file], why) for file, why in answers.problems]
+        made.problems += [
+            (
+                sent[str(file)],
+                f"{file.name}: the detector is not sure of it. Send its annotation too.",
+            )
+            for file in _unsure(backend, state, detections)
+        ]
         photos, scores = _annotated(dropped, detections)
         made.problems += [
             (sent[str(file)], f"{file.name}: the detector finds no box in it.")
@@ -150,6 +158,16 @@ def folder_zip(
         made.shown = made.with_problems(markup.note(" ".join(filter(None, [said, dropped.note]))))
         made.file = str(file)
     yield made
+
+
+def _unsure(backend: Backend, state: AugmentState, detections: dict[Path, Detection]) -> list[Path]:
+    """Photos whose box would be a guess: they are taken out of ``detections``."""
+    chosen = state.threshold
+    threshold = backend.detector(state.checkpoint).threshold if chosen is None else chosen
+    unsure = [file for file, d in detections.items() if d.score < threshold]
+    for file in unsure:
+        del detections[file]
+    return unsure
 
 
 def _load(path: str) -> Image.Image:

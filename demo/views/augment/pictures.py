@@ -30,7 +30,7 @@ SHAPE = "Shape: width and height are zoomed apart; the network gets a square."
 SHAPE_SEEN = 0.08  # a change of width over height
 ALIKE = 1e-3  # how much less the two estimates of a box may overlap and count as one
 # Of health: below the first a box is in danger, below the second it is worth a look.
-BAD_VISIBLE, FAIR_VISIBLE, LOOSE = 0.6, 0.9, 0.5
+BAD_VISIBLE, FAIR_VISIBLE, LOOSE, FAIR_GROWTH = 0.6, 0.9, 0.5, 0.25
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,8 @@ def health_kind(variant: Variant) -> str:
     health = variant.health
     if health.gave_up or health.visible < BAD_VISIBLE or health.hull_ellipse_iou < LOOSE:
         return "bad"
-    return "fair" if health.visible < FAIR_VISIBLE or health.redraws else "good"
+    is_less = health.visible < FAIR_VISIBLE or health.growth >= FAIR_GROWTH
+    return "fair" if is_less or health.redraws else "good"
 
 
 def _health_words(variant: Variant) -> str:
