@@ -149,13 +149,17 @@ def follow_photo(
     is_asked_for = dataclasses.replace(state, photo=defaults.photo) != defaults
     if not name or name == followed or (is_asked_for and not followed):
         return state
+    file_name = backend.library.file_name_of(name)
+    if not file_name:
+        return state
     others = (split for split in splits_of(backend.library) if split != state.split)
     asked = dataclasses.replace(state, class_name=ANY, size=ANY)
     for where in (state, asked, *(dataclasses.replace(asked, split=split) for split in others)):
         rows = chosen_rows(backend, where.split, where.class_name, where.size)
-        names = [backend.library.name_of(file) for file in rows.file_name]
-        if name in names:
-            return dataclasses.replace(where, picked=name, page=names.index(name) // PER_PAGE + 1)
+        # Not by the names of all rows: for each of these its annotation would be read.
+        if file_name in (files := rows.file_name.tolist()):
+            page = files.index(file_name) // PER_PAGE + 1
+            return dataclasses.replace(where, picked=name, page=page)
     return state
 
 

@@ -134,6 +134,14 @@ class PhotoLibrary:
         photo = self._photo(file_name)
         return photo.name if photo else stem_of(file_name)
 
+    def file_name_of(self, name: str) -> str:
+        """What the rows call the photo of this name; empty if none of them is of it."""
+        if self.dataset:
+            found = self.dataset.find(name)
+            return found.image.file_name if found else ""
+        example = self._examples.get(name)
+        return example.path.name if example else ""
+
     def examples(self) -> Sequence[NamedPhoto]:
         """A handful to start with.
 

@@ -14,6 +14,7 @@ from demo.backend import Backend
 from demo.choice import PhotoChoice
 from demo.views import dataset
 from demo.views.dataset import DatasetState
+from model.data.dataset import Dataset
 from model.data.samples import PhotoLibrary, find_dataset
 from model.errors import UserError
 
@@ -66,6 +67,19 @@ def test_the_photo_of_all_tabs_is_followed_once_where_the_choice_has_it(backend)
     # Of another split: that is chosen.
     assert followed("000025", "000001", split="train") == ("000025", 2)
     assert followed("") == ("", 1), "a photo of the visitor's own"
+
+
+def test_a_photo_is_followed_without_reading_all_others(toy_voc, monkeypatch):
+    backend = Backend(PhotoLibrary(toy_voc))
+    backend.library.split("trainval")  # which reads all of them, once
+    found, find = [], Dataset.find
+    monkeypatch.setattr(Dataset, "find", lambda self, name: found.append(name) or find(self, name))
+    defaults = DatasetState()
+    for photo, place in (("000025", ("000025", 2)), ("cat", ("", 1))):
+        state = dataclasses.replace(defaults, photo=PhotoChoice(photo))
+        followed = dataset.follow_photo(backend, state, defaults)
+        assert (followed.picked, followed.page) == place
+    assert len(found) <= 4
 
 
 def test_without_voc_the_examples_are_browsed():

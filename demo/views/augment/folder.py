@@ -124,19 +124,8 @@ def folder_zip(
                 made.done, detections = answers.read, dict(answers.found)
                 yield made
             made.problems += [(sent[file], why) for file, why in answers.problems]
-        made.problems += [
-            (
-                sent[str(file)],
-                f"{file.name}: the detector is not sure of it. Send its annotation too.",
-            )
-            for file in _unsure(backend, state, detections)
-        ]
-        photos, scores = _annotated(dropped, detections)
-        made.problems += [
-            (sent[str(file)], f"{file.name}: the detector finds no box in it.")
-            for file in detections
-            if str(file) not in {photo.path for photo in photos}
-        ]
+        photos, scores, left = _annotated(dropped, detections, _threshold(backend, state))
+        made.problems += [(sent[str(file)], f"{file.name}: {why}") for file, why in left.items()]
         if not photos:
             raise UserError(NONE_LEFT)
         plan = _plan(backend, state, photos, scores, variants, pictures)
@@ -160,14 +149,10 @@ def folder_zip(
     yield made
 
 
-def _unsure(backend: Backend, state: AugmentState, detections: dict[Path, Detection]) -> list[Path]:
-    """Photos whose box would be a guess: they are taken out of ``detections``."""
+def _threshold(backend: Backend, state: AugmentState) -> float:
+    """The score from which on the box of the detector is taken."""
     chosen = state.threshold
-    threshold = backend.detector(state.checkpoint).threshold if chosen is None else chosen
-    unsure = [file for file, d in detections.items() if d.score < threshold]
-    for file in unsure:
-        del detections[file]
-    return unsure
+    return backend.detector(state.checkpoint).threshold if chosen is None else chosen
 
 
 def _load(path: str) -> Image.Image:
@@ -184,25 +169,29 @@ def _refuse_if_too_large(n_bytes: int) -> None:
 
 
 def _annotated(
-    dropped: DroppedPhotos, detections: Mapping[Path, Detection]
-) -> tuple[list[DatasetPhoto], dict[str, float]]:
-    """All photos with boxes, in the order of the files, and the scores of the detector's."""
+    dropped: DroppedPhotos, detections: Mapping[Path, Detection], threshold: float
+) -> tuple[list[DatasetPhoto], dict[str, float], dict[Path, str]]:
+    """All photos with boxes in the order of the files, the detector's scores, what has no box."""
     above = Path(os.path.commonpath([file.parent for file in dropped.files]))
-    photos, scores = [], {}
+    photos, scores, left = [], {}, {}
     for file in dropped.files:
         name = file.relative_to(above).as_posix()
         if known := dropped.known.get(file):
             photos.append(replace(known, image=replace(known.image, file_name=name)))
         elif d := detections.get(file):
+            if d.score < threshold:
+                left[file] = "the detector is not sure of it. Send its annotation too."
+                continue
             try:
                 x1, y1, x2, y2 = checked_box(d.bbox_xyxy, d.image_size).tolist()
             except UserError:
+                left[file] = "the detector finds no box in it."
                 continue
             found = ObjectAnnotation(d.class_name, (x1, y1, x2, y2))
             image = ImageAnnotation(name, *d.image_size, (found,))
             photos.append(DatasetPhoto(str(file), image, (), PhotoHeader(*d.image_size)))
             scores[name] = round(d.score, 4)
-    return photos, scores
+    return photos, scores, left
 
 
 def _plan(
