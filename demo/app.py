@@ -19,7 +19,7 @@ from typing import Annotated, Any
 _HERE, _ROOT = Path(__file__).resolve().parent, Path(__file__).resolve().parent.parent
 sys.path[:] = [str(_ROOT), *(p for p in sys.path if Path(p or ".").resolve() not in (_HERE, _ROOT))]
 
-from demo.server.lifecycle import prepare, run  # noqa: E402
+from demo.server.lifecycle import at_the_end, prepare, run  # noqa: E402
 
 # Before Gradio is imported: it looks at these once.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -128,13 +128,11 @@ def main(config: AppConfig) -> None:
     page = build_page(backend, own_pipeline)
     if backend.reading:
         backend.reading.start()  # so that whoever opens "Data set" seldom waits
+    at_the_end.callback(lambda: [tunnel.kill() for tunnel in CURRENT_TUNNELS])
     try:
         launch(page, config)
     except OSError as error:  # somebody was faster
         raise UserError(f"cannot listen on {config.host}:{config.port} ({error}).") from None
-    finally:
-        for tunnel in CURRENT_TUNNELS:
-            tunnel.kill()
 
 
 def launch(page: GuardedBlocks, config: AppConfig, block: bool = True) -> str:

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -25,26 +25,36 @@ LOCK = ".lock"
 JUST_MADE_S = 60.0  # a folder this young without a lock belongs to a server that is starting
 
 
-_at_the_end = ExitStack()
+at_the_end = ExitStack()
+"""What is to be done before the program leaves, however it does."""
 
 
 def prepare() -> None:
     """Before Gradio is imported: the temporary folder, which it looks for only once, and SIGTERM.
 
     By default SIGTERM ends a program at once, and its files stay behind; as process 1 of a
-    container it does not end at all. Here it does what :func:`sys.exit` does.
+    container it does not end at all.
     """
-    signal.signal(signal.SIGTERM, _exit)
-    atexit.register(_at_the_end.close)
+    signal.signal(signal.SIGTERM, _leave)
+    atexit.register(at_the_end.close)
     try:
-        _at_the_end.enter_context(temporary_folder())
+        at_the_end.enter_context(temporary_folder())
     except UserError as error:
         sys.exit(f"error: {error}")
 
 
-def _exit(number: int, _: FrameType | None) -> None:
+def _leave(number: int, _: FrameType | None) -> NoReturn:
+    """Clear up and end the program, with the exit status of one that a signal ended.
+
+    Not by raising :class:`SystemExit`: where Python ignores exceptions, in a ``__del__`` or while a
+    module is being imported, it would ignore that one as well, and the program would go on.
+    """
     signal.signal(number, signal.SIG_IGN)  # a second one shall not interrupt the clearing up
-    sys.exit(128 + number)
+    at_the_end.close()
+    with suppress(RuntimeError):  # it was just being written to
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(128 + number)
 
 
 def run(main: Callable[[], int]) -> NoReturn:
@@ -54,7 +64,7 @@ def run(main: Callable[[], int]) -> NoReturn:
     waits for either.
     """
     try:
-        with _at_the_end:
+        with at_the_end:
             status = main()
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 1

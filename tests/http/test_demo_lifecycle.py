@@ -121,6 +121,30 @@ def test_sigterm_while_it_is_still_starting(base):
     assert list(base.iterdir()) == []
 
 
+IN_DEL = """
+import os, signal, time
+from demo.server.lifecycle import prepare
+
+class Dropped:
+    def __del__(self):  # Python ignores what is raised here, as it does while a module is imported
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0)
+
+prepare()
+Dropped()
+time.sleep(60)
+"""
+
+
+def test_sigterm_where_python_ignores_exceptions(base):
+    process = subprocess.run(
+        [sys.executable, "-c", IN_DEL], cwd=REPOSITORY, timeout=30, check=False,
+        env={**os.environ, "GRADIO_TEMP_DIR": str(base)},
+    )  # fmt: skip
+    assert process.returncode == 128 + signal.SIGTERM
+    assert list(base.iterdir()) == []
+
+
 def test_the_folder_of_a_living_server_is_left_alone(base):
     with temporary_folder() as own:
         sweep(base)
