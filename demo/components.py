@@ -11,6 +11,7 @@ import gradio as gr
 from demo.backend import user_message
 from demo.scripts import script
 from demo.server.queue import IN_ORDER
+from demo.serving.calls import StopButton
 from demo.views import markup
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
@@ -174,17 +175,16 @@ def download_button(
     return button
 
 
-def stopped_by(stop: gr.Button, run: Any, begin: gr.Button, said: gr.HTML, words: str) -> None:
-    """Let ``stop`` end a ``run`` that ``begin`` started, and then say ``words``.
+def stop_button(elem_id: str) -> tuple[gr.Button, StopButton]:
+    """A button that is seen while there is something to stop, and what it does."""
+    button = gr.Button(
+        "Stop", size="sm", variant="stop", elem_id=elem_id, min_width=80, visible=False
+    )
+    ending = StopButton()
 
-    ``begin`` can be pressed again only when the run has come to its end: Gradio starts no other
-    before.
-    """
-    run.then(
-        lambda: (gr.Button(visible=False), gr.Button(interactive=True)), None, [stop, begin],
-        **QUIET,
-    )  # fmt: skip
-    stop.click(
-        lambda: (gr.Button(visible=False), markup.note(words)), None, [stop, said],
-        cancels=[run], **QUIET,
-    )  # fmt: skip
+    def press() -> gr.Button:
+        ending.press()
+        return gr.Button(visible=False)
+
+    button.click(press, None, button, **QUIET)
+    return button, ending

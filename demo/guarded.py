@@ -70,11 +70,12 @@ class GuardedBlocks(gr.Blocks):
         if call:
             calls.current.set(call)  # for this task, and for the threads that it asks
         try:
-            calls.raise_if_ended()
             caller = calls.current.get()
+            if caller.ended:
+                raise calls.CallEndedError(calls.NOBODY_WAITS)
             with for_visitor(caller.address or "somebody", caller.session):
                 return await super().process_api(*args, **kwargs)
-        except asyncio.CancelledError:  # somebody pressed "Stop"; the thread that works hears of it
+        except asyncio.CancelledError:  # by its client; the thread that works hears of it
             if call:
                 call.ended = True
             raise

@@ -1,5 +1,7 @@
 """The call this thread works for: whose it is, and whether anybody still waits for its answer."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -10,6 +12,10 @@ class CallEndedError(Exception):
     """Work that nobody wants any more."""
 
 
+class StopPressedError(CallEndedError):
+    """Work that its visitor stopped: what was done until then is shown."""
+
+
 @dataclass(eq=False)
 class Call:
     """A call that is being answered.
@@ -18,11 +24,13 @@ class Call:
         address: where the call came from; empty if nobody called.
         session: the page or client at that address, if it named itself.
         ended: nobody will read the answer; :func:`raise_if_ended` tells those who work on it.
+        stopped: its visitor pressed Stop, and waits for what there is; it tells them this as well.
     """
 
     address: str = ""
     session: str = ""
     ended: bool = False
+    stopped: bool = False
 
 
 current: ContextVar[Call] = ContextVar("call", default=Call())  # noqa: B039 (never changed)
@@ -33,6 +41,39 @@ def raise_if_ended() -> None:
 
     Raises:
         CallEndedError: if nobody waits for the answer any more.
+        StopPressedError: if its visitor pressed Stop.
     """
-    if current.get().ended:
+    call = current.get()
+    if call.ended:
         raise CallEndedError(NOBODY_WAITS)
+    if call.stopped:
+        raise StopPressedError
+
+
+class StopButton:
+    """Ends what its visitor has running.
+
+    Gradio's own ``cancels`` shows the word "Error" over the result if its page hears of the end
+    before it hears that the end was asked for.
+    """
+
+    def __init__(self) -> None:
+        self._running: dict[tuple[str, str], Call] = {}
+
+    @contextmanager
+    def ends(self) -> Generator[None]:
+        """Around the work, of which a page has only one at a time."""
+        call = current.get()
+        visitor = (call.address, call.session)
+        self._running[visitor] = call
+        try:
+            yield
+        finally:
+            if self._running.get(visitor) is call:
+                del self._running[visitor]
+
+    def press(self) -> None:
+        """By the visitor whose call this is."""
+        presser = current.get()
+        if call := self._running.get((presser.address, presser.session)):
+            call.stopped = True

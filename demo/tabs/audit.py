@@ -13,9 +13,10 @@ from demo.components import (
     pick_grid,
     picked_key,
     show_errors_in,
-    stopped_by,
+    stop_button,
     token,
 )
+from demo.serving.calls import StopPressedError
 from demo.views import markup
 from demo.views.audit import NOT_COUNTED, OUTDATED, STOPPED, TAKEN, audit, counted_with, picked_draw
 from demo.views.augment.state import GROUND_TRUTH, AugmentState
@@ -51,7 +52,7 @@ def build(
                 min_width=130, elem_id="audit-split",
             )  # fmt: skip
             count = gr.Button("Count", size="sm", min_width=100, elem_id="audit-count")
-            stop = gr.Button("Stop", size="sm", min_width=80, elem_id="audit-stop", visible=False)
+            stop, ending = stop_button("audit-stop")
             take = gr.Button("Take the strongest within the limits", size="sm", min_width=160,
                              elem_id="audit-take", visible=False)  # fmt: skip
         said = gr.HTML(markup.note(NOT_COUNTED), elem_id="audit-said")
@@ -62,13 +63,18 @@ def build(
     @show_errors_in(said)
     def counting(audited: str, **values: Any) -> Iterator[dict[Any, Any]]:
         state = AugmentState(**values)
-        for found in audit(backend, state, audited):
-            query = state.to_query(defaults)
-            yield {
-                said: found.said, shown: counted_with(query, found.shown), safe: found.safe,
-                count: gr.Button(interactive=False),
-                stop: gr.Button(visible=not found.safe), take: gr.Button(visible=bool(found.safe)),
-            }  # fmt: skip
+        try:
+            with ending.ends():
+                for found in audit(backend, state, audited):
+                    query = state.to_query(defaults)
+                    yield {
+                        said: found.said, shown: counted_with(query, found.shown),
+                        safe: found.safe, count: gr.Button(interactive=False),
+                        stop: gr.Button(visible=not found.safe),
+                        take: gr.Button(visible=bool(found.safe)),
+                    }  # fmt: skip
+        except StopPressedError:
+            yield {said: markup.note(STOPPED)}
 
     # It takes a core for seconds: one at a time, whoever asks.
     run = gr.on(
@@ -76,7 +82,10 @@ def build(
         outputs=[said, shown, safe, count, stop, take],
         concurrency_limit=1, concurrency_id="audit", **QUIET,
     )  # fmt: skip
-    stopped_by(stop, run, count, said, STOPPED)
+    run.then(
+        lambda: (gr.Button(visible=False), gr.Button(interactive=True)), None, [stop, count],
+        **QUIET,
+    )  # fmt: skip
     _connect_found(backend, controls, [said, shown, safe, take], replaced, redraw)
 
 

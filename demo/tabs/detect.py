@@ -20,16 +20,19 @@ from demo.components import (
     picked_key,
     show_errors_in,
     signal,
+    stop_button,
     token,
 )
 from demo.live import Frame, LiveCamera, look
 from demo.photos import ManyPhotos
 from demo.scripts import script
 from demo.server.downloads import as_download
+from demo.serving.calls import StopPressedError
 from demo.views import markup
 from demo.views.detect import (
     EMPTY_MANY,
     NO_HEAT,
+    STOPPED,
     DetectState,
     csv_download,
     first_view,
@@ -167,9 +170,7 @@ def _build_live(backend: Backend, controls: Controls) -> None:
 def _build_many(backend: Backend, controls: Controls, redraw: gr.Textbox) -> None:
     gr.HTML("<h3 class='part'>Many photos at once</h3>", elem_classes=["heading"])
     files = ManyPhotos()
-    stop = gr.Button(
-        "Stop", size="sm", variant="stop", elem_id="many-stop", min_width=120, visible=False
-    )
+    stop, ending = stop_button("many-stop")
     gallery = pick_grid(markup.note(EMPTY_MANY), elem_id="many-result", min_height=60)
     table = gr.Textbox("", visible=False)
     settings = {name: controls[name] for name in ("checkpoint", "threshold")}
@@ -183,13 +184,15 @@ def _build_many(backend: Backend, controls: Controls, redraw: gr.Textbox) -> Non
             yield {gallery: markup.note(EMPTY_MANY), table: ""}
             return
         yield {stop: gr.Button(visible=True), gallery: "", table: ""}
-        known = None
+        known, shown = None, markup.note(EMPTY_MANY)
         try:
-            # It can be stopped between any two photos; what is shown by then stays.
-            for answers, shown, text in show_many(backend, files, checkpoint, threshold):
-                progress((answers.read, answers.asked), desc="looking at photos", unit="photos")
-                changed, known = known != text, text
-                yield {gallery: shown, table: text} if changed else gr.skip()
+            with ending.ends():
+                for answers, shown, text in show_many(backend, files, checkpoint, threshold):
+                    progress((answers.read, answers.asked), desc="looking at photos", unit="photos")
+                    changed, known = known != text, text
+                    yield {gallery: shown, table: text} if changed else gr.skip()
+        except StopPressedError:
+            shown = markup.join([markup.note(STOPPED), shown])
         except Exception:
             yield {stop: gr.Button(visible=False)}
             raise
@@ -204,11 +207,10 @@ def _build_many(backend: Backend, controls: Controls, redraw: gr.Textbox) -> Non
         return PhotoChoice(upload=files[int(picked_key(event))])
 
     given: Controls = {"files": files, **settings}
-    looking = files.input(
+    files.input(
         look, inputs_kwargs=given, outputs=[gallery, table, stop], trigger_mode="always_last",
         **PRIVATE,
     )  # fmt: skip
-    stop.click(lambda: gr.Button(visible=False), None, stop, cancels=[looking], **QUIET)
     download_button("All as CSV", take, {"text": table}, "many-csv")
     opened = gallery.select(open_one, files, controls["photo"], **QUIET)
     opened.success(None, None, redraw, js=TO_TOP_JS, **PRIVATE)

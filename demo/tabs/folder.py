@@ -7,8 +7,9 @@ import gradio as gr
 
 from demo.backend import Backend, user_message
 from demo.choice import SentFile
-from demo.components import PRIVATE, QUIET, ClampedSlider, Controls
+from demo.components import PRIVATE, QUIET, ClampedSlider, Controls, stop_button
 from demo.photos import FolderFiles
+from demo.serving.calls import StopPressedError
 from demo.views import markup
 from demo.views.augment.files import CANVAS, ZIP_PICTURES
 from demo.views.augment.folder import NOTHING_YET, FolderZip, folder_zip
@@ -35,8 +36,7 @@ def build(backend: Backend, controls: Controls) -> None:
         with gr.Row(elem_classes=["compact"]):
             make = gr.Button("Make the ZIP", size="sm", variant="primary", min_width=120,
                              elem_id="folder-make")  # fmt: skip
-            stop = gr.Button("Stop", size="sm", variant="stop", min_width=80, visible=False,
-                             elem_id="folder-stop")  # fmt: skip
+            stop, ending = stop_button("folder-stop")
         shown = gr.HTML(markup.note(NOTHING_YET), elem_id="folder-result", min_height=60)
     file = gr.DownloadButton(visible=False)
     # What was said of other files is over.
@@ -50,9 +50,12 @@ def build(backend: Backend, controls: Controls) -> None:
         yield {stop: gr.Button(visible=True), shown: "", file: None}
         made = FolderZip()
         try:
-            for made in folder_zip(backend, AugmentState(**values), files, variants, pictures):
-                progress((made.done, made.total or None), desc=made.doing, unit=made.unit)
-                yield gr.skip()
+            with ending.ends():
+                for made in folder_zip(backend, AugmentState(**values), files, variants, pictures):
+                    progress((made.done, made.total or None), desc=made.doing, unit=made.unit)
+                    yield gr.skip()
+        except StopPressedError:
+            made.shown = markup.note(STOPPED)
         except Exception as error:
             made.shown = made.with_problems(markup.problem(user_message(error)))
         ready = {file: made.file} if made.file else {}
@@ -65,7 +68,3 @@ def build(backend: Backend, controls: Controls) -> None:
         concurrency_id="folder", trigger_mode="once", **PRIVATE,
     )  # fmt: skip
     packing.success(None, file, None, js="(file) => detectorPage.save(file)", **PRIVATE)
-    stop.click(
-        lambda: (gr.Button(visible=False), markup.note(STOPPED)), None, [stop, shown],
-        cancels=[packing], **QUIET,
-    )  # fmt: skip

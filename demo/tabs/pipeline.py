@@ -17,8 +17,9 @@ from demo.components import (
     pick_grid,
     picked_key,
     show_errors_in,
-    stopped_by,
+    stop_button,
 )
+from demo.serving.calls import StopPressedError
 from demo.views import markup
 from demo.views.audit import STOPPED
 from demo.views.augment.state import MAX_SEED, as_whole
@@ -80,8 +81,7 @@ def _build_audit(
             photos = gr.Number(300, label="Photos, at most", precision=0, minimum=1, min_width=130,
                                elem_id="pipeline-photos")  # fmt: skip
             count = gr.Button("Count", size="sm", min_width=100, elem_id="pipeline-count")
-            stop = gr.Button("Stop", size="sm", min_width=80, elem_id="pipeline-stop",
-                             visible=False)  # fmt: skip
+            stop, ending = stop_button("pipeline-stop")
         said = gr.HTML(elem_id="pipeline-said")
         shown = pick_grid(elem_id="pipeline-found")
 
@@ -93,8 +93,12 @@ def _build_audit(
             said: markup.note("Opening photos ..."), shown: "", stop: gr.Button(visible=True),
             count: gr.Button(interactive=False),
         }  # fmt: skip
-        for words, found in audit(pipeline, backend, split, wanted, first):
-            yield {said: words, shown: found}
+        try:
+            with ending.ends():
+                for words, found in audit(pipeline, backend, split, wanted, first):
+                    yield {said: words, shown: found}
+        except StopPressedError:
+            yield {said: markup.note(STOPPED)}
 
     @show_errors_in(said)
     def open_draw(event: gr.EventData) -> dict[Any, Any]:
@@ -105,5 +109,8 @@ def _build_audit(
         counting, [split, photos, seed], [said, shown, stop, count], concurrency_limit=1,
         concurrency_id="audit", **QUIET,
     )  # fmt: skip
-    stopped_by(stop, run, count, said, STOPPED)
+    run.then(
+        lambda: (gr.Button(visible=False), gr.Button(interactive=True)), None, [stop, count],
+        **QUIET,
+    )  # fmt: skip
     shown.select(open_draw, None, [said, *another.components, seed], **QUIET)

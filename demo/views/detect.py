@@ -32,6 +32,7 @@ from model.words import Verdict, a_or_an, counted, percent, unknown_class
 NO_HEAT = "off"
 MANY_SIDE = 480  # pixels of a picture among many
 EMPTY_MANY = "You get a picture of each and one CSV."
+STOPPED = "Stopped. The pictures below, and the CSV, are of the photos answered until then."
 
 
 @dataclass(frozen=True)
@@ -210,6 +211,7 @@ def detect_files(backend: Backend, files: list[str], checkpoint: str) -> Iterato
 
     Raises:
         UserError: if there are no files, or too many.
+        StopPressedError: if the visitor pressed Stop.
     """
     if not files:
         raise UserError("choose some photos first.")
