@@ -11,7 +11,7 @@ import gradio as gr
 from demo.backend import user_message
 from demo.scripts import script
 from demo.server.queue import IN_ORDER
-from demo.serving.calls import StopButton
+from demo.serving.calls import RunningWork
 from demo.views import markup
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
@@ -175,16 +175,16 @@ def download_button(
     return button
 
 
-def stop_button(elem_id: str) -> tuple[gr.Button, StopButton]:
-    """A button that is seen while there is something to stop, and what it does."""
+def stop_button(elem_id: str) -> tuple[gr.Button, RunningWork]:
+    """A button that is seen while there is something to stop, and the runs it stops."""
     button = gr.Button(
         "Stop", size="sm", variant="stop", elem_id=elem_id, min_width=80, visible=False
     )
-    ending = StopButton()
+    running = RunningWork()
 
     def press() -> gr.Button:
-        ending.press()
+        running.stop()
         return gr.Button(visible=False)
 
     button.click(press, None, button, **QUIET)
-    return button, ending
+    return button, running

@@ -70,7 +70,7 @@ class GuardedBlocks(gr.Blocks):
         if call:
             calls.current.set(call)  # for this task, and for the threads that it asks
         try:
-            caller = calls.current.get()
+            caller = calls.this_call()
             if caller.ended:
                 raise calls.CallEndedError(calls.NOBODY_WAITS)
             with for_visitor(caller.address or "somebody", caller.session):

@@ -134,7 +134,7 @@ STORAGE = Storage()
 
 def owner() -> str:
     """Whom the files of this call belong to."""
-    return calls.current.get().address
+    return calls.this_call().address
 
 
 def stored(path: Path) -> None:

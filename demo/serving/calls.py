@@ -33,7 +33,12 @@ class Call:
     stopped: bool = False
 
 
-current: ContextVar[Call] = ContextVar("call", default=Call())  # noqa: B039 (never changed)
+current: ContextVar[Call] = ContextVar("call")
+
+
+def this_call() -> Call:
+    """The call this thread works for; outside of requests a new one, which is nobody's."""
+    return current.get(Call())
 
 
 def raise_if_ended() -> None:
@@ -43,15 +48,15 @@ def raise_if_ended() -> None:
         CallEndedError: if nobody waits for the answer any more.
         StopPressedError: if its visitor pressed Stop.
     """
-    call = current.get()
+    call = this_call()
     if call.ended:
         raise CallEndedError(NOBODY_WAITS)
     if call.stopped:
         raise StopPressedError
 
 
-class StopButton:
-    """Ends what its visitor has running.
+class RunningWork:
+    """The runs of one kind of long work, by the visitors that can stop them.
 
     Gradio's own ``cancels`` shows the word "Error" over the result if its page hears of the end
     before it hears that the end was asked for.
@@ -61,9 +66,9 @@ class StopButton:
         self._running: dict[tuple[str, str], Call] = {}
 
     @contextmanager
-    def ends(self) -> Generator[None]:
-        """Around the work, of which a page has only one at a time."""
-        call = current.get()
+    def stoppable(self) -> Generator[None]:
+        """Around a run, of which a visitor has only one at a time."""
+        call = this_call()
         visitor = (call.address, call.session)
         self._running[visitor] = call
         try:
@@ -72,8 +77,8 @@ class StopButton:
             if self._running.get(visitor) is call:
                 del self._running[visitor]
 
-    def press(self) -> None:
-        """By the visitor whose call this is."""
-        presser = current.get()
-        if call := self._running.get((presser.address, presser.session)):
+    def stop(self) -> None:
+        """Stop the run of the visitor whose call this is, if there is one."""
+        stopping = this_call()
+        if call := self._running.get((stopping.address, stopping.session)):
             call.stopped = True

@@ -52,7 +52,7 @@ def build(
                 min_width=130, elem_id="audit-split",
             )  # fmt: skip
             count = gr.Button("Count", size="sm", min_width=100, elem_id="audit-count")
-            stop, ending = stop_button("audit-stop")
+            stop, running = stop_button("audit-stop")
             take = gr.Button("Take the strongest within the limits", size="sm", min_width=160,
                              elem_id="audit-take", visible=False)  # fmt: skip
         said = gr.HTML(markup.note(NOT_COUNTED), elem_id="audit-said")
@@ -64,7 +64,7 @@ def build(
     def counting(audited: str, **values: Any) -> Iterator[dict[Any, Any]]:
         state = AugmentState(**values)
         try:
-            with ending.ends():
+            with running.stoppable():
                 for found in audit(backend, state, audited):
                     query = state.to_query(defaults)
                     yield {

@@ -170,7 +170,7 @@ def _build_live(backend: Backend, controls: Controls) -> None:
 def _build_many(backend: Backend, controls: Controls, redraw: gr.Textbox) -> None:
     gr.HTML("<h3 class='part'>Many photos at once</h3>", elem_classes=["heading"])
     files = ManyPhotos()
-    stop, ending = stop_button("many-stop")
+    stop, running = stop_button("many-stop")
     gallery = pick_grid(markup.note(EMPTY_MANY), elem_id="many-result", min_height=60)
     table = gr.Textbox("", visible=False)
     settings = {name: controls[name] for name in ("checkpoint", "threshold")}
@@ -186,7 +186,7 @@ def _build_many(backend: Backend, controls: Controls, redraw: gr.Textbox) -> Non
         yield {stop: gr.Button(visible=True), gallery: "", table: ""}
         known, shown = None, markup.note(EMPTY_MANY)
         try:
-            with ending.ends():
+            with running.stoppable():
                 for answers, shown, text in show_many(backend, files, checkpoint, threshold):
                     progress((answers.read, answers.asked), desc="looking at photos", unit="photos")
                     changed, known = known != text, text

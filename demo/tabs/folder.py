@@ -36,7 +36,7 @@ def build(backend: Backend, controls: Controls) -> None:
         with gr.Row(elem_classes=["compact"]):
             make = gr.Button("Make the ZIP", size="sm", variant="primary", min_width=120,
                              elem_id="folder-make")  # fmt: skip
-            stop, ending = stop_button("folder-stop")
+            stop, running = stop_button("folder-stop")
         shown = gr.HTML(markup.note(NOTHING_YET), elem_id="folder-result", min_height=60)
     file = gr.DownloadButton(visible=False)
     # What was said of other files is over.
@@ -50,7 +50,7 @@ def build(backend: Backend, controls: Controls) -> None:
         yield {stop: gr.Button(visible=True), shown: "", file: None}
         made = FolderZip()
         try:
-            with ending.ends():
+            with running.stoppable():
                 for made in folder_zip(backend, AugmentState(**values), files, variants, pictures):
                     progress((made.done, made.total or None), desc=made.doing, unit=made.unit)
                     yield gr.skip()

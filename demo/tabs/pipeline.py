@@ -81,7 +81,7 @@ def _build_audit(
             photos = gr.Number(300, label="Photos, at most", precision=0, minimum=1, min_width=130,
                                elem_id="pipeline-photos")  # fmt: skip
             count = gr.Button("Count", size="sm", min_width=100, elem_id="pipeline-count")
-            stop, ending = stop_button("pipeline-stop")
+            stop, running = stop_button("pipeline-stop")
         said = gr.HTML(elem_id="pipeline-said")
         shown = pick_grid(elem_id="pipeline-found")
 
@@ -94,7 +94,7 @@ def _build_audit(
             count: gr.Button(interactive=False),
         }  # fmt: skip
         try:
-            with ending.ends():
+            with running.stoppable():
                 for words, found in audit(pipeline, backend, split, wanted, first):
                     yield {said: words, shown: found}
         except StopPressedError:

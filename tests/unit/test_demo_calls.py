@@ -1,11 +1,13 @@
-"""demo/serving/calls.py: whose work a Stop button ends."""
+"""demo/serving/calls.py: whose work is stopped, and what nobody waits for."""
+
+from contextvars import Context
 
 import pytest
 
 from demo.serving.calls import (
     Call,
     CallEndedError,
-    StopButton,
+    RunningWork,
     StopPressedError,
     current,
     raise_if_ended,
@@ -19,32 +21,32 @@ def _as_before():
     current.reset(token)
 
 
-def press(stop: StopButton, address: str, session: str) -> None:
+def stop(work: RunningWork, address: str, session: str) -> None:
     working = current.get()
     current.set(Call(address, session))
-    stop.press()
+    work.stop()
     current.set(working)
 
 
 def test_a_visitor_stops_only_his_own_work():
-    stop = StopButton()
+    work = RunningWork()
     current.set(Call("10.0.0.1", "page"))
-    with stop.ends():
-        press(stop, "10.0.0.2", "page")
-        press(stop, "10.0.0.1", "another page")
-        press(StopButton(), "10.0.0.1", "page")
+    with work.stoppable():
+        stop(work, "10.0.0.2", "page")
+        stop(work, "10.0.0.1", "another page")
+        stop(RunningWork(), "10.0.0.1", "page")
         raise_if_ended()
-        press(stop, "10.0.0.1", "page")
+        stop(work, "10.0.0.1", "page")
         with pytest.raises(StopPressedError):
             raise_if_ended()
 
 
 def test_a_press_after_the_end_stops_nothing():
-    stop = StopButton()
+    work = RunningWork()
     current.set(Call("10.0.0.1", "page"))
-    with stop.ends():
+    with work.stoppable():
         pass
-    press(stop, "10.0.0.1", "page")
+    stop(work, "10.0.0.1", "page")
     raise_if_ended()
 
 
@@ -53,3 +55,14 @@ def test_work_nobody_waits_for_ends_without_a_stop():
     with pytest.raises(CallEndedError) as end:
         raise_if_ended()
     assert not isinstance(end.value, StopPressedError)
+
+
+def test_outside_of_requests_nothing_is_stopped_for_good():
+    def work_and_stop():
+        work = RunningWork()
+        with work.stoppable():
+            work.stop()
+            raise_if_ended()
+
+    Context().run(work_and_stop)
+    raise_if_ended()
