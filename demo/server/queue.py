@@ -6,6 +6,7 @@ often has all the places, and what was asked for is worked on though nobody read
 
 import asyncio
 import random
+import re
 import time
 from collections import Counter, deque
 from collections.abc import AsyncGenerator
@@ -41,6 +42,7 @@ MAX_UNREAD = 64  # that nobody reads, of one address; one may take two megabytes
 # nobody asks busy for a fifteenth of a core; this is half of that, and a millisecond for a call.
 LOOK_S = 0.002
 TOO_MANY = "Too many of your calls are waiting. Read their answers first, then ask again."
+_NAME, _LETTERS = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_NAME}}}"), "letters, digits and hyphens"
 _ANSWERS = (ProcessCompletedMessage, ProcessGeneratingMessage)
 IN_ORDER = "in order: "
 """How the ``concurrency_id`` of handlers begins of which a visitor runs only one at a time."""
@@ -163,9 +165,10 @@ class FairQueue(Queue):
     async def push(self, body: Any, request: Request, username: str | None) -> Any:
         """Take a call in; it may have to wait for earlier ones of the same visitor."""
         name = body.session_hash
-        if name is not None and not 0 < len(name) <= MAX_NAME:
-            # Gradio puts messages for "" where nobody looks, fails, and answers nobody any more.
-            return False, f"A session's name has 1 to {MAX_NAME} characters.", "error"
+        if name is not None and not _NAME.fullmatch(name):
+            # Gradio puts messages for "" where nobody looks, fails, and answers nobody any more;
+            # and stops no call of anybody while one is at work whose session holds "<gradio-sep>".
+            return False, f"A session's name has 1 to {MAX_NAME} {_LETTERS}.", "error"
         if body.fn_index is None:
             return await super().push(body, request, username)
         visitor = visitor_of(request, name)

@@ -20,6 +20,7 @@ from fastapi.exceptions import RequestValidationError
 from gradio.route_utils import FnIndexInferError
 from gradio.routes import App, ORJSONResponse
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
@@ -176,7 +177,8 @@ class GuardedApp(App):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Gradio's own stack, and ours around it: the last one here is asked first."""
-        page = FirstPage(super().build_middleware_stack(), self.first_view)
+        gradio = EndedStreams(super().build_middleware_stack())
+        page = FirstPage(gradio, self.first_view)
         stack: ASGIApp = RequestGuard(page, self.visitors, self._is_done_with)
         if self.visitors.origins:
             stack = CORSMiddleware(
@@ -187,6 +189,26 @@ class GuardedApp(App):
     def _is_done_with(self, session: str) -> bool:
         queue = self.get_blocks()._queue
         return isinstance(queue, FairQueue) and queue.is_done_with(session)
+
+
+class EndedStreams:
+    """Around Gradio: a stream ends when what it reads is not there, or no longer.
+
+    Gradio tells the reader so, then fails, and the log has a page of it for each.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        try:
+            await self.app(scope, receive, send)
+        except RuntimeError as error:
+            # What an error with a status becomes after the beginning of an answer is sent.
+            if not isinstance(error.__cause__, HTTPException):
+                raise
+            await send({"type": "http.response.body"})
 
 
 async def _storage_answer(_: Request, error: Exception) -> PlainTextResponse:

@@ -12,13 +12,16 @@ import httpx
 import psutil
 import pytest
 from conftest import A_CONNECTION_EACH, run_async
+from gradio.routes import App
 from starlette.responses import PlainTextResponse
 from visitor import wait_for
 
+from demo.guarded import GuardedBlocks
 from demo.server.direct import MAX_AT_ONCE
 from demo.server.security import (
     MAX_REQUEST,
     MAX_STREAMS,
+    GuardedApp,
     RequestGuard,
     Visitors,
     _storage_answer,
@@ -340,14 +343,36 @@ def test_nothing_stays_of_an_upload_that_is_not_taken(http_, demo_folder, part):
     assert stored(demo_folder) == before
 
 
-@pytest.mark.parametrize("name", ["", "x" * 101, "x" * 900_000])
+@pytest.mark.parametrize(
+    "name", ["", "x" * 101, "x" * 900_000, "a<gradio-sep>b", "a b", "a/b", "\n", "é", "\0", "a\n"]
+)
 def test_names_of_sessions_no_client_makes_up(http_, name):
-    """With an empty one the queue stopped, and nobody was answered any more."""
+    """With an empty one the queue stopped, and nobody was answered any more.
+
+    With Gradio's own separator in the name of a session at work, nobody could stop a call.
+    """
     body = {"fn_index": 0, "data": [], "session_hash": name}
     said = http_.post("gradio_api/queue/join", json=body)
     assert (said.status_code, said.json()["detail"]) == (
-        400, "A session's name has 1 to 100 characters.",
+        400, "A session's name has 1 to 100 letters, digits and hyphens.",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ["queue/data?session_hash=x", "call/detect/x", "queue/data?"])
+def test_a_stream_of_nobody_is_answered_and_nothing_fails(path):
+    """Gradio says so, and then fails; the log had a page about it for each."""
+    with GuardedBlocks() as page:
+        pass
+    app = App.create_app(page, GuardedApp(Visitors("127.0.0.1")))
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app)  # which raises what the server fails with
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return await client.get(f"/gradio_api/{path}")
+
+    answer = run_async(ask())
+    assert answer.status_code == (200 if "x" in path else 422)
+    assert ("404: Not Found" in answer.text) == ("x" in path)
 
 
 @pytest.mark.parametrize("wish", ["bytes=0-3", "bytes=0-0,2-2", "bytes=9-3", "bytes=0-" + "9" * 99])

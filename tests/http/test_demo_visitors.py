@@ -190,6 +190,70 @@ def test_many_clients_at_one_address_wait_for_one_another(alice, demo_address):
     assert len({text for number, text in enumerate(said) if number % 3 == 2}) == 1
 
 
+# Another's work
+
+
+@pytest.fixture
+def slow_call(alice) -> Iterator[dict[str, Any]]:
+    """A call of Alice's that works for some seconds: its session, its event and her photo."""
+    config = httpx.get(f"{alice.base_url.join('/')}config").json()
+    (many,) = (d["id"] for d in config["dependencies"] if d["api_name"] == "detect_many")
+    photo, session = upload(alice, SLOW_PHOTO), uuid.uuid4().hex
+    body = {"fn_index": many, "data": [[photo] * 4, ""], "session_hash": session}
+    event = alice.post("queue/join", json=body).json()["event_id"]
+    yield {"handler": many, "session": session, "event": event, "photo": photo["path"]}
+    said = alice.get("queue/data", params={"session_hash": session}).text
+    assert '"process_completed"' in said
+    assert said.count('"class_name"') == 4, "Alice got her answer, whatever Mallory did"
+
+
+def test_nobody_is_told_what_others_are_doing(mallory, slow_call):
+    """Whoever knows the name of a session, an event or a file may ask for it; nothing tells it."""
+    pages = ["../", "../config", "queue/status", "info", "openapi.json", "startup-events", "app_id"]
+    told = [mallory.get(path).text for path in pages]
+    own = uuid.uuid4().hex
+    body = {"fn_index": slow_call["handler"], "data": [[upload(mallory)], ""], "session_hash": own}
+    mallory.post("queue/join", json=body)
+    told.append(mallory.get("queue/data", params={"session_hash": own}).text)
+    assert told[-1].count('"class_name"') == 1
+    for secret in (slow_call["session"], slow_call["event"], slow_call["photo"]):
+        assert not [text for text in told if secret in text]
+
+
+def test_a_name_that_is_nearly_anothers_reads_nothing(mallory, slow_call):
+    session, event = slow_call["session"], slow_call["event"]
+    names = ["*", "%", "null", session[:-1], session.upper(), f"{session}\0", f"{event}x", event]
+    for name in names:
+        said = mallory.get("queue/data", params={"session_hash": name}).text
+        assert '"session_not_found":true' in said, name
+    for name in (session[:-1], event[:-1], "*"):
+        assert "404: Not Found" in mallory.get(f"call/detect_many/{name}").text
+
+
+def test_a_made_up_name_stops_no_call_of_another(mallory, slow_call):
+    handler = slow_call["handler"]
+    for session in ("", "*", f"{slow_call['session']}_", uuid.uuid4().hex):
+        for event in ("", "*", slow_call["session"], uuid.uuid4().hex):
+            body = {"session_hash": session, "fn_index": handler, "event_id": event}
+            for door in ("cancel", "reset"):
+                assert mallory.post(door, json=body).status_code == 200
+
+
+def test_a_call_stops_whatever_the_sessions_of_others_are_called(alice, mallory, slow_call):
+    """Gradio looks through the tasks of all visitors, and failed at a name like this one."""
+    mallory_s = {
+        "fn_index": slow_call["handler"], "data": [[upload(mallory, SLOW_PHOTO)] * 4, ""],
+        "session_hash": "mine<gradio-sep>and<gradio-sep>mine",
+    }  # fmt: skip
+    assert mallory.post("queue/join", json=mallory_s).status_code == 400
+    own = {**mallory_s, "session_hash": uuid.uuid4().hex}
+    own["data"] = [[upload(alice, SLOW_PHOTO)] * 4, ""]
+    event = alice.post("queue/join", json=own).json()["event_id"]
+    time.sleep(0.5)  # both have begun
+    stop = {key: own[key] for key in ("session_hash", "fn_index")} | {"event_id": event}
+    assert alice.post("cancel", json=stop).json() == {"success": True}
+
+
 # Connections
 
 
