@@ -26,8 +26,6 @@ class Report:
     """What a check found.
 
     Attributes:
-        dataset: that was checked.
-        blemishes: all of them.
         decoded: whether the photos were decoded: only that shows damage inside a file, and photos
             that look alike.
         longest_side: of photos in the cache of decoded photos, pixels.
@@ -131,11 +129,9 @@ def check(
     """Find all that is wrong with a data set; raises nothing for it.
 
     Args:
-        dataset: to look at.
         decode: the photos, too; ``None`` does so for at most :data:`FEW_PHOTOS`.
         longest_side: of decoded photos, pixels, for the disk space that they will take.
         cache_dir: of what was read, and of decoded photos.
-        progress: show bars, or tell of them.
     """
     with no_garbage_collection():
         photos = dataset.photos

@@ -21,8 +21,7 @@ def largest_empty_window(
 
     Args:
         boxes: ``xyxy`` of every object in pixels, difficult ones too.
-        width: of the photo in pixels.
-        height: of the photo in pixels.
+        width, height: of the photo in pixels.
         min_share: smallest share of the photo's area that counts.
 
     Returns:

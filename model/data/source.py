@@ -34,7 +34,6 @@ class Source:
     Args:
         folder: of the data set, or one above it.
         format: see :func:`model.data.formats.format_of`.
-        progress: show a bar.
 
     Raises:
         UserError: if the folder is missing, or holds no data set or more than one.

@@ -21,10 +21,6 @@ class Tree:
     Hidden files are left out, and links that lead out of the folder: a data set from a stranger
     could name any file of the computer by them.
 
-    Args:
-        root: an existing folder.
-        progress: show a bar.
-
     Raises:
         UserError: if there is no such folder, or it holds absurdly many files.
     """

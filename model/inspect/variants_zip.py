@@ -63,7 +63,6 @@ def pack_variants(
         variants: what ``pictures`` show.
         pictures: of :func:`on_canvas` or :func:`in_full_size`.
         things: the objects of the photo, the target first; those without a class get a name.
-        config: what drew the variants.
         kind: ``png``, to the pixel, or ``jpg``, a fraction of the size.
     """
     things = [replace(thing, class_name=thing.class_name or UNNAMED) for thing in things]
@@ -75,11 +74,10 @@ def pack_variants(
                 picture.bbox_xyxy.tolist(), picture.visible.tolist(),
             )  # fmt: skip
             archive.writestr(photo.file_name, _encoded(picture.image, kind))
-            health, done = variant.health, caption(variant.trace)
-            of_target = [round(health.hull_ellipse_iou, 4), health.redraws, int(health.gave_up)]
-            rows += [
-                [variant.number, variant.seed, done, *row, *of_target] for row in object_rows(photo)
-            ]
+            trace, iou = variant.trace, round(variant.canvas.hull_ellipse_iou, 4)
+            begin = [variant.number, variant.seed, caption(trace)]
+            end = [iou, trace.redraws, int(trace.gave_up)]
+            rows += [[*begin, *row, *end] for row in object_rows(photo)]
             photos.append(photo)
         archive.writestr("boxes.csv", csv_text([CSV_HEADER, *rows]))
         archive.writestr("augment.json", config.to_json() + "\n")

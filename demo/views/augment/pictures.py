@@ -202,7 +202,7 @@ def show_alone(scene: Scene, setting: str) -> Markup:
 
 def _extreme_tile(extreme: Extreme, scene: Scene) -> Markup:
     step = extreme.picture
-    alt = f"{extreme.caption} alone: {percent(extreme.health.visible, 0)} of the box visible"
+    alt = f"{extreme.caption} alone: {percent(extreme.canvas.visible, 0)} of the box visible"
     small = _at_most(step.image, TILE_SIDE)
     inner = markup.figure(small, step.image.size, [_target(step, scene)], alt)
     fate = _health_words(extreme) if extreme.kept else "box lost: training draws again"
@@ -212,22 +212,22 @@ def _extreme_tile(extreme: Extreme, scene: Scene) -> Markup:
 
 def health_kind(variant: Variant) -> str:
     """``good``, ``fair`` or ``bad``, by what became of the box."""
-    health = variant.health
-    if health.gave_up or health.visible < BAD_VISIBLE or health.hull_ellipse_iou < LOOSE:
+    trace, box = variant.trace, variant.canvas
+    if trace.gave_up or box.visible < BAD_VISIBLE or box.hull_ellipse_iou < LOOSE:
         return "bad"
-    is_less = health.visible < FAIR_VISIBLE or health.growth >= FAIR_GROWTH
-    return "fair" if is_less or health.redraws else "good"
+    is_less = box.visible < FAIR_VISIBLE or box.growth >= FAIR_GROWTH
+    return "fair" if is_less or trace.redraws else "good"
 
 
 def _health_words(variant: Variant) -> str:
-    health = variant.health
-    parts = [] if health.visible > 0.995 else [f"{percent(health.visible, 0)} visible"]
-    if abs(health.growth) >= 0.005:
-        parts.append(f"box {percent(health.growth, 0, signed=True)}")
-    if health.gave_up:
+    trace, box = variant.trace, variant.canvas
+    parts = [] if box.visible > 0.995 else [f"{percent(box.visible, 0)} visible"]
+    if abs(box.growth) >= 0.005:
+        parts.append(f"box {percent(box.growth, 0, signed=True)}")
+    if trace.gave_up:
         parts.append("lost, nothing moved")
-    elif health.redraws:
-        parts.append(f"drawn again {health.redraws}x")
+    elif trace.redraws:
+        parts.append(f"drawn again {trace.redraws}x")
     return ", ".join(parts) or "whole"
 
 

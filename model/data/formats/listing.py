@@ -56,11 +56,9 @@ class Entry:
 
 @dataclass
 class Listing:
-    """All photos.
+    """All photos of a data set, and the blemishes found on the way.
 
     Attributes:
-        entries: one each.
-        blemishes: found on the way.
         class_names: of class ids, where annotations hold numbers.
         parse: reads an annotation of this set, if :attr:`Format.parse` would misread it.
     """
@@ -268,13 +266,12 @@ def _together(photo: str, group: list[Entry], blemishes: list[Blemish]) -> Parse
 
 def unannotated(tree: Tree, entries: list[Entry]) -> list[Blemish]:
     """Photos in the folders of annotated ones that no entry is about."""
-    used = {entry.photo for entry in entries if entry.photo}
-    names = {entry.name for entry in entries if not entry.photo}  # found once the text is read
-    if names:
+    used = {entry.photo for entry in entries}
+    if None in used:  # a photo that is found only once the annotation's own text is read
         return []
     by_folder: dict[str, list[str]] = defaultdict(list)
     for photo in tree.photos:
         by_folder[photo.rpartition("/")[0]].append(photo)
-    folders = {photo.rpartition("/")[0] for photo in used}
+    folders = {str(photo).rpartition("/")[0] for photo in used}
     left = [p for f in sorted(folders) for p in by_folder[f] if p not in used]
     return [Blemish("not annotated", photo) for photo in left]

@@ -253,12 +253,12 @@ def _of_corner_and_size(box: Box) -> Box:
     return box_xywh_to_xyxy(_numbers(box))
 
 
+# Whether or not some box reaches up to 100.
+_PERCENT = parts_of_side(100, "center and size in percent")._replace(whole=0)
 OTHERS = (
     Reading("left, top, width, height as shares", "shares", _of_corner_and_size),
     Reading("left, top, right, bottom as shares", "shares", _numbers),
-    parts_of_side(100, "center and size in percent")._replace(
-        whole=0
-    ),  # however far the boxes reach
+    _PERCENT,
     Reading("center and size in pixels", "from 0"),
     Reading("left, top, width, height in pixels", "from 0", _of_corner_and_size),
     Reading("left, top, right, bottom in pixels", "from 0", _numbers),
