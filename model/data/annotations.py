@@ -174,11 +174,9 @@ def to_voc(photo: AnnotatedPhoto) -> str:
         _add(node, "difficult", int(thing.difficult))
         if photo.visible:
             _add(node, "visible", round(photo.visible[place], 4))
-        corners = _add(node, "bndbox")
-        for name, value in zip(
-            ("xmin", "ymin", "xmax", "ymax"), _voc_corners(photo, thing), strict=True
-        ):
-            _add(corners, name, value)
+        box, names = _add(node, "bndbox"), ("xmin", "ymin", "xmax", "ymax")
+        for name, value in zip(names, _voc_corners(photo, thing), strict=True):
+            _add(box, name, value)
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode") + "\n"
 

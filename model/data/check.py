@@ -155,9 +155,7 @@ def _of_classes(dataset: Dataset) -> list[Blemish]:
         if len(names) > 1
     ]
     unknown = sorted(set(counts) - set(dataset.class_names))
-    found += [
-        Blemish("class not expected", name, counted(counts[name], "object")) for name in unknown
-    ]
+    found += [Blemish("class not expected", n, counted(counts[n], "object")) for n in unknown]
     if len(dataset.class_names) > MAX_CLASSES:
         found.append(Blemish("too many classes", f"{len(dataset.class_names)} of {MAX_CLASSES}"))
     return found
@@ -196,10 +194,8 @@ def _identical(dataset: Dataset, cache_dir: str | Path | None, progress: Progres
     # Only files with as many bytes can be the same.
     alike = [photo for photos in by_size.values() if len(photos) > 1 for photo in photos]
     names = [photo.image.file_name for photo in alike]
-    hashes = read_remembered(
-        in_all_cores(file_hash), dataset.image_folder, names, "comparing photos of equal size",
-        cache_dir, progress,
-    )  # fmt: skip
+    what, folder = "comparing photos of equal size", dataset.image_folder
+    hashes = read_remembered(in_all_cores(file_hash), folder, names, what, cache_dir, progress)
     groups: dict[str, list[DatasetPhoto]] = defaultdict(list)
     for photo, digest in zip(alike, hashes, strict=True):
         groups[digest].append(photo)
@@ -221,15 +217,10 @@ def _pair(how: str, first: DatasetPhoto, second: DatasetPhoto) -> Blemish:
 def _decoded(dataset: Dataset, cache_dir: str | Path | None, progress: Progress) -> list[Blemish]:
     """What only decoding shows."""
     names = [photo.image.file_name for photo in dataset.photos]
-    looks = read_remembered(
-        perceptual_hashes, dataset.image_folder, names, "decoding photos to compare them",
-        cache_dir, progress,
-    )  # fmt: skip
-    found = [
-        Blemish("photo unreadable", name, why)
-        for name, (_, why) in zip(names, looks, strict=True)
-        if why
-    ]
+    what, folder = "decoding photos to compare them", dataset.image_folder
+    looks = read_remembered(perceptual_hashes, folder, names, what, cache_dir, progress)
+    reasons = zip(names, (why for _, why in looks), strict=True)
+    found = [Blemish("photo unreadable", name, why) for name, why in reasons if why]
     if len(names) > MAX_LOOKS:
         return found
     seen = [(p, look) for p, (look, _) in zip(dataset.photos, looks, strict=True) if look]

@@ -30,9 +30,7 @@ class DatasetPhoto:
     """A photo of a data set.
 
     Attributes:
-        path: of the file.
         image: its annotation; ``file_name`` counts from the folder that holds all photos.
-        splits: it is in.
         header: what the file says of itself.
     """
 
@@ -106,12 +104,8 @@ class Dataset:
     @cached_property
     def image_folder(self) -> Path:
         """The innermost folder that holds all photos."""
-        inside = {
-            (source.tree, entry.photo.rpartition("/")[0])
-            for source in self._sources
-            for entry in source.listing.entries
-            if entry.photo
-        }
+        photos = ((s.tree, e.photo) for s in self._sources for e in s.listing.entries if e.photo)
+        inside = {(tree, photo.rpartition("/")[0]) for tree, photo in photos}
         folders = {tree.path(folder) for tree, folder in inside} or {str(self.folders[0])}
         try:
             return Path(os.path.commonpath(folders))
@@ -121,7 +115,7 @@ class Dataset:
             ) from None
 
     @cached_property
-    def _photo_name(self) -> int:
+    def _name_start(self) -> int:
         """Where the name of a photo begins in its path."""
         return len(str(self.image_folder).rstrip(os.sep)) + 1
 
@@ -192,13 +186,8 @@ class Dataset:
         targets = frame[~empty].reset_index(drop=True)
         if targets.empty:
             raise UserError(f"{where} has no image with an object to learn from.")
-        return DatasetSplit(
-            targets,
-            self.image_folder,
-            len(rows) - len(frame),
-            class_names,
-            frame[empty].reset_index(drop=True),
-        )
+        backgrounds, n_difficult = frame[empty].reset_index(drop=True), len(rows) - len(frame)
+        return DatasetSplit(targets, self.image_folder, n_difficult, class_names, backgrounds)
 
     def find(self, name: str) -> DatasetPhoto | None:
         """The photo of a name, with or without folders and suffix; reads no other.
@@ -224,7 +213,7 @@ class Dataset:
         """At most ``count`` of all parts of the set, held-out ones first; reads few others."""
         entries = [(s, e) for s in self._sources for e in s.by_photo.values() if e.photo]
         held_out = [(s, e) for s, e in entries if {"val", "test"} & set(e.splits)]
-        chosen = sorted(held_out or entries, key=lambda item: _drawn(item[1].name))[:count]
+        chosen = sorted(held_out or entries, key=lambda item: _shuffling_key(item[1].name))[:count]
         found = [source.photo(str(entry.photo)) for source, entry in chosen]
         return [self._photo(*photo) for photo in found if photo]
 
@@ -235,7 +224,7 @@ class Dataset:
     def _photo(
         self, path: str, image: ImageAnnotation, splits: tuple[str, ...], header: PhotoHeader
     ) -> DatasetPhoto:
-        name = path[self._photo_name :].replace(os.sep, "/")
+        name = path[self._name_start :].replace(os.sep, "/")
         image = ImageAnnotation(name, image.width, image.height, image.objects)
         return DatasetPhoto(path, image, splits, header)
 
@@ -252,7 +241,7 @@ def no_garbage_collection() -> Generator[None]:
             gc.enable()
 
 
-def _drawn(name: str) -> bytes:
+def _shuffling_key(name: str) -> bytes:
     """Sorts names as if by chance, and always alike."""
     return hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
 

@@ -16,7 +16,7 @@ TIMEOUT_S = 30
 
 
 def download_voc2007(root: str | Path, test: bool = False, progress: bool = True) -> Path:
-    """Download and unpack VOC 2007, train and val or ``test``; ``root/VOCdevkit/VOC2007``.
+    """VOC 2007's folder below ``root``, downloaded and unpacked: train and val, or ``test``.
 
     A download that broke off goes on where it stopped; one that is complete is not repeated.
 

@@ -119,10 +119,8 @@ class PixelCache:
         photos: list[Entry] = []
         with atomic_write(self.path) as temporary:
             with temporary.open("wb") as stream:
-                for photo in tqdm(
-                    load_each(files, longest_side), "decoding photos once", len(files), unit="img",
-                    disable=not progress,
-                ):  # fmt: skip
+                loaded, what = load_each(files, longest_side), "decoding photos once"
+                for photo in tqdm(loaded, what, len(files), unit="img", disable=not progress):
                     if isinstance(photo, UserError):
                         photos.append(str(photo))
                         continue

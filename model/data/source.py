@@ -184,10 +184,8 @@ class Source:
         if self.parse is None:
             return [entry.parsed for entry in entries]
         files = list(dict.fromkeys(e.annotation for e in entries if e.annotation))
-        values = read_remembered(
-            in_all_cores(self.parse), self.tree.root, files, "reading annotations",
-            cache_dir, progress,
-        )  # fmt: skip
+        what, root = "reading annotations", self.tree.root
+        values = read_remembered(in_all_cores(self.parse), root, files, what, cache_dir, progress)
         parsed = (self.named(Parsed(*value)) for value in values)
         self.known_parsed = known = dict(zip(files, parsed, strict=True))
         return [known[e.annotation] if e.annotation else self.nothing for e in entries]
@@ -210,10 +208,8 @@ class Source:
         self, entries: list[Entry], cache_dir: str | Path | None, progress: Progress
     ) -> list[PhotoHeader]:
         names = list(dict.fromkeys(str(entry.photo) for entry in entries))
-        values = read_remembered(
-            read_photo_headers, self.tree.root, names, "reading the sizes of photos",
-            cache_dir, progress,
-        )  # fmt: skip
+        what, root = "reading the sizes of photos", self.tree.root
+        values = read_remembered(read_photo_headers, root, names, what, cache_dir, progress)
         headers = (PhotoHeader(*value) for value in values)
         self.known_headers = known = dict(zip(names, headers, strict=True))
         return [known[str(entry.photo)] for entry in entries]

@@ -36,9 +36,8 @@ class Tree:
         self.folders: set[str] = set()
         self.links_out: list[str] = []
         self._by_suffix: dict[str, list[str]] = defaultdict(list)
-        with tqdm(
-            desc=f"looking through {root.name}", unit=" files", disable=not progress
-        ) as self._bar:
+        what = f"looking through {root.name}"
+        with tqdm(desc=what, unit=" files", disable=not progress) as self._bar:
             self._scan("", 0)
         for paths in self._by_suffix.values():
             paths.sort()

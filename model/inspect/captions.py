@@ -70,9 +70,8 @@ def _detector_words(
     if answer is None:
         return
     said = answer.verdict(threshold)
-    still = {"": "", answer.class_name: "still " if answer.iou >= FOUND_IOU else ""}.get(
-        class_name, "now "
-    )
+    still = "still " if answer.iou >= FOUND_IOU else ""
+    still = {"": "", answer.class_name: still}.get(class_name, "now ")
     yield f"the detector {still if said.kind == 'sure' else ''}{said.clause}"
     if said.kind != "none":
         yield f"IoU {answer.iou:.2f}{'' if answer.iou >= FOUND_IOU else ', another place'}"

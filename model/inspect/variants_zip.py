@@ -21,9 +21,7 @@ from model.inspect.captions import caption
 from model.inspect.variants import Variant
 
 UNNAMED = "object"  # the class of a box that nobody has named
-CSV_HEADER = [
-    "variant", "seed", "done", *OBJECT_COLUMNS, "hull_ellipse_iou", "redraws", "gave_up",
-]  # fmt: skip
+CSV_HEADER = ["variant", "seed", "done", *OBJECT_COLUMNS, "hull_ellipse_iou", "redraws", "gave_up"]
 
 
 def on_canvas(variants: Sequence[Variant]) -> Iterator[Picture]:
@@ -69,10 +67,9 @@ def pack_variants(
     rows, photos, packed = [], [], io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:  # pictures are compressed
         for variant, picture in zip(variants, pictures, strict=True):
-            photo = labelled(
-                f"variant_{variant.number:02d}.{kind}", picture.image.size, things,
-                picture.bbox_xyxy.tolist(), picture.visible.tolist(),
-            )  # fmt: skip
+            name, size = f"variant_{variant.number:02d}.{kind}", picture.image.size
+            boxes, visible = picture.bbox_xyxy.tolist(), picture.visible.tolist()
+            photo = labelled(name, size, things, boxes, visible)
             archive.writestr(photo.file_name, _encoded(picture.image, kind))
             trace, iou = variant.trace, round(variant.canvas.hull_ellipse_iou, 4)
             begin = [variant.number, variant.seed, caption(trace)]

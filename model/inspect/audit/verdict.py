@@ -41,11 +41,8 @@ class Finding:
 
 def verdict(tally: Tally, trials: Trials) -> list[Finding]:
     """The findings, the worst first; where nothing is wrong one that says so."""
-    found = [
-        finding
-        for look in (_gave_up, _growth, _iou, _cut, _small, _lost, _out)
-        for finding in look(tally, trials)
-    ]
+    looks = (_gave_up, _growth, _iou, _cut, _small, _lost, _out)
+    found = [finding for look in looks for finding in look(tally, trials)]
     return sorted(found, key=lambda f: -f.weight) or [_all_well(tally)]
 
 
@@ -98,7 +95,7 @@ def _growth(tally: Tally, trials: Trials) -> Iterator[Finding]:
         table = tally.table
         of_class = np.flatnonzero(table.labels[table.starts[:-1]] == table.class_names.index(name))
         chosen = targets_of(table.take(of_class[:SAMPLE]))
-        milder = trials.numbers_of(chosen, **{cause.setting.name: value})
+        milder = trials.numbers(chosen, **{cause.setting.name: value})
         remedy = f"At {said(cause.setting, value)} they grow by {percent(growth(milder))}."
     if tally.config.box_rule == "hull":
         remedy = f'{remedy} For round things the box rule "ellipse" is the tighter one.'.strip()
