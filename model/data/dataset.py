@@ -213,7 +213,7 @@ class Dataset:
         """At most ``count`` of all parts of the set, held-out ones first; reads few others."""
         entries = [(s, e) for s in self._sources for e in s.by_photo.values() if e.photo]
         held_out = [(s, e) for s, e in entries if {"val", "test"} & set(e.splits)]
-        chosen = sorted(held_out or entries, key=lambda item: _shuffling_key(item[1].name))[:count]
+        chosen = sorted(held_out or entries, key=lambda item: _drawn(item[1].name))[:count]
         found = [source.photo(str(entry.photo)) for source, entry in chosen]
         return [self._photo(*photo) for photo in found if photo]
 
@@ -241,7 +241,7 @@ def no_garbage_collection() -> Generator[None]:
             gc.enable()
 
 
-def _shuffling_key(name: str) -> bytes:
+def _drawn(name: str) -> bytes:
     """Sorts names as if by chance, and always alike."""
     return hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
 

@@ -208,8 +208,10 @@ class Source:
         self, entries: list[Entry], cache_dir: str | Path | None, progress: Progress
     ) -> list[PhotoHeader]:
         names = list(dict.fromkeys(str(entry.photo) for entry in entries))
-        what, root = "reading the sizes of photos", self.tree.root
-        values = read_remembered(read_photo_headers, root, names, what, cache_dir, progress)
+        values = read_remembered(
+            read_photo_headers, self.tree.root, names, "reading the sizes of photos",
+            cache_dir, progress,
+        )  # fmt: skip
         headers = (PhotoHeader(*value) for value in values)
         self.known_headers = known = dict(zip(names, headers, strict=True))
         return [known[str(entry.photo)] for entry in entries]

@@ -266,12 +266,13 @@ def _together(photo: str, group: list[Entry], blemishes: list[Blemish]) -> Parse
 
 def unannotated(tree: Tree, entries: list[Entry]) -> list[Blemish]:
     """Photos in the folders of annotated ones that no entry is about."""
-    used = {entry.photo for entry in entries}
-    if None in used:  # a photo that is found only once the annotation's own text is read
+    used = {entry.photo for entry in entries if entry.photo}
+    names = {entry.name for entry in entries if not entry.photo}  # found once the text is read
+    if names:
         return []
     by_folder: dict[str, list[str]] = defaultdict(list)
     for photo in tree.photos:
         by_folder[photo.rpartition("/")[0]].append(photo)
-    folders = {str(photo).rpartition("/")[0] for photo in used}
+    folders = {photo.rpartition("/")[0] for photo in used}
     left = [p for f in sorted(folders) for p in by_folder[f] if p not in used]
     return [Blemish("not annotated", photo) for photo in left]

@@ -57,12 +57,11 @@ class Cause:
     safe_alone: float
 
     def __str__(self) -> str:
-        return said(self.setting, self.value)
+        return self.at(self.value)
 
-
-def said(setting: Setting, value: float) -> str:
-    """A setting with its value: ``rotation 30``."""
-    return f"{setting.label.lower()} {value:g}"
+    def at(self, value: float) -> str:
+        """The setting with a value: ``rotation 30``."""
+        return f"{self.setting.label.lower()} {value:g}"
 
 
 def slider_step(low: float, high: float) -> float:
