@@ -93,9 +93,8 @@ def after_figure(variant: Variant, scene: Scene, side: int = EDITOR_SIDE) -> Mar
 
 def _has_another_shape(variant: Variant) -> bool:
     """Whether what is shown of the photo is wider or narrower than the photo, to be seen."""
-    (width, height), (old_width, old_height) = (
-        variant.picture.image.size, variant.trace.steps[0].image.size,
-    )  # fmt: skip
+    width, height = variant.picture.image.size
+    old_width, old_height = variant.trace.steps[0].image.size
     return abs(width * old_height / (height * old_width) - 1) > SHAPE_SEEN
 
 
@@ -162,10 +161,8 @@ def show_extremes(scene: Scene) -> Markup:
 
 def _extremes(scene: Scene) -> list[Extreme]:
     info, photo = scene.opened.detector.info, scene.opened.working_copy.image
-    return extremes(
-        scene.state.config, photo, scene.working_boxes[0], info.image_size,
-        mean=info.mean, std=info.std,
-    )  # fmt: skip
+    config, box = scene.state.config, scene.working_boxes[0]
+    return extremes(config, photo, box, info.image_size, mean=info.mean, std=info.std)
 
 
 def show_alone(scene: Scene, setting: str) -> Markup:
@@ -182,14 +179,11 @@ def show_alone(scene: Scene, setting: str) -> Markup:
     row = _extremes(scene.with_settings(AugmentConfig.from_dict(alone)))
     label = FIELDS[setting].metadata["label"]
     shown = [row[0], row[-1]] if len(row) > 1 else row
-    figures = [
-        markup.figure(
-            extreme.picture.image, extreme.picture.image.size,
-            [_target(extreme.picture, scene, _label(scene))],
-            f"{label} alone: {extreme.caption}", caption=f"{label} alone: {extreme.caption}",
-        )
-        for extreme in shown
-    ]  # fmt: skip
+    figures = []
+    for extreme in shown:
+        step, words = extreme.picture, f"{label} alone: {extreme.caption}"
+        box = _target(step, scene, _label(scene))
+        figures.append(markup.figure(step.image, step.image.size, [box], words, caption=words))
     if not figures:
         photo = scene.opened.working_copy.image
         box = markup.DrawnBox(scene.working_boxes[0], "target", scene.class_name)
@@ -263,9 +257,8 @@ SYMBOLS = {"agrees": "\N{CHECK MARK}", "unsure": "", "disagrees": "\N{BALLOT X}"
 
 def _answer(answer: VariantPrediction, scene: Scene) -> dict[str, str]:
     """What a mark of the detector says."""
-    agreement, said = answer.agreement(scene.threshold, scene.class_name), answer.verdict(
-        scene.threshold
-    )  # fmt: skip
+    agreement = answer.agreement(scene.threshold, scene.class_name)
+    said = answer.verdict(scene.threshold)
     return {
         "agreement": agreement, "symbol": SYMBOLS[agreement], "brief": said.brief,
         "iou": f"{answer.iou:.2f}", "score": percent(answer.score, 0),
