@@ -48,9 +48,7 @@ def build(backend: Backend) -> None:
         "photo": photo, "sample": sample, "bbox_xyxy": bbox_xyxy, "settings": settings,
         "seed": seed, "count": count, "ask_detector": ask, "checkpoint": checkpoint,
     }  # fmt: skip
-    button.click(
-        endpoints.augment, inputs_kwargs=fields, outputs=answer, api_name="augment"
-    )  # fmt: skip
+    button.click(endpoints.augment, inputs_kwargs=fields, outputs=answer, api_name="augment")
     button.click(endpoints.sample, [sample], answer, api_name="sample")
     button.click(endpoints.detect_many, [photos, checkpoint], answer, api_name="detect_many")
 

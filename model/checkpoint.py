@@ -179,9 +179,7 @@ def _is_calibration(value: Any) -> bool:
 
 ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "class_names": (_are_class_names, f"a list of 1 to {MAX_CLASSES} different names"),
-    "image_size": (
-        _is_image_size, f"a multiple of 32 from {MIN_IMAGE_SIZE} to {MAX_IMAGE_SIZE}"
-    ),
+    "image_size": (_is_image_size, f"a multiple of 32 from {MIN_IMAGE_SIZE} to {MAX_IMAGE_SIZE}"),
     "head": (lambda v: isinstance(v, str) and v in HEADS, f"one of {', '.join(HEADS)}"),
     "mean": (_are_three_numbers, "three finite numbers"),
     "std": (lambda v: _are_three_numbers(v, above=0.0), "three finite numbers above 0"),
@@ -193,7 +191,7 @@ ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
         _is_calibration,
         f"{len(EVIDENCE)} weights, a bias, a threshold, a temperature and a second look",
     ),
-}  # fmt: skip
+}
 """Name of a value of :class:`CheckpointInfo` -> whether it can be used, and what is allowed."""
 REQUIRED = ("class_names", "image_size", "head", "mean", "std")
 

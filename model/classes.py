@@ -7,9 +7,7 @@ VOC_CLASSES = (
 )  # fmt: skip
 """The 20 classes of PASCAL VOC, alphabetical; the position is the class id."""
 
-_SHOWN = {
-    "diningtable": "dining table", "pottedplant": "potted plant", "tvmonitor": "tv monitor",
-}  # fmt: skip
+_SHOWN = {"diningtable": "dining table", "pottedplant": "potted plant", "tvmonitor": "tv monitor"}
 
 
 def shown_name(class_name: str) -> str:

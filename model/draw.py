@@ -35,20 +35,17 @@ def class_colour(class_name: str) -> tuple[int, int, int]:
 
 def text_colour(background: tuple[int, int, int]) -> tuple[int, int, int]:
     """Black or white, whichever contrasts more (WCAG 2 relative luminance)."""
-    linear = [(c / 255) / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4
-              for c in background]  # fmt: skip
+    shares = [channel / 255 for channel in background]
+    linear = [s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
     return (0, 0, 0) if luminance > 0.179 else (255, 255, 255)
 
 
 @dataclass(frozen=True)
 class LabelPlace:
-    """Where the plate of a label lies: its left upper corner, and how that is to its box.
+    """Where the plate of a label lies: its left upper corner in pixels, and how it is to its box.
 
-    Attributes:
-        x: pixels from the left of the picture.
-        y: pixels from its top.
-        side: ``above``, ``inside`` (at the upper edge of the box) or ``below``.
+    ``inside`` is at the upper edge of the box.
     """
 
     x: float
@@ -97,11 +94,8 @@ def _is_taken(
     """Whether a plate ``(x, y, width, height)`` lies on one of the others."""
     x, y, width, height = plate
     return any(
-        x < other_x + other_width
-        and other_x < x + width
-        and y < other_y + other_height
-        and other_y < y + height
-        for other_x, other_y, other_width, other_height in taken
+        x < left + across and left < x + width and y < top + down and top < y + height
+        for left, top, across, down in taken
     )
 
 
@@ -134,7 +128,6 @@ def draw_boxes(image: Image.Image, boxes: Sequence[LabelledBox]) -> Image.Image:
     larger boxes stay.
 
     Args:
-        image: a PIL image of any mode.
         boxes: the corners (a list, an array, a tensor) in pixels of ``image``; parts outside are
             cut. Nothing is written where a label is empty.
 

@@ -82,9 +82,7 @@ class Detection:
     def verdict(self, threshold: float) -> Verdict:
         """What this amounts to where a score of ``threshold`` is asked for."""
         likeliest = self.probabilities[self.class_name]
-        return verdict(
-            self.class_name, self.score, threshold, likeliest, len(self.probabilities)
-        )  # fmt: skip
+        return verdict(self.class_name, self.score, threshold, likeliest, len(self.probabilities))
 
     def to_dict(self) -> dict[str, Any]:
         """As values that JSON can hold, rounded; without ``attention`` and ``source``."""
@@ -169,13 +167,11 @@ class Detector:
     def predict(self, source: Any, flip: bool = False, looks: int | None = None) -> Detection:
         """The largest object of one photo.
 
-        With ``flip`` the mirrored photo is predicted too and both are averaged: slower, a little
-        better (docs/experiments.md: by how much).
-
         Args:
             source: see :func:`model.data.photo_inputs.image_source`: a path, a file or its bytes,
                 a PIL image, an array, a tensor or nested lists; grey or with transparency too.
-            flip: see above.
+            flip: predict the mirrored photo too and average both: slower, a little better
+                (docs/experiments.md: by how much).
             looks: 1 looks at the whole photo alone, 2 looks a second time at what seems small
                 (:mod:`model.second_look`); ``None`` as the checkpoint says.
 
@@ -225,7 +221,7 @@ class Detector:
         second_look = self.info.second_look(looks)
         if not photos:
             return []
-        predicted = self._predict(inputs or [self.preprocess(p.image) for p in photos], flip)
+        predicted = self.predict_inputs(inputs or [self.preprocess(p.image) for p in photos], flip)
         again = torch.zeros(len(photos), dtype=torch.bool)
         if second_look:
             again = second_look.is_wanted(predicted.bbox_xyxy, self.info.image_size)
@@ -235,8 +231,8 @@ class Detector:
             for photo, one, twice in zip(photos, per_image(predicted), again.tolist(), strict=True)
         ]
 
-    def _predict(self, inputs: Sequence[Tensor], flip: bool) -> BatchPrediction:
-        """One pass; on the CPU."""
+    def predict_inputs(self, inputs: Sequence[Tensor], flip: bool = False) -> BatchPrediction:
+        """One pass over what :meth:`preprocess` makes of photos; float32 on the CPU."""
         batch = torch.stack(list(inputs)).to(self.device)
         batch = batch.contiguous(memory_format=torch.channels_last)
         with self.autocast():
@@ -256,11 +252,9 @@ class Detector:
             return first
         canvas, wanted = self.info.image_size, first.map(lambda tensor: tensor[rows])
         windows = second_look.windows(wanted.bbox_xyxy, canvas)
-        cuts = [
-            cut_window(photos[row].image, window, canvas)
-            for row, window in zip(rows.tolist(), windows, strict=True)
-        ]
-        second = self._predict([self.preprocess(picture) for picture, _ in cuts], flip)
+        pairs = zip(rows.tolist(), windows, strict=True)
+        cuts = [cut_window(photos[row].image, window, canvas) for row, window in pairs]
+        second = self.predict_inputs([self.preprocess(picture) for picture, _ in cuts], flip)
         shown = torch.stack([window for _, window in cuts])
         return first.with_rows(rows, second_look.merge(wanted, second, shown, canvas))
 
@@ -274,34 +268,24 @@ class Detector:
         whole = torch.tensor([[0.0, 0.0, image.width, image.height]])
         return self._pipeline(image, whole).image
 
-    def score(self, predicted: BatchPrediction) -> float:
-        """The score of one image's prediction; see :class:`Detection`."""
-        if self.info.calibration:
-            return float(self.info.calibration.score(predicted.evidence))
-        return float(predicted.probabilities.max())
-
-    def probabilities(self, predicted: BatchPrediction) -> Tensor:
-        """Of the classes ``(C,)``, calibrated if the checkpoint is."""
-        raw, calibration = predicted.probabilities, self.info.calibration
-        return calibration.probabilities(raw) if calibration else raw
-
     def detection(
         self, predicted: BatchPrediction, size: tuple[int, int], looks: int = 1
     ) -> Detection:
         """One image's prediction, in pixels of a photo of ``(width, height)``."""
         scale = torch.tensor(size * 2) / self.info.image_size
-        values, order = self.probabilities(predicted).sort(descending=True)
-        ranked = {
-            self.class_names[i]: v for i, v in zip(order.tolist(), values.tolist(), strict=True)
-        }
+        probabilities, calibration = predicted.probabilities, self.info.calibration
+        score = float(probabilities.max())
+        if calibration:
+            score = float(calibration.score(predicted.evidence))
+            probabilities = calibration.probabilities(probabilities)
+        values, order = probabilities.sort(descending=True)
+        in_order = zip(order.tolist(), values.tolist(), strict=True)
+        ranked = {self.class_names[i]: value for i, value in in_order}
         name = next(iter(ranked))
-        score = self.score(predicted)
         x1, y1, x2, y2 = (predicted.bbox_xyxy * scale).tolist()
         attention = None if predicted.attention is None else predicted.attention.numpy()
-        return Detection(
-            name, score, (x1, y1, x2, y2), ranked, size,
-            sure=score >= self.threshold, looks=looks, attention=attention,
-        )  # fmt: skip
+        sure = score >= self.threshold
+        return Detection(name, score, (x1, y1, x2, y2), ranked, size, sure, looks, attention)
 
 
 def load_detector(

@@ -39,9 +39,8 @@ class OnnxNetwork(nn.Module):
     def forward(self, images: Tensor) -> BatchPrediction:
         """``(N, 3, S, S)`` float32, normalised -> the prediction, float32."""
         given = {INPUT: np.ascontiguousarray(images.float().cpu().numpy())}
-        probabilities, bbox_xyxy, evidence, attention = (
-            torch.from_numpy(values) for values in self.session.run(list(OUTPUTS), given)
-        )
+        answers = map(torch.from_numpy, self.session.run(list(OUTPUTS), given))
+        probabilities, bbox_xyxy, evidence, attention = answers
         has_cells = attention.shape[-1] > 1
         return BatchPrediction(probabilities, bbox_xyxy, evidence, attention if has_cells else None)
 

@@ -44,10 +44,9 @@ def try_out(path: Path, name: str, outputs: Sequence[str]) -> dict[str, Any]:
     for output, values in zip(outputs, found, strict=True):
         if values.dtype != np.float32 or not np.isfinite(values).all():
             raise ValueError(f"{output} is not made of finite float32 numbers")
-    return {
-        "metadata": session.get_modelmeta().custom_metadata_map, "side": shape[2],
-        "shapes": {output: list(v.shape) for output, v in zip(outputs, found, strict=True)},
-    }  # fmt: skip
+    metadata = session.get_modelmeta().custom_metadata_map
+    shapes = {output: list(v.shape) for output, v in zip(outputs, found, strict=True)}
+    return {"metadata": metadata, "side": shape[2], "shapes": shapes}
 
 
 def limit_memory(n_bytes: int) -> None:

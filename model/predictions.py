@@ -72,14 +72,11 @@ def predict_batch(model: nn.Module, images: Tensor, flip: bool = False) -> Batch
     other = torch.stack([width - x2, y1, width - x1, y2], dim=1)
     agree = (paired_iou(plain.bbox_xyxy, other) > SAME_OBJECT_IOU).unsqueeze(1)
     first = (plain.evidence.sum(1) >= mirrored.evidence.sum(1)).unsqueeze(1)
-    boxes = torch.where(
-        agree, (plain.bbox_xyxy + other) / 2, torch.where(first, plain.bbox_xyxy, other)
-    )
-    return BatchPrediction(
-        (plain.probabilities + mirrored.probabilities) / 2,
-        boxes,
-        (plain.evidence + mirrored.evidence) / 2,
-        plain.attention,
+    chosen = torch.where(first, plain.bbox_xyxy, other)
+    return plain._replace(
+        probabilities=(plain.probabilities + mirrored.probabilities) / 2,
+        bbox_xyxy=torch.where(agree, (plain.bbox_xyxy + other) / 2, chosen),
+        evidence=(plain.evidence + mirrored.evidence) / 2,
     )
 
 

@@ -53,10 +53,8 @@ class Calibration:
         if not fits or temperature <= 0:
             raise ValueError(f"the calibration needs {len(EVIDENCE) + 3} finite numbers")
         look = values.get("second_look")
-        return cls(
-            tuple(values["weights"]), values["bias"], values["threshold"], temperature,
-            SecondLook.from_dict(look) if look else None,
-        )  # fmt: skip
+        look = SecondLook.from_dict(look) if look else None
+        return cls(tuple(values["weights"]), values["bias"], values["threshold"], temperature, look)
 
     def score(self, values: Tensor) -> Tensor:
         """``(N, F)`` evidence -> ``(N,)`` scores in 0..1."""

@@ -54,9 +54,8 @@ class Verdict:
     @property
     def brief(self) -> str:
         """Where there is room for little more than a name."""
-        return {"sure": self.class_name, "unsure": f"{self.class_name}?", "none": "none?"}[
-            self.kind
-        ]
+        words = {"sure": self.class_name, "unsure": f"{self.class_name}?", "none": "none?"}
+        return words[self.kind]
 
 
 def verdict(
@@ -65,10 +64,9 @@ def verdict(
     """What an answer amounts to.
 
     Args:
-        class_name: the likeliest.
+        class_name, probability: of the likeliest class.
         score: see :class:`model.inference.Detection`.
         threshold: from which score on the answer is sure.
-        probability: of the likeliest class.
         n_classes: how many the detector can name.
     """
     shown = shown_name(class_name)

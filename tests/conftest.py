@@ -93,6 +93,11 @@ def make_voc(root: Path, n_train: int = 20, n_val: int = 10, classes=tuple(COLOU
     return root
 
 
+def step_of(variant: Any, name: str) -> Any:
+    """The step of a variant's trace that is called so."""
+    return next(step for step in variant.trace.steps if step.name == name)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What opens a browser or asks a server is slow; the slow modules are begun first."""
     for item in items:

@@ -188,9 +188,7 @@ def _build_controls(backend: Backend, splits: list[str], defaults: DatasetState)
         page = gr.Number(1, label="Page", precision=0, minimum=1, maximum=100_000, min_width=90,
                          elem_id="dataset-page")  # fmt: skip
     picked = gr.Textbox("", visible=False)
-    return {
-        "split": split, "class_name": class_name, "size": size, "page": page, "picked": picked,
-    }  # fmt: skip
+    return {"split": split, "class_name": class_name, "size": size, "page": page, "picked": picked}
 
 
 def _connect_pages(

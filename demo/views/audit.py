@@ -110,17 +110,11 @@ def _worst(backend: Backend, tally: Tally, seed: int) -> list[dict[str, object]]
         if trace is not None:
             _, picture = pair(trace, names_of(table, draw.photo))
             name = backend.library.name_of(str(table.names[draw.photo]))
-            tiles[draw.kind].append(
-                markup.tile(
-                    f"{draw.epoch + 1} {name}", markup.data_uri(picture, quality=80),
-                    f"{name}: {caption(trace)}", _words(name, draw),
-                )
-            )  # fmt: skip
-    return [
-        {"heading": KINDS[kind], "grid": markup.grid(of_kind, "browse")}
-        for kind, of_kind in tiles.items()
-        if of_kind
-    ]
+            key, uri = f"{draw.epoch + 1} {name}", markup.data_uri(picture, quality=80)
+            tile = markup.tile(key, uri, f"{name}: {caption(trace)}", _words(name, draw))
+            tiles[draw.kind].append(tile)
+    grids = {kind: markup.grid(of_kind, "browse") for kind, of_kind in tiles.items() if of_kind}
+    return [{"heading": KINDS[kind], "grid": grid} for kind, grid in grids.items()]
 
 
 def _words(name: str, draw: WorstDraw) -> str:

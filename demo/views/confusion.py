@@ -244,6 +244,7 @@ def stale_csv_note(row: pd.Series, now: Detection) -> str:
 
 
 def _facts(row: pd.Series) -> list[tuple[str, str]]:
+    second = f"{percent(row.second_share, 0)} as large" if row.second_share else "none"
     return [
         ("true class", markup.chip(row.true_class)),
         ("predicted", markup.chip(row.predicted_class)),
@@ -252,8 +253,5 @@ def _facts(row: pd.Series) -> list[tuple[str, str]]:
         ("error of the corners", f"{row.l1_px_224:.1f} px of a 224 canvas"),
         ("objects", str(int(row.n_objects))),
         ("largest object", f"{percent(row.area_share, 0)} of the photo"),
-        (
-            "second object",
-            f"{percent(row.second_share, 0)} as large" if row.second_share else "none",
-        ),
+        ("second object", second),
     ]

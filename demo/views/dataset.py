@@ -16,6 +16,7 @@ from demo.choice import PhotoChoice
 from demo.server.downloads import as_download
 from demo.views import markup
 from model.classes import shown_name
+from model.data.records import CSV_COLUMNS
 from model.data.samples import PhotoLibrary
 from model.errors import UserError
 from model.inference import DRAWN_SIDE
@@ -29,9 +30,6 @@ SIZES = {
     "medium: 10 to 40 %": (0.10, 0.40),
     "large: above 40 %": (0.40, 1.01),
 }
-CARD_COLUMNS = ["file_name", "split", "width", "height", "class_name", "xmin", "ymin", "xmax",
-                "ymax", "n_objects", "area_fraction"]  # fmt: skip
-
 EXAMPLES = "examples"
 WITHOUT_DATA = (
     "There is no data set here, so these are the examples that come with the project."
@@ -231,7 +229,8 @@ def photo_card(backend: Backend, name: str) -> Markup:
         shown.image, shown.original_size, boxes, f"photo {name} with {things}", caption=legend
     )
     row = backend.library.row(name)
-    facts = [(column, str(row[column])) for column in CARD_COLUMNS if column in row]
+    columns = [column for column in CSV_COLUMNS if column in row and column != "objects"]
+    facts = [(column, str(row[column])) for column in columns]
     return picture + markup.table(facts, "Its row of the CSV")
 
 

@@ -265,7 +265,7 @@ def _many_shown(answers: ManyAnswers, tiles: list[Markup], threshold: float) -> 
         Markup("<p>{}. Press one to see all about it.</p>").format(summary),
         *(left_out(*problem) for problem in answers.problems),
         markup.grid(tiles, "many"),
-    ]  # fmt: skip
+    ]
     return markup.join(parts)
 
 

@@ -83,16 +83,11 @@ def audit(
             yield markup.progress(words, place + 1, len(rows)), _found(tally, problems)
     if not tally.photos and problems:
         raise UserError(problems[0])
-    tiles = [
-        markup.tile(
-            f"{seeds[name]} {name}",
-            markup.thumbnail(backend.library.get(name).path),
-            f"photo {name}",
-            caption,
-        )
-        for name, words in tally.worst(TILES)
-        for caption in [f"{name}, seed {seeds[name]}: {words}"]
-    ]
+    tiles = []
+    for name, words in tally.worst(TILES):
+        key, uri = f"{seeds[name]} {name}", markup.thumbnail(backend.library.get(name).path)
+        words = f"{name}, seed {seeds[name]}: {words}"
+        tiles.append(markup.tile(key, uri, f"photo {name}", words))
     legend = Markup('<p class="plain-legend">Press one to see that draw above, step by step.</p>')
     worst = [Markup("<h3>The worst photos</h3>"), markup.grid(tiles, "browse"), legend]
     said = markup.note(f"{counted(tally.photos, 'photo')}, each drawn once.")
@@ -139,8 +134,8 @@ def _variant(trace: ComposeTrace) -> Markup:
         if box.visible != 0
     ]
     gone = len(trace.steps[0].boxes) - len(boxes)
-    words = [f"{box.name}: {', '.join(said)}" for box in last.boxes if (said := [
-        *health_words(box)])]  # fmt: skip
+    of_boxes = [(box.name, ", ".join(health_words(box))) for box in last.boxes]
+    words = [f"{name}: {said}" for name, said in of_boxes if said]
     lost = [f"{gone} of {len(trace.steps[0].boxes)} boxes gone"] if gone > 0 else []
     caption = "; ".join([f"seed {trace.seed}", *lost, *words[:4]])
     return markup.figure(shown(last.image), last.size, boxes, alt=caption, caption=caption)

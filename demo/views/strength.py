@@ -69,10 +69,8 @@ def _chart(one: dict[str, Any]) -> dict[str, Any]:
         for which, trained in enumerate(one["trained_up_to"].values())
         if trained is not None
     ]
-    return {
-        "label": one["label"], "lines": lines, "first": f"{values[0]:g}",
-        "last": f"{values[-1]:g}", "marks": marks,
-    }  # fmt: skip
+    first, last = f"{values[0]:g}", f"{values[-1]:g}"
+    return {"label": one["label"], "lines": lines, "first": first, "last": last, "marks": marks}
 
 
 def _points(scores: Iterable[tuple[float, float]]) -> str:

@@ -150,13 +150,8 @@ def warp(photo: Image.Image, matrix: np.ndarray, size: tuple[int, int]) -> Image
     back = np.linalg.inv(matrix)
     back = (back / back[2, 2]).ravel().tolist()
     affine = abs(back[6]) < _STRAIGHT and abs(back[7]) < _STRAIGHT
-    return photo.transform(
-        size,
-        Image.Transform.AFFINE if affine else Image.Transform.PERSPECTIVE,
-        back[:6] if affine else back[:8],
-        Image.Resampling.BILINEAR,
-        fillcolor=MEAN_COLOUR,
-    )
+    kind, n = (Image.Transform.AFFINE, 6) if affine else (Image.Transform.PERSPECTIVE, 8)
+    return photo.transform(size, kind, back[:n], Image.Resampling.BILINEAR, fillcolor=MEAN_COLOUR)
 
 
 def _upright_part(

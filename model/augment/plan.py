@@ -55,10 +55,8 @@ class Plans:
             name: {key: value[index].tolist() for key, value in drawn.items()}
             for name, drawn in self.params.items()
         }
-        return Plan(
-            params, self.matrices[index], self.sizes[index],
-            int(self.redraws[index]), bool(self.gave_up[index]),
-        )  # fmt: skip
+        redraws, gave_up = int(self.redraws[index]), bool(self.gave_up[index])
+        return Plan(params, self.matrices[index], self.sizes[index], redraws, gave_up)
 
     def put(self, rows: np.ndarray, new: "Plans") -> None:
         """Put the geometry of some photos in the place of what was drawn for them before."""
@@ -74,7 +72,6 @@ def make_plans(
     """Draw everything for N photos; for one that loses its target the geometry is drawn again.
 
     Args:
-        config: the settings.
         sizes: ``(N, 2)`` width and height in pixels.
         targets: ``(N, 4)`` boxes in pixels of the photos.
         seeds: see :func:`model.augment.streams.photo_seed`.
@@ -113,7 +110,6 @@ def place(steps: Sequence[GeometricStep], sizes: np.ndarray, params_of: Any) -> 
     """Where ``steps`` take photos of ``(N, 2)`` width and height, drawn once.
 
     Args:
-        steps: in order.
         sizes: of the photos before the first.
         params_of: called with a step and the sizes before it, returns its parameters.
     """

@@ -30,10 +30,8 @@ def uniforms(seeds: np.ndarray, name: str, count: int, draw: int = 0) -> np.ndar
         draw: how often it has drawn for the same photos before.
     """
     stream = zlib.crc32(name.encode()) << 32 | draw
-    raw = [
-        np.random.Philox(key=np.array([seed, stream], np.uint64)).random_raw(count)
-        for seed in seeds
-    ]
+    keys = (np.array([seed, stream], np.uint64) for seed in seeds)
+    raw = [np.random.Philox(key=key).random_raw(count) for key in keys]
     return (np.array(raw, np.uint64).reshape(-1, count) >> np.uint64(11)) * 2.0**-53
 
 

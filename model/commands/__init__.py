@@ -19,7 +19,6 @@ def run(main: Callable[[Options], int | None], options: type[Options], words: st
     """What ``python -m model.NAME`` does: parse, run, end with the exit status.
 
     Args:
-        main: of the command.
         options: what it takes; a dataclass with a field ``debug``.
         words: for ``--help``.
     """

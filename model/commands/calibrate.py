@@ -39,16 +39,15 @@ def main(config: CalibrateConfig) -> None:
         calibration = read_info(config.like).calibration
         if not calibration:
             raise UserError(f"{config.like} has no calibration. Calibrate it first.")
-        save_checkpoint(
-            config.checkpoint, model, dataclasses.replace(info, calibration=calibration)
-        )
+        info = dataclasses.replace(info, calibration=calibration)
+        save_checkpoint(config.checkpoint, model, info)
         return
     accelerator = build_accelerator(config.precision)
     with accelerator.local_main_process_first():  # it decodes the photos
+        split = config.dataset(info.class_names).split(config.split)
         dataset = DetectionDataset(
-            config.dataset(info.class_names).split(config.split), info.image_size,
-            cache_dir=config.cache_dir, progress=config.progress,
-        )  # fmt: skip
+            split, info.image_size, cache_dir=config.cache_dir, progress=config.progress
+        )
     if left_out := dataset.left_out():
         accelerator.print(left_out)
     calibrate_checkpoint(config.checkpoint, dataset, accelerator, config.progress)

@@ -62,17 +62,17 @@ def main(config: EvaluateConfig) -> None:
     accelerator = build_accelerator(config.precision)
     with accelerator.local_main_process_first():  # it decodes the photos
         data = config.dataset(info.class_names)
+        split = data.split(config.split)
         dataset = DetectionDataset(
-            data.split(config.split), info.image_size,
-            cache_dir=config.cache_dir, progress=config.progress,
-        )  # fmt: skip
+            split, info.image_size, cache_dir=config.cache_dir, progress=config.progress
+        )
     if left_out := dataset.left_out():
         accelerator.print(left_out)
     model = model.to(accelerator.device).to(memory_format=torch.channels_last)
+    second_look = info.second_look(config.looks)
     options = LoaderOptions(
-        config.batch_size, config.num_workers, config.flip, config.progress,
-        info.second_look(config.looks),
-    )  # fmt: skip
+        config.batch_size, config.num_workers, config.flip, config.progress, second_look
+    )
     predictions = predict_dataset(model, dataset, accelerator, options)
     negatives = NO_NEGATIVES
     if config.negatives and info.calibration:

@@ -73,7 +73,6 @@ def export_onnx(
     Args:
         model: its weights stay as they are.
         info: travels in the file's metadata.
-        out: the file to write.
         weights: stored as ``"float16"`` or ``"float32"``.
 
     Raises:
@@ -121,10 +120,9 @@ def store_in_float16(graph: "onnx_ir.Graph") -> None:
         if not np.isfinite(halved).all():
             continue
         name = f"{value.name}_float16"
-        half = onnx_ir.Value(
-            name=name, type=onnx_ir.TensorType(onnx_ir.DataType.FLOAT16), shape=value.shape,
-            const_value=onnx_ir.tensor(halved, name=name),
-        )  # fmt: skip
+        float16 = onnx_ir.TensorType(onnx_ir.DataType.FLOAT16)
+        tensor = onnx_ir.tensor(halved, name=name)
+        half = onnx_ir.Value(name=name, type=float16, shape=value.shape, const_value=tensor)
         cast = onnx_ir.node("Cast", [half], {"to": onnx_ir.DataType.FLOAT.value})
         single = cast.outputs[0]
         single.type, single.shape = value.type, value.shape

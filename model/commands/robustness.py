@@ -54,12 +54,12 @@ def main(config: RobustnessConfig) -> None:
     check_alike(detectors)
     names = detectors[0].info.class_names
     split = config.dataset(names).split(config.split)
-    split = dataclasses.replace(split, frame=some_rows(split, config.photos), backgrounds=(
-        split.backgrounds.iloc[:0]))  # fmt: skip
+    frame, none = some_rows(split, config.photos), split.backgrounds.iloc[:0]
+    split = dataclasses.replace(split, frame=frame, backgrounds=none)
+    side = max(one.info.image_size for one in detectors)
     dataset = LargestObjectDataset(
-        split, max(one.info.image_size for one in detectors),
-        cache_dir=config.cache_dir, progress=config.progress,
-    )  # fmt: skip
+        split, side, cache_dir=config.cache_dir, progress=config.progress
+    )
     if left_out := dataset.left_out():
         print(left_out)
     start = time.perf_counter()

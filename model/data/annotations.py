@@ -61,11 +61,9 @@ def labelled(
     target, which the augmentation itself keeps in sight.
 
     Args:
-        file_name: of the picture.
-        size: width and height of the picture.
+        file_name, size: of the picture; width and height.
         things: the objects of the photo; where they were in it is of no concern.
-        bbox_xyxy: a box in the picture for each of them.
-        visible: a share for each of them.
+        bbox_xyxy, visible: where each of them is in the picture, and how much of it is left, 0..1.
     """
     kept = [
         (replace(thing, bbox_xyxy=(x1, y1, x2, y2)), share)
@@ -176,11 +174,9 @@ def to_voc(photo: AnnotatedPhoto) -> str:
         _add(node, "difficult", int(thing.difficult))
         if photo.visible:
             _add(node, "visible", round(photo.visible[place], 4))
-        corners = _add(node, "bndbox")
-        for name, value in zip(
-            ("xmin", "ymin", "xmax", "ymax"), _voc_corners(photo, thing), strict=True
-        ):
-            _add(corners, name, value)
+        box, names = _add(node, "bndbox"), ("xmin", "ymin", "xmax", "ymax")
+        for name, value in zip(names, _voc_corners(photo, thing), strict=True):
+            _add(box, name, value)
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode") + "\n"
 

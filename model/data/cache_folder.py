@@ -30,16 +30,13 @@ def used_now(*paths: Path) -> None:
             os.utime(path)
 
 
-def prune(folder: Path) -> list[Path]:
+def prune(folder: Path) -> None:
     """Remove the caches that nobody used for :data:`KEPT_DAYS` days; other files stay."""
     oldest = time.time() - KEPT_DAYS * 86_400
-    removed = []
     for path in [p for pattern in _OURS for p in folder.glob(pattern)]:
         with suppress(OSError):  # another process was faster
             if path.stat().st_mtime < oldest:
                 path.unlink()
-                removed.append(path)
-    return removed
 
 
 def free_bytes(folder: Path) -> int:

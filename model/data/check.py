@@ -26,8 +26,6 @@ class Report:
     """What a check found.
 
     Attributes:
-        dataset: that was checked.
-        blemishes: all of them.
         decoded: whether the photos were decoded: only that shows damage inside a file, and photos
             that look alike.
         longest_side: of photos in the cache of decoded photos, pixels.
@@ -131,11 +129,9 @@ def check(
     """Find all that is wrong with a data set; raises nothing for it.
 
     Args:
-        dataset: to look at.
         decode: the photos, too; ``None`` does so for at most :data:`FEW_PHOTOS`.
         longest_side: of decoded photos, pixels, for the disk space that they will take.
         cache_dir: of what was read, and of decoded photos.
-        progress: show bars, or tell of them.
     """
     with no_garbage_collection():
         photos = dataset.photos
@@ -159,9 +155,7 @@ def _of_classes(dataset: Dataset) -> list[Blemish]:
         if len(names) > 1
     ]
     unknown = sorted(set(counts) - set(dataset.class_names))
-    found += [
-        Blemish("class not expected", name, counted(counts[name], "object")) for name in unknown
-    ]
+    found += [Blemish("class not expected", n, counted(counts[n], "object")) for n in unknown]
     if len(dataset.class_names) > MAX_CLASSES:
         found.append(Blemish("too many classes", f"{len(dataset.class_names)} of {MAX_CLASSES}"))
     return found
@@ -200,10 +194,8 @@ def _identical(dataset: Dataset, cache_dir: str | Path | None, progress: Progres
     # Only files with as many bytes can be the same.
     alike = [photo for photos in by_size.values() if len(photos) > 1 for photo in photos]
     names = [photo.image.file_name for photo in alike]
-    hashes = read_remembered(
-        in_all_cores(file_hash), dataset.image_folder, names, "comparing photos of equal size",
-        cache_dir, progress,
-    )  # fmt: skip
+    what, folder = "comparing photos of equal size", dataset.image_folder
+    hashes = read_remembered(in_all_cores(file_hash), folder, names, what, cache_dir, progress)
     groups: dict[str, list[DatasetPhoto]] = defaultdict(list)
     for photo, digest in zip(alike, hashes, strict=True):
         groups[digest].append(photo)
@@ -225,15 +217,10 @@ def _pair(how: str, first: DatasetPhoto, second: DatasetPhoto) -> Blemish:
 def _decoded(dataset: Dataset, cache_dir: str | Path | None, progress: Progress) -> list[Blemish]:
     """What only decoding shows."""
     names = [photo.image.file_name for photo in dataset.photos]
-    looks = read_remembered(
-        perceptual_hashes, dataset.image_folder, names, "decoding photos to compare them",
-        cache_dir, progress,
-    )  # fmt: skip
-    found = [
-        Blemish("photo unreadable", name, why)
-        for name, (_, why) in zip(names, looks, strict=True)
-        if why
-    ]
+    what, folder = "decoding photos to compare them", dataset.image_folder
+    looks = read_remembered(perceptual_hashes, folder, names, what, cache_dir, progress)
+    reasons = zip(names, (why for _, why in looks), strict=True)
+    found = [Blemish("photo unreadable", name, why) for name, why in reasons if why]
     if len(names) > MAX_LOOKS:
         return found
     seen = [(p, look) for p, (look, _) in zip(dataset.photos, looks, strict=True) if look]

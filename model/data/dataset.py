@@ -30,9 +30,7 @@ class DatasetPhoto:
     """A photo of a data set.
 
     Attributes:
-        path: of the file.
         image: its annotation; ``file_name`` counts from the folder that holds all photos.
-        splits: it is in.
         header: what the file says of itself.
     """
 
@@ -106,12 +104,8 @@ class Dataset:
     @cached_property
     def image_folder(self) -> Path:
         """The innermost folder that holds all photos."""
-        inside = {
-            (source.tree, entry.photo.rpartition("/")[0])
-            for source in self._sources
-            for entry in source.listing.entries
-            if entry.photo
-        }
+        photos = ((s.tree, e.photo) for s in self._sources for e in s.listing.entries if e.photo)
+        inside = {(tree, photo.rpartition("/")[0]) for tree, photo in photos}
         folders = {tree.path(folder) for tree, folder in inside} or {str(self.folders[0])}
         try:
             return Path(os.path.commonpath(folders))
@@ -121,7 +115,7 @@ class Dataset:
             ) from None
 
     @cached_property
-    def _photo_name(self) -> int:
+    def _name_start(self) -> int:
         """Where the name of a photo begins in its path."""
         return len(str(self.image_folder).rstrip(os.sep)) + 1
 
@@ -192,13 +186,8 @@ class Dataset:
         targets = frame[~empty].reset_index(drop=True)
         if targets.empty:
             raise UserError(f"{where} has no image with an object to learn from.")
-        return DatasetSplit(
-            targets,
-            self.image_folder,
-            len(rows) - len(frame),
-            class_names,
-            frame[empty].reset_index(drop=True),
-        )
+        backgrounds, n_difficult = frame[empty].reset_index(drop=True), len(rows) - len(frame)
+        return DatasetSplit(targets, self.image_folder, n_difficult, class_names, backgrounds)
 
     def find(self, name: str) -> DatasetPhoto | None:
         """The photo of a name, with or without folders and suffix; reads no other.
@@ -235,7 +224,7 @@ class Dataset:
     def _photo(
         self, path: str, image: ImageAnnotation, splits: tuple[str, ...], header: PhotoHeader
     ) -> DatasetPhoto:
-        name = path[self._photo_name :].replace(os.sep, "/")
+        name = path[self._name_start :].replace(os.sep, "/")
         image = ImageAnnotation(name, image.width, image.height, image.objects)
         return DatasetPhoto(path, image, splits, header)
 

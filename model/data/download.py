@@ -16,17 +16,9 @@ TIMEOUT_S = 30
 
 
 def download_voc2007(root: str | Path, test: bool = False, progress: bool = True) -> Path:
-    """Download and unpack VOC 2007 into ``root/VOCdevkit/VOC2007``.
+    """VOC 2007's folder below ``root``, downloaded and unpacked: train and val, or ``test``.
 
     A download that broke off goes on where it stopped; one that is complete is not repeated.
-
-    Args:
-        root: folder to fill.
-        test: the test split instead of train + val.
-        progress: show a bar.
-
-    Returns:
-        The VOC2007 folder.
 
     Raises:
         UserError: if the host does not answer, the file is not what it should be (the text names

@@ -21,8 +21,7 @@ def largest_empty_window(
 
     Args:
         boxes: ``xyxy`` of every object in pixels, difficult ones too.
-        width: of the photo in pixels.
-        height: of the photo in pixels.
+        width, height: of the photo in pixels.
         min_share: smallest share of the photo's area that counts.
 
     Returns:
@@ -78,15 +77,14 @@ def _windows_around(
     )  # fmt: skip
     if limits[3] - limits[1] < lowest:
         return
-    corners = (above | below) & (left | right)
+    left, right = (above | below) & left, (above | below) & right
     tops, bottoms = np.where(above, y2, 0.0), np.where(below, y1, height)
     lefts, left_tops, left_bottoms = _choices(
-        x2[corners & left], tops[corners & left], bottoms[corners & left], limits[0], limits, lowest
+        x2[left], tops[left], bottoms[left], limits[0], limits, lowest
     )
     rights, right_tops, right_bottoms = _choices(
-        -x1[corners & right], tops[corners & right], bottoms[corners & right], -limits[2], limits,
-        lowest,
-    )  # fmt: skip
+        -x1[right], tops[right], bottoms[right], -limits[2], limits, lowest
+    )
     top = np.maximum(left_tops[:, None], right_tops)
     bottom = np.minimum(left_bottoms[:, None], right_bottoms)
     areas = (-rights - lefts[:, None]) * (bottom - top)

@@ -11,13 +11,7 @@ from functools import cache
 
 @dataclass(frozen=True)
 class ImageFormat:
-    """A format.
-
-    Attributes:
-        name: as people write it.
-        pillow_name: of Pillow's plugin.
-        suffixes: of its files, lower case.
-    """
+    """A format: its name as people write it, that of Pillow's plugin, and lower-case suffixes."""
 
     name: str
     pillow_name: str

@@ -19,13 +19,12 @@ EDGE = 2.0  # pixels; boxes that reach out further are looked at
 KEPT = 0.5  # share of a box that must be inside the photo
 ZERO_BOXES = 3  # so many at least, and three of four at the edge, must start at 0
 
-# Boxes must be so many before they tell that their numbers are of another kind; that is so if less
-# than the first share fits their photos as the format reads them, and the second one otherwise.
-TELLING_BOXES = 10
-TELLING_SCALE = 20
-FILLED = 0.9  # share of a scale that the boxes of a set reach to
-FITTING = 0.95
-FITTING_OTHERWISE = 0.99
+# When the numbers of a set's boxes are taken for something else than the format says:
+TELLING_BOXES = 10  # at least so many boxes,
+FITTING = 0.95  # of which fewer than this share lie in their photos as the format has it,
+FITTING_OTHERWISE = 0.99  # and at least this share if they are read in another way;
+TELLING_SCALE = 20  # or at least so many that end where a scale does, as at 100 for percent,
+FILLED = 0.9  # and reach to this share of it
 
 Problem = tuple[str, str]  # kind, detail
 
@@ -83,11 +82,8 @@ def _with_reading(
     # Boxes within the first pixel are shares, however few there are.
     are_shares = bool(boxes) and usual.units != "shares" and all(max(box) <= 1 for box, _ in boxes)
     if are_shares or (len(boxes) >= TELLING_BOXES and share(usual) < FITTING):
-        fitting = [
-            each
-            for each in format.others
-            if (not each.whole or _fill(each, boxes)) and share(each) >= FITTING_OTHERWISE
-        ]
+        possible = [each for each in format.others if not each.whole or _fill(each, boxes)]
+        fitting = [each for each in possible if share(each) >= FITTING_OTHERWISE]
         if fitting:
             words = [each.words for each in fitting]
             detail = words[0] + (f" (they also fit as {words[1]})" if words[1:] else "")

@@ -49,10 +49,8 @@ class PixelCache:
             these can be fetched. Whoever opens the cache later finds the same ones.
 
     Args:
-        files: the photos, in order.
         longest_side: see :func:`model.data.images.load_fitted`.
         cache_dir: default :func:`model.data.cache_folder.default_cache_dir`.
-        progress: show a bar while building.
 
     Raises:
         UserError: for a photo that is missing (named), or a cache that cannot be written.
@@ -121,10 +119,8 @@ class PixelCache:
         photos: list[Entry] = []
         with atomic_write(self.path) as temporary:
             with temporary.open("wb") as stream:
-                for photo in tqdm(
-                    load_each(files, longest_side), "decoding photos once", len(files), unit="img",
-                    disable=not progress,
-                ):  # fmt: skip
+                loaded, what = load_each(files, longest_side), "decoding photos once"
+                for photo in tqdm(loaded, what, len(files), unit="img", disable=not progress):
                     if isinstance(photo, UserError):
                         photos.append(str(photo))
                         continue
@@ -175,10 +171,6 @@ def refuse_without_room(
 
 
 def _cache_path(folder: Path, files: list[Path], longest_side: int) -> Path:
-    return folder / f"pixels-{_key(files, longest_side)}.rgb"
-
-
-def _key(files: list[Path], longest_side: int) -> str:
     digest = hashlib.sha256(f"{FORMAT} {longest_side}\n".encode())
     for file in files:
         try:
@@ -190,4 +182,4 @@ def _key(files: list[Path], longest_side: int) -> str:
             ) from None
         changed = stat.st_mtime_ns, stat.st_ctime_ns
         digest.update(f"{file.resolve()} {stat.st_size} {changed}\n".encode())
-    return digest.hexdigest()[:20]
+    return folder / f"pixels-{digest.hexdigest()[:20]}.rgb"

@@ -40,10 +40,8 @@ class NamedPhoto:
 
     Attributes:
         name: ``cat``, or VOC's ``000012``; a path with suffix where several photos share a name.
-        path: of the image file.
         objects: what is annotated, boxes in pixels of the upright photo.
         annotated: whether anybody looked: no objects then means that none of the classes is there.
-        note: a sentence on it.
     """
 
     name: str
@@ -104,13 +102,11 @@ class PhotoLibrary:
         boxes = read_example_boxes(example_folder)
         images = (p for p in sorted(example_folder.glob("*")) if p.suffix.lower() in IMAGE_SUFFIXES)
         order = {name: place for place, name in enumerate(boxes)}
-        self._examples = {
-            path.stem: NamedPhoto(
-                path.stem, path, boxes.get(path.name, ()), path.name in boxes,
-                EXAMPLE_NOTES.get(path.name, ""),
-            )
-            for path in sorted(images, key=lambda p: order.get(p.name, len(order)))
-        }  # fmt: skip
+        self._examples: dict[str, NamedPhoto] = {}
+        for path in sorted(images, key=lambda p: order.get(p.name, len(order))):
+            objects, note = boxes.get(path.name, ()), EXAMPLE_NOTES.get(path.name, "")
+            photo = NamedPhoto(path.stem, path, objects, path.name in boxes, note)
+            self._examples[path.stem] = photo
         self.split = cache(self._split)
         self._photo = lru_cache(maxsize=512)(self._read_photo)
 
@@ -171,9 +167,8 @@ class PhotoLibrary:
             if photo and photo.largest:
                 by_class[photo.largest.class_name].append(photo)
         in_turn = chain.from_iterable(zip_longest(*(by_class[name] for name in sorted(by_class))))
-        return list(
-            islice((photo for photo in in_turn if photo and _can_be_shown(photo)), MOST_OWN)
-        )
+        shown = (photo for photo in in_turn if photo and _can_be_shown(photo))
+        return list(islice(shown, MOST_OWN))
 
     def class_names(self) -> list[str]:
         """Classes of the data set, sorted: all once it was read, until then those known so far."""
@@ -189,8 +184,8 @@ class PhotoLibrary:
 
         The columns are :data:`model.data.records.CSV_COLUMNS`; the split is called ``examples``.
         """
-        rows = [row for photo in self._examples.values() if (row := self._example_row(photo))]
-        return pd.DataFrame([r for r in rows if r["class_name"]], columns=CSV_COLUMNS)
+        rows = map(self._example_row, self._examples.values())
+        return pd.DataFrame([r for r in rows if r and r["class_name"]], columns=CSV_COLUMNS)
 
     def row(self, name: str) -> dict[str, Any]:
         """The CSV row of a photo; empty if it has nothing but difficult objects."""

@@ -34,7 +34,6 @@ class Source:
     Args:
         folder: of the data set, or one above it.
         format: see :func:`model.data.formats.format_of`.
-        progress: show a bar.
 
     Raises:
         UserError: if the folder is missing, or holds no data set or more than one.
@@ -185,10 +184,8 @@ class Source:
         if self.parse is None:
             return [entry.parsed for entry in entries]
         files = list(dict.fromkeys(e.annotation for e in entries if e.annotation))
-        values = read_remembered(
-            in_all_cores(self.parse), self.tree.root, files, "reading annotations",
-            cache_dir, progress,
-        )  # fmt: skip
+        what, root = "reading annotations", self.tree.root
+        values = read_remembered(in_all_cores(self.parse), root, files, what, cache_dir, progress)
         parsed = (self.named(Parsed(*value)) for value in values)
         self.known_parsed = known = dict(zip(files, parsed, strict=True))
         return [known[e.annotation] if e.annotation else self.nothing for e in entries]

@@ -21,10 +21,6 @@ class Tree:
     Hidden files are left out, and links that lead out of the folder: a data set from a stranger
     could name any file of the computer by them.
 
-    Args:
-        root: an existing folder.
-        progress: show a bar.
-
     Raises:
         UserError: if there is no such folder, or it holds absurdly many files.
     """
@@ -40,9 +36,8 @@ class Tree:
         self.folders: set[str] = set()
         self.links_out: list[str] = []
         self._by_suffix: dict[str, list[str]] = defaultdict(list)
-        with tqdm(
-            desc=f"looking through {root.name}", unit=" files", disable=not progress
-        ) as self._bar:
+        what = f"looking through {root.name}"
+        with tqdm(desc=what, unit=" files", disable=not progress) as self._bar:
             self._scan("", 0)
         for paths in self._by_suffix.values():
             paths.sort()

@@ -77,10 +77,8 @@ def calibrate_checkpoint(
     does. The line printed says so.
 
     Args:
-        path: of the checkpoint.
         dataset: photos that its weights have not learned from, not augmented.
         accelerator: decides on device and precision; all its processes must call.
-        progress: show a bar.
         predictions: of these weights for ``dataset``, if they are known.
     """
     model, info = from_main_process(accelerator, lambda: load_checkpoint(path))
@@ -95,10 +93,9 @@ def calibrate_checkpoint(
     twice = replace(options, second_look=SecondLook())
     closer = look_again(model, dataset, predictions, accelerator, twice)
     gain = closer.scores().joint.mean() - right.float().mean().item()
-    accelerator.print(
-        f"{path}: {closer.n_looks:.2f} looks a photo, joint accuracy {gain:+.3f}:"
-        f" {'kept' if gain > 0 else 'one look is as good'}", flush=True,
-    )  # fmt: skip
+    looks = f"{closer.n_looks:.2f} looks a photo"
+    outcome = "kept" if gain > 0 else "one look is as good"
+    accelerator.print(f"{path}: {looks}, joint accuracy {gain:+.3f}: {outcome}", flush=True)
     if gain > 0:
         options, predictions = twice, closer
         right = torch.from_numpy(predictions.scores().joint)

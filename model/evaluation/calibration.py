@@ -99,10 +99,8 @@ def reliability(scores: np.ndarray, right: np.ndarray) -> dict[str, Any]:
     share_right = [float(right[b].mean()) for b in bins]
     count = [int(b.sum()) for b in bins]
     gaps = [n * abs(s - r) for n, s, r in zip(count, mean_score, share_right, strict=True)]
-    return {
-        "ece": sum(gaps) / max(1, len(scores)), "mean_score": mean_score,
-        "share_right": share_right, "count": count,
-    }  # fmt: skip
+    error = sum(gaps) / max(1, len(scores))
+    return {"ece": error, "mean_score": mean_score, "share_right": share_right, "count": count}
 
 
 def cross_validated_scores(values: Tensor, right: Tensor, negatives: Tensor) -> np.ndarray:

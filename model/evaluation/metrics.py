@@ -1,6 +1,5 @@
 """Scores of largest-object detection, from predictions kept one row an image."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,9 +97,7 @@ def bootstrap_intervals(
 def group_scores(scores: PerImage, groups: dict[str, np.ndarray]) -> list[dict[str, Any]]:
     """One row a group of images that is not empty: how many, and their mean scores.
 
-    Args:
-        scores: of N images.
-        groups: name -> ``(N,)`` bool; they may overlap.
+    Groups are name -> ``(N,)`` bool; they may overlap.
     """
     rows = []
     for name, mine in groups.items():
@@ -109,11 +106,6 @@ def group_scores(scores: PerImage, groups: dict[str, np.ndarray]) -> list[dict[s
             del means["macro_accuracy"]  # of a group that is one class it is the same again
             rows.append({"group": name, "n_images": int(mine.sum()), **means})
     return rows
-
-
-def class_groups(scores: PerImage, class_names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Images by their true class."""
-    return {name: scores.true_class == i for i, name in enumerate(class_names)}
 
 
 def size_groups(area_share: np.ndarray) -> dict[str, np.ndarray]:
@@ -125,8 +117,7 @@ def size_groups(area_share: np.ndarray) -> dict[str, np.ndarray]:
 def crowd_groups(facts: pd.DataFrame) -> dict[str, np.ndarray]:
     """Images by the number of objects, and those whose largest has a rival.
 
-    Args:
-        facts: of :func:`model.evaluation.report.photo_facts`.
+    The ``facts`` are those of :func:`model.evaluation.report.photo_facts`.
     """
     count, second = facts.n_objects.to_numpy(), facts.second_share.to_numpy()
     return {

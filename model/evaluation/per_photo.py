@@ -21,9 +21,7 @@ TRUE_BOX = ("true_xmin", "true_ymin", "true_xmax", "true_ymax")
 PREDICTED_BOX = ("predicted_xmin", "predicted_ymin", "predicted_xmax", "predicted_ymax")
 SCORES = ("score", "iou", "l1_px_224")
 FACTS = ("n_objects", "area_share", "second_share")
-COLUMNS = (
-    "file_name", "true_class", *TRUE_BOX, "predicted_class", *PREDICTED_BOX, *SCORES, *FACTS,
-)  # fmt: skip
+COLUMNS = ("file_name", "true_class", *TRUE_BOX, "predicted_class", *PREDICTED_BOX, *SCORES, *FACTS)
 """Boxes in pixels of the original photo; the score and the shares in 0..1."""
 
 COMMAND = "python -m model.evaluate --data data --split val --per-photo photos.csv"
@@ -34,11 +32,9 @@ MAX_PIXELS = 1e6  # of a side of a photo
 
 @dataclass(frozen=True)
 class PerPhoto:
-    """What was predicted for each photo of a split.
+    """What was predicted for each photo of a split: a row each in ``table``, see :data:`COLUMNS`.
 
-    Attributes:
-        name: of the file.
-        table: one row a photo, with :data:`COLUMNS`.
+    ``name`` is that of the file.
     """
 
     name: str

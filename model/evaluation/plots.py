@@ -15,7 +15,7 @@ from model.evaluation.predict_dataset import Predictions
 from model.files import atomic_write
 from model.loading.dataset import DetectionDataset, LargestObjectDataset, collate
 from model.loading.targets import pad_targets
-from model.predictions import predict_batch
+from model.predictions import on_cpu, predict_batch
 from model.words import percent
 
 SHEET_PHOTOS, TILE_SIDE = 16, 300  # of a contact sheet; the side in pixels
@@ -33,7 +33,6 @@ def plot_history(history: pd.DataFrame, path: Path) -> None:
     Args:
         history: a row an epoch, those of earlier runs first, with their names as ``run``; a line
             separates two runs.
-        path: of the picture to write.
     """
     history = history.assign(number=range(1, len(history) + 1))
     names = history.get("run", history.number * 0).fillna("")
@@ -80,11 +79,8 @@ def plot_confusion(matrix: np.ndarray, class_names: Sequence[str], path: Path) -
     axis.set_xlabel("predicted")
     axis.set_ylabel("true")
     for row, column in np.argwhere(matrix):
-        dark = share[row, column] > 0.5
-        text = str(matrix[row, column])
-        axis.text(
-            column, row, text, ha="center", va="center", fontsize=6, color="w" if dark else "k"
-        )
+        text, colour = str(matrix[row, column]), "w" if share[row, column] > 0.5 else "k"
+        axis.text(column, row, text, ha="center", va="center", fontsize=6, color=colour)
     _save(figure, path)
 
 
@@ -116,13 +112,9 @@ def prediction_tile(
     score, class_id = predictions.probabilities[row].max(dim=0)
     name = dataset.class_names[int(class_id)]
     true, found = predictions.true_xyxy[row] * to_tile, predictions.bbox_xyxy[row] * to_tile
-    return draw_boxes(
-        photo.resize(size, Image.Resampling.BILINEAR),
-        [
-            LabelledBox(true.tolist(), TRUTH_COLOUR),
-            LabelledBox(found.tolist(), class_colour(name), f"{name} {percent(float(score), 0)}"),
-        ],
-    )
+    truth, label = LabelledBox(true.tolist(), TRUTH_COLOUR), f"{name} {percent(float(score), 0)}"
+    answer = LabelledBox(found.tolist(), class_colour(name), label)
+    return draw_boxes(photo.resize(size, Image.Resampling.BILINEAR), [truth, answer])
 
 
 def spread_indices(length: int) -> list[int]:
@@ -142,12 +134,10 @@ def spread_tiles(
     if known:
         return [prediction_tile(dataset, index, known, index) for index in chosen]
     images, targets = collate([dataset[i] for i in chosen])
-    predicted = predict_batch(model.eval(), images.to(device))
+    predicted = on_cpu(predict_batch(model.eval(), images.to(device)))
     true = pad_targets(targets)
-    predictions = Predictions(
-        predicted.probabilities.cpu(), predicted.bbox_xyxy.cpu(), predicted.evidence.cpu(),
-        true.labels[:, 0], true.boxes[:, 0], images.shape[-1],
-    )  # fmt: skip
+    truth = true.labels[:, 0], true.boxes[:, 0]
+    predictions = Predictions(*predicted[:3], *truth, images.shape[-1])
     return [prediction_tile(dataset, place, predictions, i) for i, place in enumerate(chosen)]
 
 
@@ -177,11 +167,7 @@ def plot_evaluation(
 def plot_reliability(score: dict[str, Any], path: Path) -> None:
     """What score and class probability say against the share right (Guo et al. 2017).
 
-    The area of a dot is its photos.
-
-    Args:
-        score: as :func:`model.evaluation.report.score_report` has it.
-        path: of the picture.
+    The area of a dot is its photos; ``score`` is of :func:`model.evaluation.report.score_report`.
     """
     figure = Figure(figsize=(4.5, 4.5))
     axis = figure.subplots()
@@ -202,12 +188,7 @@ def plot_reliability(score: dict[str, Any], path: Path) -> None:
 
 
 def plot_strength(report: dict[str, Any], path: Path) -> None:
-    """Scores against the strength of each setting, a panel a setting.
-
-    Args:
-        report: of :func:`model.evaluation.strength_curves.measure`.
-        path: of the picture to write.
-    """
+    """A panel a setting of what :func:`model.evaluation.strength_curves.measure` reports."""
     settings = report["settings"]
     columns = 4
     rows = -(-len(settings) // columns)

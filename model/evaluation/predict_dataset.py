@@ -1,6 +1,6 @@
 """Run a detector over a data set and keep what it predicts beside what is true."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -40,10 +40,8 @@ class Predictions:
 
     def scores(self) -> PerImage:
         """Compare with the truth."""
-        predicted = self.probabilities.argmax(dim=1)
-        return per_image_scores(
-            predicted, self.bbox_xyxy, self.true_class, self.true_xyxy, self.image_size
-        )
+        predicted, truth = self.probabilities.argmax(dim=1), (self.true_class, self.true_xyxy)
+        return per_image_scores(predicted, self.bbox_xyxy, *truth, self.image_size)
 
 
 class Negatives(NamedTuple):
@@ -92,7 +90,6 @@ def predict_dataset(
         dataset: items as :class:`model.loading.dataset.DetectionDataset` has them; for a second
             look it must be :class:`model.loading.second_looks.Detailed`.
         accelerator: decides on device, precision and processes.
-        options: see there.
     """
     first = _predict_once(model, dataset, accelerator, options)
     if options.second_look is None:
@@ -122,10 +119,8 @@ def look_again(
     closer = _predict_once(model, windows, accelerator, options)
     second = BatchPrediction(closer.probabilities, closer.bbox_xyxy, closer.evidence, None)
     both = plain.with_rows(rows, look.merge(wanted, second, closer.true_xyxy, canvas))
-    return replace(
-        first, probabilities=both.probabilities, bbox_xyxy=both.bbox_xyxy, evidence=both.evidence,
-        n_looks=1 + len(rows) / len(first.probabilities),
-    )  # fmt: skip
+    n_looks = 1 + len(rows) / len(first.probabilities)
+    return Predictions(*both[:3], first.true_class, first.true_xyxy, canvas, n_looks)
 
 
 def _predict_once(
@@ -142,8 +137,7 @@ def _predict_once(
         with accelerator.autocast():
             predicted = predict_batch(model, images, options.flip)
         true = pad_targets(targets)
-        tensors = (predicted.probabilities, predicted.bbox_xyxy, predicted.evidence)
-        rows = (*(t.float() for t in tensors), true.labels[:, 0], true.boxes[:, 0])
+        rows = (*(t.float() for t in predicted[:3]), true.labels[:, 0], true.boxes[:, 0])
         parts.append([t.cpu() for t in accelerator.gather_for_metrics(rows)])
     columns = [torch.cat(column) for column in zip(*parts, strict=True)]
     return Predictions(*columns, image_size=model.image_size)

@@ -15,7 +15,6 @@ from model.evaluation.calibration import reliability
 from model.evaluation.metrics import (
     MEASURES,
     bootstrap_intervals,
-    class_groups,
     confusion_matrix,
     crowd_groups,
     group_scores,
@@ -52,11 +51,12 @@ def accuracy_report(
     """Scores over all photos, by class, by object size and by number of objects."""
     scores, facts = predictions.scores(), photo_facts(dataset)
     names = dataset.class_names
+    by_class = {name: scores.true_class == i for i, name in enumerate(names)}
     return {
         "n_images": len(scores.iou),
         "metrics": summarize(scores),
         "intervals_95": bootstrap_intervals(scores, n_resamples),
-        "per_class": group_scores(scores, class_groups(scores, names)),
+        "per_class": group_scores(scores, by_class),
         "by_size": group_scores(scores, size_groups(facts.area_share.to_numpy())),
         "by_objects": group_scores(scores, crowd_groups(facts)),
         "confusion": confusion_matrix(scores, len(names)).tolist(),
@@ -71,7 +71,6 @@ def score_report(
 
     Args:
         predictions: of photos with an object.
-        calibration: of the checkpoint.
         negatives: what was found where there is none; ``negatives`` in the report are the windows.
     """
     joint = predictions.scores().joint
@@ -128,10 +127,9 @@ def per_photo_table(
         columns[f"{prefix}_class"] = [dataset.class_names[i] for i in classes]
         corners = (boxes.double().numpy() * scale).round(1)
         columns |= dict(zip(sides, corners.T, strict=True))
-    columns |= {
-        "score": score.numpy().round(4), "iou": scores.iou.round(4),
-        "l1_px_224": scores.l1_px.round(3), **{fact: facts[fact].round(4) for fact in FACTS},
-    }  # fmt: skip
+    columns |= {"score": score.numpy().round(4), "iou": scores.iou.round(4)}
+    columns |= {"l1_px_224": scores.l1_px.round(3)}
+    columns |= {fact: facts[fact].round(4) for fact in FACTS}
     return pd.DataFrame(columns, columns=list(COLUMNS))
 
 
@@ -159,9 +157,8 @@ def _measures(report: dict[str, Any]) -> str:
     for key, label in MEASURES.items():
         low, high = report["intervals_95"][key]
         other = f"{baseline['metrics'][key]:8.3f}" if baseline else "       -"
-        lines.append(
-            f"{label:32} {report['metrics'][key]:8.3f}   {low:7.3f} - {high:<7.3f}   {other}"
-        )
+        own = f"{report['metrics'][key]:8.3f}"
+        lines.append(f"{label:32} {own}   {low:7.3f} - {high:<7.3f}   {other}")
     return "\n".join(lines)
 
 

@@ -86,12 +86,9 @@ def measure(
     much of its object that training would draw again is left out of that level.
 
     Args:
-        detectors: detectors that know the same classes.
+        detectors: they know the same classes.
         dataset: of the photos, made for the largest canvas among the detectors.
-        device: of the detectors.
-        batch_size: photos in a pass.
         n_resamples: of the 95 % bootstrap intervals.
-        progress: show a bar.
     """
     steps = AugmentConfig.steps
     levels = [(step, s, value) for step in steps for s in step.settings for value in levels_of(s)]
@@ -117,10 +114,8 @@ def measure(
         }
         for step in steps for s in step.settings
     ]  # fmt: skip
-    return {
-        "n_photos": len(dataset), "settings": settings,
-        "sentences": [falls_first(settings, j.name) for j in detectors],
-    }  # fmt: skip
+    sentences = [falls_first(settings, j.name) for j in detectors]
+    return {"n_photos": len(dataset), "settings": settings, "sentences": sentences}
 
 
 def trained_up_to(info: CheckpointInfo, setting: Setting) -> float | None:
@@ -168,20 +163,16 @@ def _scores(
                 images, truth, labels = (torch.stack(column) for column in zip(*good, strict=True))
                 images = images.to(device).contiguous(memory_format=torch.channels_last)
                 predicted = on_cpu(predict_batch(one.model, images))
-                classes = predicted.probabilities.argmax(dim=1)
-                found[one.name].append(
-                    per_image_scores(
-                        classes, predicted.bbox_xyxy, labels, truth, one.info.image_size
-                    )
-                )
+                classes, boxes = predicted.probabilities.argmax(dim=1), predicted.bbox_xyxy
+                scores = per_image_scores(classes, boxes, labels, truth, one.info.image_size)
+                found[one.name].append(scores)
         bar.update(len(places))
     return found
 
 
 def _changed(
-    info: CheckpointInfo, photos: Sequence[tuple], places: Sequence[int],
-    given: Given | None,
-) -> Iterator[tuple[Tensor, Tensor, Tensor] | None]:  # fmt: skip
+    info: CheckpointInfo, photos: Sequence[tuple], places: Sequence[int], given: Given | None
+) -> Iterator[tuple[Tensor, Tensor, Tensor] | None]:
     """What the network gets, the true box on its canvas and its class.
 
     ``None`` for a photo that training would not take.
@@ -228,10 +219,8 @@ def table(report: dict[str, Any]) -> pd.DataFrame:
     for one in report["settings"]:
         for level in one["levels"]:
             for name, scores in level["scores"].items():
-                row = {
-                    "setting": one["setting"], "value": level["value"], "checkpoint": name,
-                    "n_photos": level["n_photos"], "trained_up_to": one["trained_up_to"][name],
-                }  # fmt: skip
+                row = {"setting": one["setting"], "value": level["value"], "checkpoint": name}
+                row |= {"n_photos": level["n_photos"], "trained_up_to": one["trained_up_to"][name]}
                 for key in SHOWN:
                     low, high = scores["intervals_95"][key]
                     row |= {key: scores[key], f"{key}_low": low, f"{key}_high": high}

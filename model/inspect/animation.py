@@ -3,6 +3,7 @@
 import io
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -44,7 +45,6 @@ def box_animation(
     Args:
         photo: RGB, any size; shrunk to at most 480 pixels.
         bbox_xyxy: the box in pixels of ``photo``.
-        config: the settings.
         others: boxes of other objects in pixels of ``photo``, drawn by the rule of the settings.
 
     Returns:
@@ -63,10 +63,8 @@ def box_animation(
 
 def _packed(frames: list[Image.Image], quality: int) -> bytes:
     packed = io.BytesIO()
-    frames[0].save(
-        packed, "WEBP", save_all=True, append_images=frames[1:], duration=_FRAME_MS, loop=0,
-        quality=quality, method=2,
-    )  # fmt: skip
+    options: Any = {"duration": _FRAME_MS, "loop": 0, "quality": quality, "method": 2}
+    frames[0].save(packed, "WEBP", save_all=True, append_images=frames[1:], **options)
     return packed.getvalue()
 
 

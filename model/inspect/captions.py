@@ -52,15 +52,15 @@ def ghost_box(trace: Trace, step: TracedStep) -> tuple[float, float, float, floa
 
 
 def _box_words(variant: Variant) -> Iterator[str]:
-    health = variant.health
-    if health.gave_up:
+    trace, box = variant.trace, variant.canvas
+    if trace.gave_up:
         yield "the box was lost in every try, so nothing was moved"
-    elif health.redraws:
-        yield f"drawn again {'once' if health.redraws == 1 else f'{health.redraws} times'}"
-    growth = round(100 * health.growth)
+    elif trace.redraws:
+        yield f"drawn again {'once' if trace.redraws == 1 else f'{trace.redraws} times'}"
+    growth = round(100 * box.growth)
     if growth:
         yield f"box {abs(growth)} % {'larger' if growth > 0 else 'smaller'}"
-    visible = round(100 * health.visible)
+    visible = round(100 * box.visible)
     yield "all of it still visible" if visible == 100 else f"{visible} % still visible"
 
 
@@ -70,9 +70,8 @@ def _detector_words(
     if answer is None:
         return
     said = answer.verdict(threshold)
-    still = {"": "", answer.class_name: "still " if answer.iou >= FOUND_IOU else ""}.get(
-        class_name, "now "
-    )
+    still = "still " if answer.iou >= FOUND_IOU else ""
+    still = {"": "", answer.class_name: still}.get(class_name, "now ")
     yield f"the detector {still if said.kind == 'sure' else ''}{said.clause}"
     if said.kind != "none":
         yield f"IoU {answer.iou:.2f}{'' if answer.iou >= FOUND_IOU else ', another place'}"

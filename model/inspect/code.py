@@ -33,30 +33,22 @@ def to_code(
     """Python source with ``transforms`` (a ``v2.Compose``) and ``augment(image, boxes, seed)``.
 
     Args:
-        config: what to draw from.
         image_size: side of the square canvas in pixels.
         mean, std: of the checkpoint, for RGB in 0..1.
     """
     parts = [step.code(config) for step in config.steps if step.is_on(config)]
     needed = {line for part in parts for line in part.imports}
     library = sorted(line for line in needed if line.startswith("import "))
-    imports = [
-        *library, *([""] if library else []), "import torch", *sorted(needed - set(library)),
-        "from torchvision import tv_tensors", "from torchvision.transforms import v2",
-    ]  # fmt: skip
+    imports = [*library, ""] if library else []
+    imports += ["import torch", *sorted(needed - set(library))]
+    imports += ["from torchvision import tv_tensors", "from torchvision.transforms import v2"]
     helpers = "".join(f"\n\n{part.helper}" for part in parts if part.helper)
     lines = "".join(f"    {line},\n" for line in _lines(config, image_size, mean, std))
     head = "\n".join(imports) + "\n"
     gap = "\n\n" if helpers else "\n"
     compose = f"{gap}transforms = v2.Compose([\n{lines}])\n"
-    return (
-        head
-        + helpers
-        + compose
-        + _AUGMENT.format(
-            share=percent(config.min_visible, 0), label=percent(MIN_VISIBLE_TO_LABEL, 0)
-        )
-    )
+    share, label = percent(config.min_visible, 0), percent(MIN_VISIBLE_TO_LABEL, 0)
+    return head + helpers + compose + _AUGMENT.format(share=share, label=label)
 
 
 def _lines(

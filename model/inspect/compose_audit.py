@@ -19,8 +19,6 @@ class ComposeBox:
     """What became of one box.
 
     Attributes:
-        photo: name of its photo.
-        label: its class.
         is_target: the largest box of its photo.
         dropped_by: title of the step that dropped it; empty if it was kept.
         visible: share still in the picture, 0..1; ``None`` if nobody can tell, as of dropped ones.
@@ -73,8 +71,6 @@ class ComposeTally:
     """What was counted so far.
 
     Attributes:
-        photos: traced.
-        boxes: of them all.
         untold: boxes dropped by steps that do not say which, by their title; these boxes are not
             among :attr:`boxes`.
     """
@@ -101,19 +97,14 @@ class ComposeTally:
             found = kept.get(number)
             if found is None and number not in dropped_by:
                 continue  # a step that does not say which came before
-            self.boxes.append(
-                ComposeBox(
-                    photo, box.label, number == largest, dropped_by.get(number, ""),
-                    found.visible if found else None, found.growth if found else None,
-                )
-            )  # fmt: skip
+            visible, growth = (found.visible, found.growth) if found else (None, None)
+            is_target, dropper = number == largest, dropped_by.get(number, "")
+            self.boxes.append(ComposeBox(photo, box.label, is_target, dropper, visible, growth))
 
     def numbers(self, label: str | None = None, targets: bool = False) -> ComposeNumbers:
         """Of all boxes, or those of a class, or only the largest of each photo."""
-        return ComposeNumbers.of([
-            box for box in self.boxes
-            if (label is None or box.label == label) and (box.is_target or not targets)
-        ])  # fmt: skip
+        boxes = [box for box in self.boxes if label is None or box.label == label]
+        return ComposeNumbers.of([box for box in boxes if box.is_target or not targets])
 
     def labels(self) -> list[str]:
         """The classes found, those that lose most boxes first."""

@@ -143,9 +143,8 @@ def _bounding_boxes(boxes: Any, canvas_size: tuple[int, int]) -> tv_tensors.Boun
             )
         return copied(boxes)
     try:
-        values = torch.as_tensor(
-            np.asarray(boxes, dtype=np.float32) if not isinstance(boxes, Tensor) else boxes
-        ).clone()
+        plain = boxes if isinstance(boxes, Tensor) else np.asarray(boxes, dtype=np.float32)
+        values = torch.as_tensor(plain).clone()
     except (TypeError, ValueError):
         values = torch.empty(1)
     values = values.reshape(0, 4) if not values.numel() else values

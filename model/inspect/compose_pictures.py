@@ -24,11 +24,11 @@ MAX_BOXES = 8  # told of one by one
 _PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string("""\
 <div class="compose-trace" style="display: grid; gap: 12px;
  grid-template-columns: repeat(auto-fill, minmax(220px, 1fr))">
-{% for step in steps %}
+{% for step, uri, lines in steps %}
 <figure style="margin: 0; min-width: 0{% if not step.applied %}; opacity: .6{% endif %}">
- <img src="{{ step.uri }}" alt="{{ step.title }}" style="max-width: 100%; height: auto">
+ <img src="{{ uri }}" alt="{{ step.title }}" style="max-width: 100%; height: auto">
  <figcaption style="font-size: 13px; overflow-wrap: anywhere"><b>{{ step.title }}</b>
- {% for line in step.lines %}<br>{{ line }}{% endfor %}</figcaption>
+ {% for line in lines %}<br>{{ line }}{% endfor %}</figcaption>
 </figure>
 {% endfor %}
 </div>
@@ -37,14 +37,8 @@ _PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_
 
 def trace_html(trace: ComposeTrace) -> str:
     """A grid of all steps; texts are escaped, pictures lie within it."""
-    steps = [
-        {
-            "title": step.title, "applied": step.applied, "lines": list(sentences(step)),
-            "uri": data_uri(drawn(step), quality=88),
-        }
-        for step in trace.steps
-    ]  # fmt: skip
-    return _PAGE.render(steps=steps)
+    uris = [data_uri(drawn(step), quality=88) for step in trace.steps]
+    return _PAGE.render(steps=zip(trace.steps, uris, map(sentences, trace.steps), strict=True))
 
 
 def sentences(step: ComposeStep) -> Iterator[str]:

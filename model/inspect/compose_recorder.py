@@ -85,12 +85,11 @@ class Recorder:
         self._note(name_of(transform), False, {}, ())
 
     def _note(
-        self, name: str, applied: bool, params: dict[str, Any] | None,
-        dropped: tuple[TracedBox, ...],
-    ) -> None:  # fmt: skip
+        self, name: str, applied: bool, params: dict[str, Any] | None, gone: tuple[TracedBox, ...]
+    ) -> None:
         kept = copied(self.image)  # later steps may write into what this one returned
         within = tuple(self.within)
-        self.steps.append(ComposeStep(name, within, applied, params, kept, self.boxes, dropped))
+        self.steps.append(ComposeStep(name, within, applied, params, kept, self.boxes, gone))
 
     def read(self, transform: Any, outputs: Any) -> tuple[Picture, Tensor]:
         """Image and boxes of what a step returned."""
@@ -109,10 +108,8 @@ class Recorder:
         """``(N, 4)``; of pure tensors the format is the last known one."""
         if isinstance(raw, tv_tensors.BoundingBoxes):
             self.box_format = raw.format
-        return functional.convert_bounding_box_format(
-            raw.as_subclass(Tensor).detach().float().cpu().clone(),
-            self.box_format, tv_tensors.BoundingBoxFormat.XYXY,
-        )  # fmt: skip
+        plain = raw.as_subclass(Tensor).detach().float().cpu().clone()
+        return functional.convert_bounding_box_format(plain, self.box_format, "XYXY")
 
     def _labels(self, target: Any, count: int) -> list[str]:
         key = self.sample.labels_key

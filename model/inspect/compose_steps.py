@@ -51,7 +51,6 @@ class ComposeStep:
         params: what it drew, as plain values; of large tensors the shape. ``None`` if it does not
             draw through ``make_params``, so that nobody can tell.
         image: as the pipeline has it: a PIL image or a tensor.
-        boxes: in the order of the pipeline.
         dropped: boxes of the step before that are no longer there.
     """
 

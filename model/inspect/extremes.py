@@ -3,7 +3,7 @@
 Whoever allows 30 degrees sees 30 degrees, and nothing else done to the photo:
 
     >>> for extreme in extremes(AugmentConfig(rotation_degrees=30), photo, box, image_size=224):
-    ...     print(extreme.caption, extreme.picture.bbox_xyxy, extreme.health.visible)
+    ...     print(extreme.caption, extreme.picture.bbox_xyxy, extreme.canvas.visible)
 """
 
 from collections.abc import Sequence
@@ -42,7 +42,6 @@ def extremes(
     """Every setting that is on, alone at each of its extremes; ``[]`` if all are off.
 
     Args:
-        config: the settings; those that do nothing yield nothing.
         photo: RGB, as large as the pipeline works on (:func:`model.augment.working_side`).
         bbox_xyxy: the target in pixels of ``photo``.
         image_size: side of the network's canvas.

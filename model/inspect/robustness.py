@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
-
 from model.boxes import paired_iou
 from model.inference import Detection, Detector
 from model.inspect.variants import Variant
-from model.predictions import per_image, predict_batch
+from model.predictions import per_image
 
 FOUND_IOU = 0.5
 Agreement = Literal["agrees", "unsure", "disagrees"]
@@ -42,12 +40,9 @@ def predict_variants(detector: Detector, variants: Sequence[Variant]) -> list[Va
     """Predict every variant, from the very tensors training would see."""
     if not variants:
         return []
-    images = torch.stack([variant.trace.network for variant in variants]).to(detector.device)
-    images = images.contiguous(memory_format=torch.channels_last)
-    with detector.autocast():
-        predicted = per_image(predict_batch(detector.model, images))
+    predicted = detector.predict_inputs([variant.trace.network for variant in variants])
     found = []
-    for variant, one in zip(variants, predicted, strict=True):
+    for variant, one in zip(variants, per_image(predicted), strict=True):
         detection = detector.detection(one, variant.canvas.image.size)
         iou = float(paired_iou(one.bbox_xyxy, variant.canvas.bbox_xyxy))
         found.append(VariantPrediction(**vars(detection), iou=iou))

@@ -2,7 +2,7 @@
 
     >>> photo = load_fitted("photo.jpg", working_side(256)).image
     >>> variants = make_variants(photo, (30, 40, 200, 180), AugmentConfig(), 256, seed=7, count=8)
-    >>> variants[0].picture.bbox_xyxy, variants[0].health.visible
+    >>> variants[0].picture.bbox_xyxy, variants[0].canvas.visible
 
 Variant ``k`` of a photo from the data set is what ``train.py --seed SEED`` shows the network in
 epoch ``k``, pixel by pixel, when ``file_name`` and all settings are the same.
@@ -27,25 +27,6 @@ SEEN = 0.02  # share of a picture by which something must move to be seen
 
 
 @dataclass(frozen=True)
-class BoxHealth:
-    """What became of the target's box.
-
-    Attributes:
-        visible: share of it still to be seen at the end, 0..1.
-        hull_ellipse_iou: IoU of corner hull and ellipse estimate; 1 = they agree.
-        growth: how much larger the box is than what was inside it, after all that moved it, by the
-            rule in use and before clipping: 0.6 = 60 % larger.
-        redraws, gave_up: see :class:`model.augment.Plan`.
-    """
-
-    visible: float
-    hull_ellipse_iou: float
-    growth: float
-    redraws: int
-    gave_up: bool
-
-
-@dataclass(frozen=True)
 class Variant:
     """One draw of the augmentation; ``number`` counts from 1, like the epochs of a run."""
 
@@ -54,25 +35,16 @@ class Variant:
     trace: Trace
 
     @property
-    def health(self) -> BoxHealth:
-        """What became of the target's box."""
-        trace, last = self.trace, self.trace.steps[-1]
-        return BoxHealth(
-            last.visible, last.hull_ellipse_iou, last.growth, trace.redraws, trace.gave_up
-        )  # fmt: skip
-
-    def step(self, name: str) -> TracedStep:
-        """The step called ``name``."""
-        return next(step for step in self.trace.steps if step.name == name)
-
-    @property
     def picture(self) -> TracedStep:
         """See :attr:`model.augment.Trace.picture`."""
         return self.trace.picture
 
     @property
     def canvas(self) -> TracedStep:
-        """The square canvas, as the network gets it but for the normalisation."""
+        """The square canvas, as the network gets it but for the normalisation.
+
+        Its box tells what became of the target's after all steps.
+        """
         return self.trace.steps[-1]
 
 
@@ -94,9 +66,7 @@ def make_variants(
     Args:
         photo: RGB, as large as the pipeline works on (:func:`model.augment.working_side`).
         bbox_xyxy: the target in pixels of ``photo``.
-        config: what to draw from.
         image_size: side of the network's canvas.
-        seed: of the run.
         count: 1 to 16.
         file_name: of the photo in the data set, see :func:`model.augment.photo_seed`.
         first: number of the first draw: a variant can be drawn without those before it.
@@ -127,7 +97,7 @@ def fullest_variant(
 ) -> int:
     """Number of the first draw in which most of the steps that are on are to be seen.
 
-    Args: as of :func:`make_variants`; pixels are neither needed nor made.
+    Arguments are those of :func:`make_variants`; pixels are neither needed nor made.
     """
     seeds = [photo_seed(seed, number, file_name) for number in range(count)]
     sizes, targets = np.tile(photo_size, (count, 1)), np.tile(bbox_xyxy, (count, 1))
@@ -163,7 +133,6 @@ def checked_box(
 
     Args:
         bbox_xyxy: left, top, right, bottom in pixels of the photo.
-        photo_size: width and height of it.
         least: width and height a box must have, in pixels of the photo: more than one where the
             box is then used on a smaller copy.
 
@@ -202,17 +171,17 @@ def advice(config: AugmentConfig, variants: Sequence[Variant]) -> list[str]:
 
 
 def _on_the_box(variants: Sequence[Variant]) -> Iterator[str]:
-    if redrawn := sum(v.health.redraws > 0 and not v.health.gave_up for v in variants):
+    if redrawn := sum(v.trace.redraws > 0 and not v.trace.gave_up for v in variants):
         yield (
             f"{_of(redrawn, variants)} lost too much of the box at first and had to be drawn again:"
             " training sees milder settings than these."
         )
-    if gave_up := sum(v.health.gave_up for v in variants):
+    if gave_up := sum(v.trace.gave_up for v in variants):
         yield (
             f"{_of(gave_up, variants)} lost the box in every try, so nothing was moved there. Turn"
             " the geometry down, or lower the minimum visible share."
         )
-    if cut := sum(v.health.visible < 0.5 for v in variants):
+    if cut := sum(v.canvas.visible < 0.5 for v in variants):
         yield (
             f"{_of(cut, variants)} show less than half of the box: the network would be asked for"
             " what it cannot see. Raise the minimum visible share."
@@ -242,8 +211,8 @@ def to_dict(variant: Variant) -> dict:
         }
         for step in variant.trace.steps
     ]
-    health = variant.health
+    trace, growth = variant.trace, round(variant.canvas.growth, 4)
     return {
-        "number": variant.number, "seed": variant.seed, "redraws": health.redraws,
-        "gave_up": health.gave_up, "growth": round(health.growth, 4), "steps": steps,
+        "number": variant.number, "seed": variant.seed, "redraws": trace.redraws,
+        "gave_up": trace.gave_up, "growth": growth, "steps": steps,
     }  # fmt: skip

@@ -21,9 +21,7 @@ from model.inspect.captions import caption
 from model.inspect.variants import Variant
 
 UNNAMED = "object"  # the class of a box that nobody has named
-CSV_HEADER = [
-    "variant", "seed", "done", *OBJECT_COLUMNS, "hull_ellipse_iou", "redraws", "gave_up",
-]  # fmt: skip
+CSV_HEADER = ["variant", "seed", "done", *OBJECT_COLUMNS, "hull_ellipse_iou", "redraws", "gave_up"]
 
 
 def on_canvas(variants: Sequence[Variant]) -> Iterator[Picture]:
@@ -63,23 +61,20 @@ def pack_variants(
         variants: what ``pictures`` show.
         pictures: of :func:`on_canvas` or :func:`in_full_size`.
         things: the objects of the photo, the target first; those without a class get a name.
-        config: what drew the variants.
         kind: ``png``, to the pixel, or ``jpg``, a fraction of the size.
     """
     things = [replace(thing, class_name=thing.class_name or UNNAMED) for thing in things]
     rows, photos, packed = [], [], io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:  # pictures are compressed
         for variant, picture in zip(variants, pictures, strict=True):
-            photo = labelled(
-                f"variant_{variant.number:02d}.{kind}", picture.image.size, things,
-                picture.bbox_xyxy.tolist(), picture.visible.tolist(),
-            )  # fmt: skip
+            name, size = f"variant_{variant.number:02d}.{kind}", picture.image.size
+            boxes, visible = picture.bbox_xyxy.tolist(), picture.visible.tolist()
+            photo = labelled(name, size, things, boxes, visible)
             archive.writestr(photo.file_name, _encoded(picture.image, kind))
-            health, done = variant.health, caption(variant.trace)
-            of_target = [round(health.hull_ellipse_iou, 4), health.redraws, int(health.gave_up)]
-            rows += [
-                [variant.number, variant.seed, done, *row, *of_target] for row in object_rows(photo)
-            ]
+            trace, iou = variant.trace, round(variant.canvas.hull_ellipse_iou, 4)
+            begin = [variant.number, variant.seed, caption(trace)]
+            end = [iou, trace.redraws, int(trace.gave_up)]
+            rows += [[*begin, *row, *end] for row in object_rows(photo)]
             photos.append(photo)
         archive.writestr("boxes.csv", csv_text([CSV_HEADER, *rows]))
         archive.writestr("augment.json", config.to_json() + "\n")

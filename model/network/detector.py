@@ -70,9 +70,7 @@ class LargestObjectDetector(
         ``batch_norm`` all others of the network keep theirs as well, and learn the rest.
         """
         b = self.backbone
-        parts: dict[str, list[nn.Module]] = {
-            "none": [], "stem": [b.conv1, b.bn1, b.layer1], "all": [b],
-        }  # fmt: skip
+        parts: dict[str, list] = {"none": [], "stem": [b.conv1, b.bn1, b.layer1], "all": [b]}
         self._frozen = parts[part]
         for module in self._frozen:
             module.requires_grad_(False)

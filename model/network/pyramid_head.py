@@ -31,10 +31,8 @@ class SharedBlock(nn.Module):
 
     def forward(self, levels: list[Tensor]) -> list[Tensor]:
         """``(N, width, rows, columns)`` of each level, in and out."""
-        return [
-            F.relu(norm(self.convolution(level)))
-            for norm, level in zip(self.norms, levels, strict=True)
-        ]
+        pairs = zip(self.norms, levels, strict=True)
+        return [F.relu(norm(self.convolution(level))) for norm, level in pairs]
 
 
 class PyramidHead(nn.Module):
@@ -75,9 +73,8 @@ class PyramidHead(nn.Module):
         self.score_weight = nn.Parameter(torch.tensor(1.0))
         self.area_weight = nn.Parameter(torch.tensor(1.0))
         self.pooled_weight = nn.Parameter(torch.tensor(1.0))
-        self.photo_class = nn.Sequential(
-            nn.Dropout(PHOTO_DROPOUT), nn.Linear(CHANNELS[-1] + width, num_classes)
-        )
+        last = nn.Linear(CHANNELS[-1] + width, num_classes)
+        self.photo_class = nn.Sequential(nn.Dropout(PHOTO_DROPOUT), last)
 
     def forward(self, features: Features) -> DetectorOutput:
         """Features of ``(N, 3, S, S)`` images -> prediction and cells, float32."""
@@ -106,9 +103,8 @@ class PyramidHead(nn.Module):
             if levels:
                 level = level + F.interpolate(levels[0], size=level.shape[-2:], mode="nearest")
             levels.insert(0, level)
-        return [
-            F.relu(norm(level + context)) for norm, level in zip(self.norms, levels, strict=True)
-        ]
+        pairs = zip(self.norms, levels, strict=True)
+        return [F.relu(norm(level + context)) for norm, level in pairs]
 
     def boxes(self, distances: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Boxes ``(N, P, 4)`` and cell centres ``(P, 2)`` in pixels of the canvas.
@@ -129,9 +125,8 @@ class PyramidHead(nn.Module):
         """``(N, P)``: how much each cell stands for the largest object; a softmax over cells."""
         score = F.logsigmoid(logits).amax(dim=-1)
         area = (boxes[..., 2:] - boxes[..., :2]).prod(dim=-1).clamp(min=1.0).log()
-        return (
-            self.choice_scale * value + self.score_weight * score + self.area_weight * area
-        ).softmax(dim=-1)
+        weighed = self.choice_scale * value + self.score_weight * score + self.area_weight * area
+        return weighed.softmax(dim=-1)
 
 
 def pooled_scores(logits: Tensor, choice: Tensor) -> Tensor:

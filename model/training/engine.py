@@ -173,11 +173,7 @@ class Run:
         return self.step // steps - bool(self.row)
 
     def finish_epoch(self, predictions: Predictions | None) -> None:
-        """Show and save a finished epoch.
-
-        Args:
-            predictions: for the validation split; ``None`` if there are none this time.
-        """
+        """Show and save a finished epoch; ``predictions`` of the validation split if it was due."""
         row, self.row = self.row, {}
         metrics: dict[str, Any] = {}
         if predictions:

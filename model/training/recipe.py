@@ -63,11 +63,7 @@ def recipe_for(n_photos: int) -> dict[str, Any]:
     keeps those of the checkpoint (measured in docs/training.md). The full canvas from the start:
     the checkpoint knows already what a small one could teach faster.
 
-    Args:
-        n_photos: to learn from.
-
-    Returns:
-        Nothing from :data:`SOME` photos on.
+    It is empty from :data:`SOME` photos on.
     """
     if n_photos >= SOME:
         return {}

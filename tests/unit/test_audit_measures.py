@@ -13,7 +13,6 @@ from model.augment.presets import PRESETS
 from model.data.dataset import read_split
 from model.inspect.audit.boxes import BoxTable
 from model.inspect.audit.measures import measure
-from model.inspect.variants import Variant
 from model.loading.dataset import DetectionDataset
 
 LOST_OFTEN = AugmentConfig(
@@ -47,11 +46,10 @@ def test_numbers_are_those_of_what_training_draws(name, voc, tmp_path):
             np.testing.assert_allclose(found.visible[mine], sample.visible, atol=1e-5)
             image, boxes, _ = dataset.photo(index)
             trace = dataset.pipeline.trace(image, boxes, dataset.photo_seed(index))
-            health = Variant(1, 0, trace).health
-            target = mine.start
-            assert found.growth[target] == pytest.approx(health.growth, abs=1e-6)
-            assert found.iou[target] == pytest.approx(health.hull_ellipse_iou, abs=1e-6)
-            x1, y1, x2, y2 = trace.steps[-1].bbox_xyxy.tolist()
+            canvas, target = trace.steps[-1], mine.start
+            assert found.growth[target] == pytest.approx(canvas.growth, abs=1e-6)
+            assert found.iou[target] == pytest.approx(canvas.hull_ellipse_iou, abs=1e-6)
+            x1, y1, x2, y2 = canvas.bbox_xyxy.tolist()
             assert found.after[target] == pytest.approx(min(x2 - x1, y2 - y1), abs=1e-4)
             expected = [(x1 + x2) / 2 / size, (y1 + y2) / 2 / size]
             np.testing.assert_allclose(found.centre[target], expected, atol=1e-5)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from conftest import step_of
 from PIL import Image
 
 from model.augment import AugmentConfig, Pipeline
@@ -77,7 +78,7 @@ def test_nothing_is_on():
 
 def test_the_sentence_tells_what_became_of_the_box_and_of_the_answer():
     turned = chosen(rotation={"angle": 12.0}, box=(40.0, 30.0, 100.0, 70.0))
-    growth = round(100 * turned.health.growth)
+    growth = round(100 * turned.canvas.growth)
     answer = answered("cat", 0.9, 0.95, 0.876)
     assert sentence(turned, answer, "cat") == (
         f"Turned 12 degrees: box {growth} % larger, all of it still visible,"
@@ -114,10 +115,10 @@ def test_a_slant_is_called_the_same_everywhere():
         assert caption(extreme.trace) == extreme.caption
         said = extreme.caption.replace("°", " degrees").capitalize()
         assert sentence(extreme).startswith(f"{said}: ")
-    left = row[1].step("shear").step
+    left = step_of(row[1], "shear").step
     assert left
     (top, bottom), size = [(70.0, 0.0), (70.0, 100.0)], (140, 100)
-    matrix = left.matrix(row[1].step("shear").params, size)
+    matrix = left.matrix(step_of(row[1], "shear").params, size)
     assert (matrix @ [*top, 1])[0] < (matrix @ [*bottom, 1])[0]
 
 
@@ -131,20 +132,20 @@ def test_the_sentence_tells_of_lost_boxes():
     config = AugmentConfig(rotation_degrees=180, min_visible=1.0)
     whole = (0.0, 0.0, 140.0, 100.0)
     variants = make_variants(PHOTO, whole, config, 64, count=8)
-    lost = next(v for v in variants if v.health.gave_up)
+    lost = next(v for v in variants if v.trace.gave_up)
     assert "lost in every try" in sentence(lost)
     strict = AugmentConfig(rotation_degrees=45, min_visible=0.95)
     corner = (0.0, 0.0, 60.0, 60.0)
     variants = make_variants(PHOTO, corner, strict, 64, count=16)
-    again = next(v for v in variants if v.health.redraws and not v.health.gave_up)
+    again = next(v for v in variants if v.trace.redraws and not v.trace.gave_up)
     assert "drawn again" in sentence(again)
 
 
 def test_the_ghost_is_the_old_box_in_the_size_of_the_result():
     variant = chosen(rotation={"angle": 20.0}, zoom=window(70, 200))
     assert ghost_box(variant.trace, variant.trace.steps[0]) == BOX
-    assert ghost_box(variant.trace, variant.step("rotation")) == BOX
+    assert ghost_box(variant.trace, step_of(variant, "rotation")) == BOX
     assert ghost_box(variant.trace, variant.picture) == (15, 40, 55, 160)
     for name in ("resize", "network"):
-        ghost = ghost_box(variant.trace, variant.step(name))
+        ghost = ghost_box(variant.trace, step_of(variant, name))
         assert ghost == pytest.approx((30 * 64 / 140, 12.8, 110 * 64 / 140, 51.2))

@@ -63,7 +63,7 @@ def test_a_tile_leads_to_that_photo_and_that_draw(backend, shown):
         assert view.picked_draw(f"{number} {name}") == (name, int(number))
         state = AugmentState(**HARD, photo=PhotoChoice(name), count=10, picked=number)
         variant = variants_of(scene_of(backend, state))[int(number) - 1]
-        assert variant.health.redraws == int(redraws)
+        assert variant.trace.redraws == int(redraws)
 
 
 def test_who_went_away_is_not_counted_for(backend, monkeypatch):

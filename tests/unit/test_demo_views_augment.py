@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 import torch
-from conftest import make_voc, write_voc_xml
+from conftest import make_voc, step_of, write_voc_xml
 from PIL import Image
 
 from demo.backend import Backend
@@ -148,7 +148,7 @@ def test_the_largest_box_is_the_target_and_the_others_follow(backend):
     )  # fmt: skip
     scene = scene_of(backend, state)
     assert [box["class_name"] for box in scene.boxes] == ["cat", "dog"]
-    flipped = drawing.variants_of(scene)[0].step("flip")
+    flipped = step_of(drawing.variants_of(scene)[0], "flip")
     width = scene.opened.working_copy.image.width
     x1, y1, x2, y2 = scene.working_boxes[1]
     assert flipped.others[0].tolist() == pytest.approx([width - x2, y1, width - x1, y2], abs=0.01)
@@ -164,7 +164,7 @@ def test_the_variant_shown_has_all_that_is_switched_on(backend):
         counts = [sum(bool(step.words) for step in v.trace.steps) for v in variants]
         number = drawing.picked_number(scene)
         assert counts[number - 1] == max(counts)
-        assert abs(variants[number - 1].step("rotation").params["angle"]) > 1, "to be seen"
+        assert abs(step_of(variants[number - 1], "rotation").params["angle"]) > 1, "to be seen"
         assert drawing.picked_variant(scene).number == number
         pressed = scene_of(backend, dataclasses.replace(state, picked="2"))
         assert drawing.picked_number(pressed) == 2

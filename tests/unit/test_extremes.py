@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from conftest import step_of
 from PIL import Image
 
 from model.augment import AugmentConfig, Pipeline
@@ -70,8 +71,8 @@ def test_each_is_what_its_caption_says_and_nothing_else(photo):
     by_caption = {e.caption: e for e in extremes(ALL, photo, BOX, 64)}
     pictures = {caption: e.picture.image for caption, e in by_caption.items()}
     assert np.array_equal(pictures["mirrored"], np.asarray(photo)[:, ::-1])
-    assert by_caption["+30°"].step("rotation").params == {"angle": 30.0}
-    assert by_caption["-30°"].step("rotation").params == {"angle": -30.0}
+    assert step_of(by_caption["+30°"], "rotation").params == {"angle": 30.0}
+    assert step_of(by_caption["-30°"], "rotation").params == {"angle": -30.0}
     assert pictures["zoomed in 1.5x"].size == (93, 67)
     assert pictures["zoomed out 1.5x"].size == (210, 150)
     assert mean_grey(pictures["darkest"]) == pytest.approx(0.6 * mean_grey(photo), rel=0.02)
@@ -82,15 +83,15 @@ def test_each_is_what_its_caption_says_and_nothing_else(photo):
     assert colourfulness(pictures["most colour"]) > 1.2 * colourfulness(photo)
     for caption in ("darkest", "greyest", "hue +0.1"):
         assert by_caption[caption].picture.bbox_xyxy.tolist() == list(BOX)
-        assert by_caption[caption].health.growth == 0
+        assert by_caption[caption].canvas.growth == 0
 
 
 def test_zoomed_in_shows_the_object_and_zoomed_out_the_whole_photo(photo):
     corner = (0.0, 60.0, 40.0, 100.0)
     by_caption = {e.caption: e for e in extremes(ALL, photo, corner, 64)}
-    assert by_caption["zoomed in 1.5x"].health.visible == 1
-    assert by_caption["zoomed out 1.5x"].health.visible == 1
-    window = by_caption["zoomed out 1.5x"].step("zoom").params
+    assert by_caption["zoomed in 1.5x"].canvas.visible == 1
+    assert by_caption["zoomed out 1.5x"].canvas.visible == 1
+    window = step_of(by_caption["zoomed out 1.5x"], "zoom").params
     assert window["left"] <= 0
     assert window["left"] + window["width"] >= 140
     assert window["top"] + window["height"] >= 100
@@ -102,8 +103,8 @@ def test_the_pipeline_can_draw_what_is_shown(photo):
     drawn = [Pipeline(ALL, 64).plan((140, 100), torch.tensor([BOX]), s).params for s in range(300)]
     windows = [params["zoom"] for params in drawn]
     for side in ("width", "height"):
-        assert row["zoomed in 1.5x"].step("zoom").params[side] <= min(w[side] for w in windows)
-        assert row["zoomed out 1.5x"].step("zoom").params[side] >= max(w[side] for w in windows)
+        assert step_of(row["zoomed in 1.5x"], "zoom").params[side] <= min(w[side] for w in windows)
+        assert step_of(row["zoomed out 1.5x"], "zoom").params[side] >= max(w[side] for w in windows)
     angles = [params["rotation"]["angle"] for params in drawn]
     assert -30 <= min(angles) < -25
     assert 25 < max(angles) <= 30
@@ -113,8 +114,8 @@ def test_health_is_that_of_variants_and_lost_boxes_are_marked(photo):
     whole = (0.0, 0.0, 140.0, 100.0)
     strict = AugmentConfig(**{**vars(ALL), "min_visible": 0.9})
     by_caption = {e.caption: e for e in extremes(strict, photo, whole, 64)}
-    assert by_caption["+30°"].health.growth > 0.5
-    assert by_caption["+30°"].health.visible < 0.9
+    assert by_caption["+30°"].canvas.growth > 0.5
+    assert by_caption["+30°"].canvas.visible < 0.9
     assert not by_caption["+30°"].kept
     assert by_caption["mirrored"].kept
     assert by_caption["darkest"].kept

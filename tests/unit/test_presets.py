@@ -40,7 +40,7 @@ def test_none_leaves_the_photo_alone_and_mild_the_size_of_the_box(photo):
     for variant in make_variants(photo, BOX, by_name("mild"), 64, count=8):
         x1, y1, x2, y2 = variant.picture.bbox_xyxy.tolist()
         assert torch.allclose(torch.tensor([x2 - x1, y2 - y1]), torch.tensor([80.0, 60.0]))
-        assert variant.health.visible == 1
+        assert variant.canvas.visible == 1
 
 
 def test_only_too_much_earns_a_warning_whatever_is_drawn(photo):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from conftest import step_of
 from PIL import Image
 
 from model.augment import AugmentConfig
@@ -24,7 +25,7 @@ def test_every_variant_is_predicted_and_compared_with_its_own_box():
         alone = predict_variants(detector, [variant])[0]
         assert one.class_name == alone.class_name
         assert one.bbox_xyxy == pytest.approx(alone.bbox_xyxy, abs=0.01)
-        truth = variant.step("network").bbox_xyxy.unsqueeze(0)
+        truth = step_of(variant, "network").bbox_xyxy.unsqueeze(0)
         overlap = paired_iou(torch.tensor([one.bbox_xyxy]), truth)
         assert one.iou == pytest.approx(float(overlap), abs=1e-4)
         assert 0 < one.score <= 1

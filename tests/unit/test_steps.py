@@ -9,7 +9,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from conftest import REPOSITORY
+from conftest import REPOSITORY, step_of
 from PIL import Image
 
 from demo.tabs.augment import groups_of, setting_control
@@ -287,7 +287,7 @@ def test_a_new_step_is_everywhere_by_itself(photo):
     with pytest.raises(Exception, match="tint_strength must be a number from 0 to 90"):
         TintedConfig(tint_strength=91)
     variants = make_variants(photo, BOX[0].tolist(), config, 64, seed=3, count=2)
-    red = variants[0].step("tint").params["red"]
+    red = step_of(variants[0], "tint").params["red"]
     assert caption(variants[0].trace) == f"redder by {red:.0f}"
     assert sentence(variants[0]).startswith(f"Redder by {red:.0f}: ")
     assert [s["name"] for s in to_dict(variants[0])["steps"]] == [

@@ -8,6 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+from conftest import step_of
 from PIL import Image
 
 from model.augment import AugmentConfig, Pipeline
@@ -117,7 +118,7 @@ def test_the_pictures_are_those_of_the_canvas(photo):
     with opened(pack_variants(variants, on_canvas(variants), THINGS, config)) as archive:
         for variant in variants:
             picture = Image.open(io.BytesIO(archive.read(f"variant_0{variant.number}.png")))
-            assert np.array_equal(picture, variant.step("resize").image)
+            assert np.array_equal(picture, step_of(variant, "resize").image)
         assert AugmentConfig.from_json(archive.read("augment.json").decode()) == config
 
 

@@ -93,9 +93,8 @@ def after_figure(variant: Variant, scene: Scene, side: int = EDITOR_SIDE) -> Mar
 
 def _has_another_shape(variant: Variant) -> bool:
     """Whether what is shown of the photo is wider or narrower than the photo, to be seen."""
-    (width, height), (old_width, old_height) = (
-        variant.picture.image.size, variant.trace.steps[0].image.size,
-    )  # fmt: skip
+    width, height = variant.picture.image.size
+    old_width, old_height = variant.trace.steps[0].image.size
     return abs(width * old_height / (height * old_width) - 1) > SHAPE_SEEN
 
 
@@ -162,10 +161,8 @@ def show_extremes(scene: Scene) -> Markup:
 
 def _extremes(scene: Scene) -> list[Extreme]:
     info, photo = scene.opened.detector.info, scene.opened.working_copy.image
-    return extremes(
-        scene.state.config, photo, scene.working_boxes[0], info.image_size,
-        mean=info.mean, std=info.std,
-    )  # fmt: skip
+    config, box = scene.state.config, scene.working_boxes[0]
+    return extremes(config, photo, box, info.image_size, mean=info.mean, std=info.std)
 
 
 def show_alone(scene: Scene, setting: str) -> Markup:
@@ -182,14 +179,11 @@ def show_alone(scene: Scene, setting: str) -> Markup:
     row = _extremes(scene.with_settings(AugmentConfig.from_dict(alone)))
     label = FIELDS[setting].metadata["label"]
     shown = [row[0], row[-1]] if len(row) > 1 else row
-    figures = [
-        markup.figure(
-            extreme.picture.image, extreme.picture.image.size,
-            [_target(extreme.picture, scene, _label(scene))],
-            f"{label} alone: {extreme.caption}", caption=f"{label} alone: {extreme.caption}",
-        )
-        for extreme in shown
-    ]  # fmt: skip
+    figures = []
+    for extreme in shown:
+        step, words = extreme.picture, f"{label} alone: {extreme.caption}"
+        box = _target(step, scene, _label(scene))
+        figures.append(markup.figure(step.image, step.image.size, [box], words, caption=words))
     if not figures:
         photo = scene.opened.working_copy.image
         box = markup.DrawnBox(scene.working_boxes[0], "target", scene.class_name)
@@ -202,7 +196,7 @@ def show_alone(scene: Scene, setting: str) -> Markup:
 
 def _extreme_tile(extreme: Extreme, scene: Scene) -> Markup:
     step = extreme.picture
-    alt = f"{extreme.caption} alone: {percent(extreme.health.visible, 0)} of the box visible"
+    alt = f"{extreme.caption} alone: {percent(extreme.canvas.visible, 0)} of the box visible"
     small = _at_most(step.image, TILE_SIDE)
     inner = markup.figure(small, step.image.size, [_target(step, scene)], alt)
     fate = _health_words(extreme) if extreme.kept else "box lost: training draws again"
@@ -212,22 +206,22 @@ def _extreme_tile(extreme: Extreme, scene: Scene) -> Markup:
 
 def health_kind(variant: Variant) -> str:
     """``good``, ``fair`` or ``bad``, by what became of the box."""
-    health = variant.health
-    if health.gave_up or health.visible < BAD_VISIBLE or health.hull_ellipse_iou < LOOSE:
+    trace, box = variant.trace, variant.canvas
+    if trace.gave_up or box.visible < BAD_VISIBLE or box.hull_ellipse_iou < LOOSE:
         return "bad"
-    is_less = health.visible < FAIR_VISIBLE or health.growth >= FAIR_GROWTH
-    return "fair" if is_less or health.redraws else "good"
+    is_less = box.visible < FAIR_VISIBLE or box.growth >= FAIR_GROWTH
+    return "fair" if is_less or trace.redraws else "good"
 
 
 def _health_words(variant: Variant) -> str:
-    health = variant.health
-    parts = [] if health.visible > 0.995 else [f"{percent(health.visible, 0)} visible"]
-    if abs(health.growth) >= 0.005:
-        parts.append(f"box {percent(health.growth, 0, signed=True)}")
-    if health.gave_up:
+    trace, box = variant.trace, variant.canvas
+    parts = [] if box.visible > 0.995 else [f"{percent(box.visible, 0)} visible"]
+    if abs(box.growth) >= 0.005:
+        parts.append(f"box {percent(box.growth, 0, signed=True)}")
+    if trace.gave_up:
         parts.append("lost, nothing moved")
-    elif health.redraws:
-        parts.append(f"drawn again {health.redraws}x")
+    elif trace.redraws:
+        parts.append(f"drawn again {trace.redraws}x")
     return ", ".join(parts) or "whole"
 
 
@@ -263,9 +257,8 @@ SYMBOLS = {"agrees": "\N{CHECK MARK}", "unsure": "", "disagrees": "\N{BALLOT X}"
 
 def _answer(answer: VariantPrediction, scene: Scene) -> dict[str, str]:
     """What a mark of the detector says."""
-    agreement, said = answer.agreement(scene.threshold, scene.class_name), answer.verdict(
-        scene.threshold
-    )  # fmt: skip
+    agreement = answer.agreement(scene.threshold, scene.class_name)
+    said = answer.verdict(scene.threshold)
     return {
         "agreement": agreement, "symbol": SYMBOLS[agreement], "brief": said.brief,
         "iou": f"{answer.iou:.2f}", "score": percent(answer.score, 0),

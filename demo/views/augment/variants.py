@@ -67,10 +67,9 @@ def variants_of(scene: Scene) -> list[Variant]:
     count = as_whole(scene.state.count, "the number of variants", 1, MAX_VARIANTS)
     if picked.number > count:
         return draw_variants(scene)
-    return [
-        *draw_variants(scene, 1, picked.number - 1), picked,
-        *draw_variants(scene, picked.number + 1, count - picked.number),
-    ]  # fmt: skip
+    before = draw_variants(scene, 1, picked.number - 1)
+    after = draw_variants(scene, picked.number + 1, count - picked.number)
+    return [*before, picked, *after]
 
 
 def answers_of(scene: Scene, variants: Sequence[Variant]) -> list[VariantPrediction]:

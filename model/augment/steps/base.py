@@ -173,11 +173,8 @@ class GeometricStep(Step):
         swung = [self.swing(config, place / 36) for place in range(1, 37)]
         if not self.is_on(config) or swung[0] is None:
             return
-        growth = max(
-            float(box_growth(np.array(box), self.matrix(params, size), "hull"))
-            for params in swung
-            if params is not None
-        )
+        matrices = [self.matrix(params, size) for params in swung if params is not None]
+        growth = max(float(box_growth(np.array(box), matrix, "hull")) for matrix in matrices)
         reach = f"At {self.settings[0].label.lower()} {getattr(config, self.settings[0].name):g}"
         if config.box_rule == "hull" and growth >= 0.25:
             yield (

@@ -73,9 +73,8 @@ def _covered(boxes: np.ndarray, patches: np.ndarray) -> np.ndarray:
     low, high = np.tile(boxes[..., None, :2], 2), np.tile(boxes[..., None, 2:], 2)
     within = np.clip(patches, low, high)
     # Between any two neighbouring edges nothing changes: each cell is covered whole, or not at all.
-    xs, ys = (
-        np.sort(np.concatenate([within[..., i], within[..., i + 2]], axis=-1)) for i in (0, 1)
-    )
+    pairs = ([within[..., i], within[..., i + 2]] for i in (0, 1))
+    xs, ys = (np.sort(np.concatenate(pair, axis=-1)) for pair in pairs)
     x, y = (xs[..., :-1] + xs[..., 1:]) / 2, (ys[..., :-1] + ys[..., 1:]) / 2
     across = (within[..., 0, None] < x[..., None, :]) & (x[..., None, :] < within[..., 2, None])
     down = (within[..., 1, None] < y[..., None, :]) & (y[..., None, :] < within[..., 3, None])

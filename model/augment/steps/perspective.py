@@ -45,9 +45,8 @@ class Perspective(GeometricStep):
         one, none = np.ones_like(x), np.zeros_like(x)
         across = np.stack([x, y, one, none, none, none, -u * x, -u * y], axis=-1)
         down = np.stack([none, none, none, x, y, one, -v * x, -v * y], axis=-1)
-        found = np.linalg.solve(
-            np.concatenate([across, down], axis=1), np.concatenate([u, v], axis=1)[..., None]
-        )[..., 0]
+        known = np.concatenate([u, v], axis=1)[..., None]
+        found = np.linalg.solve(np.concatenate([across, down], axis=1), known)[..., 0]
         return np.concatenate([found, one[:, :1]], axis=1).reshape(-1, 3, 3)
 
     def swing(self, config: Config, phase: float) -> Params:

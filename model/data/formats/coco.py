@@ -104,9 +104,8 @@ def _entries(tree: Tree, path: str, blemishes: list[Blemish]) -> list[Entry]:
         entries.append(Entry(name, photo, path, [split] if split else [], parsed))
     n_lost = sum(map(len, objects.values()))
     if n_lost:
-        blemishes.append(
-            Blemish("photo missing", path, f"{counted(n_lost, 'object')} of no image listed")
-        )
+        lost = f"{counted(n_lost, 'object')} of no image listed"
+        blemishes.append(Blemish("photo missing", path, lost))
     return entries
 
 
@@ -168,9 +167,8 @@ def _folder_of_photos(tree: Tree, path: str) -> str:
 
 
 def _parsed(image: dict, annotations: list[dict], names: dict[Any, str]) -> Parsed:
-    size = [
-        side for key in ("width", "height") if is_number(side := image.get(key), MOST) and side >= 1
-    ]
+    size: list[Any] = [image.get("width"), image.get("height")]
+    is_known = all(is_number(side, MOST) and side >= 1 for side in size)
     objects, problems = [], []
     for each in annotations:
         name = names.get(_key(each.get("category_id")), "")
@@ -182,7 +180,7 @@ def _parsed(image: dict, annotations: list[dict], names: dict[Any, str]) -> Pars
             problems.append(["object without box", f"{name}{', a mask alone' * is_mask}"])
         else:
             objects.append([name, *box, int(each.get("iscrowd") in (1, True))])
-    return Parsed(size if len(size) == 2 else None, "", objects, problems)
+    return Parsed(size if is_known else None, "", objects, problems)
 
 
 def _box(annotation: dict) -> tuple[float, float, float, float] | None:

@@ -43,10 +43,8 @@ def _is_of_photo(tree: Tree, path: str) -> bool:
 
 def listing(tree: Tree) -> Listing:
     """All photos with a JSON file of their name; splits by folders."""
-    photos = {
-        path: tree.photo_index.find(path, path.rpartition("/")[0])
-        for path in tree.with_suffix(".json")
-    }
+    paths = tree.with_suffix(".json")
+    photos = {path: tree.photo_index.find(path, path.rpartition("/")[0]) for path in paths}
     # The others are settings of the program.
     entries = [Entry(stem_of(path), photo, path) for path, photo in photos.items() if photo]
     put_in_folder_splits(entries)
@@ -95,12 +93,10 @@ def _shapes(content: dict[str, Any]) -> list[dict[str, Any]] | None:
 
 
 def _size(content: dict[str, Any]) -> list[float] | None:
-    of = content.get("size")
-    of = of if isinstance(of, dict) else {}
-    size = [
-        of.get("width", content.get("imageWidth")),
-        of.get("height", content.get("imageHeight")),
-    ]
+    said = content.get("size")
+    of_labelme = {"width": content.get("imageWidth"), "height": content.get("imageHeight")}
+    sides = of_labelme | (said if isinstance(said, dict) else {})
+    size: list[Any] = [sides["width"], sides["height"]]
     return size if all(is_number(side, MOST) and side >= 1 for side in size) else None
 
 

@@ -56,11 +56,9 @@ class Entry:
 
 @dataclass
 class Listing:
-    """All photos.
+    """All photos of a data set, and the blemishes found on the way.
 
     Attributes:
-        entries: one each.
-        blemishes: found on the way.
         class_names: of class ids, where annotations hold numbers.
         parse: reads an annotation of this set, if :attr:`Format.parse` would misread it.
     """

@@ -47,11 +47,8 @@ def recognises(tree: Tree) -> bool:
 
 
 def _label_files(tree: Tree) -> list[str]:
-    return [
-        path
-        for path in tree.with_suffix(".txt")
-        if not _NO_LABEL.match(path.rpartition("/")[2].casefold()) and "ImageSets" not in path
-    ]
+    paths = [path for path in tree.with_suffix(".txt") if "ImageSets" not in path]
+    return [path for path in paths if not _NO_LABEL.match(path.rpartition("/")[2].casefold())]
 
 
 def _yaml_files(tree: Tree) -> list[str]:
@@ -88,18 +85,15 @@ def listing(tree: Tree) -> Listing:
     for path in files[1:]:
         if path.count("/") > files[0].count("/"):
             break
-        if "/" in path or _class_names(tree, _read_yaml(tree, path)) != _class_names(
-            tree, settings
-        ):
+        others = _read_yaml(tree, path)
+        if "/" in path or _class_names(tree, others) != _class_names(tree, settings):
             raise UserError(
                 f"{tree.root} holds several data sets: {', '.join(files[:5])}. Name the folder of"
                 " each with --data, or take all away but one."
             )
     splits = _declared_splits(tree, settings) or _listed_splits(tree)
-    entries = [
-        Entry(stem_of(photo), photo, label, list(splits.get(photo, ())))
-        for photo, label in _labels(tree).items()
-    ]
+    labels = _labels(tree).items()
+    entries = [Entry(stem_of(p), p, label, list(splits.get(p, ()))) for p, label in labels]
     if not splits:
         put_in_folder_splits(entries)
     # Pictures that lie elsewhere, such as plots of a training, belong to no split.
@@ -216,9 +210,8 @@ def _listed_names(tree: Tree) -> list[str] | None:
     if outermost is None:
         return None
     called = outermost.rpartition("/")[2]
-    paths = [
-        p for p in tree.with_suffix(".labels", ".txt", ".names") if f"/{p}".endswith(f"/{called}")
-    ]
+    files = tree.with_suffix(".labels", ".txt", ".names")
+    paths = [path for path in files if f"/{path}".endswith(f"/{called}")]
     names = {path: _names_in(tree, path) for path in paths}
     longest = max(paths, key=lambda path: len(names[path]))
     for path in paths:
@@ -253,12 +246,12 @@ def _of_corner_and_size(box: Box) -> Box:
     return box_xywh_to_xyxy(_numbers(box))
 
 
+# Whether or not some box reaches up to 100.
+_PERCENT = parts_of_side(100, "center and size in percent")._replace(whole=0)
 OTHERS = (
     Reading("left, top, width, height as shares", "shares", _of_corner_and_size),
     Reading("left, top, right, bottom as shares", "shares", _numbers),
-    parts_of_side(100, "center and size in percent")._replace(
-        whole=0
-    ),  # however far the boxes reach
+    _PERCENT,
     Reading("center and size in pixels", "from 0"),
     Reading("left, top, width, height in pixels", "from 0", _of_corner_and_size),
     Reading("left, top, right, bottom in pixels", "from 0", _numbers),

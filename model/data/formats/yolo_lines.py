@@ -184,11 +184,9 @@ def _words(line: str) -> list[str]:
 def _line(text: str, words: Sequence[str]) -> _Line:
     values = list(map(_number, words))
     n_name = next((i for i in range(len(words), 0, -1) if values[i - 1] is None), 0)
+    numbers = [value for value in values[n_name or 1 :] if value is not None]
     if n_name == 0:
-        return _Line(
-            text, _id(words[0]), False, [value for value in values[1:] if value is not None]
-        )
-    numbers = [value for value in values[n_name:] if value is not None]
+        return _Line(text, _id(words[0]), False, numbers)
     while numbers and _belongs_to_name(words[n_name], numbers):
         n_name, numbers = n_name + 1, numbers[1:]
     return _Line(text, " ".join(words[:n_name]).strip("\"':"), True, numbers)

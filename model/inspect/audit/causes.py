@@ -42,11 +42,9 @@ class Limits:
 
 @dataclass(frozen=True)
 class Cause:
-    """One setting that is on, by itself and left out.
+    """One setting that is on, and its value: by itself and left out.
 
     Attributes:
-        setting: which.
-        value: its strength.
         alone: the targets when nothing else is on.
         without: the targets when all but it is on.
         safe_alone: the strongest value that keeps the limits when nothing else is on.
@@ -59,12 +57,11 @@ class Cause:
     safe_alone: float
 
     def __str__(self) -> str:
-        return said(self.setting, self.value)
+        return self.at(self.value)
 
-
-def said(setting: Setting, value: float) -> str:
-    """A setting with its value: ``rotation 30``."""
-    return f"{setting.label.lower()} {value:g}"
+    def at(self, value: float) -> str:
+        """The setting with a value: ``rotation 30``."""
+        return f"{self.setting.label.lower()} {value:g}"
 
 
 def slider_step(low: float, high: float) -> float:
@@ -76,10 +73,7 @@ class Trials:
     """Settings tried on a sample of a set.
 
     Args:
-        table: the whole set.
-        config: the settings in question.
         seed: of the run that is meant.
-        limits: what is good enough.
         epochs: how often each photo is drawn at most; of a large set once is enough.
     """
 
@@ -90,20 +84,11 @@ class Trials:
         self.table = targets_of(table.take(np.sort(order[:SAMPLE])))
         self.config, self.seed, self.limits, self.epochs = config, seed, limits, epochs
         self._found: dict[str, float | None] = {}
-        self.settings = [
-            setting
-            for step in config.steps
-            if can_touch_boxes(step)
-            for setting in step.settings
-            if getattr(config, setting.name) != setting.off
-        ]
+        settings = [s for step in config.steps if can_touch_boxes(step) for s in step.settings]
+        self.settings = [s for s in settings if getattr(config, s.name) != s.off]
 
-    def numbers(self, **changed: float) -> Numbers:
-        """Of the sample's targets, with some settings changed."""
-        return self.numbers_of(self.table, **changed)
-
-    def numbers_of(self, table: BoxTable, **changed: float) -> Numbers:
-        """Of the targets of other photos, drawn as often as it takes to say something of them."""
+    def numbers(self, table: BoxTable, **changed: float) -> Numbers:
+        """Of the targets of some photos, drawn as often as it takes to say something of them."""
         epochs = self._epochs(table)
         return tally_of(table, self._with(changed), self.seed, epochs).numbers("target")
 
@@ -115,13 +100,10 @@ class Trials:
         for setting in self.settings:
             value = getattr(self.config, setting.name)
             safe = self._strongest(setting, setting.high, lambda v, s=setting: {**off, s.name: v})
-            found.append(
-                Cause(
-                    setting, value, self.numbers(**{**off, setting.name: value}),
-                    self.numbers(**{setting.name: setting.off}),
-                    setting.off if safe is None else safe,
-                )
-            )  # fmt: skip
+            alone = self.numbers(self.table, **{**off, setting.name: value})
+            without = self.numbers(self.table, **{setting.name: setting.off})
+            safe = setting.off if safe is None else safe
+            found.append(Cause(setting, value, alone, without, safe))
         return sorted(
             found, key=lambda c: self.limits.excess(c.without.lost, c.without.median("iou"))
         )
@@ -188,11 +170,8 @@ class Trials:
 
 def targets_of(table: BoxTable) -> BoxTable:
     """The same photos without their other boxes."""
-    first = table.starts[:-1]
-    return dataclasses.replace(
-        table, starts=np.arange(len(table) + 1), boxes=table.boxes[first],
-        labels=table.labels[first],
-    )  # fmt: skip
+    starts, labels = np.arange(len(table) + 1), table.labels[table.starts[:-1]]
+    return dataclasses.replace(table, starts=starts, boxes=table.targets, labels=labels)
 
 
 def most_to_blame(causes: Iterable[Cause], figure: Callable[[Numbers], float]) -> Cause | None:

@@ -1,7 +1,7 @@
 """Where the marks of the report's charts lie, in units of their SVGs."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,17 +26,16 @@ def spreads(
     low, high = _range(measure, values)
     rows = []
     for place, name in enumerate(worst_first):
-        marks = [
-            [_x(value, low, high) for value in each.quantiles[measure]] for each in numbers[name]
-        ]
-        rows.append({"label": _short(name), "boxes": numbers[name][0].boxes, "marks": marks,
-                     "y": 14 + _ROW * len(tallies) * place})  # fmt: skip
-    return {
-        "title": title, "rows": rows, "height": 34 + _ROW * len(tallies) * len(rows),
-        "ticks": [(_x(v, low, high), percent(v, 0) if measure == "growth" else f"{v:.2g}")
-                  for v in np.linspace(low, high, 5)],
-        "hidden": len(names) - len(rows),
-    }  # fmt: skip
+        quantiles = [each.quantiles[measure] for each in numbers[name]]
+        marks = [[_x(value, low, high) for value in each] for each in quantiles]
+        y, boxes = 14 + _ROW * len(tallies) * place, numbers[name][0].boxes
+        rows.append({"label": _short(name), "boxes": boxes, "marks": marks, "y": y})
+    ticks = [
+        (_x(v, low, high), percent(v, 0) if measure == "growth" else f"{v:.2g}")
+        for v in np.linspace(low, high, 5)
+    ]
+    height, hidden = 34 + _ROW * len(tallies) * len(rows), len(names) - len(rows)
+    return {"title": title, "rows": rows, "height": height, "ticks": ticks, "hidden": hidden}
 
 
 def bars(tallies: Sequence[Tally], names: Sequence[str], figure: str, title: str) -> dict[str, Any]:
@@ -44,22 +43,18 @@ def bars(tallies: Sequence[Tally], names: Sequence[str], figure: str, title: str
     shares = {n: [getattr(t.numbers("target", n), figure) for t in tallies] for n in names}
     order = sorted(names, key=lambda n: -shares[n][0])[:MOST_ROWS]
     high = max([0.01, *(s for n in order for s in shares[n])])
-    rows = [
-        {"label": _short(name), "y": 14 + _ROW * len(tallies) * place,
-         "bars": [(_x(s, 0, high) - _LEFT, percent(s, 1)) for s in shares[name]]}
-        for place, name in enumerate(order)
-    ]  # fmt: skip
-    return {
-        "title": title, "rows": rows, "height": 22 + _ROW * len(tallies) * len(rows),
-        "hidden": len(names) - len(rows),
-    }  # fmt: skip
+    rows = []
+    for place, name in enumerate(order):
+        marks = [(_x(s, 0, high) - _LEFT, percent(s, 1)) for s in shares[name]]
+        rows.append({"label": _short(name), "y": 14 + _ROW * len(tallies) * place, "bars": marks})
+    height, hidden = 22 + _ROW * len(tallies) * len(rows), len(names) - len(rows)
+    return {"title": title, "rows": rows, "height": height, "hidden": hidden}
 
 
 def sizes(tallies: Sequence[Tally], role: str) -> dict[str, Any]:
     """How many boxes have which shorter side on the canvas, before and after."""
     curves = [("before", tallies[0].histogram(role, "before"))]
-    curves += [(f"after{_letter(i, tallies)}", t.histogram(role, "after"))
-               for i, t in enumerate(tallies)]  # fmt: skip
+    curves += [(name, tally.histogram(role, "after")) for name, tally in _after(tallies)]
     side = tallies[0].table.image_size
     edges = np.geomspace(2, side, 31)
     chart = _histogram(curves, EDGES["after"], edges, log=True)
@@ -71,8 +66,7 @@ def sizes(tallies: Sequence[Tally], role: str) -> dict[str, Any]:
 
 def visible(tallies: Sequence[Tally], role: str) -> dict[str, Any]:
     """How much of the boxes can be seen."""
-    curves = [(f"after{_letter(i, tallies)}", t.histogram(role, "visible"))
-              for i, t in enumerate(tallies)]  # fmt: skip
+    curves = [(name, tally.histogram(role, "visible")) for name, tally in _after(tallies)]
     chart = _histogram(curves, EDGES["visible"], np.linspace(0, 1, 21), log=False)
     chart["ticks"] = [(_along(v, 0, 1, False), percent(v, 0)) for v in (0, 0.25, 0.5, 0.75, 1)]
     return {"title": f"Share of the {_boxes(role)} that can be seen", "line": None, **chart}
@@ -81,7 +75,7 @@ def visible(tallies: Sequence[Tally], role: str) -> dict[str, Any]:
 def centres(tallies: Sequence[Tally]) -> list[dict[str, Any]]:
     """Where on the canvas the middles of the targets lie, before and after."""
     shown = [("before", tallies[0].centres[0, 0])]
-    shown += [(f"after{_letter(i, tallies)}", t.centres[1, 0]) for i, t in enumerate(tallies)]
+    shown += [(name, tally.centres[1, 0]) for name, tally in _after(tallies)]
     found = []
     for name, counts in shown:
         strongest = max(int(counts.max()), 1)
@@ -90,9 +84,8 @@ def centres(tallies: Sequence[Tally]) -> list[dict[str, Any]]:
             for (y, x), n in np.ndenumerate(counts)
             if n
         ]
-        found.append(
-            {"title": f"Middles of the targets {name}", "cells": cells, "cells_a_side": len(counts)}
-        )
+        title = f"Middles of the targets {name}"
+        found.append({"title": title, "cells": cells, "cells_a_side": len(counts)})
     return found
 
 
@@ -134,8 +127,9 @@ def _range(measure: str, values: Sequence[float]) -> tuple[float, float]:
     return min(0.8, math.floor(5 * min(values, default=0.8)) / 5), 1
 
 
-def _letter(place: int, tallies: Sequence[Tally]) -> str:
-    return f" {'AB'[place]}" if len(tallies) > 1 else ""
+def _after(tallies: Sequence[Tally]) -> Iterable[tuple[str, Tally]]:
+    """The tallies with their names in a legend."""
+    return zip(["after A", "after B"] if len(tallies) > 1 else ["after"], tallies, strict=True)
 
 
 def _boxes(role: str) -> str:

@@ -18,11 +18,7 @@ from model.inspect.audit.tally import Tally
 from model.words import percent
 
 SHEET_PHOTOS = 16
-KINDS = {
-    "lost": "Drawn again most often",
-    "cut": "Cut most",
-    "loose": "Boxes that grew most",
-}
+KINDS = {"lost": "Drawn again most often", "cut": "Cut most", "loose": "Boxes that grew most"}
 
 
 @dataclass(frozen=True)
@@ -99,9 +95,8 @@ def sheet(shown: Iterable[tuple[Trace, Sequence[str]]]) -> Image.Image:
 
 
 def _drawn(step: TracedStep, class_name: str, label: str = "") -> Image.Image:
-    others = [
-        LabelledBox(o, TRUTH_COLOUR) for o in step.others.tolist() if o[2] > o[0] and o[3] > o[1]
-    ]
+    left = [box for box in step.others.tolist() if box[2] > box[0] and box[3] > box[1]]
+    others = [LabelledBox(box, TRUTH_COLOUR) for box in left]
     target = LabelledBox(step.bbox_xyxy.tolist(), class_colour(class_name), label)
     return draw_boxes(step.image, [*others, target])
 
@@ -111,9 +106,8 @@ def sheet_of(table: BoxTable, config: AugmentConfig, seed: int) -> Image.Image:
     count = min(SHEET_PHOTOS, len(table))
     photos = np.linspace(0, len(table) - 1, count).round().astype(int).tolist()
     found = traces(table, config, seed, [(photo, 0) for photo in photos])
-    return sheet(
-        (trace, names_of(table, i)) for i, trace in zip(photos, found, strict=True) if trace
-    )
+    pairs = zip(photos, found, strict=True)
+    return sheet((trace, names_of(table, photo)) for photo, trace in pairs if trace)
 
 
 def names_of(table: BoxTable, photo: int) -> list[str]:

@@ -28,9 +28,8 @@ _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
     trim_blocks=True, lstrip_blocks=True,
 )  # fmt: skip
-_TEMPLATES.filters |= {
-    "percent": percent, "median": Numbers.median, "digits": lambda value, n: f"{value:.{n}f}",
-}  # fmt: skip
+_TEMPLATES.filters |= {"percent": percent, "median": Numbers.median}
+_TEMPLATES.filters["digits"] = lambda value, n: f"{value:.{n}f}"
 TILE_SIDE = 240
 # What is compared of two settings: words, figure, how it is written, and which way is better.
 FACTS = (
@@ -49,13 +48,9 @@ FACTS = (
 
 @dataclass(frozen=True)
 class Side:
-    """One of the settings that are compared, or the only ones.
+    """One of the settings that are compared, or the only ones, and what was found.
 
-    Attributes:
-        name: of the file they come from, or what they are.
-        tally: all that was counted.
-        trials: of each setting alone.
-        findings: the verdict.
+    ``name`` is that of the file they come from, or says what they are.
     """
 
     name: str
@@ -67,17 +62,16 @@ class Side:
 def write_audit(
     out: Path, sides: Sequence[Side], title: str, seed: int, tiles: int = 6
 ) -> list[str]:
-    """Write all files of an audit into a folder.
+    """Write all files of an audit into a folder, which is made if it is missing.
 
     Args:
-        out: the folder; made if it is missing.
         sides: one, or two to compare.
         title: the data set and its split, in words.
         seed: of the run that is meant.
         tiles: how many of the worst photos of each kind are shown.
 
     Returns:
-        the names of the files written.
+        The names of the files.
 
     Raises:
         UserError: if a file cannot be written.
@@ -159,10 +153,8 @@ def settings_rows(configs: Sequence[AugmentConfig]) -> list[dict[str, Any]]:
         values = [getattr(config, field.name) for config in configs]
         if any(value != off[field.name] for value in values) or "choices" in field.metadata:
             shown = [v if isinstance(v, str) else f"{v:g}" for v in values]
-            rows.append(
-                {"label": field.metadata["label"], "name": field.name, "values": shown,
-                 "differs": len(set(shown)) > 1}
-            )  # fmt: skip
+            row = {"label": field.metadata["label"], "name": field.name, "values": shown}
+            rows.append({**row, "differs": len(set(shown)) > 1})
     return rows
 
 
@@ -180,12 +172,8 @@ def fact_rows(numbers: Sequence[Numbers]) -> list[dict[str, Any]]:
 
 def safe_words(trials: Trials) -> list[str]:
     """What the strongest settings that keep the limits change; empty if nothing."""
-    rows = settings_rows([trials.config, trials.safe])
-    return [
-        f"{row['label'].lower()} {row['values'][1]} (now {row['values'][0]})"
-        for row in rows
-        if row["differs"]
-    ]
+    rows = [row for row in settings_rows([trials.config, trials.safe]) if row["differs"]]
+    return [f"{row['label'].lower()} {row['values'][1]} (now {row['values'][0]})" for row in rows]
 
 
 def _tiles(sides: Sequence[Side], seed: int, each: int) -> Iterator[dict[str, Any]]:

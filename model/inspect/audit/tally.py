@@ -28,15 +28,9 @@ FLAGS = ("boxes", "lost", "gave_up", "cut", "out", "small_before", "small_after"
 _POINT = 1e-6  # half as wide as the bins of values that many boxes have exactly
 _SHARE = np.concatenate([[0, _POINT], np.linspace(0, 1, 201)[1:-1], [1 - _POINT, 1]])
 _PIXELS = np.geomspace(0.5, 4096, 1001)
-EDGES = {
-    "visible": _SHARE,
-    "growth": np.concatenate(
-        [np.geomspace(0.5, 1, 161)[:-1] - 1, [-_POINT, _POINT], np.geomspace(1, 16, 641)[1:] - 1]
-    ),
-    "iou": _SHARE,
-    "before": _PIXELS,
-    "after": _PIXELS,
-}
+_SMALLER, _LARGER = np.geomspace(0.5, 1, 161)[:-1] - 1, np.geomspace(1, 16, 641)[1:] - 1
+_GROWTH = np.concatenate([_SMALLER, [-_POINT, _POINT], _LARGER])
+EDGES = {"visible": _SHARE, "growth": _GROWTH, "iou": _SHARE, "before": _PIXELS, "after": _PIXELS}
 
 
 @dataclass(frozen=True)
@@ -84,8 +78,6 @@ class Tally:
     """What was counted so far.
 
     Attributes:
-        table: all boxes of the set.
-        config: the settings.
         epochs: how often each photo is drawn.
         done: photos counted.
         redraws, cut, growth: worst draw of each photo by its target: how often it was drawn again,
@@ -167,9 +159,8 @@ class Tally:
             name: _quantiles(histogram[row, rows].sum(axis=0), EDGES[name])
             for name, histogram in self._histograms.items()
         }
-        return Numbers(
-            boxes, **{n: v / max(boxes, 1) for n, v in flags.items()}, quantiles=quantiles
-        )
+        shares = {name: count / max(boxes, 1) for name, count in flags.items()}
+        return Numbers(boxes, **shares, quantiles=quantiles)
 
     def histogram(self, role: str, measure: str) -> np.ndarray:
         """Of all boxes; its edges are those of :data:`EDGES`."""
@@ -228,11 +219,7 @@ def tallies(
 ) -> Iterator[Tally]:
     """Count a set: the same tally again and again, after a sample of the set and then some more.
 
-    Args:
-        table: the boxes.
-        config: the settings.
-        seed: of the run that is meant.
-        epochs: how often each photo is drawn, from the first epoch on.
+    Each photo is drawn as in the first ``epochs`` epochs of the run with ``seed``.
     """
     tally = Tally(table, config, epochs)
     order = np.random.default_rng(0).permutation(len(table))

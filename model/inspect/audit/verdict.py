@@ -9,7 +9,7 @@ import numpy as np
 
 from model.augment.steps import PixelStep
 from model.data.annotations import MIN_VISIBLE_TO_LABEL
-from model.inspect.audit.causes import SAMPLE, Cause, Trials, most_to_blame, said, targets_of
+from model.inspect.audit.causes import SAMPLE, Cause, Trials, most_to_blame, targets_of
 from model.inspect.audit.tally import EDGES, SMALL_PX, Numbers, Tally
 from model.words import percent
 
@@ -41,11 +41,8 @@ class Finding:
 
 def verdict(tally: Tally, trials: Trials) -> list[Finding]:
     """The findings, the worst first; where nothing is wrong one that says so."""
-    found = [
-        finding
-        for look in (_gave_up, _growth, _iou, _cut, _small, _lost, _out)
-        for finding in look(tally, trials)
-    ]
+    looks = (_gave_up, _growth, _iou, _cut, _small, _lost, _out)
+    found = [finding for look in looks for finding in look(tally, trials)]
     return sorted(found, key=lambda f: -f.weight) or [_all_well(tally)]
 
 
@@ -55,8 +52,7 @@ def _lost(tally: Tally, trials: Trials) -> Iterator[Finding]:
         cause = most_to_blame(trials.causes, lost)
         text = (
             f"{percent(numbers.lost)} of the draws lose too much of the target and are drawn again"
-            f"{_most_of(tally, tally.sizes_found(), lost)}{_by(cause, lost)}:"
-            " training sees milder settings than these."
+            f"{_most_of(tally, lost)}{_by(cause, lost)}: training sees milder settings than these."
         )
         yield _finding(numbers.lost, LOST, text, _lower(cause, trials), cause)
 
@@ -67,8 +63,7 @@ def _gave_up(tally: Tally, trials: Trials) -> Iterator[Finding]:
         cause = most_to_blame(trials.causes, gave_up)
         text = (
             f"{percent(numbers.gave_up)} of the draws lose the target in every try, so that nothing"
-            f" is moved{_most_of(tally, tally.sizes_found(), gave_up)}"
-            f"{_by(cause, gave_up)}."
+            f" is moved{_most_of(tally, gave_up)}{_by(cause, gave_up)}."
         )
         remedy = _lower(cause, trials) or "Lower the minimum visible share."
         yield _finding(numbers.gave_up, GAVE_UP, text, remedy, cause)
@@ -98,8 +93,8 @@ def _growth(tally: Tally, trials: Trials) -> Iterator[Finding]:
         table = tally.table
         of_class = np.flatnonzero(table.labels[table.starts[:-1]] == table.class_names.index(name))
         chosen = targets_of(table.take(of_class[:SAMPLE]))
-        milder = trials.numbers_of(chosen, **{cause.setting.name: value})
-        remedy = f"At {said(cause.setting, value)} they grow by {percent(growth(milder))}."
+        milder = trials.numbers(chosen, **{cause.setting.name: value})
+        remedy = f"At {cause.at(value)} they grow by {percent(growth(milder))}."
     if tally.config.box_rule == "hull":
         remedy = f'{remedy} For round things the box rule "ellipse" is the tighter one.'.strip()
     yield _finding(growth(numbers), GROWTH, text, remedy, cause)
@@ -203,9 +198,9 @@ def _worst(tally: Tally, names: Iterable[str], figure: Callable[[Numbers], float
     return max(enough, key=lambda name: figure(enough[name]))
 
 
-def _most_of(tally: Tally, names: list[str], figure: Callable[[Numbers], float]) -> str:
+def _most_of(tally: Tally, figure: Callable[[Numbers], float]) -> str:
     """``, most often (21 %) where it covers 0 % to 5 % of the photo``; empty if all alike."""
-    name = _worst(tally, names, figure)
+    name = _worst(tally, tally.sizes_found(), figure)
     share = figure(tally.numbers("target", name))
     if share < 1.2 * figure(tally.numbers("target")):
         return ""
@@ -234,4 +229,4 @@ def _lower(cause: Cause | None, trials: Trials) -> str:
         )
     if value == cause.value:
         return ""
-    return f"{said(cause.setting, value).capitalize()} keeps the limits."
+    return f"{cause.at(value).capitalize()} keeps the limits."
