@@ -69,6 +69,16 @@ def own_pool(monkeypatch):
 # What a worker may do
 
 
+def test_a_worker_that_is_needed_soon_starts_before(own_pool):
+    line = own_pool.own
+    line.prepare(1)
+    line.prepare(1)
+    until(lambda: line._idle)
+    (ready,) = line._idle
+    own_pool.decode(CAT.read_bytes(), request())
+    assert line._idle == [ready]
+
+
 def test_a_worker_decodes_files_and_bytes(worker):
     with CAT.open("rb") as file:
         from_file = worker.ask(request(), file)
