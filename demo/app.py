@@ -28,12 +28,14 @@ os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000")
 if __name__ == "__main__":
     prepare()
+    from model.data.decoding.pool import POOL
+
+    POOL.own.prepare(1)  # a worker starts while all else is imported
 
 import tyro  # noqa: E402
 from gradio.tunneling import CURRENT_TUNNELS  # noqa: E402
 
 from demo.backend import Backend, first_checkpoint  # noqa: E402
-from demo.choice import PhotoChoice  # noqa: E402
 from demo.guarded import GuardedBlocks  # noqa: E402
 from demo.page import build_page  # noqa: E402
 from demo.server.security import GuardedApp, Visitors, checked_origin  # noqa: E402
@@ -84,9 +86,7 @@ def make_backend(config: AppConfig) -> Backend:
         backend = Backend(library, path.stem, extra=path, per_photo=photos)
     else:
         backend = Backend(library, config.checkpoint or first_checkpoint(), per_photo=photos)
-    # A broken checkpoint is said now, and not to the first visitor, who does not have to wait for
-    # the first forward pass either: it is several times slower than all others.
-    _ = backend.open(PhotoChoice(library.examples()[0].name)).detection
+    backend.detector()  # a broken checkpoint is said now, before a page is built
     return backend
 
 

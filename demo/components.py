@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -13,12 +14,14 @@ from demo.scripts import script
 from demo.server.queue import IN_ORDER
 from demo.serving.calls import RunningWork
 from demo.views import markup
+from model.errors import UserError
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 QUIET: dict[str, Any] = {"show_progress": "hidden", **PRIVATE}
 # A later change is drawn after the earlier one was, with the values of that moment.
 DRAWS: dict[str, Any] = {"trigger_mode": "always_last", **QUIET}
 
+PRESS_AGAIN = "this picture is not there any more: press another one."
 MAX_IN_ORDER = 16  # visitors whose calls of one :func:`in_order` run at the same time
 
 Controls = dict[str, Any]
@@ -51,8 +54,27 @@ def pick_list(value: str = "", **kwargs: Any) -> gr.HTML:
 
 
 def picked_key(event: gr.EventData) -> str:
-    """What was pressed in a :func:`pick_grid`."""
-    return event.key
+    """What was pressed in a :func:`pick_grid`.
+
+    Raises:
+        UserError: if the request does not say it.
+    """
+    key = event._data.get("key") if isinstance(event._data, dict) else None
+    if not isinstance(key, str):
+        raise UserError(PRESS_AGAIN)
+    return key
+
+
+def picked_draw(event: gr.EventData) -> tuple[int, str]:
+    """The number before the name of the photo that was pressed, and that name.
+
+    Raises:
+        UserError: if the request does not say it.
+    """
+    number, _, name = picked_key(event).partition(" ")
+    if not re.fullmatch(r"[0-9]{1,9}", number):
+        raise UserError(PRESS_AGAIN)
+    return int(number), name
 
 
 def pressed_js(grid: gr.HTML) -> str:

@@ -47,6 +47,7 @@ class GuardedBlocks(gr.Blocks):
         """
         try:
             traverse(inputs, _check_file, is_file_obj)
+            traverse(inputs, _check_text, lambda value: isinstance(value, str))
             return await super().preprocess_data(block_fn, inputs, *args, **kwargs)
         except (UserError, gr.Error):
             raise
@@ -88,6 +89,11 @@ class GuardedBlocks(gr.Blocks):
 def _check_file(file: dict[str, Any]) -> dict[str, Any]:
     uploaded(file["path"])
     return file
+
+
+def _check_text(text: str) -> str:
+    text.encode()  # half a character cannot be written, and ends the stream it is repeated in
+    return text
 
 
 def _short(sentence: str) -> str:

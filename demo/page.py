@@ -18,6 +18,7 @@ from demo.server.first_page import TITLE
 from demo.tabs import augment, dataset, detect, pipeline, training
 from demo.views import markup
 from demo.views.augment.state import GROUND_TRUTH, OWN
+from model.errors import UserError
 
 SKIP = "<a class='skip' href='#tabs'>Skip to the tabs</a>"
 
@@ -118,7 +119,8 @@ class Page:
         picked = {tab: getattr(self, tab).controls["picked"] for tab in ("dataset", "training")}
 
         def send(event: gr.EventData, **picked: str) -> dict[Any, Any]:
-            assert event.target
+            if not event.target or event.target._id not in destinations:
+                raise UserError("press the button on the page.")
             tab, source = destinations[event.target._id]
             sent = self._new_photo(PhotoChoice(picked[source])) if source else {}
             return {**sent, self.tabs: gr.Tabs(selected=tab)}

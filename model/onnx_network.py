@@ -20,27 +20,39 @@ from model.score import EVIDENCE
 INPUT = "images"
 OUTPUTS = BatchPrediction._fields
 TRIAL_S = 60
+ANEW = "Export it again."
 
 
 class OnnxNetwork(nn.Module):
     """Predicts as :class:`model.network.detector.LargestObjectDetector` does in ``eval()`` mode.
 
     Args:
+        path: of the file, for messages.
         session: an ``onnxruntime.InferenceSession`` with the input and outputs named above.
         info: what travels beside the network in its file.
     """
 
-    def __init__(self, session: Any, info: CheckpointInfo) -> None:
+    def __init__(self, path: Path, session: Any, info: CheckpointInfo) -> None:
         super().__init__()
-        self.session = session
+        self.path, self.session = path, session
         self.class_names, self.image_size = info.class_names, info.image_size
         self.head_name = info.head
 
     def forward(self, images: Tensor) -> BatchPrediction:
-        """``(N, 3, S, S)`` float32, normalised -> the prediction, float32."""
+        """``(N, 3, S, S)`` float32, normalised -> the prediction, float32.
+
+        Raises:
+            UserError: if the file computes something for these photos that it did not in its trial.
+        """
         given = {INPUT: np.ascontiguousarray(images.float().cpu().numpy())}
-        answers = map(torch.from_numpy, self.session.run(list(OUTPUTS), given))
-        probabilities, bbox_xyxy, evidence, attention = answers
+        try:
+            found = [torch.from_numpy(values) for values in self.session.run(list(OUTPUTS), given)]
+        except Exception as error:  # onnxruntime's have no class of their own to catch
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"{self.path} fails at these photos ({reason}). {ANEW}") from None
+        if any(len(values) != len(images) for values in found):
+            raise UserError(f"{self.path} does not answer for each photo. {ANEW}")
+        probabilities, bbox_xyxy, evidence, attention = found
         has_cells = attention.shape[-1] > 1
         return BatchPrediction(probabilities, bbox_xyxy, evidence, attention if has_cells else None)
 
@@ -65,8 +77,10 @@ def load_onnx(path: Path) -> tuple[OnnxNetwork, CheckpointInfo]:
     tried = _try_out(path)
     info = info_from_metadata(path, tried["metadata"])
     _check_shapes(path, {INPUT: [3, tried["side"], tried["side"]], **tried["shapes"]}, info)
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return OnnxNetwork(session, info), info
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what it prints of a failure is in the error too
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return OnnxNetwork(path, session, info), info
 
 
 def _try_out(path: Path) -> dict[str, Any]:
@@ -84,9 +98,7 @@ def _try_out(path: Path) -> dict[str, Any]:
         tried = {"problem": f"one pass takes longer than {TRIAL_S} seconds"}
     if "shapes" not in tried:
         reason = tried.get("problem", "it ends the program that runs it, or needs too much memory")
-        raise UserError(
-            f"{path} is broken or is no ONNX file of this program ({reason}). Export it again."
-        )
+        raise UserError(f"{path} is broken or is no ONNX file of this program ({reason}). {ANEW}")
     return tried
 
 
@@ -103,5 +115,5 @@ def _check_shapes(path: Path, found: dict[str, list[int]], info: CheckpointInfo)
         if found[name] != shape:
             raise UserError(
                 f"{path} holds another network than it says ({name} should be {shape}, not"
-                f" {found[name]}). Export it again."
+                f" {found[name]}). {ANEW}"
             )

@@ -1,7 +1,7 @@
 """Load an ONNX file and run it once, as a program of its own that the system keeps within limits.
 
 A file of a few bytes can ask for gigabytes, or end the process that runs it. What comes out is one
-line of JSON: what travels in the file, and the shape of each output for two grey photos; or why
+line of JSON: what travels in the file, and the shape of each output for two photos of noise; or why
 there is none. Imports nothing of ours, so that it starts soon.
 
     python -I onnx_trial.py FILE INPUT OUTPUT ...
@@ -36,10 +36,12 @@ def try_out(path: Path, name: str, outputs: Sequence[str]) -> dict[str, Any]:
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     inputs = {value.name: value.shape for value in session.get_inputs()}
     shape = inputs.get(name, [])
-    whole = len(shape) == 4 and all(isinstance(size, int) for size in shape[1:])
-    if list(inputs) != [name] or not whole or shape[1] != 3 or not 0 < shape[2] <= MAX_SIDE:
-        raise ValueError(f"its inputs are {inputs}, not {name} for photos of a known size")
-    photos = np.zeros((PHOTOS, *shape[1:]), np.float32)
+    known = [isinstance(size, int) for size in shape] == [False, True, True, True]
+    if list(inputs) != [name] or not known or shape[1] != 3 or not 0 < shape[2] <= MAX_SIDE:
+        raise ValueError(
+            f"its inputs are {inputs}, not {name} for any number of photos of a known size"
+        )
+    photos = np.random.default_rng(0).standard_normal((PHOTOS, *shape[1:]), np.float32)
     found: list[Any] = list(session.run(list(outputs), {name: photos}))
     for output, values in zip(outputs, found, strict=True):
         if values.dtype != np.float32 or not np.isfinite(values).all():

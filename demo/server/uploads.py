@@ -65,6 +65,16 @@ class LimitedParser(GradioMultiPartParser):
     _size = 0  # bytes of files, so far
     _expected = 0  # bytes there is room for
 
+    def on_headers_finished(self) -> None:
+        """A file or a field begins.
+
+        Gradio names the folder of a file after its content. Two visitors with the same photo would
+        share it, and each could find out what it is called at the other's.
+        """
+        super().on_headers_finished()
+        if isinstance(file := self._current_part.file, GradioUploadFile):
+            file.sha.update(owner().encode())
+
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         """A piece of a file, or of a field."""
         super().on_part_data(data, start, end)

@@ -11,14 +11,14 @@ from demo.components import (
     QUIET,
     Controls,
     pick_grid,
-    picked_key,
+    picked_draw,
     show_errors_in,
     stop_button,
     token,
 )
 from demo.serving.calls import StopPressedError
 from demo.views import markup
-from demo.views.audit import NOT_COUNTED, OUTDATED, STOPPED, TAKEN, audit, counted_with, picked_draw
+from demo.views.audit import NOT_COUNTED, OUTDATED, STOPPED, TAKEN, audit, counted_with
 from demo.views.augment.state import GROUND_TRUTH, AugmentState
 from model.augment import AugmentConfig
 from model.errors import UserError
@@ -108,7 +108,7 @@ def _connect_found(
 
     @show_errors_in(said)
     def open_draw(event: gr.EventData) -> dict[Any, Any]:
-        name, number = picked_draw(picked_key(event))
+        number, name = picked_draw(event)
         return {
             controls["photo"]: PhotoChoice(backend.library.get(name).name),
             controls["box_source"]: GROUND_TRUTH, controls["boxes"]: "",

@@ -355,8 +355,7 @@ def _connect_presets(controls: Controls, buttons: dict[str, gr.Button], redraw: 
     configs = {buttons[preset.name]._id: preset.config for preset in PRESETS}
 
     def set_all(event: gr.EventData) -> dict[Component, Any]:
-        assert event.target
-        config = configs.get(event.target._id)
+        config = configs.get(event.target._id) if event.target else None
         values = vars(config) if config else surprise()
         return {**{controls[name]: value for name, value in values.items()}, redraw: token()}
 

@@ -15,7 +15,7 @@ from demo.components import (
     QUIET,
     Controls,
     pick_grid,
-    picked_key,
+    picked_draw,
     show_errors_in,
     stop_button,
 )
@@ -23,7 +23,7 @@ from demo.serving.calls import StopPressedError
 from demo.views import markup
 from demo.views.audit import STOPPED
 from demo.views.augment.state import MAX_SEED, as_whole
-from demo.views.pipeline import MAX_PHOTOS, audit, picked_draw, show
+from demo.views.pipeline import MAX_PHOTOS, audit, show
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def _build_audit(
 
     @show_errors_in(said)
     def open_draw(event: gr.EventData) -> dict[Any, Any]:
-        name, number = picked_draw(picked_key(event))
+        number, name = picked_draw(event)
         return {**another.values(PhotoChoice(backend.library.get(name).name)), seed: number}
 
     run = count.click(

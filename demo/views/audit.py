@@ -86,12 +86,6 @@ def counted_with(query: str, shown: str) -> Markup:
     return Markup('<div hidden data-counted="{}"></div>').format(query) + Markup(shown)
 
 
-def picked_draw(key: str) -> tuple[str, int]:
-    """The photo and the number of the variant behind a tile that was pressed."""
-    number, _, name = key.partition(" ")
-    return name, int(number)
-
-
 def _progress(tally: Tally) -> Markup:
     words = f"Counted {tally.done:,} of {counted(len(tally.table), 'photo')} ..."
     return markup.progress(words, tally.done, len(tally.table))

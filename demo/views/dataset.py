@@ -14,6 +14,7 @@ from demo.address import PickingState, in_address, one_of, whole
 from demo.backend import Backend, user_message
 from demo.choice import PhotoChoice
 from demo.server.downloads import as_download
+from demo.serving.calls import raise_if_ended
 from demo.views import markup
 from model.classes import shown_name
 from model.data.records import CSV_COLUMNS
@@ -192,6 +193,7 @@ def _tile(backend: Backend, row: Any, name: str, pressed: bool) -> Markup:
     chip = markup.chip(row.class_name) if row.class_name else NO_OBJECT
     of_class = a_or_an(shown_name(row.class_name)) if row.class_name else NO_OBJECT
     alt = f"photo {name}, {of_class}"
+    raise_if_ended()
     try:
         image = markup.thumbnail(backend.library.get(name).path)
     except UserError:  # its card says why, once it is pressed

@@ -70,14 +70,14 @@ def look_at(opened: Opened, state: DetectState) -> Seen:
     return Seen(said, predicted, picture)
 
 
-def show(backend: Backend, state: DetectState, timed: bool = True) -> Markup:
-    """The result for one photo; ``timed=False`` leaves out how long it took."""
-    opened = backend.open(state.photo, state.checkpoint)
+def show(backend: Backend, state: DetectState, before: Opened | None = None) -> Markup:
+    """The result for one photo; of one that was opened ``before``, without how long it took."""
+    opened = before or backend.open(state.photo, state.checkpoint)
     photo, d = opened.photo, opened.detection
     started = time.perf_counter()
     seen = look_at(opened, state)
     facts = _facts(photo, d)
-    if timed:
+    if not before:
         drawn_ms, spent = 1000 * (time.perf_counter() - started), opened.timed
         words = f"decode {spent.decode_ms:.0f} ms, network {spent.network_ms:.0f} ms"
         facts.append(("your request took", f"{words}, draw {drawn_ms:.0f} ms"))
@@ -95,9 +95,9 @@ def show(backend: Backend, state: DetectState, timed: bool = True) -> Markup:
     )  # fmt: skip
 
 
-def first_view(backend: Backend, state: DetectState) -> Markup:
+def first_view(opened: Opened, state: DetectState) -> Markup:
     """What a browser shows before the page is built: the title, and the photo with its box."""
-    seen = look_at(backend.open(state.photo, state.checkpoint), state)
+    seen = look_at(opened, state)
     return markup.render("first_view.html", title=TITLE, picture=seen.picture)
 
 

@@ -8,7 +8,6 @@ import base64
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,12 @@ from markupsafe import Markup
 from PIL import Image
 
 from demo.scripts import WEB
+from demo.serving.once import ComputeOnceCache
 from model.classes import shown_name
+from model.data.decoding.pool import BusyError
 from model.data.images import load_fitted
 from model.draw import LabelPlace, class_colour, data_uri, place_labels, text_colour
+from model.errors import UserError
 
 THUMB_SIDE = 220
 _TEMPLATES = Environment(
@@ -90,10 +92,28 @@ def css_colour(colour: tuple[int, int, int]) -> str:
     return "rgb({}, {}, {})".format(*colour)
 
 
-@lru_cache(maxsize=512)
 def thumbnail(path: Path, side: int = THUMB_SIDE) -> str:
-    """A small copy of a photo of the library, as a URL; its longer side has ``side`` pixels."""
-    return data_uri(load_fitted(path, side).image, quality=70)
+    """A small copy of a photo of the library, as a URL; its longer side has ``side`` pixels.
+
+    Raises:
+        UserError: if it cannot be read. That is remembered too: finding it out may take seconds.
+    """
+    found = _thumbnails.get((path, side), lambda: _small_copy(path, side))
+    if isinstance(found, UserError):
+        raise found
+    return found
+
+
+_thumbnails: ComputeOnceCache[str | UserError] = ComputeOnceCache(512)
+
+
+def _small_copy(path: Path, side: int) -> str | UserError:
+    try:
+        return data_uri(load_fitted(path, side).image, quality=70)
+    except BusyError:
+        raise
+    except UserError as error:
+        return error
 
 
 def figure(

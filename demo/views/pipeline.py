@@ -94,12 +94,6 @@ def audit(
     yield said, _found(tally, problems) + (markup.join(worst) if tiles else "")
 
 
-def picked_draw(key: str) -> tuple[str, int]:
-    """The photo and the seed behind a tile that was pressed."""
-    seed, _, name = key.partition(" ")
-    return name, int(seed)
-
-
 def _traced(
     pipeline: Callable[..., Any], photo: LoadedImage, things: Sequence[ObjectAnnotation], seed: int
 ) -> ComposeTrace:

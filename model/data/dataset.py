@@ -5,7 +5,7 @@ import hashlib
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -209,13 +209,13 @@ class Dataset:
                 return self._photo(*found)
         return None
 
-    def some_photos(self, count: int) -> list[DatasetPhoto]:
-        """At most ``count`` of all parts of the set, held-out ones first; reads few others."""
+    def some_photos(self, count: int) -> Iterator[DatasetPhoto]:
+        """At most ``count`` of all parts of the set, held-out ones first; each is read in turn."""
         entries = [(s, e) for s in self._sources for e in s.by_photo.values() if e.photo]
         held_out = [(s, e) for s, e in entries if {"val", "test"} & set(e.splits)]
         chosen = sorted(held_out or entries, key=lambda item: _drawn(item[1].name))[:count]
-        found = [source.photo(str(entry.photo)) for source, entry in chosen]
-        return [self._photo(*photo) for photo in found if photo]
+        found = (source.photo(str(entry.photo)) for source, entry in chosen)
+        return (self._photo(*photo) for photo in found if photo)
 
     def listed_class_names(self) -> list[str]:
         """Names that the set gives its classes before any photo is read; few formats do."""

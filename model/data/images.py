@@ -75,10 +75,26 @@ def load_each(files: Sequence[Path], longest_side: int | None) -> Iterator[Loade
     return _each(files, Request("", longest_side, MAX_PIXELS))
 
 
+# Of photos of any size: a header takes no memory.
+_HEADER_ONLY = Request("", None, sys.maxsize, header_only=True)
+
+
+def read_header(file: Path) -> Header:
+    """What an image file says of itself, asked for a visitor if one is at work.
+
+    Raises:
+        UserError: as :func:`load_image`.
+    """
+    request = _HEADER_ONLY._replace(name=name_of(file))
+    with open_file(file, request.name) as stream:
+        header = decode(stream, request)
+    assert isinstance(header, Header)
+    return header
+
+
 def read_headers(files: Sequence[Path]) -> Iterator[Header | UserError]:
     """What many image files say of themselves, in order; or what is wrong with one."""
-    # Of any size: a header takes no memory.
-    return _each(files, Request("", None, sys.maxsize, header_only=True))
+    return _each(files, _HEADER_ONLY)
 
 
 def _each(files: Sequence[Path], options: Request) -> Iterator[Any]:

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from model.data.decoding.messages import Header
+from model.data.decoding.pool import BusyError
 from model.data.image_pixels import upright_size
-from model.data.images import load_fitted, read_headers
+from model.data.images import load_fitted, read_header, read_headers
 from model.errors import UserError
 
 
@@ -38,12 +40,32 @@ def read_photo_headers(paths: Sequence[str]) -> Iterator[tuple]:
     """
     files = [Path(path) for path in paths]
     for file, header in zip(files, read_headers(files), strict=True):
-        try:
-            if isinstance(header, UserError):
-                raise header
-            if not header.is_whole:
-                load_fitted(file, 64)
-        except UserError as error:
-            yield 0, 0, 1, str(error)
-        else:
-            yield *header.size, header.orientation, "", file.stat().st_size
+        yield _fields(file, header)
+
+
+def read_photo_header(path: str) -> PhotoHeader:
+    """The same of one file, asked for a visitor if one is at work.
+
+    Raises:
+        BusyError: if the decoders are busy with the photos of others.
+    """
+    file = Path(path)
+    try:
+        return PhotoHeader(*_fields(file, read_header(file)))
+    except BusyError:
+        raise
+    except UserError as error:
+        return PhotoHeader(*_fields(file, error))
+
+
+def _fields(file: Path, header: Header | UserError) -> tuple:
+    try:
+        if isinstance(header, UserError):
+            raise header
+        if not header.is_whole:
+            load_fitted(file, 64)
+    except BusyError:
+        raise
+    except UserError as error:
+        return 0, 0, 1, str(error)
+    return *header.size, header.orientation, "", file.stat().st_size

@@ -1,13 +1,14 @@
 """Photos with a short name: the examples that come with the project, and VOC's if it is there."""
 
 import os
+import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
-from itertools import chain, islice, zip_longest
+from itertools import chain, islice, takewhile, zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -23,6 +24,7 @@ from model.errors import UserError
 EXAMPLE_FOLDER = Path(__file__).resolve().parents[2] / "examples"
 MOST_OWN = 12  # photos of a data set of one's own among the examples
 LOOKED_AT = 120  # photos that are read to find some of all classes
+LOOKING_S = 10.0  # for which they are read, and then for which they are decoded
 EXAMPLE_NOTES = {
     "dogs.jpg": "A hard one, on purpose: two dogs, alike and far apart. Which is the largest?",
     "balloon.jpg": "On purpose a photo that shows none of the classes.",
@@ -32,6 +34,8 @@ VOC_EXAMPLES = (
     "000120", "000275", "001215", "000730", "000748",
     "001463", "000499", "000619", "000676", "000131",
 )  # fmt: skip
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -162,12 +166,12 @@ class PhotoLibrary:
         if not self.dataset:
             return []
         by_class: dict[str, list[NamedPhoto]] = defaultdict(list)
-        for found in self.dataset.some_photos(LOOKED_AT):
+        for found in _for_a_while(self.dataset.some_photos(LOOKED_AT)):
             photo = self._photo(found.image.file_name)
             if photo and photo.largest:
                 by_class[photo.largest.class_name].append(photo)
         in_turn = chain.from_iterable(zip_longest(*(by_class[name] for name in sorted(by_class))))
-        shown = (photo for photo in in_turn if photo and _can_be_shown(photo))
+        shown = (p for p in _for_a_while(in_turn) if p and _can_be_shown(p))
         return list(islice(shown, MOST_OWN))
 
     def class_names(self) -> list[str]:
@@ -219,6 +223,12 @@ class PhotoLibrary:
                 "VOC 2007 is not here. Get it: python -m model.dataset download --data data"
             )
         return self.dataset.split(split)
+
+
+def _for_a_while(items: Iterable[T]) -> Iterator[T]:
+    """No more of them once that took :data:`LOOKING_S`: each photo may take seconds to read."""
+    until = time.monotonic() + LOOKING_S
+    return takewhile(lambda _: time.monotonic() < until, items)
 
 
 def _can_be_shown(photo: NamedPhoto) -> bool:

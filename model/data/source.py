@@ -12,7 +12,7 @@ from model.data.formats.listing import Entry, Listing, Parsed, put_in_listed_spl
 from model.data.formats.voc import voc_roots
 from model.data.mending import Habits, habits_of, mended
 from model.data.names import FileIndex, key_of, origin_of, share_of
-from model.data.photo_headers import PhotoHeader, read_photo_headers
+from model.data.photo_headers import PhotoHeader, read_photo_header, read_photo_headers
 from model.data.records import ImageAnnotation
 from model.data.remembered import Progress, in_all_cores, read_remembered, with_bar
 from model.data.tree import Tree
@@ -101,8 +101,7 @@ class Source:
         """Of a photo that is there."""
         if known := self.known_headers.get(str(entry.photo)):
             return known
-        (values,) = read_photo_headers([self.tree.path(str(entry.photo))])
-        return PhotoHeader(*values)
+        return read_photo_header(self.tree.path(str(entry.photo)))
 
     @cached_property
     def ids_from_1(self) -> bool:

@@ -25,6 +25,8 @@ from conftest import (
 import demo.server.queue
 from demo import app
 from demo.app import AppConfig, make_backend
+from demo.opened import detect
+from demo.page import build_page
 from model.checkpoint import DEFAULT_CHECKPOINT
 from model.errors import UserError
 
@@ -59,6 +61,19 @@ def test_it_starts_as_a_module_without_voc_and_ctrl_c_leaves_nothing(tmp_path):
 def test_bad_flags_are_refused_in_words(flags, words):
     with pytest.raises(UserError, match=words):
         make_backend(AppConfig(**flags))
+
+
+def test_the_photo_the_page_opens_with_is_looked_at_once(backend, monkeypatch):
+    """And not for the check of the checkpoint, the page, and what is seen before it, each."""
+    looks = []
+
+    def look(*asked):
+        looks.append(asked)
+        return detect(*asked)
+
+    monkeypatch.setattr("demo.opened.detect", look)
+    assert "detect-result" in str(build_page(backend).get_config_file())
+    assert len(looks) == 1
 
 
 def test_another_checkpoint_file_joins_those_to_choose_from(tmp_path):

@@ -75,11 +75,11 @@ def claims(http, tmp_path_factory) -> Iterator[dict[str, str]]:
     pipe.unlink()
 
 
-def answers(http: httpx.Client, calls: list[tuple[int, list[Any]]]) -> list[Any]:
+def answers(http: httpx.Client, calls: list[tuple[int, list[Any]]], **more: Any) -> list[Any]:
     """Post to handlers by number, as the page does, and read what comes back, in order."""
     session, events, found = uuid.uuid4().hex, [], {}
     for fn_index, data in calls:
-        body = {"fn_index": fn_index, "data": data, "session_hash": session}
+        body = {"fn_index": fn_index, "data": data, "session_hash": session, **more}
         events.append(http.post("gradio_api/queue/join", json=body).json()["event_id"])
     with http.stream("GET", "gradio_api/queue/data", params={"session_hash": session}) as stream:
         for line in stream.iter_lines():
@@ -288,6 +288,41 @@ def test_absurd_values_at_private_doors(http, handlers):
     ]
     for said in answers(http, calls):
         assert len(said["error"]) <= 300
+
+
+@pytest.mark.parametrize("value", ['"\\ud800"', '{"x": ["a", "b\\udfff"]}'])
+def test_half_a_character_does_not_end_the_stream_of_answers(http, handlers, value):
+    """What cannot be written cannot be repeated in an answer: the connection broke off."""
+    handler = next(h for h in handlers[0] if h["api_name"] == "sample")
+    body = f'{{"fn_index": {handler["id"]}, "session_hash": "half", "data": [{value}]}}'
+    http.post("gradio_api/queue/join", content=body, headers={"Content-Type": "application/json"})
+    said = http.get("gradio_api/queue/data", params={"session_hash": "half"}).text
+    assert "not one the page can use" in said
+
+
+PRESSED = [None, {}, [1], "x", {"key": None}, {"key": [1]}, {"key": "x y"}, {"key": "9" * 5000},
+           {"key": "-1 000001"}, {"key": "\u00b2 000001"}, {"key": "99"}]  # fmt: skip
+
+
+@pytest.mark.parametrize("event", PRESSED, ids=str)
+def test_what_was_not_pressed_is_a_sentence(http, handlers, event):
+    """Requests that say of no tile, or of none that is there, that it was pressed."""
+    dependencies, known = handlers
+    pressed = [h for h in dependencies if h["collects_event_data"]]
+    assert len(pressed) > 4
+    for handler in pressed:
+        values = [harmless(known[number]) for number in handler["inputs"]]
+        (said,) = answers(http, [(handler["id"], values)], event_data=event)
+        assert "unexpected" not in str(said), handler["api_name"]
+
+
+def test_settings_nobody_wrote_are_not_taken_over(http, handlers):
+    dependencies, known = handlers
+    (swap,) = (h for h in dependencies if h["api_name"] == "swap")
+    for text in ("x", "hue:x", "hue:" + "9" * 400, "zoom", ":", "box_rule:hulk"):
+        values = filled(swap, known, len(swap["inputs"]) - 1, text)
+        (said,) = answers(http, [(swap["id"], values)])
+        assert said["error"].startswith("These are no settings")
 
 
 def test_no_folder_of_a_path_beyond_all_lengths_is_looked_at(monkeypatch):

@@ -220,6 +220,16 @@ def test_nobody_is_told_what_others_are_doing(mallory, slow_call):
         assert not [text for text in told if secret in text]
 
 
+def test_the_same_photo_of_two_visitors_lies_in_two_places(alice, mallory):
+    """In one folder, whoever has the photo could try under which names others sent it."""
+    hers, again = (Path(upload(alice, "holiday.jpg")["path"]) for _ in range(2))
+    his = Path(upload(mallory)["path"])
+    assert hers == again
+    for guess in (his.with_name(hers.name), his.parent / ".." / his.parent.name / hers.name):
+        assert mallory.get(f"file={guess}").status_code == 403
+    assert mallory.get(f"file={his}").content == CAT.read_bytes()
+
+
 def test_a_name_that_is_nearly_anothers_reads_nothing(mallory, slow_call):
     session, event = slow_call["session"], slow_call["event"]
     names = ["*", "%", "null", session[:-1], session.upper(), f"{session}\0", f"{event}x", event]

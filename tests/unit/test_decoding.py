@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
@@ -19,11 +20,13 @@ from PIL import Image
 
 from demo.guarded import GuardedBlocks
 from demo.serving import calls
+from model.data.dataset import Dataset
 from model.data.decoding import pool
 from model.data.decoding.messages import Answer, Request, packed, pixels_header
-from model.data.decoding.pool import Line, Pool, Visitor, for_visitor
+from model.data.decoding.pool import BusyError, Line, Pool, Visitor, for_visitor
 from model.data.decoding.process import Limits, TooSlowError, WorkerDiedError, WorkerProcess
 from model.data.images import load_each, load_fitted, load_image
+from model.data.samples import PhotoLibrary
 from model.errors import UserError
 
 sys.path.append(str(REPOSITORY / "scripts"))
@@ -66,7 +69,55 @@ def own_pool(monkeypatch):
         line.close()
 
 
+# Whose line
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_visitor_who_names_a_photo_of_the_set_does_not_wait_for_the_program(
+    own_pool, own_voc, cut
+):
+    """It reads all headers in the background, for as long as hostile ones take."""
+    photo = own_voc / "JPEGImages" / "000003.jpg"
+    if cut:
+        photo.write_bytes(photo.read_bytes()[:2000])
+    dataset = Dataset(own_voc)
+    own_pool.own.count = 0  # all its workers are busy
+
+    def named():
+        with for_visitor("10.0.0.1"):
+            return dataset.find("000003")
+
+    with ThreadPoolExecutor(1) as threads:
+        found = threads.submit(named)
+        try:
+            assert (found.result(20) is None) == cut
+        finally:
+            own_pool.own.count = 1
+
+
+def test_a_photo_is_not_left_out_because_others_keep_the_decoders_busy(own_voc, monkeypatch):
+    def busy(*_):
+        raise BusyError("the server is busy")
+
+    library = PhotoLibrary(Dataset(own_voc))
+    with monkeypatch.context() as patch:
+        patch.setattr("model.data.images.decode", busy)
+        with pytest.raises(BusyError):
+            library.get("000003")
+    assert library.get("000003").name == "000003"
+
+
 # What a worker may do
+
+
+def test_a_worker_that_is_needed_soon_starts_before(own_pool):
+    line = own_pool.own
+    line.prepare(1)
+    line.prepare(1)
+    until(lambda: line._idle)
+    (ready,) = line._idle
+    own_pool.decode(CAT.read_bytes(), request())
+    assert line._idle == [ready]
 
 
 def test_a_worker_decodes_files_and_bytes(worker):

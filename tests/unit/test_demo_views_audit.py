@@ -60,7 +60,6 @@ def test_a_tile_leads_to_that_photo_and_that_draw(backend, shown):
     assert captions
     for name, number, redraws in captions:
         assert f"{number} {name}" in keys
-        assert view.picked_draw(f"{number} {name}") == (name, int(number))
         state = AugmentState(**HARD, photo=PhotoChoice(name), count=10, picked=number)
         variant = variants_of(scene_of(backend, state))[int(number) - 1]
         assert variant.trace.redraws == int(redraws)

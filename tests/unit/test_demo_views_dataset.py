@@ -12,9 +12,11 @@ from PIL import Image
 from demo.api import Endpoints
 from demo.backend import Backend
 from demo.choice import PhotoChoice
-from demo.views import dataset
+from demo.views import dataset, markup
 from demo.views.dataset import DatasetState
 from model.data.dataset import Dataset
+from model.data.decoding.pool import BusyError
+from model.data.images import load_fitted
 from model.data.samples import PhotoLibrary, find_dataset
 from model.errors import UserError
 
@@ -149,6 +151,27 @@ def test_a_photo_that_cannot_be_read_does_not_hide_the_others(tmp_path):
     assert view.tiles.count("data-key") == 4
     assert "cannot be read" in view.tiles
     assert 'class="note problem"' in view.card
+
+
+def test_a_photo_that_cannot_be_read_is_tried_once(tmp_path, monkeypatch):
+    """It may take seconds to find out, for each of the 20 of a page."""
+    root = make_voc(tmp_path / "mine", 4, 2)
+    backend, tried = Backend(PhotoLibrary(root)), []
+    backend.split("train")
+    damaged = root / "JPEGImages" / "000001.jpg"
+    damaged.write_bytes(b"overwritten")
+
+    def load(path, side):
+        tried.append(path)
+        if len(tried) == 1:
+            raise BusyError("the server is busy")
+        return load_fitted(path, side)
+
+    monkeypatch.setattr(markup, "load_fitted", load)
+    for attempt in range(4):
+        with pytest.raises(BusyError if attempt == 0 else UserError):
+            markup.thumbnail(damaged)
+    assert tried == [damaged] * 2
 
 
 def test_backgrounds_can_be_browsed(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 
 from model import UserError, load_detector
 from model.checkpoint import FORMAT, CheckpointInfo
+from model.data.images import load_fitted
 from model.onnx_network import INPUT, OUTPUTS
 from model.onnx_trial import try_out
 
@@ -24,7 +25,11 @@ SHAPES = {"probabilities": (2,), "bbox_xyxy": (4,), "evidence": (4,), "attention
 
 
 def write(
-    path: Path, shapes: dict[str, tuple[int, ...]] = SHAPES, extra: tuple = (), value: float = 0.5
+    path: Path,
+    shapes: dict[str, tuple[int, ...]] = SHAPES,
+    extra: tuple = (),
+    value: float = 0.5,
+    batch: int | str = "batch",
 ) -> Path:
     """A network whose outputs are constants of these shapes for each photo."""
     helper, numpy_helper = onnx.helper, onnx.numpy_helper
@@ -35,7 +40,7 @@ def write(
         nodes.append(helper.make_node("Concat", ["n", f"{name}_shape"], [f"{name}_all"], axis=0))
         nodes.append(helper.make_node("Expand", [f"{name}_value", f"{name}_all"], [name]))
         outputs.append(helper.make_tensor_value_info(name, 1, None))
-    image = helper.make_tensor_value_info(INPUT, 1, ["batch", 3, SIDE, SIDE])
+    image = helper.make_tensor_value_info(INPUT, 1, [batch, 3, SIDE, SIDE])
     graph = helper.make_graph([*nodes, *extra], "network", [image], outputs, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     info = json.dumps(asdict(CheckpointInfo(("ant", "bee"), SIDE)))
@@ -76,6 +81,53 @@ def test_outputs_of_another_shape(tmp_path, name, shape):
     path = write(tmp_path / "other.onnx", SHAPES | {name: shape})
     with pytest.raises(UserError, match=f"another network than it says \\({name} should be"):
         load_detector(path)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_network_for_a_fixed_number_of_photos(tmp_path, batch):
+    with pytest.raises(UserError, match="not images for any number of photos of a known size"):
+        load_detector(write(tmp_path / "fixed.onnx", batch=batch))
+
+
+def without(name: str) -> dict[str, tuple[int, ...]]:
+    return {other: shape for other, shape in SHAPES.items() if other != name}
+
+
+def test_a_network_that_fails_at_some_photos(tmp_path):
+    """It has an answer for two photos, as many as the trial has, and none for three."""
+    node, constant = onnx.helper.make_node, onnx.numpy_helper.from_array
+    table = node("Constant", [], ["table"], value=constant(np.ones((3, 4), np.float32)))
+    row = node("Gather", ["table", "n"], ["row"], axis=0)
+    size = node("Constant", [], ["four"], value=constant(np.array([4], np.int64)))
+    shape = node("Concat", ["n", "four"], ["all"], axis=0)
+    fill = node("Expand", ["row", "all"], ["evidence"])
+    path = write(tmp_path / "some.onnx", without("evidence"), (table, row, size, shape, fill))
+    append_output(path, "evidence")
+    detector, photo = load_detector(path), load_fitted(np.zeros((30, 40, 3), np.uint8), None)
+    assert len(detector.predict_loaded([photo] * 2)) == 2
+    with pytest.raises(UserError, match=r"some\.onnx fails at these photos .*Export it again"):
+        detector.predict_loaded([photo] * 3)
+
+
+def test_a_network_that_answers_for_one_photo_only(tmp_path):
+    """Of three or more; its trial has two."""
+    node, constant = onnx.helper.make_node, onnx.numpy_helper.from_array
+    two = node("Constant", [], ["two"], value=constant(np.array([2], np.int64)))
+    least = node("Min", ["n", "two"], ["some"])
+    size = node("Constant", [], ["four"], value=constant(np.array([4], np.int64)))
+    shape = node("Concat", ["some", "four"], ["all"], axis=0)
+    fill = node("Expand", ["probabilities_value", "all"], ["evidence"])
+    path = write(tmp_path / "some.onnx", without("evidence"), (two, least, size, shape, fill))
+    append_output(path, "evidence")
+    detector, photo = load_detector(path), load_fitted(np.zeros((30, 40, 3), np.uint8), None)
+    with pytest.raises(UserError, match="does not answer for each photo"):
+        detector.predict_loaded([photo] * 3)
+
+
+def append_output(path: Path, name: str) -> None:
+    model = onnx.load(path)
+    model.graph.output.append(onnx.helper.make_tensor_value_info(name, 1, None))
+    onnx.save(model, path)
 
 
 @pytest.mark.parametrize("missing", OUTPUTS)

@@ -1,10 +1,13 @@
 """model/data/samples.py: photos by name."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from PIL import Image
 
 from model.boxes import paired_iou
+from model.data import samples
 from model.data.dataset import Dataset
 from model.data.samples import PhotoLibrary, find_dataset
 from model.errors import UserError
@@ -111,3 +114,12 @@ def test_the_example_that_is_shown_first_is_sure_and_tight(shipped):
     boxes = (torch.tensor([b]) for b in (d.bbox_xyxy, first.largest.bbox_xyxy))
     assert d.score > 0.8
     assert paired_iou(*boxes) > 0.9
+
+
+def test_a_set_that_takes_long_to_read_gives_fewer_examples(own_voc, monkeypatch):
+    """The demo does not start meanwhile; with 57 hostile photos it took three minutes."""
+    now = iter(range(1000))
+    monkeypatch.setattr(samples, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    monkeypatch.setattr(samples, "LOOKING_S", 3)
+    library = PhotoLibrary(Dataset(own_voc))
+    assert len(library._own_examples) == 2

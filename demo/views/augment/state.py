@@ -108,16 +108,19 @@ def read_settings(text: str) -> AugmentConfig:
     """What :func:`write_settings` wrote.
 
     Raises:
-        UserError, ValueError: for anything else.
+        UserError: for anything else.
     """
+    usual, fields, values = AugmentConfig(), AugmentState.addressed(), {}
     if text == ALL_DEFAULTS:
-        return AugmentConfig()
-    fields, values = AugmentState.addressed(), {}
-    for part in text.split("~"):
-        name, _, value = part.partition(":")
-        if name not in vars(AugmentConfig()):
-            raise ValueError(part)
-        values[name] = fields[name].metadata["read"](value)
+        return usual
+    try:
+        for part in text.split("~"):
+            name, _, value = part.partition(":")
+            if name not in vars(usual):
+                raise ValueError(name)
+            values[name] = fields[name].metadata["read"](value)
+    except ValueError:
+        raise UserError(f"these are no settings: {text[:40]!r}.") from None
     return AugmentConfig.from_dict(values)
 
 

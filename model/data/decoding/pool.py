@@ -48,6 +48,10 @@ QUICK_S = 0.25  # of the first try; a photo of 12 megapixels takes about half of
 MAX_REMEMBERED = 1000  # addresses
 
 
+class BusyError(UserError):
+    """Nothing is known of the photo: all workers were busy with those of others."""
+
+
 class Visitor(NamedTuple):
     """Whose photos are decoded.
 
@@ -114,7 +118,7 @@ class Line:
         """Wait for a turn; a worker that is still alive afterwards serves the next.
 
         Raises:
-            UserError: if it does not come within ``patience_s``.
+            BusyError: if it does not come within ``patience_s``.
         """
         self._wait(visitor, patience_s)
         worker, started = None, -math.inf
@@ -145,7 +149,7 @@ class Line:
             self._waiting.append(place)
             try:
                 if not self._changed.wait_for(lambda: self._is_turn_of(place), patience_s):
-                    raise UserError(
+                    raise BusyError(
                         "the server is busy with other photos: try again in a few seconds."
                     )
                 self._served[visitor] += 1
@@ -199,7 +203,7 @@ class Line:
             self._taking += 1
             try:
                 while True:
-                    self._start_missing()
+                    self._start_missing(self.spare)
                     self._changed.wait_for(lambda: self._idle)
                     worker = self._idle.pop()
                     if isinstance(worker, Exception):
@@ -209,16 +213,16 @@ class Line:
                     worker.kill()
             finally:
                 self._taking -= 1
-                self._start_missing()
+                self._start_missing(self.spare)
 
-    def prepare(self) -> None:
-        """Start the spare workers that are missing, without waiting for them."""
+    def prepare(self, count: int = 0) -> None:
+        """Start the spare workers that are missing, or ``count``, without waiting for them."""
         with self._changed:
-            self._start_missing()
+            self._start_missing(max(self.spare, count))
 
-    def _start_missing(self) -> None:
+    def _start_missing(self, spare: int) -> None:
         """Have one ready, or on its way, for each who needs it now, and the spare ones."""
-        while len(self._idle) + self._starting < self._taking + self.spare:
+        while len(self._idle) + self._starting < self._taking + spare:
             self._starting += 1
             threading.Thread(target=self._start, name="start a decoder", daemon=True).start()
 
