@@ -74,7 +74,7 @@ def build(backend: Backend, shared: Controls, address: gr.Textbox) -> DetectTab:
         threshold=_threshold_of(backend, backend.checkpoint),
     )  # fmt: skip
     # No visitor waited for this one, so there is no time to tell.
-    first = show(backend, defaults, timed=False)
+    first = markup.of_photo(defaults.photo.key, show(backend, defaults, timed=False))
     result = gr.HTML(first, js_on_load=script("turning"), elem_id="detect-result", min_height=260)
     to_augment = _build_actions(backend, shared)
     controls = {**shared, **_build_settings(defaults)}
@@ -83,7 +83,8 @@ def build(backend: Backend, shared: Controls, address: gr.Textbox) -> DetectTab:
     @show_errors_in(result)
     def draw(**values: Any) -> dict[Any, Any]:
         state = DetectState(**values)
-        return {result: show(backend, state), address: state.to_query(defaults)}
+        shown = markup.of_photo(state.photo.key, show(backend, state))
+        return {result: shown, address: state.to_query(defaults)}
 
     gr.on(
         [*edits(controls, "threshold", "explain"), redraw.change],
