@@ -26,7 +26,8 @@ class EditorValue(TypedDict):
 
     ``image`` is an address the browser can load, or ``None``; ``image_size`` is ``(width,
     height)`` of what the boxes are in pixels of, which may be larger than the picture shown;
-    ``alt`` describes the photo; ``selected`` is the index of a box, or ``None``.
+    ``alt`` describes the photo; ``selected`` is the index of a box, or ``None``;
+    ``photo`` is its key, see :attr:`demo.choice.PhotoChoice.key`.
     """
 
     image: str | None
@@ -34,6 +35,7 @@ class EditorValue(TypedDict):
     alt: str
     boxes: list[EditedBox]
     selected: int | None
+    photo: str
 
 
 class Edit(TypedDict):

@@ -39,6 +39,11 @@ class PhotoChoice:
     annotations: tuple[SentFile, ...] = field(default=(), compare=False)
     name: str = field(default="", compare=False)
 
+    @property
+    def key(self) -> str:
+        """What tells it from another one on the same page."""
+        return self.sample or self.upload or ""
+
     def to_query(self) -> dict[str, str]:
         """As part of an address."""
         if self.sample:

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -278,17 +279,18 @@ def _build_shown(
     """All is drawn when the tab is opened; until then sketches hold the places of the pair."""
     scene = scene_of(backend, defaults)
     value, first = editor_value(scene, SKETCH_SIDE), show_pair(scene, SKETCH_SIDE)
+    of_photo = partial(markup.of_photo, defaults.photo.key)
     with gr.Row(elem_id="augment-pair"):
         with gr.Column(min_width=150):
             editor = BoxEditor(value, class_names=class_names_of(backend), elem_id="augment-before")
         with gr.Column(min_width=150, elem_id="augment-a-column"):
             pinned = gr.HTML(elem_id="augment-a")
         with gr.Column(min_width=150):
-            after = gr.HTML(first.after, elem_id="augment-after", min_height=200)
+            after = gr.HTML(of_photo(first.after), elem_id="augment-after", min_height=200)
             alone = gr.HTML(elem_id="augment-alone")
-    sentence = gr.HTML(first.sentence, elem_id="augment-sentence", min_height=28)
+    sentence = gr.HTML(of_photo(first.sentence), elem_id="augment-sentence", min_height=28)
     problem = gr.HTML(elem_id="augment-problem")
-    steps = gr.HTML(first.steps, elem_id="augment-steps", min_height=150)
+    steps = gr.HTML(of_photo(first.steps), elem_id="augment-steps", min_height=150)
     advice = gr.HTML(elem_id="augment-advice")
     gr.HTML(ABOUT_EXTREMES, elem_classes=["heading"])
     row = gr.HTML(elem_id="augment-extremes", min_height=120)
@@ -448,10 +450,9 @@ def _connect_drawing(
             return gr.skip()
         state = AugmentState(**values)
         pair = show_pair(scene_of(backend, state))
-        return {
-            shown.after: pair.after, shown.sentence: pair.sentence, shown.steps: pair.steps,
-            shown.pinned: pair.pinned, shown.problem: "", address: state.to_query(defaults),
-        }  # fmt: skip
+        of_photo = partial(markup.of_photo, state.photo.key)
+        drawn = {getattr(shown, part): of_photo(html) for part, html in vars(pair).items()}
+        return {**drawn, shown.problem: "", address: state.to_query(defaults)}
 
     @show_errors_in(shown.problem)
     def rest(**values: Any) -> Iterator[dict[Any, Any]]:
@@ -479,18 +480,21 @@ def _connect_drawing(
 def _draw_rest(scene: Scene, shown: _Shown) -> Iterator[dict[Any, Any]]:
     """First the pictures, then what the detector says about them; variants are drawn once."""
     variants, picked = variants_of(scene), picked_number(scene)
+    of_photo = partial(markup.of_photo, scene.state.photo.key)
     yield {
-        shown.advice: show_advice(scene.state.config, variants),
-        shown.grid: variants_grid(variants, scene, picked),
+        shown.advice: of_photo(show_advice(scene.state.config, variants)),
+        shown.grid: of_photo(variants_grid(variants, scene, picked)),
         shown.code: code_of(scene.state.config, scene.opened.detector),
     }
-    yield {shown.extremes: show_extremes(scene)}
+    yield {shown.extremes: of_photo(show_extremes(scene))}
     answers = answers_of(scene, variants)
     marks = show_robustness(variants, answers, scene, "B" if scene.pinned else "")
-    yield {shown.grid: variants_grid(variants, scene, picked, answers), shown.chart: marks}
+    grid = variants_grid(variants, scene, picked, answers)
+    yield {shown.grid: of_photo(grid), shown.chart: of_photo(marks)}
     if other := scene.pinned:
         drawn = variants_of(other)
-        yield {shown.chart: show_robustness(drawn, answers_of(other, drawn), other, "A") + marks}
+        of_a = show_robustness(drawn, answers_of(other, drawn), other, "A")
+        yield {shown.chart: of_photo(of_a + marks)}
 
 
 def _build_downloads(backend: Backend, controls: Controls) -> None:

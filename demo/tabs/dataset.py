@@ -135,7 +135,7 @@ def _build_check(
     picks: dict[str, Any],
 ) -> None:
     """What is wrong with the data set, made when it is asked for; press a photo to see it above."""
-    gr.HTML("<h3 class='part'>What is wrong with the data set</h3>", elem_classes=["heading"])
+    gr.HTML("<h3 class='part'>Check the data set</h3>", elem_classes=["heading"])
     with gr.Row(elem_classes=["compact"]):
         button = gr.Button("Check", size="sm", min_width=120, elem_id="dataset-check")
         download_button(
@@ -235,7 +235,7 @@ def _connect_drawing(
         names = places if following != state else {}
         moved = {places[name]: getattr(following, name) for name in names}
         state = following
-        view = show(backend, state)
+        view = show(backend, state, bool(moved))
         classes = labelled(choices(backend.library, state.split))
         let_go = moved and state.class_name == ANY
         offered = gr.Dropdown(classes, value=ANY) if let_go else gr.Dropdown(classes)

@@ -80,8 +80,8 @@ def build(backend: Backend, shared: Controls, address: gr.Textbox) -> DetectTab:
     # The first pass is several times slower than all others, so no visitor shall wait for it.
     first = backend.open(defaults.photo, defaults.checkpoint)
     result = gr.HTML(
-        show(backend, defaults, first), js_on_load=script("turning"), elem_id="detect-result",
-        min_height=260,
+        markup.of_photo(defaults.photo.key, show(backend, defaults, first)),
+        js_on_load=script("turning"), elem_id="detect-result", min_height=260,
     )  # fmt: skip
     to_augment = _build_actions(backend, shared)
     controls = {**shared, **_build_settings(defaults)}
@@ -90,7 +90,8 @@ def build(backend: Backend, shared: Controls, address: gr.Textbox) -> DetectTab:
     @show_errors_in(result)
     def draw(**values: Any) -> dict[Any, Any]:
         state = DetectState(**values)
-        return {result: show(backend, state), address: state.to_query(defaults)}
+        shown = markup.of_photo(state.photo.key, show(backend, state))
+        return {result: shown, address: state.to_query(defaults)}
 
     gr.on(
         [*edits(controls, "threshold", "explain"), redraw.change],

@@ -55,7 +55,8 @@ def build(
     @show_errors_in(view)
     def draw(photo: PhotoChoice, checkpoint: str, number: float) -> dict[Any, Any]:
         wanted = as_whole(number, "seed", 0, MAX_SEED)
-        return {view: show(pipeline, backend.open(photo, checkpoint), wanted)}
+        shown = show(pipeline, backend.open(photo, checkpoint), wanted)
+        return {view: markup.of_photo(photo.key, shown)}
 
     inputs = [shared["photo"], shared["checkpoint"], seed]
     opened_tab.select(draw, inputs, view, **DRAWS)

@@ -172,8 +172,8 @@ class View:
     count: Markup
 
 
-def show(backend: Backend, state: DatasetState) -> View:
-    """What a state shows."""
+def show(backend: Backend, state: DatasetState, followed: bool = False) -> View:
+    """What a state shows; ``followed``: it is the page of the photo of all tabs."""
     rows = chosen_rows(backend, state.split, state.class_name, state.size)
     pages = max(1, -(-len(rows) // PER_PAGE))
     number_ = int(min(max(1, state.page or 1), pages))
@@ -185,7 +185,10 @@ def show(backend: Backend, state: DatasetState) -> View:
         for row, name in zip(part.itertuples(), names, strict=True)
     ]
     card = _card_or_problem(backend, picked) if picked else markup.note("No photo fits.")
-    count = Markup("<p>{}, page {} of {}</p>").format(counted(len(rows), "photo"), number_, pages)
+    why = ", where the photo chosen above is" if followed else ""
+    count = Markup("<p>{}, page {} of {}{}</p>").format(
+        counted(len(rows), "photo"), number_, pages, why
+    )
     return View(markup.grid(tiles, "browse"), card, charts(rows), count)
 
 

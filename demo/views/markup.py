@@ -37,6 +37,16 @@ IOU_EXPLAINED = (
 )
 
 
+def of_photo(key: str, html: str) -> Markup:
+    """A part of the page that says of which photo it is, so that the browser can dim an old one.
+
+    Args:
+        key: of the photo, see :attr:`demo.choice.PhotoChoice.key`.
+        html: the part.
+    """
+    return Markup('<div data-photo="{}">{}</div>').format(key, html)
+
+
 def unbroken(text: str) -> str:
     """Numbers and their percent signs stay on one line."""
     return text.replace(" %", "\N{NO-BREAK SPACE}%")

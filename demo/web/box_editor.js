@@ -1,7 +1,7 @@
 // Boxes on a photo: draw, move, resize and name them by mouse, touch or keyboard.
 //
-// props.value: {image: address, image_size: [width, height], selected: index or null,
-//   boxes: [{bbox_xyxy: [left, top, right, bottom] in pixels of image_size, class_name}]}
+// props.value: {image: address, image_size: [width, height], photo: its key,
+//   selected: index or null, boxes: [{bbox_xyxy: [left, top, right, bottom] in pixels of image_size, class_name}]}
 // CLASS_NAMES, MAX_BOXES: what a box can be called beside what it is called already, and how many
 // there can be. SHOWN_NAMES: what people read, where it is not the name itself.
 // The template never changes, so Gradio leaves the elements below alone.
@@ -79,6 +79,7 @@ function read() {
   }
   image.alt = value.alt || 'the photo';
   if (value.image_size) setSize(value.image_size);
+  stage.dataset.photo = value.photo || ''; // see page.js, wants()
   stage.hidden = tools.hidden = editButton.hidden = !address;
   element.querySelector('.empty').hidden = Boolean(address);
   show();

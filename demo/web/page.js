@@ -18,6 +18,7 @@
 //   whenThere(selector, act)       once Gradio has made it (keyboard.js)
 //   oneTabStop(element, selector)  arrow keys move among what is selected (keyboard.js)
 //   ownPhotos                      the visitor's own photo, kept in this browser (own_photos.js)
+//   wants(photo)                   dims what says, in data-photo, that it is of another one
 // Events, each a CustomEvent:
 //   'restored'                     the values of the address are in place; isRestored is true
 //   'went'                         detail URLSearchParams: back or forward to what shows a photo
@@ -102,6 +103,11 @@
     if (open === 'detect' || open === 'augment') tell('went', there);
     else page.renewAddress();
   });
+
+  const dimming = new CSSStyleSheet();
+  document.adoptedStyleSheets.push(dimming);
+  page.wants = (photo) =>
+    dimming.replaceSync(`[data-photo]:not([data-photo="${CSS.escape(photo)}"]) { opacity: 0.3; }`);
 
   page.ANNOTATION = /\.(xml|txt|json|ya?ml|labels|names)$/i;
   page.cameFrom = (file, path) => places.set(file, path);

@@ -6,12 +6,16 @@
 // number of the offer. An offer of a photo that was kept in this browser has `boxes` too.
 const $ = (selector) => element.querySelector(selector);
 const page = window.detectorPage;
-const status = $('.status'),
+const strip = $('.examples'),
+  status = $('.status'),
   forget = $('.forget');
 
 const first = props.value?.sample; // of an address that names none
 let latest = { number: 0 }; // what was offered last
 let answered = 0; // the highest number an answer had
+
+/** As demo/choice.py names it. */
+const keyOf = ({ sample, upload } = {}) => sample || upload?.path || '';
 
 function show() {
   const value = props.value || {};
@@ -26,6 +30,8 @@ function show() {
   const name = value.upload?.orig_name || 'yours';
   status.textContent = value.note || (value.upload ? `Your photo: ${name}` : '');
   status.classList.toggle('problem', Boolean(value.note));
+  // A later offer is still on its way, or it was answered.
+  if (!(value.number > 0 && value.number < latest.number)) page.wants(keyOf(value));
   keep(value.upload?.path, value.number > 0, value.boxes);
 }
 
@@ -42,16 +48,22 @@ async function keep(path, chosen, boxes) {
 
 /** Scroll the strip, and never the page, until all of a tile is seen. */
 function reveal(tile) {
-  const strip = tile.parentElement,
-    gap = 3;
+  const gap = 40; // what says that there is more lies over the edge
   const inner = tile.getBoundingClientRect(),
     outer = strip.getBoundingClientRect();
   strip.scrollLeft +=
     Math.min(0, inner.left - outer.left - gap) + Math.max(0, inner.right - outer.right + gap);
 }
 
+/** Whether examples lie beyond the right edge. */
+function showMore() {
+  const hidden = strip.scrollWidth - strip.clientWidth - strip.scrollLeft;
+  strip.classList.toggle('more', hidden > 1);
+}
+
 function offer(offered) {
   latest = { ...offered, number: latest.number + 1 };
+  page.wants(keyOf(latest));
   sendLatest();
 }
 
@@ -63,6 +75,7 @@ function sendLatest() {
 async function send(file, kept = {}, beside = []) {
   status.classList.remove('problem');
   status.textContent = `Sending ${file.name || 'the photo'} ...`;
+  page.wants('');
   try {
     const { path } = await upload(file);
     page.ownPhotos.remember(path, { ...kept, file });
@@ -73,6 +86,7 @@ async function send(file, kept = {}, beside = []) {
     }
     offer({ sample: '', upload: photo, boxes: kept.boxes || '', name: file.name, annotations });
   } catch (error) {
+    page.wants(keyOf(props.value));
     status.classList.add('problem');
     status.textContent = `${file.name || 'The photo'} could not be sent: ${error.message || error}`;
   }
@@ -236,6 +250,13 @@ page.addEventListener('went', async ({ detail }) => {
   }
   page.renewAddress();
 });
-page.oneTabStop($('.examples'), 'button[data-key]');
+// What was offered was neither taken nor refused: the server failed.
+page.addEventListener(
+  'photo-replaced',
+  () => props.value?.offered && page.wants(keyOf(props.value)),
+);
+strip.addEventListener('scroll', showMore);
+new ResizeObserver(showMore).observe(strip);
+page.oneTabStop(strip, 'button[data-key]');
 watch('value', show);
 show();

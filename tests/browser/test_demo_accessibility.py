@@ -68,6 +68,30 @@ def arrow_to(page: Page, selector: str) -> None:
     pytest.fail(f"the arrow keys never come to {selector}")
 
 
+@pytest.mark.parametrize(
+    ("field", "outlined"),
+    [("#detect-threshold input[type=range]", "input"), ("#detect-explain input", "label")],
+)
+def test_where_the_focus_is_can_be_seen(page, field, outlined):
+    """Of sliders and choices too, which Gradio leaves without a sign."""
+    tab_to(page, field)
+    outline = f"document.activeElement.closest('{outlined}')"
+    assert page.evaluate(f"getComputedStyle({outline}).outlineStyle") == "solid"
+
+
+def test_what_has_the_focus_does_not_lie_under_the_pinned_pair(reused_page, demo_address):
+    page = open_again(reused_page, f"{demo_address}?tab=augment")
+    expect(page.locator("#augment-grid .badge")).to_have_count(8)
+    page.locator("#augment-extremes button").first.focus()
+    page.evaluate("document.querySelector('#augment-extremes').scrollIntoView()")
+    page.keyboard.press("Shift+Tab")
+    assert focused(page, "#augment-steps .look")
+    pair = page.locator("#augment-pair").bounding_box()
+    assert (
+        page.locator("#augment-steps .look:focus").bounding_box()["y"] >= pair["y"] + pair["height"]
+    )
+
+
 def focused(page: Page, selector: str) -> bool:
     return page.evaluate("(there) => document.activeElement.matches(there)", selector)
 

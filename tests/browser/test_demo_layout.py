@@ -1,5 +1,7 @@
 """What is where on the screen: at a desk, on a phone, and enlarged to 200 %."""
 
+import re
+
 from PIL import Image
 from playwright.sync_api import Page, expect
 from visitor import PHONE, UNTIL_IDLE, drop, open_again, open_page
@@ -99,6 +101,21 @@ def check_that_the_chosen_example_is_seen(page: Page, key: str) -> None:
     assert tile["x"] >= strip["x"]
     assert tile["x"] + tile["width"] <= strip["x"] + strip["width"]
     assert page.evaluate("scrollY") == 0, "the strip scrolls, not the page"
+
+
+def test_examples_beyond_the_edge_are_told_of(reused_phone, demo_address):
+    page = open_again(reused_phone, demo_address)
+    strip = page.locator("#photo .examples")
+    expect(strip).to_have_class(re.compile("more"))
+    strip.evaluate("e => { e.scrollLeft = e.scrollWidth; }")
+    expect(strip).not_to_have_class(re.compile("more"))
+
+
+def test_on_a_phone_nothing_lies_over_the_box_that_turns(reused_phone, demo_address):
+    page = open_again(reused_phone, demo_address)
+    box = page.locator(".turning rect.line").bounding_box()
+    pause = page.locator(".turning .pause").bounding_box()
+    assert pause["x"] + pause["width"] <= box["x"]
 
 
 def test_many_examples_leave_the_drop_zone_its_room(page):

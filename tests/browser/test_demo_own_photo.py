@@ -70,7 +70,7 @@ def test_its_boxes_and_the_settings_are_kept_too(page):
 
 def test_it_is_forgotten_with_one_press(page):
     drop_my_cat(page)
-    page.get_by_role("button", name="Forget it").click()
+    page.get_by_role("button", name="Forget your photo").click()
     expect(page.locator("#photo .status")).to_contain_text("Forgotten")
     expect(page).not_to_have_url(re.compile("kept="))
     kept = """() => new Promise((done) => {

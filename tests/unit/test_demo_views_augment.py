@@ -362,6 +362,9 @@ def test_of_two_settings_it_says_whose_the_rest_is(backend):
     both = pictures.show_pair(scene_of(backend, AugmentState(VOC, pinned="zoom:1")))
     words = "steps, limits, variants and downloads are B"
     assert (words in alone.steps, words in both.steps) == (False, True)
+    assert "A has Zoom 1 (B: 1.8); all else is as in B." in both.steps
+    same = pictures.show_pair(scene_of(backend, AugmentState(VOC, zoom=1, pinned="zoom:1")))
+    assert "A and B are alike." in same.steps
 
 
 def test_what_the_detector_was_not_sure_of_it_does_not_say_still(backend):

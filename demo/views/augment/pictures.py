@@ -61,9 +61,25 @@ def show_pair(scene: Scene, side: int = EDITOR_SIDE) -> Pair:
     return Pair(
         after_figure(variant, scene, side),
         lines.format(_sentence(other, before), words),
-        ABOUT_B + steps_strip(variant, scene, min(side, TILE_SIDE)),
+        ABOUT_B
+        + Markup('<p class="plain-legend">{}</p>').format(_difference(other, scene))
+        + steps_strip(variant, scene, min(side, TILE_SIDE)),
         after_figure(before, other, side),
     )
+
+
+def _difference(a: Scene, b: Scene) -> str:
+    """What the settings of A are where those of B are others."""
+    of_a, of_b = (
+        {n: f"{v:g}" if isinstance(v, float) else v for n, v in vars(scene.state.config).items()}
+        for scene in (a, b)
+    )
+    words = [
+        f"{FIELDS[name].metadata['label']} {value} (B: {of_b[name]})"
+        for name, value in of_a.items()
+        if value != of_b[name]
+    ]
+    return f"A has {', '.join(words)}; all else is as in B." if words else "A and B are alike."
 
 
 def _sentence(scene: Scene, variant: Variant) -> str:

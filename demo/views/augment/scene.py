@@ -135,4 +135,5 @@ def editor_value(scene: Scene, side: int = EDITOR_SIDE) -> EditorValue:
     return EditorValue(
         image=markup.data_uri(shown.image), image_size=shown.original_size,
         alt=f"The photo before, {width} x {height} pixels.", boxes=list(scene.boxes), selected=0,
+        photo=scene.state.photo.key,
     )  # fmt: skip
