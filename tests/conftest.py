@@ -348,7 +348,7 @@ SECRET = "no-visitor-may-read-this"
 SLOW_PHOTO, SLOW_PHOTO_S = "takes-seconds.jpg", 2.0
 # The demo as it is, in a process that notes every secret file or device that anything in it opens,
 # that takes as many seconds longer for every variant and every epoch of an audit as the file $PACE
-# says, and SLOW_PHOTO_S for a photo called SLOW_PHOTO.
+# says, and SLOW_PHOTO_S for a photo called SLOW_PHOTO, or until there is no file $PACE.hold.
 WATCHED_DEMO = f"""
 import os, runpy, sys, time
 log = os.open(os.environ["OPENED_LOG"], os.O_WRONLY | os.O_APPEND)
@@ -375,6 +375,8 @@ load_fitted = model.data.images.load_fitted
 def load(path, *arguments, **options):
     if str(path).endswith({SLOW_PHOTO!r}):
         time.sleep({SLOW_PHOTO_S})
+        while os.path.exists(os.environ["PACE"] + ".hold"):
+            time.sleep(0.05)
     return load_fitted(path, *arguments, **options)
 model.data.images.load_fitted = load
 runpy.run_path("demo/app.py", run_name="__main__")
@@ -403,6 +405,17 @@ def slow_demo(pace_file) -> Iterator[None]:
     pace_file.write_text("0.1")
     yield
     pace_file.write_text("")
+
+
+@contextmanager
+def slow_photos_held(pace_file: Path) -> Iterator[None]:
+    """No photo called :data:`SLOW_PHOTO` is read by the shared demo before this is over."""
+    hold = pace_file.with_suffix(".hold")
+    hold.touch()
+    try:
+        yield
+    finally:
+        hold.unlink()
 
 
 @pytest.fixture(scope="session")

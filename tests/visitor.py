@@ -2,7 +2,6 @@
 
 import re
 import time
-from urllib.parse import urljoin
 
 from conftest import REPOSITORY
 from playwright.sync_api import Browser, Page, ViewportSize, expect
@@ -31,20 +30,38 @@ UNTIL_AT_REST = """() => new Promise((resolve) => {
   look();
 })"""
 
+# Before any script of a page runs. What it asks of the data base comes after the deletion.
+FORGET = """try {
+  sessionStorage.clear(); localStorage.clear();
+  indexedDB.deleteDatabase('largest-object-detector');
+} catch { /* about:blank has none of them */ }"""
+
 
 class Traffic:
     """The requests of a page: which handlers it called, and what is not answered yet."""
 
     def __init__(self, page: Page) -> None:
         self.page, self.open, self.sent, self.handlers = page, set(), 0, []
+        self._leaves = False
         page.on("request", self._began)
         page.on("requestfinished", lambda request: self.open.discard(request))
         page.on("requestfailed", lambda request: self.open.discard(request))
+        page.on("framenavigated", lambda frame: self._arrived(frame))
 
     def forget(self) -> None:
         """As if nothing had been asked for yet."""
         self.open.clear()
         self.sent, self.handlers = 0, []
+
+    def forget_on_arrival(self) -> None:
+        """What the page asks for until another one takes its place is not counted."""
+        self._leaves = True
+
+    def _arrived(self, frame) -> None:
+        if self._leaves and frame == self.page.main_frame:
+            self._leaves = False
+            self.forget()
+            self.page.failures.clear()
 
     def _began(self, request) -> None:
         if re.search(r"/queue/(join|data)", request.url):
@@ -76,7 +93,7 @@ def open_page(browser: Browser, address: str, ready: str | None = ".stage", **op
     page = context.new_page()
     page.first_viewport = page.viewport_size
     page.set_default_timeout(SLOW)
-    page.traffic, page.failures = Traffic(page), []
+    page.traffic, page.failures, page.forgetting = Traffic(page), [], None
     page.on("pageerror", lambda error: page.failures.append(error.stack))
     if ready:
         load(page, address, ready)
@@ -88,13 +105,14 @@ def open_page(browser: Browser, address: str, ready: str | None = ".stage", **op
 def load(page: Page, address: str, ready: str = ".stage") -> None:
     """Open an address, and wait until what it asks for is on its way."""
     page.goto(address)
+    forget_nothing_more(page)
     page.wait_for_selector(ready, state="attached")
     page.wait_for_function("() => window.detectorPage?.isRestored")
     page.evaluate(UNTIL_IDLE)
 
 
-def as_new(page: Page, address: str, **media: str) -> Page:
-    """The same tab as one of a visitor who has kept nothing of that server, before he opens it.
+def as_new(page: Page, **media: str) -> Page:
+    """The same tab as one of a visitor who has kept nothing, for the page that is opened next.
 
     ``media`` is what he prefers, as Playwright's ``emulate_media`` takes it.
     """
@@ -107,21 +125,24 @@ def as_new(page: Page, address: str, **media: str) -> Page:
     page.context.clear_permissions()
     page.set_viewport_size(page.first_viewport)
     page.emulate_media(**{"color_scheme": "light", **STILL, **media})
-    if address.startswith("http"):
-        page.goto(urljoin(address, "/robots.txt"))
-        page.evaluate("sessionStorage.clear()")
-        session = page.context.new_cdp_session(page)
-        origin = urljoin(address, "/").rstrip("/")
-        session.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
-        session.detach()
-    page.traffic.forget()
-    page.failures.clear()
+    forget_nothing_more(page)
+    page.forgetting = page.context.new_cdp_session(page)
+    page.forgetting.send("Page.enable")
+    page.forgetting.send("Page.addScriptToEvaluateOnNewDocument", {"source": FORGET})
+    page.traffic.forget_on_arrival()
     return page
+
+
+def forget_nothing_more(page: Page) -> None:
+    """Pages that are opened from now on find what was kept."""
+    if page.forgetting:
+        page.forgetting.detach()
+    page.forgetting = None
 
 
 def open_again(page: Page, address: str, **media: str) -> Page:
     """A visitor of its own in the same tab, with the page loaded: half the cost of a new one."""
-    load(as_new(page, address, **media), address)
+    load(as_new(page, **media), address)
     return page
 
 

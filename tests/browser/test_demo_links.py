@@ -68,7 +68,7 @@ def test_an_address_is_drawn_once(reused_page, demo_address, query, most):
 
 def test_a_tab_opened_before_the_address_was_read_is_drawn(reused_page, demo_address):
     """The server is slow to say what the address asks for, which is nothing."""
-    page, held, slow = as_new(reused_page, demo_address), [], True
+    page, held, slow = as_new(reused_page), [], True
     page.route("**/queue/join*", lambda route: held.append(route) if slow else route.continue_())
     page.goto(demo_address)
     page.get_by_role("tab", name="Data set").click()
@@ -89,7 +89,7 @@ def test_a_tab_that_was_opened_asks_for_itself_alone(page):
 
 
 def test_the_photo_of_a_link_is_there_in_the_other_tab_too(reused_page, demo_address):
-    page = open_again(reused_page, f"{demo_address}?tab=augment&sample=cat")
+    page = open_again(reused_page, f"{demo_address}?tab=augment&sample=cat&count=2")
     expect(page.locator("#augment-sentence")).to_contain_text("cat")
     page.get_by_role("tab", name="Detect").click()
     expect(page.locator("#detect-result .verdict")).to_contain_text("cat")

@@ -28,6 +28,9 @@ def test_every_slider_changes_what_it_says(augment_page):
         slide(page, name, value)
         expect(page.locator(f"#augment-steps [data-step={where}]")).to_contain_text(words)
 
+    slide(page, "count", 2)
+    expect(page.locator("#augment-grid button")).to_have_count(2)
+    expect(page.locator("#augment-robustness .row")).to_have_count(2)
     for name in ("brightness", "contrast", "saturation"):
         slide(page, name, 0)
     off = page.locator("#augment-steps p").filter(has_text="Off:")
@@ -44,9 +47,6 @@ def test_every_slider_changes_what_it_says(augment_page):
     expect(page.locator("#augment-sentence")).to_contain_text("Mirrored")
     slide(page, "flip_probability", 0)
     expect(off).to_contain_text("flip")
-    slide(page, "count", 2)
-    expect(page.locator("#augment-grid button")).to_have_count(2)
-    expect(page.locator("#augment-robustness .row")).to_have_count(2)
 
 
 def test_sliders_answer_the_arrow_keys_and_the_enter_key(augment_page):

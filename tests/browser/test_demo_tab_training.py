@@ -157,6 +157,7 @@ def test_names_stand_above_their_columns_where_there_are_no_photos_to_open_too(
     backend = Backend(PhotoLibrary(toy_voc))
     report = json.loads(DEFAULT_CHECKPOINT.with_suffix(".metrics.json").read_text())
     html = f"<style>{CSS.read_text()}</style>{show_matrix(backend, report)}"
-    page = as_new(reused_page, "about:blank")
+    page = as_new(reused_page)
+    page.goto("about:blank")
     page.set_content(html)
     check_that_names_stand_above_their_columns(page.locator("table.confusion"))

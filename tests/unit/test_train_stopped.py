@@ -14,23 +14,35 @@ from model.checkpoint import load_checkpoint
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("shallow_network", "no_plots")]
 
 DIFFERS = ["seconds", "images_per_s"]  # between two runs that do the same
-N_PHOTOS, N_STEPS = 80, 16  # of an epoch: so many that a run is inside one most of the time
+N_PHOTOS, N_STEPS = 30, 6  # of an epoch
 # train.py with the network of the fixture shallow_network.
 SHALLOW = """
-import runpy, sys
+import runpy
 from torchvision.models.resnet import BasicBlock, ResNet
 import model.network.backbone
 model.network.backbone.resnet34 = lambda weights: ResNet(BasicBlock, [1, 1, 1, 1])
-runpy.run_path("train.py", run_name="__main__")
+"""
+START = 'runpy.run_path("train.py", run_name="__main__")'
+# In the middle of the second epoch it says so, and goes on when it has received a signal.
+WAITS_FOR_A_SIGNAL = f"""
+import time
+from model.training.engine import Run
+finish_step = Run.finish_step
+def wait(run, *arguments):
+    finish_step(run, *arguments)
+    if run.step == {N_STEPS + N_STEPS // 2}:
+        print("inside the second epoch", flush=True)
+        while not run.stop.received:
+            time.sleep(0.01)
+Run.finish_step = wait
 """
 
 
-def stop_after_an_epoch(process: subprocess.Popen, number: signal.Signals) -> tuple[str, str]:
-    """Send the signal once the first epoch is in the table; the run is then inside the second."""
+def stop_in_the_second_epoch(process: subprocess.Popen, number: signal.Signals) -> tuple[str, str]:
     shown = []
     for line in process.stdout:
         shown.append(line)
-        if line.startswith("    1 "):
+        if line.startswith("inside"):
             break
     process.send_signal(number)
     out, err = process.communicate(timeout=120)
@@ -48,14 +60,15 @@ def uninterrupted(tmp_path_factory, shallow_network):
 
 def stop_inside_an_epoch(data, out, number: signal.Signals) -> None:
     # With a worker, which must neither take the signal for its own nor outlive the run.
-    command = ("-c", SHALLOW)
+    command = ("-c", SHALLOW + WAITS_FOR_A_SIGNAL + START)
     process = start(data, out, *DRAWS_A_LOT, "--num-workers", "1", command=command)
-    text, errors = stop_after_an_epoch(process, number)
+    text, errors = stop_in_the_second_epoch(process, number)
     assert process.returncode == 128 + number, errors  # as a shell says it
     assert "go on with --resume" in text
     assert "Traceback" not in errors
     load_checkpoint(out / "last.safetensors")
-    assert torch.load(out / "last.state.pt", weights_only=True)["step"] % N_STEPS  # inside an epoch
+    step = torch.load(out / "last.state.pt", weights_only=True)["step"]
+    assert step == N_STEPS + N_STEPS // 2
 
 
 def test_ctrl_c_leaves_a_usable_checkpoint_and_resuming_changes_nothing(uninterrupted, tmp_path):
@@ -88,7 +101,7 @@ def check_that_a_full_disk_loses_nothing(data, out):
 
 def test_two_trainings_do_not_write_to_one_folder(toy_voc, tmp_path):
     out = tmp_path / "run"
-    first = start(toy_voc, out, "--epochs", "50", command=("-c", SHALLOW))
+    first = start(toy_voc, out, "--epochs", "50", command=("-c", SHALLOW + START))
     next(line for line in first.stdout if "steps an epoch" in line)
     try:
         second = train(toy_voc, out)
