@@ -97,7 +97,7 @@ def chosen_rows(backend: Backend, split: str, class_name: str, size: str) -> pd.
         UserError: without a data set, or for an unknown split, class or size.
     """
     frame = rows_of(backend, split)
-    class_name = class_name or ANY  # the field may be emptied
+    class_name = str(class_name or ANY)  # the field may be emptied, and a request say anything
     if class_name not in (known := choices(backend.library, split)):
         raise UserError(f"there is no class {class_name[:40]!r}. There is: {', '.join(known)}.")
     if size not in SIZES:

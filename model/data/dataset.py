@@ -4,6 +4,7 @@ import gc
 import hashlib
 import os
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -209,13 +210,20 @@ class Dataset:
                 return self._photo(*found)
         return None
 
-    def some_photos(self, count: int) -> Iterator[DatasetPhoto]:
-        """At most ``count`` of all parts of the set, held-out ones first; each is read in turn."""
+    def some_photos(self, count: int, seconds: float) -> Iterator[DatasetPhoto]:
+        """At most ``count`` of all parts of the set, held-out ones first; each is read in turn.
+
+        None after so many seconds: a photo that cannot be used may take some to find that out.
+        """
+        until = time.monotonic() + seconds
         entries = [(s, e) for s in self._sources for e in s.by_photo.values() if e.photo]
         held_out = [(s, e) for s, e in entries if {"val", "test"} & set(e.splits)]
         chosen = sorted(held_out or entries, key=lambda item: _drawn(item[1].name))[:count]
-        found = (source.photo(str(entry.photo)) for source, entry in chosen)
-        return (self._photo(*photo) for photo in found if photo)
+        for source, entry in chosen:
+            if time.monotonic() >= until:
+                return
+            if found := source.photo(str(entry.photo)):
+                yield self._photo(*found)
 
     def listed_class_names(self) -> list[str]:
         """Names that the set gives its classes before any photo is read; few formats do."""

@@ -3,12 +3,12 @@
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
-from itertools import chain, islice, takewhile, zip_longest
+from itertools import chain, islice, zip_longest
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pandas as pd
 
@@ -34,8 +34,6 @@ VOC_EXAMPLES = (
     "000120", "000275", "001215", "000730", "000748",
     "001463", "000499", "000619", "000676", "000131",
 )  # fmt: skip
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -166,12 +164,13 @@ class PhotoLibrary:
         if not self.dataset:
             return []
         by_class: dict[str, list[NamedPhoto]] = defaultdict(list)
-        for found in _for_a_while(self.dataset.some_photos(LOOKED_AT)):
+        for found in self.dataset.some_photos(LOOKED_AT, LOOKING_S):
             photo = self._photo(found.image.file_name)
             if photo and photo.largest:
                 by_class[photo.largest.class_name].append(photo)
         in_turn = chain.from_iterable(zip_longest(*(by_class[name] for name in sorted(by_class))))
-        shown = (p for p in _for_a_while(in_turn) if p and _can_be_shown(p))
+        until = time.monotonic() + LOOKING_S
+        shown = (p for p in in_turn if p and time.monotonic() < until and _can_be_shown(p))
         return list(islice(shown, MOST_OWN))
 
     def class_names(self) -> list[str]:
@@ -223,12 +222,6 @@ class PhotoLibrary:
                 "VOC 2007 is not here. Get it: python -m model.dataset download --data data"
             )
         return self.dataset.split(split)
-
-
-def _for_a_while(items: Iterable[T]) -> Iterator[T]:
-    """No more of them once that took :data:`LOOKING_S`: each photo may take seconds to read."""
-    until = time.monotonic() + LOOKING_S
-    return takewhile(lambda _: time.monotonic() < until, items)
 
 
 def _can_be_shown(photo: NamedPhoto) -> bool:

@@ -42,6 +42,8 @@ def test_the_data_set_tab_says_what_is_wrong(backend):
         dataset.show(backend, DatasetState(split="nope"))
     with pytest.raises(UserError, match=r"no class 'unicorn'\. There is: any, aeroplane"):
         dataset.show(backend, DatasetState(class_name="unicorn"))
+    with pytest.raises(UserError, match="no class '100000"):
+        dataset.show(backend, DatasetState(class_name=10**39))
 
 
 def test_a_data_set_of_ones_own_has_its_own_classes(tmp_path):

@@ -7,9 +7,10 @@ import torch
 from PIL import Image
 
 from model.boxes import paired_iou
-from model.data import samples
+from model.data import dataset, samples
 from model.data.dataset import Dataset
 from model.data.samples import PhotoLibrary, find_dataset
+from model.data.source import Source
 from model.errors import UserError
 from model.inference import load_detector
 
@@ -118,8 +119,9 @@ def test_the_example_that_is_shown_first_is_sure_and_tight(shipped):
 
 def test_a_set_that_takes_long_to_read_gives_fewer_examples(own_voc, monkeypatch):
     """The demo does not start meanwhile; with 57 hostile photos it took three minutes."""
-    now = iter(range(1000))
-    monkeypatch.setattr(samples, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    asked, now = [], iter(range(1000))
+    monkeypatch.setattr(dataset, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    monkeypatch.setattr(Source, "photo", lambda _, name: asked.append(name))
     monkeypatch.setattr(samples, "LOOKING_S", 3)
-    library = PhotoLibrary(Dataset(own_voc))
-    assert len(library._own_examples) == 2
+    assert PhotoLibrary(Dataset(own_voc)).examples()  # those of the project
+    assert len(asked) == 2
