@@ -126,7 +126,7 @@ class Page:
             return {**sent, self.tabs: gr.Tabs(selected=tab)}
 
         open_ones = [self.opened[tab] for tab in ("augment", "dataset")]
-        self.photo.input(chosen, self.photo, fresh, **turn).then(
+        self.photo.input(chosen, self.photo, fresh, **turn).success(
             None, open_ones, open_ones,
             js="(...signals) => detectorPage.photoReplaced(signals)", **PRIVATE,
         )  # fmt: skip

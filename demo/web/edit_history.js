@@ -39,6 +39,10 @@
     const [undo, redo] = ['undo', 'redo'].map((name) => document.querySelector(`#augment-${name}`));
     if (undo) undo.disabled = at < 1;
     if (redo) redo.disabled = at >= entries.length - 1;
+    // The focus does not get lost with the last step.
+    const focused = document.activeElement;
+    if (focused === undo && undo?.disabled) redo.focus();
+    if (focused === redo && redo?.disabled) undo.focus();
   }
 
   page.step = (by) => {
@@ -79,6 +83,9 @@
     },
     true,
   );
+  document.addEventListener('click', ({ target }) => {
+    if (target.closest?.('#augment-unpin')) document.querySelector('#augment-pin').focus();
+  });
   page.addEventListener('shows', shows);
   page.addEventListener('photo-replaced', forget);
 })();

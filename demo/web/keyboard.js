@@ -101,6 +101,19 @@
   });
   page.whenThere('#augment-settings .presets', (presets) => page.oneTabStop(presets, 'button'));
 
+  // Gradio gives each choice of a group a name of its own, so that arrow keys do nothing.
+  const ALONG = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 };
+  document.addEventListener('keydown', (event) => {
+    const by = ALONG[event.key];
+    const radio = by && event.target.closest?.('fieldset input[type=radio]');
+    if (!radio) return;
+    const all = [...radio.closest('fieldset').querySelectorAll('input[type=radio]')];
+    const to = all[(all.indexOf(radio) + by + all.length) % all.length];
+    event.preventDefault();
+    to.focus();
+    to.click();
+  });
+
   /** The list of classes lies over the page: a press elsewhere, or Escape, closes it. */
   function closeKnown(event) {
     const known = document.querySelector('details.known[open]');

@@ -38,6 +38,7 @@
   const places = new WeakMap(); // file -> path of a drop
 
   const token = () => String(performance.now());
+  const tabButton = (tab) => document.querySelector(`button[role=tab][data-tab-id="${tab}"]`);
   const tell = (name, detail) => page.dispatchEvent(new CustomEvent(name, { detail }));
 
   // What belongs into an address is decided by the server: a copied one restores what is shown.
@@ -83,6 +84,7 @@
       open = tab;
       history.pushState({ tab }, '', address(queries[tab] || 'tab=' + tab));
       window.scrollTo(0, 0); // a button far down a tab opens another one from its beginning
+      tabButton(tab).focus(); // that button is out of sight
     }
     return token();
   };
@@ -99,7 +101,7 @@
   window.addEventListener('popstate', () => {
     const there = new URLSearchParams(location.search);
     open = known.includes(there.get('tab')) ? there.get('tab') : 'detect';
-    document.querySelector(`button[role=tab][data-tab-id="${open}"]`)?.click();
+    tabButton(open)?.click();
     if (open === 'detect' || open === 'augment') tell('went', there);
     else page.renewAddress();
   });
@@ -121,7 +123,7 @@
     } else {
       const photos = files.filter((file) => !page.ANNOTATION.test(file.name));
       waiting = { field: 'many', files: photos.length ? photos : files };
-      document.querySelector('button[role=tab][data-tab-id="detect"]')?.click();
+      tabButton('detect')?.click();
     }
     tell('many-photos');
   };

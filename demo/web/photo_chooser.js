@@ -30,8 +30,10 @@ function show() {
   const name = value.upload?.orig_name || 'yours';
   status.textContent = value.note || (value.upload ? `Your photo: ${name}` : '');
   status.classList.toggle('problem', Boolean(value.note));
-  // A later offer is still on its way, or it was answered.
-  if (!(value.number > 0 && value.number < latest.number)) page.wants(keyOf(value));
+  // Unless a later offer is still on its way.
+  if (!value.offered && !(value.number > 0 && value.number < latest.number)) {
+    page.wants(keyOf(value));
+  }
   keep(value.upload?.path, value.number > 0, value.boxes);
 }
 
@@ -250,11 +252,11 @@ page.addEventListener('went', async ({ detail }) => {
   }
   page.renewAddress();
 });
-// What was offered was neither taken nor refused: the server failed.
-page.addEventListener(
-  'photo-replaced',
-  () => props.value?.offered && page.wants(keyOf(props.value)),
-);
+// Gradio says in a toast that the server failed: what was offered is neither taken nor refused.
+new MutationObserver(() => {
+  const failed = props.value?.offered && document.querySelector('[data-testid=toast-body]');
+  if (failed) page.wants(keyOf(props.value));
+}).observe(document.body, { childList: true, subtree: true });
 strip.addEventListener('scroll', showMore);
 new ResizeObserver(showMore).observe(strip);
 page.oneTabStop(strip, 'button[data-key]');

@@ -179,3 +179,42 @@ def test_the_box_is_a_few_stops_from_the_tabs(reused_page, demo_address):
     assert focused(page, ".skip")
     page.keyboard.press("Enter")
     assert focused(page, "#augment-before .box")
+
+
+def test_passing_the_drop_downs_changes_nothing(reused_page, demo_address):
+    page = open_again(reused_page, f"{demo_address}?tab=dataset&page=2&sample=000025")
+    expect(page.locator("#dataset-card")).to_contain_text("000025.jpg")
+    page.traffic.settle()
+    address = page.url
+    page.locator("[role=tab][data-tab-id=dataset]").focus()
+    tab_to(page, "#dataset-next")
+    page.traffic.settle()
+    assert page.url == address
+    expect(page.locator("#dataset-count")).to_contain_text("page 2 of 2")
+    assert page.locator("[role=option]:visible").count() == 0
+
+
+def test_arrow_keys_move_among_choices(page):
+    tab_to(page, "#detect-explain input")
+    page.keyboard.press("ArrowDown")
+    choice = page.locator("#detect-explain").get_by_label("what speaks for the class")
+    expect(choice).to_be_checked()
+    expect(choice).to_be_focused()
+    expect(page).to_have_url(re.compile("explain=class"))
+
+
+def test_an_action_does_not_lose_the_focus(page):
+    tab_to(page, "#augment-this")
+    page.keyboard.press("Enter")
+    expect(page.locator("[role=tab][data-tab-id=augment]")).to_be_focused()
+    expect(page.locator("#augment-grid .badge")).to_have_count(8)
+    tab_to(page, "#augment-rotation_degrees input[type=range]")
+    settled(page, lambda: page.keyboard.press("ArrowRight"))
+    page.locator("#augment-undo").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#augment-redo")).to_be_focused()
+    page.locator("#augment-pin").focus()
+    page.keyboard.press("Enter")
+    page.locator("#augment-unpin").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#augment-pin")).to_be_focused()

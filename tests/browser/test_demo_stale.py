@@ -84,10 +84,11 @@ def test_a_photo_that_was_dropped_and_what_is_none(reused_page, demo_address, ta
     assert dim(page, PARTS[tab]) == []
 
 
-def test_a_server_that_refuses(reused_page, demo_address):
+def test_a_photo_the_server_fails_with(reused_page, demo_address):
     page = opened(reused_page, demo_address, "detect")
-    page.route("**/queue/join*", lambda route: route.fulfill(status=503, body="{}"))
-    page.locator("#photo button[data-key=astronaut]").click()
+    page.route("**/upload*", lambda route: route.fulfill(json=["/nowhere/cat.jpg"]))
+    drop(page, DOG)
+    expect(page.locator("[data-testid=toast-body]")).to_be_visible()
     wait_for(lambda: dim(page, PARTS["detect"]) == [], "the old result to be bright again")
     expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
 

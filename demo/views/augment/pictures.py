@@ -71,7 +71,7 @@ def show_pair(scene: Scene, side: int = EDITOR_SIDE) -> Pair:
 def _difference(a: Scene, b: Scene) -> str:
     """What the settings of A are where those of B are others."""
     of_a, of_b = (
-        {n: f"{v:g}" if isinstance(v, float) else v for n, v in vars(scene.state.config).items()}
+        {n: v if isinstance(v, str) else f"{v:g}" for n, v in vars(scene.state.config).items()}
         for scene in (a, b)
     )
     words = [
