@@ -51,10 +51,10 @@ def test_photos_are_chosen_by_class_and_size_and_always_the_same(tmp_path):
 @pytest.mark.usefixtures("shallow_network")
 def test_curves_files_and_page(tmp_path):
     split = read_split(make_voc(tmp_path / "VOC2007", 3, 1), "train")
-    dataset = LargestObjectDataset(split, 64, progress=False)
+    dataset = LargestObjectDataset(split, 96, progress=False)
     torch.manual_seed(0)
     detectors = []
-    for name, size in (("small", 32), ("large", 64)):
+    for name, size in (("small", 64), ("large", 96)):
         network = LargestObjectDetector(split.class_names, size).eval()
         info = CheckpointInfo(network.class_names, size, network.head_name)
         detectors.append(NamedDetector(name, network, info))
