@@ -161,14 +161,14 @@ def test_a_lost_connection(page):
     shows_my_cat(page)
 
 
-def test_a_restart_of_the_server_under_an_open_page(reused_page, tmp_path):
+def test_a_restart_of_the_server_under_an_open_page(reused_page, toy_voc, tmp_path):
     """Another demo listens at the same address, and knows nothing of what the first was sent."""
-    port = free_port()
-    with demo_here(tmp_path / "first", port=port) as (_, address):
+    flags = {"port": free_port(), "data": (str(toy_voc),)}
+    with demo_here(tmp_path / "first", **flags) as (_, address):
         page = open_again(reused_page, address)
         drop_my_cat(page)
         page.evaluate("document.isTheOld = true")
-    with demo_here(tmp_path / "second", port=port):
+    with demo_here(tmp_path / "second", **flags):
         page.locator("#augment-this").click()
         page.wait_for_function("!document.isTheOld")  # Gradio loads the page anew
         expect(page.locator("#photo .status")).to_have_text(YOUR_CAT)

@@ -1,6 +1,7 @@
 """demo/server/bodies.py: too large, too slow, too much of all together."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 from conftest import run_async
@@ -75,13 +76,15 @@ def test_an_upload_may_take_long_but_not_stop(monkeypatch):
 
 
 def test_an_upload_may_not_trickle(monkeypatch):
-    monkeypatch.setattr(bodies, "START_S", 0.0)
-    monkeypatch.setattr(bodies, "LEAST_RATE", 1)
+    now, size = 0.0, 1000
+    monkeypatch.setattr(bodies, "time", SimpleNamespace(monotonic=lambda: now))
 
     async def read() -> list[str]:
-        receive = paced(sending(b"xx", *[b""] * 1000))
-        kinds = [(await receive())["type"]]
-        await asyncio.sleep(2.1)
-        return [*kinds, (await receive())["type"]]
+        nonlocal now
+        receive, kinds = paced(sending(b"x" * size, b"", b"")), []
+        for seconds in (0, bodies.START_S + size / bodies.LEAST_RATE - 1, 2):
+            now += seconds
+            kinds.append((await receive())["type"])
+        return kinds
 
-    assert run_async(read())[-1] == "http.disconnect"
+    assert run_async(read()) == ["http.request", "http.request", "http.disconnect"]
