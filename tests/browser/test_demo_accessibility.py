@@ -191,7 +191,6 @@ def test_passing_the_drop_downs_changes_nothing(reused_page, demo_address):
     page.traffic.settle()
     assert page.url == address
     expect(page.locator("#dataset-count")).to_contain_text("page 2 of 2")
-    assert page.locator("[role=option]:visible").count() == 0
 
 
 def test_arrow_keys_move_among_choices(page):
