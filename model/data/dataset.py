@@ -5,7 +5,7 @@ import hashlib
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -87,6 +87,11 @@ class Dataset:
         """Names of the splits, sorted; ``trainval`` is there whenever train or val is."""
         names = {s for source in self._sources for e in source.listing.entries for s in e.splits}
         return sorted(names | ({"trainval"} if names & {"train", "val"} else set()))
+
+    @property
+    def first_split(self) -> str:
+        """The one that is looked at first."""
+        return "trainval" if "trainval" in self.splits else self.splits[0]
 
     @property
     def is_voc(self) -> bool:
@@ -206,25 +211,34 @@ class Dataset:
         A whole path, as :attr:`ImageAnnotation.file_name` has it, counts most: in several folders
         there may be photos of one name. ``None`` if there is none, or it cannot be used.
         """
+        found = (source.photo(path) for source, path in self._called(name))
+        return next((self._photo(*photo) for photo in found if photo), None)
+
+    def path_of(self, name: str) -> str:
+        """The file that :meth:`find` reads first, or the empty text."""
+        return next((source.tree.path(path) for source, path in self._called(name)), "")
+
+    def _called(self, name: str) -> Iterator[tuple[Source, str]]:
+        """Paths of photos that may be meant by a name, the likeliest first."""
         inside = f"{self.image_folder}{os.sep}"
         whole = inside + name.replace("/", os.sep)
         for source in self._sources:
             path = whole.removeprefix(f"{source.tree.root}{os.sep}").replace(os.sep, "/")
             if path in source.by_photo:
-                found = source.photo(path)
-                return self._photo(*found) if found else None
+                yield source, path
+                return
         for source in self._sources:
             near = str(self.image_folder)[len(str(source.tree.root)) + 1 :].replace(os.sep, "/")
-            path = source.index.find(name, near)
-            if path and (found := source.photo(path)):
-                return self._photo(*found)
-        return None
+            if path := source.tree.photo_index.find(name, near, among=source.by_photo):
+                yield source, path
 
     def some_photos(self, count: int) -> list[DatasetPhoto]:
         """At most ``count`` of all parts of the set, held-out ones first; reads few others."""
         entries = [(s, e) for s in self._sources for e in s.by_photo.values() if e.photo]
         held_out = [(s, e) for s, e in entries if {"val", "test"} & set(e.splits)]
         chosen = sorted(held_out or entries, key=lambda item: _drawn(item[1].name))[:count]
+        for source in self._sources:  # many at once take less
+            source.headers([entry for owner, entry in chosen if owner is source])
         found = [source.photo(str(entry.photo)) for source, entry in chosen]
         return [self._photo(*photo) for photo in found if photo]
 

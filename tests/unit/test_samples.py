@@ -2,11 +2,14 @@
 
 import pytest
 import torch
+from conftest import make_voc
 from PIL import Image
 
 from model.boxes import paired_iou
+from model.data import source
 from model.data.dataset import Dataset
-from model.data.samples import PhotoLibrary, find_dataset
+from model.data.photo_headers import read_photo_headers
+from model.data.samples import MOST_OWN, PhotoLibrary, find_dataset
 from model.errors import UserError
 from model.inference import load_detector
 
@@ -71,6 +74,19 @@ def test_a_photo_without_its_file_is_said(own_voc):
     (own_voc / "JPEGImages" / "000001.jpg").unlink()
     with pytest.raises(UserError, match="no sample"):
         PhotoLibrary(own_voc).get("000001")
+
+
+def test_photos_that_are_looked_at_for_the_strip_are_read_once(tmp_path, monkeypatch):
+    read = []
+
+    def noted(paths):
+        read.extend(paths)
+        return read_photo_headers(paths)
+
+    monkeypatch.setattr(source, "read_photo_headers", noted)
+    library = PhotoLibrary(make_voc(tmp_path / "own", 20, 10))
+    assert len(library.examples()) == MOST_OWN - 2  # those held out
+    assert len(read) == len(set(read)) == 30
 
 
 def test_voc_is_found_where_it_usually_is(toy_voc, tmp_path, monkeypatch):
