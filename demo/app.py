@@ -7,6 +7,7 @@
 Works offline. Hugging Face Spaces starts this file too.
 """
 
+import gc
 import os
 import socket
 import sys
@@ -39,8 +40,10 @@ from demo.backend import Backend, first_checkpoint  # noqa: E402
 from demo.guarded import GuardedBlocks  # noqa: E402
 from demo.page import build_page  # noqa: E402
 from demo.server.security import GuardedApp, Visitors, checked_origin  # noqa: E402
+from demo.serving.background import BackgroundWork  # noqa: E402
 from demo.serving.cores import leave_cores_to_passes  # noqa: E402
 from demo.theme import CSS, HEAD, page_theme  # noqa: E402
+from model.data.dataset import no_garbage_collection  # noqa: E402
 from model.data.formats import FormatName  # noqa: E402
 from model.data.samples import PhotoLibrary, find_dataset  # noqa: E402
 from model.errors import UserError, run_cli  # noqa: E402
@@ -124,31 +127,37 @@ def main(config: AppConfig) -> None:
         checked_origin(origin)
     leave_cores_to_passes()
     own_pipeline = load_pipeline(config.pipeline) if config.pipeline else None
-    backend = make_backend(config)
-    page = build_page(backend, own_pipeline)
-    if backend.reading:
-        backend.reading.start()  # so that whoever opens "Data set" seldom waits
+    with no_garbage_collection():
+        backend = make_backend(config)
+        page = build_page(backend, own_pipeline)
+        gc.freeze()  # none of it is ever garbage
     at_the_end.callback(lambda: [tunnel.kill() for tunnel in CURRENT_TUNNELS])
     try:
-        launch(page, config)
+        launch(page, config, backend.reading)
     except OSError as error:  # somebody was faster
         raise UserError(f"cannot listen on {config.host}:{config.port} ({error}).") from None
 
 
-def launch(page: GuardedBlocks, config: AppConfig, block: bool = True) -> str:
-    """Serve the page; the address is printed and returned."""
+def launch(
+    page: GuardedBlocks, config: AppConfig, reading: BackgroundWork | None, block: bool = True
+) -> str:
+    """Serve the page, and only then begin to read; the address is printed and returned."""
     origins = tuple(map(checked_origin, config.allow_origin))
     public = config.share or bool(os.environ.get("SPACE_ID"))
     _, address, _ = page.launch(
         _app=GuardedApp(Visitors(config.host, origins, public), page.first_view),
         server_name=config.host, server_port=config.port, share=config.share,
-        theme=page_theme(), css_paths=CSS, head=HEAD, prevent_thread_lock=not block,
+        theme=page_theme(), css_paths=CSS, head=HEAD, prevent_thread_lock=True,
         ssr_mode=False, run_history=False, max_file_size=MAX_UPLOAD, quiet=False,
         enable_monitoring=False, state_session_capacity=MAX_SESSIONS, max_threads=MAX_THREADS,
         footer_links=["api", "settings"],
         # Gradio would ask itself for the page, and give up where that takes three seconds.
         _frontend=False,
     )  # fmt: skip
+    if reading:
+        reading.start()  # so that whoever opens "Data set" seldom waits
+    if block:
+        page.block_thread()
     return address
 
 

@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,7 +35,8 @@ class Backend:
         folder: where checkpoints are chosen from, by name.
         extra: a checkpoint file given on the command line, if it lies elsewhere.
         per_photo: what was predicted for each photo of a split, if somebody gave the CSV.
-        reading: of all annotations of the data set, if there is one; thousands take seconds.
+        reading: of all annotations of the data set, if there is one, and the table of the split
+            that is shown first; thousands take seconds.
         checking: the check of the data set, if there is one.
     """
 
@@ -47,7 +49,7 @@ class Backend:
     def __post_init__(self) -> None:
         """Note the folders visitors need not hear of."""
         dataset = self.library.dataset
-        self.reading = BackgroundWork(partial(_read, dataset)) if dataset else None
+        self.reading = BackgroundWork(partial(_read, self.library)) if dataset else None
         self.checking = BackgroundWork(partial(_check, dataset)) if dataset else None
         roots = dataset.folders if dataset else ()
         _named_without_parents.update(filter(None, (*roots, self.folder, self.extra)))
@@ -150,9 +152,14 @@ def user_message(error: Exception) -> str:
     )
 
 
-def _read(dataset: Dataset, tell: Callable[[str, int, int], None]) -> int:
+def _read(library: PhotoLibrary, tell: Callable[[str, int, int], None]) -> int:
+    dataset = library.dataset
+    assert dataset
     dataset.progress = tell
-    return len(dataset.photos)
+    count = len(dataset.photos)
+    with suppress(UserError):  # what is wrong with a split is said when it is drawn
+        library.split(dataset.first_split)
+    return count
 
 
 def _check(dataset: Dataset, tell: Callable[[str, int, int], None]) -> Report:

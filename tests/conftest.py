@@ -315,7 +315,7 @@ def demo_here(folder: Path, **flags: Any) -> Iterator[tuple[Any, str]]:
         patch.setattr(app, "launch", lambda *given: launched.append((given, launch(*given, False))))
         app.main(app.AppConfig(**{"port": free_port(), **flags}))
         torch.set_num_threads(threads)  # which the demo lowers for its process
-        (((page, _), address),) = launched
+        (((page, *_), address),) = launched
         try:
             yield page, address
         finally:

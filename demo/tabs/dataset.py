@@ -31,6 +31,7 @@ from demo.views import markup
 from demo.views.blemishes import NOT_CHECKED, show_report, show_step, take_blemishes
 from demo.views.dataset import (
     ANY,
+    EXAMPLES,
     SIZES,
     WITHOUT_DATA,
     DatasetState,
@@ -86,9 +87,9 @@ def build(
         address: what is written into the address.
         redraw: draws the tab, see :func:`demo.components.signal`.
     """
-    splits = splits_of(backend.library)
-    defaults = DatasetState(split="trainval" if "trainval" in splits else splits[0])
-    if backend.library.dataset is None:
+    splits, dataset = splits_of(backend.library), backend.library.dataset
+    defaults = DatasetState(split=dataset.first_split if dataset else EXAMPLES)
+    if dataset is None:
         gr.HTML(markup.note(WITHOUT_DATA), elem_id="dataset-missing")
     controls = {"photo": photo, **_build_controls(backend, splits, defaults)}
     with gr.Row():

@@ -109,7 +109,7 @@ class Split(DataOptions):
     """Write lists of photos to train on and to validate on, into ImageSets/Main of the folder.
 
     What a photo is in depends on its name alone, so it stays there when others come; copies that
-    Roboflow made of one photo stay together.
+    Roboflow made of one photo, and photos that are the same file, stay together.
     """
 
     val: float = 0.2  # share of the photos to validate on
@@ -118,7 +118,8 @@ class Split(DataOptions):
 
     def run(self) -> None:
         """Read the data set, write the lists."""
-        from model.data.names import share_of
+        from model.data.likeness import identical_files
+        from model.data.names import shares_of
 
         if self.val < 0 or self.test < 0 or self.val + self.test >= 1:
             raise UserError("--val and --test are shares from 0 to 1, together less than 1.")
@@ -129,8 +130,11 @@ class Split(DataOptions):
         if any(folder.glob("*.txt")) and not self.force:
             raise UserError(f"{folder} holds lists. Add --force to write new ones beside them.")
         lists: dict[str, list[str]] = {"train": [], "val": [], "test": []}
+        names = {photo.path: photo.image.file_name for photo in dataset.photos}
+        copies = [[names[path] for path in group] for group in identical_files(names)]
+        shares = shares_of(names.values(), copies)
         for photo in dataset.photos:
-            share = share_of(photo.image.file_name)
+            share = shares[photo.image.file_name]
             split = "val" if share < self.val else "train"
             lists["test" if self.val <= share < self.val + self.test else split].append(
                 str(Path(photo.path).relative_to(dataset.folders[0]).as_posix())

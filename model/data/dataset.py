@@ -25,6 +25,8 @@ from model.words import counted
 
 DataFolders = str | Path | Sequence[str | Path]
 
+TOGETHER = 8  # photos whose sizes are read at the same time, between two looks at the clock
+
 
 @dataclass(frozen=True, slots=True)
 class DatasetPhoto:
@@ -86,6 +88,11 @@ class Dataset:
         """Names of the splits, sorted; ``trainval`` is there whenever train or val is."""
         names = {s for source in self._sources for e in source.listing.entries for s in e.splits}
         return sorted(names | ({"trainval"} if names & {"train", "val"} else set()))
+
+    @property
+    def first_split(self) -> str:
+        """The one that is looked at first."""
+        return "trainval" if "trainval" in self.splits else self.splits[0]
 
     @property
     def is_voc(self) -> bool:
@@ -196,19 +203,26 @@ class Dataset:
         A whole path, as :attr:`ImageAnnotation.file_name` has it, counts most: in several folders
         there may be photos of one name. ``None`` if there is none, or it cannot be used.
         """
+        found = (source.photo(path) for source, path in self._called(name))
+        return next((self._photo(*photo) for photo in found if photo), None)
+
+    def path_of(self, name: str) -> str:
+        """The file that :meth:`find` reads first, or the empty text."""
+        return next((source.tree.path(path) for source, path in self._called(name)), "")
+
+    def _called(self, name: str) -> Iterator[tuple[Source, str]]:
+        """Paths of photos that may be meant by a name, the likeliest first."""
         inside = f"{self.image_folder}{os.sep}"
         whole = inside + name.replace("/", os.sep)
         for source in self._sources:
             path = whole.removeprefix(f"{source.tree.root}{os.sep}").replace(os.sep, "/")
             if path in source.by_photo:
-                found = source.photo(path)
-                return self._photo(*found) if found else None
+                yield source, path
+                return
         for source in self._sources:
             near = str(self.image_folder)[len(str(source.tree.root)) + 1 :].replace(os.sep, "/")
-            path = source.index.find(name, near)
-            if path and (found := source.photo(path)):
-                return self._photo(*found)
-        return None
+            if path := source.tree.photo_index.find(name, near, among=source.by_photo):
+                yield source, path
 
     def some_photos(self, count: int, seconds: float) -> Iterator[DatasetPhoto]:
         """At most ``count`` of all parts of the set, held-out ones first; each is read in turn.
@@ -219,11 +233,15 @@ class Dataset:
         entries = [(s, e) for s in self._sources for e in s.by_photo.values() if e.photo]
         held_out = [(s, e) for s, e in entries if {"val", "test"} & set(e.splits)]
         chosen = sorted(held_out or entries, key=lambda item: _drawn(item[1].name))[:count]
-        for source, entry in chosen:
+        for first in range(0, len(chosen), TOGETHER):
             if time.monotonic() >= until:
                 return
-            if found := source.photo(str(entry.photo)):
-                yield self._photo(*found)
+            some = chosen[first : first + TOGETHER]
+            for source in self._sources:
+                source.headers([entry for owner, entry in some if owner is source])
+            for source, entry in some:
+                if found := source.photo(str(entry.photo)):
+                    yield self._photo(*found)
 
     def listed_class_names(self) -> list[str]:
         """Names that the set gives its classes before any photo is read; few formats do."""

@@ -1,7 +1,9 @@
 """Photos that are the same file, and photos that look the same."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,36 @@ def file_hash(path: str) -> str:
         return hashlib.sha256(Path(path).read_bytes()).hexdigest()
     except OSError:
         return ""
+
+
+def identical_files(paths: Iterable[str]) -> list[list[str]]:
+    """Groups of files with the same content, in the order given."""
+    groups = [list(paths)]
+    for look in (_n_bytes, _end, file_hash):  # each takes longer, for fewer files
+        found: list[list[str]] = []
+        for group in groups:
+            alike: dict[object, list[str]] = defaultdict(list)
+            for path in group:
+                alike[look(path)].append(path)
+            found += [same for seen, same in alike.items() if seen and len(same) > 1]
+        groups = found
+    return groups
+
+
+def _n_bytes(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
+
+
+def _end(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - 4096))
+            return file.read()
+    except OSError:
+        return b""
 
 
 def perceptual_hashes(paths: Sequence[str]) -> Iterator[list[str]]:

@@ -9,7 +9,7 @@ import hashlib
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from itertools import takewhile
 from operator import eq
 
@@ -69,6 +69,23 @@ def share_of(name: str) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
+def shares_of(names: Iterable[str], copies: Sequence[Sequence[str]] = ()) -> dict[str, float]:
+    """Name -> :func:`share_of` it; groups of ``copies`` have the largest of theirs in common.
+
+    The largest means training: what somebody trained on is not validated on later, when a copy
+    of it has come.
+    """
+    origins = {name: origin_of(name) for name in names}
+    shares = {origin: share_of(name) for name, origin in origins.items()}
+    before: dict[str, float] = {}
+    while before != shares:  # groups may have an origin in common
+        before = dict(shares)
+        for group in copies:
+            of_group = [origins[name] for name in group]
+            shares |= dict.fromkeys(of_group, max(shares[origin] for origin in of_group))
+    return {name: shares[origin] for name, origin in origins.items()}
+
+
 def split_named(name: str) -> str | None:
     """``train``, ``val`` or ``test``, if the name of a folder or list means one of them."""
     words = re.split(r"[^a-z]+", name.casefold())
@@ -94,14 +111,22 @@ class FileIndex:
         for path in paths:
             self._by_key[key_of(path)].append(path)
 
-    def find(self, name: str, near: str = "", split: str | None = None) -> str | None:
-        """The path of the file meant by ``name``; ``None`` if there is none.
+    def find(
+        self,
+        name: str,
+        near: str = "",
+        split: str | None = None,
+        among: Container[str] | None = None,
+    ) -> str | None:
+        """The path of the file meant by ``name``; ``None`` if ``among`` these is none.
 
         Several may share a name, in different folders or with different suffixes. Those count most
         whose folders are the ones in ``name``, then those in the folder ``near``, in one called
         like the ``split``, in the closest to ``near``, and then those spelt as given.
         """
         found = self._by_key.get(key_of(name), [])
+        if among is not None:
+            found = [path for path in found if path in among]
         if len(found) < 2:
             return found[0] if found else None
         parts = parts_of(name)

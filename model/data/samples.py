@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from model.classes import VOC_CLASSES
-from model.data.dataset import Dataset
+from model.data.dataset import Dataset, DatasetPhoto
 from model.data.example_boxes import read_example_boxes
 from model.data.image_formats import IMAGE_SUFFIXES
 from model.data.images import load_fitted
@@ -165,8 +165,8 @@ class PhotoLibrary:
             return []
         by_class: dict[str, list[NamedPhoto]] = defaultdict(list)
         for found in self.dataset.some_photos(LOOKED_AT, LOOKING_S):
-            photo = self._photo(found.image.file_name)
-            if photo and photo.largest:
+            photo = _named(self.dataset, found)
+            if photo.largest:
                 by_class[photo.largest.class_name].append(photo)
         in_turn = chain.from_iterable(zip_longest(*(by_class[name] for name in sorted(by_class))))
         until = time.monotonic() + LOOKING_S
@@ -204,12 +204,7 @@ class PhotoLibrary:
 
     def _read_photo(self, name: str) -> NamedPhoto | None:
         found = self.dataset.find(name) if self.dataset and name else None
-        if found is None:
-            return None
-        short = stem_of(found.image.file_name)
-        same = self.dataset.find(short) if self.dataset else None
-        name = short if same and same.path == found.path else found.image.file_name
-        return NamedPhoto(name, Path(found.path), found.image.objects, annotated=True)
+        return _named(self.dataset, found) if self.dataset and found else None
 
     def _split(self, split: str) -> DatasetSplit:
         """A whole split, read once.
@@ -222,6 +217,12 @@ class PhotoLibrary:
                 "VOC 2007 is not here. Get it: python -m model.dataset download --data data"
             )
         return self.dataset.split(split)
+
+
+def _named(dataset: Dataset, found: DatasetPhoto) -> NamedPhoto:
+    short = stem_of(found.image.file_name)
+    name = short if dataset.path_of(short) == found.path else found.image.file_name
+    return NamedPhoto(name, Path(found.path), found.image.objects, annotated=True)
 
 
 def _can_be_shown(photo: NamedPhoto) -> bool:

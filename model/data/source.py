@@ -1,7 +1,7 @@
 """One folder of a data set: its photos and what is annotated in them, mended, with blemishes."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -10,9 +10,10 @@ from model.data.blemishes import Blemish
 from model.data.formats import format_of
 from model.data.formats.listing import Entry, Listing, Parsed, put_in_listed_splits
 from model.data.formats.voc import voc_roots
+from model.data.likeness import identical_files
 from model.data.mending import Habits, habits_of, mended
-from model.data.names import FileIndex, key_of, origin_of, share_of
-from model.data.photo_headers import PhotoHeader, read_photo_header, read_photo_headers
+from model.data.names import key_of, shares_of
+from model.data.photo_headers import PhotoHeader, read_photo_headers
 from model.data.records import ImageAnnotation
 from model.data.remembered import Progress, in_all_cores, read_remembered, with_bar
 from model.data.tree import Tree
@@ -57,15 +58,10 @@ class Source:
             listing.blemishes.extend(put_in_listed_splits(self.tree, listing.entries))
         blemishes = [Blemish("link out of the folder", link) for link in self.tree.links_out]
         if not any(entry.splits for entry in listing.entries):
-            _draw_splits(listing.entries)
+            _draw_splits(self.tree, listing.entries)
             blemishes.append(Blemish("split of our own", self.tree.root.name))
         listing.blemishes.extend(blemishes)
         return listing
-
-    @cached_property
-    def index(self) -> FileIndex:
-        """Finds the file of a listed photo."""
-        return FileIndex(entry.photo for entry in self.listing.entries if entry.photo)
 
     @cached_property
     def by_photo(self) -> dict[str, Entry]:
@@ -78,7 +74,7 @@ class Source:
         """How the set was annotated, by some of its photos."""
         entries = [entry for entry in self.listing.entries if entry.photo]
         some = entries[:: max(1, len(entries) // JUDGED_PHOTOS)]
-        pairs = [(self.parsed(entry), self.header(entry)) for entry in some]
+        pairs = zip(map(self.parsed, some), self.headers(some), strict=True)
         usable = [(p, h) for p, h in pairs if p and not h.problem]
         return habits_of(self.format, [p for p, _ in usable], [h for _, h in usable])
 
@@ -97,11 +93,12 @@ class Source:
             return known
         return self.named(self.parse(self.tree.path(entry.annotation)))
 
-    def header(self, entry: Entry) -> PhotoHeader:
-        """Of a photo that is there."""
-        if known := self.known_headers.get(str(entry.photo)):
-            return known
-        return read_photo_header(self.tree.path(str(entry.photo)))
+    def headers(self, entries: Sequence[Entry]) -> list[PhotoHeader]:
+        """Of photos that are there."""
+        new = [name for e in entries if (name := str(e.photo)) not in self.known_headers]
+        values = read_photo_headers([self.tree.path(name) for name in new])
+        self.known_headers.update(zip(new, (PhotoHeader(*v) for v in values), strict=True))
+        return [self.known_headers[str(entry.photo)] for entry in entries]
 
     @cached_property
     def ids_from_1(self) -> bool:
@@ -145,7 +142,7 @@ class Source:
     def photo(self, path: str) -> Found | None:
         """A photo by its path below the folder, read alone; ``None`` if it cannot be used."""
         entry = self.by_photo[path]
-        parsed, header = self.parsed(entry), self.header(entry)
+        parsed, (header,) = self.parsed(entry), self.headers([entry])
         if parsed is None or header.problem or _unreadable(parsed):
             return None
         image, _ = mended(path, parsed, header, self.habits)
@@ -211,9 +208,8 @@ class Source:
             read_photo_headers, self.tree.root, names, "reading the sizes of photos",
             cache_dir, progress,
         )  # fmt: skip
-        headers = (PhotoHeader(*value) for value in values)
-        self.known_headers = known = dict(zip(names, headers, strict=True))
-        return [known[str(entry.photo)] for entry in entries]
+        self.known_headers.update(zip(names, (PhotoHeader(*v) for v in values), strict=True))
+        return self.headers(entries)
 
     def _all_mended(
         self, readable: list[tuple[Entry, Parsed, PhotoHeader]], progress: Progress
@@ -251,13 +247,16 @@ def _the_root(tree: Tree, roots: list[str]) -> str:
     )
 
 
-def _draw_splits(entries: list[Entry]) -> None:
+def _draw_splits(tree: Tree, entries: list[Entry]) -> None:
     """Train and val by a hash of the name, so that a photo stays where it is for ever."""
-    shares = {origin_of(e.name): share_of(e.name) for e in entries if e.annotation or e.photo}
-    lowest = min(shares.values(), default=0.0) if len(shares) > 1 else -1.0
+    names = {tree.path(entry.photo): entry.name for entry in entries if entry.photo}
+    copies = [[names[path] for path in group] for group in identical_files(names)]
+    shares = shares_of([entry.name for entry in entries], copies)
+    found = {shares[entry.name] for entry in entries if entry.annotation or entry.photo}
+    lowest = min(found, default=0.0) if len(found) > 1 else -1.0
     for entry in entries:
-        is_val = share_of(entry.name) < max(VAL_SHARE, lowest + 1e-12)
-        entry.splits.append("val" if is_val and len(shares) > 1 else "train")
+        is_val = shares[entry.name] < max(VAL_SHARE, lowest + 1e-12)
+        entry.splits.append("val" if is_val and len(found) > 1 else "train")
 
 
 def _unreadable(parsed: Parsed) -> str:

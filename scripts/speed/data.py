@@ -30,12 +30,25 @@ print(json.dumps([seconds, peak / 2**20, len(report.dataset.photos), len(report.
 
 _BROWSE = """
 import json, sys, time
+from dataclasses import replace
 from demo.app import AppConfig, make_backend
-from demo.views.dataset import DatasetState, show
+from demo.choice import PhotoChoice
+from demo.views.dataset import DatasetState, choices, follow_photo, show
 backend = make_backend(AppConfig(data=(sys.argv[1],)))
+first, *_, other = [PhotoChoice(photo.name) for photo in backend.library.examples()]
+opened = DatasetState(split=backend.library.dataset.first_split)
 times = [time.perf_counter()]
-for page in (1, 2, 3):
-    show(backend, DatasetState(split="train", page=page))
+backend.reading.start()
+assert backend.reading.wait(600)
+times.append(time.perf_counter())
+state, followed = opened, ""
+# The tab is opened, another page turned, another photo chosen: as demo.tabs.dataset draws them.
+for photo, turned in ((first, 0), (first, 1), (other, 0)):
+    state = replace(state, photo=photo, page=state.page + turned, picked="")
+    state = follow_photo(backend, state, opened, followed)
+    show(backend, state)
+    choices(backend.library, state.split)
+    followed = photo.sample
     times.append(time.perf_counter())
 print(json.dumps([after - before for before, after in zip(times, times[1:])]))
 """
@@ -57,10 +70,10 @@ def rows(n_photos: int, folder: Path) -> list[Row]:
         Row("the same again", f"{again[0]:.1f} s", "5 s", "remembered by name, size and time"),
         Row("its memory", f"{max(first[1], again[1]):.2f} GiB", "1.5 GiB"),
         Row("start of the demo with it / without", f"{start:.2f}", "1.2", "median of three"),
-        Row("the first page of the tab \"Data set\"", f"{browsing[0]:.1f} s", "1 s"),
-        Row(f"the same with {n_photos // 4:,} photos that nothing has read yet",
-            f"{unread[0]:.1f} s", "", "the page says meanwhile how far it is"),
-        Row("another page", f"{max(browsing[1:]):.1f} s", "1 s"),
+        Row("the set read in the background once the demo runs", f"{browsing[0]:.1f} s", "",
+            f"{unread[0]:.1f} s for {n_photos // 4:,} photos that were never read"),
+        Row("then the first page of the tab \"Data set\"", f"{browsing[1]:.1f} s", "1 s"),
+        Row("another page, another photo", f"{max(browsing[2:]):.1f} s", "1 s"),
         Row("seconds a photo against a quarter of the photos",
             f"{first[0] / quarter[0] / 4:.2f} x", "1.3 x", "1 is linear"),
         Row("seconds an object, 300 a photo", f"{an_object * 1e6:.0f} us", "",
@@ -92,7 +105,7 @@ def _start(cache: Path, *flags: str) -> float:
 
 
 def _browsed(data: Path, cache: Path) -> list[float]:
-    """Seconds for each of the first pages of the tab that shows a data set."""
+    """Seconds until all is read, then for what is drawn first in the tab that shows a data set."""
     return _in_process(_BROWSE, data, cache)
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from model.data import cache_folder, remembered
 from model.data.check import check
 from model.data.dataset import Dataset, photos_by_split
-from model.data.names import FileIndex, origin_of, parts_of
+from model.data.names import FileIndex, origin_of, parts_of, share_of
 from model.errors import UserError
 
 
@@ -142,6 +142,24 @@ def test_a_split_by_name_is_always_the_same_and_keeps_copies_together(tmp_path):
         assert of_origin.setdefault(origin_of(name), splits) == splits
     more = Dataset(flat(tmp_path / "more", [*names, "new", "newer"]))
     assert first.items() <= {p.image.file_name: p.splits for p in more.photos}.items()
+
+
+def test_the_same_photo_under_many_names_is_in_one_part_only(tmp_path):
+    """As sets taken from videos, or collected by several people, have it."""
+    root = flat(tmp_path, [str(number) for number in range(60)])
+    for first in range(0, 30, 3):
+        for other in (first + 1, first + 2):
+            shutil.copy(root / f"{first}.jpg", root / f"{other}.jpg")
+    dataset = Dataset(root)
+    splits = {p.image.file_name: p.splits for p in dataset.photos}
+    assert all(splits[f"{number}.jpg"] == splits[f"{number // 3 * 3}.jpg"] for number in range(30))
+    assert not [b for b in check(dataset).blemishes if b.kind.endswith("across splits")]
+    # Whatever has no copy is where its name puts it, and what was trained on is not held out.
+    held_out = {name for name in splits if share_of(name) < 0.2}
+    assert {name for name, found in splits.items() if found == ("val",)} <= held_out
+    assert all(splits[f"{n}.jpg"] == ("val",) for n in range(30, 60) if f"{n}.jpg" in held_out)
+    assert run_here("-m", "model.dataset", "split", "--data", root).returncode == 0
+    assert {p.image.file_name: p.splits for p in Dataset(root).photos} == splits
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])

@@ -9,6 +9,8 @@ from conftest import make_voc, write_voc_xml
 from demo.backend import Backend
 from demo.serving.background import Step
 from demo.views.blemishes import show_report, show_step, take_blemishes
+from demo.views.dataset import DatasetState, show
+from model.data.dataset import Dataset
 from model.data.samples import PhotoLibrary
 from model.errors import UserError
 
@@ -66,6 +68,14 @@ def test_reading_says_how_far_it_is_too(flawed, monkeypatch):
     assert flawed.reading.result == len(flawed.library.dataset.photos) > 0
     assert "reading annotations" in {what for what, *_ in steps}
     assert "Reading annotations: 3 of 9" in show_step(Step("reading annotations", 3, 9))
+
+
+def test_the_first_page_waits_for_nothing_once_all_is_read(flawed, monkeypatch):
+    flawed.reading.start()
+    assert flawed.reading.wait(60)
+    monkeypatch.setattr(Dataset, "split", lambda *_: pytest.fail("a split is read again"))
+    state = DatasetState(split=flawed.library.dataset.first_split)
+    assert "photo" in show(flawed, state).count
 
 
 def test_a_failure_is_told_to_those_who_wait_and_can_be_tried_again(flawed, monkeypatch):

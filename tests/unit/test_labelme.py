@@ -37,6 +37,7 @@ def test_check_reads_it(tmp_path):
         RECTANGLE,
         {"label": "cat", "points": [[10, 30], [40, 20], [20, 60]], "shape_type": "polygon"},
         {"label": " cat", "points": [[10, 20], [40, 60]]},
+        {"label": "cat", "points": [[10, 20], [40, 60]], "shape_type": "mask", "mask": "iVBO"},
     ],
 )
 def test_the_hull_of_a_shape_is_the_box(tmp_path, shape):

@@ -4,12 +4,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from conftest import make_voc
 from PIL import Image
 
 from model.boxes import paired_iou
-from model.data import dataset, samples
+from model.data import dataset, samples, source
 from model.data.dataset import Dataset
-from model.data.samples import PhotoLibrary, find_dataset
+from model.data.photo_headers import read_photo_headers
+from model.data.samples import MOST_OWN, PhotoLibrary, find_dataset
 from model.data.source import Source
 from model.errors import UserError
 from model.inference import load_detector
@@ -77,6 +79,19 @@ def test_a_photo_without_its_file_is_said(own_voc):
         PhotoLibrary(own_voc).get("000001")
 
 
+def test_photos_that_are_looked_at_for_the_strip_are_read_once(tmp_path, monkeypatch):
+    read = []
+
+    def noted(paths):
+        read.extend(paths)
+        return read_photo_headers(paths)
+
+    monkeypatch.setattr(source, "read_photo_headers", noted)
+    library = PhotoLibrary(make_voc(tmp_path / "own", 20, 10))
+    assert len(library.examples()) == MOST_OWN - 2  # those held out
+    assert len(read) == len(set(read)) == 30
+
+
 def test_voc_is_found_where_it_usually_is(toy_voc, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("VOC_ROOT", raising=False)
@@ -123,5 +138,6 @@ def test_a_set_that_takes_long_to_read_gives_fewer_examples(own_voc, monkeypatch
     monkeypatch.setattr(dataset, "time", SimpleNamespace(monotonic=lambda: next(now)))
     monkeypatch.setattr(Source, "photo", lambda _, name: asked.append(name))
     monkeypatch.setattr(samples, "LOOKING_S", 3)
+    monkeypatch.setattr(dataset, "TOGETHER", 1)
     assert PhotoLibrary(Dataset(own_voc)).examples()  # those of the project
     assert len(asked) == 2

@@ -7,6 +7,8 @@ from commands import run_here
 from own_data import SIZE, photo
 
 from model.data.dataset import Dataset
+from model.data.formats import table
+from model.data.formats.listing import readable_text
 from model.errors import UserError
 
 BOX = (10, 20, 40, 60)
@@ -50,6 +52,26 @@ def test_check_reads_a_csv_and_its_backgrounds(tmp_path):
     assert done.returncode == 0
     assert "csv, 1 class: cat" in done.stdout
     assert objects(Dataset(tmp_path), "b") == []
+
+
+@pytest.mark.parametrize("cells", [",,,,", ",nan,nan,nan,nan", "NULL,NULL,NULL,NULL,NULL"])
+def test_a_row_of_empty_cells_is_a_background(tmp_path, cells):
+    rows = ["filename,class,xmin,ymin,xmax,ymax", "a.jpg,cat,10,20,40,60", f"b.jpg,{cells}"]
+    dataset = Dataset(make(tmp_path, "boxes.csv", *rows))
+    assert {p.image.file_name: len(p.image.objects) for p in dataset.photos} == {
+        "a.jpg": 1, "b.jpg": 0,
+    }  # fmt: skip
+    assert "no usable object" not in kinds(dataset)
+
+
+def test_a_csv_is_read_once(tmp_path, monkeypatch):
+    read = []
+    monkeypatch.setattr(
+        table, "readable_text", lambda *given: read.append(given[1]) or readable_text(*given)
+    )
+    dataset = Dataset(make(tmp_path, "boxes.csv", "a.jpg,10,20,40,60,cat", "b.jpg,1,2,30,40,cat"))
+    assert len(dataset.photos) == 2
+    assert read == ["boxes.csv"]
 
 
 def test_open_images_have_shares_and_ids(tmp_path):

@@ -26,7 +26,7 @@ from model.data.names import stem_of
 from model.data.tree import Tree
 
 MAX_JSON_BYTES = 256 << 20  # LabelMe puts the photo itself into the file
-WITHOUT_BOX = frozenset({"point", "points", "line", "bitmap", "mask"})
+WITHOUT_BOX = frozenset({"point", "points", "line", "bitmap"})
 
 
 def recognises(tree: Tree) -> bool:

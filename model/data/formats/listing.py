@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from model.data.blemishes import Blemish
-from model.data.names import SPLIT_FOLDER, FileIndex, split_named, split_of_folders, stem_of
+from model.data.names import SPLIT_FOLDER, split_named, split_of_folders, stem_of
 from model.data.tree import Tree
 from model.errors import UserError
 
@@ -221,10 +221,9 @@ def put_in_listed_splits(tree: Tree, entries: list[Entry]) -> list[Blemish]:
     for entry in entries:
         entry.splits.clear()
     missing = []
-    index = FileIndex(by_photo)
     for path, lines in lists.items():
         for line in lines:
-            photo = index.find(line)
+            photo = tree.photo_index.find(line, among=by_photo)
             if photo is None:
                 missing.append(Blemish("photo missing", line, path))
             elif (split := split_of_list(path)) not in by_photo[photo].splits:
@@ -270,9 +269,6 @@ def unannotated(tree: Tree, entries: list[Entry]) -> list[Blemish]:
     names = {entry.name for entry in entries if not entry.photo}  # found once the text is read
     if names:
         return []
-    by_folder: dict[str, list[str]] = defaultdict(list)
-    for photo in tree.photos:
-        by_folder[photo.rpartition("/")[0]].append(photo)
-    folders = {photo.rpartition("/")[0] for photo in used}
-    left = [p for f in sorted(folders) for p in by_folder[f] if p not in used]
-    return [Blemish("not annotated", photo) for photo in left]
+    left = [photo for photo in tree.photos if photo not in used]
+    folders = {photo.rpartition("/")[0] for photo in used} if left else ()
+    return [Blemish("not annotated", p) for p in left if p.rpartition("/")[0] in folders]

@@ -8,6 +8,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from model.checked import is_name, is_number
@@ -45,6 +46,7 @@ WITHOUT_HEAD = {
     6: ("photo", *CORNERS, "class"),
     11: ("split", "photo", "class", "x1", "y1", "", "", "x2", "y2", "", ""),
 }
+NOTHING = frozenset({"", "nan", "none", "null"})  # as pandas and databases write an empty cell
 _NUMBER = re.compile(r"[-+.\deE]+")
 
 Row = dict[str, str]
@@ -55,6 +57,7 @@ def recognises(tree: Tree) -> bool:
     return any(_objects_in(tree, rows) is not None for rows in _tables(tree).values())
 
 
+@lru_cache(maxsize=1)  # what is recognised is listed next
 def _tables(tree: Tree) -> dict[str, list[list[str]]]:
     """Path -> rows of cells."""
     found = {}
@@ -97,6 +100,7 @@ def listing(tree: Tree) -> Listing:
             others += rows
         else:
             entries += _entries(tree, path, found)
+    _tables.cache_clear()  # they may be large
     names = _name_classes(entries, [row for row in others if len(row) == 2])
     if names and all(name == "object" or name.isdecimal() for name in names):
         blemishes.append(Blemish("classes without names", tree.root.name))
@@ -149,7 +153,7 @@ def _things(row: Row) -> Iterator[tuple[Any, Sequence[Any], Any]]:
     columns = CORNERS if "x2" in row else CORNER_AND_SIZE
     listed = "box" in row and "x2" not in row
     texts = _NUMBER.findall(row["box"]) if listed else [row.get(each, "") for each in columns]
-    if any(texts):  # else it is a background
+    if any(text.casefold() not in NOTHING for text in texts):  # else it is a background
         box = [float(text.replace(",", ".")) for text in texts]
         corners = box if "x2" in row else box_xywh_to_xyxy(box)
         yield row.get("class", "object"), corners, row.get("difficult")

@@ -127,6 +127,13 @@ def _photo_of(tree: Tree, name: str, annotation: str | None) -> str | None:
 _OF_AN_OBJECT = frozenset({"bndbox", "xmin", "robndbox", "polygon", "points", "box"})
 
 
+# Encodings of several bytes a letter, which expat does not know.
+_OF_EAST_ASIA = re.compile(
+    rb"<\?xml[^>]*\bencoding\s*=\s*[\"'](gb2312|gbk|gb18030|big5|shift_jis|euc-jp|euc-kr)[\"']",
+    re.I,
+)
+
+
 class _TreeWithoutDoctype(ElementTree.TreeBuilder):
     def doctype(self, _name: str, _public_id: str | None, _system: str | None) -> None:
         raise ValueError("it has a <!DOCTYPE>, which VOC annotations do not need")
@@ -140,7 +147,10 @@ def parse(path: str) -> Parsed:
     """
     try:
         parser = ElementTree.XMLParser(target=_TreeWithoutDoctype())
-        root = ElementTree.fromstring(content_of(path, MAX_XML_BYTES).lstrip(), parser)
+        content = content_of(path, MAX_XML_BYTES).lstrip()
+        declared = _OF_EAST_ASIA.match(content)
+        text = content.decode(declared[1].decode()) if declared else content
+        root = ElementTree.fromstring(text, parser)
     # An unknown encoding is a LookupError, one that expat cannot read a ValueError.
     except (ElementTree.ParseError, LookupError, ValueError, OSError, RecursionError) as error:
         return Parsed(None, "", [], [["annotation unreadable", f"not readable XML ({error})"]])
