@@ -1,6 +1,6 @@
 // Pictures enlarge: steps and extremes open in the picture after, any picture in a dialog.
 (() => {
-  const FIGURES = 'figure.photo';
+  const FIGURES = 'figure.photo:not(.turning)'; // that has no stage
   let shown = []; // figures the arrows go through
   let at = 0;
   let dialog = null;
