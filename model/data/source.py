@@ -13,7 +13,7 @@ from model.data.formats.voc import voc_roots
 from model.data.likeness import identical_files
 from model.data.mending import Habits, habits_of, mended
 from model.data.names import key_of, shares_of
-from model.data.photo_headers import PhotoHeader, read_photo_headers
+from model.data.photo_headers import PhotoHeader, read_photo_header, read_photo_headers
 from model.data.records import ImageAnnotation
 from model.data.remembered import Progress, in_all_cores, read_remembered, with_bar
 from model.data.tree import Tree
@@ -93,6 +93,13 @@ class Source:
             return known
         return self.named(self.parse(self.tree.path(entry.annotation)))
 
+    def header(self, entry: Entry) -> PhotoHeader:
+        """Of a photo that is there, asked for a visitor if one is at work."""
+        name = str(entry.photo)
+        if name not in self.known_headers:
+            self.known_headers[name] = read_photo_header(self.tree.path(name))
+        return self.known_headers[name]
+
     def headers(self, entries: Sequence[Entry]) -> list[PhotoHeader]:
         """Of photos that are there."""
         new = [name for e in entries if (name := str(e.photo)) not in self.known_headers]
@@ -142,7 +149,7 @@ class Source:
     def photo(self, path: str) -> Found | None:
         """A photo by its path below the folder, read alone; ``None`` if it cannot be used."""
         entry = self.by_photo[path]
-        parsed, (header,) = self.parsed(entry), self.headers([entry])
+        parsed, header = self.parsed(entry), self.header(entry)
         if parsed is None or header.problem or _unreadable(parsed):
             return None
         image, _ = mended(path, parsed, header, self.habits)

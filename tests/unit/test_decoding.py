@@ -81,6 +81,7 @@ def test_a_visitor_who_names_a_photo_of_the_set_does_not_wait_for_the_program(
     if cut:
         photo.write_bytes(photo.read_bytes()[:2000])
     dataset = Dataset(own_voc)
+    assert dataset.find("000001")  # the demo looks at some photos before it has visitors
     own_pool.own.count = 0  # all its workers are busy
 
     def named():
