@@ -1,6 +1,5 @@
 """What the Detect tab shows for a photo, or for many, and the files to download."""
 
-import csv
 import io
 import json
 import time
@@ -23,7 +22,7 @@ from demo.views import markup
 from demo.views.turning import turning_photo
 from model.augment.geometry import overlap
 from model.classes import shown_name
-from model.csv_cells import defused
+from model.csv_cells import csv_text
 from model.errors import UserError
 from model.inference import CSV_HEADER, Detection, csv_row
 from model.inspect.explanation import TARGETS
@@ -178,15 +177,8 @@ def json_download(opened: Opened) -> str:
 
 def csv_download(opened: Opened) -> str:
     """The row ``python -m model.predict --csv`` writes."""
-    text = as_csv([csv_row(opened.photo.path.name, opened.detection)])
+    text = csv_text([CSV_HEADER, csv_row(opened.photo.path.name, opened.detection)])
     return as_download(f"{opened.photo.path.stem}_detected.csv", text)
-
-
-def as_csv(rows: list[list[object]]) -> str:
-    """A CSV with the header of ``python -m model.predict``."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(defused([CSV_HEADER, *rows]))
-    return text.getvalue()
 
 
 @dataclass
@@ -250,7 +242,8 @@ def show_many(
         for path, d in answers.found[len(tiles) :]:
             tiles.append(_many_tile(files, path, d, threshold))
         rows = [csv_row(path.name, d) for path, d in answers.found]
-        yield answers, _many_shown(answers, tiles, threshold), as_csv(rows) if rows else ""
+        text = csv_text([CSV_HEADER, *rows]) if rows else ""
+        yield answers, _many_shown(answers, tiles, threshold), text
 
 
 def _many_shown(answers: ManyAnswers, tiles: list[Markup], threshold: float) -> Markup:
