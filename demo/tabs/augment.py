@@ -53,6 +53,7 @@ from demo.views.augment.pictures import (
 from demo.views.augment.scene import SKETCH_SIDE, Scene, class_names_of, editor_value, scene_of
 from demo.views.augment.state import (
     BOX_SOURCES,
+    FIELDS,
     MAX_SEED,
     OWN,
     AugmentState,
@@ -68,7 +69,6 @@ from model.data.annotations import MIN_VISIBLE_TO_LABEL
 from model.inspect.variants import MAX_VARIANTS
 from model.words import percent
 
-FIELDS = {field.name: field for field in dataclasses.fields(AugmentConfig)}
 SETTINGS = tuple(FIELDS)
 NO_PHOTO = "There is no photo yet: drop one anywhere on the page, or press an example."
 ABOUT_VARIANTS = (

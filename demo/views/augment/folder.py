@@ -124,7 +124,8 @@ def folder_zip(
                 made.done, detections = answers.read, dict(answers.found)
                 yield made
             made.problems += [(sent[file], why) for file, why in answers.problems]
-        photos, scores, left = _annotated(dropped, detections, _threshold(backend, state))
+        threshold = state.threshold_of(backend.detector(state.checkpoint))
+        photos, scores, left = _annotated(dropped, detections, threshold)
         made.problems += [(sent[str(file)], f"{file.name}: {why}") for file, why in left.items()]
         if not photos:
             raise UserError(NONE_LEFT)
@@ -147,12 +148,6 @@ def folder_zip(
         made.shown = made.with_problems(markup.note(" ".join(filter(None, [said, dropped.note]))))
         made.file = str(file)
     yield made
-
-
-def _threshold(backend: Backend, state: AugmentState) -> float:
-    """The score from which on the box of the detector is taken."""
-    chosen = state.threshold
-    return backend.detector(state.checkpoint).threshold if chosen is None else chosen
 
 
 def _load(path: str) -> Image.Image:

@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from markupsafe import Markup
@@ -10,6 +10,7 @@ from PIL import Image
 
 from demo.views import markup
 from demo.views.augment.scene import EDITOR_SIDE, Scene
+from demo.views.augment.state import FIELDS
 from demo.views.augment.variants import picked_answer, picked_variant
 from model.augment import AugmentConfig, TracedStep
 from model.data.annotations import MIN_VISIBLE_TO_LABEL
@@ -21,7 +22,6 @@ from model.words import percent, unknown_class
 
 # Pixels of pictures in a strip or grid, which are shown larger when they are pressed.
 TILE_SIDE = 320
-FIELDS = {item.name: item for item in fields(AugmentConfig)}
 ABOUT_B = markup.note(
     "B is what the settings say now: steps, limits, variants and downloads are B's. Of A there are"
     " its picture and sentence above, and the detector's answers below; Swap A, B shows the rest."

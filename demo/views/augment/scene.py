@@ -51,8 +51,7 @@ class Scene:
     @property
     def threshold(self) -> float:
         """From which score on the detector is sure."""
-        chosen = self.state.threshold
-        return self.opened.detector.threshold if chosen is None else chosen
+        return self.state.threshold_of(self.opened.detector)
 
     @property
     def is_guess(self) -> bool:

@@ -9,11 +9,13 @@ from demo.address import TabState, in_address, number, one_of, whole
 from demo.views.augment.boxes import parse_boxes, write_boxes
 from model.augment import AugmentConfig
 from model.errors import UserError
+from model.inference import Detector
 from model.inspect.variants import MAX_VARIANTS
 
 GROUND_TRUTH, DETECTOR, OWN = "ground truth", "detector", "my own"
 BOX_SOURCES = (GROUND_TRUTH, DETECTOR, OWN)
 MAX_SEED = 1_000_000
+FIELDS = {field.name: field for field in dataclasses.fields(AugmentConfig)}
 # Of the first example: its first variant is mirrored, turned, zoomed and brighter.
 DEFAULT_SEED = 111
 
@@ -66,6 +68,10 @@ class AugmentState(in_addresses(AugmentConfig), _DrawnState):
         """The settings, validated."""
         names = [field.name for field in dataclasses.fields(self.settings)]
         return self.settings(**{name: getattr(self, name) for name in names})
+
+    def threshold_of(self, detector: Detector) -> float:
+        """From which score on the detector is sure."""
+        return detector.threshold if self.threshold is None else self.threshold
 
     def to_query(self, defaults: TabState) -> str:
         """As of every tab; boxes only where they are the visitor's own."""
