@@ -7,8 +7,8 @@ from pathlib import Path
 
 from demo.box_editor import MAX_BOXES, EditedBox
 from demo.choice import SentFile
-from model.data.blemishes import KINDS
 from model.data.dataset import Dataset
+from model.data.formats import NoDataSetError
 from model.data.names import parts_of, stem_of
 from model.data.records import ObjectAnnotation
 from model.errors import UserError
@@ -63,17 +63,16 @@ def _read(root: Path, name: str, files: Sequence[SentFile]) -> list[EditedBox]:
     try:
         dataset = Dataset(root, cache_dir=root.parent)
         found, blemishes = dataset.find(name), dataset.blemishes
+    except NoDataSetError:
+        raise UserError(
+            f"{said} is no annotation of VOC, YOLO or COCO: drop the photo with its .xml, .txt"
+            " or .json file, or alone."
+        ) from None
     except UserError as error:
-        if "holds no VOC" in str(error):
-            raise UserError(
-                f"{said} is no annotation of VOC, YOLO or COCO: drop the photo with its .xml, .txt"
-                " or .json file, or alone."
-            ) from None
         raise UserError(str(error).replace(f"{root}/", "").replace(str(root), said)) from None
     for blemish in blemishes:
         if blemish.effect in ("left out", "stops") and blemish.kind not in ABOUT_OTHER_PHOTOS:
-            detail = f" ({blemish.detail})" if blemish.detail else ""
-            raise UserError(f"{said}: {KINDS[blemish.kind].text}{detail}.")
+            raise UserError(f"{said}: {blemish.words}.")
     if found is None or not found.image.objects:
         raise UserError(f"{said} names no object of {name}: correct it, or drop the photo alone.")
     target = found.image.largest
