@@ -22,8 +22,9 @@ from demo.components import (
 from demo.serving.calls import StopPressedError
 from demo.views import markup
 from demo.views.audit import STOPPED
-from demo.views.augment.state import MAX_SEED, as_whole
+from demo.views.augment.state import MAX_SEED
 from demo.views.pipeline import MAX_PHOTOS, audit, show
+from model.checked import as_whole
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from demo.backend import Backend
 from demo.serving.calls import raise_if_ended
 from demo.views import markup
-from demo.views.augment.state import MAX_SEED, AugmentState, as_whole, read_settings
+from demo.views.augment.state import AugmentState, read_settings
 from model.inspect.audit.boxes import BoxTable
 from model.inspect.audit.causes import Limits, Trials
 from model.inspect.audit.pictures import KINDS, WorstDraw, names_of, pair, traces, worst_draws
@@ -54,7 +54,7 @@ def audit(backend: Backend, state: AugmentState, split: str) -> Iterator[Audited
         UserError: without a data set, for a split or a seed that is none.
         CallEndedError: if nobody waits for it any more.
     """
-    seed = as_whole(state.seed, "the seed", 0, MAX_SEED)
+    seed = state.first_seed
     image_size = backend.detector(state.checkpoint).info.image_size
     yield Audited(markup.note("Reading the boxes ..."))
     table = BoxTable.of(backend.library.split(split), image_size)

@@ -16,8 +16,9 @@ from demo.server.storage import MIB
 from demo.serving.calls import raise_if_ended
 from demo.views import markup
 from demo.views.augment.files import FULL_SIDE, PHOTO
-from demo.views.augment.state import MAX_SEED, AugmentState, as_whole
+from demo.views.augment.state import AugmentState
 from demo.views.detect import detect_files, left_out
+from model.checked import as_whole
 from model.data.annotations import AnnotatedPhoto, class_names_of
 from model.data.dataset import DatasetPhoto
 from model.data.images import load_fitted
@@ -201,7 +202,7 @@ def _plan(
     return ExportPlan(
         state.config, "train", class_names_of(objects, detector.class_names), "all",
         "photo" if pictures == PHOTO else "canvas", variants,
-        as_whole(state.seed, "the seed", 0, MAX_SEED), detector.info.image_size, FULL_SIDE, scores,
+        state.first_seed, detector.info.image_size, FULL_SIDE, scores,
     )  # fmt: skip
 
 
