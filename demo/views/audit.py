@@ -64,7 +64,8 @@ def audit(backend: Backend, state: AugmentState, split: str) -> Iterator[Audited
         tally = None
         for tally in tallies(table, config, seed, EPOCHS):
             raise_if_ended()
-            yield Audited(_progress(tally), _numbers([*done, tally]))
+            progress = markup.progress(tally.done, len(tally.table))
+            yield Audited(progress, _numbers([*done, tally]))
         assert tally  # a split without photos is refused when it is read
         done.append(tally)
     tally = done[-1]
@@ -84,11 +85,6 @@ def counted_with(query: str, shown: str) -> Markup:
     if not shown:
         return Markup()
     return Markup('<div hidden data-counted="{}"></div>').format(query) + Markup(shown)
-
-
-def _progress(tally: Tally) -> Markup:
-    words = f"Counted {tally.done:,} of {counted(len(tally.table), 'photo')} ..."
-    return markup.progress(words, tally.done, len(tally.table))
 
 
 def _numbers(counted_so_far: Sequence[Tally]) -> Markup:

@@ -23,6 +23,7 @@ from model.data.decoding.pool import BusyError
 from model.data.images import load_fitted
 from model.draw import LabelPlace, class_colour, data_uri, place_labels, text_colour
 from model.errors import UserError
+from model.words import counted
 
 THUMB_SIDE = 220
 _TEMPLATES = Environment(
@@ -244,13 +245,11 @@ def note(sentence: str, kind: str = "") -> Markup:
     return Markup('<p class="note {}">{}</p>').format(kind, sentence)
 
 
-def progress(words: str, done: int, total: int) -> Markup:
-    """How far something is, in words and as a bar."""
-    bar = Markup(
-        '<progress value="{}" max="{}" aria-label="{}"'
-        ' style="width: 100%; accent-color: #0d9488"></progress>'
-    )
-    return note(words) + bar.format(done, total, words)
+def progress(done: int, total: int) -> Markup:
+    """How many of all photos were counted, in words and as a bar."""
+    words = f"Counted {done:,} of {counted(total, 'photo')} ..."
+    line = Markup('<progress class="counted" value="{}" max="{}" aria-label="{}"></progress>')
+    return note(words) + line.format(done, total, words)
 
 
 def tile(key: str, uri: str, alt: str, caption: str = "", pressed: bool = False) -> Markup:

@@ -79,8 +79,7 @@ def audit(
         except UserError as error:
             problems.append(f"{name}: {error}")
         if place % EACH == EACH - 1 and place + 1 < len(rows):
-            words = f"Counted {place + 1:,} of {counted(len(rows), 'photo')} ..."
-            yield markup.progress(words, place + 1, len(rows)), _found(tally, problems)
+            yield markup.progress(place + 1, len(rows)), _found(tally, problems)
     if not tally.photos and problems:
         raise UserError(problems[0])
     tiles = []
