@@ -47,8 +47,8 @@ def test_no_folder_of_the_server_is_named_when_the_data_set_fails(tmp_path, dama
     for ask in (
         lambda: dataset.show(backend, state),
         lambda: dataset.show(backend, dataset.DatasetState(split="val")),
-        lambda: dataset.splits_of(backend.library),
-        lambda: dataset.class_names_of(backend.library, "train"),
+        lambda: backend.library.splits,
+        lambda: dataset.choices(backend.library, "train"),
         lambda: dataset.photo_card(backend, "000001"),
         lambda: dataset.csv_download(backend, "train"),
         lambda: state.from_query({"split": "val", "class": "cat"}, backend.library),
