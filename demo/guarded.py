@@ -5,7 +5,7 @@ Handlers of the page and of the API all pass through here, so none of them can f
 
 import asyncio
 import logging
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 from gradio_client.utils import is_file_obj, traverse
@@ -66,8 +66,7 @@ class GuardedBlocks(gr.Blocks):
             gr.Error: for any failure; its text is for the visitor.
         """
         # A call that did not come by the queue was made known when its request came.
-        queue = self._queue
-        call = queue.call(kwargs.get("event_id")) if isinstance(queue, FairQueue) else None
+        call = cast(FairQueue, self._queue).call(kwargs.get("event_id"))
         if call:
             calls.current.set(call)  # for this task, and for the threads that it asks
         try:
