@@ -11,6 +11,10 @@ from model.errors import UserError
 
 MAX_PHOTOS = 100  # that may be sent together
 OWN_PHOTO = "own"  # what an address says instead of an upload, which it cannot hold
+LOST_UPLOAD = (
+    "This link was made with a photo of somebody's own, which an address cannot hold: drop it here"
+    " again. All settings are as they were."
+)
 
 
 class SentFile(NamedTuple):

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from demo.address import PickingState, in_address, one_of, whole
+from demo.address import PickingState, as_said, in_address, one_of, whole
 from demo.backend import Backend, user_message
 from demo.choice import PhotoChoice
 from demo.server.downloads import as_download
@@ -50,16 +50,21 @@ class DatasetState(PickingState):
     size: str = in_address(ANY, one_of(SIZES))
     page: int = in_address(1, whole(1, 100_000))
 
-    def from_query(self, query: Mapping[str, str], library: PhotoLibrary) -> "DatasetState":
+    def read(
+        self, query: Mapping[str, str], library: PhotoLibrary
+    ) -> tuple["DatasetState", list[str]]:
         """As of every tab."""
-        asked = super().from_query(query, library)
+        asked, wrong = super().read(query, library)
         split = asked.split if asked.split in library.splits else self.split
         class_name = self.class_name
         if asked.class_name != class_name:
             with suppress(UserError):  # what is wrong with a split is said when it is drawn
                 if asked.class_name in choices(library, split):
                     class_name = asked.class_name
-        return dataclasses.replace(asked, split=split, class_name=class_name)
+        understood = {"split": split, "class": class_name}
+        unknown = [as_said(k, query) for k, v in understood.items() if query.get(k, v) != v]
+        state = dataclasses.replace(asked, split=split, class_name=class_name)
+        return state, unknown + wrong
 
 
 def chosen_rows(backend: Backend, split: str, class_name: str, size: str) -> pd.DataFrame:
