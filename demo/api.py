@@ -4,6 +4,7 @@ They hang on components that are never shown; the names of the parameters below 
 """
 
 import random
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -164,7 +165,7 @@ class Endpoints:
             detections: one a photo that could be read, as from /detect, with its file name; and
             problems: one sentence for each of the others.
         """
-        *_, answers = detect_files(self.backend, photos or [], checkpoint)
+        *_, answers = detect_files(self.backend, [Path(p) for p in photos or []], checkpoint)
         rows = [{"file_name": path.name, **d.to_dict()} for path, d in answers.found]
         return {"detections": rows, "problems": [sentence for _, sentence in answers.problems]}
 

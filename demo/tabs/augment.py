@@ -293,7 +293,7 @@ def _build_shown(
     steps = gr.HTML(of_photo(first.steps), elem_id="augment-steps", min_height=150)
     advice = gr.HTML(elem_id="augment-advice")
     gr.HTML(ABOUT_EXTREMES, elem_classes=["heading"])
-    row = gr.HTML(elem_id="augment-extremes", min_height=120)
+    extremes = gr.HTML(elem_id="augment-extremes", min_height=120)
     gr.HTML(ABOUT_VARIANTS, elem_classes=["heading"])
     grid = pick_grid(elem_id="augment-grid", min_height=170)
     picked = gr.Textbox("", visible=False)
@@ -303,8 +303,9 @@ def _build_shown(
     with gr.Accordion("The transforms.v2 code", open=False):
         code = gr.Code("", language="python", label="augment.py", max_lines=30)
     shown = _Shown(
-        editor, pinned, after, alone, sentence, problem, steps, advice, row, grid, chart, code
-    )
+        editor=editor, pinned=pinned, after=after, alone=alone, sentence=sentence, problem=problem,
+        steps=steps, advice=advice, extremes=extremes, grid=grid, chart=chart, code=code,
+    )  # fmt: skip
     return shown, picked
 
 

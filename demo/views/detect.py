@@ -3,7 +3,7 @@
 import io
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
@@ -195,10 +195,10 @@ class ManyAnswers:
     asked: int
     read: int = 0
     found: list[tuple[Path, Detection]] = field(default_factory=list)
-    problems: list[tuple[str, str]] = field(default_factory=list)
+    problems: list[tuple[Path, str]] = field(default_factory=list)
 
 
-def detect_files(backend: Backend, files: list[str], checkpoint: str) -> Iterator[ManyAnswers]:
+def detect_files(backend: Backend, files: Sequence[Path], checkpoint: str) -> Iterator[ManyAnswers]:
     """Detections of many photos; gives the same object after each photo and each pass.
 
     Raises:
@@ -213,10 +213,10 @@ def detect_files(backend: Backend, files: list[str], checkpoint: str) -> Iterato
     for start in range(0, len(files), TOGETHER):
         paths, photos = [], []
         for file in files[start : start + TOGETHER]:
-            opened = Opened(Photo(Path(file)), checkpoint_file)
+            opened = Opened(Photo(file), checkpoint_file)
             try:
                 photos.append(opened.network_copy)
-                paths.append(opened.photo.path)
+                paths.append(file)
             except UserError as error:
                 answers.problems.append((file, user_message(error)))
             answers.read += 1
@@ -238,7 +238,7 @@ def show_many(
         UserError: if there are none, or too many.
     """
     tiles: list[Markup] = []
-    for answers in detect_files(backend, files, checkpoint):
+    for answers in detect_files(backend, [Path(file) for file in files], checkpoint):
         for path, d in answers.found[len(tiles) :]:
             tiles.append(_many_tile(files, path, d, threshold))
         rows = [csv_row(path.name, d) for path, d in answers.found]
@@ -262,7 +262,7 @@ def _many_shown(answers: ManyAnswers, tiles: list[Markup], threshold: float) -> 
     return markup.join(parts)
 
 
-def left_out(file: str, sentence: str) -> Markup:
+def left_out(file: Path, sentence: str) -> Markup:
     """Why a photo is; the browser does not send it again with the next ones."""
     return Markup('<div data-left-out="{}">{}</div>').format(file, markup.problem(sentence))
 

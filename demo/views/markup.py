@@ -248,7 +248,7 @@ def note(sentence: str, kind: str = "") -> Markup:
 def progress(done: int, total: int) -> Markup:
     """How many of all photos were counted, in words and as a bar."""
     words = f"Counted {done:,} of {counted(total, 'photo')} ..."
-    line = Markup('<progress class="counted" value="{}" max="{}" aria-label="{}"></progress>')
+    line = Markup('<progress value="{}" max="{}" aria-label="{}" class="counted"></progress>')
     return note(words) + line.format(done, total, words)
 
 

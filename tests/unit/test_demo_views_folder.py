@@ -48,12 +48,12 @@ def test_what_is_left_out_is_said_by_file_also_where_nothing_is_left(backend, pl
     words = SentFile(tmp_path / "words.jpg", "set/words.jpg")
     words.path.write_text("no photo")
     *_, made = folder_zip(backend, STATE, [FILES[0], words], 1, CANVAS)
-    assert [file for file, _ in made.problems] == [str(words.path)]
+    assert [file for file, _ in made.problems] == [words.path]
     assert made.shown.count(f'data-left-out="{words.path}"') == 1
     told = []
     with pytest.raises(UserError, match="no photo is left"):
         told.extend(folder_zip(backend, STATE, [words], 1, CANVAS))
-    assert [file for file, _ in told[-1].problems] == [str(words.path)]
+    assert [file for file, _ in told[-1].problems] == [words.path]
 
 
 def test_photos_keep_their_shape_where_that_is_asked_for(backend, place):
