@@ -45,7 +45,7 @@ class Backend:
     per_photo: PerPhoto | None = None
 
     def __post_init__(self) -> None:
-        """Note the folders visitors need not hear of."""
+        """Name the work of the background, and the folders visitors need not hear of."""
         dataset = self.library.dataset
         self.reading = BackgroundWork(partial(_read, self.library)) if dataset else None
         self.checking = BackgroundWork(partial(_check, dataset)) if dataset else None

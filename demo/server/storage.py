@@ -53,7 +53,7 @@ class Storage:
         self._coming: Counter[str] = Counter()
 
     def expect(self, owner: str, size: int) -> None:
-        """Make room for so many bytes that are about to come; see :meth:`came`.
+        """Make room for so many bytes that are about to come; see :meth:`received`.
 
         Raises:
             MultiPartException: if the owner has too much.

@@ -66,9 +66,9 @@ class DrawnBox:
     """A box over a photo.
 
     Attributes:
-        bbox_xyxy: in pixels of ``PhotoFigure.size``.
-        role: ``prediction``, ``truth``, ``target``, ``object``, ``hull`` or ``ellipse``; its look
-            is in the style sheet.
+        bbox_xyxy: in pixels of the ``size`` that :func:`figure` gets.
+        role: ``prediction``, ``guess``, ``truth``, ``target``, ``object``, ``difficult``,
+            ``hull``, ``ellipse`` or ``ghost``; its look is in the style sheet.
         class_name: gives the colour; none is white.
         label: on a plate at the box; nothing if empty.
     """
