@@ -74,7 +74,7 @@ class Photo:
     note: str = ""
 
     @property
-    def file_name(self) -> str:
+    def seed_name(self) -> str:
         """For :func:`model.augment.photo_seed`: uploads are all alike, whatever they are called."""
         return self.path.name if self.sample else ""
 

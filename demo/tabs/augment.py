@@ -450,9 +450,9 @@ def _connect_drawing(
         if not values["boxes"]:  # they are on their way
             return gr.skip()
         state = AugmentState(**values)
-        pair = show_pair(scene_of(backend, state))
+        drawn_pair = show_pair(scene_of(backend, state))
         of_photo = partial(markup.of_photo, state.photo.key)
-        drawn = {getattr(shown, part): of_photo(html) for part, html in vars(pair).items()}
+        drawn = {getattr(shown, part): of_photo(html) for part, html in vars(drawn_pair).items()}
         return {**drawn, shown.problem: "", address: state.to_query(defaults)}
 
     @show_errors_in(shown.problem)

@@ -153,8 +153,8 @@ def show(backend: Backend, state: DatasetState, followed: bool = False) -> View:
     """What a state shows; ``followed``: it is the page of the photo of all tabs."""
     rows = chosen_rows(backend, state.split, state.class_name, state.size)
     pages = max(1, -(-len(rows) // PER_PAGE))
-    number_ = int(min(max(1, state.page or 1), pages))
-    part = rows.iloc[(number_ - 1) * PER_PAGE : number_ * PER_PAGE]
+    page = int(min(max(1, state.page or 1), pages))
+    part = rows.iloc[(page - 1) * PER_PAGE : page * PER_PAGE]
     names = [backend.library.name_of(name) for name in part.file_name]
     picked = state.picked or (names[0] if names else "")
     tiles = [
@@ -164,7 +164,7 @@ def show(backend: Backend, state: DatasetState, followed: bool = False) -> View:
     card = _card_or_problem(backend, picked) if picked else markup.note("No photo fits.")
     why = ", where the photo chosen above is" if followed else ""
     count = Markup("<p>{}, page {} of {}{}</p>").format(
-        counted(len(rows), "photo"), number_, pages, why
+        counted(len(rows), "photo"), page, pages, why
     )
     return View(markup.grid(tiles, "browse"), card, charts(rows), count)
 

@@ -26,7 +26,7 @@ from model.csv_cells import csv_text
 from model.errors import UserError
 from model.inference import CSV_HEADER, Detection, csv_row
 from model.inspect.explanation import TARGETS
-from model.words import Verdict, a_or_an, counted, percent, unknown_class
+from model.words import Verdict, a_or_an, counted, percent, unknown_class_note
 
 NO_HEAT = "off"
 MANY_SIDE = 480  # pixels of a picture among many
@@ -80,7 +80,7 @@ def show(backend: Backend, state: DetectState, before: Opened | None = None) -> 
         drawn_ms, spent = 1000 * (time.perf_counter() - started), opened.timed
         words = f"decode {spent.decode_ms:.0f} ms, network {spent.network_ms:.0f} ms"
         facts.append(("your request took", f"{words}, draw {drawn_ms:.0f} ms"))
-    top = list(d.probabilities.items())[:5]
+    top, truth = list(d.probabilities.items())[:5], photo.largest
     calibrated = opened.detector.info.calibration is not None
     return markup.render(
         "detect_result.html", picture=seen.picture, note=photo.note,
@@ -89,8 +89,8 @@ def show(backend: Backend, state: DetectState, before: Opened | None = None) -> 
         meter=markup.bar(d.score, "Confidence", percent(d.score, 0), mark=state.threshold),
         meaning=confidence_meaning(d.score, state.threshold, calibrated),
         bars=[markup.bar(p, shown_name(name), class_name=name) for name, p in top],
-        facts=markup.table(facts), explained=markup.IOU_EXPLAINED if photo.largest else "",
-        unknown=unknown_class(photo.largest.class_name, d.probabilities) if photo.largest else "",
+        facts=markup.table(facts), explained=markup.IOU_EXPLAINED if truth else "",
+        unknown=unknown_class_note(truth.class_name, d.probabilities) if truth else "",
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from model.inspect.captions import caption, ghost_box, sentence
 from model.inspect.extremes import Extreme, extremes
 from model.inspect.robustness import VariantPrediction
 from model.inspect.variants import Variant, advice
-from model.words import percent, unknown_class
+from model.words import percent, unknown_class_note
 
 # Pixels of pictures in a strip or grid, which are shown larger when they are pressed.
 TILE_SIDE = 320
@@ -300,7 +300,7 @@ def show_robustness(
         {"number": variant.number, **_answer(answer, scene)}
         for variant, answer in zip(variants, answers, strict=True)
     ]
-    unknown = unknown_class(scene.class_name, scene.opened.detector.class_names)
+    unknown = unknown_class_note(scene.class_name, scene.opened.detector.class_names)
     return markup.render(
         "robustness.html", name=name, unknown=unknown, chip=markup.chip(expected), rows=rows,
         total=len(answers),

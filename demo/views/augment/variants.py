@@ -26,7 +26,7 @@ def draw_variants(scene: Scene, first: int = 1, count: int | None = None) -> lis
         raise_if_ended()
         variants += make_variants(
             opened.working_copy.image, target, state.config, info.image_size, seed, 1,
-            opened.photo.file_name, first=number, others=others, mean=info.mean, std=info.std,
+            opened.photo.seed_name, first=number, others=others, mean=info.mean, std=info.std,
         )  # fmt: skip
     return variants
 
@@ -43,7 +43,7 @@ def picked_number(scene: Scene) -> int:
     state, opened = scene.state, scene.opened
     return pressed_number(state) or fullest_variant(
         opened.working_copy.image.size, scene.own_box, state.config,
-        state.first_seed, state.n_variants, opened.photo.file_name,
+        state.first_seed, state.n_variants, opened.photo.seed_name,
     )  # fmt: skip
 
 
