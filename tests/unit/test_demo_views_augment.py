@@ -253,6 +253,7 @@ def test_the_zip_has_all_boxes_of_the_screen(backend, tmp_path, full_size):
     with zipfile.ZipFile(path) as archive:
         coco = json.loads(archive.read("coco.json"))
     names = {one["id"]: one["name"] for one in coco["categories"]}
+    assert len(coco["images"]) == 2
     for image in coco["images"]:
         mine = [a for a in coco["annotations"] if a["image_id"] == image["id"]]
         assert [names[a["category_id"]] for a in mine] == ["cat", "mug", "dog"]
