@@ -33,7 +33,7 @@ class GuardedBlocks(gr.Blocks):
     first_view: str = ""
 
     def queue(self, *_args: Any, **_options: Any) -> "GuardedBlocks":
-        """Whom Gradio asks for a queue when a page is made; unlike it, this makes no server yet."""
+        """Make the queue, which Gradio does when a page is made, but no server yet."""
         self._queue = FairQueue(self)
         return self
 

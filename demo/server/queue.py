@@ -138,9 +138,9 @@ class FairQueue(Queue):
         self._calls: WeakKeyDictionary[Event, Call] = WeakKeyDictionary()
         self._held: dict[tuple[str, Visitor], deque[object]] = {}
         self._told: dict[str, _Told] = {}  # by session
-        # Gradio asks for the next call again and again. What a queue was like when none of those
-        # that wait there had its turn: the last of them, how many, which calls run.
-        self._nobodys_turn: dict[str, tuple[Event, int, tuple[str, ...]]] = {}
+        # Gradio asks for the next call again and again. By queue, as it was when none of its calls
+        # could start: the last that waits, how many wait, which calls run. While so, none can.
+        self._none_ready: dict[str, tuple[Event, int, tuple[str, ...]]] = {}
 
     def start(self) -> None:
         """Begin to work."""
@@ -279,12 +279,12 @@ class FairQueue(Queue):
             if not queue.queue:
                 continue
             looks = queue.queue[-1], len(queue.queue), at_work
-            if self._nobodys_turn.get(name) == looks:
+            if self._none_ready.get(name) == looks:
                 continue
             if event := self._next(queue):
                 queue.queue.remove(event)
                 return [event], False, name
-            self._nobodys_turn[name] = looks
+            self._none_ready[name] = looks
         return None
 
     def _next(self, queue: EventQueue) -> Event | None:

@@ -81,7 +81,7 @@ class Scene:
 
     @property
     def own_box(self) -> list[float]:
-        """That of the photo, whatever was drawn on it: the annotated one, else the detector's."""
+        """The photo's own box, not a drawn one: the annotated one, else the detector's."""
         own = self.opened.photo.largest or self.opened.detection
         return self._on(self.opened.working_copy.image.size, own.bbox_xyxy)
 

@@ -1,12 +1,13 @@
 """The variants of a photo, and what the detector says about them; each is computed once."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from demo.opened import robustness
 from demo.serving.calls import raise_if_ended
 from demo.serving.once import ComputeOnceCache
 from demo.views.augment.scene import Scene
-from demo.views.augment.state import pressed_number
+from demo.views.augment.state import AugmentState, pressed_number
 from model.inspect.robustness import VariantPrediction
 from model.inspect.variants import Variant, fullest_variant, make_variants
 
@@ -31,7 +32,7 @@ def draw_variants(scene: Scene, first: int = 1, count: int | None = None) -> lis
     return variants
 
 
-def _key(scene: Scene) -> tuple:
+def _key(scene: Scene) -> tuple[Path, Path, AugmentState]:
     return scene.opened.photo.path, scene.opened.checkpoint, scene.state
 
 
