@@ -14,7 +14,7 @@ from model.data.records import ObjectAnnotation
 from model.errors import UserError
 
 MOST_FILES = 3  # an annotation, and the names of its classes
-MAX_BYTES = 4 << 20
+MAX_ANNOTATION_BYTES = 4 << 20
 MAX_LINES = 30_000  # which take about a second
 NAME_FILES = frozenset({"classes.txt", "_darknet.labels", "obj.names", "labels.txt", "names.txt"})
 SHARED_SUFFIXES = (".json", ".yaml", ".yml")  # of files that speak of many photos
@@ -40,8 +40,10 @@ def boxes_beside(photo: SentFile, files: Sequence[SentFile]) -> list[EditedBox]:
         name = plain_name(photo.name)
         shutil.copyfile(photo.path, root / name)
         for file in files:
-            if file.path.stat().st_size > MAX_BYTES:
-                raise UserError(f"{file.name} is larger than {MAX_BYTES >> 20} MiB: shorten it.")
+            if file.path.stat().st_size > MAX_ANNOTATION_BYTES:
+                raise UserError(
+                    f"{file.name} is larger than {MAX_ANNOTATION_BYTES >> 20} MiB: shorten it."
+                )
             if n_lines(file) > MAX_LINES:
                 raise UserError(f"{file.name} has more than {MAX_LINES:,} lines: shorten it.")
             shutil.copyfile(file.path, root / _place(file.name, name))

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from demo.annotated import ABOUT_OTHER_PHOTOS, MAX_BYTES, MAX_LINES, n_lines, plain_name
+from demo.annotated import ABOUT_OTHER_PHOTOS, MAX_ANNOTATION_BYTES, MAX_LINES, n_lines, plain_name
 from demo.choice import SentFile
 from model.data.blemishes import BOXES_DO_NOT_FIT, KINDS
 from model.data.dataset import Dataset, DatasetPhoto
@@ -64,10 +64,10 @@ def laid_out(files: Sequence[SentFile]) -> Generator[DroppedPhotos]:
             photos cannot be read.
     """
     annotations = [file for file in files if is_annotation(file.name)]
-    if sum(file.path.stat().st_size for file in annotations) > MAX_BYTES:
+    if sum(file.path.stat().st_size for file in annotations) > MAX_ANNOTATION_BYTES:
         raise UserError(
-            f"the annotations are larger than {MAX_BYTES >> 20} MiB together: send fewer photos at"
-            " once."
+            f"the annotations are larger than {MAX_ANNOTATION_BYTES >> 20} MiB together: send"
+            " fewer photos at once."
         )
     if sum(map(n_lines, annotations)) > MAX_LINES:
         raise UserError(

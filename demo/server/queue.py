@@ -26,10 +26,10 @@ from demo.server.visitors import Visitor, visitor_of
 from demo.serving.calls import NOBODY_WAITS, Call
 
 MAX_CALLS = 256  # that wait, of all visitors
-MAX_OF_ADDRESS = 32  # that wait, of all pages and clients at one address
-MAX_AT_ONCE = 4  # of a handler that does not say it itself
+MAX_WAITING_OF_ADDRESS = 32  # that wait, of all pages and clients at one address
+MAX_RUNNING = 4  # of a handler that does not say it itself
 MAX_AT_WORK = 48  # of one address, at all handlers; all threads are twice as many
-MAX_OF_VISITOR = 4  # that wait, of one visitor at one handler
+MAX_WAITING_OF_VISITOR = 4  # that wait, of one visitor at one handler
 MAX_HELD = 32  # requests that may not wait in the queue yet, of one visitor at one handler
 MAX_HELD_OF_ADDRESS = 128  # each looks again and again whether it may
 HELD_S = 60.0  # for so long, while the calls before it are being read
@@ -131,7 +131,7 @@ class FairQueue(Queue):
     def __init__(self, page: gr.Blocks) -> None:
         super().__init__(
             live_updates=True, concurrency_count=page.max_threads, update_intervals=1,
-            max_size=MAX_CALLS, blocks=page, default_concurrency_limit=MAX_AT_ONCE,
+            max_size=MAX_CALLS, blocks=page, default_concurrency_limit=MAX_RUNNING,
         )  # fmt: skip
         self.sleep_when_free = LOOK_S
         self.pending_messages_per_session = Messages(self)
@@ -261,13 +261,13 @@ class FairQueue(Queue):
             _visitor(event).address == visitor.address for q in queues for event in q.queue
         )
         waiting = self._waiting(group, visitor)
-        return of_address >= MAX_OF_ADDRESS or len(waiting) >= MAX_OF_VISITOR
+        return of_address >= MAX_WAITING_OF_ADDRESS or len(waiting) >= MAX_WAITING_OF_VISITOR
 
     def _are_unread(self, group: str, visitor: Visitor) -> bool:
         """Whether nobody reads any of the calls a visitor may have waiting."""
         waiting = self._waiting(group, visitor)
         unread = [event for event in waiting if READERS.unread_s(event) > SOON_READ_S]
-        return len(unread) >= MAX_OF_VISITOR
+        return len(unread) >= MAX_WAITING_OF_VISITOR
 
     def get_events(self) -> tuple[list[Event], bool, str] | None:
         """The call that is next, as Gradio's queue asks for it."""

@@ -50,7 +50,7 @@ from demo.views.augment.pictures import (
     show_robustness,
     variants_grid,
 )
-from demo.views.augment.scene import SKETCH_SIDE, Scene, class_names_of, editor_value, scene_of
+from demo.views.augment.scene import SKETCH_SIDE, Scene, editor_value, offered_class_names, scene_of
 from demo.views.augment.state import (
     BOX_SOURCES,
     FIELDS,
@@ -282,7 +282,9 @@ def _build_shown(
     of_photo = partial(markup.of_photo, defaults.photo.key)
     with gr.Row(elem_id="augment-pair"):
         with gr.Column(min_width=150):
-            editor = BoxEditor(value, class_names=class_names_of(backend), elem_id="augment-before")
+            editor = BoxEditor(
+                value, class_names=offered_class_names(backend), elem_id="augment-before"
+            )
         with gr.Column(min_width=150, elem_id="augment-a-column"):
             pinned = gr.HTML(elem_id="augment-a")
         with gr.Column(min_width=150):

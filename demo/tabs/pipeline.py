@@ -25,7 +25,7 @@ from demo.serving.calls import StopPressedError
 from demo.views import markup
 from demo.views.audit import STOPPED
 from demo.views.augment.state import MAX_SEED
-from demo.views.pipeline import MAX_PHOTOS, audit, show
+from demo.views.pipeline import MAX_COUNTED, audit, show
 from model.checked import as_whole
 
 
@@ -87,7 +87,7 @@ def _build_audit(
 
     @show_errors_in(said, shown)
     def counting(split: str, photos: float, number: float) -> Iterator[dict[Any, Any]]:
-        wanted = as_whole(photos, "the number of photos", 1, MAX_PHOTOS)
+        wanted = as_whole(photos, "the number of photos", 1, MAX_COUNTED)
         first = as_whole(number, "seed", 0, MAX_SEED)
         yield {
             said: markup.note("Opening photos ..."), shown: "", stop: gr.Button(visible=True),

@@ -23,7 +23,7 @@ from model.words import counted, percent
 VARIANTS = 6
 EACH = 20  # photos between two looks at the numbers
 TILES = 12
-MAX_PHOTOS = 100_000
+MAX_COUNTED = 100_000
 
 
 def show(pipeline: Callable[..., Any], opened: Opened, seed: int) -> Markup:

@@ -108,7 +108,7 @@ def test_files_of_one_name_lie_in_different_folders(sent):
 
 
 def test_annotations_that_would_take_long_are_refused(sent, monkeypatch):
-    monkeypatch.setattr("demo.dropped.MAX_BYTES", 1000)
+    monkeypatch.setattr("demo.dropped.MAX_ANNOTATION_BYTES", 1000)
     files = {"a.jpg": None, "a.txt": "0 .5 .5 .1 .1\n" * 40, "b.txt": "0 .5 .5 .1 .1\n" * 40}
     with pytest.raises(UserError, match="larger than"), laid_out(sent(files)):
         pass

@@ -90,7 +90,7 @@ def test_nothing_stays_of_one_that_is_dropped(backend, place):
 
 
 def test_one_that_gets_too_large_is_one_sentence(backend, place, monkeypatch):
-    monkeypatch.setattr(folder, "MAX_BYTES", 100_000)
+    monkeypatch.setattr(folder, "MAX_ZIP_BYTES", 100_000)
     with pytest.raises(UserError, match=r"the ZIP would be larger than .* choose fewer variants"):
         list(folder_zip(backend, STATE, FILES, 4, CANVAS))
     assert list(place.iterdir()) == []

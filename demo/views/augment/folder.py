@@ -32,7 +32,7 @@ from model.words import counted, readable_size
 
 MAX_PICTURES = 300  # photos x variants
 MAX_ANNOTATIONS = 2 * MAX_PHOTOS + 10
-MAX_BYTES = 200 * MIB
+MAX_ZIP_BYTES = 200 * MIB
 NONE_LEFT = "no photo is left."
 NOTHING_YET = (
     "The ZIP holds every picture, all boxes as CSV, COCO, YOLO and VOC, and what was drawn. Boxes"
@@ -177,10 +177,10 @@ def _load(path: str) -> Image.Image:
 
 
 def _refuse_if_too_large(n_bytes: int) -> None:
-    if n_bytes > MAX_BYTES:
+    if n_bytes > MAX_ZIP_BYTES:
         raise UserError(
-            f"the ZIP would be larger than {MAX_BYTES // MIB} MB: choose fewer variants or photos,"
-            " or the canvas instead of the photo."
+            f"the ZIP would be larger than {MAX_ZIP_BYTES // MIB} MB: choose fewer variants or"
+            " photos, or the canvas instead of the photo."
         )
 
 

@@ -122,7 +122,7 @@ def scene_of(backend: Backend, state: AugmentState, given: Sequence[EditedBox] =
     return Scene(state, opened, (found,), DETECTOR)
 
 
-def class_names_of(backend: Backend) -> list[str]:
+def offered_class_names(backend: Backend) -> list[str]:
     """What the editor offers: the classes of the checkpoint and of the data set."""
     return sorted({*backend.class_names(), *backend.library.class_names()})
 
