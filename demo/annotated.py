@@ -27,7 +27,7 @@ def boxes_beside(photo: SentFile, files: Sequence[SentFile]) -> list[EditedBox]:
     Args:
         photo: as it was sent.
         files: its ``.xml``; its ``.txt``, with ``classes.txt`` or ``data.yaml`` or without; or a
-            ``.json`` of COCO.
+            ``.json`` of COCO or LabelMe.
 
     Raises:
         UserError: if they say nothing of it, or make a mistake; the text names the file.
@@ -67,8 +67,8 @@ def _read(root: Path, name: str, files: Sequence[SentFile]) -> list[EditedBox]:
         found, blemishes = dataset.find(name), dataset.blemishes
     except NoDataSetError:
         raise UserError(
-            f"{said} is no annotation of VOC, YOLO or COCO: drop the photo with its .xml, .txt"
-            " or .json file, or alone."
+            f"{said} is no annotation of VOC, YOLO, COCO or LabelMe: drop the photo with its .xml,"
+            " .txt or .json file, or alone."
         ) from None
     except UserError as error:
         raise UserError(str(error).replace(f"{root}/", "").replace(str(root), said)) from None

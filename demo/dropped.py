@@ -116,7 +116,7 @@ def _read(dropped: DroppedPhotos, n_annotations: int) -> None:
             )
         if not found:
             others = counted(n_annotations, "other file")
-            dropped.note = f"No annotation of VOC, YOLO or COCO is among {others}."
+            dropped.note = f"No annotation of VOC, YOLO, COCO or LabelMe is among {others}."
             return
         dataset = Dataset(dropped.root, found[0], cache_dir=dropped.root.parent)
         photos = {Path(photo.path): photo for photo in dataset.photos}

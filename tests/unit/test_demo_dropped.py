@@ -80,7 +80,7 @@ def test_a_broken_annotation_leaves_its_photo_out_and_no_other(sent, tmp_path):
 
 def test_files_that_are_no_annotation_are_said_to_be_none(sent):
     with laid_out(sent({"a.jpg": None, "README.txt": "hello"})) as dropped:
-        assert dropped.note == "No annotation of VOC, YOLO or COCO is among 1 other file."
+        assert dropped.note == "No annotation of VOC, YOLO, COCO or LabelMe is among 1 other file."
         assert dropped.unknown == dropped.files
 
 
