@@ -10,7 +10,6 @@ from demo.choice import SentFile
 from model.data.dataset import Dataset
 from model.data.formats import NoDataSetError
 from model.data.names import parts_of, stem_of
-from model.data.records import ObjectAnnotation
 from model.errors import UserError
 
 MOST_FILES = 3  # an annotation, and the names of its classes
@@ -78,12 +77,8 @@ def _read(root: Path, name: str, files: Sequence[SentFile]) -> list[EditedBox]:
     if found is None or not found.image.objects:
         raise UserError(f"{said} names no object of {name}: correct it, or drop the photo alone.")
     target = found.image.largest
-    others = [thing for thing in found.image.objects if thing is not target]
-    return [_box(thing) for thing in ([target] if target else []) + others][:MAX_BOXES]
-
-
-def _box(thing: ObjectAnnotation) -> EditedBox:
-    return EditedBox(bbox_xyxy=thing.bbox_xyxy, class_name=thing.class_name)
+    things = sorted(found.image.objects, key=lambda thing: thing is not target)[:MAX_BOXES]
+    return [EditedBox(bbox_xyxy=thing.bbox_xyxy, class_name=thing.class_name) for thing in things]
 
 
 def plain_name(name: str) -> str:

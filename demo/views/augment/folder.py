@@ -66,10 +66,6 @@ class FolderZip:
         """What is said, and then what is left out."""
         return markup.join([said, *(left_out(*problem) for problem in self.problems)])
 
-    def begin(self, doing: str, total: int, unit: str = "photos") -> None:
-        """Something else is done from now on."""
-        self.doing, self.done, self.total, self.unit = doing, 0, total, unit
-
 
 def check_asked(files: Sequence[SentFile], count: float) -> int:
     """Refuse what is too much for one ZIP; gives the number of variants of each photo.
@@ -141,7 +137,7 @@ def _looked_at(
     """Ask the detector about photos that nobody annotated; returns what it found."""
     found: dict[Path, Detection] = {}
     if files:
-        made.begin("looking for boxes", len(files))
+        made.doing, made.total = "looking for boxes", len(files)
         for answers in detect_files(backend, files, state.checkpoint):
             made.done, found = answers.read, dict(answers.found)
             yield made
@@ -153,7 +149,8 @@ def _drawn(
     photos: Sequence[DatasetPhoto], plan: ExportPlan, sent: Mapping[Path, Path], made: FolderZip
 ) -> Generator[FolderZip, None, str]:
     """Draw all pictures into the file; returns a sentence on what it holds."""
-    made.begin("drawing", len(photos) * plan.variants, "pictures")
+    made.doing, made.unit = "drawing", "pictures"
+    made.done, made.total = 0, len(photos) * plan.variants
     with new_download("augmented.zip") as file:
         for step in export_steps(photos, plan, file, _load):
             _refuse_if_too_large(step.n_bytes)

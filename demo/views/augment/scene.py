@@ -109,9 +109,8 @@ def scene_of(backend: Backend, state: AugmentState, given: Sequence[EditedBox] =
         source = OWN if given else state.box_source
         return Scene(state, opened, usable_boxes(boxes, loaded), source)
     if photo.largest and state.box_source != DETECTOR:
-        others = [thing for thing in photo.objects if thing is not photo.largest]
         # The target is the largest that is not difficult, whatever else is larger.
-        known = [photo.largest, *others][:MAX_BOXES]
+        known = sorted(photo.objects, key=lambda thing: thing is not photo.largest)[:MAX_BOXES]
         boxes = tuple(
             EditedBox(bbox_xyxy=thing.bbox_xyxy, class_name=thing.class_name) for thing in known
         )
