@@ -142,7 +142,10 @@ def main(config: TrainConfig) -> None:
 
     # Loop: train, evaluate, save.
     stop = StopSignal(accelerator)
-    run = Run(config, accelerator, model, average, optimizer, scheduler, stop, *inherited(config))
+    run = Run(
+        config, accelerator, model, average, optimizer, scheduler, stop,
+        **inherited(config)._asdict(),
+    )  # fmt: skip
     run.begin(state)
     run.announce(config.train_split, len(photos), len(loader))
     run.draw_augmented(photos)

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlencode
 
-from demo.choice import OWN_PHOTO, PhotoChoice
-from demo.photos import LOST_UPLOAD
+from demo.choice import LOST_UPLOAD, OWN_PHOTO, PhotoChoice
 from model.data.samples import PhotoLibrary
 from model.errors import UserError
 
@@ -47,42 +46,38 @@ class TabState:
             if "read" in item.metadata
         }
 
-    def from_query(self: Self, query: Mapping[str, str], library: PhotoLibrary) -> Self:
-        """This state with whatever an address says; what it says wrongly is left out."""
+    def read(self: Self, query: Mapping[str, str], library: PhotoLibrary) -> tuple[Self, list[str]]:
+        """This state with whatever an address says, and what of that means nothing here."""
         found: dict[str, Any] = {}
+        wrong: list[str] = []
         for name, item in self.addressed().items():
             if name in query:
-                with suppress(ValueError, OverflowError, UserError):
+                try:
                     found[item.name] = item.metadata["read"](query[name])
+                except (ValueError, OverflowError, UserError):
+                    wrong.append(as_said(name, query))
         if photo := asked_photo(query, library):
-            found |= self.naming(photo)
-        return dataclasses.replace(self, **found)
+            found |= self.fields_for(photo)
+        elif query.get("sample"):
+            wrong.append(as_said("sample", query))
+        return dataclasses.replace(self, **found), wrong
 
-    def refused(self, query: Mapping[str, str], library: PhotoLibrary) -> list[str]:
-        """What an address says that means nothing here, as it says it."""
-        asked, wrong = self.from_query(query, library), []
-        for name, item in self.addressed().items():
-            if name in query:
-                understood = False
-                with suppress(ValueError, OverflowError, UserError):
-                    understood = item.metadata["read"](query[name]) == getattr(asked, item.name)
-                if not understood:
-                    wrong.append(f"{name}={query[name][:40]}")
-        if query.get("sample") and asked_photo(query, library) is None:
-            wrong.append(f"sample={query['sample'][:40]}")
-        return wrong
+    def from_query(self: Self, query: Mapping[str, str], library: PhotoLibrary) -> Self:
+        """This state with whatever an address says; what means nothing here is left out."""
+        return self.read(query, library)[0]
 
-    def naming(self, photo: PhotoChoice) -> dict[str, Any]:
-        """The fields of a state whose address names this photo."""
+    def fields_for(self, photo: PhotoChoice) -> dict[str, Any]:
+        """What is set where an address names this photo."""
         return {"photo": photo}
 
-    def named(self) -> PhotoChoice:
+    @property
+    def photo_of_address(self) -> PhotoChoice:
         """The photo the address names."""
         return self.photo
 
     def to_query(self, defaults: "TabState") -> str:
         """The address of this state, without what is as in ``defaults``."""
-        said = {"tab": self.tab, **self.named().to_query()}
+        said = {"tab": self.tab, **self.photo_of_address.to_query()}
         for name, item in self.addressed().items():
             value = getattr(self, item.name)
             if value != getattr(defaults, item.name) and value not in (None, ""):
@@ -96,11 +91,12 @@ class PickingState(TabState):
 
     picked: str = ""
 
-    def naming(self, photo: PhotoChoice) -> dict[str, Any]:
+    def fields_for(self, photo: PhotoChoice) -> dict[str, Any]:
         """As of every tab."""
         return {"picked": photo.sample}
 
-    def named(self) -> PhotoChoice:
+    @property
+    def photo_of_address(self) -> PhotoChoice:
         """As of every tab."""
         return PhotoChoice(self.picked)
 
@@ -112,6 +108,11 @@ def asked_photo(query: Mapping[str, str], library: PhotoLibrary) -> PhotoChoice 
     with suppress(UserError):
         return PhotoChoice(library.get(query["sample"]).name) if query.get("sample") else None
     return None
+
+
+def as_said(name: str, query: Mapping[str, str]) -> str:
+    """A part of an address, not longer than a sentence can bear."""
+    return f"{name}={query[name][:40]}"
 
 
 def refusal(wrong: Sequence[str]) -> str:

@@ -7,14 +7,13 @@ from pathlib import Path
 
 from demo.box_editor import MAX_BOXES, EditedBox
 from demo.choice import SentFile
-from model.data.blemishes import KINDS
 from model.data.dataset import Dataset
+from model.data.formats import NoDataSetError
 from model.data.names import parts_of, stem_of
-from model.data.records import ObjectAnnotation
 from model.errors import UserError
 
 MOST_FILES = 3  # an annotation, and the names of its classes
-MAX_BYTES = 4 << 20
+MAX_ANNOTATION_BYTES = 4 << 20
 MAX_LINES = 30_000  # which take about a second
 NAME_FILES = frozenset({"classes.txt", "_darknet.labels", "obj.names", "labels.txt", "names.txt"})
 SHARED_SUFFIXES = (".json", ".yaml", ".yml")  # of files that speak of many photos
@@ -27,7 +26,7 @@ def boxes_beside(photo: SentFile, files: Sequence[SentFile]) -> list[EditedBox]:
     Args:
         photo: as it was sent.
         files: its ``.xml``; its ``.txt``, with ``classes.txt`` or ``data.yaml`` or without; or a
-            ``.json`` of COCO.
+            ``.json`` of COCO or LabelMe.
 
     Raises:
         UserError: if they say nothing of it, or make a mistake; the text names the file.
@@ -40,8 +39,10 @@ def boxes_beside(photo: SentFile, files: Sequence[SentFile]) -> list[EditedBox]:
         name = plain_name(photo.name)
         shutil.copyfile(photo.path, root / name)
         for file in files:
-            if file.path.stat().st_size > MAX_BYTES:
-                raise UserError(f"{file.name} is larger than {MAX_BYTES >> 20} MiB: shorten it.")
+            if file.path.stat().st_size > MAX_ANNOTATION_BYTES:
+                raise UserError(
+                    f"{file.name} is larger than {MAX_ANNOTATION_BYTES >> 20} MiB: shorten it."
+                )
             if n_lines(file) > MAX_LINES:
                 raise UserError(f"{file.name} has more than {MAX_LINES:,} lines: shorten it.")
             shutil.copyfile(file.path, root / _place(file.name, name))
@@ -63,26 +64,21 @@ def _read(root: Path, name: str, files: Sequence[SentFile]) -> list[EditedBox]:
     try:
         dataset = Dataset(root, cache_dir=root.parent)
         found, blemishes = dataset.find(name), dataset.blemishes
+    except NoDataSetError:
+        raise UserError(
+            f"{said} is no annotation of VOC, YOLO, COCO or LabelMe: drop the photo with its .xml,"
+            " .txt or .json file, or alone."
+        ) from None
     except UserError as error:
-        if "holds no VOC" in str(error):
-            raise UserError(
-                f"{said} is no annotation of VOC, YOLO or COCO: drop the photo with its .xml, .txt"
-                " or .json file, or alone."
-            ) from None
         raise UserError(str(error).replace(f"{root}/", "").replace(str(root), said)) from None
     for blemish in blemishes:
         if blemish.effect in ("left out", "stops") and blemish.kind not in ABOUT_OTHER_PHOTOS:
-            detail = f" ({blemish.detail})" if blemish.detail else ""
-            raise UserError(f"{said}: {KINDS[blemish.kind].text}{detail}.")
+            raise UserError(f"{said}: {blemish.words}.")
     if found is None or not found.image.objects:
         raise UserError(f"{said} names no object of {name}: correct it, or drop the photo alone.")
     target = found.image.largest
-    others = [thing for thing in found.image.objects if thing is not target]
-    return [_box(thing) for thing in ([target] if target else []) + others][:MAX_BOXES]
-
-
-def _box(thing: ObjectAnnotation) -> EditedBox:
-    return EditedBox(bbox_xyxy=thing.bbox_xyxy, class_name=thing.class_name)
+    things = sorted(found.image.objects, key=lambda thing: thing is not target)[:MAX_BOXES]
+    return [EditedBox(bbox_xyxy=thing.bbox_xyxy, class_name=thing.class_name) for thing in things]
 
 
 def plain_name(name: str) -> str:

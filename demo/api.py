@@ -4,6 +4,7 @@ They hang on components that are never shown; the names of the parameters below 
 """
 
 import random
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -13,7 +14,7 @@ from demo.box_editor import EditedBox
 from demo.choice import PhotoChoice
 from demo.components import Controls
 from demo.opened import MAX_TOGETHER, robustness
-from demo.server.uploads import photo_input, photos_input
+from demo.server.uploads import PhotoInput, PhotosInput
 from demo.views.augment.scene import Scene, scene_of
 from demo.views.augment.state import AugmentState
 from demo.views.augment.variants import draw_variants
@@ -26,8 +27,8 @@ from model.inspect.variants import Variant, advice, to_dict
 def build(backend: Backend) -> None:
     """Add ``/detect``, ``/augment``, ``/sample`` and ``/detect_many``."""
     with gr.Row(visible=False):
-        photo = photo_input(label="photo")
-        photos = photos_input(label="photos")
+        photo = PhotoInput(label="photo", type="filepath", image_mode=None)
+        photos = PhotosInput(label="photos", file_count="multiple")
         sample = gr.Textbox("", label="sample")
         checkpoint = gr.Textbox("", label="checkpoint")
         bbox_xyxy = gr.JSON(label="bbox_xyxy")
@@ -164,7 +165,7 @@ class Endpoints:
             detections: one a photo that could be read, as from /detect, with its file name; and
             problems: one sentence for each of the others.
         """
-        *_, answers = detect_files(self.backend, photos or [], checkpoint)
+        *_, answers = detect_files(self.backend, [Path(p) for p in photos or []], checkpoint)
         rows = [{"file_name": path.name, **d.to_dict()} for path, d in answers.found]
         return {"detections": rows, "problems": [sentence for _, sentence in answers.problems]}
 

@@ -63,8 +63,8 @@ class AppConfig:
     """Open the demo in the browser."""
 
     checkpoint: str = ""  # name in checkpoints/, or a .safetensors file; default: the shipped one
-    # a data set in VOC's, YOLO's or COCO's format; again for another; default: that in $VOC_ROOT,
-    # data/ or VOCdevkit/
+    # a data set in VOC's, YOLO's, COCO's or LabelMe's format, or with a CSV; again for another;
+    # default: that in $VOC_ROOT, data/ or VOCdevkit/
     data: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
     format: FormatName = "auto"  # of the annotations; auto: found by what lies in the folder
     per_photo: Path | None = None  # CSV of `python -m model.evaluate --per-photo`: opens its photos

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import pandas as pd
-
 from demo.choice import Photo, PhotoChoice
 from demo.opened import Opened, detector_of
 from demo.serving.background import BackgroundWork
@@ -47,7 +45,7 @@ class Backend:
     per_photo: PerPhoto | None = None
 
     def __post_init__(self) -> None:
-        """Note the folders visitors need not hear of."""
+        """Name the work of the background, and the folders visitors need not hear of."""
         dataset = self.library.dataset
         self.reading = BackgroundWork(partial(_read, self.library)) if dataset else None
         self.checking = BackgroundWork(partial(_check, dataset)) if dataset else None
@@ -80,14 +78,6 @@ class Backend:
     def class_names(self) -> tuple[str, ...]:
         """Of the checkpoint the page starts with."""
         return self.detector().class_names
-
-    def split(self, name: str) -> pd.DataFrame:
-        """The rows of a split of the data set, one a photo, backgrounds last.
-
-        Raises:
-            UserError: without a data set, or if it has no such split.
-        """
-        return self.library.split(name).table
 
     def open(self, photo: PhotoChoice, checkpoint: str = "") -> Opened:
         """What a request looks at; a checkpoint without a name is the one to start with.

@@ -11,6 +11,10 @@ from model.errors import UserError
 
 MAX_PHOTOS = 100  # that may be sent together
 OWN_PHOTO = "own"  # what an address says instead of an upload, which it cannot hold
+LOST_UPLOAD = (
+    "This link was made with a photo of somebody's own, which an address cannot hold: drop it here"
+    " again. All settings are as they were."
+)
 
 
 class SentFile(NamedTuple):
@@ -70,7 +74,7 @@ class Photo:
     note: str = ""
 
     @property
-    def file_name(self) -> str:
+    def seed_name(self) -> str:
         """For :func:`model.augment.photo_seed`: uploads are all alike, whatever they are called."""
         return self.path.name if self.sample else ""
 

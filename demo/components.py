@@ -197,6 +197,22 @@ def download_button(
     return button
 
 
+def split_choice(splits: Sequence[str], elem_id: str) -> gr.Dropdown:
+    """The splits of a data set; ``train`` is chosen where there is one."""
+    first = "train" if "train" in splits else splits[0]
+    return gr.Dropdown(list(splits), value=first, label="Split", min_width=130, elem_id=elem_id)
+
+
+def ready_again(run: Any, count: gr.Button, stop: gr.Button) -> None:
+    """When a run ends, however it does, another may be counted and there is nothing to stop."""
+    run.then(
+        lambda: (gr.Button(interactive=True), gr.Button(visible=False)),
+        None,
+        [count, stop],
+        **QUIET,
+    )
+
+
 def stop_button(elem_id: str) -> tuple[gr.Button, RunningWork]:
     """A button that is seen while there is something to stop, and the runs it stops."""
     button = gr.Button(

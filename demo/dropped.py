@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from demo.annotated import ABOUT_OTHER_PHOTOS, MAX_BYTES, MAX_LINES, n_lines, plain_name
+from demo.annotated import ABOUT_OTHER_PHOTOS, MAX_ANNOTATION_BYTES, MAX_LINES, n_lines, plain_name
 from demo.choice import SentFile
 from model.data.blemishes import BOXES_DO_NOT_FIT, KINDS
 from model.data.dataset import Dataset, DatasetPhoto
@@ -63,30 +63,26 @@ def laid_out(files: Sequence[SentFile]) -> Generator[DroppedPhotos]:
         UserError: if the annotations are of several formats, or one of them that is about many
             photos cannot be read.
     """
+    annotations = [file for file in files if is_annotation(file.name)]
+    if sum(file.path.stat().st_size for file in annotations) > MAX_ANNOTATION_BYTES:
+        raise UserError(
+            f"the annotations are larger than {MAX_ANNOTATION_BYTES >> 20} MiB together: send"
+            " fewer photos at once."
+        )
+    if sum(map(n_lines, annotations)) > MAX_LINES:
+        raise UserError(
+            f"the annotations have more than {MAX_LINES:,} lines together: send fewer photos at"
+            " once."
+        )
     with tempfile.TemporaryDirectory(prefix="dropped-") as folder:
         dropped = DroppedPhotos(Path(folder).resolve() / "dropped")
-        n_annotations, n_bytes, lines = 0, 0, 0
         for number, file in enumerate(files):
             place = _place(dropped.root, file.name, number)
-            if is_annotation(file.name):
-                n_annotations += 1
-                n_bytes += file.path.stat().st_size
-                if n_bytes > MAX_BYTES:
-                    raise UserError(
-                        f"the annotations are larger than {MAX_BYTES >> 20} MiB together: send"
-                        " fewer photos at once."
-                    )
-                lines += n_lines(file)
-                if lines > MAX_LINES:
-                    raise UserError(
-                        f"the annotations have more than {MAX_LINES:,} lines together: send fewer"
-                        " photos at once."
-                    )
-            else:
-                dropped.files.append(place)
             _link(file.path, place)
-        if n_annotations:
-            _read(dropped, n_annotations)
+            if not is_annotation(file.name):
+                dropped.files.append(place)
+        if annotations:
+            _read(dropped, len(annotations))
         yield dropped
 
 
@@ -120,7 +116,7 @@ def _read(dropped: DroppedPhotos, n_annotations: int) -> None:
             )
         if not found:
             others = counted(n_annotations, "other file")
-            dropped.note = f"No annotation of VOC, YOLO or COCO is among {others}."
+            dropped.note = f"No annotation of VOC, YOLO, COCO or LabelMe is among {others}."
             return
         dataset = Dataset(dropped.root, found[0], cache_dir=dropped.root.parent)
         photos = {Path(photo.path): photo for photo in dataset.photos}
@@ -133,18 +129,16 @@ def _sort(dropped: DroppedPhotos, photos: dict[Path, DatasetPhoto], dataset: Dat
     """What is said of each photo: by an annotation, or why it cannot be."""
     lost: dict[Path | str, str] = {}
     unlabelled = set()
-    for kind, where, detail in dataset.blemishes:
-        effect, text = KINDS[kind]
+    for blemish in dataset.blemishes:
+        kind, where, detail = blemish
         if kind == BOXES_DO_NOT_FIT:
-            raise UserError(f"{text}. {detail}.")
+            raise UserError(f"{KINDS[kind].text}. {detail}.")
         place = dataset.folders[0] / where
         if kind == "no label file":
             unlabelled.add(place)
-        elif effect == "left out" and kind not in ABOUT_OTHER_PHOTOS:
+        elif blemish.effect == "left out" and kind not in ABOUT_OTHER_PHOTOS:
             # An annotation that cannot be read is named by its own file.
-            lost[key_of(where) if is_annotation(where) else place] = (
-                f"{text} ({detail})" if detail else text
-            )
+            lost[key_of(where) if is_annotation(where) else place] = blemish.words
     for file in dropped.files:
         why = lost.get(file) or (file not in photos and lost.get(key_of(file.name)))
         if why:

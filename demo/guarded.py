@@ -5,7 +5,7 @@ Handlers of the page and of the API all pass through here, so none of them can f
 
 import asyncio
 import logging
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 from gradio_client.utils import is_file_obj, traverse
@@ -33,7 +33,7 @@ class GuardedBlocks(gr.Blocks):
     first_view: str = ""
 
     def queue(self, *_args: Any, **_options: Any) -> "GuardedBlocks":
-        """Whom Gradio asks for a queue when a page is made; unlike it, this makes no server yet."""
+        """Make the queue, which Gradio does when a page is made, but no server yet."""
         self._queue = FairQueue(self)
         return self
 
@@ -66,8 +66,7 @@ class GuardedBlocks(gr.Blocks):
             gr.Error: for any failure; its text is for the visitor.
         """
         # A call that did not come by the queue was made known when its request came.
-        queue = self._queue
-        call = queue.call(kwargs.get("event_id")) if isinstance(queue, FairQueue) else None
+        call = cast(FairQueue, self._queue).call(kwargs.get("event_id"))
         if call:
             calls.current.set(call)  # for this task, and for the threads that it asks
         try:

@@ -8,7 +8,7 @@ import gradio as gr
 from gradio.components.base import Component
 
 from demo import api
-from demo.address import TABS, TabState, asked_tab, refusal
+from demo.address import TABS, TabState, as_said, asked_tab, refusal
 from demo.backend import Backend
 from demo.choice import PhotoChoice
 from demo.components import PRIVATE, QUIET, Controls, in_order, signal, token
@@ -173,11 +173,10 @@ class Page:
         wrong: list[str] = []
         for tab in (self.detect, self.augment, self.dataset, self.training):
             if tab.defaults.tab == name:
-                state = tab.defaults.from_query(query, self.backend.library)
+                state, wrong = tab.defaults.read(query, self.backend.library)
                 updates |= _differences(state, tab.defaults, tab.controls)
-                wrong = tab.defaults.refused(query, self.backend.library)
         if query.get("tab", name).lower() != name:
-            wrong.insert(0, f"tab={query['tab'][:40]}")
+            wrong.insert(0, as_said("tab", query))
         if wrong:
             photo = updates.get(self.photo, self.detect.defaults.photo)
             words = " ".join(filter(None, (refusal(wrong), photo.note)))

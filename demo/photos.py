@@ -17,10 +17,6 @@ from model.errors import UserError
 
 TILE_SIDE = 104  # pixels of an example, which takes up about 50: twice that on sharp screens
 LOOK_SIDE = 64  # pixels: enough to know that a file is a photo
-LOST_UPLOAD = (
-    "This link was made with a photo of somebody's own, which an address cannot hold: drop it here"
-    " again. All settings are as they were."
-)
 
 
 class PhotoChooser(JsonHtml):

@@ -12,6 +12,7 @@ from torch import Tensor
 from model.words import percent
 
 BoxXyxy = tuple[float, float, float, float]
+FITS_IOU = 0.5  # IoU with the true box from which on a box counts as right
 SIZE_EDGES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
 """Sizes by which objects are grouped: shares of the photo that their boxes cover."""
 SIZE_NAMES = tuple(

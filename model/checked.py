@@ -17,6 +17,18 @@ def is_number(value: Any, below: float = 1e300) -> TypeGuard[float]:
     return is_numeric and abs(value) < below  # NaN is not
 
 
+def as_whole(value: Any, what: str, least: int, most: int) -> int:
+    """A whole number from ``least`` to ``most``.
+
+    Raises:
+        UserError: if it is not one.
+    """
+    # NaN is not within any range, and infinity is not below any limit.
+    if not isinstance(value, (int, float)) or not least <= value <= most or value != int(value):
+        raise UserError(f"{what} must be a whole number from {least} to {most}.")
+    return int(value)
+
+
 def is_name(value: Any) -> TypeGuard[str]:
     """Whether a class, a photo or a split can be called so."""
     is_text = isinstance(value, str) and bool(value.strip())

@@ -18,6 +18,7 @@ from model.second_look import SecondLook
 
 EVIDENCE = ("class", "support", "quality", "tightness")
 UNCALIBRATED_THRESHOLD = 0.5  # of the class probability, where there is no calibration
+_SUPPORTS_IOU = 0.5  # above it a box of a cell supports the predicted one
 _EDGE = 1e-4  # shares are kept this far from 0 and 1, whose log-odds are infinite
 
 
@@ -80,7 +81,7 @@ def evidence(output: DetectorOutput) -> Tensor:
         return torch.stack([log_odds(probability), zero, zero, zero], dim=1)
     cells = output.cells
     overlap = pairwise_iou(output.boxes.unsqueeze(1), cells.boxes).squeeze(1)
-    support = (cells.choice * (overlap > 0.5)).sum(dim=1)
+    support = (cells.choice * (overlap > _SUPPORTS_IOU)).sum(dim=1)
     index = predicted[:, None, None].expand(-1, cells.logits.shape[1], 1)
     scores = cells.logits.gather(2, index).squeeze(2).sigmoid()
     quality = (cells.attention * scores).sum(dim=1)

@@ -120,7 +120,7 @@ def percent(share: float, digits: int | None = None, signed: bool = False) -> st
     return f"{100 * share:.{digits}f} %".replace(".0 %", " %")
 
 
-def unknown_class(class_name: str, class_names: Collection[str]) -> str:
+def unknown_class_note(class_name: str, class_names: Collection[str]) -> str:
     """That a detector cannot answer the true class; empty if it can, or nobody knows it."""
     if not class_name or class_name in class_names:
         return ""

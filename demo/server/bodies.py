@@ -21,7 +21,7 @@ SILENCE_S = 20.0
 START_S, LEAST_RATE = 60.0, 4096  # seconds to begin with, then bytes a second on average
 # Bodies smaller than SMALL always find room; of the rest so much may lie in memory.
 SMALL = 64 * 1024
-MAX_IN_MEMORY, MAX_OF_ADDRESS = 32 * 1024 * 1024, 16 * 1024 * 1024
+MAX_IN_MEMORY, MAX_BYTES_HELD_OF_ADDRESS = 32 * 1024 * 1024, 16 * 1024 * 1024
 
 
 class BodyError(Exception):
@@ -73,7 +73,7 @@ class Bodies:
         self._held[address] += size - max(before, SMALL)
         if size > MAX_REQUEST:
             raise BodyError(413, TOO_LARGE)
-        if self._held[address] > MAX_OF_ADDRESS or self._held.total() > MAX_IN_MEMORY:
+        if self._held[address] > MAX_BYTES_HELD_OF_ADDRESS or self._held.total() > MAX_IN_MEMORY:
             raise BodyError(
                 503, "The server is busy with other large requests. Try again in a minute, or"
                 " upload photos as files and send their paths.",

@@ -20,7 +20,7 @@ except ImportError:  # Windows
     resource = None
 
 HEADERS_S = 10.0  # from the first byte, or from the connection, to the end of the headers
-UNHEARD_S = 30.0  # until some 50 KB of an answer are taken off
+WRITE_TIMEOUT_S = 30.0  # for a client to read some 50 KB of an answer
 MANY_CHUNKS, LEAST_CHUNK = 1000, 512  # after so many, bytes they must have on average
 TINY_CHUNKS = (
     f"The body of this request comes in chunks of less than {LEAST_CHUNK} bytes: send larger ones."
@@ -29,7 +29,7 @@ OPEN_FILES = 65536  # of the process, where the system allows that many
 
 
 class CountingConnection(h11.Connection):
-    """Takes requests apart, and no more chunks of a body than its size is worth."""
+    """Parses requests, and refuses a body of many tiny chunks."""
 
     _chunks = _bytes = 0
     has_tiny_chunks = False
@@ -60,21 +60,21 @@ class TimeoutProtocol(H11Protocol):
         self._counting = CountingConnection(h11.SERVER)
         self.conn: h11.Connection = self._counting
         self._timer: asyncio.TimerHandle | None = None
-        self._unheard: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: Any) -> None:
-        """Somebody is there, and has not asked for anything."""
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Start the timer for the headers of the first request."""
         super().connection_made(transport)
         self._await_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """They are gone."""
+        """Stop all timers."""
         self._headers_received()
         self.resume_writing()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """A piece of a request."""
+        """Stop the timer where headers are complete, and start it for the next request."""
         before = self.cycle
         super().data_received(data)
         if self.cycle is not before:
@@ -83,30 +83,30 @@ class TimeoutProtocol(H11Protocol):
             self._await_headers()
 
     def on_response_complete(self) -> None:
-        """An answer is sent. A request that was sent before it may be answered now."""
+        """Stop the timer if a request that came during this answer is answered next."""
         before = self.cycle
         super().on_response_complete()
         if self.cycle is not before:
             self._headers_received()
 
     def send_400_response(self, msg: str) -> None:
-        """Say that this is no request, unless something else is being said, and hang up."""
+        """Answer 400 and close, or only close in the middle of another answer."""
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             super().send_400_response(TINY_CHUNKS if self._counting.has_tiny_chunks else msg)
         else:
             self.transport.close()
 
     def pause_writing(self) -> None:
-        """As much of an answer waits to be sent as may wait."""
+        """The send buffer is full: close unless the client reads on in time."""
         super().pause_writing()
-        self._unheard = self.loop.call_later(UNHEARD_S, self.transport.abort)
+        self._write_timer = self.loop.call_later(WRITE_TIMEOUT_S, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """It was taken off."""
+        """The client has read on: stop the timer."""
         super().resume_writing()
-        if self._unheard:
-            self._unheard.cancel()
-            self._unheard = None
+        if self._write_timer:
+            self._write_timer.cancel()
+            self._write_timer = None
 
     def _await_headers(self) -> None:
         self._timer = self.loop.call_later(HEADERS_S, self._close)
@@ -126,7 +126,7 @@ class TimeoutProtocol(H11Protocol):
 def close_silent_connections() -> None:
     """Let servers that are started from now on use :class:`TimeoutProtocol`.
 
-    Gradio builds the configuration of uvicorn and takes no wishes for it.
+    Gradio builds the configuration of uvicorn and has no setting for it.
     """
     HTTP_PROTOCOLS["auto"] = f"{__name__}:{TimeoutProtocol.__name__}"
 

@@ -12,7 +12,7 @@ from demo.server.visitors import Visitor
 from demo.serving import calls
 
 DIRECT = ("/gradio_api/run/", "/gradio_api/api/")
-MAX_AT_ONCE = 8  # of one address
+MAX_DIRECT = 8  # of one address
 MAX_WAITING = 64
 
 
@@ -75,7 +75,7 @@ class DirectCalls:
 
 class _Places:
     def __init__(self) -> None:
-        self.free, self.waiting = asyncio.Semaphore(MAX_AT_ONCE), 0
+        self.free, self.waiting = asyncio.Semaphore(MAX_DIRECT), 0
 
 
 async def _end_when_gone(call: calls.Call, receive: Receive) -> None:

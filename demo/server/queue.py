@@ -26,10 +26,10 @@ from demo.server.visitors import Visitor, visitor_of
 from demo.serving.calls import NOBODY_WAITS, Call
 
 MAX_CALLS = 256  # that wait, of all visitors
-MAX_OF_ADDRESS = 32  # that wait, of all pages and clients at one address
-MAX_AT_ONCE = 4  # of a handler that does not say it itself
+MAX_WAITING_OF_ADDRESS = 32  # that wait, of all pages and clients at one address
+MAX_RUNNING = 4  # of a handler that does not say it itself
 MAX_AT_WORK = 48  # of one address, at all handlers; all threads are twice as many
-MAX_OF_VISITOR = 4  # that wait, of one visitor at one handler
+MAX_WAITING_OF_VISITOR = 4  # that wait, of one visitor at one handler
 MAX_HELD = 32  # requests that may not wait in the queue yet, of one visitor at one handler
 MAX_HELD_OF_ADDRESS = 128  # each looks again and again whether it may
 HELD_S = 60.0  # for so long, while the calls before it are being read
@@ -131,16 +131,16 @@ class FairQueue(Queue):
     def __init__(self, page: gr.Blocks) -> None:
         super().__init__(
             live_updates=True, concurrency_count=page.max_threads, update_intervals=1,
-            max_size=MAX_CALLS, blocks=page, default_concurrency_limit=MAX_AT_ONCE,
+            max_size=MAX_CALLS, blocks=page, default_concurrency_limit=MAX_RUNNING,
         )  # fmt: skip
         self.sleep_when_free = LOOK_S
         self.pending_messages_per_session = Messages(self)
         self._calls: WeakKeyDictionary[Event, Call] = WeakKeyDictionary()
         self._held: dict[tuple[str, Visitor], deque[object]] = {}
         self._told: dict[str, _Told] = {}  # by session
-        # Gradio asks for the next call again and again. What a queue was like when none of those
-        # that wait there had its turn: the last of them, how many, which calls run.
-        self._nobodys_turn: dict[str, tuple[Event, int, tuple[str, ...]]] = {}
+        # Gradio asks for the next call again and again. By queue, as it was when none of its calls
+        # could start: the last that waits, how many wait, which calls run. While so, none can.
+        self._none_ready: dict[str, tuple[Event, int, tuple[str, ...]]] = {}
 
     def start(self) -> None:
         """Begin to work."""
@@ -261,13 +261,13 @@ class FairQueue(Queue):
             _visitor(event).address == visitor.address for q in queues for event in q.queue
         )
         waiting = self._waiting(group, visitor)
-        return of_address >= MAX_OF_ADDRESS or len(waiting) >= MAX_OF_VISITOR
+        return of_address >= MAX_WAITING_OF_ADDRESS or len(waiting) >= MAX_WAITING_OF_VISITOR
 
     def _are_unread(self, group: str, visitor: Visitor) -> bool:
         """Whether nobody reads any of the calls a visitor may have waiting."""
         waiting = self._waiting(group, visitor)
         unread = [event for event in waiting if READERS.unread_s(event) > SOON_READ_S]
-        return len(unread) >= MAX_OF_VISITOR
+        return len(unread) >= MAX_WAITING_OF_VISITOR
 
     def get_events(self) -> tuple[list[Event], bool, str] | None:
         """The call that is next, as Gradio's queue asks for it."""
@@ -279,12 +279,12 @@ class FairQueue(Queue):
             if not queue.queue:
                 continue
             looks = queue.queue[-1], len(queue.queue), at_work
-            if self._nobodys_turn.get(name) == looks:
+            if self._none_ready.get(name) == looks:
                 continue
             if event := self._next(queue):
                 queue.queue.remove(event)
                 return [event], False, name
-            self._nobodys_turn[name] = looks
+            self._none_ready[name] = looks
         return None
 
     def _next(self, queue: EventQueue) -> Event | None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
 from fastapi.exceptions import RequestValidationError
@@ -187,8 +187,7 @@ class GuardedApp(App):
         return TrustedHostMiddleware(stack, self.visitors.hosts, www_redirect=False)
 
     def _is_done_with(self, session: str) -> bool:
-        queue = self.get_blocks()._queue
-        return isinstance(queue, FairQueue) and queue.is_done_with(session)
+        return cast(FairQueue, self.get_blocks()._queue).is_done_with(session)
 
 
 class EndedStreams:

@@ -18,7 +18,7 @@ from model.errors import UserError
 MIB = 1024 * 1024
 MAX_FILES = 100  # of one request
 MAX_OF_REQUEST = 200 * MIB
-MAX_OF_VISITOR = 400 * MIB  # one address
+MAX_BYTES_OF_ADDRESS = 400 * MIB
 MAX_IN_ALL = 2048 * MIB
 MIN_COUNTED = MIB // 16  # of a file: its folder takes room too, however small it is
 # What stays free of the disk: this, or a share of a small one.
@@ -27,8 +27,8 @@ RESERVE, RESERVE_SHARE = 512 * MIB, 0.05
 LOOKED_AT_S = 30 * 60
 # Gradio answers with status 413 whatever has "maximum allowed size" in it.
 TOO_MUCH_OF_VISITOR = (
-    f"Your photos here have the maximum allowed size of {MAX_OF_VISITOR // MIB} MB together, and"
-    " you are looking at all of them. Try again in half an hour."
+    f"Your photos here have the maximum allowed size of {MAX_BYTES_OF_ADDRESS // MIB} MB together,"
+    " and you are looking at all of them. Try again in half an hour."
 )
 TOO_MUCH_OF_REQUEST = (
     f"This upload exceeds the maximum allowed size of {MAX_OF_REQUEST // MIB} MB. Send the photos"
@@ -53,7 +53,7 @@ class Storage:
         self._coming: Counter[str] = Counter()
 
     def expect(self, owner: str, size: int) -> None:
-        """Make room for so many bytes that are about to come; see :meth:`came`.
+        """Make room for so many bytes that are about to come; see :meth:`received`.
 
         Raises:
             MultiPartException: if the owner has too much.
@@ -93,7 +93,7 @@ class Storage:
 
     def _make_room(self, owner: str) -> None:
         def too_much_of_owner() -> bool:
-            return self._sizes[owner] + self._coming[owner] > MAX_OF_VISITOR
+            return self._sizes[owner] + self._coming[owner] > MAX_BYTES_OF_ADDRESS
 
         def too_much() -> bool:
             taken = self._sizes.total() + self._coming.total()

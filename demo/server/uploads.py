@@ -7,7 +7,6 @@ a claim. :func:`uploaded` believes it only for what lies in this server's upload
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 from gradio import route_utils
@@ -189,13 +188,3 @@ class PhotosInput(gr.File):
             return None
         files = payload.root if isinstance(payload, ListFiles) else [payload]
         return [uploaded(file.path) for file in files]
-
-
-def photo_input(**kwargs: Any) -> PhotoInput:
-    """A field for one photo."""
-    return PhotoInput(type="filepath", image_mode=None, **kwargs)
-
-
-def photos_input(**kwargs: Any) -> PhotosInput:
-    """A field for many photos."""
-    return PhotosInput(file_count="multiple", **kwargs)

@@ -12,7 +12,9 @@ from demo.components import (
     Controls,
     pick_grid,
     picked_draw,
+    ready_again,
     show_errors_in,
+    split_choice,
     stop_button,
     token,
 )
@@ -43,14 +45,10 @@ def build(
     dataset = backend.library.dataset
     if dataset is None:
         return
-    splits = dataset.splits
     with gr.Accordion("On the whole set: what these settings do to all boxes", open=False,
                       elem_id="audit"):  # fmt: skip
         with gr.Row(elem_classes=["compact"]):
-            split = gr.Dropdown(
-                splits, value="train" if "train" in splits else splits[0], label="Split",
-                min_width=130, elem_id="audit-split",
-            )  # fmt: skip
+            split = split_choice(dataset.splits, "audit-split")
             count = gr.Button("Count", size="sm", min_width=100, elem_id="audit-count")
             stop, running = stop_button("audit-stop")
             take = gr.Button("Take the strongest within the limits", size="sm", min_width=160,
@@ -82,10 +80,7 @@ def build(
         outputs=[said, shown, safe, count, stop, take],
         concurrency_limit=1, concurrency_id="audit", **QUIET,
     )  # fmt: skip
-    run.then(
-        lambda: (gr.Button(visible=False), gr.Button(interactive=True)), None, [stop, count],
-        **QUIET,
-    )  # fmt: skip
+    ready_again(run, count, stop)
     _connect_found(backend, controls, [said, shown, safe, take], replaced, redraw)
 
 

@@ -50,9 +50,10 @@ from demo.views.augment.pictures import (
     show_robustness,
     variants_grid,
 )
-from demo.views.augment.scene import SKETCH_SIDE, Scene, class_names_of, editor_value, scene_of
+from demo.views.augment.scene import SKETCH_SIDE, Scene, editor_value, offered_class_names, scene_of
 from demo.views.augment.state import (
     BOX_SOURCES,
+    FIELDS,
     MAX_SEED,
     OWN,
     AugmentState,
@@ -68,7 +69,6 @@ from model.data.annotations import MIN_VISIBLE_TO_LABEL
 from model.inspect.variants import MAX_VARIANTS
 from model.words import percent
 
-FIELDS = {field.name: field for field in dataclasses.fields(AugmentConfig)}
 SETTINGS = tuple(FIELDS)
 NO_PHOTO = "There is no photo yet: drop one anywhere on the page, or press an example."
 ABOUT_VARIANTS = (
@@ -282,7 +282,9 @@ def _build_shown(
     of_photo = partial(markup.of_photo, defaults.photo.key)
     with gr.Row(elem_id="augment-pair"):
         with gr.Column(min_width=150):
-            editor = BoxEditor(value, class_names=class_names_of(backend), elem_id="augment-before")
+            editor = BoxEditor(
+                value, class_names=offered_class_names(backend), elem_id="augment-before"
+            )
         with gr.Column(min_width=150, elem_id="augment-a-column"):
             pinned = gr.HTML(elem_id="augment-a")
         with gr.Column(min_width=150):
@@ -293,7 +295,7 @@ def _build_shown(
     steps = gr.HTML(of_photo(first.steps), elem_id="augment-steps", min_height=150)
     advice = gr.HTML(elem_id="augment-advice")
     gr.HTML(ABOUT_EXTREMES, elem_classes=["heading"])
-    row = gr.HTML(elem_id="augment-extremes", min_height=120)
+    extremes = gr.HTML(elem_id="augment-extremes", min_height=120)
     gr.HTML(ABOUT_VARIANTS, elem_classes=["heading"])
     grid = pick_grid(elem_id="augment-grid", min_height=170)
     picked = gr.Textbox("", visible=False)
@@ -303,8 +305,9 @@ def _build_shown(
     with gr.Accordion("The transforms.v2 code", open=False):
         code = gr.Code("", language="python", label="augment.py", max_lines=30)
     shown = _Shown(
-        editor, pinned, after, alone, sentence, problem, steps, advice, row, grid, chart, code
-    )
+        editor=editor, pinned=pinned, after=after, alone=alone, sentence=sentence, problem=problem,
+        steps=steps, advice=advice, extremes=extremes, grid=grid, chart=chart, code=code,
+    )  # fmt: skip
     return shown, picked
 
 
@@ -449,9 +452,9 @@ def _connect_drawing(
         if not values["boxes"]:  # they are on their way
             return gr.skip()
         state = AugmentState(**values)
-        pair = show_pair(scene_of(backend, state))
+        drawn_pair = show_pair(scene_of(backend, state))
         of_photo = partial(markup.of_photo, state.photo.key)
-        drawn = {getattr(shown, part): of_photo(html) for part, html in vars(pair).items()}
+        drawn = {getattr(shown, part): of_photo(html) for part, html in vars(drawn_pair).items()}
         return {**drawn, shown.problem: "", address: state.to_query(defaults)}
 
     @show_errors_in(shown.problem)

@@ -1,4 +1,4 @@
-"""The tab "Data set": browse VOC, or without it the examples, every object outlined."""
+"""The tab "Data set": browse one, or without it the examples, every object outlined."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -31,7 +31,6 @@ from demo.views import markup
 from demo.views.blemishes import NOT_CHECKED, show_report, show_step, take_blemishes
 from demo.views.dataset import (
     ANY,
-    EXAMPLES,
     SIZES,
     WITHOUT_DATA,
     DatasetState,
@@ -41,9 +40,9 @@ from demo.views.dataset import (
     labelled,
     photo_card,
     show,
-    splits_of,
 )
 from model.data.check import Report
+from model.data.samples import EXAMPLES
 from model.errors import UserError
 
 LOOK_EVERY_S = 0.5  # at work that others may have begun
@@ -87,7 +86,7 @@ def build(
         address: what is written into the address.
         redraw: draws the tab, see :func:`demo.components.signal`.
     """
-    splits, dataset = splits_of(backend.library), backend.library.dataset
+    splits, dataset = backend.library.splits, backend.library.dataset
     defaults = DatasetState(split=dataset.first_split if dataset else EXAMPLES)
     if dataset is None:
         gr.HTML(markup.note(WITHOUT_DATA), elem_id="dataset-missing")

@@ -182,7 +182,7 @@ def _build_many(backend: Backend, controls: Controls, redraw: gr.Textbox) -> Non
 
     @show_errors_in(gallery, table)
     # Gradio finds the progress bar by this default.
-    def look(
+    def answer_all(
         files: list[str], checkpoint: str, threshold: float, progress: Any = gr.Progress()  # noqa: B008
     ) -> Iterator[dict[Any, Any]]:  # fmt: skip
         if not files:
@@ -216,7 +216,7 @@ def _build_many(backend: Backend, controls: Controls, redraw: gr.Textbox) -> Non
 
     given: Controls = {"files": files, **settings}
     files.input(
-        look, inputs_kwargs=given, outputs=[gallery, table, stop], trigger_mode="always_last",
+        answer_all, inputs_kwargs=given, outputs=[gallery, table, stop], trigger_mode="always_last",
         **PRIVATE,
     )  # fmt: skip
     download_button("All as CSV", take, {"text": table}, "many-csv")

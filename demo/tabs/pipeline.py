@@ -16,14 +16,17 @@ from demo.components import (
     Controls,
     pick_grid,
     picked_draw,
+    ready_again,
     show_errors_in,
+    split_choice,
     stop_button,
 )
 from demo.serving.calls import StopPressedError
 from demo.views import markup
 from demo.views.audit import STOPPED
-from demo.views.augment.state import MAX_SEED, as_whole
-from demo.views.pipeline import MAX_PHOTOS, audit, show
+from demo.views.augment.state import MAX_SEED
+from demo.views.pipeline import MAX_COUNTED, audit, show
+from model.checked import as_whole
 
 
 @dataclass(frozen=True)
@@ -72,13 +75,9 @@ def _build_audit(
     dataset = backend.library.dataset
     if dataset is None:
         return
-    splits = dataset.splits
     with gr.Accordion("On the whole set: what it does to all boxes", elem_id="pipeline-audit"):
         with gr.Row(elem_classes=["compact"]):
-            split = gr.Dropdown(
-                splits, value="train" if "train" in splits else splits[0], label="Split",
-                min_width=130,
-            )  # fmt: skip
+            split = split_choice(dataset.splits, "pipeline-split")
             photos = gr.Number(300, label="Photos, at most", precision=0, minimum=1, min_width=130,
                                elem_id="pipeline-photos")  # fmt: skip
             count = gr.Button("Count", size="sm", min_width=100, elem_id="pipeline-count")
@@ -88,7 +87,7 @@ def _build_audit(
 
     @show_errors_in(said, shown)
     def counting(split: str, photos: float, number: float) -> Iterator[dict[Any, Any]]:
-        wanted = as_whole(photos, "the number of photos", 1, MAX_PHOTOS)
+        wanted = as_whole(photos, "the number of photos", 1, MAX_COUNTED)
         first = as_whole(number, "seed", 0, MAX_SEED)
         yield {
             said: markup.note("Opening photos ..."), shown: "", stop: gr.Button(visible=True),
@@ -110,8 +109,5 @@ def _build_audit(
         counting, [split, photos, seed], [said, shown, stop, count], concurrency_limit=1,
         concurrency_id="audit", **QUIET,
     )  # fmt: skip
-    run.then(
-        lambda: (gr.Button(visible=False), gr.Button(interactive=True)), None, [stop, count],
-        **QUIET,
-    )  # fmt: skip
+    ready_again(run, count, stop)
     shown.select(open_draw, None, [said, *another.components, seed], **QUIET)

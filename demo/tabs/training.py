@@ -20,7 +20,7 @@ from demo.components import (
 )
 from demo.scripts import script
 from demo.views import markup
-from demo.views.confusion import TrainingState, can_open, photo_card, show_behind
+from demo.views.confusion import TrainingState, behind_cells, photo_card, show_behind
 from demo.views.training import show
 
 
@@ -72,16 +72,17 @@ def build(
     fold("Settings and scores", "results")
     results = gr.HTML(elem_id="training-results", min_height=60)
     fold("Confusion matrix", "confusion")
+    can_open = behind_cells(backend) is not None
     with gr.Row(elem_id="confusion-part"):
         with gr.Column(scale=1, min_width=300):
             scripts = script("pick_grid", "confusion")
             matrix = gr.HTML(js_on_load=scripts, elem_id="confusion", min_height=60)
-        with gr.Column(scale=1, min_width=300, elem_id="behind", visible=can_open(backend)):
+        with gr.Column(scale=1, min_width=300, elem_id="behind", visible=can_open):
             behind = _Behind(
                 gr.HTML(elem_id="behind-heading"), pick_grid(elem_id="behind-grid"),
                 gr.HTML(elem_id="behind-card", render=False),
             )  # fmt: skip
-    with gr.Column(visible=can_open(backend), elem_id="behind-part"):
+    with gr.Column(visible=can_open, elem_id="behind-part"):
         behind.card.render()
         to_detect = gr.Button("Send to Detect", size="sm", elem_id="behind-detect", min_width=120)
     fold("Model card", "card")

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from demo.backend import Backend
 from demo.serving.calls import raise_if_ended
 from demo.views import markup
-from demo.views.augment.state import MAX_SEED, AugmentState, as_whole, read_settings
+from demo.views.augment.state import AugmentState, read_settings
 from model.inspect.audit.boxes import BoxTable
 from model.inspect.audit.causes import Limits, Trials
 from model.inspect.audit.pictures import KINDS, WorstDraw, names_of, pair, traces, worst_draws
@@ -54,7 +54,7 @@ def audit(backend: Backend, state: AugmentState, split: str) -> Iterator[Audited
         UserError: without a data set, for a split or a seed that is none.
         CallEndedError: if nobody waits for it any more.
     """
-    seed = as_whole(state.seed, "the seed", 0, MAX_SEED)
+    seed = state.first_seed
     image_size = backend.detector(state.checkpoint).info.image_size
     yield Audited(markup.note("Reading the boxes ..."))
     table = BoxTable.of(backend.library.split(split), image_size)
@@ -64,7 +64,8 @@ def audit(backend: Backend, state: AugmentState, split: str) -> Iterator[Audited
         tally = None
         for tally in tallies(table, config, seed, EPOCHS):
             raise_if_ended()
-            yield Audited(_progress(tally), _numbers([*done, tally]))
+            progress = markup.progress(tally.done, len(tally.table))
+            yield Audited(progress, _numbers([*done, tally]))
         assert tally  # a split without photos is refused when it is read
         done.append(tally)
     tally = done[-1]
@@ -84,11 +85,6 @@ def counted_with(query: str, shown: str) -> Markup:
     if not shown:
         return Markup()
     return Markup('<div hidden data-counted="{}"></div>').format(query) + Markup(shown)
-
-
-def _progress(tally: Tally) -> Markup:
-    words = f"Counted {tally.done:,} of {counted(len(tally.table), 'photo')} ..."
-    return markup.progress(words, tally.done, len(tally.table))
 
 
 def _numbers(counted_so_far: Sequence[Tally]) -> Markup:

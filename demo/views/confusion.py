@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
+from PIL import Image
 
 from demo.address import PickingState, in_address
 from demo.backend import Backend
@@ -17,7 +18,7 @@ from demo.views import markup
 from model.checkpoint import DEFAULT_CHECKPOINT
 from model.classes import shown_name
 from model.errors import UserError
-from model.evaluation.per_photo import COMMAND, PREDICTED_BOX, TRUE_BOX
+from model.evaluation.per_photo import COMMAND, PREDICTED_BOX, TRUE_BOX, PerPhoto
 from model.inference import Detection
 from model.words import a_or_an, counted, percent
 
@@ -55,9 +56,9 @@ def classes_of(cell: str, class_names: Sequence[str]) -> tuple[str, str] | None:
     return next((pair for pair in pairs if any(pair) and key_of(*pair) == cell), None)
 
 
-def can_open(backend: Backend) -> bool:
-    """Whether the photos behind a cell can be shown."""
-    return backend.per_photo is not None and backend.library.dataset is not None
+def behind_cells(backend: Backend) -> PerPhoto | None:
+    """What the photos behind the cells are told from; ``None`` where they cannot be shown."""
+    return backend.per_photo if backend.library.dataset else None
 
 
 def what_is_missing(backend: Backend, checkpoint: str = "", has_numbers: bool = True) -> str:
@@ -100,10 +101,10 @@ def show_matrix(backend: Backend, report: Mapping[str, Any] | None, checkpoint: 
 
     Where photos can be opened it counts those of the CSV, so that a cell opens as many as it says.
     """
-    if can_open(backend) and backend.per_photo:
+    if per_photo := behind_cells(backend):
         names = backend.class_names()
-        matrix = backend.per_photo.confusion(names).tolist()
-        source, missing = backend.per_photo.name, ""
+        matrix = per_photo.confusion(names).tolist()
+        source, missing = per_photo.name, ""
     else:
         names, matrix = ((report or {}).get(key) for key in ("class_names", "confusion"))
         has_numbers = bool(names and matrix)
@@ -150,12 +151,13 @@ def show_behind(backend: Backend, state: TrainingState) -> BehindView:
     Raises:
         UserError: if the checkpoint cannot be used.
     """
-    if not can_open(backend) or backend.per_photo is None:
+    per_photo = behind_cells(backend)
+    if per_photo is None:
         return BehindView(Markup(), Markup(), Markup(), "")
     pair = classes_of(state.cell, backend.class_names())
     if pair is None:
         return BehindView(markup.note(NOTHING_CHOSEN), Markup(), Markup(), "")
-    rows = backend.per_photo.behind(*pair)
+    rows = per_photo.behind(*pair)
     true, predicted = pair
     count = counted(len(rows), "photo")
     words = f"True class {shown_name(true) or EVERY}, predicted"
@@ -164,7 +166,7 @@ def show_behind(backend: Backend, state: TrainingState) -> BehindView:
     words += f"; here are {AT_ONCE}" if len(rows) > AT_ONCE else ""
     shown = rows.iloc[:AT_ONCE]
     names = [backend.library.name_of(name) for name in shown.file_name]
-    picked = state.picked if backend.per_photo.row_of(state.picked) is not None else ""
+    picked = state.picked if per_photo.row_of(state.picked) is not None else ""
     picked = picked or (names[0] if names else "")
     tiles = [
         _tile(backend, row, name, name == picked)
@@ -226,7 +228,9 @@ def photo_card(backend: Backend, state: TrainingState, name: str) -> Markup:
     )  # fmt: skip
 
 
-def _explained(image: Any, row: pd.Series, heat: np.ndarray, now: Detection, words: str) -> Markup:
+def _explained(
+    image: Image.Image, row: pd.Series, heat: np.ndarray, now: Detection, words: str
+) -> Markup:
     truth = _boxes(row)[0]
     box = markup.DrawnBox(now.bbox_xyxy, "prediction", now.class_name)
     return markup.figure(image, now.image_size, [truth, box], words, heat, words)

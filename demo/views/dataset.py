@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from demo.address import PickingState, in_address, one_of, whole
+from demo.address import PickingState, as_said, in_address, one_of, whole
 from demo.backend import Backend, user_message
 from demo.choice import PhotoChoice
 from demo.server.downloads import as_download
@@ -31,7 +31,6 @@ SIZES = {
     "medium: 10 to 40 %": (0.10, 0.40),
     "large: above 40 %": (0.40, 1.01),
 }
-EXAMPLES = "examples"
 WITHOUT_DATA = (
     "There is no data set here, so these are the examples that come with the project."
     " Get PASCAL VOC 2007 (about 450 MB) with: python -m model.dataset download --data data - then"
@@ -51,43 +50,21 @@ class DatasetState(PickingState):
     size: str = in_address(ANY, one_of(SIZES))
     page: int = in_address(1, whole(1, 100_000))
 
-    def from_query(self, query: Mapping[str, str], library: PhotoLibrary) -> "DatasetState":
+    def read(
+        self, query: Mapping[str, str], library: PhotoLibrary
+    ) -> tuple["DatasetState", list[str]]:
         """As of every tab."""
-        asked = super().from_query(query, library)
-        split = asked.split if asked.split in splits_of(library) else self.split
+        asked, wrong = super().read(query, library)
+        split = asked.split if asked.split in library.splits else self.split
         class_name = self.class_name
         if asked.class_name != class_name:
             with suppress(UserError):  # what is wrong with a split is said when it is drawn
                 if asked.class_name in choices(library, split):
                     class_name = asked.class_name
-        return dataclasses.replace(asked, split=split, class_name=class_name)
-
-
-def splits_of(library: PhotoLibrary) -> list[str]:
-    """The splits there are to browse; without a data set the examples are one."""
-    return library.dataset.splits if library.dataset else [EXAMPLES]
-
-
-def class_names_of(library: PhotoLibrary, split: str) -> tuple[str, ...]:
-    """The classes there are to choose from; a data set of one's own has its own.
-
-    Raises:
-        UserError: if there is no such split.
-    """
-    if split == EXAMPLES and not library.dataset:
-        return tuple(sorted(set(library.example_rows().class_name)))
-    return library.split(split).class_names
-
-
-def rows_of(backend: Backend, split: str) -> pd.DataFrame:
-    """The photos of a split, one a row; without a data set there is one, the examples.
-
-    Raises:
-        UserError: if there is no such split.
-    """
-    if split == EXAMPLES and not backend.library.dataset:
-        return backend.library.example_rows()
-    return backend.split(split)
+        understood = {"split": split, "class": class_name}
+        unknown = [as_said(k, query) for k, v in understood.items() if query.get(k, v) != v]
+        state = dataclasses.replace(asked, split=split, class_name=class_name)
+        return state, unknown + wrong
 
 
 def chosen_rows(backend: Backend, split: str, class_name: str, size: str) -> pd.DataFrame:
@@ -96,7 +73,7 @@ def chosen_rows(backend: Backend, split: str, class_name: str, size: str) -> pd.
     Raises:
         UserError: without a data set, or for an unknown split, class or size.
     """
-    frame = rows_of(backend, split)
+    frame = backend.library.split(split).table
     class_name = str(class_name or ANY)  # the field may be emptied, and a request say anything
     if class_name not in (known := choices(backend.library, split)):
         raise UserError(f"there is no class {class_name[:40]!r}. There is: {', '.join(known)}.")
@@ -122,9 +99,9 @@ def choices(library: PhotoLibrary, split: str) -> list[str]:
     Raises:
         UserError: if there is no such split.
     """
-    names = [ANY, *class_names_of(library, split)]
-    with_backgrounds = library.dataset and len(library.split(split).backgrounds)
-    return [*names, NO_OBJECT] if with_backgrounds and NO_OBJECT not in names else names
+    read = library.split(split)
+    names = [ANY, *read.class_names]
+    return [*names, NO_OBJECT] if len(read.backgrounds) and NO_OBJECT not in names else names
 
 
 def follow_photo(
@@ -151,7 +128,7 @@ def follow_photo(
     file_name = backend.library.file_name_of(name)
     if not file_name:
         return state
-    others = (split for split in splits_of(backend.library) if split != state.split)
+    others = (split for split in backend.library.splits if split != state.split)
     asked = dataclasses.replace(state, class_name=ANY, size=ANY)
     for where in (state, asked, *(dataclasses.replace(asked, split=split) for split in others)):
         rows = chosen_rows(backend, where.split, where.class_name, where.size)
@@ -176,8 +153,8 @@ def show(backend: Backend, state: DatasetState, followed: bool = False) -> View:
     """What a state shows; ``followed``: it is the page of the photo of all tabs."""
     rows = chosen_rows(backend, state.split, state.class_name, state.size)
     pages = max(1, -(-len(rows) // PER_PAGE))
-    number_ = int(min(max(1, state.page or 1), pages))
-    part = rows.iloc[(number_ - 1) * PER_PAGE : number_ * PER_PAGE]
+    page = int(min(max(1, state.page or 1), pages))
+    part = rows.iloc[(page - 1) * PER_PAGE : page * PER_PAGE]
     names = [backend.library.name_of(name) for name in part.file_name]
     picked = state.picked or (names[0] if names else "")
     tiles = [
@@ -187,7 +164,7 @@ def show(backend: Backend, state: DatasetState, followed: bool = False) -> View:
     card = _card_or_problem(backend, picked) if picked else markup.note("No photo fits.")
     why = ", where the photo chosen above is" if followed else ""
     count = Markup("<p>{}, page {} of {}{}</p>").format(
-        counted(len(rows), "photo"), number_, pages, why
+        counted(len(rows), "photo"), page, pages, why
     )
     return View(markup.grid(tiles, "browse"), card, charts(rows), count)
 
@@ -278,4 +255,5 @@ def csv_download(backend: Backend, split: str) -> str:
     """The CSV of a whole split, as ``python -m model.dataset csv`` writes it."""
     dataset = backend.library.dataset
     folder = f"{dataset.folders[0].name.lower()}_" if dataset else ""
-    return as_download(f"{folder}{split}.csv", rows_of(backend, split).to_csv(index=False))
+    table = backend.library.split(split).table
+    return as_download(f"{folder}{split}.csv", table.to_csv(index=False))

@@ -1,10 +1,9 @@
 """What the Detect tab shows for a photo, or for many, and the files to download."""
 
-import csv
 import io
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
@@ -23,11 +22,11 @@ from demo.views import markup
 from demo.views.turning import turning_photo
 from model.augment.geometry import overlap
 from model.classes import shown_name
-from model.csv_cells import defused
+from model.csv_cells import csv_text
 from model.errors import UserError
 from model.inference import CSV_HEADER, Detection, csv_row
 from model.inspect.explanation import TARGETS
-from model.words import Verdict, a_or_an, counted, percent, unknown_class
+from model.words import Verdict, a_or_an, counted, percent, unknown_class_note
 
 NO_HEAT = "off"
 MANY_SIDE = 480  # pixels of a picture among many
@@ -81,7 +80,7 @@ def show(backend: Backend, state: DetectState, before: Opened | None = None) -> 
         drawn_ms, spent = 1000 * (time.perf_counter() - started), opened.timed
         words = f"decode {spent.decode_ms:.0f} ms, network {spent.network_ms:.0f} ms"
         facts.append(("your request took", f"{words}, draw {drawn_ms:.0f} ms"))
-    top = list(d.probabilities.items())[:5]
+    top, truth = list(d.probabilities.items())[:5], photo.largest
     calibrated = opened.detector.info.calibration is not None
     return markup.render(
         "detect_result.html", picture=seen.picture, note=photo.note,
@@ -90,8 +89,8 @@ def show(backend: Backend, state: DetectState, before: Opened | None = None) -> 
         meter=markup.bar(d.score, "Confidence", percent(d.score, 0), mark=state.threshold),
         meaning=confidence_meaning(d.score, state.threshold, calibrated),
         bars=[markup.bar(p, shown_name(name), class_name=name) for name, p in top],
-        facts=markup.table(facts), explained=markup.IOU_EXPLAINED if photo.largest else "",
-        unknown=unknown_class(photo.largest.class_name, d.probabilities) if photo.largest else "",
+        facts=markup.table(facts), explained=markup.IOU_EXPLAINED if truth else "",
+        unknown=unknown_class_note(truth.class_name, d.probabilities) if truth else "",
     )  # fmt: skip
 
 
@@ -178,15 +177,8 @@ def json_download(opened: Opened) -> str:
 
 def csv_download(opened: Opened) -> str:
     """The row ``python -m model.predict --csv`` writes."""
-    text = as_csv([csv_row(opened.photo.path.name, opened.detection)])
+    text = csv_text([CSV_HEADER, csv_row(opened.photo.path.name, opened.detection)])
     return as_download(f"{opened.photo.path.stem}_detected.csv", text)
-
-
-def as_csv(rows: list[list[object]]) -> str:
-    """A CSV with the header of ``python -m model.predict``."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(defused([CSV_HEADER, *rows]))
-    return text.getvalue()
 
 
 @dataclass
@@ -203,10 +195,10 @@ class ManyAnswers:
     asked: int
     read: int = 0
     found: list[tuple[Path, Detection]] = field(default_factory=list)
-    problems: list[tuple[str, str]] = field(default_factory=list)
+    problems: list[tuple[Path, str]] = field(default_factory=list)
 
 
-def detect_files(backend: Backend, files: list[str], checkpoint: str) -> Iterator[ManyAnswers]:
+def detect_files(backend: Backend, files: Sequence[Path], checkpoint: str) -> Iterator[ManyAnswers]:
     """Detections of many photos; gives the same object after each photo and each pass.
 
     Raises:
@@ -221,10 +213,10 @@ def detect_files(backend: Backend, files: list[str], checkpoint: str) -> Iterato
     for start in range(0, len(files), TOGETHER):
         paths, photos = [], []
         for file in files[start : start + TOGETHER]:
-            opened = Opened(Photo(Path(file)), checkpoint_file)
+            opened = Opened(Photo(file), checkpoint_file)
             try:
                 photos.append(opened.network_copy)
-                paths.append(opened.photo.path)
+                paths.append(file)
             except UserError as error:
                 answers.problems.append((file, user_message(error)))
             answers.read += 1
@@ -246,11 +238,12 @@ def show_many(
         UserError: if there are none, or too many.
     """
     tiles: list[Markup] = []
-    for answers in detect_files(backend, files, checkpoint):
+    for answers in detect_files(backend, [Path(file) for file in files], checkpoint):
         for path, d in answers.found[len(tiles) :]:
             tiles.append(_many_tile(files, path, d, threshold))
         rows = [csv_row(path.name, d) for path, d in answers.found]
-        yield answers, _many_shown(answers, tiles, threshold), as_csv(rows) if rows else ""
+        text = csv_text([CSV_HEADER, *rows]) if rows else ""
+        yield answers, _many_shown(answers, tiles, threshold), text
 
 
 def _many_shown(answers: ManyAnswers, tiles: list[Markup], threshold: float) -> Markup:
@@ -269,7 +262,7 @@ def _many_shown(answers: ManyAnswers, tiles: list[Markup], threshold: float) -> 
     return markup.join(parts)
 
 
-def left_out(file: str, sentence: str) -> Markup:
+def left_out(file: Path, sentence: str) -> Markup:
     """Why a photo is; the browser does not send it again with the next ones."""
     return Markup('<div data-left-out="{}">{}</div>').format(file, markup.problem(sentence))
 

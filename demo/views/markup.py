@@ -23,6 +23,7 @@ from model.data.decoding.pool import BusyError
 from model.data.images import load_fitted
 from model.draw import LabelPlace, class_colour, data_uri, place_labels, text_colour
 from model.errors import UserError
+from model.words import counted
 
 THUMB_SIDE = 220
 _TEMPLATES = Environment(
@@ -65,9 +66,9 @@ class DrawnBox:
     """A box over a photo.
 
     Attributes:
-        bbox_xyxy: in pixels of ``PhotoFigure.size``.
-        role: ``prediction``, ``truth``, ``target``, ``object``, ``hull`` or ``ellipse``; its look
-            is in the style sheet.
+        bbox_xyxy: in pixels of the ``size`` that :func:`figure` gets.
+        role: ``prediction``, ``guess``, ``truth``, ``target``, ``object``, ``difficult``,
+            ``hull``, ``ellipse`` or ``ghost``; its look is in the style sheet.
         class_name: gives the colour; none is white.
         label: on a plate at the box; nothing if empty.
     """
@@ -244,13 +245,11 @@ def note(sentence: str, kind: str = "") -> Markup:
     return Markup('<p class="note {}">{}</p>').format(kind, sentence)
 
 
-def progress(words: str, done: int, total: int) -> Markup:
-    """How far something is, in words and as a bar."""
-    bar = Markup(
-        '<progress value="{}" max="{}" aria-label="{}"'
-        ' style="width: 100%; accent-color: #0d9488"></progress>'
-    )
-    return note(words) + bar.format(done, total, words)
+def progress(done: int, total: int) -> Markup:
+    """How many of all photos were counted, in words and as a bar."""
+    words = f"Counted {done:,} of {counted(total, 'photo')} ..."
+    line = Markup('<progress value="{}" max="{}" aria-label="{}" class="counted"></progress>')
+    return note(words) + line.format(done, total, words)
 
 
 def tile(key: str, uri: str, alt: str, caption: str = "", pressed: bool = False) -> Markup:

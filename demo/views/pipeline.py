@@ -1,6 +1,6 @@
 """What the owner's own pipeline does: to a photo, step by step, and to the boxes of many."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -23,7 +23,7 @@ from model.words import counted, percent
 VARIANTS = 6
 EACH = 20  # photos between two looks at the numbers
 TILES = 12
-MAX_PHOTOS = 100_000
+MAX_COUNTED = 100_000
 
 
 def show(pipeline: Callable[..., Any], opened: Opened, seed: int) -> Markup:
@@ -79,19 +79,25 @@ def audit(
         except UserError as error:
             problems.append(f"{name}: {error}")
         if place % EACH == EACH - 1 and place + 1 < len(rows):
-            words = f"Counted {place + 1:,} of {counted(len(rows), 'photo')} ..."
-            yield markup.progress(words, place + 1, len(rows)), _found(tally, problems)
+            yield markup.progress(place + 1, len(rows)), _found(tally, problems)
     if not tally.photos and problems:
         raise UserError(problems[0])
+    said = markup.note(f"{counted(tally.photos, 'photo')}, each drawn once.")
+    yield said, _found(tally, problems) + _worst(backend, tally, seeds)
+
+
+def _worst(backend: Backend, tally: ComposeTally, seeds: Mapping[str, int]) -> Markup:
+    """The photos that lose most, to press; nothing if none loses anything."""
     tiles = []
     for name, words in tally.worst(TILES):
         key, uri = f"{seeds[name]} {name}", markup.thumbnail(backend.library.get(name).path)
-        words = f"{name}, seed {seeds[name]}: {words}"
-        tiles.append(markup.tile(key, uri, f"photo {name}", words))
+        caption = f"{name}, seed {seeds[name]}: {words}"
+        tiles.append(markup.tile(key, uri, f"photo {name}", caption))
+    if not tiles:
+        return Markup()
     legend = Markup('<p class="plain-legend">Press one to see that draw above, step by step.</p>')
-    worst = [Markup("<h3>The worst photos</h3>"), markup.grid(tiles, "browse"), legend]
-    said = markup.note(f"{counted(tally.photos, 'photo')}, each drawn once.")
-    yield said, _found(tally, problems) + (markup.join(worst) if tiles else "")
+    heading = Markup("<h3>The worst photos</h3>")
+    return markup.join([heading, markup.grid(tiles, "browse"), legend])
 
 
 def _traced(
@@ -106,8 +112,9 @@ def _traced(
 def _found(tally: ComposeTally, problems: Sequence[str]) -> Markup:
     notes = [markup.note(sentence, "warning") for sentence in findings(tally)]
     notes += [markup.note(problem, "problem") for problem in problems[:3]]
-    if (more := len(problems) - 3) > 0:
-        notes.append(markup.note(f"and {counted(more, 'more photo')} like these.", "problem"))
+    if len(problems) > 3:
+        more = counted(len(problems) - 3, "more photo")
+        notes.append(markup.note(f"and {more} like these.", "problem"))
     rows = [("the largest of each photo", tally.numbers(targets=True)), ("all", tally.numbers())]
     rows += [(label, tally.numbers(label)) for label in tally.labels()]
     table = markup.render("pipeline_numbers.html", rows=[(name, _cells(n)) for name, n in rows])

@@ -76,3 +76,9 @@ class Blemish(NamedTuple):
     def effect(self) -> Effect:
         """What is done about it."""
         return KINDS[self.kind].effect
+
+    @property
+    def words(self) -> str:
+        """What is wrong, with the details in brackets."""
+        text = KINDS[self.kind].text
+        return f"{text} ({self.detail})" if self.detail else text

@@ -21,6 +21,7 @@ from model.data.names import stem_of
 from model.data.records import CSV_COLUMNS, DatasetSplit, ImageAnnotation, ObjectAnnotation, row_of
 from model.errors import UserError
 
+EXAMPLES = "examples"  # the only split where there is no data set
 EXAMPLE_FOLDER = Path(__file__).resolve().parents[2] / "examples"
 MOST_OWN = 12  # photos of a data set of one's own among the examples
 LOOKED_AT = 120  # photos that are read to find some of all classes
@@ -109,6 +110,7 @@ class PhotoLibrary:
             objects, note = boxes.get(path.name, ()), EXAMPLE_NOTES.get(path.name, "")
             photo = NamedPhoto(path.stem, path, objects, path.name in boxes, note)
             self._examples[path.stem] = photo
+        self._example_folder = example_folder
         self.split = cache(self._split)
         self._photo = lru_cache(maxsize=512)(self._read_photo)
 
@@ -182,13 +184,10 @@ class PhotoLibrary:
         seen = {thing.class_name for photo in self._own_examples for thing in photo.objects}
         return sorted({*self.dataset.listed_class_names(), *seen})
 
-    def example_rows(self) -> pd.DataFrame:
-        """The examples that come with the project as rows of a CSV, but those without a target.
-
-        The columns are :data:`model.data.records.CSV_COLUMNS`; the split is called ``examples``.
-        """
-        rows = map(self._example_row, self._examples.values())
-        return pd.DataFrame([r for r in rows if r and r["class_name"]], columns=CSV_COLUMNS)
+    @property
+    def splits(self) -> list[str]:
+        """The names of the splits; without a data set the examples are one."""
+        return self.dataset.splits if self.dataset else [EXAMPLES]
 
     def row(self, name: str) -> dict[str, Any]:
         """The CSV row of a photo; empty if it has nothing but difficult objects."""
@@ -200,23 +199,28 @@ class PhotoLibrary:
 
     def _example_row(self, named: NamedPhoto) -> dict[str, Any] | None:
         width, height = load_fitted(named.path, 64).original_size  # only the size is wanted
-        return row_of(ImageAnnotation(named.path.name, width, height, named.objects), "examples")
+        return row_of(ImageAnnotation(named.path.name, width, height, named.objects), EXAMPLES)
 
     def _read_photo(self, name: str) -> NamedPhoto | None:
         found = self.dataset.find(name) if self.dataset and name else None
         return _named(self.dataset, found) if self.dataset and found else None
 
     def _split(self, split: str) -> DatasetSplit:
-        """A whole split, read once.
+        """A whole split, read once; that of the examples is without those that have no target.
 
         Raises:
-            UserError: without a data set, or if it has no such split.
+            UserError: if there is no such split.
         """
-        if not self.dataset:
+        if self.dataset:
+            return self.dataset.split(split)
+        if split != EXAMPLES:
             raise UserError(
                 "VOC 2007 is not here. Get it: python -m model.dataset download --data data"
             )
-        return self.dataset.split(split)
+        rows = map(self._example_row, self._examples.values())
+        frame = pd.DataFrame([r for r in rows if r and r["class_name"]], columns=CSV_COLUMNS)
+        names = tuple(sorted(set(frame.class_name)))
+        return DatasetSplit(frame, self._example_folder, class_names=names)
 
 
 def _named(dataset: Dataset, found: DatasetPhoto) -> NamedPhoto:

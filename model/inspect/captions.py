@@ -10,7 +10,8 @@ IoU 0.88.'
 from collections.abc import Iterator
 
 from model.augment import Trace, TracedStep
-from model.inspect.robustness import FOUND_IOU, VariantPrediction
+from model.boxes import FITS_IOU
+from model.inspect.robustness import VariantPrediction
 from model.inspect.variants import Variant
 
 
@@ -70,8 +71,8 @@ def _detector_words(
     if answer is None:
         return
     said = answer.verdict(threshold)
-    still = "still " if answer.iou >= FOUND_IOU else ""
+    still = "still " if answer.iou >= FITS_IOU else ""
     still = {"": "", answer.class_name: still}.get(class_name, "now ")
     yield f"the detector {still if said.kind == 'sure' else ''}{said.clause}"
     if said.kind != "none":
-        yield f"IoU {answer.iou:.2f}{'' if answer.iou >= FOUND_IOU else ', another place'}"
+        yield f"IoU {answer.iou:.2f}{'' if answer.iou >= FITS_IOU else ', another place'}"

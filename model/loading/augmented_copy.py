@@ -4,8 +4,6 @@ Every picture is written with a line in ``pictures.jsonl`` that says all of it: 
 the boxes. So an export that was stopped goes on where it was, and the labels can be written last.
 """
 
-import csv
-import io
 import json
 import shutil
 import zipfile
@@ -19,7 +17,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from model.augment import AugmentConfig, Picture, Pipeline, photo_seed, working_side
-from model.csv_cells import defused
+from model.csv_cells import csv_text
 from model.data.annotations import (
     OBJECT_COLUMNS,
     AnnotatedPhoto,
@@ -298,7 +296,9 @@ def _write_labels(folder: Path, plan: ExportPlan) -> None:
         "voc": lambda: _voc_files(photos, plan),
         "all": lambda: {
             "augment.json": plan.config.to_json() + "\n",
-            "boxes.csv": _table(photos),
+            "boxes.csv": csv_text(
+                [OBJECT_COLUMNS, *(row for photo in photos for row in object_rows(photo))]
+            ),
             **annotation_files(photos, plan.class_names),
         },
     }[plan.labels]()
@@ -311,14 +311,6 @@ def _annotated(record: dict[str, Any]) -> AnnotatedPhoto:
     objects = tuple(objects_from(record["objects"]))
     size = record["width"], record["height"]
     return AnnotatedPhoto(record["file_name"], *size, objects, tuple(record["visible"]))
-
-
-def _table(photos: Sequence[AnnotatedPhoto]) -> str:
-    """All boxes as CSV."""
-    rows = [row for photo in photos for row in object_rows(photo)]
-    table = io.StringIO()
-    csv.writer(table, lineterminator="\n").writerows(defused([OBJECT_COLUMNS, *rows]))
-    return table.getvalue()
 
 
 def _yolo_files(photos: Sequence[AnnotatedPhoto], plan: ExportPlan) -> dict[str, str]:

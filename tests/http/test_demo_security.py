@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse
 from visitor import wait_for
 
 from demo.guarded import GuardedBlocks
-from demo.server.direct import MAX_AT_ONCE
+from demo.server.direct import MAX_DIRECT
 from demo.server.security import (
     MAX_REQUEST,
     MAX_STREAMS,
@@ -211,7 +211,7 @@ def test_one_address_has_few_of_the_threads_that_make_answers(method, path):
             return [answer.status_code for answer in await asyncio.gather(*asked)]
 
     assert run_async(ask_at_once(40)) == [200] * 40
-    assert most == MAX_AT_ONCE
+    assert most == MAX_DIRECT
 
 
 def test_one_address_reads_so_many_answers_at_once():

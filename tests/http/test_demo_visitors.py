@@ -16,7 +16,7 @@ from conftest import A_CONNECTION_EACH, REPOSITORY, SLOW_PHOTO, slow_photos_held
 from handlers import META
 from visitor import wait_for
 
-from demo.server.connections import UNHEARD_S
+from demo.server.connections import WRITE_TIMEOUT_S
 from demo.server.queue import PATIENCE_S
 
 CAT = REPOSITORY / "examples" / "cat.jpg"
@@ -327,7 +327,7 @@ def hear_half_of_an_answer(demo_address: str, path: str) -> bytes:
     """Ask for a large file and take nothing off for longer than is waited for that."""
     with socket_to(demo_address) as deaf:
         deaf.sendall(f"GET /gradio_api/file={path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        time.sleep(UNHEARD_S + 5)
+        time.sleep(WRITE_TIMEOUT_S + 5)
         got = b""
         with suppress(ConnectionResetError):
             while piece := deaf.recv(1_000_000):

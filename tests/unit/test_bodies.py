@@ -7,7 +7,14 @@ import pytest
 from conftest import run_async
 
 from demo.server import bodies
-from demo.server.bodies import MAX_OF_ADDRESS, MAX_REQUEST, SMALL, Bodies, BodyError, paced
+from demo.server.bodies import (
+    MAX_BYTES_HELD_OF_ADDRESS,
+    MAX_REQUEST,
+    SMALL,
+    Bodies,
+    BodyError,
+    paced,
+)
 
 
 def sending(*pieces: bytes, then_silent: bool = False):
@@ -56,7 +63,7 @@ def test_large_bodies_of_one_address_leave_room_for_others():
     with pytest.raises(BodyError, match="busy") as refused:
         fill()
     assert refused.value.status == 503
-    assert len(kept) <= MAX_OF_ADDRESS // (MAX_REQUEST - SMALL)
+    assert len(kept) <= MAX_BYTES_HELD_OF_ADDRESS // (MAX_REQUEST - SMALL)
     read("mallory", SMALL)  # small ones always are taken
     held.forget(read("alice", MAX_REQUEST), "alice")
     for body in kept:

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from model.checked import check_ranges, is_name, is_number
+from model.checked import as_whole, check_ranges, is_name, is_number
 from model.classes import MAX_NAME_LENGTH
 from model.errors import UserError
 
@@ -48,3 +48,10 @@ def test_options_outside_their_range_are_named_as_their_flag(ranges, says):
     with pytest.raises(UserError) as error:
         check_ranges(options, ranges)
     assert str(error.value) == says
+
+
+@pytest.mark.parametrize("value", [0, 11, 2.5, "5", None, math.nan, math.inf])
+def test_what_is_no_whole_number_of_the_range_is_refused(value):
+    assert as_whole(5.0, "the seed", 1, 10) == 5
+    with pytest.raises(UserError, match="the seed must be a whole number from 1 to 10"):
+        as_whole(value, "the seed", 1, 10)

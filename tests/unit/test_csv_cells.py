@@ -9,8 +9,11 @@ import pytest
 from conftest import REPOSITORY
 from PIL import Image
 
-from demo.views.detect import as_csv
+from demo.choice import Photo
+from demo.opened import Opened
+from demo.views.detect import csv_download
 from model.augment import AugmentConfig
+from model.checkpoint import DEFAULT_CHECKPOINT
 from model.commands.predict import PredictConfig, main
 from model.csv_cells import defused
 from model.data.records import ObjectAnnotation
@@ -32,9 +35,11 @@ def test_no_rows():
     assert defused([]) == []
 
 
-def test_the_csv_of_the_page():
-    text = as_csv([["=cmd.jpg", "cat", 0.5, -1.0, 0, 0, 0, 1, 1]])
-    assert text.splitlines()[1] == "'=cmd.jpg,cat,0.5,-1.0,0,0,0,1,1"
+def test_the_csv_of_the_page(tmp_path):
+    photo = tmp_path / "=cmd.jpg"
+    photo.write_bytes((REPOSITORY / "examples" / "cat.jpg").read_bytes())
+    text = Path(csv_download(Opened(Photo(photo), DEFAULT_CHECKPOINT))).read_text()
+    assert text.splitlines()[1].startswith("'=cmd.jpg,cat,")
 
 
 def test_the_csv_of_the_variants():

@@ -21,6 +21,10 @@ COCO = {
     "annotations": [{"id": 1, "image_id": 7, "category_id": 2, "bbox": [10, 20, 40, 40]}],
     "categories": [{"id": 2, "name": "mug"}],
 }
+LABELME = {
+    "imagePath": "my photo (1).jpg", "imageWidth": 100, "imageHeight": 80,
+    "shapes": [{"label": "mug", "shape_type": "rectangle", "points": [[10, 20], [50, 60]]}],
+}  # fmt: skip
 FLAT = {"id": 1, "image_id": 7, "category_id": 2, "bbox": [10, 20, 0, 40]}
 
 
@@ -46,6 +50,7 @@ def send(tmp_path, files: dict[str, str], photo: str = "my photo (1).jpg"):
         ({"a.txt": "1 0.3 0.5 0.4 0.5\n"}, "1"),
         ({"_annotations.coco.json": json.dumps(COCO)}, "mug"),
         ({"anything.json": json.dumps(COCO)}, "mug"),
+        ({"my photo (1).json": json.dumps(LABELME)}, "mug"),
     ],
 )
 def test_the_boxes_of_every_format_are_read(tmp_path, files, name):
@@ -74,11 +79,11 @@ def test_the_target_is_first(tmp_path):
         ({"a.xml": XML.format(100, "")}, "a.xml names no object of"),
         ({"a.json": json.dumps(COCO | {"annotations": [FLAT]})}, "a.json: .* has no area"),
         ({"a.xml": XML.format(300, OBJECT.format("mug", 50))}, "a.xml: .* another shape"),
-        ({"a.txt": "0 0.5 0.5"}, "a.txt"),
+        ({"a.txt": "0 0.5 0.5"}, "^a.txt is no annotation of VOC, YOLO, COCO or LabelMe:"),
         ({"a.txt": "\n" * 40_000}, "a.txt has more than 30,000 lines"),
-        ({"a.txt": "hello world, this is a text"}, "a.txt"),
+        ({"a.txt": "hello world, this is a text"}, "^a.txt is no annotation of"),
         ({"a.txt": "5 0.3 0.5 0.4 0.5", "classes.txt": "cup"}, "a.txt and classes.txt: .*id 5"),
-        ({"a.json": "{"}, "a.json"),
+        ({"a.json": "{"}, "^a.json is no annotation of"),
         ({"a.json": json.dumps(COCO | {"annotations": []})}, "a.json names no object of"),
         ({"data.yaml": "names: [", "a.txt": "0 .5 .5 .1 .1"}, "data.yaml is not readable YAML"),
         (dict.fromkeys(("a.xml", "b.xml", "c.xml", "d.xml"), ""), "4 files came"),

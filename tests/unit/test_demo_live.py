@@ -47,5 +47,5 @@ def test_what_is_no_frame_is_refused(camera, payload):
 
 
 def test_what_cannot_be_read_is_said(camera):
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match="not an image this program can read"):
         look(camera.preprocess(sent(b"no photo")), DEFAULT_CHECKPOINT, 0.5)

@@ -1,5 +1,7 @@
 """demo/views/markup.py: what people typed stays text, and boxes stand where they should."""
 
+import base64
+import io
 import re
 
 import numpy as np
@@ -72,5 +74,9 @@ def test_boxes_keep_the_pixels_of_the_original():
 
 
 @pytest.mark.parametrize("heat", [np.zeros((8, 8)), np.eye(8), np.ones((1, 1))])
-def test_heat_is_a_picture(heat):
-    assert markup.heat_uri(heat.astype(np.float32)).startswith("data:image/png;base64,")
+def test_heat_is_a_picture_that_is_clear_where_it_is_cold(heat):
+    start, _, content = markup.heat_uri(heat.astype(np.float32)).partition(",")
+    assert start == "data:image/png;base64"
+    alpha = np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))[..., 3]
+    corners = alpha[[0, 0, -1, -1], [0, -1, 0, -1]] > 100
+    assert corners.tolist() == [bool(heat[at]) for at in ((0, 0), (0, -1), (-1, 0), (-1, -1))]

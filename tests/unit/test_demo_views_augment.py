@@ -17,7 +17,7 @@ from demo.choice import PhotoChoice
 from demo.views.augment import files, pictures
 from demo.views.augment import variants as drawing
 from demo.views.augment.boxes import parse_boxes, write_boxes
-from demo.views.augment.scene import Scene, class_names_of, scene_of
+from demo.views.augment.scene import Scene, offered_class_names, scene_of
 from demo.views.augment.state import DETECTOR, OWN, AugmentState, surprise
 from model.augment import AugmentConfig
 from model.data.samples import PhotoLibrary
@@ -122,7 +122,7 @@ def test_a_data_set_of_ones_own_has_its_own_classes(tmp_path):
     assert scene_of(own, typed).boxes == scene.boxes
     new = dataclasses.replace(state, box_source=OWN, boxes="mug 1 2 30 40")
     assert scene_of(own, new).class_name == "mug"
-    assert {"Bus-2", "traffic light", "cat"} <= set(class_names_of(own))
+    assert {"Bus-2", "traffic light", "cat"} <= set(offered_class_names(own))
 
 
 def test_a_box_too_thin_is_refused_in_pixels_of_the_photo(backend, tmp_path):
@@ -253,6 +253,7 @@ def test_the_zip_has_all_boxes_of_the_screen(backend, tmp_path, full_size):
     with zipfile.ZipFile(path) as archive:
         coco = json.loads(archive.read("coco.json"))
     names = {one["id"]: one["name"] for one in coco["categories"]}
+    assert len(coco["images"]) == 2
     for image in coco["images"]:
         mine = [a for a in coco["annotations"] if a["image_id"] == image["id"]]
         assert [names[a["category_id"]] for a in mine] == ["cat", "mug", "dog"]

@@ -17,7 +17,7 @@ from demo.views.dataset import DatasetState
 from model.data.dataset import Dataset
 from model.data.decoding.pool import BusyError
 from model.data.images import load_fitted
-from model.data.samples import PhotoLibrary, find_dataset
+from model.data.samples import EXAMPLES, PhotoLibrary, find_dataset
 from model.errors import UserError
 
 
@@ -48,7 +48,7 @@ def test_the_data_set_tab_says_what_is_wrong(backend):
 
 def test_a_data_set_of_ones_own_has_its_own_classes(tmp_path):
     library = PhotoLibrary(make_voc(tmp_path / "VOC2007", 4, 2, classes=("traffic light", "Bus-2")))
-    assert dataset.class_names_of(library, "trainval") == ("Bus-2", "traffic light")
+    assert library.split("trainval").class_names == ("Bus-2", "traffic light")
     asked = DatasetState().from_query({"class": "traffic light"}, library)
     assert "3 photos" in dataset.show(Backend(library), asked).count
     assert DatasetState().from_query({"class": "cat"}, library).class_name == dataset.ANY
@@ -87,7 +87,7 @@ def test_a_photo_is_followed_without_reading_all_others(toy_voc, monkeypatch):
 
 
 def test_without_voc_the_examples_are_browsed():
-    view = dataset.show(Backend(PhotoLibrary(None)), DatasetState(split=dataset.EXAMPLES))
+    view = dataset.show(Backend(PhotoLibrary(None)), DatasetState(split=EXAMPLES))
     assert view.tiles.count("data-key") == 9  # one of the ten shows none of the classes
     assert "Its row of the CSV" in view.card
 
@@ -116,7 +116,7 @@ def test_names_with_dots_spaces_brackets_and_unicode_are_found_by_one_rule(tmp_p
     view = dataset.show(backend, DatasetState(split=split))
     assert f"{len(NAMES)} photos" in view.count
     assert "Its row of the CSV" in view.card
-    for file_name in dataset.rows_of(backend, split).file_name:
+    for file_name in backend.library.split(split).table.file_name:
         name = backend.library.name_of(file_name)
         query = dict(parse_qsl(DatasetState(picked=name).to_query(DatasetState())))
         assert DatasetState().from_query(query, backend.library).picked == name
@@ -129,7 +129,7 @@ def test_names_with_dots_spaces_brackets_and_unicode_are_found_by_one_rule(tmp_p
 def test_photos_of_one_name_in_several_folders_stay_apart(tmp_path):
     first, second = (make_yolo(tmp_path / name, ("train",), ("a", "b")) for name in "AB")
     library = PhotoLibrary(find_dataset([first, second]))
-    rows = dataset.rows_of(Backend(library), "train")
+    rows = library.split("train").table
     names = [library.name_of(name) for name in rows.file_name]
     assert len({library.get(name).path for name in names}) == len(set(names)) == 4
 
@@ -147,7 +147,7 @@ def test_ones_own_photos_are_the_examples_spread_over_classes(tmp_path):
 def test_a_photo_that_cannot_be_read_does_not_hide_the_others(tmp_path):
     root = make_voc(tmp_path / "mine", 4, 2)
     backend = Backend(PhotoLibrary(root))
-    backend.split("train")
+    backend.library.split("train")
     (root / "JPEGImages" / "000000.jpg").write_bytes(b"overwritten")
     view = dataset.show(backend, DatasetState(split="train"))
     assert view.tiles.count("data-key") == 4
@@ -159,7 +159,7 @@ def test_a_photo_that_cannot_be_read_is_tried_once(tmp_path, monkeypatch):
     """It may take seconds to find out, for each of the 20 of a page."""
     root = make_voc(tmp_path / "mine", 4, 2)
     backend, tried = Backend(PhotoLibrary(root)), []
-    backend.split("train")
+    backend.library.split("train")
     damaged = root / "JPEGImages" / "000001.jpg"
     damaged.write_bytes(b"overwritten")
 

@@ -48,12 +48,12 @@ def test_what_is_left_out_is_said_by_file_also_where_nothing_is_left(backend, pl
     words = SentFile(tmp_path / "words.jpg", "set/words.jpg")
     words.path.write_text("no photo")
     *_, made = folder_zip(backend, STATE, [FILES[0], words], 1, CANVAS)
-    assert [file for file, _ in made.problems] == [str(words.path)]
+    assert [file for file, _ in made.problems] == [words.path]
     assert made.shown.count(f'data-left-out="{words.path}"') == 1
     told = []
     with pytest.raises(UserError, match="no photo is left"):
         told.extend(folder_zip(backend, STATE, [words], 1, CANVAS))
-    assert [file for file, _ in told[-1].problems] == [str(words.path)]
+    assert [file for file, _ in told[-1].problems] == [words.path]
 
 
 def test_photos_keep_their_shape_where_that_is_asked_for(backend, place):
@@ -90,7 +90,7 @@ def test_nothing_stays_of_one_that_is_dropped(backend, place):
 
 
 def test_one_that_gets_too_large_is_one_sentence(backend, place, monkeypatch):
-    monkeypatch.setattr(folder, "MAX_BYTES", 100_000)
+    monkeypatch.setattr(folder, "MAX_ZIP_BYTES", 100_000)
     with pytest.raises(UserError, match=r"the ZIP would be larger than .* choose fewer variants"):
         list(folder_zip(backend, STATE, FILES, 4, CANVAS))
     assert list(place.iterdir()) == []

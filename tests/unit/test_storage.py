@@ -14,7 +14,7 @@ from demo.server.uploads import delete_old_files
 
 @pytest.fixture(autouse=True)
 def _small_limits(monkeypatch):
-    monkeypatch.setattr(storage, "MAX_OF_VISITOR", 4 * MIB)
+    monkeypatch.setattr(storage, "MAX_BYTES_OF_ADDRESS", 4 * MIB)
     monkeypatch.setattr(storage, "MAX_IN_ALL", 10 * MIB)
     monkeypatch.setattr(storage, "_disk_is_full", lambda: False)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from model.words import a_or_an, counted, percent, readable_size, unknown_class, verdict
+from model.words import a_or_an, counted, percent, readable_size, unknown_class_note, verdict
 
 
 @pytest.mark.parametrize(
@@ -71,6 +71,6 @@ def test_articles():
 
 
 def test_a_class_the_detector_does_not_know():
-    assert unknown_class("cat", ("cat", "dog")) == unknown_class("", ("cat",)) == ""
-    said = unknown_class("diningtable", ("cat", "dog"))
+    assert unknown_class_note("cat", ("cat", "dog")) == unknown_class_note("", ("cat",)) == ""
+    said = unknown_class_note("diningtable", ("cat", "dog"))
     assert said.startswith("This detector knows 2 classes, and dining table is none of them")

@@ -1,7 +1,7 @@
 """Many photos, augmented with the settings of the tab, as one ZIP."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,8 +16,9 @@ from demo.server.storage import MIB
 from demo.serving.calls import raise_if_ended
 from demo.views import markup
 from demo.views.augment.files import FULL_SIDE, PHOTO
-from demo.views.augment.state import MAX_SEED, AugmentState, as_whole
+from demo.views.augment.state import AugmentState
 from demo.views.detect import detect_files, left_out
+from model.checked import as_whole
 from model.data.annotations import AnnotatedPhoto, class_names_of
 from model.data.dataset import DatasetPhoto
 from model.data.images import load_fitted
@@ -31,7 +32,7 @@ from model.words import counted, readable_size
 
 MAX_PICTURES = 300  # photos x variants
 MAX_ANNOTATIONS = 2 * MAX_PHOTOS + 10
-MAX_BYTES = 200 * MIB
+MAX_ZIP_BYTES = 200 * MIB
 NONE_LEFT = "no photo is left."
 NOTHING_YET = (
     "The ZIP holds every picture, all boxes as CSV, COCO, YOLO and VOC, and what was drawn. Boxes"
@@ -48,7 +49,7 @@ class FolderZip:
     Attributes:
         doing: what is done at the moment.
         done, total, unit: how many of how many, and of what.
-        problems: each file that is left out, and a sentence why.
+        problems: each file that is left out, as it was sent, and a sentence why.
         shown: what to say when it is finished.
         file: path of the ZIP; empty until it is finished.
     """
@@ -57,7 +58,7 @@ class FolderZip:
     done: int = 0
     total: int = 0
     unit: str = "photos"
-    problems: list[tuple[str, str]] = field(default_factory=list)
+    problems: list[tuple[Path, str]] = field(default_factory=list)
     shown: Markup = field(default_factory=Markup)
     file: str = ""
 
@@ -114,45 +115,57 @@ def folder_zip(
     variants, made = check_asked(files, count), FolderZip("reading annotations")
     yield made
     with laid_out(files) as dropped:
-        photos_sent = [str(file.path) for file in files if not is_annotation(file.name)]
-        sent = dict(zip(map(str, dropped.files), photos_sent, strict=True))
-        made.problems += [(sent[str(file)], why) for file, why in dropped.problems.items()]
-        detections: dict[Path, Detection] = {}
-        if unknown := [str(file) for file in dropped.unknown]:
-            made.doing, made.total = "looking for boxes", len(unknown)
-            for answers in detect_files(backend, unknown, state.checkpoint):
-                made.done, detections = answers.read, dict(answers.found)
-                yield made
-            made.problems += [(sent[file], why) for file, why in answers.problems]
-        photos, scores, left = _annotated(dropped, detections, _threshold(backend, state))
-        made.problems += [(sent[str(file)], f"{file.name}: {why}") for file, why in left.items()]
+        photos_sent = [file.path for file in files if not is_annotation(file.name)]
+        sent = dict(zip(dropped.files, photos_sent, strict=True))
+        made.problems += [(sent[file], why) for file, why in dropped.problems.items()]
+        detections = yield from _looked_at(backend, state, dropped.unknown, sent, made)
+        threshold = state.threshold_of(backend.detector(state.checkpoint))
+        photos, scores, left = _annotated(dropped, detections, threshold)
+        made.problems += [(sent[file], f"{file.name}: {why}") for file, why in left.items()]
         if not photos:
             raise UserError(NONE_LEFT)
         plan = _plan(backend, state, photos, scores, variants, pictures)
-        made.doing, made.unit = "drawing", "pictures"
-        made.done, made.total = 0, len(photos) * variants
-        with new_download("augmented.zip") as file:
-            for step in export_steps(photos, plan, file, _load):
-                _refuse_if_too_large(step.n_bytes)
-                made.done = step.pictures
-                yield made
-                raise_if_ended()
-            made.problems += [
-                (sent[path], user_message(UserError(why))) for path, why in step.problems.items()
-            ]
-            n_photos = len(photos) - len(step.problems)
-            if not n_photos:
-                raise UserError(NONE_LEFT)
-            said = _summary(n_photos, scores, plan, file.stat().st_size)
+        said = yield from _drawn(photos, plan, sent, made)
         made.shown = made.with_problems(markup.note(" ".join(filter(None, [said, dropped.note]))))
-        made.file = str(file)
     yield made
 
 
-def _threshold(backend: Backend, state: AugmentState) -> float:
-    """The score from which on the box of the detector is taken."""
-    chosen = state.threshold
-    return backend.detector(state.checkpoint).threshold if chosen is None else chosen
+def _looked_at(
+    backend: Backend, state: AugmentState, files: Sequence[Path], sent: Mapping[Path, Path],
+    made: FolderZip,
+) -> Generator[FolderZip, None, dict[Path, Detection]]:  # fmt: skip
+    """Ask the detector about photos that nobody annotated; returns what it found."""
+    found: dict[Path, Detection] = {}
+    if files:
+        made.doing, made.total = "looking for boxes", len(files)
+        for answers in detect_files(backend, files, state.checkpoint):
+            made.done, found = answers.read, dict(answers.found)
+            yield made
+        made.problems += [(sent[file], why) for file, why in answers.problems]
+    return found
+
+
+def _drawn(
+    photos: Sequence[DatasetPhoto], plan: ExportPlan, sent: Mapping[Path, Path], made: FolderZip
+) -> Generator[FolderZip, None, str]:
+    """Draw all pictures into the file; returns a sentence on what it holds."""
+    made.doing, made.unit = "drawing", "pictures"
+    made.done, made.total = 0, len(photos) * plan.variants
+    with new_download("augmented.zip") as file:
+        for step in export_steps(photos, plan, file, _load):
+            _refuse_if_too_large(step.n_bytes)
+            made.done = step.pictures
+            yield made
+            raise_if_ended()
+        made.problems += [
+            (sent[Path(path)], user_message(UserError(why))) for path, why in step.problems.items()
+        ]
+        n_photos = len(photos) - len(step.problems)
+        if not n_photos:
+            raise UserError(NONE_LEFT)
+        said = _summary(n_photos, plan, file.stat().st_size)
+    made.file = str(file)
+    return said
 
 
 def _load(path: str) -> Image.Image:
@@ -161,10 +174,10 @@ def _load(path: str) -> Image.Image:
 
 
 def _refuse_if_too_large(n_bytes: int) -> None:
-    if n_bytes > MAX_BYTES:
+    if n_bytes > MAX_ZIP_BYTES:
         raise UserError(
-            f"the ZIP would be larger than {MAX_BYTES // MIB} MB: choose fewer variants or photos,"
-            " or the canvas instead of the photo."
+            f"the ZIP would be larger than {MAX_ZIP_BYTES // MIB} MB: choose fewer variants or"
+            " photos, or the canvas instead of the photo."
         )
 
 
@@ -204,17 +217,18 @@ def _plan(
     ]
     detector = backend.detector(state.checkpoint)
     return ExportPlan(
-        state.config, "train", class_names_of(objects, detector.class_names), "all",
-        "photo" if pictures == PHOTO else "canvas", variants,
-        as_whole(state.seed, "the seed", 0, MAX_SEED), detector.info.image_size, FULL_SIDE, scores,
+        state.config, "train", class_names_of(objects, detector.class_names), labels="all",
+        pictures="photo" if pictures == PHOTO else "canvas", variants=variants,
+        seed=state.first_seed, image_size=detector.info.image_size, longest_side=FULL_SIDE,
+        boxes_from_detector=scores,
     )  # fmt: skip
 
 
-def _summary(n_photos: int, scores: Mapping[str, float], plan: ExportPlan, n_bytes: int) -> str:
+def _summary(n_photos: int, plan: ExportPlan, n_bytes: int) -> str:
     said = (
         f"{counted(n_photos * plan.variants, 'picture')} of {counted(n_photos, 'photo')},"
         f" {readable_size(n_bytes)}."
     )
-    if scores:
+    if scores := plan.boxes_from_detector:
         said += f" The box of {counted(len(scores), 'photo')} is the detector's (manifest.json)."
     return said

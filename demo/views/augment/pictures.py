@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from markupsafe import Markup
@@ -10,6 +10,7 @@ from PIL import Image
 
 from demo.views import markup
 from demo.views.augment.scene import EDITOR_SIDE, Scene
+from demo.views.augment.state import FIELDS
 from demo.views.augment.variants import picked_answer, picked_variant
 from model.augment import AugmentConfig, TracedStep
 from model.data.annotations import MIN_VISIBLE_TO_LABEL
@@ -17,11 +18,10 @@ from model.inspect.captions import caption, ghost_box, sentence
 from model.inspect.extremes import Extreme, extremes
 from model.inspect.robustness import VariantPrediction
 from model.inspect.variants import Variant, advice
-from model.words import percent, unknown_class
+from model.words import percent, unknown_class_note
 
 # Pixels of pictures in a strip or grid, which are shown larger when they are pressed.
 TILE_SIDE = 320
-FIELDS = {item.name: item for item in fields(AugmentConfig)}
 ABOUT_B = markup.note(
     "B is what the settings say now: steps, limits, variants and downloads are B's. Of A there are"
     " its picture and sentence above, and the detector's answers below; Swap A, B shows the rest."
@@ -300,7 +300,7 @@ def show_robustness(
         {"number": variant.number, **_answer(answer, scene)}
         for variant, answer in zip(variants, answers, strict=True)
     ]
-    unknown = unknown_class(scene.class_name, scene.opened.detector.class_names)
+    unknown = unknown_class_note(scene.class_name, scene.opened.detector.class_names)
     return markup.render(
         "robustness.html", name=name, unknown=unknown, chip=markup.chip(expected), rows=rows,
         total=len(answers),

@@ -51,8 +51,7 @@ class Scene:
     @property
     def threshold(self) -> float:
         """From which score on the detector is sure."""
-        chosen = self.state.threshold
-        return self.opened.detector.threshold if chosen is None else chosen
+        return self.state.threshold_of(self.opened.detector)
 
     @property
     def is_guess(self) -> bool:
@@ -82,7 +81,7 @@ class Scene:
 
     @property
     def own_box(self) -> list[float]:
-        """That of the photo, whatever was drawn on it: the annotated one, else the detector's."""
+        """The photo's own box, not a drawn one: the annotated one, else the detector's."""
         own = self.opened.photo.largest or self.opened.detection
         return self._on(self.opened.working_copy.image.size, own.bbox_xyxy)
 
@@ -110,9 +109,8 @@ def scene_of(backend: Backend, state: AugmentState, given: Sequence[EditedBox] =
         source = OWN if given else state.box_source
         return Scene(state, opened, usable_boxes(boxes, loaded), source)
     if photo.largest and state.box_source != DETECTOR:
-        others = [thing for thing in photo.objects if thing is not photo.largest]
         # The target is the largest that is not difficult, whatever else is larger.
-        known = [photo.largest, *others][:MAX_BOXES]
+        known = sorted(photo.objects, key=lambda thing: thing is not photo.largest)[:MAX_BOXES]
         boxes = tuple(
             EditedBox(bbox_xyxy=thing.bbox_xyxy, class_name=thing.class_name) for thing in known
         )
@@ -123,7 +121,7 @@ def scene_of(backend: Backend, state: AugmentState, given: Sequence[EditedBox] =
     return Scene(state, opened, (found,), DETECTOR)
 
 
-def class_names_of(backend: Backend) -> list[str]:
+def offered_class_names(backend: Backend) -> list[str]:
     """What the editor offers: the classes of the checkpoint and of the data set."""
     return sorted({*backend.class_names(), *backend.library.class_names()})
 

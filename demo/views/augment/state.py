@@ -8,12 +8,15 @@ from typing import Any, ClassVar
 from demo.address import TabState, in_address, number, one_of, whole
 from demo.views.augment.boxes import parse_boxes, write_boxes
 from model.augment import AugmentConfig
+from model.checked import as_whole
 from model.errors import UserError
+from model.inference import Detector
 from model.inspect.variants import MAX_VARIANTS
 
 GROUND_TRUTH, DETECTOR, OWN = "ground truth", "detector", "my own"
 BOX_SOURCES = (GROUND_TRUTH, DETECTOR, OWN)
 MAX_SEED = 1_000_000
+FIELDS = {field.name: field for field in dataclasses.fields(AugmentConfig)}
 # Of the first example: its first variant is mirrored, turned, zoomed and brighter.
 DEFAULT_SEED = 111
 
@@ -67,22 +70,24 @@ class AugmentState(in_addresses(AugmentConfig), _DrawnState):
         names = [field.name for field in dataclasses.fields(self.settings)]
         return self.settings(**{name: getattr(self, name) for name in names})
 
+    @property
+    def first_seed(self) -> int:
+        """The seed, validated."""
+        return as_whole(self.seed, "the seed", 0, MAX_SEED)
+
+    @property
+    def n_variants(self) -> int:
+        """How many variants there are, validated."""
+        return as_whole(self.count, "the number of variants", 1, MAX_VARIANTS)
+
+    def threshold_of(self, detector: Detector) -> float:
+        """From which score on the detector is sure."""
+        return detector.threshold if self.threshold is None else self.threshold
+
     def to_query(self, defaults: TabState) -> str:
         """As of every tab; boxes only where they are the visitor's own."""
         kept = self if self.box_source == OWN else dataclasses.replace(self, boxes="")
         return super(AugmentState, kept).to_query(defaults)
-
-
-def as_whole(value: Any, what: str, least: int, most: int) -> int:
-    """A whole number from ``least`` to ``most``.
-
-    Raises:
-        UserError: if it is not one.
-    """
-    # NaN is not within any range, and infinity is not below any limit.
-    if not isinstance(value, (int, float)) or not least <= value <= most or value != int(value):
-        raise UserError(f"{what} must be a whole number from {least} to {most}.")
-    return int(value)
 
 
 def pressed_number(state: AugmentState) -> int | None:

@@ -1,14 +1,15 @@
 """The variants of a photo, and what the detector says about them; each is computed once."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from demo.opened import robustness
 from demo.serving.calls import raise_if_ended
 from demo.serving.once import ComputeOnceCache
 from demo.views.augment.scene import Scene
-from demo.views.augment.state import MAX_SEED, as_whole, pressed_number
+from demo.views.augment.state import AugmentState, pressed_number
 from model.inspect.robustness import VariantPrediction
-from model.inspect.variants import MAX_VARIANTS, Variant, fullest_variant, make_variants
+from model.inspect.variants import Variant, fullest_variant, make_variants
 
 PICKED_KEPT = 6  # variants shown large that are remembered, a few MB each
 _picked: ComputeOnceCache[Variant] = ComputeOnceCache(PICKED_KEPT)
@@ -20,20 +21,18 @@ def draw_variants(scene: Scene, first: int = 1, count: int | None = None) -> lis
     state, opened = scene.state, scene.opened
     info = opened.detector.info
     target, *others = scene.working_boxes
-    seed = as_whole(state.seed, "the seed", 0, MAX_SEED)
-    if count is None:
-        count = as_whole(state.count, "the number of variants", 1, MAX_VARIANTS)
+    seed, count = state.first_seed, state.n_variants if count is None else count
     variants: list[Variant] = []
     for number in range(first, first + count):
         raise_if_ended()
         variants += make_variants(
             opened.working_copy.image, target, state.config, info.image_size, seed, 1,
-            opened.photo.file_name, first=number, others=others, mean=info.mean, std=info.std,
+            opened.photo.seed_name, first=number, others=others, mean=info.mean, std=info.std,
         )  # fmt: skip
     return variants
 
 
-def _key(scene: Scene) -> tuple:
+def _key(scene: Scene) -> tuple[Path, Path, AugmentState]:
     return scene.opened.photo.path, scene.opened.checkpoint, scene.state
 
 
@@ -45,8 +44,7 @@ def picked_number(scene: Scene) -> int:
     state, opened = scene.state, scene.opened
     return pressed_number(state) or fullest_variant(
         opened.working_copy.image.size, scene.own_box, state.config,
-        as_whole(state.seed, "the seed", 0, MAX_SEED),
-        as_whole(state.count, "the number of variants", 1, MAX_VARIANTS), opened.photo.file_name,
+        state.first_seed, state.n_variants, opened.photo.seed_name,
     )  # fmt: skip
 
 
@@ -64,7 +62,7 @@ def picked_answer(scene: Scene, variant: Variant) -> VariantPrediction:
 def variants_of(scene: Scene) -> list[Variant]:
     """All variants a scene asks for; the one shown large is not drawn again."""
     picked = picked_variant(scene)
-    count = as_whole(scene.state.count, "the number of variants", 1, MAX_VARIANTS)
+    count = scene.state.n_variants
     if picked.number > count:
         return draw_variants(scene)
     before = draw_variants(scene, 1, picked.number - 1)

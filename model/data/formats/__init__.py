@@ -22,6 +22,10 @@ FORMATS = {each.name: each for each in (VOC, YOLO, COCO, LABELME, TABLE)}
 OFTEN_BESIDE_OTHERS = (LABELME, TABLE)
 
 
+class NoDataSetError(UserError):
+    """Nothing in a folder is of a format that is read."""
+
+
 def formats_in(tree: Tree) -> list[Format]:
     """The formats of what lies in a folder."""
     main = [each for each in FORMATS.values() if each not in OFTEN_BESIDE_OTHERS]
@@ -33,7 +37,8 @@ def format_of(tree: Tree, name: str = "auto") -> Format:
     """The format of the data set in a folder, by what lies there unless it is named.
 
     Raises:
-        UserError: if there is none, or more than one.
+        NoDataSetError: if there is none.
+        UserError: if there is more than one.
     """
     if name != "auto":
         if name not in FORMATS:
@@ -49,7 +54,7 @@ def format_of(tree: Tree, name: str = "auto") -> Format:
             " set's own folder."
         )
     what = unread_format(tree)
-    raise UserError(
+    raise NoDataSetError(
         f"{tree.root} holds no VOC, YOLO or COCO data set: photos with XML files, with text files"
         f" and a data.yaml, or with a JSON file. LabelMe's JSON is read, too, and CSV"
         " with columns for file, class and corners."
