@@ -128,6 +128,28 @@ def forward(events: Sequence[Any], *signals: gr.Textbox) -> None:
     gr.on(list(events), None, None, list(signals), js=f"() => [{tokens}]", **PRIVATE)
 
 
+def forward_choices(dropdowns: Sequence[gr.Dropdown], *signals: gr.Textbox) -> None:
+    """Give each :func:`signal` a new token when a visitor chooses something else.
+
+    Gradio's drop-downs tell of ``input`` whenever they are left, and twice of an option that is
+    pressed. So what they say is compared with what they said when one of them was entered.
+    """
+    entered = gr.Textbox("", visible=False)
+    gr.on(
+        [each.focus for each in dropdowns], None, list(dropdowns), entered,
+        js=f"(...values) => {TOKEN_JS} + ' ' + JSON.stringify(values)", **PRIVATE,
+    )  # fmt: skip
+    js = f"""(entered, ...values) => {{
+      const [token, before] = entered.split(/ (.*)/s);
+      const told = values.splice(0, {len(signals)});
+      return JSON.stringify(values) === before ? told : told.map(() => token);
+    }}"""
+    gr.on(
+        [each.input for each in dropdowns], None, [entered, *signals, *dropdowns], list(signals),
+        js=js, **PRIVATE,
+    )  # fmt: skip
+
+
 def token() -> str:
     """What a :func:`signal` is set to; never the same twice."""
     return str(time.monotonic_ns())

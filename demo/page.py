@@ -11,7 +11,15 @@ from demo import api
 from demo.address import TABS, TabState, as_said, asked_tab, refusal
 from demo.backend import Backend
 from demo.choice import PhotoChoice
-from demo.components import PRIVATE, QUIET, Controls, in_order, signal, token
+from demo.components import (
+    PRIVATE,
+    QUIET,
+    Controls,
+    forward_choices,
+    in_order,
+    signal,
+    token,
+)
 from demo.guarded import GuardedBlocks
 from demo.photos import PhotoChooser, accept_offer, chooser_html
 from demo.server.first_page import TITLE
@@ -60,11 +68,12 @@ class Page:
         self.address, self.restored = signal(), signal()
         # A tab is drawn when it is opened; Detect is finished when the page opens.
         self.opened = {name: signal() for name in TABS[1:]}
-        redraw, repick = signal(), signal()
+        redraw, repick, rechosen = signal(), signal(), signal()
+        forward_choices([checkpoint], rechosen, self.opened["training"])
         shared: Controls = {"photo": self.photo, "checkpoint": checkpoint}
         with gr.Tabs(elem_id="tabs") as self.tabs:
             with gr.Tab("Detect", id="detect") as detect_page:
-                self.detect = detect.build(backend, shared, self.address)
+                self.detect = detect.build(backend, shared, rechosen, self.address)
             with gr.Tab("Augment", id="augment") as augment_page:
                 with_threshold = {**shared, "threshold": self.detect.controls["threshold"]}
                 signals = augment.Signals(

@@ -15,13 +15,14 @@ from demo.components import (
     TOKEN_JS,
     Controls,
     download_button,
-    edits,
+    forward_choices,
     in_order,
     pick_grid,
     pick_list,
     picked_key,
     pressed_first_js,
     show_errors_in,
+    signal,
     token,
 )
 from demo.photos import PhotoChooser
@@ -72,7 +73,6 @@ class _Shown:
     tiles: gr.HTML
     card: gr.HTML
     charts: gr.HTML
-    choice: gr.Textbox
 
 
 def build(
@@ -110,7 +110,7 @@ def build(
                 to_augment = gr.Button("Send to Augment", size="sm", min_width=120,
                                        elem_id="send-augment")  # fmt: skip
     charts = gr.HTML(elem_id="dataset-charts")
-    shown = _Shown(count, tiles, card, charts, gr.Textbox("", visible=False))
+    shown = _Shown(count, tiles, card, charts)
 
     @show_errors_in(card)
     def pick(**values: Any) -> dict[Any, Any]:
@@ -123,7 +123,7 @@ def build(
     }  # fmt: skip
     if backend.checking:
         _build_check(backend, backend.checking, pick, picks)
-    _connect_pages(controls, before, after, redraw, shown.choice)
+    _connect_pages(controls, before, after, redraw)
     _connect_drawing(backend, controls, shown, redraw, (address, defaults))
     looked = tiles.select(pick, js=pressed_first_js(tiles, controls), **picks, **DRAWS)
     looked.success(None, None, None, js=CARD_IN_SIGHT_JS, **PRIVATE)
@@ -193,34 +193,22 @@ def _build_controls(backend: Backend, splits: list[str], defaults: DatasetState)
     return {"split": split, "class_name": class_name, "size": size, "page": page, "picked": picked}
 
 
-def _choice(split: str, class_name: str, size: str) -> str:
-    return f"{split}/{class_name}/{size}"
-
-
 def _connect_pages(
-    controls: Controls, before: gr.Button, after: gr.Button, redraw: gr.Textbox, shown: gr.Textbox
+    controls: Controls, before: gr.Button, after: gr.Button, redraw: gr.Textbox
 ) -> None:
-    """Another split, class or size begins on page 1; another page picks its first photo.
-
-    ``shown`` is what :func:`_choice` gives of what is shown.
-    """
+    """Another split, class or size begins on page 1; another page picks its first photo."""
     page, picked = controls["page"], controls["picked"]
-    steps = {before._id: -1, after._id: 1}
+    steps, rechosen = {before._id: -1, after._id: 1}, signal()
+    forward_choices([controls[name] for name in ("split", "class_name", "size")], rechosen)
 
-    def turn(
-        number: float, split: str, class_name: str, size: str, shown: str, event: gr.EventData
-    ) -> dict[Any, Any]:
+    def turn(number: float, event: gr.EventData) -> dict[Any, Any]:
         pressed = event.target._id if event.target else None
-        # Gradio's drop-downs tell of input when they are left, whatever they say.
-        if pressed not in steps and _choice(split, class_name, size) == shown:
-            return gr.skip()
         turned = max(1, int(number or 1) + steps[pressed]) if pressed in steps else 1
         return {page: turned, picked: "", redraw: token()}
 
     gr.on(
-        [*edits(controls, "split", "class_name", "size"), before.click, after.click], turn,
-        [page, *(controls[name] for name in ("split", "class_name", "size")), shown],
-        [page, picked, redraw], **QUIET, **in_order("dataset-choice"),
+        [rechosen.change, before.click, after.click], turn, page, [page, picked, redraw],
+        **QUIET, **in_order("dataset-choice"),
     )  # fmt: skip
     # A number that is being typed is left to the visitor.
     page.input(None, None, [picked, redraw], js=TYPED_JS, **PRIVATE)
@@ -237,8 +225,7 @@ def _connect_drawing(
     places = {name: controls[name] for name in ("split", "class_name", "size", "page", "picked")}
     followed = gr.Textbox("", visible=False)
     outputs = [
-        shown.count, shown.tiles, shown.card, shown.charts, shown.choice, *places.values(),
-        followed, address,
+        shown.count, shown.tiles, shown.card, shown.charts, *places.values(), followed, address,
     ]  # fmt: skip
 
     @show_errors_in(shown.count)
@@ -260,7 +247,6 @@ def _connect_drawing(
             controls["class_name"]: offered,
             shown.count: view.count, shown.tiles: view.tiles, shown.card: view.card,
             shown.charts: view.charts, followed: state.photo.sample,
-            shown.choice: _choice(state.split, state.class_name, state.size),
             address: state.to_query(defaults),
         }  # fmt: skip
 

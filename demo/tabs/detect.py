@@ -71,8 +71,17 @@ class DetectTab:
     first_view: str
 
 
-def build(backend: Backend, shared: Controls, address: gr.Textbox) -> DetectTab:
-    """Lay out the tab; ``shared`` are the photo and the checkpoint, which all tabs have."""
+def build(
+    backend: Backend, shared: Controls, rechosen: gr.Textbox, address: gr.Textbox
+) -> DetectTab:
+    """Lay out the tab.
+
+    Args:
+        backend: what stands behind it.
+        shared: the photo and the checkpoint, which all tabs have.
+        rechosen: says that another checkpoint was chosen, see :func:`demo.components.signal`.
+        address: what is written into the address.
+    """
     defaults = DetectState(
         photo=PhotoChoice(backend.library.examples()[0].name), checkpoint=backend.checkpoint,
         threshold=_threshold_of(backend, backend.checkpoint),
@@ -97,7 +106,7 @@ def build(backend: Backend, shared: Controls, address: gr.Textbox) -> DetectTab:
         [*edits(controls, "threshold", "explain"), redraw.change],
         draw, inputs_kwargs=controls, outputs=[result, address], **DRAWS,
     )  # fmt: skip
-    _threshold_follows_checkpoint(backend, controls, redraw)
+    _threshold_follows_checkpoint(backend, controls, rechosen, redraw)
     _build_live(backend, controls)
     _build_many(backend, controls, redraw)
     return DetectTab(defaults, controls, redraw, to_augment, first_view(first, defaults))
@@ -143,7 +152,9 @@ def _threshold_of(backend: Backend, checkpoint: str) -> float:
     return round(backend.detector(checkpoint).threshold, 2)
 
 
-def _threshold_follows_checkpoint(backend: Backend, controls: Controls, redraw: gr.Textbox) -> None:
+def _threshold_follows_checkpoint(
+    backend: Backend, controls: Controls, rechosen: gr.Textbox, redraw: gr.Textbox
+) -> None:
     """A threshold says something about the scores of its own checkpoint only."""
 
     def follow(checkpoint: str) -> dict[Any, Any]:
@@ -153,8 +164,7 @@ def _threshold_follows_checkpoint(backend: Backend, controls: Controls, redraw: 
             return {redraw: token()}  # drawing the result says what is wrong
         return {controls["threshold"]: threshold, redraw: token()}
 
-    checkpoint = controls["checkpoint"]
-    checkpoint.input(follow, checkpoint, [controls["threshold"], redraw], **QUIET)
+    rechosen.change(follow, controls["checkpoint"], [controls["threshold"], redraw], **QUIET)
 
 
 def _build_live(backend: Backend, controls: Controls) -> None:

@@ -87,7 +87,6 @@ def build(
         to_detect = gr.Button("Send to Detect", size="sm", elem_id="behind-detect", min_width=120)
     fold("Model card", "card")
     card = gr.Markdown(elem_id="model-card")
-    checkpoint.input(None, None, redraw, js=f"() => {TOKEN_JS}", **PRIVATE)
     defaults = TrainingState(checkpoint=backend.checkpoint)
     controls: Controls = {
         "checkpoint": checkpoint, "cell": gr.Textbox("", visible=False),

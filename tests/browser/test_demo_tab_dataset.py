@@ -62,3 +62,25 @@ def test_on_a_phone_a_tile_brings_its_card_into_sight(page):
     card = page.locator("#dataset-card")
     expect(card).to_contain_text("000005.jpg")
     wait_for(lambda: 0 <= card.bounding_box()["y"] < 844 / 2, "the card in sight")
+
+
+def test_only_another_choice_of_a_drop_down_begins_on_page_1(reused_page, demo_address):
+    page = open_again(reused_page, f"{demo_address}?tab=dataset&page=2")
+    count = page.locator("#dataset-count")
+    expect(count).to_contain_text("30 photos, page 2 of 2")
+    page.locator("#dataset-grid button[data-key='000025']").click()
+    expect(page.locator("#dataset-card")).to_contain_text("000025.jpg")
+    page.traffic.settle()
+    page.traffic.forget()
+    for name in ("split", "class", "size", "page"):
+        page.locator(f"#dataset-{name} input").focus()
+    page.traffic.settle()
+    assert page.traffic.handlers == []
+    class_name = page.locator("#dataset-class input")
+    class_name.click()
+    page.get_by_role("option", name="sheep").click()
+    expect(count).to_contain_text("10 photos")
+    class_name.press("ArrowDown")  # from the keyboard too, and back to what it was
+    class_name.press("Home")
+    class_name.press("Enter")
+    expect(count).to_contain_text("30 photos, page 1 of 2")

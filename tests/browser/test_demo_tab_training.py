@@ -108,6 +108,21 @@ def test_all_tabs_follow_the_checkpoint(reused_page, tmp_path):
         expect(number).to_have_value(f"{threshold:g}")
 
 
+def test_the_threshold_stays_when_the_checkpoint_is_only_passed(reused_page, demo_address):
+    page = open_again(reused_page, f"{demo_address}?threshold=0.9")
+    expect(page.locator("#detect-threshold input[type=number]")).to_have_value("0.9")
+    page.get_by_role("tab", name="Training").click()
+    expect(page.locator("#training-results")).to_contain_text("class accuracy")
+    page.traffic.settle()
+    page.traffic.forget()
+    page.locator("#checkpoint input").focus()
+    page.keyboard.press("Tab")
+    expect(page.locator("#checkpoint input")).not_to_be_focused()
+    page.traffic.settle()
+    assert page.traffic.handlers == []
+    expect(page.locator("#detect-threshold input[type=number]")).to_have_value("0.9")
+
+
 def test_on_a_phone_the_tab_is_a_few_lines_that_open(page):
     page.set_viewport_size({"width": 390, "height": 844})
     page.get_by_role("tab", name="Training").click()
