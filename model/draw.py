@@ -185,11 +185,11 @@ def _draw_dashes(
 ) -> None:
     """A rectangle of dashes, each followed by as much nothing."""
     x1, y1, x2, y2 = corners
-    for start in range(round(x1), round(x2) + 1, 2 * dash):
+    for start in range(round(x1), int(x2) + 1, 2 * dash):
         end = min(start + dash, x2)
         canvas.rectangle((start, y1, end, min(y1 + width - 1, y2)), fill=colour)
         canvas.rectangle((start, max(y2 - width + 1, y1), end, y2), fill=colour)
-    for start in range(round(y1), round(y2) + 1, 2 * dash):
+    for start in range(round(y1), int(y2) + 1, 2 * dash):
         end = min(start + dash, y2)
         canvas.rectangle((x1, start, min(x1 + width - 1, x2), end), fill=colour)
         canvas.rectangle((max(x2 - width + 1, x1), start, x2, end), fill=colour)

@@ -28,12 +28,10 @@ from demo.live import Frame, LiveCamera, look
 from demo.photos import ManyPhotos
 from demo.scripts import script
 from demo.server.downloads import as_download
-from demo.serving.calls import StopPressedError
 from demo.views import markup
 from demo.views.detect import (
     EMPTY_MANY,
     NO_HEAT,
-    STOPPED,
     DetectState,
     csv_download,
     first_view,
@@ -206,8 +204,6 @@ def _build_many(backend: Backend, controls: Controls, redraw: gr.Textbox) -> Non
                     progress((answers.read, answers.asked), desc="looking at photos", unit="photos")
                     changed, known = known != text, text
                     yield {gallery: shown, table: text} if changed else gr.skip()
-        except StopPressedError:
-            shown = markup.join([markup.note(STOPPED), shown])
         except Exception:
             yield {stop: gr.Button(visible=False)}
             raise
@@ -215,7 +211,7 @@ def _build_many(backend: Backend, controls: Controls, redraw: gr.Textbox) -> Non
 
     def take(text: str) -> str:
         if not text:
-            raise UserError("choose some photos first.")
+            raise UserError("no photo is answered yet: choose some first.")
         return as_download("detections.csv", text)
 
     def open_one(files: list[str], event: gr.EventData) -> PhotoChoice:

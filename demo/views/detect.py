@@ -17,6 +17,7 @@ from demo.choice import MAX_PHOTOS, Photo
 from demo.opened import Opened, predict_many
 from demo.server.downloads import as_download
 from demo.server.first_page import TITLE
+from demo.serving.calls import StopPressedError, this_call
 from demo.serving.gpu import TOGETHER
 from demo.views import markup
 from demo.views.turning import turning_photo
@@ -31,7 +32,7 @@ from model.words import Verdict, a_or_an, counted, percent, unknown_class_note
 NO_HEAT = "off"
 MANY_SIDE = 480  # pixels of a picture among many
 EMPTY_MANY = "You get a picture of each and one CSV."
-STOPPED = "Stopped. The pictures below, and the CSV, are of the photos answered until then."
+UNKNOWN_MEANING = "It says something only of photos whose largest object the detector knows."
 
 
 @dataclass(frozen=True)
@@ -81,16 +82,19 @@ def show(backend: Backend, state: DetectState, before: Opened | None = None) -> 
         words = f"decode {spent.decode_ms:.0f} ms, network {spent.network_ms:.0f} ms"
         facts.append(("your request took", f"{words}, draw {drawn_ms:.0f} ms"))
     top, truth = list(d.probabilities.items())[:5], photo.largest
+    unknown = unknown_class_note(truth.class_name, d.probabilities) if truth else ""
     calibrated = opened.detector.info.calibration is not None
     return markup.render(
         "detect_result.html", picture=seen.picture, note=photo.note,
         turning=turning_photo(seen.predicted, d.image_size),
         verdict=verdict_sentence(seen.said), kind=seen.said.kind,
         meter=markup.bar(d.score, "Confidence", percent(d.score, 0), mark=state.threshold),
-        meaning=confidence_meaning(d.score, state.threshold, calibrated),
+        meaning=UNKNOWN_MEANING if unknown else confidence_meaning(
+            d.score, state.threshold, calibrated
+        ),
         bars=[markup.bar(p, shown_name(name), class_name=name) for name, p in top],
         facts=markup.table(facts), explained=markup.IOU_EXPLAINED if truth else "",
-        unknown=unknown_class_note(truth.class_name, d.probabilities) if truth else "",
+        unknown=unknown,
     )  # fmt: skip
 
 
@@ -190,20 +194,23 @@ class ManyAnswers:
         read: how many of them were read, or found to be none.
         found: the files that were, and the detector's answers.
         problems: each of the others, and a sentence why.
+        stopped: their visitor pressed Stop.
     """
 
     asked: int
     read: int = 0
     found: list[tuple[Path, Detection]] = field(default_factory=list)
     problems: list[tuple[Path, str]] = field(default_factory=list)
+    stopped: bool = False
 
 
 def detect_files(backend: Backend, files: Sequence[Path], checkpoint: str) -> Iterator[ManyAnswers]:
     """Detections of many photos; gives the same object after each photo and each pass.
 
+    When the visitor presses Stop, the photos that were read by then are still answered.
+
     Raises:
         UserError: if there are no files, or too many.
-        StopPressedError: if the visitor pressed Stop.
     """
     if not files:
         raise UserError("choose some photos first.")
@@ -219,12 +226,18 @@ def detect_files(backend: Backend, files: Sequence[Path], checkpoint: str) -> It
                 paths.append(file)
             except UserError as error:
                 answers.problems.append((file, user_message(error)))
+            except StopPressedError:
+                answers.stopped = True
+                this_call().stopped = False  # what follows is wanted
+                break
             answers.read += 1
             yield answers
         if photos:
             found = predict_many(checkpoint_file, photos)
             answers.found += zip(paths, found, strict=True)
-            yield answers
+        yield answers
+        if answers.stopped:
+            return
 
 
 def show_many(
@@ -250,7 +263,9 @@ def _many_shown(answers: ManyAnswers, tiles: list[Markup], threshold: float) -> 
     found, n_problems = answers.found, len(answers.problems)
     unsure = sum(d.score < threshold for _, d in found)
     summary = f"{len(found)} of {counted(answers.asked, 'photo')} answered"
-    if len(found) + n_problems < answers.asked:
+    if answers.stopped:
+        summary = f"Stopped: {summary}"
+    elif len(found) + n_problems < answers.asked:
         summary += " so far"
     if unsure:
         summary += f"; not sure of {unsure}, below the threshold of {percent(threshold, 0)}"

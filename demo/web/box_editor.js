@@ -154,7 +154,8 @@ function showBox(button, box, i, isTarget) {
   button.classList.toggle('selected', i === selected);
   button.classList.toggle('target', isTarget);
   button.classList.toggle('high', y1 < 0.08 * size[1]);
-  button.classList.toggle('right-half', x1 > size[0] / 2);
+  // Where there is more room for the label.
+  button.classList.toggle('right-half', x1 > 0.4 * size[0] && x1 + x2 > size[0]);
   button.style.zIndex = i === selected ? 1 : 0;
   const name = shownName(box.class_name) || 'object';
   const also = boxes.length > 1 ? (isTarget ? ', the largest' : '') : '';

@@ -28,7 +28,10 @@ async function add(chosen) {
   const photos = files.filter((file) => isPhoto(file.name)).length;
   const there = kept().filter((file) => isPhoto(file.orig_name)).length;
   if (photos + there > Number(most)) {
-    status.textContent = `${photos + there} photos are too many at once: choose at most ${most}.`;
+    const before = there
+      ? `, with the ${there} chosen before ("Start again" leaves those out)`
+      : '';
+    status.textContent = `${photos + there} photos are too many at once${before}: choose at most ${most}.`;
     return;
   }
   const failed = [];

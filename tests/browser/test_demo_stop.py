@@ -30,7 +30,7 @@ def test_stop_keeps_what_was_done(page, photos):
     expect(stop).to_be_visible()
     stop.click()
     expect(stop).to_be_hidden()
-    expect(result).to_contain_text("Stopped.")
+    expect(result).to_contain_text("Stopped:")
     page.traffic.settle()
     expect(result.get_by_test_id("status-tracker")).not_to_contain_text("Error")
     done = result.locator("button[data-key]").count()

@@ -4,11 +4,15 @@ import re
 from dataclasses import replace
 
 import pytest
+from conftest import REPOSITORY
 
-from demo.choice import PhotoChoice
+from demo.choice import Photo, PhotoChoice
+from demo.opened import Opened
 from demo.photos import accept_offer
+from demo.serving.calls import Call, current
 from demo.views import detect
 from demo.views.detect import DetectState
+from model.data.records import ObjectAnnotation
 
 VOC = PhotoChoice("000004")
 CAT = PhotoChoice("cat")
@@ -92,3 +96,28 @@ def test_what_is_no_photo_leaves_the_one_that_is_there(backend, tmp_path):
     assert (kept.sample, kept.upload) == ("cat", None)
     assert "words.jpg is not an image" in kept.note
     assert accept_offer(backend, PhotoChoice("cat", offered=DOGS)) == DOGS
+
+
+def test_photos_that_were_read_when_stop_was_pressed_are_answered(backend):
+    call = Call()
+    token = current.set(call)
+    files = [str(REPOSITORY / "examples" / f"{name}.jpg") for name in ("cat", "dog", "astronaut")]
+    try:
+        told = detect.show_many(backend, files, backend.checkpoint, 0.5)
+        next(told)
+        next(told)
+        call.stopped = True
+        *_, (answers, shown, text) = told
+    finally:
+        current.reset(token)
+    assert [path.stem for path, _ in answers.found] == ["cat", "dog"]
+    assert "Stopped: 2 of 3 photos answered." in shown
+    assert len(text.splitlines()) == 3
+
+
+def test_of_a_class_it_does_not_know_the_confidence_promises_nothing(backend, tmp_path):
+    mug = ObjectAnnotation("mug", (10, 10, 90, 90))
+    photo = Photo(REPOSITORY / "examples" / "cat.jpg", "cat", (mug,), mug)
+    html = detect.show(backend, DetectState(VOC), Opened(photo, backend.checkpoint_file("")))
+    assert "no answer can be right" in html
+    assert "Of 100 answers" not in html

@@ -4,6 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from model.draw import LabelledBox, draw_box, draw_boxes, place_labels
@@ -50,6 +52,19 @@ def test_the_larger_of_two_boxes_in_one_place_keeps_its_label():
     alone = draw_box(photo, large, (255, 0, 0), "dog")
     plate = (70, 40, 90, 58)  # above the box
     assert both.crop(plate).tobytes() == alone.crop(plate).tobytes()
+
+
+SIDES = st.floats(-50, 250, width=32)
+
+
+@given(st.tuples(SIDES, SIDES, SIDES, SIDES), st.booleans(), st.sampled_from(["", "cat"]))
+def test_any_box_is_drawn(corners, dashed, label):
+    """One of dashes whose lower side lay at 149.6 could not be drawn."""
+    left, right = sorted(corners[::2])
+    top, bottom = sorted(corners[1::2])
+    photo = Image.new("RGB", (200, 150), "grey")
+    box = LabelledBox((left, top, right, bottom), (255, 0, 0), label, dashed=dashed)
+    assert draw_boxes(photo, [box]).size == (200, 150)
 
 
 def test_what_is_not_sure_is_dashed():

@@ -13,7 +13,7 @@ from demo.choice import MAX_PHOTOS, SentFile
 from demo.dropped import DroppedPhotos, is_annotation, laid_out
 from demo.server.downloads import new_download
 from demo.server.storage import MIB
-from demo.serving.calls import raise_if_ended
+from demo.serving.calls import StopPressedError, raise_if_ended
 from demo.views import markup
 from demo.views.augment.files import FULL_SIDE, PHOTO
 from demo.views.augment.state import AugmentState
@@ -141,6 +141,8 @@ def _looked_at(
         for answers in detect_files(backend, files, state.checkpoint):
             made.done, found = answers.read, dict(answers.found)
             yield made
+            if answers.stopped:
+                raise StopPressedError
         made.problems += [(sent[file], why) for file, why in answers.problems]
     return found
 
