@@ -32,7 +32,6 @@ from model.words import Verdict, a_or_an, counted, percent, unknown_class_note
 NO_HEAT = "off"
 MANY_SIDE = 480  # pixels of a picture among many
 EMPTY_MANY = "You get a picture of each and one CSV."
-UNKNOWN_MEANING = "It says something only of photos whose largest object the detector knows."
 
 
 @dataclass(frozen=True)
@@ -89,9 +88,7 @@ def show(backend: Backend, state: DetectState, before: Opened | None = None) -> 
         turning=turning_photo(seen.predicted, d.image_size),
         verdict=verdict_sentence(seen.said), kind=seen.said.kind,
         meter=markup.bar(d.score, "Confidence", percent(d.score, 0), mark=state.threshold),
-        meaning=UNKNOWN_MEANING if unknown else confidence_meaning(
-            d.score, state.threshold, calibrated
-        ),
+        meaning=confidence_meaning(d.score, state.threshold, calibrated, not unknown),
         bars=[markup.bar(p, shown_name(name), class_name=name) for name, p in top],
         facts=markup.table(facts), explained=markup.IOU_EXPLAINED if truth else "",
         unknown=unknown,
@@ -116,11 +113,13 @@ def _predicted(d: Detection, said: Verdict) -> markup.DrawnBox:
     return markup.DrawnBox(d.bbox_xyxy, role, name, said.brief)
 
 
-def confidence_meaning(score: float, threshold: float, calibrated: bool) -> str:
-    """What the one number means."""
+def confidence_meaning(score: float, threshold: float, calibrated: bool, known: bool = True) -> str:
+    """What the one number means; ``known``: the detector may know the class of the object."""
     line = f"The line is the threshold, {percent(threshold, 0)}: below it the detector is not sure."
     if not calibrated:
         return f"The share the network gives to this class; nobody has checked it. {line}"
+    if not known:
+        return f"It says something only of photos whose largest object the detector knows. {line}"
     right = f"{100 * score:.0f}"
     return (
         f"Of 100 answers with this confidence about {right} have the right class, and a box that"

@@ -121,3 +121,4 @@ def test_of_a_class_it_does_not_know_the_confidence_promises_nothing(backend, tm
     html = detect.show(backend, DetectState(VOC), Opened(photo, backend.checkpoint_file("")))
     assert "no answer can be right" in html
     assert "Of 100 answers" not in html
+    assert "The line is the threshold, 50 %" in html
