@@ -28,6 +28,7 @@ from demo.live import Frame, LiveCamera, look
 from demo.photos import ManyPhotos
 from demo.scripts import script
 from demo.server.downloads import as_download
+from demo.serving.calls import StopPressedError
 from demo.views import markup
 from demo.views.detect import (
     EMPTY_MANY,
@@ -204,6 +205,8 @@ def _build_many(backend: Backend, controls: Controls, redraw: gr.Textbox) -> Non
                     progress((answers.read, answers.asked), desc="looking at photos", unit="photos")
                     changed, known = known != text, text
                     yield {gallery: shown, table: text} if changed else gr.skip()
+        except StopPressedError:  # pressed during a pass: what was shown before it stays
+            shown = markup.join([markup.note("Stopped."), shown])
         except Exception:
             yield {stop: gr.Button(visible=False)}
             raise

@@ -226,11 +226,12 @@ def detect_files(backend: Backend, files: Sequence[Path], checkpoint: str) -> It
             except UserError as error:
                 answers.problems.append((file, user_message(error)))
             except StopPressedError:
-                answers.stopped = True
-                this_call().stopped = False  # what follows is wanted
                 break
             answers.read += 1
             yield answers
+        call = this_call()
+        if call.stopped:  # what was read is answered all the same
+            answers.stopped, call.stopped = True, False
         if photos:
             found = predict_many(checkpoint_file, photos)
             answers.found += zip(paths, found, strict=True)
