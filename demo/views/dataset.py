@@ -1,6 +1,7 @@
 """What the tab "Data set" shows: photos with every object outlined; counts and sizes."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -203,12 +204,17 @@ def photo_card(backend: Backend, name: str) -> Markup:
             boxes.append(markup.DrawnBox(thing.bbox_xyxy, "difficult", kind, f"{label}, difficult"))
         else:
             boxes.append(markup.DrawnBox(thing.bbox_xyxy, "object", kind, label))
-    things = ", ".join(shown_name(o.class_name) for o in photo.objects) or NO_OBJECT
+    counts = Counter(shown_name(o.class_name) for o in photo.objects)
+    things = ", ".join(f"{n} x {class_name}" for class_name, n in counts.items())
     legend = "Bold: the largest object. Thin: the others. Dashed: difficult, never the target."
     if len(boxes) > FEW_BOXES:
         legend += " A name that would lie on another is left out: the colour says the class."
     picture = markup.figure(
-        shown.image, shown.original_size, boxes, f"photo {name} with {things}", caption=legend
+        shown.image,
+        shown.original_size,
+        boxes,
+        f"photo {name} with {things or NO_OBJECT}",
+        caption=legend,
     )
     row = backend.library.row(name)
     columns = [column for column in CSV_COLUMNS if column in row and column != "objects"]

@@ -32,8 +32,8 @@
       // The picture may have been drawn anew meanwhile.
       (shown[at]?.isConnected ? shown[at] : document).querySelector('.enlarge')?.focus();
     });
-    // Within the page, so that its colours are those of the page.
-    document.querySelector('.gradio-container').append(dialog);
+    // Within the page, so that its colours and styles are those of the page.
+    document.querySelector('.gradio-container .contain').append(dialog);
   }
 
   function step(by) {
@@ -49,9 +49,11 @@
     figure.className = 'photo';
     figure.append(stage);
     dialog.querySelector('.picture').replaceChildren(figure);
-    const words = stage.querySelector('img').alt;
-    dialog.querySelector('.words').textContent = `${words} (${at + 1} of ${shown.length})`;
-    for (const button of dialog.querySelectorAll('[data-by]')) button.hidden = shown.length < 2;
+    const several = shown.length > 1;
+    const words =
+      stage.querySelector('img').alt + (several ? ` (${at + 1} of ${shown.length})` : '');
+    dialog.querySelector('.words').textContent = words;
+    for (const button of dialog.querySelectorAll('[data-by]')) button.hidden = !several;
   }
 
   function enlarge(figure) {

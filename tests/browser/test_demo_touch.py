@@ -84,3 +84,15 @@ def test_a_finger_that_scrolls_over_the_photo_moves_the_page(phone):
     phone.traffic.settle()
     assert boxes.first.get_attribute("aria-label") == label
     assert phone.url == address
+
+
+def test_a_picture_that_enlarges_takes_the_width_of_the_phone(phone):
+    phone.locator("#augment-after .stage").tap(position={"x": 20, "y": 20})
+    dialog = phone.locator("dialog.enlarged")
+    window, picture = phone.viewport_size, dialog.locator("img.pixels").bounding_box()
+    assert picture["width"] > 0.9 * window["width"]
+    for button in dialog.get_by_role("button").all():
+        place = button.bounding_box()
+        assert place["y"] > picture["y"] + picture["height"] or place["y"] + 44 < picture["y"]
+    dialog.get_by_role("button", name="Close").tap()
+    expect(dialog).not_to_be_visible()
