@@ -38,6 +38,7 @@ from model.network.detector import LargestObjectDetector
 from model.precision import from_main_process
 from model.training.ema import WeightAverage
 from model.training.engine import Run, clip_gradients
+from model.training.first_sheet import draw_augmented
 from model.training.launch import (
     build_training_accelerator,
     share_batch_norm,
@@ -61,6 +62,8 @@ class TrainConfig:
     train_split: str = "train"  # the part of the photos to learn from
     val_split: str = "val"  # the part to validate on; "none" holds nothing out
     image_size: int = 288  # side of the square canvas in pixels, a multiple of 32
+    # Checkpoints keep the names of these two; on the command line: --aug.*, and --augment FILE.
+
     augment: Annotated[AugmentConfig, tyro.conf.arg(name="aug")] = field(
         default_factory=AugmentConfig
     )
@@ -142,13 +145,12 @@ def main(config: TrainConfig) -> None:
 
     # Loop: train, evaluate, save.
     stop = StopSignal(accelerator)
-    run = Run(
-        config, accelerator, model, average, optimizer, scheduler, stop,
-        **inherited(config)._asdict(),
-    )  # fmt: skip
+    run = Run(config, accelerator, model, average, optimizer, scheduler, stop)
+    run.history, run.calibration = inherited(config)
     run.begin(state)
     run.announce(config.train_split, len(photos), len(loader))
-    run.draw_augmented(photos)
+    if accelerator.is_main_process:
+        draw_augmented(photos, run.out / "augmented.png")
     for epoch in range(run.finished_epochs(len(loader)), config.epochs):
         due = (epoch + 1) % config.eval_every == 0 or epoch + 1 == config.epochs
         if not run.row:  # else it was stopped while it was evaluated
@@ -161,7 +163,10 @@ def main(config: TrainConfig) -> None:
     with run.stop.at_once():
         if val:
             calibrate_run(run.out, val, accelerator, run.predictions, config.progress)
-        draw_predictions(run, val or build_dataset(config, train_split, train=False))
+        if accelerator.is_main_process:
+            draw_predictions(run, val or build_dataset(config, train_split, train=False))
+        written = "best.safetensors, last.safetensors, history.csv, plots"
+        accelerator.print(f"wrote {run.out}/: {written}")
     accelerator.end_training()
 
 
@@ -216,11 +221,9 @@ def evaluate(run: Run, config: TrainConfig, val: DetectionDataset) -> Prediction
 
 def draw_predictions(run: Run, dataset: DetectionDataset) -> None:
     """``predictions.png``: what the averaged weights predict for some photos."""
-    if run.accelerator.is_main_process:
-        model, device = run.average.model, run.accelerator.device
-        tiles = plots.spread_tiles(model, dataset, device, run.predictions.get("last"))
-        plots.picture_sheet(tiles, run.out / "predictions.png")
-        print(f"wrote {run.out}/: best.safetensors, last.safetensors, history.csv, plots")
+    known, device = run.predictions.get("last"), run.accelerator.device
+    tiles = plots.spread_tiles(run.average.model, dataset, device, known)
+    plots.picture_sheet(tiles, run.out / "predictions.png")
 
 
 def read_data(config: TrainConfig, show: bool) -> Dataset:

@@ -26,11 +26,10 @@ from model.evaluation import plots
 from model.evaluation.metrics import summarize
 from model.evaluation.predict_dataset import Predictions
 from model.files import atomic_write, ensure_room
-from model.loading.dataset import EpochDataset, LargestObjectDataset
+from model.loading.dataset import EpochDataset
 from model.network.detector import LargestObjectDetector
 from model.score import Calibration
 from model.training.ema import WeightAverage
-from model.training.first_sheet import draw_augmented
 from model.training.run_folder import STATE_FILE, RunConfig, shared_settings, write_state
 from model.training.stopping import StopSignal
 from model.words import counted
@@ -217,11 +216,6 @@ class Run:
             f" {accelerator.mixed_precision}\n{TABLE_HEADER}",
             flush=True,
         )
-
-    def draw_augmented(self, photos: LargestObjectDataset) -> None:
-        """``augmented.png``: what the network sees of some photos in the first epoch."""
-        if self.accelerator.is_main_process:
-            draw_augmented(photos, self.out / "augmented.png")
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from what :meth:`save_state` wrote.
