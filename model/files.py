@@ -40,6 +40,12 @@ def atomic_write(path: str | Path) -> Generator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def write_file(path: str | Path, content: str | bytes) -> None:
+    """:func:`atomic_write` of bytes, or of a text as UTF-8."""
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
 def distinct(names: Iterable[str], joint: str) -> list[str]:
     """The names, numbered where one is taken; all different also where case does not count.
 

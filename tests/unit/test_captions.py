@@ -8,9 +8,8 @@ from PIL import Image
 
 from model.augment import AugmentConfig, Pipeline
 from model.inspect.captions import caption, ghost_box, sentence
-from model.inspect.extremes import extremes
 from model.inspect.robustness import VariantPrediction
-from model.inspect.variants import Variant, make_variants
+from model.inspect.variants import Variant, extremes, make_variants
 
 BOX = (30.0, 20.0, 110.0, 80.0)
 PHOTO = Image.fromarray(np.full((100, 140, 3), 120, np.uint8))

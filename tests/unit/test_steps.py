@@ -25,8 +25,7 @@ from model.augment.streams import uniforms
 from model.data.samples import PhotoLibrary
 from model.inspect.captions import caption, sentence
 from model.inspect.code import to_code
-from model.inspect.extremes import extremes
-from model.inspect.variants import advice, make_variants, to_dict
+from model.inspect.variants import advice, extremes, make_variants, to_dict
 
 SETTINGS = [(step, setting) for step in STEPS for setting in step.settings]
 BOX = torch.tensor([[60.0, 40, 140, 100]])
