@@ -39,6 +39,7 @@ from model.loading.negatives import WithNegatives
 from model.loading.targets import pad_targets
 from model.network.detector import LargestObjectDetector
 from model.precision import from_main_process
+from model.training.batches import add_mosaics, shrink
 from model.training.ema import WeightAverage
 from model.training.engine import Run, clip_gradients
 from model.training.launch import (
@@ -47,7 +48,6 @@ from model.training.launch import (
     start_missing_processes,
 )
 from model.training.loss import cells_loss, largest_object_loss
-from model.training.mosaics import add_mosaics, shrink
 from model.training.recipe import check_settings, check_val_split, recipe_for
 from model.training.run_folder import inherited, load_state, locked_run_folder
 from model.training.stopping import StopSignal

@@ -29,7 +29,9 @@ def atomic_write(path: str | Path) -> Generator[Path]:
     temporary = _temporary_beside(path)
     try:
         yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())
+        # mkstemp makes 0600 files, which others could not read; no call only reads the mask.
+        os.umask(mask := os.umask(0))
+        os.chmod(temporary, 0o666 & ~mask)
         os.replace(temporary, path)
     except OSError as error:
         raise UserError(
@@ -96,10 +98,3 @@ def _temporary_beside(path: Path) -> Path:
         ) from error
     os.close(handle)
     return Path(name)
-
-
-def _umask() -> int:
-    # There is no call that only reads it; mkstemp makes 0600 files, which others could not read.
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -131,9 +131,7 @@ class Detection:
         scaled = np.multiply(self.bbox_xyxy, scale).tolist()
         label = f"{shown_name(self.class_name)} {percent(self.score, 0)}{'' if self.sure else '?'}"
         colour = class_colour(self.class_name) if self.sure else UNSURE_COLOUR
-        return draw_boxes(
-            image, [LabelledBox(scaled, colour, label, dashed=not self.sure)]
-        )
+        return draw_boxes(image, [LabelledBox(scaled, colour, label, dashed=not self.sure)])
 
 
 class Detector:

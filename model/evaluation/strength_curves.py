@@ -11,7 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from model.augment import AugmentConfig, Pipeline
-from model.augment.steps import GeometricStep, Step
+from model.augment.steps import Step
 from model.augment.steps.base import Setting
 from model.checkpoint import CheckpointInfo
 from model.data.names import share_of
@@ -25,7 +25,7 @@ from model.evaluation.metrics import (
     summarize,
 )
 from model.inference import Detector
-from model.loading.dataset import LargestObjectDataset
+from model.loading.dataset import LargestObjectDataset, PhotoWithBoxes
 
 LEVELS = 7  # with the photos as they are
 SHOWN = ("class_accuracy", "mean_iou", "joint")  # measures
@@ -155,7 +155,7 @@ def _scores(
 
 
 def _changed(
-    info: CheckpointInfo, photos: Sequence[tuple], places: Sequence[int], given: Given | None
+    info: CheckpointInfo, photos: Sequence[PhotoWithBoxes], places: range, given: Given | None
 ) -> Iterator[tuple[Tensor, Tensor, Tensor] | None]:
     """What the network gets, the true box on its canvas and its class.
 
@@ -166,16 +166,18 @@ def _changed(
         config = AugmentConfig.from_dict({**vars(config), given[1].name: given[2]})
     pipeline = Pipeline(config, info.image_size, info.mean, info.std)
     for place, (image, boxes, labels) in zip(places, photos, strict=True):
-        chosen, lost = {}, False
+        target, chosen = boxes[:1], {}
         if given:
             step, setting, _ = given
-            box = tuple(boxes[0].tolist())
-            limits = [c for c in step.limits(config, image.size, box) if c.setting == setting.name]
-            chosen = {step.name: limits[place % len(limits)].params} if limits else {}
-        sample = pipeline.chosen(image, boxes[:1], chosen)
-        if given and isinstance(given[0], GeometricStep):
-            lost = float(sample.visible[0]) < config.min_visible
-        yield None if lost else (sample.image, sample.bbox_xyxy[0], labels[0])
+            limits = step.limits(config, image.size, tuple(boxes[0].tolist()))
+            own = [each.params for each in limits if each.setting == setting.name]
+            chosen = {step.name: own[place % len(own)]} if own else {}
+        plan = pipeline.chosen_plan(image.size, chosen)
+        if given and not pipeline.keeps(plan, target):
+            yield None
+            continue
+        sample = pipeline(image, target, plan=plan)
+        yield sample.image, sample.bbox_xyxy[0], labels[0]
 
 
 def _summary(parts: Sequence[PerImage], n_resamples: int) -> dict[str, Any]:

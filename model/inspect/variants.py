@@ -119,15 +119,16 @@ def extremes(
     Raises:
         UserError: for a box that is empty or outside the photo.
     """
-    box = checked_box(bbox_xyxy, photo.size)
+    boxes = checked_box(bbox_xyxy, photo.size).unsqueeze(0)
     pipeline = Pipeline(config, image_size, **normalisation)
     row = []
     for step in config.steps:
         if not step.is_on(config):
             continue
-        for chosen in step.limits(config, photo.size, tuple(box.tolist())):
-            trace = pipeline.trace_chosen(photo, box.unsqueeze(0), {step.name: chosen.params})
-            number, kept = len(row) + 1, pipeline.keeps(trace)
+        for chosen in step.limits(config, photo.size, tuple(boxes[0].tolist())):
+            plan = pipeline.chosen_plan(photo.size, {step.name: chosen.params})
+            trace = pipeline.trace(photo, boxes, plan=plan)
+            number, kept = len(row) + 1, pipeline.keeps(plan, boxes)
             row.append(Extreme(number, 0, trace, chosen.setting, chosen.caption, kept))
     return row
 

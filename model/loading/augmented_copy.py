@@ -230,24 +230,19 @@ def _pictures(
     for number in numbers:
         seed = photo_seed(plan.seed, number - 1, Path(photo.path).name)
         drawn = pipeline.plan(copy_size, boxes, seed)
-        picture = _picture(pipeline, plan, photo, whole, copy_size, boxes, seed)
+        if plan.pictures == "photo":
+            side = plan.longest_side
+            picture = pipeline.picture(whole, copy_size, boxes, longest_side=side, plan=drawn)
+        else:
+            small = load_fitted(photo.path, working_side(plan.image_size)).image
+            canvas = pipeline.trace(small, boxes, plan=drawn).steps[-1]
+            picture = Picture(canvas.image, canvas.all_boxes, canvas.all_visible)
         file_name = _file_name(plan, name, number)
         yield {
             "file_name": file_name, "source": known.file_name, "variant": number, "seed": seed,
             "redraws": drawn.redraws, "gave_up": drawn.gave_up,
             **_labels(picture, file_name, things),
         }, picture.image  # fmt: skip
-
-
-def _picture(
-    pipeline: Pipeline, plan: ExportPlan, photo: DatasetPhoto, whole: Image.Image,
-    copy_size: tuple[int, int], boxes: torch.Tensor, seed: int,
-) -> Picture:  # fmt: skip
-    if plan.pictures == "photo":
-        return pipeline.picture(whole, copy_size, boxes, seed, plan.longest_side)
-    small = load_fitted(photo.path, working_side(plan.image_size)).image
-    canvas = pipeline.trace(small, boxes, seed).steps[-1]
-    return Picture(canvas.image, canvas.all_boxes, canvas.all_visible)
 
 
 def _labels(picture: Picture, file_name: str, things: Sequence[ObjectAnnotation]) -> dict[str, Any]:

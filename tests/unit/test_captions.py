@@ -17,7 +17,9 @@ HULL = AugmentConfig(box_rule="hull", zoom=2)
 
 
 def chosen(config: AugmentConfig = HULL, box=BOX, **steps: dict) -> Variant:
-    trace = Pipeline(config, 64).trace_chosen(PHOTO, torch.tensor([box]), steps)
+    pipeline = Pipeline(config, 64)
+    plan = pipeline.chosen_plan(PHOTO.size, steps)
+    trace = pipeline.trace(PHOTO, torch.tensor([box]), plan=plan)
     return Variant(1, 0, trace)
 
 
