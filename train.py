@@ -12,6 +12,7 @@ A run folder (``--out``) holds best.safetensors and last.safetensors (weights to
 import math
 import sys
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
@@ -30,12 +31,15 @@ from model.errors import UserError, run_cli
 from model.evaluation import plots
 from model.evaluation.calibrate_checkpoint import calibrate_run
 from model.evaluation.predict_dataset import LoaderOptions, Predictions, predict_dataset
+from model.files import atomic_write
+from model.inspect.audit.pictures import sheet
 from model.loading.close_ups import WithCloseUps
-from model.loading.dataset import Batch, DetectionDataset, train_loader
+from model.loading.dataset import Batch, DetectionDataset, LargestObjectDataset, train_loader
 from model.loading.negatives import WithNegatives
 from model.loading.targets import pad_targets
 from model.network.detector import LargestObjectDetector
 from model.precision import from_main_process
+from model.training.batches import add_mosaics, shrink
 from model.training.ema import WeightAverage
 from model.training.engine import Run, clip_gradients
 from model.training.launch import (
@@ -44,7 +48,6 @@ from model.training.launch import (
     start_missing_processes,
 )
 from model.training.loss import cells_loss, largest_object_loss
-from model.training.mosaics import add_mosaics, shrink
 from model.training.recipe import check_settings, check_val_split, recipe_for
 from model.training.run_folder import inherited, load_state, locked_run_folder
 from model.training.stopping import StopSignal
@@ -61,6 +64,8 @@ class TrainConfig:
     train_split: str = "train"  # the part of the photos to learn from
     val_split: str = "val"  # the part to validate on; "none" holds nothing out
     image_size: int = 288  # side of the square canvas in pixels, a multiple of 32
+    # Checkpoints keep the names of these two; on the command line: --aug.*, and --augment FILE.
+
     augment: Annotated[AugmentConfig, tyro.conf.arg(name="aug")] = field(
         default_factory=AugmentConfig
     )
@@ -142,13 +147,12 @@ def main(config: TrainConfig) -> None:
 
     # Loop: train, evaluate, save.
     stop = StopSignal(accelerator)
-    run = Run(
-        config, accelerator, model, average, optimizer, scheduler, stop,
-        **inherited(config)._asdict(),
-    )  # fmt: skip
+    run = Run(config, accelerator, model, average, optimizer, scheduler, stop)
+    run.history, run.calibration = inherited(config)
     run.begin(state)
     run.announce(config.train_split, len(photos), len(loader))
-    run.draw_augmented(photos)
+    if accelerator.is_main_process:
+        draw_augmented(photos, run.out / "augmented.png")
     for epoch in range(run.finished_epochs(len(loader)), config.epochs):
         due = (epoch + 1) % config.eval_every == 0 or epoch + 1 == config.epochs
         if not run.row:  # else it was stopped while it was evaluated
@@ -161,7 +165,10 @@ def main(config: TrainConfig) -> None:
     with run.stop.at_once():
         if val:
             calibrate_run(run.out, val, accelerator, run.predictions, config.progress)
-        draw_predictions(run, val or build_dataset(config, train_split, train=False))
+        if accelerator.is_main_process:
+            draw_predictions(run, val or build_dataset(config, train_split, train=False))
+        written = "best.safetensors, last.safetensors, history.csv, plots"
+        accelerator.print(f"wrote {run.out}/: {written}")
     accelerator.end_training()
 
 
@@ -214,13 +221,25 @@ def evaluate(run: Run, config: TrainConfig, val: DetectionDataset) -> Prediction
     return predict_dataset(run.average.model, val, run.accelerator, options)
 
 
+def draw_augmented(dataset: LargestObjectDataset, path: Path) -> None:
+    """Write photos spread over a data set as its first epoch shows them, with their boxes.
+
+    Nothing is counted as drawn, so that the losses of the first epoch stay right.
+    """
+    shown = []
+    for index in plots.spread_indices(len(dataset)):
+        image, boxes, labels = dataset.shown(index)
+        trace = dataset.pipeline.trace(image, boxes, dataset.photo_seed(index))
+        shown.append((trace, [dataset.class_names[label] for label in labels.tolist()]))
+    with atomic_write(path) as temporary:
+        sheet(shown).save(temporary)
+
+
 def draw_predictions(run: Run, dataset: DetectionDataset) -> None:
     """``predictions.png``: what the averaged weights predict for some photos."""
-    if run.accelerator.is_main_process:
-        model, device = run.average.model, run.accelerator.device
-        tiles = plots.spread_tiles(model, dataset, device, run.predictions.get("last"))
-        plots.picture_sheet(tiles, run.out / "predictions.png")
-        print(f"wrote {run.out}/: best.safetensors, last.safetensors, history.csv, plots")
+    known, device = run.predictions.get("last"), run.accelerator.device
+    tiles = plots.spread_tiles(run.average.model, dataset, device, known)
+    plots.picture_sheet(tiles, run.out / "predictions.png")
 
 
 def read_data(config: TrainConfig, show: bool) -> Dataset:

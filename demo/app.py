@@ -48,7 +48,7 @@ from model.data.formats import FormatName  # noqa: E402
 from model.data.samples import PhotoLibrary, find_dataset  # noqa: E402
 from model.errors import UserError, run_cli  # noqa: E402
 from model.evaluation.per_photo import read_per_photo  # noqa: E402
-from model.inspect.owners_pipeline import load_pipeline  # noqa: E402
+from model.inspect.compose_input import load_pipeline  # noqa: E402
 
 MAX_UPLOAD = "40mb"
 # What Gradio remembers of each visitor, about 200 KiB; older ones are forgotten first.

@@ -39,7 +39,6 @@ def check_ranges(options: Any, ranges: Mapping[str, tuple[float, float]]) -> Non
     """Refuse options of a command line that are outside their ranges.
 
     Args:
-        options: their attributes.
         ranges: name of an attribute -> least and greatest value, both allowed; ``inf`` for no end.
 
     Raises:

@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
+import platform
 import reprlib
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from model.augment import IMAGENET_MEAN, IMAGENET_STD
 from model.checked import is_name, is_number
 from model.classes import MAX_CLASSES, VOC_CLASSES
 from model.errors import UserError
-from model.files import atomic_write
+from model.files import write_file
 from model.network.detector import HEADS, LargestObjectDetector
 from model.score import EVIDENCE, Calibration
 from model.second_look import SecondLook
@@ -27,6 +29,7 @@ DEFAULT_CHECKPOINT = CHECKPOINT_FOLDER / "largest-object-resnet34.safetensors"
 SHIPPED = "shipped"
 FORMAT = "largest-object-detector/1"
 MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 64, 2048  # pixels
+ANEW = "Download or train it again."
 
 
 @dataclass
@@ -82,9 +85,7 @@ def save_checkpoint(path: str | Path, model: LargestObjectDetector, info: Checkp
         for name, t in model.state_dict().items()
     }
     metadata = {"format": FORMAT, "info": json.dumps(dataclasses.asdict(info))}
-    content = save(tensors, metadata)  # its own writing to files hides why it failed
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(content)
+    write_file(path, save(tensors, metadata))  # its own writing to files hides why it failed
 
 
 def checkpoint_path(name: str | Path) -> Path:
@@ -111,9 +112,7 @@ def read_info(path: str | Path) -> CheckpointInfo:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
     except (SafetensorError, OSError, struct.error) as error:
-        raise UserError(
-            f"{path} is broken or is no safetensors file ({error}). Download or train it again."
-        ) from None
+        raise UserError(f"{path} is broken or is no safetensors file ({error}). {ANEW}") from None
     return info_from_metadata(path, metadata)
 
 
@@ -131,20 +130,16 @@ def info_from_metadata(path: Path, metadata: Mapping[str, str]) -> CheckpointInf
     try:
         values = json.loads(metadata["info"])
     except (KeyError, ValueError, RecursionError) as error:
-        raise UserError(
-            f"{path}: its description cannot be read ({type(error).__name__})."
-            " Download or train it again."
-        ) from None
+        kind = type(error).__name__
+        raise UserError(f"{path}: its description cannot be read ({kind}). {ANEW}") from None
     if problem := _problem_of(values):
-        raise UserError(
-            f"{path}: its description cannot be read: {problem}. Download or train it again."
-        )
+        raise UserError(f"{path}: its description cannot be read: {problem}. {ANEW}")
     for name in ("class_names", "mean", "std"):
         values[name] = tuple(values[name])
     if values.get("calibration"):
         values["calibration"] = Calibration.from_dict(values["calibration"])
-    known = {f.name for f in fields(CheckpointInfo)}
-    return CheckpointInfo(**{name: value for name, value in values.items() if name in known})
+    known = {f.name: values[f.name] for f in fields(CheckpointInfo) if f.name in values}
+    return CheckpointInfo(**known)
 
 
 def _are_class_names(value: Any) -> bool:
@@ -254,26 +249,17 @@ def _read_weights(path: Path, network: LargestObjectDetector) -> dict[str, torch
         if wrong := [n for n in {**expected, **given} if expected.get(n) != given.get(n)]:
             raise UserError(
                 f"{path} holds the weights of another network than it says (first misfit:"
-                f" {wrong[0]}). Download or train it again."
+                f" {wrong[0]}). {ANEW}"
             )
         tensors = {name: file.get_tensor(name) for name in given}
     tensors = {n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
-            raise UserError(
-                f"{path}: weights in {name} are not finite numbers. Download or train it again."
-            )
+            raise UserError(f"{path}: weights in {name} are not finite numbers. {ANEW}")
     return tensors
 
 
 def library_versions() -> dict[str, str]:
     """Versions of what a result depends on."""
-    import platform
-
-    import PIL
-    import torchvision
-
-    return {
-        "python": platform.python_version(), "torch": torch.__version__,
-        "torchvision": torchvision.__version__, "pillow": PIL.__version__,
-    }  # fmt: skip
+    names = ("torch", "torchvision", "pillow")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}

@@ -29,7 +29,9 @@ def atomic_write(path: str | Path) -> Generator[Path]:
     temporary = _temporary_beside(path)
     try:
         yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())
+        # mkstemp makes 0600 files, which others could not read; no call only reads the mask.
+        os.umask(mask := os.umask(0))
+        os.chmod(temporary, 0o666 & ~mask)
         os.replace(temporary, path)
     except OSError as error:
         raise UserError(
@@ -38,6 +40,12 @@ def atomic_write(path: str | Path) -> Generator[Path]:
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_file(path: str | Path, content: str | bytes) -> None:
+    """:func:`atomic_write` of bytes, or of a text as UTF-8."""
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def distinct(names: Iterable[str], joint: str) -> list[str]:
@@ -90,10 +98,3 @@ def _temporary_beside(path: Path) -> Path:
         ) from error
     os.close(handle)
     return Path(name)
-
-
-def _umask() -> int:
-    # There is no call that only reads it; mkstemp makes 0600 files, which others could not read.
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

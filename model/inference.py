@@ -127,9 +127,8 @@ class Detection:
                 f"the photo to draw on is {image.width} x {image.height}, which is not the shape"
                 f" of the one predicted for ({self.image_size[0]} x {self.image_size[1]})."
             )
-        scale_x = image.width / self.image_size[0]
-        scale_y = image.height / self.image_size[1]
-        scaled = [v * s for v, s in zip(self.bbox_xyxy, (scale_x, scale_y) * 2, strict=True)]
+        scale = np.tile(np.divide(image.size, self.image_size), 2)
+        scaled = np.multiply(self.bbox_xyxy, scale).tolist()
         label = f"{shown_name(self.class_name)} {percent(self.score, 0)}{'' if self.sure else '?'}"
         colour = class_colour(self.class_name) if self.sure else UNSURE_COLOUR
         return draw_boxes(image, [LabelledBox(scaled, colour, label, dashed=not self.sure)])
@@ -215,7 +214,6 @@ class Detector:
         """:meth:`predict_batch` for photos that :meth:`load` read.
 
         Args:
-            photos, flip, looks: see there.
             inputs: what :meth:`preprocess` makes of the photos, where that was done already.
         """
         second_look = self.info.second_look(looks)

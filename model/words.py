@@ -20,42 +20,16 @@ class Verdict:
         kind: ``sure``: the score passes the threshold; ``unsure``: it does not, but a class is
             likely; ``none``: no class is.
         class_name: the likeliest, as people read it.
-        n_classes: how many the detector can name.
-
-    Example:
-        >>> verdict("dog", 0.38, 0.49, 0.71, 20).text
-        'Not sure. Probably a dog'
+        text: the words by themselves.
+        clause: within a sentence, after "the detector".
+        brief: where there is room for little more than a name.
     """
 
     kind: Literal["sure", "unsure", "none"]
     class_name: str
-    n_classes: int
-
-    @property
-    def text(self) -> str:
-        """By itself."""
-        nothing = f"None of the {self.n_classes:,} classes"
-        return {
-            "sure": self.class_name,
-            "unsure": f"Not sure. Probably {a_or_an(self.class_name)}",
-            "none": nothing if self.n_classes > 1 else "Nothing I know",
-        }[self.kind]
-
-    @property
-    def clause(self) -> str:
-        """Within a sentence, after "the detector"."""
-        nothing = f"sees none of the {self.n_classes:,} classes"
-        return {
-            "sure": f"says {self.class_name}",
-            "unsure": f"is not sure, probably {a_or_an(self.class_name)}",
-            "none": nothing if self.n_classes > 1 else "sees nothing it knows",
-        }[self.kind]
-
-    @property
-    def brief(self) -> str:
-        """Where there is room for little more than a name."""
-        words = {"sure": self.class_name, "unsure": f"{self.class_name}?", "none": "none?"}
-        return words[self.kind]
+    text: str
+    clause: str
+    brief: str
 
 
 def verdict(
@@ -68,12 +42,23 @@ def verdict(
         score: see :class:`model.inference.Detection`.
         threshold: from which score on the answer is sure.
         n_classes: how many the detector can name.
+
+    Example:
+        >>> verdict("dog", 0.38, 0.49, 0.71, 20).text
+        'Not sure. Probably a dog'
     """
-    shown = shown_name(class_name)
+    name = shown_name(class_name)
     if score >= threshold:
-        return Verdict("sure", shown, n_classes)
-    likely = probability >= LIKELY and score >= LEAST_SCORE
-    return Verdict("unsure" if likely else "none", shown, n_classes)
+        return Verdict("sure", name, name, f"says {name}", name)
+    if probability >= LIKELY and score >= LEAST_SCORE:
+        text, clause = "Not sure. Probably", "is not sure, probably"
+        one = a_or_an(name)
+        return Verdict("unsure", name, f"{text} {one}", f"{clause} {one}", f"{name}?")
+    text, clause = "Nothing I know", "sees nothing it knows"
+    if n_classes > 1:
+        text = f"None of the {n_classes:,} classes"
+        clause = f"sees none of the {n_classes:,} classes"
+    return Verdict("none", name, text, clause, "none?")
 
 
 def a_or_an(name: str) -> str:

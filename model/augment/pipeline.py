@@ -71,20 +71,21 @@ class Pipeline:
         self._canvas = (image_size, image_size)
         self.normalise = Normalise(image_size, mean, std)
 
-    def __call__(self, image: Image.Image, bbox_xyxy: Tensor, seed: int = 0) -> Sample:
+    def __call__(
+        self, image: Image.Image, bbox_xyxy: Tensor, seed: int = 0, plan: Plan | None = None
+    ) -> Sample:
         """Augment one photo.
 
         Args:
             image: RGB.
             bbox_xyxy: ``(N, 4)`` pixels of ``image``, N >= 1; row 0 is the target.
             seed: of all that is drawn, see :func:`model.augment.photo_seed`.
+            plan: what is known already or was chosen, so that nothing is drawn.
 
         Raises:
             ValueError: if there is no box or ``bbox_xyxy`` has another shape.
         """
-        return self._sample(image, bbox_xyxy, self.plan(image.size, bbox_xyxy, seed))
-
-    def _sample(self, image: Image.Image, bbox_xyxy: Tensor, plan: Plan) -> Sample:
+        plan = plan or self.plan(image.size, bbox_xyxy, seed)
         boxes, visible = self._placed(plan, bbox_xyxy, self._canvas)
         pixels = self.normalise(self._drawn(image, plan, self._canvas))
         return Sample(pixels, boxes, visible, plan.redraws, plan.gave_up)
@@ -101,6 +102,7 @@ class Pipeline:
         bbox_xyxy: Tensor,
         seed: int = 0,
         longest_side: int = 2048,
+        plan: Plan | None = None,
     ) -> Picture:
         """What calling the pipeline shows the network, neither squashed nor shrunk.
 
@@ -109,46 +111,54 @@ class Pipeline:
             copy_size: width and height of the copy of it that the pipeline works on: what is drawn
                 depends on it (:func:`model.augment.working_side`).
             bbox_xyxy: ``(N, 4)`` in pixels of that copy; row 0 is the target.
-            seed: see :meth:`__call__`.
+            seed, plan: see :meth:`__call__`.
             longest_side: of the result, at most, in pixels.
         """
-        plan = self.plan(copy_size, bbox_xyxy, seed)
+        plan = plan or self.plan(copy_size, bbox_xyxy, seed)
         wide, high = plan.sizes[-1] * np.divide(photo.size, copy_size)
         less = min(1.0, longest_side / max(wide, high))
         size = max(1, round(wide * less)), max(1, round(high * less))
         boxes, visible = self._placed(plan, bbox_xyxy, size)
         return Picture(self._drawn(photo, plan, size), boxes, visible)
 
-    def trace(self, image: Image.Image, bbox_xyxy: Tensor, seed: int = 0) -> Trace:
-        """The same as calling the pipeline, with every step kept."""
-        return self._follow(image, bbox_xyxy, self.plan(image.size, bbox_xyxy, seed))
-
-    def trace_chosen(
-        self, image: Image.Image, bbox_xyxy: Tensor, chosen: Mapping[str, Params]
+    def trace(
+        self, image: Image.Image, bbox_xyxy: Tensor, seed: int = 0, plan: Plan | None = None
     ) -> Trace:
-        """:meth:`trace` with parameters chosen instead of drawn; nothing is drawn again.
+        """The same as calling the pipeline, with every step kept."""
+        boxes, plan = _checked(bbox_xyxy), plan or self.plan(image.size, bbox_xyxy, seed)
+        steps = [self._traced(image, boxes, plan.matrices[0], plan.sizes[0])]
+        # The target is shown as it was given, also where it reaches beyond the photo.
+        steps[0].all_boxes[0], steps[0].all_visible[0] = bbox_xyxy[0], 1.0
+        drawn = [step for step in self.config.steps if step.name in plan.params]
+        moving = [step for step in drawn if isinstance(step, GeometricStep)]
+        for step, matrix, size in zip(moving, plan.matrices[1:], plan.sizes[1:], strict=True):
+            picture = geometry.warp(image, matrix, (int(size[0]), int(size[1])))
+            after = self._traced(picture, boxes, matrix, size)
+            steps.append(_named(after, step, plan, steps[-1].image.size))
+        picture = steps[-1].image
+        scale = picture.width / self.image_size, picture.height / self.image_size
+        for step in self._pixel_steps(plan):
+            params = plan.params[step.name]
+            before, picture = steps[-1], step.apply(picture, params, scale)
+            seen = 1 - step.hidden(params, before.all_boxes.numpy() / (picture.size * 2))
+            visible = before.all_visible * _float32(seen)
+            after = replace(before, image=picture, all_visible=visible)
+            steps.append(_named(after, step, plan, picture.size))
+        return self._finished(image, boxes, plan, steps)
+
+    def keeps(self, plan: Plan, bbox_xyxy: Tensor) -> bool:
+        """Whether a plan leaves enough of the target; if not, training draws again."""
+        target = _checked(bbox_xyxy)[:1]
+        return bool(is_kept(self.config, target, plan.matrices[-1:], plan.sizes[-1:])[0])
+
+    def chosen_plan(self, size: tuple[int, int], chosen: Mapping[str, Params]) -> Plan:
+        """For a photo of ``(width, height)`` pixels, with parameters chosen instead of drawn.
 
         Args:
-            image, bbox_xyxy: see :meth:`__call__`.
             chosen: step name -> those of its parameters that are not idle, as in
                 :attr:`Plan.params`. A step that is not named leaves the photo as it is.
         """
-        _checked(bbox_xyxy)
-        return self._follow(image, bbox_xyxy, self._chosen_plan(image.size, chosen))
 
-    def chosen(self, image: Image.Image, bbox_xyxy: Tensor, chosen: Mapping[str, Params]) -> Sample:
-        """:meth:`__call__` with parameters chosen instead of drawn, see :meth:`trace_chosen`."""
-        _checked(bbox_xyxy)
-        return self._sample(image, bbox_xyxy, self._chosen_plan(image.size, chosen))
-
-    def keeps(self, trace: Trace) -> bool:
-        """Whether enough of the target is left in ``trace``; if not, training draws again."""
-        moved = [step for step in trace.steps if isinstance(step.step, GeometricStep)]
-        last = moved[-1] if moved else trace.steps[0]
-        box, visible = last.bbox_xyxy[None].numpy(), np.array([last.visible])
-        return bool(is_kept(self.config, box, visible)[0])
-
-    def _chosen_plan(self, size: tuple[int, int], chosen: Mapping[str, Params]) -> Plan:
         def params_of(step: Step, before: np.ndarray) -> Params:
             width, height = (int(side) for side in before[0])
             params = step.idle((width, height)) | dict(chosen.get(step.name, {}))
@@ -180,35 +190,13 @@ class Pipeline:
     ) -> tuple[Tensor, Tensor]:
         """Boxes ``(N, 4)`` cut to a picture of ``size``, and the share ``(N,)`` left of each."""
         sides = np.array(size, dtype=np.float64)
-        rule, boxes = self.config.box_rule, bbox_xyxy.numpy().astype(np.float64)
-        moved = geometry.move_boxes(boxes, _squeezed(plan, size), rule)
+        boxes = _checked(bbox_xyxy)
+        moved = geometry.move_boxes(boxes, _squeezed(plan, size), self.config.box_rule)
         visible, clipped = geometry.visible_share(moved, sides), geometry.clip(moved, sides)
         for step in self._pixel_steps(plan):
             shares = clipped / np.tile(sides, 2)
             visible = visible * (1 - step.hidden(plan.params[step.name], shares))
         return _float32(clipped), _float32(visible)
-
-    def _follow(self, image: Image.Image, bbox_xyxy: Tensor, plan: Plan) -> Trace:
-        boxes = _checked(bbox_xyxy)
-        steps = [self._traced(image, boxes, plan.matrices[0], plan.sizes[0])]
-        # The target is shown as it was given, also where it reaches beyond the photo.
-        steps[0].all_boxes[0], steps[0].all_visible[0] = bbox_xyxy[0], 1.0
-        drawn = [step for step in self.config.steps if step.name in plan.params]
-        moving = [step for step in drawn if isinstance(step, GeometricStep)]
-        for step, matrix, size in zip(moving, plan.matrices[1:], plan.sizes[1:], strict=True):
-            picture = geometry.warp(image, matrix, (int(size[0]), int(size[1])))
-            after = self._traced(picture, boxes, matrix, size)
-            steps.append(_named(after, step, plan, steps[-1].image.size))
-        picture = steps[-1].image
-        scale = picture.width / self.image_size, picture.height / self.image_size
-        for step in self._pixel_steps(plan):
-            params = plan.params[step.name]
-            before, picture = steps[-1], step.apply(picture, params, scale)
-            seen = 1 - step.hidden(params, before.all_boxes.numpy() / (picture.size * 2))
-            visible = before.all_visible * _float32(seen)
-            after = replace(before, image=picture, all_visible=visible)
-            steps.append(_named(after, step, plan, picture.size))
-        return self._finished(image, boxes, plan, steps)
 
     def _finished(
         self, image: Image.Image, boxes: np.ndarray, plan: Plan, steps: list[TracedStep]

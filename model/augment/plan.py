@@ -91,10 +91,8 @@ def make_plans(
     rows = np.arange(len(keys))
     plans = drawn(rows, 0)
     for draw in range(1, MAX_DRAWS + 1):
-        after = plans.sizes[rows, -1]
-        moved = geometry.move_boxes(targets[rows], plans.matrices[rows, -1], config.box_rule)
-        share = geometry.visible_share(moved, after)
-        rows = rows[~is_kept(config, geometry.clip(moved, after), share)]
+        after = plans.matrices[rows, -1], plans.sizes[rows, -1]
+        rows = rows[~is_kept(config, targets[rows], *after)]
         if not len(rows):
             break
         plans.redraws[rows] = draw
@@ -124,8 +122,15 @@ def place(steps: Sequence[GeometricStep], sizes: np.ndarray, params_of: Any) -> 
     return Plans(params, np.stack(matrices, axis=1), np.stack(all_sizes, axis=1), redraws)
 
 
-def is_kept(config: AugmentConfig, clipped: np.ndarray, visible: np.ndarray) -> np.ndarray:
-    """Whether ``(N,)`` enough is left of targets ``(N, 4)``, clipped to a picture."""
+def is_kept(
+    config: AugmentConfig, targets: np.ndarray, matrices: np.ndarray, sizes: np.ndarray
+) -> np.ndarray:
+    """Whether ``(N,)`` enough is left of targets ``(N, 4)`` that were moved by ``(N, 3, 3)``.
+
+    ``sizes`` are the ``(N, 2)`` width and height of the pictures that the matrices lead to.
+    """
+    moved = geometry.move_boxes(targets, matrices, config.box_rule)
+    clipped, visible = geometry.clip(moved, sizes), geometry.visible_share(moved, sizes)
     has_size = ((clipped[:, 2:] - clipped[:, :2]) >= 1).all(axis=1)
     # Rounding in the last digits must not lose a box that nothing was done to.
     return has_size & (visible + 1e-6 >= config.min_visible)

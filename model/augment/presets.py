@@ -1,13 +1,19 @@
 """Named settings of the augmentation, from nothing to more than is good."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 from model.augment.config import AugmentConfig
 
+_HELP = {
+    "none": "the photo as it is, only resized: what evaluation and prediction use",
+    "mild": "mirrored half of the time, and slight changes of colour: boxes stay exact",
+    "training": "what train.py uses: enough to keep a network from learning photos by heart",
+    "too much": "turned, zoomed and spoilt until boxes no longer fit and objects are hard to"
+    " recognise",
+}
 
-@dataclass(frozen=True)
-class Preset:
+
+class Preset(NamedTuple):
     """Settings with a name of one or two words and one line that explains them."""
 
     name: str
@@ -17,32 +23,11 @@ class Preset:
 
 def presets(config: type[AugmentConfig] = AugmentConfig) -> tuple[Preset, ...]:
     """In the order of what they do to a photo; each step says what it does in which."""
-    return (
-        Preset(
-            "none",
-            "the photo as it is, only resized: what evaluation and prediction use",
-            config.none(),
-        ),
-        Preset(
-            "mild",
-            "mirrored half of the time, and slight changes of colour: boxes stay exact",
-            config(**_values(config, "mild")),
-        ),
-        Preset(
-            "training",
-            "what train.py uses: enough to keep a network from learning photos by heart",
-            config(),
-        ),
-        Preset(
-            "too much",
-            "turned, zoomed and spoilt until boxes no longer fit and objects are hard to recognise",
-            config(**_values(config, "strong"), box_rule="hull", min_visible=0.2),
-        ),
-    )
-
-
-def _values(config: type[AugmentConfig], strength: str) -> dict[str, Any]:
-    return {s.name: getattr(s, strength) for step in config.steps for s in step.settings}
+    settings = [setting for step in config.steps for setting in step.settings]
+    mild, strong = ({s.name: getattr(s, of) for s in settings} for of in ("mild", "strong"))
+    too_much = config(**strong, box_rule="hull", min_visible=0.2)
+    configs = (config.none(), config(**mild), config(), too_much)
+    return tuple(Preset(*words, one) for words, one in zip(_HELP.items(), configs, strict=True))
 
 
 PRESETS = presets()

@@ -25,8 +25,6 @@ def uniforms(seeds: np.ndarray, name: str, count: int, draw: int = 0) -> np.ndar
 
     Args:
         seeds: uint64 ``(photos,)``, see :func:`photo_seed`.
-        name: of the step.
-        count: how many it needs.
         draw: how often it has drawn for the same photos before.
     """
     stream = zlib.crc32(name.encode()) << 32 | draw

@@ -21,7 +21,7 @@ from model.canvas import working_side
 from model.commands.options import DataOptions
 from model.data.dataset import Dataset
 from model.errors import UserError, run_cli
-from model.files import atomic_write
+from model.files import write_file
 from model.words import counted
 
 
@@ -46,8 +46,7 @@ class Check(DataOptions):
         print(report.summary())
         print(report.details())
         if self.out:
-            with atomic_write(self.out) as temporary:
-                report.table().to_csv(temporary, index=False)
+            write_file(self.out, report.table().to_csv(index=False))
             print(f"wrote {self.out}: {counted(len(report.blemishes), 'blemish', 'blemishes')}.")
         if not report.can_train:
             print("this set cannot be trained on: see what stops it above.")
@@ -66,8 +65,7 @@ class Csv(DataOptions):
     def run(self) -> None:
         """Read the split, write the file."""
         split = self.dataset().split(self.split)
-        with atomic_write(self.out) as temporary:
-            split.table.to_csv(temporary, index=False)
+        write_file(self.out, split.table.to_csv(index=False))
         parts = [counted(len(split.frame), "photo")]
         if n_backgrounds := len(split.backgrounds):
             parts.append(counted(n_backgrounds, "background"))
@@ -141,8 +139,7 @@ class Split(DataOptions):
             )
         for split, names in lists.items():
             if names:
-                with atomic_write(folder / f"{split}.txt") as temporary:
-                    temporary.write_text("\n".join(names) + "\n", encoding="utf-8")
+                write_file(folder / f"{split}.txt", "\n".join(names) + "\n")
                 print(f"wrote {folder / f'{split}.txt'}: {counted(len(names), 'photo')}.")
 
 

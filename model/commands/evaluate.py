@@ -31,7 +31,7 @@ from model.evaluation.report import (
     per_photo_table,
     score_report,
 )
-from model.files import atomic_write
+from model.files import write_file
 from model.loading.dataset import DetectionDataset, LargestObjectDataset
 from model.precision import build_accelerator
 from model.score import Calibration
@@ -105,12 +105,11 @@ def write_files(
 ) -> None:
     """Write what was asked for."""
     if config.json:
-        with atomic_write(config.json) as temporary:
-            temporary.write_text(json.dumps(report, indent=1) + "\n")
+        write_file(config.json, json.dumps(report, indent=1) + "\n")
         print(f"wrote {config.json}")
     if config.per_photo:
-        with atomic_write(config.per_photo) as temporary:
-            per_photo_table(predictions, dataset, calibration).to_csv(temporary, index=False)
+        table = per_photo_table(predictions, dataset, calibration)
+        write_file(config.per_photo, table.to_csv(index=False))
         print(f"wrote {config.per_photo}")
     if config.plots:
         from model.evaluation.plots import plot_evaluation

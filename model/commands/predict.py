@@ -16,7 +16,7 @@ from model.commands import run
 from model.csv_cells import csv_text
 from model.data.images import find_images, load_fitted
 from model.errors import UserError, one_line
-from model.files import atomic_write, distinct, ensure_writable
+from model.files import atomic_write, distinct, ensure_writable, write_file
 from model.inference import CSV_HEADER, DRAWN_SIDE, Detection, Detector, csv_row, load_detector
 from model.words import counted, percent
 
@@ -93,8 +93,7 @@ def _report(rows: list[list[object]], config: PredictConfig) -> None:
     if config.csv:
         # A name may be made of bytes that are no text: they are written as they are.
         text = csv_text([CSV_HEADER, *rows]).encode("utf-8", "surrogateescape")
-        with atomic_write(config.csv) as temporary:
-            temporary.write_bytes(text)
+        write_file(config.csv, text)
         print(f"wrote {config.csv}: {len(rows)} photos")
     else:
         for file, name, score, x1, y1, x2, y2, *_, sure in rows:

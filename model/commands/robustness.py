@@ -16,18 +16,16 @@ from math import inf
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import tyro
 
 from model.checked import check_ranges
 from model.checkpoint import DEFAULT_CHECKPOINT, load_checkpoint
 from model.commands import run
 from model.commands.options import DataOptions
-from model.evaluation.strength_curves import NamedDetector, check_alike, measure, some_rows, table
-from model.files import atomic_write
+from model.evaluation.strength_curves import check_alike, measure, some_rows, table
+from model.files import write_file
+from model.inference import Detector
 from model.loading.dataset import LargestObjectDataset
-from model.network.inference_copy import inference_copy
-from model.precision import best_device
 
 
 @dataclass
@@ -46,32 +44,27 @@ class RobustnessConfig(DataOptions):
 def main(config: RobustnessConfig) -> None:
     """Load, measure, print, write."""
     check_ranges(config, {"photos": (1, inf)})
-    device = best_device()
-    detectors = []
-    for path in filter(None, (config.checkpoint, config.other)):
-        model, info = load_checkpoint(path)
-        detectors.append(NamedDetector(path.stem, inference_copy(model, False).to(device), info))
-    check_alike(detectors)
-    names = detectors[0].info.class_names
-    split = config.dataset(names).split(config.split)
+    paths = list(filter(None, (config.checkpoint, config.other)))
+    detectors = [Detector(*load_checkpoint(path), bf16=False) for path in paths]
+    infos = [one.info for one in detectors]
+    check_alike([(path.stem, info) for path, info in zip(paths, infos, strict=True)])
+    split = config.dataset(infos[0].class_names).split(config.split)
     frame, none = some_rows(split, config.photos), split.backgrounds.iloc[:0]
     split = dataclasses.replace(split, frame=frame, backgrounds=none)
-    side = max(one.info.image_size for one in detectors)
     dataset = LargestObjectDataset(
-        split, side, cache_dir=config.cache_dir, progress=config.progress
-    )
+        split, max(info.image_size for info in infos), cache_dir=config.cache_dir,
+        progress=config.progress,
+    )  # fmt: skip
     if left_out := dataset.left_out():
         print(left_out)
     start = time.perf_counter()
-    with torch.inference_mode():
-        report = measure(
-            detectors, dataset, device, config.batch_size, config.bootstrap, config.progress
-        )
-    splits = {one.name: str(one.info.config.get("train_split", "")) for one in detectors}
+    named = {path.stem: one for path, one in zip(paths, detectors, strict=True)}
+    report = measure(named, dataset, config.batch_size, config.bootstrap, config.progress)
+    splits = {name: str(one.info.config.get("train_split", "")) for name, one in named.items()}
     report = {"split": config.split, "train_splits": splits, **report}
     seconds = time.perf_counter() - start
     print("\n".join(report["sentences"]))
-    print(f"{report['n_photos']} photos, {seconds:.0f} s on {device.type}.")
+    print(f"{report['n_photos']} photos, {seconds:.0f} s on {detectors[0].device.type}.")
     _write(config.out, report)
 
 
@@ -79,10 +72,8 @@ def _write(out: Path, report: dict) -> None:
     from model.evaluation.plots import plot_strength
 
     paths = [out.with_name(out.name + ending) for ending in (".json", ".csv", ".png")]
-    with atomic_write(paths[0]) as temporary:
-        temporary.write_text(json.dumps(report) + "\n")
-    with atomic_write(paths[1]) as temporary:
-        table(report).to_csv(temporary, index=False)
+    write_file(paths[0], json.dumps(report) + "\n")
+    write_file(paths[1], table(report).to_csv(index=False))
     plot_strength(report, paths[2])
     print(f"wrote {', '.join(map(str, paths))}")
 

@@ -16,11 +16,11 @@ import tyro
 from model.commands import run
 from model.data.images import load_image
 from model.errors import UserError
-from model.files import atomic_write
+from model.files import write_file
+from model.inspect.compose_input import load_pipeline
 from model.inspect.compose_pictures import sentences
 from model.inspect.compose_steps import ComposeTrace
 from model.inspect.compose_trace import trace_compose
-from model.inspect.owners_pipeline import load_pipeline
 
 
 @dataclass
@@ -48,8 +48,7 @@ def main(config: TraceConfig) -> None:
     trace.save(config.out)
     print(f"wrote {config.out}")
     if config.json:
-        with atomic_write(config.json) as temporary:
-            temporary.write_text(json.dumps(to_dict(trace), indent=1) + "\n")
+        write_file(config.json, json.dumps(to_dict(trace), indent=1) + "\n")
         print(f"wrote {config.json}")
 
 

@@ -1,8 +1,7 @@
 """How well a detector does on photos changed by one setting of the augmentation, stronger and
 stronger, with all others off."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from model.augment import AugmentConfig, Pipeline
-from model.augment.steps import GeometricStep, Step
+from model.augment.steps import Step
 from model.augment.steps.base import Setting
 from model.checkpoint import CheckpointInfo
 from model.data.names import share_of
@@ -25,22 +24,12 @@ from model.evaluation.metrics import (
     per_image_scores,
     summarize,
 )
-from model.loading.dataset import LargestObjectDataset
-from model.network.detector import LargestObjectDetector
-from model.predictions import on_cpu, predict_batch
+from model.inference import Detector
+from model.loading.dataset import LargestObjectDataset, PhotoWithBoxes
 
 LEVELS = 7  # with the photos as they are
 SHOWN = ("class_accuracy", "mean_iou", "joint")  # measures
 FALL = 0.1  # of joint, that is worth a sentence
-
-
-@dataclass(frozen=True)
-class NamedDetector:
-    """A detector that is measured: what it is called, on the device it computes on."""
-
-    name: str
-    model: LargestObjectDetector
-    info: CheckpointInfo
 
 
 Given = tuple[Step, Setting, float]
@@ -72,12 +61,11 @@ def levels_of(setting: Setting) -> list[float]:
 
 
 def measure(
-    detectors: Sequence[NamedDetector],
+    detectors: Mapping[str, Detector],
     dataset: LargestObjectDataset,
-    device: torch.device,
-    batch_size: int = 32,
-    n_resamples: int = 200,
-    progress: bool = True,
+    batch_size: int,
+    n_resamples: int,
+    progress: bool,
 ) -> dict[str, Any]:
     """All curves, as JSON has them.
 
@@ -86,35 +74,33 @@ def measure(
     much of its object that training would draw again is left out of that level.
 
     Args:
-        detectors: they know the same classes.
+        detectors: by name; they know the same classes.
         dataset: of the photos, made for the largest canvas among the detectors.
         n_resamples: of the 95 % bootstrap intervals.
     """
-    steps = AugmentConfig.steps
-    levels = [(step, s, value) for step in steps for s in step.settings for value in levels_of(s)]
-    total = len(dataset) * (len(levels) + 1)
+    chosen = [(step, s, levels_of(s)) for step in AugmentConfig.steps for s in step.settings]
+    total = len(dataset) * (1 + sum(len(values) for *_, values in chosen))
+    settings = []
     with tqdm(total=total, unit="photo", disable=not progress, leave=False) as bar:
 
         def level(given: Given | None) -> dict[str, Any]:
-            found = _scores(detectors, dataset, device, batch_size, given, bar)
+            found = _scores(detectors, dataset, batch_size, given, bar)
             scores = {name: _summary(parts, n_resamples) for name, parts in found.items() if parts}
-            n_photos = sum(len(part.iou) for part in found[detectors[0].name])
+            n_photos = sum(len(part.iou) for part in next(iter(found.values())))
             return {"n_photos": n_photos, "scores": scores}
 
         start = level(None)
-        curves = {s.name: [{"value": s.off, **start}] for step in steps for s in step.settings}
-        for step, setting, value in levels:
-            bar.set_description(f"{setting.label} {value:g}")
-            curves[setting.name].append({"value": value, **level((step, setting, value))})
-    settings = [
-        {
-            "setting": s.name, "label": s.label, "group": step.group,
-            "trained_up_to": {j.name: trained_up_to(j.info, s) for j in detectors},
-            "levels": curves[s.name],
-        }
-        for step in steps for s in step.settings
-    ]  # fmt: skip
-    sentences = [falls_first(settings, j.name) for j in detectors]
+        for step, s, values in chosen:
+            levels = [{"value": s.off, **start}]
+            for value in values:
+                bar.set_description(f"{s.label} {value:g}")
+                levels.append({"value": value, **level((step, s, value))})
+            trained = {name: trained_up_to(one.info, s) for name, one in detectors.items()}
+            settings.append({
+                "setting": s.name, "label": s.label, "group": step.group,
+                "trained_up_to": trained, "levels": levels,
+            })  # fmt: skip
+    sentences = [falls_first(settings, name) for name in detectors]
     return {"n_photos": len(dataset), "settings": settings, "sentences": sentences}
 
 
@@ -149,29 +135,27 @@ def falls_first(settings: Sequence[dict[str, Any]], name: str) -> str:
 
 
 def _scores(
-    detectors: Sequence[NamedDetector], dataset: LargestObjectDataset, device: torch.device,
-    batch_size: int, given: Given | None, bar: tqdm,
+    detectors: Mapping[str, Detector], dataset: LargestObjectDataset, batch_size: int,
+    given: Given | None, bar: tqdm,
 ) -> dict[str, list[PerImage]]:  # fmt: skip
     """Of each detector, in parts, on the photos that training would take."""
-    found: dict[str, list[PerImage]] = {one.name: [] for one in detectors}
+    found: dict[str, list[PerImage]] = {name: [] for name in detectors}
     for start in range(0, len(dataset), batch_size):
         places = range(start, min(start + batch_size, len(dataset)))
         photos = [dataset.photo(place) for place in places]
-        for one in detectors:
-            good = [c for c in _changed(one.info, photos, places, given) if c]
-            if good:
-                images, truth, labels = (torch.stack(column) for column in zip(*good, strict=True))
-                images = images.to(device).contiguous(memory_format=torch.channels_last)
-                predicted = on_cpu(predict_batch(one.model, images))
-                classes, boxes = predicted.probabilities.argmax(dim=1), predicted.bbox_xyxy
-                scores = per_image_scores(classes, boxes, labels, truth, one.info.image_size)
-                found[one.name].append(scores)
+        for name, one in detectors.items():
+            if good := [c for c in _changed(one.info, photos, places, given) if c]:
+                images, boxes, labels = zip(*good, strict=True)
+                predicted = one.predict_inputs(images)
+                answer = predicted.probabilities.argmax(dim=1), predicted.bbox_xyxy
+                truth = torch.stack(labels), torch.stack(boxes)
+                found[name].append(per_image_scores(*answer, *truth, one.info.image_size))
         bar.update(len(places))
     return found
 
 
 def _changed(
-    info: CheckpointInfo, photos: Sequence[tuple], places: Sequence[int], given: Given | None
+    info: CheckpointInfo, photos: Sequence[PhotoWithBoxes], places: range, given: Given | None
 ) -> Iterator[tuple[Tensor, Tensor, Tensor] | None]:
     """What the network gets, the true box on its canvas and its class.
 
@@ -182,16 +166,18 @@ def _changed(
         config = AugmentConfig.from_dict({**vars(config), given[1].name: given[2]})
     pipeline = Pipeline(config, info.image_size, info.mean, info.std)
     for place, (image, boxes, labels) in zip(places, photos, strict=True):
-        chosen, lost = {}, False
+        target, chosen = boxes[:1], {}
         if given:
             step, setting, _ = given
-            box = tuple(boxes[0].tolist())
-            limits = [c for c in step.limits(config, image.size, box) if c.setting == setting.name]
-            chosen = {step.name: limits[place % len(limits)].params} if limits else {}
-        sample = pipeline.chosen(image, boxes[:1], chosen)
-        if given and isinstance(given[0], GeometricStep):
-            lost = float(sample.visible[0]) < config.min_visible
-        yield None if lost else (sample.image, sample.bbox_xyxy[0], labels[0])
+            limits = step.limits(config, image.size, tuple(boxes[0].tolist()))
+            own = [each.params for each in limits if each.setting == setting.name]
+            chosen = {step.name: own[place % len(own)]} if own else {}
+        plan = pipeline.chosen_plan(image.size, chosen)
+        if given and not pipeline.keeps(plan, target):
+            yield None
+            continue
+        sample = pipeline(image, target, plan=plan)
+        yield sample.image, sample.bbox_xyxy[0], labels[0]
 
 
 def _summary(parts: Sequence[PerImage], n_resamples: int) -> dict[str, Any]:
@@ -201,16 +187,14 @@ def _summary(parts: Sequence[PerImage], n_resamples: int) -> dict[str, Any]:
     return {**rounded, "intervals_95": {k: [round(v, 4) for v in intervals[k]] for k in SHOWN}}
 
 
-def check_alike(detectors: Sequence[NamedDetector]) -> None:
-    """Raise UserError if two detectors know other classes, or have one name."""
-    first = detectors[0]
-    for other in detectors[1:]:
-        if other.info.class_names != first.info.class_names:
-            raise UserError(
-                f"{other.name} knows other classes than {first.name}: measure them one by one."
-            )
-        if other.name == first.name:
-            raise UserError(f"both checkpoints are called {first.name}: rename one of the files.")
+def check_alike(named: Sequence[tuple[str, CheckpointInfo]]) -> None:
+    """Raise UserError if two checkpoints, each with its name, know other classes or have one."""
+    (first, info), *others = named
+    for name, other in others:
+        if other.class_names != info.class_names:
+            raise UserError(f"{name} knows other classes than {first}: measure them one by one.")
+        if name == first:
+            raise UserError(f"both checkpoints are called {first}: rename one of the files.")
 
 
 def table(report: dict[str, Any]) -> pd.DataFrame:

@@ -11,14 +11,13 @@ from PIL import Image, ImageDraw, ImageFont
 from model.augment import AugmentConfig
 from model.augment.geometry import box_growth, move_boxes, warp
 from model.augment.steps import GeometricStep
-from model.draw import draw_box, text_colour
+from model.draw import UNSURE_COLOUR, draw_box, text_colour
 from model.inspect.variants import checked_box
 from model.words import percent
 
 MAX_BYTES = 1_000_000
 MAX_SIDE = 480
 RULE_COLOURS = {"hull": (245, 158, 11), "ellipse": (45, 212, 191)}
-OTHER_COLOUR = (212, 212, 216)
 _FRAMES = 24
 _FRAME_MS = 90
 _STRIP = 26  # pixels below the photo, with the numbers
@@ -89,7 +88,7 @@ def _frame(
     moved = warp(photo, matrix, photo.size)
     box, *others = boxes
     for other in others:
-        moved = draw_box(moved, move_boxes(other, matrix, rule_in_use).tolist(), OTHER_COLOUR)
+        moved = draw_box(moved, move_boxes(other, matrix, rule_in_use).tolist(), UNSURE_COLOUR)
     written = [(words, (0, 0, 0))]
     for rule, colour in RULE_COLOURS.items():
         moved = draw_box(moved, move_boxes(box, matrix, rule).tolist(), colour)

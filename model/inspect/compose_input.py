@@ -1,8 +1,13 @@
-"""What a trace of a torchvision pipeline is given: the pipeline, and boxes with their labels."""
+"""What a trace of a torchvision pipeline is given: the pipeline, and boxes with their labels.
+
+A pipeline can be named as ``my_file.py:transforms``.
+"""
 
 import inspect
-from collections.abc import Mapping, Sequence
+import runpy
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,6 +21,33 @@ from model.inspect.compose_steps import Picture, canvas_of, copied
 
 Boxes: TypeAlias = "Tensor | np.ndarray | Sequence[Sequence[float]] | Mapping[str, Any]"
 UPRIGHT = ("XYXY", "XYWH", "CXCYWH")
+
+
+def load_pipeline(name: str) -> Callable[..., Any]:
+    """Run a Python file and take the pipeline out of it.
+
+    It is the code of whoever starts the program: never call this with what a visitor sent.
+
+    Args:
+        name: ``FILE:NAME``; without ``:NAME`` it is ``transforms``.
+
+    Raises:
+        UserError: if the file is missing, fails, or has nothing of that name.
+    """
+    file, colon, attribute = name.rpartition(":")
+    if not colon or "/" in attribute or "\\" in attribute or attribute.endswith(".py"):
+        file, attribute = name, "transforms"
+    path = Path(file).expanduser()
+    if not path.is_file():
+        raise UserError(f"there is no file {path}: name a pipeline as my_file.py:transforms.")
+    try:
+        found = runpy.run_path(str(path), run_name=path.stem)
+    except Exception as error:
+        said = " ".join(str(error).split())[:300]
+        raise UserError(f"{path} cannot be run ({type(error).__name__}: {said}).") from error
+    if attribute not in found:
+        raise UserError(f"{path} has nothing called {attribute!r}: name it as {path}:NAME.")
+    return found[attribute]
 
 
 def parts_of(transform: Any) -> dict[str, list[Any]]:

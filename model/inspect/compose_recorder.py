@@ -35,7 +35,7 @@ class Recorder:
         self.raw = raw if sample.boxes_key is None else raw[sample.boxes_key]
         xyxy, labels = self._xyxy(self.raw), self._labels(sample.target, len(self.raw))
         self.boxes = tuple(TracedBox(i, row, labels[i]) for i, row in enumerate(xyxy))
-        self._note(ORIGINAL, True, {}, ())
+        self.note(ORIGINAL, True, {}, ())
 
     def traced(self, transform: Any) -> "_Traced":
         """A part, and all within it, that notes what passes through."""
@@ -78,15 +78,12 @@ class Recorder:
         shown = None if params is None and applied else _plain(params or {})
         if isinstance(transform, v2.SanitizeBoundingBoxes) and shown:
             shown = {"valid": shown["valid"]}  # the labels are no parameter
-        self._note(name_of(transform), applied, shown, dropped)
+        self.note(name_of(transform), applied, shown, dropped)
 
-    def left_out(self, transform: Any) -> None:
-        """Note a container none of whose parts was run."""
-        self._note(name_of(transform), False, {}, ())
-
-    def _note(
+    def note(
         self, name: str, applied: bool, params: dict[str, Any] | None, gone: tuple[TracedBox, ...]
     ) -> None:
+        """Note a step: its name, and the rest as of :class:`ComposeStep`."""
         kept = copied(self.image)  # later steps may write into what this one returned
         within = tuple(self.within)
         self.steps.append(ComposeStep(name, within, applied, params, kept, self.boxes, gone))
@@ -163,7 +160,7 @@ class _Traced:
         if image is not recorder.image or raw is not recorder.raw:
             recorder.passed(self._original, None, outputs)  # it did something of its own, too
         elif len(recorder.steps) == count:
-            recorder.left_out(self._original)
+            recorder.note(name_of(self._original), False, {}, ())  # none of its parts was run
         return outputs
 
     def _run(self, step: Any, inputs: tuple[Any, ...]) -> Any:

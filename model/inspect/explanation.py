@@ -8,7 +8,6 @@ gradient over the map first, spreads more of its heat beside the object.
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from model.data.images import LoadedImage
 from model.errors import UserError
@@ -40,10 +39,9 @@ def explain(detector: Detector, photo: LoadedImage) -> dict[str, np.ndarray]:
     maps = {"class": (gradient * layer4).sum(dim=1)[0].clamp(min=0)}
     if output.cells:
         maps["box"] = output.cells.attention_map()[0]
-    return {name: _stretched(heat.detach()) for name, heat in maps.items()}
-
-
-def _stretched(heat: Tensor) -> np.ndarray:
-    low, high = heat.min(), heat.max()
-    stretched = (heat - low) / (high - low) if high > low else torch.zeros_like(heat)
-    return stretched.float().cpu().numpy()
+    found = {}
+    for name, heat in maps.items():
+        low, high = heat.min(), heat.max()
+        stretched = (heat - low) / (high - low) if high > low else torch.zeros_like(heat)
+        found[name] = stretched.detach().float().cpu().numpy()
+    return found

@@ -1,4 +1,4 @@
-"""Several augmented variants of one photo, and what became of its box in each.
+"""Several augmented variants of one photo, drawn or chosen, and what became of its box in each.
 
     >>> photo = load_fitted("photo.jpg", working_side(256)).image
     >>> variants = make_variants(photo, (30, 40, 200, 180), AugmentConfig(), 256, seed=7, count=8)
@@ -85,6 +85,52 @@ def make_variants(
         drawn_with = photo_seed(seed, number - 1, file_name)
         variants.append(Variant(number, drawn_with, pipeline.trace(photo, boxes, drawn_with)))
     return variants
+
+
+@dataclass(frozen=True)
+class Extreme(Variant):
+    """A variant whose parameters were chosen: one setting at its extreme, all others off.
+
+    Attributes:
+        number: place in the row, from 1.
+        seed: 0; nothing is drawn.
+        setting: field of :class:`model.augment.AugmentConfig`.
+        caption: a few words: ``"+30°"``, ``"darkest"``.
+        kept: whether training would take it; if not, it draws again (see ``min_visible``).
+    """
+
+    setting: str
+    caption: str
+    kept: bool
+
+
+def extremes(
+    config: AugmentConfig,
+    photo: Image.Image,
+    bbox_xyxy: Sequence[float],
+    image_size: int,
+    **normalisation: Sequence[float],
+) -> list[Extreme]:
+    """Every setting that is on, alone at each of its extremes; ``[]`` if all are off.
+
+    Whoever allows 30 degrees sees 30 degrees, and nothing else done to the photo. Arguments are
+    those of :func:`make_variants`.
+
+    Raises:
+        UserError: for a box that is empty or outside the photo.
+    """
+    boxes = checked_box(bbox_xyxy, photo.size).unsqueeze(0)
+    pipeline = Pipeline(config, image_size, **normalisation)
+    row = []
+    for step in config.steps:
+        if not step.is_on(config):
+            continue
+        for chosen in step.limits(config, photo.size, tuple(boxes[0].tolist())):
+            plan = pipeline.chosen_plan(photo.size, {step.name: chosen.params})
+            trace = pipeline.trace(photo, boxes, plan=plan)
+            number, kept = len(row) + 1, pipeline.keeps(plan, boxes)
+            row.append(Extreme(number, 0, trace, chosen.setting, chosen.caption, kept))
+    return row
 
 
 def fullest_variant(

@@ -4,6 +4,7 @@ import io
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from PIL import Image
 
@@ -20,6 +21,9 @@ from model.data.records import ObjectAnnotation
 from model.inspect.captions import caption
 from model.inspect.variants import Variant
 
+SAVED_AS: dict[str, dict[str, Any]] = {
+    "jpg": {"format": "JPEG", "quality": 95}, "png": {"format": "PNG", "compress_level": 3},
+}  # fmt: skip
 UNNAMED = "object"  # the class of a box that nobody has named
 CSV_HEADER = ["variant", "seed", "done", *OBJECT_COLUMNS, "hull_ellipse_iou", "redraws", "gave_up"]
 
@@ -70,7 +74,9 @@ def pack_variants(
             name, size = f"variant_{variant.number:02d}.{kind}", picture.image.size
             boxes, visible = picture.bbox_xyxy.tolist(), picture.visible.tolist()
             photo = labelled(name, size, things, boxes, visible)
-            archive.writestr(photo.file_name, _encoded(picture.image, kind))
+            encoded = io.BytesIO()
+            picture.image.save(encoded, **SAVED_AS[kind])
+            archive.writestr(photo.file_name, encoded.getvalue())
             trace, iou = variant.trace, round(variant.canvas.hull_ellipse_iou, 4)
             begin = [variant.number, variant.seed, caption(trace)]
             end = [iou, trace.redraws, int(trace.gave_up)]
@@ -80,13 +86,4 @@ def pack_variants(
         archive.writestr("augment.json", config.to_json() + "\n")
         for path, text in annotation_files(photos, class_names_of(photos)).items():
             archive.writestr(path, text)
-    return packed.getvalue()
-
-
-def _encoded(picture: Image.Image, kind: str) -> bytes:
-    packed = io.BytesIO()
-    if kind == "jpg":
-        picture.save(packed, "JPEG", quality=95)
-    else:
-        picture.save(packed, "PNG", compress_level=3)
     return packed.getvalue()

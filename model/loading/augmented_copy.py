@@ -34,7 +34,7 @@ from model.data.image_pixels import fitted_size
 from model.data.images import load_fitted, load_image
 from model.data.records import ObjectAnnotation, objects_from
 from model.errors import UserError
-from model.files import atomic_write, distinct, ensure_writable
+from model.files import atomic_write, distinct, ensure_writable, write_file
 
 LabelFormat = Literal["coco", "yolo", "voc", "all"]
 PictureKind = Literal["photo", "canvas"]
@@ -48,16 +48,12 @@ class ExportPlan:
     """What an augmented copy consists of; the same plan gives the same files.
 
     Attributes:
-        config: of the augmentation.
         split: train, val or test, under which readers find the pictures.
         class_names: of the whole set; the position is the class id.
         labels: format of the annotations; ``all`` puts those of every format beside the pictures.
         pictures: ``photo`` has the shape of each photo and at most ``longest_side`` pixels, as
             JPEG; ``canvas`` is the network's square, as PNG: what training sees, to the pixel.
         variants: of each photo; the k-th is what training draws in epoch k.
-        seed: of the run.
-        image_size: of the network's canvas.
-        longest_side: see ``pictures``.
         boxes_from_detector: file name -> score, of photos that nobody annotated: their one box is
             what a detector says.
     """
@@ -101,22 +97,12 @@ class Progress:
 def export(
     photos: Sequence[DatasetPhoto], plan: ExportPlan, out: Path, progress: bool = True
 ) -> list[str]:
-    """Write the copy at once; see :func:`export_steps`.
-
-    Args:
-        photos, plan, out: see there.
-        progress: show a bar.
-
-    Returns:
-        the sentences of :attr:`Progress.problems`.
-    """
-    problems: list[str] = []
-    total = len(photos) * plan.variants
+    """:func:`export_steps` at once, with a bar; the sentences of :attr:`Progress.problems`."""
+    done, total = Progress(), len(photos) * plan.variants
     with tqdm(total=total, unit="picture", disable=not progress, leave=False) as bar:
         for done in export_steps(photos, plan, out):
             bar.update(done.pictures - bar.n)
-            problems = [*done.problems.values()]
-    return problems
+    return [*done.problems.values()]
 
 
 def export_steps(
@@ -131,7 +117,6 @@ def export_steps(
 
     Args:
         photos: of :meth:`model.data.dataset.Dataset.of_split`.
-        plan: see there.
         out: a folder, or a name that ends in ``.zip``: that is made of the folder of the same name
             with ``.parts`` behind it, which is then removed.
         load: gives the photo at a path, or a smaller copy of it.
@@ -187,16 +172,14 @@ def _opened(folder: Path, plan: ExportPlan) -> set[str]:
             if (folder / plan.folder / record["file_name"]).is_file()
         }
     ensure_writable(folder / plan.folder)
-    with atomic_write(manifest) as temporary:
-        temporary.write_text(json.dumps(plan.manifest(), indent=1) + "\n")
+    write_file(manifest, json.dumps(plan.manifest(), indent=1) + "\n")
     return set()
 
 
 def _mend_last_line(path: Path) -> None:
     """Cut off what a crash left of a line, so that the next one starts anew."""
     if path.is_file() and (text := path.read_bytes()) and not text.endswith(b"\n"):
-        with atomic_write(path) as temporary:
-            temporary.write_bytes(text[: text.rfind(b"\n") + 1])
+        write_file(path, text[: text.rfind(b"\n") + 1])
 
 
 def _records(folder: Path) -> Iterator[dict[str, Any]]:
@@ -247,24 +230,19 @@ def _pictures(
     for number in numbers:
         seed = photo_seed(plan.seed, number - 1, Path(photo.path).name)
         drawn = pipeline.plan(copy_size, boxes, seed)
-        picture = _picture(pipeline, plan, photo, whole, copy_size, boxes, seed)
+        if plan.pictures == "photo":
+            side = plan.longest_side
+            picture = pipeline.picture(whole, copy_size, boxes, longest_side=side, plan=drawn)
+        else:
+            small = load_fitted(photo.path, working_side(plan.image_size)).image
+            canvas = pipeline.trace(small, boxes, plan=drawn).steps[-1]
+            picture = Picture(canvas.image, canvas.all_boxes, canvas.all_visible)
         file_name = _file_name(plan, name, number)
         yield {
             "file_name": file_name, "source": known.file_name, "variant": number, "seed": seed,
             "redraws": drawn.redraws, "gave_up": drawn.gave_up,
             **_labels(picture, file_name, things),
         }, picture.image  # fmt: skip
-
-
-def _picture(
-    pipeline: Pipeline, plan: ExportPlan, photo: DatasetPhoto, whole: Image.Image,
-    copy_size: tuple[int, int], boxes: torch.Tensor, seed: int,
-) -> Picture:  # fmt: skip
-    if plan.pictures == "photo":
-        return pipeline.picture(whole, copy_size, boxes, seed, plan.longest_side)
-    small = load_fitted(photo.path, working_side(plan.image_size)).image
-    canvas = pipeline.trace(small, boxes, seed).steps[-1]
-    return Picture(canvas.image, canvas.all_boxes, canvas.all_visible)
 
 
 def _labels(picture: Picture, file_name: str, things: Sequence[ObjectAnnotation]) -> dict[str, Any]:
@@ -303,8 +281,7 @@ def _write_labels(folder: Path, plan: ExportPlan) -> None:
         },
     }[plan.labels]()
     for name, text in files.items():
-        with atomic_write(folder / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_file(folder / name, text)
 
 
 def _annotated(record: dict[str, Any]) -> AnnotatedPhoto:

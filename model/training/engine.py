@@ -25,12 +25,11 @@ from model.errors import StoppedError, UserError
 from model.evaluation import plots
 from model.evaluation.metrics import summarize
 from model.evaluation.predict_dataset import Predictions
-from model.files import atomic_write, ensure_room
-from model.loading.dataset import EpochDataset, LargestObjectDataset
+from model.files import ensure_room, write_file
+from model.loading.dataset import EpochDataset
 from model.network.detector import LargestObjectDetector
 from model.score import Calibration
 from model.training.ema import WeightAverage
-from model.training.first_sheet import draw_augmented
 from model.training.run_folder import STATE_FILE, RunConfig, shared_settings, write_state
 from model.training.stopping import StopSignal
 from model.words import counted
@@ -218,11 +217,6 @@ class Run:
             flush=True,
         )
 
-    def draw_augmented(self, photos: LargestObjectDataset) -> None:
-        """``augmented.png``: what the network sees of some photos in the first epoch."""
-        if self.accelerator.is_main_process:
-            draw_augmented(photos, self.out / "augmented.png")
-
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from what :meth:`save_state` wrote.
 
@@ -280,8 +274,7 @@ class Run:
         """``history.csv`` and ``curves.png``."""
         if self.accelerator.is_main_process:
             frame = pd.DataFrame(self.history)
-            with atomic_write(self.out / "history.csv") as temporary:
-                frame.to_csv(temporary, index=False)
+            write_file(self.out / "history.csv", frame.to_csv(index=False))
             plots.plot_history(frame, self.out / "curves.png")
 
     def _save_and_leave(self, dataset: EpochDataset, epoch: int) -> None:
@@ -330,10 +323,9 @@ def table_row(row: dict[str, Any]) -> str:
         f"{row['epoch']:5d} {row['lr']:7.1e} {row['loss']:7.2f} {row['l1_px']:6.2f}"
         f" {row['cross_entropy']:6.3f} {row['accuracy']:6.3f}"
     )
-    names = ("l1_px_224", "mean_iou", "class_accuracy", "joint")
-    widths = ("5.2f", "6.3f", "6.3f", "7.3f")
+    widths = {"l1_px_224": "5.2f", "mean_iou": "6.3f", "class_accuracy": "6.3f", "joint": "7.3f"}
     shown = [
         format(row[f"val_{n}"], w) if f"val_{n}" in row else "-".rjust(int(w[0]))
-        for n, w in zip(names, widths, strict=True)
+        for n, w in widths.items()
     ]
     return f"{left} | {' '.join(shown)} | {row['images_per_s']:6.1f} {row['seconds']:5.0f}"

@@ -61,7 +61,6 @@ def largest_object_loss(
         output: from the detector in ``train()`` mode.
         targets: the largest object comes first; images without one do not count.
         image_size: side of the canvas in pixels.
-        label_smoothing: of the cross-entropy.
     """
     labels = targets.labels[:, 0]
     some = (labels >= 0).float()

@@ -6,7 +6,7 @@ import os
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from filelock import FileLock, Timeout
@@ -89,30 +89,22 @@ def locked_run_folder(config: RunConfig) -> Generator[None]:
         lock.release()
 
 
-class Inherited(NamedTuple):
-    """What a run takes over from the checkpoint it goes on from, beside the weights.
+def inherited(config: RunConfig) -> tuple[list[dict[str, Any]], Calibration | None]:
+    """What a new run takes over from the checkpoint it goes on from; a resumed one has it already.
 
-    Attributes:
-        history: its rows have the name of their run as ``run``, which those of the new run do not.
-        calibration: for as long as the new weights have none of their own.
-    """
-
-    history: list[dict[str, Any]]
-    calibration: Calibration | None
-
-
-def inherited(config: RunConfig) -> Inherited:
-    """What a new run takes over; a resumed one has it in its state.
+    Returns:
+        The history, whose rows have the name of their run as ``run``, which those of the new run do
+        not; and the calibration, for as long as the new weights have none of their own.
 
     Raises:
         UserError: if the checkpoint cannot be read.
     """
     if not config.start_from or config.resume:
-        return Inherited([], None)
+        return [], None
     info = read_info(checkpoint_path(config.start_from))
     name = info.config.get("out", "")
     # Rows of still earlier runs have their names already.
-    return Inherited([{"run": name, **row} for row in info.history], info.calibration)
+    return [{"run": name, **row} for row in info.history], info.calibration
 
 
 def load_state(config: RunConfig) -> dict[str, Any] | None:

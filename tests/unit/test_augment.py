@@ -263,7 +263,9 @@ def test_replaying_what_was_drawn_gives_the_same_trace():
     pipeline = Pipeline(AugmentConfig(rotation_degrees=20, hue=0.1), 96)
     for seed in range(5):
         drawn = pipeline.plan((200, 150), BBOX, seed).params
-        again = pipeline.trace_chosen(photo(), BBOX, drawn)
+        plan = pipeline.chosen_plan((200, 150), drawn)
+        again = pipeline.trace(photo(), BBOX, plan=plan)
+        assert torch.equal(pipeline(photo(), BBOX, plan=plan).image, again.network)
         expected = pipeline.trace(photo(), BBOX, seed)
         assert torch.equal(again.network, expected.network)
         for a, b in zip(again.steps, expected.steps, strict=True):
@@ -273,14 +275,17 @@ def test_replaying_what_was_drawn_gives_the_same_trace():
 
 def test_steps_that_are_not_chosen_do_nothing():
     pipeline = Pipeline(AugmentConfig(), 96)
-    steps = pipeline.trace_chosen(photo(), BBOX, {}).steps
+    idle = pipeline.chosen_plan((200, 150), {})
+    steps = pipeline.trace(photo(), BBOX, plan=idle).steps
     assert all(np.array_equal(step.image, photo()) for step in steps[:-2])
-    with pytest.raises(ValueError, match=r"\(N >= 1, 4\)"):
-        pipeline.trace_chosen(photo(), torch.zeros(4), {})
+    for use in (pipeline, pipeline.trace):
+        with pytest.raises(ValueError, match=r"\(N >= 1, 4\)"):
+            use(photo(), torch.zeros(4), plan=idle)
 
 
-def test_a_trace_that_loses_its_target_is_not_kept():
+def test_a_plan_that_loses_its_target_is_not_kept():
     pipeline = Pipeline(AugmentConfig(min_visible=0.5), 96)
     left = {"left": -140, "top": 0, "width": 60, "height": 150}
-    assert not pipeline.keeps(pipeline.trace_chosen(photo(), BBOX, {"zoom": left}))
-    assert pipeline.keeps(pipeline.trace_chosen(photo(), BBOX, {}))
+    for chosen, is_kept in (({"zoom": left}, False), ({}, True)):
+        plan = pipeline.chosen_plan((200, 150), chosen)
+        assert pipeline.keeps(plan, BBOX) == is_kept

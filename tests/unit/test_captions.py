@@ -8,9 +8,8 @@ from PIL import Image
 
 from model.augment import AugmentConfig, Pipeline
 from model.inspect.captions import caption, ghost_box, sentence
-from model.inspect.extremes import extremes
 from model.inspect.robustness import VariantPrediction
-from model.inspect.variants import Variant, make_variants
+from model.inspect.variants import Variant, extremes, make_variants
 
 BOX = (30.0, 20.0, 110.0, 80.0)
 PHOTO = Image.fromarray(np.full((100, 140, 3), 120, np.uint8))
@@ -18,7 +17,9 @@ HULL = AugmentConfig(box_rule="hull", zoom=2)
 
 
 def chosen(config: AugmentConfig = HULL, box=BOX, **steps: dict) -> Variant:
-    trace = Pipeline(config, 64).trace_chosen(PHOTO, torch.tensor([box]), steps)
+    pipeline = Pipeline(config, 64)
+    plan = pipeline.chosen_plan(PHOTO.size, steps)
+    trace = pipeline.trace(PHOTO, torch.tensor([box]), plan=plan)
     return Variant(1, 0, trace)
 
 

@@ -16,9 +16,9 @@ from torchvision.transforms import v2
 import model
 from model.commands import trace as command
 from model.errors import UserError
+from model.inspect.compose_input import load_pipeline
 from model.inspect.compose_pictures import sentences, shown
 from model.inspect.compose_trace import trace_compose
-from model.inspect.owners_pipeline import load_pipeline
 
 SIZE = (90, 120)  # height, width
 BOXES = [[30.0, 20.0, 90.0, 70.0], [0.0, 0.0, 20.0, 20.0], [80.0, 50.0, 120.0, 90.0]]

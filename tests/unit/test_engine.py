@@ -328,7 +328,7 @@ def test_what_a_run_takes_over_from_the_checkpoint_it_goes_on_from(dataset, tmp_
     assert inherited(third) == ([rows[0], {"run": "second", **rows[1]}], calibration)
     assert inherited(dataclasses.replace(third, resume=True)) == ([], None)
     assert inherited(Config("third", start_from="")) == ([], None)
-    assert inherited(Config("third", start_from="shipped")).calibration
+    assert inherited(Config("third", start_from="shipped"))[1]
 
     # Its weights have the old calibration until they get their own, a resumed run's too.
     trial = Trial(tmp_path / "run", dataset)

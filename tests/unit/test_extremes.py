@@ -1,4 +1,4 @@
-"""model/extremes.py: each setting alone at its extremes."""
+"""model/inspect/variants.py: each setting alone at its extremes."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from PIL import Image
 
 from model.augment import AugmentConfig, Pipeline
 from model.errors import UserError
-from model.inspect.extremes import extremes
+from model.inspect.variants import extremes
 
 BOX = (30.0, 20.0, 110.0, 80.0)
 ALL = AugmentConfig(

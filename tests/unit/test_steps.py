@@ -25,8 +25,7 @@ from model.augment.streams import uniforms
 from model.data.samples import PhotoLibrary
 from model.inspect.captions import caption, sentence
 from model.inspect.code import to_code
-from model.inspect.extremes import extremes
-from model.inspect.variants import advice, make_variants, to_dict
+from model.inspect.variants import advice, extremes, make_variants, to_dict
 
 SETTINGS = [(step, setting) for step in STEPS for setting in step.settings]
 BOX = torch.tensor([[60.0, 40, 140, 100]])
@@ -74,7 +73,8 @@ def test_a_step_that_is_idle_changes_and_says_nothing(step, photo):
         assert np.array_equal(step.apply(photo, params, (1, 1)), photo)
         assert not step.hidden(params, np.array([[0, 0, 1, 1]])).any()
     pipeline = Pipeline(strong(*step.settings), 64)
-    idle = pipeline.trace_chosen(photo, BOX, {step.name: params})
+    plan = pipeline.chosen_plan(photo.size, {step.name: params})
+    idle = pipeline.trace(photo, BOX, plan=plan)
     none = Pipeline(AugmentConfig.none(), 64)(photo, BOX)
     assert torch.equal(idle.network, none.image)
     assert caption(idle) == "unchanged"
@@ -211,7 +211,8 @@ def test_a_lost_box_is_drawn_again_in_place_and_keeps_its_colours():
 def test_erased_patches_lower_what_is_visible_and_leave_the_box(photo):
     pipeline = Pipeline(AugmentConfig(**NONE | {"erase": 0.3}), 64)
     half = [[0.3, 0.0, 0.5, 1.0], [0.3, 0.0, 0.4, 0.5], [0.0, 0.0, 0.0, 0.0]]  # one in the other
-    trace = pipeline.trace_chosen(photo, BOX, {"erase": {"patches": half}})
+    plan = pipeline.chosen_plan(photo.size, {"erase": {"patches": half}})
+    trace = pipeline.trace(photo, BOX, plan=plan)
     for step in trace.steps[-3:]:
         assert step.visible == pytest.approx(0.5, abs=1e-6)  # the box is .3 to .7 wide
     assert trace.steps[-3].bbox_xyxy.tolist() == BOX[0].tolist()

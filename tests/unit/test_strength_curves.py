@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import pytest
 import torch
 from conftest import make_voc
@@ -14,7 +13,6 @@ from model.data.dataset import read_split
 from model.errors import UserError
 from model.evaluation.plots import plot_strength
 from model.evaluation.strength_curves import (
-    NamedDetector,
     check_alike,
     falls_first,
     levels_of,
@@ -22,6 +20,7 @@ from model.evaluation.strength_curves import (
     some_rows,
     table,
 )
+from model.inference import Detector
 from model.loading.dataset import LargestObjectDataset
 from model.network.detector import LargestObjectDetector
 
@@ -53,14 +52,13 @@ def test_curves_files_and_page(tmp_path):
     split = read_split(make_voc(tmp_path / "VOC2007", 3, 1), "train")
     dataset = LargestObjectDataset(split, 96, progress=False)
     torch.manual_seed(0)
-    detectors = []
-    for name, size in (("small", 64), ("large", 96)):
-        network = LargestObjectDetector(split.class_names, size).eval()
-        info = CheckpointInfo(network.class_names, size, network.head_name)
-        detectors.append(NamedDetector(name, network, info))
-    detectors[0].info.config["augment"] = {"rotation_degrees": 12.0}
-    with torch.inference_mode():
-        report = measure(detectors, dataset, torch.device("cpu"), 2, 5, False)
+    networks = {
+        name: LargestObjectDetector(split.class_names, size)
+        for name, size in (("small", 64), ("large", 96))
+    }
+    detectors = {name: Detector(one, device="cpu", bf16=False) for name, one in networks.items()}
+    detectors["small"].info.config["augment"] = {"rotation_degrees": 12.0}
+    report = measure(detectors, dataset, 2, 5, False)
     report |= {"split": "val", "train_splits": {"small": "trainval", "large": "train"}}
     assert [one["setting"] for one in report["settings"]] == list(SETTINGS)
     rotation = next(o for o in report["settings"] if o["setting"] == "rotation_degrees")
@@ -106,8 +104,7 @@ def test_the_first_fall_is_said_with_what_was_trained():
 
 def test_detectors_of_other_classes_are_refused():
     infos = [CheckpointInfo(("a", "b"), 64, "pyramid"), CheckpointInfo(("a", "c"), 64, "pyramid")]
-    network = np.nan  # never asked
     with pytest.raises(UserError, match="other classes"):
-        check_alike([NamedDetector("x", network, infos[0]), NamedDetector("y", network, infos[1])])
+        check_alike([("x", infos[0]), ("y", infos[1])])
     with pytest.raises(UserError, match="rename"):
-        check_alike([NamedDetector("x", network, infos[0]), NamedDetector("x", network, infos[0])])
+        check_alike([("x", infos[0]), ("x", infos[0])])

@@ -15,9 +15,8 @@ from demo.views.augment.variants import picked_answer, picked_variant
 from model.augment import AugmentConfig, TracedStep
 from model.data.annotations import MIN_VISIBLE_TO_LABEL
 from model.inspect.captions import caption, ghost_box, sentence
-from model.inspect.extremes import Extreme, extremes
 from model.inspect.robustness import VariantPrediction
-from model.inspect.variants import Variant, advice
+from model.inspect.variants import Extreme, Variant, advice, extremes
 from model.words import percent, unknown_class_note
 
 # Pixels of pictures in a strip or grid, which are shown larger when they are pressed.

@@ -1,6 +1,6 @@
 """All boxes of a split in a few arrays, as training hands them to the augmentation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -101,8 +101,8 @@ class BoxTable:
         starts = np.cumsum([0, *counts])
         within = np.arange(starts[-1]) - starts[:-1].repeat(counts)
         rows = self.starts[photos].repeat(counts) + within
-        return BoxTable(
-            self.names[photos], self.original[photos], self.sizes[photos], starts,
-            self.boxes[rows], self.labels[rows], self.class_names, self.image_folder,
-            self.image_size,
+        return replace(
+            self, names=self.names[photos], original=self.original[photos],
+            sizes=self.sizes[photos], starts=starts, boxes=self.boxes[rows],
+            labels=self.labels[rows],
         )  # fmt: skip

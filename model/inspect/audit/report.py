@@ -14,7 +14,7 @@ from PIL import Image
 from model.augment import AugmentConfig, Trace
 from model.csv_cells import csv_text
 from model.draw import data_uri
-from model.files import atomic_write
+from model.files import write_file
 from model.inspect.audit import charts
 from model.inspect.audit.boxes import BoxTable
 from model.inspect.audit.causes import SAMPLE, Trials
@@ -67,7 +67,6 @@ def write_audit(
     Args:
         sides: one, or two to compare.
         title: the data set and its split, in words.
-        seed: of the run that is meant.
         tiles: how many of the worst photos of each kind are shown.
 
     Returns:
@@ -83,8 +82,7 @@ def write_audit(
         texts[f"photos{suffix}.csv"] = _csv(side.tally.photos_frame())
         texts[f"classes{suffix}.csv"] = _csv(side.tally.groups_frame())
     for name, text in texts.items():
-        with atomic_write(out / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_file(out / name, text)
     return list(texts)
 
 

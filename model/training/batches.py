@@ -78,12 +78,7 @@ def mosaic(parts: Sequence[tuple[Tensor, Target]], x: int, y: int) -> tuple[Tens
         scale = target["boxes"].new_tensor([width, height, width, height]) / side
         boxes.append(target["boxes"] * scale + scale.new_tensor([x1, y1, x1, y1]))
         labels.append(target["labels"])
-    return canvas, largest_first(torch.cat(boxes), torch.cat(labels))
-
-
-def largest_first(boxes: Tensor, labels: Tensor) -> Target:
-    """The target of all objects of at least :data:`MIN_AREA`, the largest first."""
-    areas = box_areas(boxes)
-    order = areas.argsort(descending=True)
+    areas = box_areas(torch.cat(boxes))
+    order = areas.argsort(descending=True)  # the largest first
     order = order[areas[order] >= MIN_AREA]
-    return {"boxes": boxes[order], "labels": labels[order]}
+    return canvas, {"boxes": torch.cat(boxes)[order], "labels": torch.cat(labels)[order]}

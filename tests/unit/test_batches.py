@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from model.boxes import box_areas
 from model.loading.targets import pad_targets
-from model.training.mosaics import CROSS, MIN_AREA, add_mosaics, mosaic, shrink
+from model.training.batches import CROSS, MIN_AREA, add_mosaics, mosaic, shrink
 
 SIDE = 64
 NOTHING = {"boxes": torch.empty(0, 4), "labels": torch.empty(0, dtype=torch.int64)}
