@@ -47,7 +47,7 @@ class Check(DataOptions):
         print(report.details())
         if self.out:
             with atomic_write(self.out) as temporary:
-                report.table().to_csv(temporary, index=False)
+                report.table().to_csv(temporary, index=False, errors="surrogateescape")
             print(f"wrote {self.out}: {counted(len(report.blemishes), 'blemish', 'blemishes')}.")
         if not report.can_train:
             print("this set cannot be trained on: see what stops it above.")
@@ -67,7 +67,7 @@ class Csv(DataOptions):
         """Read the split, write the file."""
         split = self.dataset().split(self.split)
         with atomic_write(self.out) as temporary:
-            split.table.to_csv(temporary, index=False)
+            split.table.to_csv(temporary, index=False, errors="surrogateescape")
         parts = [counted(len(split.frame), "photo")]
         if n_backgrounds := len(split.backgrounds):
             parts.append(counted(n_backgrounds, "background"))
@@ -141,8 +141,13 @@ class Split(DataOptions):
             )
         for split, names in lists.items():
             if names:
+                try:
+                    text = "".join(f"{name}\n" for name in names).encode()
+                except UnicodeEncodeError as error:
+                    name = names[error.object.count("\n", 0, error.start)]
+                    raise UserError(f"the name {name!r} is no text: rename the file.") from None
                 with atomic_write(folder / f"{split}.txt") as temporary:
-                    temporary.write_text("\n".join(names) + "\n", encoding="utf-8")
+                    temporary.write_bytes(text)
                 print(f"wrote {folder / f'{split}.txt'}: {counted(len(names), 'photo')}.")
 
 
