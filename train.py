@@ -12,7 +12,6 @@ A run folder (``--out``) holds best.safetensors and last.safetensors (weights to
 import math
 import sys
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
@@ -31,10 +30,8 @@ from model.errors import UserError, run_cli
 from model.evaluation import plots
 from model.evaluation.calibrate_checkpoint import calibrate_run
 from model.evaluation.predict_dataset import LoaderOptions, Predictions, predict_dataset
-from model.files import atomic_write
-from model.inspect.audit.pictures import sheet
 from model.loading.close_ups import WithCloseUps
-from model.loading.dataset import Batch, DetectionDataset, LargestObjectDataset, train_loader
+from model.loading.dataset import Batch, DetectionDataset, train_loader
 from model.loading.negatives import WithNegatives
 from model.loading.targets import pad_targets
 from model.network.detector import LargestObjectDetector
@@ -42,6 +39,7 @@ from model.precision import from_main_process
 from model.training.batches import add_mosaics, shrink
 from model.training.ema import WeightAverage
 from model.training.engine import Run, clip_gradients
+from model.training.first_sheet import draw_augmented
 from model.training.launch import (
     build_training_accelerator,
     share_batch_norm,
@@ -219,20 +217,6 @@ def evaluate(run: Run, config: TrainConfig, val: DetectionDataset) -> Prediction
     """What the averaged weights predict for the validation split."""
     options = LoaderOptions(progress=config.progress)
     return predict_dataset(run.average.model, val, run.accelerator, options)
-
-
-def draw_augmented(dataset: LargestObjectDataset, path: Path) -> None:
-    """Write photos spread over a data set as its first epoch shows them, with their boxes.
-
-    Nothing is counted as drawn, so that the losses of the first epoch stay right.
-    """
-    shown = []
-    for index in plots.spread_indices(len(dataset)):
-        image, boxes, labels = dataset.shown(index)
-        trace = dataset.pipeline.trace(image, boxes, dataset.photo_seed(index))
-        shown.append((trace, [dataset.class_names[label] for label in labels.tolist()]))
-    with atomic_write(path) as temporary:
-        sheet(shown).save(temporary)
 
 
 def draw_predictions(run: Run, dataset: DetectionDataset) -> None:

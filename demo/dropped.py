@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from demo.annotated import ABOUT_OTHER_PHOTOS, MAX_ANNOTATION_BYTES, MAX_LINES, n_lines, plain_name
 from demo.choice import SentFile
 from model.data.blemishes import BOXES_DO_NOT_FIT, KINDS
 from model.data.dataset import Dataset, DatasetPhoto
@@ -18,6 +17,9 @@ from model.data.tree import Tree
 from model.errors import UserError
 from model.words import counted
 
+MAX_ANNOTATION_BYTES = 4 << 20
+MAX_LINES = 30_000  # which take about a second
+ABOUT_OTHER_PHOTOS = frozenset({"photo missing", "name listed twice", "nothing to learn"})
 ANNOTATIONS = frozenset({".xml", ".txt", ".json", ".yaml", ".yml", ".labels", ".names"})
 MAX_OBJECTS = 1000  # of a photo
 MAX_DEPTH = 6  # folders that are kept of a name
@@ -52,19 +54,44 @@ def is_annotation(name: str) -> bool:
     return Path(name).suffix.lower() in ANNOTATIONS
 
 
+def n_bytes(files: Sequence[SentFile]) -> int:
+    """Of all files together."""
+    return sum(file.path.stat().st_size for file in files)
+
+
+def n_lines(file: SentFile) -> int:
+    """Lines of a ``.txt``, and of an ``.xml`` those that speak of objects; 0 of other files."""
+    suffix = Path(file.name).suffix.lower()
+    if suffix == ".xml":  # of any encoding, and maybe all in one line
+        return file.path.read_bytes().replace(b"\0", b"").lower().count(b"object")
+    if suffix != ".txt":
+        return 0
+    return len(file.path.read_text("utf-8", "replace").splitlines())
+
+
+def plain_name(name: str) -> str:
+    """The last part of a name that anybody may have made up, as a file of ours can have it."""
+    name = name.replace("\0", "").encode("utf-8", "replace").decode()  # no half characters
+    name = (parts_of(name) or ["photo"])[-1].lstrip(".") or "photo"
+    return name.encode()[-200:].decode("utf-8", "ignore")
+
+
 @contextmanager
-def laid_out(files: Sequence[SentFile]) -> Generator[DroppedPhotos]:
+def laid_out(
+    files: Sequence[SentFile], most_objects: int = MAX_OBJECTS
+) -> Generator[DroppedPhotos]:
     """Put files that were sent where readers of data sets find them, and read them.
 
     Args:
         files: photos and annotations, their names with the folders that they lay in.
+        most_objects: of a photo.
 
     Raises:
         UserError: if the annotations are of several formats, or one of them that is about many
             photos cannot be read.
     """
     annotations = [file for file in files if is_annotation(file.name)]
-    if sum(file.path.stat().st_size for file in annotations) > MAX_ANNOTATION_BYTES:
+    if n_bytes(annotations) > MAX_ANNOTATION_BYTES:
         raise UserError(
             f"the annotations are larger than {MAX_ANNOTATION_BYTES >> 20} MiB together: send"
             " fewer photos at once."
@@ -82,7 +109,7 @@ def laid_out(files: Sequence[SentFile]) -> Generator[DroppedPhotos]:
             if not is_annotation(file.name):
                 dropped.files.append(place)
         if annotations:
-            _read(dropped, len(annotations))
+            _read(dropped, len(annotations), most_objects)
         yield dropped
 
 
@@ -107,7 +134,7 @@ def _link(file: Path, place: Path) -> None:
         shutil.copyfile(file, place)
 
 
-def _read(dropped: DroppedPhotos, n_annotations: int) -> None:
+def _read(dropped: DroppedPhotos, n_annotations: int, most_objects: int) -> None:
     try:
         found = [each.name for each in formats_in(Tree(dropped.root, False))]
         if len(found) > 1:
@@ -119,14 +146,14 @@ def _read(dropped: DroppedPhotos, n_annotations: int) -> None:
             dropped.note = f"No annotation of VOC, YOLO, COCO or LabelMe is among {others}."
             return
         dataset = Dataset(dropped.root, found[0], cache_dir=dropped.root.parent)
-        photos = {Path(photo.path): photo for photo in dataset.photos}
-        _sort(dropped, photos, dataset)
+        _sort(dropped, dataset, most_objects)
     except UserError as error:
         raise UserError(str(error).replace(f"{dropped.root}/", "")) from None
 
 
-def _sort(dropped: DroppedPhotos, photos: dict[Path, DatasetPhoto], dataset: Dataset) -> None:
+def _sort(dropped: DroppedPhotos, dataset: Dataset, most_objects: int) -> None:
     """What is said of each photo: by an annotation, or why it cannot be."""
+    photos = {Path(photo.path): photo for photo in dataset.photos}
     lost: dict[Path | str, str] = {}
     unlabelled = set()
     for blemish in dataset.blemishes:
@@ -138,15 +165,15 @@ def _sort(dropped: DroppedPhotos, photos: dict[Path, DatasetPhoto], dataset: Dat
             unlabelled.add(place)
         elif blemish.effect == "left out" and kind not in ABOUT_OTHER_PHOTOS:
             # An annotation that cannot be read is named by its own file.
-            lost[key_of(where) if is_annotation(where) else place] = blemish.words
+            # The first one is the reason of those behind it.
+            lost.setdefault(key_of(where) if is_annotation(where) else place, blemish.words)
     for file in dropped.files:
         why = lost.get(file) or (file not in photos and lost.get(key_of(file.name)))
         if why:
             dropped.problems[file] = f"{file.name}: {why.replace(f'{dropped.root}/', '')}."
-        elif file in photos and len(photos[file].image.objects) > MAX_OBJECTS:
-            n_objects = len(photos[file].image.objects)
+        elif file in photos and (n_objects := len(photos[file].image.objects)) > most_objects:
             dropped.problems[file] = (
-                f"{file.name}: {n_objects:,} objects, and {MAX_OBJECTS} may be."
+                f"{file.name}: {n_objects:,} objects, and {most_objects} may be."
             )
         elif file in photos and file not in unlabelled:
             dropped.known[file] = photos[file]

@@ -43,9 +43,15 @@ def atomic_write(path: str | Path) -> Generator[Path]:
 
 
 def write_file(path: str | Path, content: str | bytes) -> None:
-    """:func:`atomic_write` of bytes, or of a text as UTF-8."""
+    """:func:`atomic_write` of bytes, or of a text as UTF-8.
+
+    The name of a file that is no text, which Python decodes with ``surrogateescape``, is written
+    as the bytes it has on disk.
+    """
+    if isinstance(content, str):
+        content = content.encode(errors="surrogateescape")
     with atomic_write(path) as temporary:
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+        temporary.write_bytes(content)
 
 
 def distinct(names: Iterable[str], joint: str) -> list[str]:

@@ -139,7 +139,12 @@ class Split(DataOptions):
             )
         for split, names in lists.items():
             if names:
-                write_file(folder / f"{split}.txt", "\n".join(names) + "\n")
+                try:
+                    text = "".join(f"{name}\n" for name in names).encode()
+                except UnicodeEncodeError as error:
+                    name = names[error.object.count("\n", 0, error.start)]
+                    raise UserError(f"the name {name!r} is no text: rename the file.") from None
+                write_file(folder / f"{split}.txt", text)
                 print(f"wrote {folder / f'{split}.txt'}: {counted(len(names), 'photo')}.")
 
 

@@ -27,6 +27,8 @@ KINDS = {
     "wrong size": Kind("mended", "the annotation's size does not hold its boxes: the photo's does"),
     "other size": Kind("mended", "annotated on a smaller or larger copy: boxes scaled"),
     "turned by EXIF": Kind("mended", "boxes drawn before EXIF turned the photo: turned with it"),
+    "other encoding": Kind("mended", "no UTF-8: read in the encoding that it most likely has; look"
+                           " at the class names"),
     "other file name": Kind("mended", "the annotation names another photo: that of its own name"),
     "photo missing": Kind("left out", "no photo of that name; add it, or remove the annotation"),
     "photo unreadable": Kind("left out", "the photo cannot be read; save or download it again"),

@@ -14,9 +14,11 @@ from model.data.cache_folder import default_cache_dir, free_bytes, pixel_cache_b
 from model.data.dataset import Dataset, DatasetPhoto, no_garbage_collection, photos_by_split
 from model.data.likeness import file_hash, near_duplicates, perceptual_hashes
 from model.data.remembered import Progress, in_all_cores, read_remembered
+from model.errors import one_line
 from model.words import counted, readable_size
 
 SHOWN = 10  # of each kind of blemish
+MAX_LINE = 1000  # characters that are printed of one
 FEW_PHOTOS = 3000  # are decoded to find those that look alike, unless told
 MAX_LOOKS = 30_000  # photos of which every two are compared
 
@@ -70,7 +72,8 @@ class Report:
         for kind, found in self.by_kind().items():
             more = f", the first {SHOWN}" if len(found) > SHOWN else ""
             parts.append(f"{kind} ({KINDS[kind].effect}), {len(found):,}{more}:")
-            parts += [f"  {b.where}{f': {b.detail}' if b.detail else ''}" for b in found[:SHOWN]]
+            said = (f"  {b.where}{f': {b.detail}' if b.detail else ''}" for b in found[:SHOWN])
+            parts += [one_line(text)[:MAX_LINE] for text in said]
         if not self.decoded:
             parts.append("photos were not decoded (--decode yes finds damaged and similar ones).")
         return "\n".join(parts)

@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -19,7 +20,7 @@ from model.data.blemishes import BOXES_DO_NOT_FIT, KINDS, Blemish
 from model.data.photo_headers import PhotoHeader
 from model.data.records import CSV_COLUMNS, DatasetSplit, ImageAnnotation, row_of
 from model.data.remembered import Progress
-from model.data.source import Source
+from model.data.source import Found, Source
 from model.errors import UserError
 from model.words import counted
 
@@ -75,7 +76,10 @@ class Dataset:
         self._reading = threading.RLock()  # the demo is asked by many at once
 
         bars = progress is True
-        self._sources = [Source(Path(f).expanduser(), format, bars) for f in folders]
+        sources = [Source(Path(f).expanduser(), format, bars) for f in folders]
+        self._sources = list({source.tree.root: source for source in sources}.values())
+        for source in self._sources:
+            source.together = self._sources
         self.folders = tuple(source.tree.root for source in self._sources)
 
     @property
@@ -91,7 +95,16 @@ class Dataset:
 
     @property
     def first_split(self) -> str:
-        """The one that is looked at first."""
+        """The one that is looked at first.
+
+        Raises:
+            UserError: if there is none.
+        """
+        if not self.splits:
+            raise UserError(
+                f"{_listed_folders(self.folders)} holds no annotated photos. To see why:"
+                f" python -m model.dataset check --data {self.folders[0]}"
+            )
         return "trainval" if "trainval" in self.splits else self.splits[0]
 
     @property
@@ -107,7 +120,10 @@ class Dataset:
                 return self.__dict__["photos"]
             # All are read first: where photos lie may be known only by then.
             found = [s.photos(self._cache_dir, self.progress) for s in self._sources]
-            return [self._photo(*photo) for of_source in found for photo in of_source]
+            photos: dict[str, Found] = {}  # one folder may lie in another
+            for photo in chain.from_iterable(found):
+                photos.setdefault(photo[0], photo)
+            return [self._photo(*photo) for photo in photos.values()]
 
     @cached_property
     def image_folder(self) -> Path:
@@ -205,6 +221,16 @@ class Dataset:
         """
         found = (source.photo(path) for source, path in self._called(name))
         return next((self._photo(*photo) for photo in found if photo), None)
+
+    def problem_of(self, name: str) -> str:
+        """Why the photo that :meth:`find` reads first cannot be used; empty if it can, or none is.
+
+        The sentence has no point at its end.
+        """
+        for source, path in self._called(name):
+            found = source.photo_or_why(path)
+            return found.words if isinstance(found, Blemish) else ""
+        return ""
 
     def path_of(self, name: str) -> str:
         """The file that :meth:`find` reads first, or the empty text."""

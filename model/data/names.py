@@ -1,8 +1,8 @@
 """The one rule by which the name of a file in a list or an annotation finds the file on disk.
 
-A name may come with another suffix or none, in other case, in another Unicode normal form, or as a
-path of another computer. It is looked up among the files that a scan of the folder found, so that
-no name leads out of the folder.
+A name may come with another suffix or none, in other case, in another Unicode normal form, as a
+path of another computer, or as an address. It is looked up among the files that a scan of the
+folder found, so that no name leads out of the folder.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
 from itertools import takewhile
 from operator import eq
+from urllib.parse import unquote
 
 from model.data.image_formats import IMAGE_SUFFIXES
 
@@ -20,6 +21,7 @@ _SUFFIXES = frozenset(suffix[1:] for suffix in IMAGE_SUFFIXES | ANNOTATION_SUFFI
 SPLIT_FOLDER = re.compile(
     r"(?P<train>train(ing)?)|(?P<val>val(id|idation)?|dev)|(?P<test>test(ing)?)"
 )
+_QUERY = re.compile(rf"\.({'|'.join(sorted(_SUFFIXES))})\?.*", re.IGNORECASE)
 _ROBOFLOW = re.compile(r"\.rf\.\w+$")  # a hash that tells copies of one photo apart
 
 
@@ -38,13 +40,15 @@ def stem_of(name: str) -> str:
     """The last part without the suffixes of photos and annotations; other dots belong to the name.
 
     Example:
-        >>> stem_of("shot 16.42.03.JPG")
-        'shot 16.42.03'
+        >>> stem_of("shot 16.42.03.JPG"), stem_of("https://host/cat.jpg?raw=1")
+        ('shot 16.42.03', 'cat')
     """
     # Called several times for each photo of a set: partitions are the fastest way.
     stem = name.replace("\\", "/").rpartition("/")[2].strip()
     if stem in ("", ".", ".."):
         stem = (parts_of(name) or [""])[-1]
+    if "?" in stem:  # of an address
+        stem = _QUERY.sub("", stem)
     while True:
         rest, _, suffix = stem.rpartition(".")
         if not rest or suffix.lower() not in _SUFFIXES:
@@ -124,7 +128,7 @@ class FileIndex:
         whose folders are the ones in ``name``, then those in the folder ``near``, in one called
         like the ``split``, in the closest to ``near``, and then those spelt as given.
         """
-        found = self._by_key.get(key_of(name), [])
+        found = self._by_key.get(key_of(name)) or self._by_key.get(key_of(unquote(name)), [])
         if among is not None:
             found = [path for path in found if path in among]
         if len(found) < 2:

@@ -26,7 +26,7 @@ from model.files import atomic_write
 T = TypeVar("T")
 Progress = bool | Callable[[str, int, int], None]
 """Whether to show a bar; or what is told of what is done, how many are, and of how many."""
-FORMAT = 4  # raise it when a reader changes: what older ones read is then not used
+FORMAT = 5  # raise it when a reader changes: what older ones read is then not used
 FEW = 3000  # files; for these no processes are started
 CHUNK = 250  # files handed to a process at a time
 MAX_PROCESSES = 8

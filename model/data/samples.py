@@ -78,11 +78,7 @@ def find_dataset(given: Sequence[str | Path] = (), format: str = "auto") -> Data
 
 
 def _with_photos(dataset: Dataset) -> Dataset:
-    if not dataset.splits:
-        raise UserError(
-            f"{' and '.join(map(str, dataset.folders))} holds no annotated photos. To see why:"
-            f" python -m model.dataset check --data {dataset.folders[0]}"
-        )
+    _ = dataset.first_split
     return dataset
 
 
@@ -118,10 +114,12 @@ class PhotoLibrary:
         """The photo called ``name``: of the data set if it has one, else an example.
 
         Raises:
-            UserError: if there is none.
+            UserError: if there is none, or it cannot be used.
         """
         if photo := self._photo(name) or self._examples.get(name):
             return photo
+        if self.dataset and name and (why := self.dataset.problem_of(name)):
+            raise UserError(f"the sample {name[:40]!r} cannot be used: {why.rstrip('.')}.")
         known = ", ".join(photo.name for photo in self.examples())
         more = "" if self.dataset else "; VOC 2007 is not here, so its photos are not either"
         raise UserError(f"there is no sample {name[:40]!r}. There is: {known}{more}.")

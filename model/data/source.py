@@ -30,6 +30,7 @@ class Source:
     """One folder. Its files are known at once, its photos and splits when they are asked for.
 
     Attributes:
+        together: all folders of the set; this one alone, unless :class:`Dataset` says more.
         blemishes: of its photos and annotations, once all were read; others are in the listing.
 
     Args:
@@ -46,6 +47,7 @@ class Source:
         if roots and "" not in roots:
             tree = Tree(tree.root / _the_root(tree, roots), progress)
         self.tree, self.format = tree, format_of(tree, format)
+        self.together: Sequence[Source] = [self]
         self.blemishes: list[Blemish] = []
         self.known_parsed: dict[str, Parsed] = {}
         self.known_headers: dict[str, PhotoHeader] = {}
@@ -53,14 +55,17 @@ class Source:
     @cached_property
     def listing(self) -> Listing:
         """All photos, each in a split."""
+        _draw_splits([each for each in self.together if each.as_listed.entries])
+        return self.as_listed
+
+    @cached_property
+    def as_listed(self) -> Listing:
+        """All photos, in splits if the folder says which."""
         listing = self.format.listing(self.tree)
         if self.format.name != "voc":
             listing.blemishes.extend(put_in_listed_splits(self.tree, listing.entries))
-        blemishes = [Blemish("link out of the folder", link) for link in self.tree.links_out]
-        if not any(entry.splits for entry in listing.entries):
-            _draw_splits(self.tree, listing.entries)
-            blemishes.append(Blemish("split of our own", self.tree.root.name))
-        listing.blemishes.extend(blemishes)
+        links = self.tree.links_out
+        listing.blemishes.extend(Blemish("link out of the folder", link) for link in links)
         return listing
 
     @cached_property
@@ -148,12 +153,24 @@ class Source:
 
     def photo(self, path: str) -> Found | None:
         """A photo by its path below the folder, read alone; ``None`` if it cannot be used."""
+        found = self.photo_or_why(path)
+        return None if isinstance(found, Blemish) else found
+
+    def photo_or_why(self, path: str) -> Found | Blemish:
+        """The same, or why it cannot be used."""
         entry = self.by_photo[path]
         parsed, header = self.parsed(entry), self.header(entry)
-        if parsed is None or header.problem or _unreadable(parsed):
-            return None
-        image, _ = mended(path, parsed, header, self.habits)
-        return (self.tree.path(path), image, tuple(entry.splits), header) if image else None
+        if parsed is None:
+            return Blemish("annotation missing", path)
+        if broken := _unreadable(parsed):
+            return Blemish("annotation unreadable", entry.annotation or path, broken)
+        if header.problem:
+            return Blemish("photo unreadable", path, header.problem)
+        image, problems = mended(path, parsed, header, self.habits)
+        if image:
+            return self.tree.path(path), image, tuple(entry.splits), header
+        blemishes = (Blemish(kind, path, detail) for kind, detail in problems)
+        return next(blemish for blemish in blemishes if blemish.effect == "left out")
 
     def photos(self, cache_dir: str | Path | None, progress: Progress) -> list[Found]:
         """All that can be used; notes the blemishes of all. Arguments as of :class:`Dataset`."""
@@ -199,7 +216,8 @@ class Source:
             near = (entry.annotation or "").rpartition("/")[0]
             entry.photo = self.tree.photo_index.find(parsed.file_name, near)
         if entry.photo is None:
-            self._note("photo missing", parsed.file_name.strip() or entry.name)
+            said = parsed.file_name.strip() or entry.name.strip()
+            self._note("photo missing", said or f"{entry.annotation}: an image without a name")
             return False
         said, photo = parsed.file_name, entry.photo
         if said and not f"/{photo}".endswith(f"/{said}") and key_of(said) != key_of(photo):
@@ -254,16 +272,29 @@ def _the_root(tree: Tree, roots: list[str]) -> str:
     )
 
 
-def _draw_splits(tree: Tree, entries: list[Entry]) -> None:
-    """Train and val by a hash of the name, so that a photo stays where it is for ever."""
-    names = {tree.path(entry.photo): entry.name for entry in entries if entry.photo}
-    copies = [[names[path] for path in group] for group in identical_files(names)]
-    shares = shares_of([entry.name for entry in entries], copies)
+def _draw_splits(sources: Sequence[Source]) -> None:
+    """Train and val by a hash of the name, so that a photo stays where it is for ever.
+
+    Only in folders that say nothing of splits; copies of photos in others are where those are.
+    """
+    drawn = [s for s in sources if not any(entry.splits for entry in s.as_listed.entries)]
+    if not drawn:
+        return
+    entries = [entry for source in drawn for entry in source.as_listed.entries]
+    by_path = {s.tree.path(e.photo): e for s in sources for e in s.as_listed.entries if e.photo}
+    groups = [[by_path[path] for path in group] for group in identical_files(by_path)]
+    copies = [[entry.name for entry in group if not entry.splits] for group in groups]
+    shares = shares_of([entry.name for entry in entries], [names for names in copies if names])
     found = {shares[entry.name] for entry in entries if entry.annotation or entry.photo}
     lowest = min(found, default=0.0) if len(found) > 1 else -1.0
+    said = {
+        id(e): s for g in groups if (s := next((e.splits for e in g if e.splits), [])) for e in g
+    }
     for entry in entries:
         is_val = shares[entry.name] < max(VAL_SHARE, lowest + 1e-12)
-        entry.splits.append("val" if is_val and len(found) > 1 else "train")
+        entry.splits += said.get(id(entry)) or ["val" if is_val and len(found) > 1 else "train"]
+    for source in drawn:
+        source.as_listed.blemishes.append(Blemish("split of our own", source.tree.root.name))
 
 
 def _unreadable(parsed: Parsed) -> str:

@@ -188,6 +188,66 @@ def test_several_folders_are_one_set(tmp_path):
     assert {"car", "cat", "dog"} <= set(split.class_names)
 
 
+def test_the_same_photo_in_two_folders_is_reported_and_in_one_part_only(tmp_path):
+    first = flat(tmp_path / "first", [str(number) for number in range(30)])
+    second = flat(tmp_path / "second", [f"own {number}" for number in range(30)])
+    for number in range(30):
+        shutil.copy(first / f"{number}.jpg", second / f"own {number}.jpg")
+    dataset = Dataset([first, second])
+    found = check(dataset).blemishes
+    assert [b.kind for b in found].count("identical photos") == 30
+    assert [b.kind for b in found if b.kind.endswith("across splits")] == []
+    assert [b.where for b in found if b.kind == "split of our own"] == ["first", "second"]
+    assert set(photos_by_split(dataset)) == {"train", "val"}
+
+
+@pytest.mark.parametrize("inner", ["", "sub"])
+def test_a_photo_of_two_folders_given_counts_once(tmp_path, inner):
+    flat(tmp_path, ["a", "b"])
+    flat(tmp_path / "sub", ["c"])
+    found = [photo.image.file_name for photo in Dataset([tmp_path, tmp_path / inner]).photos]
+    assert sorted(found) == ["a.jpg", "b.jpg", "sub/c.jpg"]
+
+
+def test_a_copy_follows_a_photo_whose_part_was_chosen_elsewhere(tmp_path):
+    names = [str(number) for number in range(12)]
+    first = make_yolo(tmp_path / "first", dict.fromkeys(names, "0 .5 .5 .5 .5"))
+    second = flat(tmp_path / "second", [f"own {name}" for name in names])
+    for path in first.rglob("*.jpg"):
+        shutil.copy(path, second / f"own {path.name}")
+    splits = {p.image.file_name: p.splits for p in Dataset([first, second]).photos}
+    held_out = sorted(name for name, found in splits.items() if found == ("val",))
+    assert held_out == ["first/images/val/11.jpg", "second/own 11.jpg"]
+
+
+def test_names_that_are_no_text_are_printed_and_written(tmp_path):
+    """Linux takes any bytes, and a terminal obeys some characters."""
+    odd = "b\udcff\x1b[31m\n"
+    root = flat(tmp_path / "set", ["a"])
+    (root / "a.jpg").rename(root / f"{odd}.jpg")
+    xml = (root / "a.xml").rename(root / f"{odd}.xml")
+    right = xml.read_text()
+    xml.write_text("<oops")
+    out = tmp_path / "out.csv"
+    done = run_here("-m", "model.dataset", "check", "--data", root, "--out", out)
+    assert "  b\\udcff\\x1b[31m\\n.xml: not readable XML" in done.stdout
+    assert odd in out.read_text("utf-8", "surrogateescape")
+    xml.write_text(right)
+    assert_clear_error(run_here("-m", "model.dataset", "split", "--data", root), "is no text")
+
+
+def test_a_folder_without_photos_is_said_to_have_none(tmp_path):
+    (tmp_path / "a.xml").write_text("<annotation><object/></annotation>")
+    with pytest.raises(UserError, match="There is no photo in it"):
+        Dataset(tmp_path)
+
+
+def test_a_set_without_photos_has_no_split_to_look_at(tmp_path):
+    (tmp_path / "data.yaml").write_text("names: [cat]\n")
+    with pytest.raises(UserError, match=r"holds no annotated photos\. To see why"):
+        _ = Dataset(tmp_path).first_split
+
+
 def test_a_folder_of_several_sets_is_refused(tmp_path):
     make_voc(tmp_path / "first", 2, 1)
     make_voc(tmp_path / "second", 2, 1)

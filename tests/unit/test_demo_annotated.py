@@ -60,7 +60,7 @@ def test_the_boxes_of_every_format_are_read(tmp_path, files, name):
 
 
 @pytest.mark.parametrize(
-    "photo", ["../../passwd.jpg", ".hidden.jpg", "x" * 300 + ".jpg", "a\0b.jpg"]
+    "photo", ["../../passwd.jpg", ".hidden.jpg", "x" * 300 + ".jpg", "a\0b.jpg", "a.xml"]
 )
 def test_whatever_the_photo_is_called(tmp_path, photo):
     (box,) = send(tmp_path, {"a.xml": XML.format(100, OBJECT.format("mug", 50))}, photo)

@@ -8,9 +8,8 @@ import pytest
 from conftest import write_voc_xml
 from PIL import Image
 
-from demo.annotated import plain_name
 from demo.choice import SentFile
-from demo.dropped import laid_out
+from demo.dropped import laid_out, plain_name
 from model.errors import UserError
 
 COCO = {

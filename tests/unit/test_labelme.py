@@ -86,3 +86,21 @@ def test_a_broken_file_is_no_background(tmp_path, text):
     dataset = Dataset(tmp_path)
     assert [p.image.file_name for p in dataset.photos] == ["a.jpg"]
     assert "annotation unreadable" in [blemish.kind for blemish in dataset.blemishes]
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"),
+    [("轿车", "gbk"), ("ネコ", "shift_jis"), ("Bär", "cp1252"), ("cat", "gbk"), ("猫", "utf-16")],
+)
+def test_other_encodings_are_read(tmp_path, name, encoding):
+    """As LabelMe wrote its files on Windows: nothing in them says which encoding it is."""
+    make(tmp_path, RECTANGLE | {"label": name})
+    path = tmp_path / "a.json"
+    content = json.loads(path.read_text())
+    if name == "cat":
+        content["imagePath"] = "照片.jpg"
+    path.write_text(json.dumps(content, ensure_ascii=False), encoding)
+    dataset = Dataset(tmp_path)
+    assert objects(dataset) == [(name, BOX)]
+    noted = [b.where for b in dataset.blemishes if b.kind == "other encoding"]
+    assert noted == ([] if encoding == "utf-16" else ["a.jpg"])

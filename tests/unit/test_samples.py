@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from conftest import make_voc
+from conftest import make_voc, write_voc_xml
 from PIL import Image
 
 from model.boxes import paired_iou
@@ -76,6 +76,23 @@ def test_voc_photos_bring_their_objects(toy_voc):
 def test_a_photo_without_its_file_is_said(own_voc):
     (own_voc / "JPEGImages" / "000001.jpg").unlink()
     with pytest.raises(UserError, match="no sample"):
+        PhotoLibrary(own_voc).get("000001")
+
+
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        ("JPEGImages/000001.jpg", "the photo cannot be read; .*000001.jpg is not an image"),
+        ("Annotations/000001.xml", "the annotation cannot be read; .*not readable XML"),
+        (None, "annotated on a photo of another shape"),
+    ],
+)
+def test_a_photo_that_cannot_be_used_is_said_to_be_there(own_voc, broken, why):
+    if broken:
+        (own_voc / broken).write_text("<oops")
+    else:
+        write_voc_xml(own_voc, "000001", (33, 900), [("cat", 1, 1, 9, 9)])
+    with pytest.raises(UserError, match=f"sample '000001' cannot be used: {why}"):
         PhotoLibrary(own_voc).get("000001")
 
 

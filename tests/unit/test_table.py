@@ -142,3 +142,69 @@ def test_another_encoding_is_refused_with_the_remedy(tmp_path):
     (tmp_path / "a.csv").write_bytes("filename,class,xmin\nä.jpg,cat,1\n".encode("latin-1"))
     with pytest.raises(UserError, match=r"not UTF-8 text. Save it as UTF-8"):
         Dataset(tmp_path)
+
+
+HEAD, ROW = "filename;class;xmin;ymin;xmax;ymax", "a.jpg;cat;10;20;40;60"
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        ["sep=;"],
+        ["# from the camera, in the garden, on a Monday, by the pond", "# 2024"],
+        ["", "sep=;", "# comment"],
+        ["#filename;class;xmin;ymin;xmax;ymax"],
+    ],
+)
+def test_what_stands_above_the_head_is_passed_over(tmp_path, above):
+    head = [] if above[0].startswith("#filename") else [HEAD]
+    assert objects(Dataset(make(tmp_path, "boxes.csv", *above, *head, ROW))) == [("cat", BOX)]
+
+
+def test_a_cell_may_be_long(tmp_path):
+    """A photo with thousands of objects has such a cell in the CSV that this project writes."""
+    row = f"{ROW};{'x' * 140_000}"
+    assert objects(Dataset(make(tmp_path, "a.csv", f"{HEAD};notes", row))) == [("cat", BOX)]
+
+
+def test_an_unreadable_csv_costs_itself(tmp_path):
+    make(tmp_path, "good.csv", HEAD, ROW)
+    (tmp_path / "bad.csv").write_bytes("filename,class\nä.jpg,cat\n".encode("latin-1"))
+    dataset = Dataset(tmp_path)
+    assert objects(dataset) == [("cat", BOX)]
+    (bad,) = [b for b in dataset.blemishes if b.kind == "annotation unreadable"]
+    assert (bad.where, "it is not UTF-8 text" in bad.detail) == ("bad.csv", True)
+
+
+@pytest.mark.parametrize("name", ["a.jpg?raw=1", "https://host.org/x/a.jpg?dl=0&k=1.2", "a%2Ejpg"])
+def test_names_as_addresses_have_them(tmp_path, name):
+    assert objects(Dataset(make(tmp_path, "a.csv", HEAD, ROW.replace("a.jpg", name)))) == [
+        ("cat", BOX)
+    ]
+
+
+def test_a_quotation_mark_that_nothing_closes_is_said(tmp_path):
+    make(tmp_path, "a.csv", HEAD, f'"{ROW}', *[ROW] * 3000)
+    with pytest.raises(UserError, match=r"quotation mark before 'a.jpg;cat;.{10,40}' that nothing"):
+        Dataset(tmp_path)
+
+
+@pytest.mark.parametrize("cell", ["3", "", "x"])
+def test_a_column_of_objects_may_mean_something_else(tmp_path, cell):
+    assert objects(Dataset(make(tmp_path, "a.csv", f"{HEAD};objects", f"{ROW};{cell}"))) == [
+        ("cat", BOX)
+    ]
+
+
+@pytest.mark.parametrize("cell", ["[1]", "[" * 100_000, "[[1]]", "[{"])
+def test_a_list_of_objects_that_is_none_costs_its_row(tmp_path, cell):
+    dataset = Dataset(make(tmp_path, "a.csv", f"{HEAD};objects", f"{ROW};{cell}"))
+    assert {"object without box", "no usable object"} <= kinds(dataset)
+
+
+def test_an_unreadable_csv_beside_labelme_is_passed_over(tmp_path):
+    make(tmp_path, "a.csv")
+    (tmp_path / "a.csv").write_bytes(b"\xff")
+    shapes = [{"label": "cat", "points": [[10, 20], [40, 60]]}]
+    (tmp_path / "images/a.json").write_text(json.dumps({"shapes": shapes}))
+    assert objects(Dataset(tmp_path)) == [("cat", BOX)]

@@ -39,3 +39,15 @@ def test_the_refusal_names_what_lies_there(tmp_path, name, text, says):
     (tmp_path / name).write_text(text)
     with pytest.raises(UserError, match=f"There, {name} is .*{says}|There, {name} is {says}"):
         Dataset(tmp_path)
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    def refused(path: str, *_: object):
+        raise PermissionError(13, "Permission denied", path)
+
+    photo(tmp_path / "a.jpg")
+    (tmp_path / "a.json").write_text("{}")
+    for module in ("coco", "unread"):
+        monkeypatch.setattr(f"model.data.formats.{module}.open", refused, raising=False)
+    with pytest.raises(UserError, match=r"There, a.json cannot be read: Permission denied\. "):
+        Dataset(tmp_path)

@@ -207,6 +207,13 @@ def test_ordinary_encodings_are_read(tmp_path):
         assert parse(str(path)).file_name == "süß.jpg"
         path.write_bytes(f'\n <?xml version="1.0"?>{text}'.encode())
         assert parse(str(path)).file_name == "süß.jpg"
+    for head in ("", '<?xml version="1.0"?>', '<?xml version="1.0" encoding="UTF-8"?>'):
+        path.write_bytes((head + annotation(file_name="轿车.jpg").decode()).encode("gbk"))
+        parsed = parse(str(path))
+        assert (parsed.file_name, parsed.problems) == ("轿车.jpg", [["other encoding", "gb2312"]])
+    for declared, written in (("utf-16", "utf-8"), ("utf-8", "utf-16")):  # as some programs do
+        path.write_bytes(f'<?xml version="1.0" encoding="{declared}"?>{text}'.encode(written))
+        assert (parse(str(path)).file_name, parse(str(path)).problems) == ("süß.jpg", [])
 
 
 @pytest.mark.parametrize("below", ["", "VOCdevkit", "VOCdevkit/VOC2007"])

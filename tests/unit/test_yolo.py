@@ -355,3 +355,24 @@ def test_a_readme_beside_labels_is_no_label(tmp_path):
     data = make_yolo(tmp_path, {"a": "0 .5 .5 .2 .2\n"})
     (data / "labels/train/README.roboflow.txt").write_text("a set\n")
     assert "photo missing" not in [blemish.kind for blemish in Dataset(data).blemishes]
+
+
+@pytest.mark.parametrize("text", ["lr: [", "lr: \xff", "x" * 300_000])
+def test_yaml_of_something_else_is_passed_over(tmp_path, text):
+    data = make_yolo(tmp_path, {"a": "1 .5 .5 .4 .5"})
+    (data / "hyp.yaml").write_text(text, "latin-1")
+    assert Dataset(data).find("a").image.objects[0].class_name == "dog"
+
+
+def test_names_may_come_before_their_numbers(tmp_path):
+    data = make_yolo(tmp_path, {"a": "1 .5 .5 .4 .5"}, "names: {dog: 1, cat: 0}\n")
+    assert Dataset(data).class_names == ("dog",)
+
+
+def test_a_path_of_another_computer_is_known_by_how_it_ends(tmp_path):
+    data = make_yolo(tmp_path, dict.fromkeys("ab", "0 .5 .5 .4 .5"))
+    (data / "images/train").rename(data / "images/first")
+    (data / "labels/train").rename(data / "labels/first")
+    settings = "train: D:\\sets\\mine\\images\\first\nval: images/val\n"
+    (data / "data.yaml").write_text(f"{settings}test: ../test/images\nnames: [cat]\n")
+    assert Dataset(data).splits == ["train", "trainval", "val"]

@@ -22,23 +22,29 @@ FORMATS = {each.name: each for each in (VOC, YOLO, COCO, LABELME, TABLE)}
 OFTEN_BESIDE_OTHERS = (LABELME, TABLE)
 
 
-class NoDataSetError(UserError):
-    """Nothing in a folder is of a format that is read."""
-
-
 def formats_in(tree: Tree) -> list[Format]:
-    """The formats of what lies in a folder."""
+    """The formats of what lies in a folder.
+
+    Raises:
+        UserError: if there is nothing but what cannot be read.
+    """
     main = [each for each in FORMATS.values() if each not in OFTEN_BESIDE_OTHERS]
-    found = [each for each in main if each.recognises(tree)]
-    return found or [each for each in OFTEN_BESIDE_OTHERS if each.recognises(tree)]
+    if found := [each for each in main if each.recognises(tree)]:
+        return found
+    for each in OFTEN_BESIDE_OTHERS:
+        try:
+            found += [each] if each.recognises(tree) else []
+        except UserError:
+            if not found:
+                raise
+    return found
 
 
 def format_of(tree: Tree, name: str = "auto") -> Format:
     """The format of the data set in a folder, by what lies there unless it is named.
 
     Raises:
-        NoDataSetError: if there is none.
-        UserError: if there is more than one.
+        UserError: if there is none, or more than one.
     """
     if name != "auto":
         if name not in FORMATS:
@@ -54,10 +60,11 @@ def format_of(tree: Tree, name: str = "auto") -> Format:
             " set's own folder."
         )
     what = unread_format(tree)
-    raise NoDataSetError(
+    raise UserError(
         f"{tree.root} holds no VOC, YOLO or COCO data set: photos with XML files, with text files"
         f" and a data.yaml, or with a JSON file. LabelMe's JSON is read, too, and CSV"
         " with columns for file, class and corners."
-        f" {f'There, {what}. ' if what else ''}Correct --data, or get VOC 2007 with: python -m"
+        f" {'' if tree.photos else 'There is no photo in it. '}{f'There, {what}. ' if what else ''}"
+        "Correct --data, or get VOC 2007 with: python -m"
         f" model.dataset download --data {tree.root}"
     )

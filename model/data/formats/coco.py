@@ -53,10 +53,13 @@ def _is_coco(tree: Tree, path: str) -> bool:
     name = path.rpartition("/")[2].casefold()
     if name.endswith(".coco.json") or name.startswith("instances"):
         return True
-    with open(tree.path(path), "rb") as stream:
-        head = stream.read(_HEAD)
-        stream.seek(max(0, stream.seek(0, 2) - _HEAD))
-        ends = (head + stream.read()).replace(b"\0", b"")  # of UTF-16
+    try:
+        with open(tree.path(path), "rb") as stream:
+            head = stream.read(_HEAD)
+            stream.seek(max(0, stream.seek(0, 2) - _HEAD))
+            ends = (head + stream.read()).replace(b"\0", b"")  # of UTF-16
+    except OSError:  # which is said if there is nothing else
+        return False
     return sum(key in ends for key in (b'"images"', b'"annotations"', b'"categories"')) >= 2
 
 
@@ -75,18 +78,20 @@ def listing(tree: Tree) -> Listing:
     return Listing(entries, blemishes + unannotated(tree, entries))
 
 
-def _read(path: str) -> dict[str, Any]:
+def _read(path: str) -> tuple[dict[str, Any], str]:
     try:
-        content = json_of(path, MAX_JSON_BYTES)
+        content, encoding = json_of(path, MAX_JSON_BYTES)
     except ValueError as error:
         raise UserError(f"{path} is {error}. Correct the file.") from None
     if not isinstance(content, dict) or not isinstance(content.get("images"), list):
         raise UserError(f"{path} has no list of images, as COCO has. Correct the file.")
-    return content
+    return content, encoding
 
 
 def _entries(tree: Tree, path: str, blemishes: list[Blemish]) -> list[Entry]:
-    content = _read(tree.path(path))
+    content, encoding = _read(tree.path(path))
+    if encoding:
+        blemishes.append(Blemish("other encoding", path, encoding))
     _refuse_shared_ids(path, content)
     names = _class_names(path, content, blemishes)
     objects: dict[Any, list[dict]] = defaultdict(list)
@@ -100,8 +105,7 @@ def _entries(tree: Tree, path: str, blemishes: list[Blemish]) -> list[Entry]:
         name = _file_name(image)
         things = objects.pop(_key(image.get("id")), [])
         parsed = _parsed(image, things, names) if is_annotated else None
-        photo = find(name, near, split) or find(unquote(name), near, split)
-        entries.append(Entry(name, photo, path, [split] if split else [], parsed))
+        entries.append(Entry(name, find(name, near, split), path, [split] if split else [], parsed))
     n_lost = sum(map(len, objects.values()))
     if n_lost:
         lost = f"{counted(n_lost, 'object')} of no image listed"

@@ -37,7 +37,7 @@ def recognises(tree: Tree) -> bool:
 def _is_of_photo(tree: Tree, path: str) -> bool:
     if tree.photo_index.find(path) is None:
         return False
-    content = _content(tree.path(path))
+    content, _ = _content(tree.path(path))
     return isinstance(content, dict) and _shapes(content) is not None
 
 
@@ -53,7 +53,7 @@ def listing(tree: Tree) -> Listing:
 
 def parse(path: str) -> Parsed:
     """Read one JSON file; raises nothing."""
-    content = _content(path)
+    content, encoding = _content(path)
     if isinstance(content, str):
         return Parsed(None, "", [], [["annotation unreadable", content]])
     shapes = _shapes(content)
@@ -61,7 +61,7 @@ def parse(path: str) -> Parsed:
         what = "no list of shapes or objects, as LabelMe and Supervisely have"
         return Parsed(None, "", [], [["annotation unreadable", what]])
     objects: list[list[Any]] = []
-    problems = []
+    problems = [["other encoding", encoding]] if encoding else []
     for each in shapes:
         name = each.get("label", each.get("classTitle"))
         box = _box(each)
@@ -75,13 +75,13 @@ def parse(path: str) -> Parsed:
     return Parsed(_size(content), "", objects, problems)
 
 
-def _content(path: str) -> dict[str, Any] | str:
-    """What is in a file, or why it cannot be read."""
+def _content(path: str) -> tuple[dict[str, Any] | str, str]:
+    """What is in a file, or why it cannot be read; its encoding, if that was guessed."""
     try:
-        content = json_of(path, MAX_JSON_BYTES)
+        content, encoding = json_of(path, MAX_JSON_BYTES)
     except ValueError as error:
-        return str(error)
-    return content if isinstance(content, dict) else "no object of JSON"
+        return str(error), ""
+    return content if isinstance(content, dict) else "no object of JSON", encoding
 
 
 def _shapes(content: dict[str, Any]) -> list[dict[str, Any]] | None:

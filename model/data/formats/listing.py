@@ -3,8 +3,10 @@
 import codecs
 import json
 import os
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +19,7 @@ from model.errors import UserError
 MAX_TEXT_BYTES = 16 << 20
 MOST = 1e9  # pixels; whatever is more is no place in a photo
 MAX_LISTS = 20  # of photos, below one folder
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class Parsed(NamedTuple):
@@ -172,10 +175,32 @@ def content_of(path: str | Path, most: int) -> bytes:
     return Path(path).read_bytes()
 
 
-def json_of(path: str, most: int) -> Any:
-    """What a JSON file holds; raises ``ValueError`` with a phrase if it cannot be read."""
+def decoded(content: bytes) -> tuple[str, str]:
+    """The text of JSON or XML, and its encoding, if that is no form of Unicode: it is guessed then.
+
+    Programs on Windows write in that of the country: letters tell China's, then western Europe's.
+
+    Raises:
+        ValueError: if it is in none that is known.
+    """
+    with suppress(UnicodeDecodeError):
+        return content.decode(json.detect_encoding(content), "surrogatepass"), ""
+    western = () if re.search(rb"[\x80-\xbf]", content) else ("cp1252",)
+    for encoding in ("gb2312", *western, "shift_jis", "big5", "gb18030"):
+        with suppress(UnicodeDecodeError):
+            return content.decode(encoding), encoding
+    raise ValueError("in an encoding that is not known")
+
+
+def json_of(path: str, most: int) -> tuple[Any, str]:
+    """What a JSON file holds, and its encoding, if that had to be guessed.
+
+    Raises:
+        ValueError: with a phrase, if it cannot be read.
+    """
     try:
-        return json.loads(content_of(path, most))
+        text, encoding = decoded(content_of(path, most))
+        return json.loads(text), encoding
     except (OSError, ValueError, RecursionError, MemoryError) as error:
         raise ValueError(f"not readable JSON ({' '.join(str(error).split())[:120]})") from None
 
@@ -187,8 +212,7 @@ def text_of(path: str, most: int = MAX_TEXT_BYTES) -> str:
         ValueError: if it is too large, or neither UTF-8 nor UTF-16 with its mark; or ``OSError``.
     """
     content = content_of(path, most)
-    utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return content.decode("utf-16" if utf16 else "utf-8-sig")
+    return content.decode("utf-16" if content.startswith(_UTF16) else "utf-8-sig")
 
 
 def readable_text(tree: Tree, path: str, most: int = MAX_TEXT_BYTES) -> str:
@@ -198,8 +222,8 @@ def readable_text(tree: Tree, path: str, most: int = MAX_TEXT_BYTES) -> str:
     except (ValueError, OSError) as error:
         why = getattr(error, "strerror", None) or error
         if isinstance(error, UnicodeDecodeError):
-            why = "it is not UTF-8 text"
-        raise UserError(f"{tree.path(path)} cannot be read: {why}. Save it as UTF-8.") from None
+            why = "it is not UTF-8 text. Save it as UTF-8"
+        raise UserError(f"{tree.path(path)} cannot be read: {why}.") from None
 
 
 def lines_of(tree: Tree, path: str, blank: bool = False) -> list[str]:

@@ -6,6 +6,7 @@ As TensorFlow's tutorials, Roboflow, Open Images, RetinaNet, AutoML and Kaggle h
 
 import csv
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -47,34 +48,63 @@ WITHOUT_HEAD = {
     11: ("split", "photo", "class", "x1", "y1", "", "", "x2", "y2", "", ""),
 }
 NOTHING = frozenset({"", "nan", "none", "null"})  # as pandas and databases write an empty cell
+_END = "\x1fend"
+_SEPARATOR = re.compile('"?sep=(.)"?[,;\t]*', re.IGNORECASE)  # of Excel
 _NUMBER = re.compile(r"[-+.\deE]+")
+
+csv.field_size_limit(MAX_CSV_BYTES)  # of a cell: Python's own limit is 131,072
 
 Row = dict[str, str]
 
 
 def recognises(tree: Tree) -> bool:
-    """Whether a CSV has columns for photos and boxes."""
-    return any(_objects_in(tree, rows) is not None for rows in _tables(tree).values())
+    """Whether a CSV has columns for photos and boxes.
+
+    Raises:
+        UserError: if none has, and one cannot be read.
+    """
+    tables = _tables(tree).values()
+    if any(isinstance(rows, list) and _objects_in(tree, rows) is not None for rows in tables):
+        return True
+    for error in tables:
+        if isinstance(error, UserError):
+            raise error
+    return False
 
 
 @lru_cache(maxsize=1)  # what is recognised is listed next
-def _tables(tree: Tree) -> dict[str, list[list[str]]]:
-    """Path -> rows of cells."""
-    found = {}
+def _tables(tree: Tree) -> dict[str, list[list[str]] | UserError]:
+    """Path -> rows of cells, or why it cannot be read."""
+    found: dict[str, list[list[str]] | UserError] = {}
     for path in tree.with_suffix(".csv", ".tsv"):
-        lines = readable_text(tree, path, MAX_CSV_BYTES).lstrip("\r\n").splitlines()
-        delimiter = max(",;\t|", key=lines[0].count) if lines else ","
         try:
-            found[path] = [row for row in csv.reader(lines, delimiter=delimiter) if row]
-        except csv.Error as error:
-            raise UserError(
-                f"{tree.path(path)} is no readable CSV ({error}). Correct it."
-            ) from None
+            found[path] = _rows(tree.path(path), readable_text(tree, path, MAX_CSV_BYTES))
+        except UserError as error:
+            found[path] = error
     return found
+
+
+def _rows(path: str, text: str) -> list[list[str]]:
+    lines = text.lstrip("\r\n").splitlines()
+    said = _SEPARATOR.fullmatch(lines[0]) if lines else None
+    lines = [line for line in lines[bool(said) :] if line.strip()]
+    first = next((line for line in lines if not line.startswith("#")), "")
+    delimiter = said[1] if said else max(",;\t|", key=first.count)
+    *rows, end = csv.reader([*lines, _END], delimiter=delimiter)
+    if end != [_END]:
+        start = next(cell for cell in end if _END in cell)[:40]
+        raise UserError(
+            f"{path} has a quotation mark before {start!r} that nothing closes: close it."
+        )
+    return rows
 
 
 def _objects_in(tree: Tree, rows: list[list[str]]) -> list[Row] | None:
     """Column -> cell of each row; ``None`` if it is a table of something else."""
+    while len(rows) > 1 and rows[0][0].startswith("#"):
+        if len(rows[0]) == len(rows[1]) and not rows[1][0].startswith("#"):
+            break  # it is the head, and no comment
+        rows = rows[1:]
     head = [re.sub("[^a-z0-9]", "", cell.casefold()) for cell in rows[0]] if rows else []
     known = {what: [n for n in names.split() if n in head] for what, names in NAMES.items()}
     places = {what: head.index(names[0]) for what, names in known.items() if names}
@@ -95,6 +125,10 @@ def listing(tree: Tree) -> Listing:
     others: list[list[str]] = []
     blemishes: list[Blemish] = []
     for path, rows in _tables(tree).items():
+        if isinstance(rows, UserError):
+            why = str(rows).removeprefix(f"{tree.root}{os.sep}")
+            blemishes.append(Blemish("annotation unreadable", path, why.rstrip(".")))
+            continue
         found = _objects_in(tree, rows)
         if found is None:
             others += rows
@@ -129,9 +163,9 @@ def _entries(tree: Tree, path: str, rows: list[Row]) -> list[Entry]:
 def _add(parsed: Parsed, row: Row) -> None:
     try:
         things = list(_things(row))
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         parsed.problems.append(
-            ["object without box", f"{row.get('class', '')[:60]}: {error}"[:200]]
+            ["object without box", f"{row.get('class', 'object')[:60]}: {error}"[:200]]
         )
         return
     for name, box, difficult in things:
@@ -147,13 +181,19 @@ def _add(parsed: Parsed, row: Row) -> None:
 
 def _things(row: Row) -> Iterator[tuple[Any, Sequence[Any], Any]]:
     """Class, corners and whether it is difficult, of the object of a row or those it lists."""
-    if row.get("all"):  # of this project: the columns for a box are of the largest
-        yield from ((name, box, difficult) for name, *box, difficult in json.loads(row["all"]))
+    if row.get("all", "").startswith("["):
+        # Of this project: the columns for a box are of the largest.
+        try:
+            yield from [(name, box, last) for name, *box, last in json.loads(row["all"])]
+        except (ValueError, TypeError, RecursionError):
+            raise ValueError("the column of objects lists none") from None
         return
     columns = CORNERS if "x2" in row else CORNER_AND_SIZE
     listed = "box" in row and "x2" not in row
     texts = _NUMBER.findall(row["box"]) if listed else [row.get(each, "") for each in columns]
     if any(text.casefold() not in NOTHING for text in texts):  # else it is a background
+        if len(texts) != 4:
+            raise ValueError(f"{len(texts)} numbers")
         box = [float(text.replace(",", ".")) for text in texts]
         corners = box if "x2" in row else box_xywh_to_xyxy(box)
         yield row.get("class", "object"), corners, row.get("difficult")

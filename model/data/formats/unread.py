@@ -48,8 +48,11 @@ def unread_format(tree: Tree) -> str:
     """What lies in a folder and the way to convert it, in a phrase; empty if nothing does."""
     for each in UNREAD:
         for path in tree.with_suffix(*each.suffixes)[:20]:
-            if _holds(tree.path(path), each.marks):
-                return f"{path} is {each.name}: {each.remedy}"
+            try:
+                if _holds(tree.path(path), each.marks):
+                    return f"{path} is {each.name}: {each.remedy}"
+            except OSError as error:
+                return f"{path} cannot be read: {error.strerror}"
     return ""
 
 

@@ -19,6 +19,7 @@ from model.data.formats.listing import (
     Parsed,
     Reading,
     content_of,
+    decoded,
     of_center_and_size,
     other_lists,
     parts_of_side,
@@ -127,11 +128,10 @@ def _photo_of(tree: Tree, name: str, annotation: str | None) -> str | None:
 _OF_AN_OBJECT = frozenset({"bndbox", "xmin", "robndbox", "polygon", "points", "box"})
 
 
+_DECLARED = re.compile(rb"<\?xml[^>]*\bencoding\s*=\s*[\"']([\w.-]+)[\"']")
+_UNICODE = frozenset({"utf-8", "utf8", "utf-16"})  # which some declare and do not write
 # Encodings of several bytes a letter, which expat does not know.
-_OF_EAST_ASIA = re.compile(
-    rb"<\?xml[^>]*\bencoding\s*=\s*[\"'](gb2312|gbk|gb18030|big5|shift_jis|euc-jp|euc-kr)[\"']",
-    re.I,
-)
+_OF_EAST_ASIA = frozenset({"gb2312", "gbk", "gb18030", "big5", "shift_jis", "euc-jp", "euc-kr"})
 
 
 class _TreeWithoutDoctype(ElementTree.TreeBuilder):
@@ -148,8 +148,10 @@ def parse(path: str) -> Parsed:
     try:
         parser = ElementTree.XMLParser(target=_TreeWithoutDoctype())
         content = content_of(path, MAX_XML_BYTES).lstrip()
-        declared = _OF_EAST_ASIA.match(content)
-        text = content.decode(declared[1].decode()) if declared else content
+        declared = found[1].decode().lower() if (found := _DECLARED.match(content)) else "utf-8"
+        text, guessed = decoded(content) if declared in _UNICODE else (content, "")
+        if declared in _OF_EAST_ASIA:
+            text = content.decode(declared)
         root = ElementTree.fromstring(text, parser)
     # An unknown encoding is a LookupError, one that expat cannot read a ValueError.
     except (ElementTree.ParseError, LookupError, ValueError, OSError, RecursionError) as error:
@@ -160,7 +162,7 @@ def parse(path: str) -> Parsed:
         return Parsed(None, "", [], [["annotation unreadable", what]])
     size = [_number(root.findtext(f"size/{side}")) for side in ("width", "height")]
     usable = all(1 <= side <= MAX_SIDE for side in size)
-    objects, problems = [], []
+    objects, problems = [], [["other encoding", guessed]] if guessed else []
     for node in root.iter("object"):
         name = (node.findtext("name") or "").strip()
         corners = [_number(node.findtext(f"bndbox/{k}")) for k in ("xmin", "ymin", "xmax", "ymax")]

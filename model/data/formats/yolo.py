@@ -7,12 +7,14 @@ Class names are in ``data.yaml`` as Ultralytics and Roboflow write it, or one a 
 
 import re
 from collections import Counter, defaultdict
+from contextlib import suppress
 from typing import Any
 
 import yaml
 
 from model.data.blemishes import Blemish
 from model.data.formats.listing import (
+    MAX_TEXT_BYTES,
     Box,
     Entry,
     Format,
@@ -26,7 +28,7 @@ from model.data.formats.listing import (
     split_of_list,
 )
 from model.data.formats.yolo_lines import LineKind, kind_of_lines, parse, parse_boxes
-from model.data.names import FileIndex, parts_of, split_of_folders, stem_of
+from model.data.names import FileIndex, parts_of, split_named, split_of_folders, stem_of
 from model.data.records import box_xywh_to_xyxy
 from model.data.tree import Tree
 from model.errors import UserError
@@ -64,18 +66,24 @@ def _name_file(tree: Tree) -> str | None:
 
 
 def _read_yaml(tree: Tree, path: str) -> dict[str, Any]:
+    if path.rpartition("/")[2].casefold() != "data.yaml" and not _has_names(tree.path(path)):
+        return {}  # of something else: it only lies there
+    text = readable_text(tree, path)
     try:
-        # BaseLoader makes nothing but strings, lists and dicts: a class called "no" stays "no".
-        text = readable_text(tree, path)
         if len(text) > MAX_YAML:
-            if "names" not in text:
-                return {}  # of something else: it only lies there
             raise ValueError(f"it is longer than {MAX_YAML:,} characters")
+        # BaseLoader makes nothing but strings, lists and dicts: a class called "no" stays "no".
         content = yaml.load(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         why = " ".join(str(error).split())[:120]
         raise UserError(f"{tree.path(path)} is not readable YAML ({why}). Correct it.") from None
     return content if isinstance(content, dict) else {}
+
+
+def _has_names(path: str) -> bool:
+    with suppress(OSError), open(path, "rb") as stream:
+        return b"names" in stream.read(MAX_TEXT_BYTES).replace(b"\0", b"")  # of UTF-16
+    return True  # nobody knows: it is said that it cannot be read
 
 
 def listing(tree: Tree) -> Listing:
@@ -169,7 +177,7 @@ def _photos_at(tree: Tree, place: str, base: str, split: str) -> list[str]:
     """The photos in a folder, or in a list of photos, that a path in ``data.yaml`` means.
 
     The path was true on another computer, mostly: what counts is how it ends, and where that leads
-    nowhere, which folders are called like the split.
+    nowhere, which folders are called like the split, then an end of fewer folders.
     """
     parts = parts_of(place)
     if place.casefold().endswith(".txt"):
@@ -182,7 +190,10 @@ def _photos_at(tree: Tree, place: str, base: str, split: str) -> list[str]:
         if folder is not None:
             inside = f"{folder}/" if folder else ""
             return [photo for photo in tree.photos if photo.startswith(inside)]
-    return [photo for photo in tree.photos if split_of_folders(photo) == split]
+    found = [photo for photo in tree.photos if split_of_folders(photo) == split]
+    if found or len(parts) < 2 or split_named(parts[0]):
+        return found
+    return _photos_at(tree, "/".join(parts[1:]), "", split)
 
 
 def _folder_ending(tree: Tree, wanted: list[str]) -> str | None:
@@ -194,6 +205,8 @@ def _folder_ending(tree: Tree, wanted: list[str]) -> str | None:
 
 def _class_names(tree: Tree, settings: dict[str, Any]) -> list[str] | None:
     names = settings.get("names")
+    if isinstance(names, dict) and not any(map(str.isdecimal, names)):
+        names = {i: name for name, i in names.items() if isinstance(i, str)}
     if isinstance(names, dict):
         numbers = {int(k): v for k, v in names.items() if str(k).isdecimal() and len(k) < 6}
         names = [numbers.get(i, f"class {i}") for i in range(max(numbers, default=-1) + 1)]

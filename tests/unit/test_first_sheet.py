@@ -6,7 +6,7 @@ from PIL import Image
 from model.augment import AugmentConfig
 from model.data.dataset import read_split
 from model.loading.dataset import DetectionDataset
-from train import draw_augmented
+from model.training.first_sheet import draw_augmented
 
 
 @pytest.mark.parametrize(("photos", "columns", "rows"), [(20, 4, 4), (6, 4, 2), (3, 3, 1)])

@@ -1,0 +1,22 @@
+"""What the network sees, drawn when training begins."""
+
+from pathlib import Path
+
+from model.evaluation.plots import spread_indices
+from model.files import atomic_write
+from model.inspect.audit.pictures import sheet
+from model.loading.dataset import LargestObjectDataset
+
+
+def draw_augmented(dataset: LargestObjectDataset, path: Path) -> None:
+    """Write photos spread over a data set as its first epoch shows them, with their boxes.
+
+    Nothing is counted as drawn, so that the losses of the first epoch stay right.
+    """
+    shown = []
+    for index in spread_indices(len(dataset)):
+        image, boxes, labels = dataset.shown(index)
+        trace = dataset.pipeline.trace(image, boxes, dataset.photo_seed(index))
+        shown.append((trace, [dataset.class_names[label] for label in labels.tolist()]))
+    with atomic_write(path) as temporary:
+        sheet(shown).save(temporary)
