@@ -20,17 +20,12 @@ class Finger:
         points = [dict(zip("xy", place, strict=True))] if place else []
         self.session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
-    def swipe(
-        self, start: tuple[float, float], end: tuple[float, float], rests: bool = False
-    ) -> None:
-        """One that ``rests`` before it leaves is nothing the page goes on scrolling after."""
+    def swipe(self, start: tuple[float, float], end: tuple[float, float]) -> None:
         self.send("touchStart", *start)
         for i in range(1, STEPS + 1):
             self.send(
                 "touchMove", *(a + (b - a) * i / STEPS for a, b in zip(start, end, strict=True))
             )
-        if rests:
-            self.page.wait_for_timeout(100)
         self.send("touchEnd")
         self.page.evaluate(UNTIL_AT_REST)  # or what a test does next would miss its place
 
@@ -58,7 +53,7 @@ def test_a_finger_that_scrolls_over_a_slider_leaves_it(phone, slider, way):
     range_, number = phone.locator(slider), phone.locator(slider.replace("range", "number"))
     before, address = (range_.input_value(), number.input_value()), phone.url
     x, y = at(phone, slider, 0.7)
-    Finger(phone).swipe((x, y), (x + way[0], y + way[1]), rests=True)
+    Finger(phone).swipe((x, y), (x + way[0], y + way[1]))
     phone.traffic.settle()
     assert (range_.input_value(), number.input_value()) == before
     assert phone.url == address
