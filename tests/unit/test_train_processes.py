@@ -101,8 +101,9 @@ def test_two_processes_see_each_photo_once_and_agree(tmp_path):
     assert json.loads(report.read_text())["n_images"] == 5
 
 
+@pytest.mark.usefixtures("nothing_left_behind")
 def test_every_flag_has_its_own_help():
-    text = run_here("train.py", "--help").stdout
+    text = run_command("train.py", "--help").stdout
     rows = [line.strip("│ ") for line in text.splitlines() if line.startswith("│")]
     helps, flag = {}, ""
     for row in rows:
