@@ -515,7 +515,7 @@ def page(reused_page, demo_address):
 
 
 @pytest.fixture
-def augment_page(reused_page, demo_address):
+def augment_page(request, reused_page, demo_address):
     """The Augment tab with three variants, drawn, all its controls in sight."""
     from playwright.sync_api import expect
     from visitor import open_again
@@ -525,4 +525,21 @@ def augment_page(reused_page, demo_address):
     page.get_by_text("Advanced: box, seed, rules").click()
     expect(page.locator("#augment-seed input")).to_be_visible()
     page.traffic.settle()
+    page.evaluate("(count) => { document.nFailed = count; }", request.session.testsfailed)
+    return page
+
+
+@pytest.fixture
+def page_as_left(request, reused_page):
+    """:func:`augment_page` as the test before left it, for tests that do not mind what was done.
+
+    Opening it takes longer than most of them. It is opened anew if a test has failed meanwhile, or
+    has opened something else.
+    """
+    page = reused_page
+    if page.evaluate("document.nFailed") != request.session.testsfailed:
+        return request.getfixturevalue("augment_page")
+    page.get_by_role("tab", name="Augment").click()
+    page.traffic.settle()
+    page.traffic.forget()
     return page

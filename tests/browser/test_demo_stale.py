@@ -46,7 +46,8 @@ def until_held(page: Page, routes: list[Route]) -> None:
 
 
 def opened(page: Page, address: str, tab: str) -> Page:
-    open_again(page, f"{address}?tab={tab}&sample=cat")
+    few = "&count=2" if tab == "augment" else ""
+    open_again(page, f"{address}?tab={tab}&sample=cat{few}")
     page.traffic.settle()
     assert dim(page, PARTS[tab]) == []
     return page

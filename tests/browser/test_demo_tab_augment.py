@@ -16,11 +16,6 @@ from model.augment import AugmentConfig
 from model.checkpoint import read_info
 
 
-def step(page: Page, name: str) -> str:
-    """What the strip says of a step."""
-    return page.locator(f"#augment-steps [data-step={name}]").inner_text()
-
-
 def test_every_slider_changes_what_it_says(augment_page):
     page = augment_page
 
@@ -49,8 +44,8 @@ def test_every_slider_changes_what_it_says(augment_page):
     expect(off).to_contain_text("flip")
 
 
-def test_sliders_answer_the_arrow_keys_and_the_enter_key(augment_page):
-    page = augment_page
+def test_sliders_answer_the_arrow_keys_and_the_enter_key(page_as_left):
+    page = page_as_left
     number = page.locator("#augment-rotation_degrees input[type=number]")
     number.fill("30")
     number.press("Enter")
@@ -60,12 +55,36 @@ def test_sliders_answer_the_arrow_keys_and_the_enter_key(augment_page):
     expect(page.locator("#augment-extremes")).not_to_contain_text("+30°")
 
 
-def test_a_number_typed_out_of_range_is_drawn_at_its_end(augment_page):
-    page = augment_page
+def test_a_number_typed_out_of_range_is_drawn_at_its_end(page_as_left):
+    page = page_as_left
     slide(page, "rotation_degrees", 999)
     expect(page.locator("#augment-rotation_degrees input[type=number]")).to_have_value("180")
     expect(page.locator("#augment-extremes")).to_contain_text("+180°")
     expect(page.locator("#augment-problem .problem")).to_have_count(0)
+
+
+def test_a_setting_that_is_moved_shows_what_it_does_alone_then_the_variant_again(page_as_left):
+    page = page_as_left
+    after, alone = page.locator("#augment-after"), page.locator("#augment-alone")
+    expect(alone).not_to_be_visible()
+    captions = alone.locator("figcaption")
+    names = {"rotation_degrees": "Rotation alone: -", "brightness": "Brightness alone: darkest"}
+    for name, first in names.items():  # the second one never shows the first under its name
+        slider = page.locator(f"#augment-{name} input[type=range]")
+        slider.scroll_into_view_if_needed()
+        area = slider.bounding_box()
+        page.mouse.move(area["x"] + area["width"] / 3, area["y"] + area["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(area["x"] + area["width"] / 2, area["y"] + area["height"] / 2)
+        expect(captions.first).to_contain_text(first)
+        expect(alone).to_be_visible()
+        expect(after).not_to_be_visible()
+        page.traffic.settle()  # while the mouse holds the slider it stays, whatever else is drawn
+        page.wait_for_timeout(2500)
+        expect(alone).to_be_visible()
+        page.mouse.up()
+        expect(after).to_be_visible()
+        expect(alone).not_to_be_visible()
 
 
 def test_rotation_rule_and_advice(augment_page):
@@ -78,26 +97,6 @@ def test_rotation_rule_and_advice(augment_page):
     assert rotation.locator("rect.line.ellipse").count() == 1
     settled(page, lambda: slide(page, "min_visible", 1))
     expect(page.locator("#augment-advice")).to_contain_text("drawn again")
-
-
-def test_picking_a_variant_shows_it_and_nothing_else_is_drawn(augment_page):
-    page = augment_page
-    page.locator("#augment-grid button[data-key='1']").click()
-    expect(page.locator("#augment-after figcaption")).to_contain_text("variant 1 of 3")
-    first, grid = content(page, "steps"), content(page, "grid")
-    page.locator("#augment-grid button[data-key='3']").click()
-    expect(page.locator("#augment-after figcaption")).to_contain_text("variant 3 of 3")
-    expect(page).to_have_url(re.compile("variant=3"))
-    assert content(page, "steps") != first
-    pressed = page.locator("#augment-grid button[aria-pressed=true]")
-    expect(pressed).to_have_attribute("data-key", "3")
-    assert re.sub("aria-pressed=.[a-z]+.", "", content(page, "grid")) == re.sub(
-        "aria-pressed=.[a-z]+.", "", grid
-    )
-    names = page.locator("#augment-steps [data-step]").evaluate_all(
-        "tiles => tiles.map(tile => tile.dataset.step)"
-    )
-    assert names == ["original", "flip", "rotation", "zoom", "jitter", "resize", "network"]
 
 
 def test_the_page_shows_what_the_api_says(augment_page, demo_address):
@@ -117,6 +116,119 @@ def test_the_page_shows_what_the_api_says(augment_page, demo_address):
         overlap = f"{answer['iou']:.2f}"
         expect(row).to_contain_text(f"IoU {overlap}")
         expect(augment_page.locator(f"{where} .badge")).to_contain_text(overlap)
+
+
+def test_picking_a_variant_shows_it_and_nothing_else_is_drawn(page_as_left):
+    page = page_as_left
+    page.locator("#augment-grid button[data-key='1']").click()
+    expect(page.locator("#augment-after figcaption")).to_contain_text("variant 1 of 3")
+    first, grid = content(page, "steps"), content(page, "grid")
+    page.locator("#augment-grid button[data-key='3']").click()
+    expect(page.locator("#augment-after figcaption")).to_contain_text("variant 3 of 3")
+    expect(page).to_have_url(re.compile("variant=3"))
+    assert content(page, "steps") != first
+    pressed = page.locator("#augment-grid button[aria-pressed=true]")
+    expect(pressed).to_have_attribute("data-key", "3")
+    assert re.sub("aria-pressed=.[a-z]+.", "", content(page, "grid")) == re.sub(
+        "aria-pressed=.[a-z]+.", "", grid
+    )
+    names = page.locator("#augment-steps [data-step]").evaluate_all(
+        "tiles => tiles.map(tile => tile.dataset.step)"
+    )
+    assert names == ["original", "flip", "rotation", "zoom", "jitter", "resize", "network"]
+
+
+def test_steps_and_extremes_open_in_the_pair_which_stays_in_sight(page_as_left):
+    page = page_as_left
+    after = page.locator("#augment-after")
+    settled_on = page.locator("#augment-grid button[aria-pressed=true]").get_attribute("data-key")
+    variant = after.locator("img.pixels").get_attribute("src")
+    for tile in ("#augment-steps .tile[data-step=flip]", "#augment-extremes .tile >> nth=-1"):
+        found = page.locator(tile)
+        found.scroll_into_view_if_needed()
+        found.click()
+        expect(found).to_have_attribute("aria-pressed", "true")
+        assert after.locator("img.pixels").get_attribute("src") == found.locator(
+            "img.pixels"
+        ).get_attribute("src")
+        name = found.locator(".step-name").inner_text()
+        expect(after.locator("figcaption")).to_contain_text(name)
+        pair = after.locator(".stage").bounding_box()
+        assert 0 <= pair["y"] <= pair["y"] + pair["height"] <= 900
+    # A variant, also the one that was there before, takes their place.
+    page.locator(f"#augment-grid button[data-key='{settled_on}']").click()
+    expect(after.locator("img.pixels")).to_have_attribute("src", variant)
+    assert page.locator("#augment-shown .look[aria-pressed=true]").count() == 0
+    another = "3" if settled_on != "3" else "2"
+    page.locator(f"#augment-grid button[data-key='{another}']").click()
+    expect(after.locator("figcaption")).to_contain_text(f"variant {another} of 3")
+    assert after.locator(".stage").bounding_box()["y"] >= 0, "in sight"
+
+
+def test_any_picture_enlarges(page_as_left):
+    page = page_as_left
+    page.locator("#augment-after .stage").click()
+    dialog = page.locator("dialog.enlarged")
+    picture = dialog.locator("img.pixels")
+    assert picture.get_attribute("src") == page.locator("#augment-after img.pixels").get_attribute(
+        "src"
+    )
+    assert picture.bounding_box()["height"] > 600
+    page.keyboard.press("ArrowRight")
+    step = page.locator("#augment-steps img.pixels").first.get_attribute("src")
+    expect(picture).to_have_attribute("src", step)
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    last = page.locator("#augment-grid img.pixels").last.get_attribute("src")
+    expect(picture).to_have_attribute("src", last)
+    page.keyboard.press("Escape")
+    expect(dialog).not_to_be_visible()
+    page.get_by_role("tab", name="Detect").click()
+    page.locator("#detect-result .enlarge").focus()
+    page.keyboard.press("Enter")
+    expect(dialog).to_be_visible()
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.className") == "enlarge"
+
+
+def test_presets_are_drawn_once(page_as_left):
+    for name in ("too-much", "training"):
+        del page_as_left.traffic.handlers[:]
+        page_as_left.locator(f"#preset-{name}").click()
+        page_as_left.traffic.settle()
+        assert max(Counter(page_as_left.traffic.handlers).values()) == 1
+
+
+def test_an_emptied_number_changes_nothing_and_comes_back(page_as_left):
+    page = page_as_left
+    for name, value in (("zoom", "1.8"), ("seed", "3")):
+        field = page.locator(f"#augment-{name} input[type=number], #augment-{name} input").first
+        expect(field).to_have_value(value)
+        steps = content(page, "steps")
+        page.traffic.handlers.clear()
+        field.click()
+        field.fill("")
+        page.traffic.settle()
+        assert page.traffic.handlers == []
+        field.press("Tab")
+        expect(field).to_have_value(value)
+        page.traffic.settle()
+        assert content(page, "steps") == steps
+        expect(page.locator("#augment-problem .problem")).to_have_count(0)
+
+
+def test_presets_and_surprise(page_as_left):
+    page = page_as_left
+    page.locator("#preset-none").click()
+    expect(page.locator("#augment-sentence")).to_contain_text("Unchanged")
+    expect(page.locator("#augment-extremes")).to_contain_text("Nothing is switched on")
+    page.locator("#preset-too-much").click()
+    expect(page.locator("#augment-rotation_degrees input[type=number]")).to_have_value("60")
+    expect(page.locator("#augment-extremes")).to_contain_text("+60°")
+    settled(page, lambda: page.locator("#surprise").click())
+    page.locator("#preset-training").click()
+    default = f"{AugmentConfig().rotation_degrees:g}"
+    expect(page.locator("#augment-rotation_degrees input[type=number]")).to_have_value(default)
 
 
 def largest_box(page: Page) -> list[float]:
@@ -156,8 +268,8 @@ def test_a_box_is_drawn_by_dragging_and_moved_by_keys(augment_page):
     wait_for(lambda: largest_box(page) == moved, "the box moved")
 
 
-def test_four_numbers_set_the_box_and_bad_ones_leave_it(augment_page):
-    page = augment_page
+def test_four_numbers_set_the_box_and_bad_ones_leave_it(page_as_left):
+    page = page_as_left
     field = page.locator("#augment-boxes input, #augment-boxes textarea")
 
     def enter(text: str) -> None:
@@ -172,28 +284,6 @@ def test_four_numbers_set_the_box_and_bad_ones_leave_it(augment_page):
     expect(page.locator("#augment-problem .problem")).to_contain_text("is no box")
     expect(label).to_have_attribute("aria-label", re.compile("dog.*left 5, top 6, right 50"))
     assert content(page, "grid") == grid
-
-
-def test_presets_and_surprise(augment_page):
-    page = augment_page
-    page.locator("#preset-none").click()
-    expect(page.locator("#augment-sentence")).to_contain_text("Unchanged")
-    expect(page.locator("#augment-extremes")).to_contain_text("Nothing is switched on")
-    page.locator("#preset-too-much").click()
-    expect(page.locator("#augment-rotation_degrees input[type=number]")).to_have_value("60")
-    expect(page.locator("#augment-extremes")).to_contain_text("+60°")
-    settled(page, lambda: page.locator("#surprise").click())
-    page.locator("#preset-training").click()
-    default = f"{AugmentConfig().rotation_degrees:g}"
-    expect(page.locator("#augment-rotation_degrees input[type=number]")).to_have_value(default)
-
-
-def test_presets_are_drawn_once(augment_page):
-    for name in ("too-much", "training"):
-        del augment_page.traffic.handlers[:]
-        augment_page.locator(f"#preset-{name}").click()
-        augment_page.traffic.settle()
-        assert max(Counter(augment_page.traffic.handlers).values()) == 1
 
 
 @pytest.mark.usefixtures("no_plots")
@@ -266,109 +356,6 @@ def test_undo_and_redo_of_settings_and_boxes(reused_page, demo_address):
     expect(setting(page, "zoom")).to_have_value("1.8")
 
 
-def test_another_photo_cannot_be_undone_into_the_one_before(augment_page):
-    page = augment_page
-    settled(page, lambda: slide(page, "rotation_degrees", 17))
-    expect(page.locator("#augment-undo")).to_be_enabled()
-    settled(page, lambda: page.locator("#photo button[data-key=cat]").click())
-    expect(page.locator("#augment-undo")).to_be_disabled()
-
-
-def test_steps_and_extremes_open_in_the_pair_which_stays_in_sight(augment_page):
-    page = augment_page
-    after = page.locator("#augment-after")
-    settled_on = page.locator("#augment-grid button[aria-pressed=true]").get_attribute("data-key")
-    variant = after.locator("img.pixels").get_attribute("src")
-    for tile in ("#augment-steps .tile[data-step=flip]", "#augment-extremes .tile >> nth=-1"):
-        found = page.locator(tile)
-        found.scroll_into_view_if_needed()
-        found.click()
-        expect(found).to_have_attribute("aria-pressed", "true")
-        assert after.locator("img.pixels").get_attribute("src") == found.locator(
-            "img.pixels"
-        ).get_attribute("src")
-        name = found.locator(".step-name").inner_text()
-        expect(after.locator("figcaption")).to_contain_text(name)
-        pair = after.locator(".stage").bounding_box()
-        assert 0 <= pair["y"] <= pair["y"] + pair["height"] <= 900
-    # A variant, also the one that was there before, takes their place.
-    page.locator(f"#augment-grid button[data-key='{settled_on}']").click()
-    expect(after.locator("img.pixels")).to_have_attribute("src", variant)
-    assert page.locator("#augment-shown .look[aria-pressed=true]").count() == 0
-    another = "3" if settled_on != "3" else "2"
-    page.locator(f"#augment-grid button[data-key='{another}']").click()
-    expect(after.locator("figcaption")).to_contain_text(f"variant {another} of 3")
-    assert after.locator(".stage").bounding_box()["y"] >= 0, "in sight"
-
-
-def test_any_picture_enlarges(augment_page):
-    page = augment_page
-    page.locator("#augment-after .stage").click()
-    dialog = page.locator("dialog.enlarged")
-    picture = dialog.locator("img.pixels")
-    assert picture.get_attribute("src") == page.locator("#augment-after img.pixels").get_attribute(
-        "src"
-    )
-    assert picture.bounding_box()["height"] > 600
-    page.keyboard.press("ArrowRight")
-    step = page.locator("#augment-steps img.pixels").first.get_attribute("src")
-    expect(picture).to_have_attribute("src", step)
-    page.keyboard.press("ArrowLeft")
-    page.keyboard.press("ArrowLeft")
-    last = page.locator("#augment-grid img.pixels").last.get_attribute("src")
-    expect(picture).to_have_attribute("src", last)
-    page.keyboard.press("Escape")
-    expect(dialog).not_to_be_visible()
-    page.get_by_role("tab", name="Detect").click()
-    page.locator("#detect-result .enlarge").focus()
-    page.keyboard.press("Enter")
-    expect(dialog).to_be_visible()
-    page.keyboard.press("Escape")
-    assert page.evaluate("document.activeElement.className") == "enlarge"
-
-
-def test_a_setting_that_is_moved_shows_what_it_does_alone_then_the_variant_again(augment_page):
-    page = augment_page
-    after, alone = page.locator("#augment-after"), page.locator("#augment-alone")
-    expect(alone).not_to_be_visible()
-    captions = alone.locator("figcaption")
-    names = {"rotation_degrees": "Rotation alone: -", "brightness": "Brightness alone: darkest"}
-    for name, first in names.items():  # the second one never shows the first under its name
-        slider = page.locator(f"#augment-{name} input[type=range]")
-        slider.scroll_into_view_if_needed()
-        area = slider.bounding_box()
-        page.mouse.move(area["x"] + area["width"] / 3, area["y"] + area["height"] / 2)
-        page.mouse.down()
-        page.mouse.move(area["x"] + area["width"] / 2, area["y"] + area["height"] / 2)
-        expect(captions.first).to_contain_text(first)
-        expect(alone).to_be_visible()
-        expect(after).not_to_be_visible()
-        page.traffic.settle()  # while the mouse holds the slider it stays, whatever else is drawn
-        page.wait_for_timeout(2500)
-        expect(alone).to_be_visible()
-        page.mouse.up()
-        expect(after).to_be_visible()
-        expect(alone).not_to_be_visible()
-
-
-def test_an_emptied_number_changes_nothing_and_comes_back(augment_page):
-    page = augment_page
-    for name, value in (("zoom", "1.8"), ("seed", "3")):
-        field = page.locator(f"#augment-{name} input[type=number], #augment-{name} input").first
-        expect(field).to_have_value(value)
-        steps = content(page, "steps")
-        page.traffic.handlers.clear()
-        field.click()
-        field.fill("")
-        page.traffic.settle()
-        assert page.traffic.handlers == []
-        field.press("Tab")
-        expect(field).to_have_value(value)
-        page.traffic.settle()
-        assert content(page, "steps") == steps
-        expect(page.locator("#augment-problem .problem")).to_have_count(0)
-
-
 def test_two_settings_are_compared_and_one_link_has_both(augment_page, chromium):
     page = augment_page
     settled(page, lambda: slide(page, "rotation_degrees", 20))
@@ -406,9 +393,9 @@ def test_two_settings_are_compared_and_one_link_has_both(augment_page, chromium)
     expect(page).not_to_have_url(re.compile(r"[?&]a="))
 
 
-def test_the_threshold_of_detect_counts_in_augment_too(augment_page):
+def test_the_threshold_of_detect_counts_in_augment_too(page_as_left):
     """What is refused there is not "still a cat" here."""
-    page = augment_page
+    page = page_as_left
     page.get_by_role("tab", name="Detect").click()
     slide_detect = page.locator("#detect-threshold input[type=number]")
     slide_detect.fill("1")
@@ -422,3 +409,11 @@ def test_the_threshold_of_detect_counts_in_augment_too(augment_page):
         re.compile("the detector (is not sure|sees none)")
     )
     expect(page).to_have_url(re.compile("threshold=1"))
+
+
+def test_another_photo_cannot_be_undone_into_the_one_before(page_as_left):
+    page = page_as_left
+    settled(page, lambda: slide(page, "rotation_degrees", 17))
+    expect(page.locator("#augment-undo")).to_be_enabled()
+    settled(page, lambda: page.locator("#photo button[data-key=cat]").click())
+    expect(page.locator("#augment-undo")).to_be_disabled()

@@ -88,6 +88,7 @@ def test_the_shipped_checkpoint_beats_the_majority_baseline_on_real_photos(real_
     result = run_here(
         "-m", "model.evaluate", "--checkpoint", DEFAULT_CHECKPOINT, "--data", root,
         "--fit-split", "val", "--json", tmp_path / "r.json",
+        "--no-negatives",  # test_train_own_data.py looks at them
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     report = json.loads((tmp_path / "r.json").read_text())

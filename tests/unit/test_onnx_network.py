@@ -89,20 +89,27 @@ def test_a_network_for_a_fixed_number_of_photos(tmp_path, batch):
         load_detector(write(tmp_path / "fixed.onnx", batch=batch))
 
 
-def without(name: str) -> dict[str, tuple[int, ...]]:
-    return {other: shape for other, shape in SHAPES.items() if other != name}
+def constant_node(name: str, array: np.ndarray) -> onnx.NodeProto:
+    return onnx.helper.make_node("Constant", [], [name], value=onnx.numpy_helper.from_array(array))
+
+
+def write_other_evidence(path: Path, value: str, rows: str, *nodes: onnx.NodeProto) -> Path:
+    """Its evidence is the tensor ``value``, so many times as the tensor ``rows`` says."""
+    four = constant_node("four", np.array([4], np.int64))
+    shape = onnx.helper.make_node("Concat", [rows, "four"], ["all"], axis=0)
+    fill = onnx.helper.make_node("Expand", [value, "all"], ["evidence"])
+    others = {name: SHAPES[name] for name in SHAPES if name != "evidence"}
+    model = onnx.load(write(path, others, (*nodes, four, shape, fill)))
+    model.graph.output.append(onnx.helper.make_tensor_value_info("evidence", 1, None))
+    onnx.save(model, path)
+    return path
 
 
 def test_a_network_that_fails_at_some_photos(tmp_path):
     """It has an answer for two photos, as many as the trial has, and none for three."""
-    node, constant = onnx.helper.make_node, onnx.numpy_helper.from_array
-    table = node("Constant", [], ["table"], value=constant(np.ones((3, 4), np.float32)))
-    row = node("Gather", ["table", "n"], ["row"], axis=0)
-    size = node("Constant", [], ["four"], value=constant(np.array([4], np.int64)))
-    shape = node("Concat", ["n", "four"], ["all"], axis=0)
-    fill = node("Expand", ["row", "all"], ["evidence"])
-    path = write(tmp_path / "some.onnx", without("evidence"), (table, row, size, shape, fill))
-    append_output(path, "evidence")
+    table = constant_node("table", np.ones((3, 4), np.float32))
+    row = onnx.helper.make_node("Gather", ["table", "n"], ["row"], axis=0)
+    path = write_other_evidence(tmp_path / "some.onnx", "row", "n", table, row)
     detector, photo = load_detector(path), load_fitted(np.zeros((30, 40, 3), np.uint8), None)
     assert len(detector.predict_loaded([photo] * 2)) == 2
     with pytest.raises(UserError, match=r"some\.onnx fails at these photos .*Export it again"):
@@ -111,23 +118,12 @@ def test_a_network_that_fails_at_some_photos(tmp_path):
 
 def test_a_network_that_answers_for_one_photo_only(tmp_path):
     """Of three or more; its trial has two."""
-    node, constant = onnx.helper.make_node, onnx.numpy_helper.from_array
-    two = node("Constant", [], ["two"], value=constant(np.array([2], np.int64)))
-    least = node("Min", ["n", "two"], ["some"])
-    size = node("Constant", [], ["four"], value=constant(np.array([4], np.int64)))
-    shape = node("Concat", ["some", "four"], ["all"], axis=0)
-    fill = node("Expand", ["probabilities_value", "all"], ["evidence"])
-    path = write(tmp_path / "some.onnx", without("evidence"), (two, least, size, shape, fill))
-    append_output(path, "evidence")
+    two = constant_node("two", np.array([2], np.int64))
+    least = onnx.helper.make_node("Min", ["n", "two"], ["some"])
+    path = write_other_evidence(tmp_path / "some.onnx", "probabilities_value", "some", two, least)
     detector, photo = load_detector(path), load_fitted(np.zeros((30, 40, 3), np.uint8), None)
     with pytest.raises(UserError, match="does not answer for each photo"):
         detector.predict_loaded([photo] * 3)
-
-
-def append_output(path: Path, name: str) -> None:
-    model = onnx.load(path)
-    model.graph.output.append(onnx.helper.make_tensor_value_info(name, 1, None))
-    onnx.save(model, path)
 
 
 @pytest.mark.parametrize("missing", OUTPUTS)

@@ -47,6 +47,7 @@ def test_photos_are_chosen_by_class_and_size_and_always_the_same(tmp_path):
     assert sorted(some_rows(split, 500).file_name) == sorted(split.frame.file_name)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("shallow_network")
 def test_curves_files_and_page(tmp_path):
     split = read_split(make_voc(tmp_path / "VOC2007", 3, 1), "train")
