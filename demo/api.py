@@ -13,7 +13,7 @@ from demo.backend import Backend
 from demo.box_editor import EditedBox
 from demo.choice import PhotoChoice
 from demo.components import Controls
-from demo.opened import MAX_TOGETHER, robustness
+from demo.inspection import MAX_TOGETHER, ask_on_variants
 from demo.server.uploads import PhotoInput, PhotosInput
 from demo.views.augment.scene import Scene, scene_of
 from demo.views.augment.state import AugmentState
@@ -76,7 +76,7 @@ class Endpoints:
             upright photo), image_size (width, height), probabilities of all classes, and
             milliseconds spent decoding and in the network.
         """
-        timed = self.backend.open(PhotoChoice(sample, photo), checkpoint).timed
+        timed = self.backend.inspect(PhotoChoice(sample, photo), checkpoint).timed
         spent = {"decode": round(timed.decode_ms, 1), "network": round(timed.network_ms, 1)}
         return {**timed.detection.to_dict(), "milliseconds": spent}
 
@@ -192,5 +192,5 @@ def _ask(scene: Scene, variants: list[Variant]) -> list[dict[str, Any]]:
             "sure": answer.score >= scene.threshold,
             "bbox_xyxy": [round(v, 2) for v in answer.bbox_xyxy], "iou": round(answer.iou, 4),
         }
-        for answer in robustness(scene.opened.checkpoint, variants)
+        for answer in ask_on_variants(scene.inspection.checkpoint, variants)
     ]  # fmt: skip

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from demo.choice import Photo, PhotoChoice
-from demo.opened import Opened, detector_of
+from demo.inspection import Inspection, detector_of
 from demo.serving.background import BackgroundWork
 from demo.serving.calls import CallEndedError
 from model.checkpoint import CHECKPOINT_FOLDER, DEFAULT_CHECKPOINT
@@ -79,13 +79,13 @@ class Backend:
         """Of the checkpoint the page starts with."""
         return self.detector().class_names
 
-    def open(self, photo: PhotoChoice, checkpoint: str = "") -> Opened:
+    def inspect(self, photo: PhotoChoice, checkpoint: str = "") -> Inspection:
         """What a request looks at; a checkpoint without a name is the one to start with.
 
         Raises:
             UserError: if there is no such photo or checkpoint.
         """
-        return Opened(self.photo(photo), self.checkpoint_file(checkpoint))
+        return Inspection(self.photo(photo), self.checkpoint_file(checkpoint))
 
     def photo(self, choice: PhotoChoice) -> Photo:
         """What a visitor chose: a sample if one is named, else the upload.

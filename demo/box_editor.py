@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 import gradio as gr
 
 from demo.json_html import JsonHtml
-from demo.scripts import WEB, script
+from demo.web_files import WEB, script
 from model.classes import MAX_NAME_LENGTH, VOC_CLASSES, shown_name
 
 MAX_BOXES = 100  # VOC has a photo with 42

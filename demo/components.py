@@ -10,10 +10,10 @@ from typing import Any
 import gradio as gr
 
 from demo.backend import user_message
-from demo.scripts import script
 from demo.server.queue import IN_ORDER
 from demo.serving.calls import RunningWork
 from demo.views import markup
+from demo.web_files import script
 from model.errors import UserError
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}

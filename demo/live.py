@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from demo.inspection import detect, detector_of
 from demo.json_html import JsonHtml, is_whole
-from demo.opened import detect, detector_of
-from demo.scripts import WEB, script
 from demo.views import markup
+from demo.web_files import WEB, script
 from model.classes import shown_name
 from model.data.images import load_fitted
 from model.draw import class_colour, text_colour

@@ -9,10 +9,10 @@ from demo.annotated import boxes_beside
 from demo.backend import Backend, user_message
 from demo.choice import MAX_PHOTOS, PhotoChoice, SentFile
 from demo.json_html import JsonHtml, is_whole
-from demo.scripts import script
 from demo.server.uploads import uploaded
 from demo.views import markup
 from demo.views.augment.boxes import write_boxes
+from demo.web_files import render, script
 from model.errors import UserError
 
 TILE_SIDE = 104  # pixels of an example, which takes up about 50: twice that on sharp screens
@@ -100,7 +100,7 @@ class ManyFiles(JsonHtml):
     hint: ClassVar[str]
 
     def __init__(self, value: Sequence[str] | None = None, **options: Any) -> None:
-        inside = markup.render(
+        inside = render(
             "many_photos.html", name=self.field_name, most=MAX_PHOTOS, hint=self.hint,
             annotations=self.takes_annotations,
         )  # fmt: skip
@@ -157,7 +157,7 @@ def chooser_html(backend: Backend) -> str:
     for named in backend.library.examples():
         alt = f"example {named.name}" + (f", a {named.largest.class_name}" if named.largest else "")
         tiles.append(markup.tile(named.name, markup.thumbnail(named.path, TILE_SIDE), alt))
-    return markup.render("photo_chooser.html", tiles=markup.join(tiles))
+    return render("photo_chooser.html", tiles=markup.join(tiles))
 
 
 def accept_offer(backend: Backend, choice: PhotoChoice) -> PhotoChoice:

@@ -12,9 +12,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from demo.scripts import WEB
 from demo.server.compressed import Compressed
-from demo.views.markup import render
+from demo.web_files import WEB, render
 
 TITLE = "Largest-object detector"
 DESCRIPTION = (

@@ -45,9 +45,9 @@ from demo.views.augment.files import (
 from demo.views.augment.pictures import (
     show_advice,
     show_alone,
+    show_answers,
     show_extremes,
     show_pair,
-    show_robustness,
     variants_grid,
 )
 from demo.views.augment.scene import SKETCH_SIDE, Scene, editor_value, offered_class_names, scene_of
@@ -301,7 +301,7 @@ def _build_shown(
     picked = gr.Textbox("", visible=False)
     js = f"() => [{pressed_js(grid)}, {TOKEN_JS}]"
     grid.select(None, None, [picked, repick], js=js, **PRIVATE)
-    chart = gr.HTML(elem_id="augment-robustness", min_height=70)
+    chart = gr.HTML(elem_id="augment-answers", min_height=70)
     with gr.Accordion("The transforms.v2 code", open=False):
         code = gr.Code("", language="python", label="augment.py", max_lines=30)
     shown = _Shown(
@@ -487,16 +487,16 @@ def _draw_rest(scene: Scene, shown: _Shown) -> Iterator[dict[Any, Any]]:
     yield {
         shown.advice: of_photo(show_advice(scene.state.config, variants)),
         shown.grid: of_photo(variants_grid(variants, scene, picked)),
-        shown.code: code_of(scene.state.config, scene.opened.detector),
+        shown.code: code_of(scene.state.config, scene.inspection.detector),
     }
     yield {shown.extremes: of_photo(show_extremes(scene))}
     answers = answers_of(scene, variants)
-    marks = show_robustness(variants, answers, scene, "B" if scene.pinned else "")
+    marks = show_answers(variants, answers, scene, "B" if scene.pinned else "")
     grid = variants_grid(variants, scene, picked, answers)
     yield {shown.grid: of_photo(grid), shown.chart: of_photo(marks)}
     if other := scene.pinned:
         drawn = variants_of(other)
-        of_a = show_robustness(drawn, answers_of(other, drawn), other, "A")
+        of_a = show_answers(drawn, answers_of(other, drawn), other, "A")
         yield {shown.chart: of_photo(of_a + marks)}
 
 

@@ -26,7 +26,6 @@ from demo.components import (
 )
 from demo.live import Frame, LiveCamera, look
 from demo.photos import ManyPhotos
-from demo.scripts import script
 from demo.server.downloads import as_download
 from demo.serving.calls import StopPressedError
 from demo.views import markup
@@ -41,6 +40,7 @@ from demo.views.detect import (
     show,
     show_many,
 )
+from demo.web_files import script
 from model.errors import UserError
 
 EXPLANATIONS = [
@@ -86,7 +86,7 @@ def build(
         threshold=_threshold_of(backend, backend.checkpoint),
     )  # fmt: skip
     # The first pass is several times slower than all others, so no visitor shall wait for it.
-    first = backend.open(defaults.photo, defaults.checkpoint)
+    first = backend.inspect(defaults.photo, defaults.checkpoint)
     result = gr.HTML(
         markup.of_photo(defaults.photo.key, show(backend, defaults, first)),
         js_on_load=script("turning"), elem_id="detect-result", min_height=260,
@@ -122,7 +122,7 @@ def _build_actions(backend: Backend, shared: Controls) -> gr.Button:
         ):  # fmt: skip
             download_button(
                 label,
-                lambda make=make, **chosen: make(backend.open(**chosen)),
+                lambda make=make, **chosen: make(backend.inspect(**chosen)),
                 shared,
                 f"detect-{name}",
             )

@@ -58,7 +58,7 @@ def build(
     @show_errors_in(view)
     def draw(photo: PhotoChoice, checkpoint: str, number: float) -> dict[Any, Any]:
         wanted = as_whole(number, "seed", 0, MAX_SEED)
-        shown = show(pipeline, backend.open(photo, checkpoint), wanted)
+        shown = show(pipeline, backend.inspect(photo, checkpoint), wanted)
         return {view: markup.of_photo(photo.key, shown)}
 
     inputs = [shared["photo"], shared["checkpoint"], seed]

@@ -18,10 +18,10 @@ from demo.components import (
     show_errors_in,
     signal,
 )
-from demo.scripts import script
 from demo.views import markup
 from demo.views.confusion import TrainingState, behind_cells, photo_card, show_behind
 from demo.views.training import show
+from demo.web_files import script
 
 
 @dataclass

@@ -9,6 +9,7 @@ from demo.backend import Backend
 from demo.serving.calls import raise_if_ended
 from demo.views import markup
 from demo.views.augment.state import AugmentState, read_settings
+from demo.web_files import render, unbroken
 from model.inspect.audit.boxes import BoxTable
 from model.inspect.audit.causes import Limits, Trials
 from model.inspect.audit.pictures import KINDS, WorstDraw, names_of, pair, traces, worst_draws
@@ -72,7 +73,7 @@ def audit(backend: Backend, state: AugmentState, split: str) -> Iterator[Audited
     trials = Trials(table, state.config, seed, LIMITS, EPOCHS)
     findings = verdict(tally, trials)
     raise_if_ended()
-    found = markup.render(
+    found = render(
         "audit.html", findings=findings, safe=safe_words(trials), numbers=_numbers(done),
         groups=_worst(backend, tally, seed),
     )  # fmt: skip
@@ -89,7 +90,7 @@ def counted_with(query: str, shown: str) -> Markup:
 
 def _numbers(counted_so_far: Sequence[Tally]) -> Markup:
     rows = fact_rows([tally.numbers("target") for tally in counted_so_far])
-    return markup.render("audit_numbers.html", rows=rows, two=len(counted_so_far) > 1)
+    return render("audit_numbers.html", rows=rows, two=len(counted_so_far) > 1)
 
 
 def _worst(backend: Backend, tally: Tally, seed: int) -> list[dict[str, object]]:
@@ -108,4 +109,4 @@ def _worst(backend: Backend, tally: Tally, seed: int) -> list[dict[str, object]]
 
 
 def _words(name: str, draw: WorstDraw) -> str:
-    return markup.unbroken(f"{name}, variant {draw.epoch + 1}: {draw.words}")
+    return unbroken(f"{name}, variant {draw.epoch + 1}: {draw.words}")

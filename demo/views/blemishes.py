@@ -9,6 +9,7 @@ from demo.backend import Backend
 from demo.server.downloads import as_download
 from demo.serving.background import Step
 from demo.views import markup
+from demo.web_files import render
 from model.data.blemishes import KINDS, Blemish
 from model.data.check import Report
 from model.errors import UserError
@@ -37,7 +38,7 @@ def show_report(backend: Backend, report: Report) -> Markup:
         }
         for kind, found in report.by_kind().items()
     ]  # fmt: skip
-    return markup.render(
+    return render(
         "blemishes.html", kinds=kinds, total=f"{len(report.blemishes):,}",
         photos=counted(len(report.dataset.photos), "photo"), decoded=report.decoded,
     )  # fmt: skip

@@ -15,6 +15,7 @@ from demo.address import PickingState, in_address
 from demo.backend import Backend
 from demo.choice import PhotoChoice
 from demo.views import markup
+from demo.web_files import render
 from model.checkpoint import DEFAULT_CHECKPOINT
 from model.classes import shown_name
 from model.errors import UserError
@@ -113,7 +114,7 @@ def show_matrix(backend: Backend, report: Mapping[str, Any] | None, checkpoint: 
         if not names or not matrix:
             return markup.note(missing)
     rows = [_row(names, i, counts) for i, counts in enumerate(matrix)]
-    return markup.render(
+    return render(
         "confusion.html", names=names, rows=rows, source=source, missing=missing,
         n_photos=counted(sum(map(sum, matrix)), "photo"),
         column_keys=[key_of("", name) for name in names],
@@ -208,8 +209,8 @@ def photo_card(backend: Backend, state: TrainingState, name: str) -> Markup:
     row = backend.per_photo.row_of(name) if backend.per_photo else None
     if row is None:
         raise UserError(f"there is no photo {name[:40]!r} in the CSV. Choose another one.")
-    opened = backend.open(PhotoChoice(name), state.checkpoint)
-    shown, now, maps = opened.shown, opened.detection, opened.heat_maps
+    inspection = backend.inspect(PhotoChoice(name), state.checkpoint)
+    shown, now, maps = inspection.shown, inspection.detection, inspection.heat_maps
     figures = [
         markup.figure(
             shown.image, shown.original_size, _boxes(row, labelled=True), f"photo {name}",
@@ -222,7 +223,7 @@ def photo_card(backend: Backend, state: TrainingState, name: str) -> Markup:
     ):
         if kind in maps:
             figures.append(_explained(shown.image, row, maps[kind], now, words))
-    return markup.render(
+    return render(
         "behind_card.html", figures=figures, facts=markup.table(_facts(row), f"Photo {name}"),
         otherwise=stale_csv_note(row, now),
     )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from demo.views import markup
+from demo.web_files import render
 
 # Apart from each other and from both backgrounds.
 COLOURS = ("#0d9488", "#d97706", "#a855f7", "#dc2626", "#3b82f6", "#84923a")
@@ -64,7 +64,7 @@ def line_chart(title: str, curves: Sequence[Curve]) -> Markup:
         }
         for curve in curves
     ]  # fmt: skip
-    return markup.render(
+    return render(
         "line_chart.html", title=title, curves=drawn, left=LEFT, right=RIGHT, bottom=BOTTOM,
         epochs=[(x(epoch), epoch) for epoch in epoch_ticks(first, max(epochs))],
         values=[(y(value), f"{value:.4g}") for value in ticks],

@@ -16,6 +16,7 @@ from demo.choice import PhotoChoice
 from demo.server.downloads import as_download
 from demo.serving.calls import raise_if_ended
 from demo.views import markup
+from demo.web_files import render
 from model.classes import shown_name
 from model.data.records import CSV_COLUMNS
 from model.data.samples import PhotoLibrary
@@ -228,7 +229,7 @@ def charts(rows: pd.DataFrame) -> Markup:
     ]
     width = ((rows.xmax - rows.xmin) / rows.width).to_numpy()
     height = ((rows.ymax - rows.ymin) / rows.height).to_numpy()
-    return markup.render("dataset_charts.html", bars=bars, **_size_plot(width, height))
+    return render("dataset_charts.html", bars=bars, **_size_plot(width, height))
 
 
 def _size_plot(width: np.ndarray, height: np.ndarray, cells: int = 12) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from typing import Any
 from markupsafe import Markup
 
 from demo.backend import Backend
-from demo.views import markup, strength
+from demo.views import markup, robustness
 from demo.views.confusion import show_matrix
 from demo.views.curves import Curve, line_chart
+from demo.web_files import render
 from model.checkpoint import CheckpointInfo, read_info
 from model.errors import UserError
 from model.evaluation.metrics import MEASURES
@@ -91,7 +92,7 @@ def show(backend: Backend, name: str) -> TrainingView:
     charts = [line_chart(title, curves(drawn, wanted)) for title, wanted in CHARTS.items()]
     return TrainingView(
         Markup('<div class="all-curves">{}</div>').format(markup.join(charts)) + went_on(drawn),
-        results(info, runs, report) + strength.beside(path), show_matrix(backend, report, name),
+        results(info, runs, report) + robustness.beside(path), show_matrix(backend, report, name),
         without_front_matter(text),
     )  # fmt: skip
 
@@ -191,7 +192,7 @@ def settings(runs: Sequence[RunShown]) -> Markup:
     if not rows:
         return Markup()
     names = [run.name for run in runs] if len(runs) > 1 else []
-    return markup.render("settings.html", names=names, rows=rows)
+    return render("settings.html", names=names, rows=rows)
 
 
 def measured_while_training(metrics: Mapping[str, Any]) -> Markup:
@@ -219,7 +220,7 @@ def results(
         rows.append((label, _number(key, report["metrics"][key]), interval, other))
     trained_on = info.config.get("train_split")
     split = report["split"]
-    return markup.render(
+    return render(
         "results.html", settings=settings(runs), rows=rows, split=split,
         explained=markup.IOU_EXPLAINED,
         n_images=report["n_images"], command=commands(report),

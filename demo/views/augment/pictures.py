@@ -12,6 +12,7 @@ from demo.views import markup
 from demo.views.augment.scene import EDITOR_SIDE, Scene
 from demo.views.augment.state import FIELDS
 from demo.views.augment.variants import picked_answer, picked_variant
+from demo.web_files import render, unbroken
 from model.augment import AugmentConfig, TracedStep
 from model.data.annotations import MIN_VISIBLE_TO_LABEL
 from model.inspect.captions import caption, ghost_box, sentence
@@ -86,7 +87,7 @@ def _sentence(scene: Scene, variant: Variant) -> str:
     answer = picked_answer(scene, variant)
     # What it was not sure of before it cannot say still.
     class_name = "" if scene.is_guess else scene.class_name
-    return markup.unbroken(sentence(variant, answer, class_name, scene.threshold))
+    return unbroken(sentence(variant, answer, class_name, scene.threshold))
 
 
 def after_figure(variant: Variant, scene: Scene, side: int = EDITOR_SIDE) -> Markup:
@@ -150,12 +151,12 @@ def steps_strip(variant: Variant, scene: Scene, side: int = TILE_SIDE) -> Markup
         small = _at_most(step.image, side)
         inner = markup.figure(small, step.image.size, boxes, f"after {step.title}: {words}")
         tiles.append(
-            markup.render("step.html", name=step.title, step=step.name, inner=inner,
+            render("step.html", name=step.title, step=step.name, inner=inner,
                           words=words or "nothing done", visible=percent(step.visible, 0))
         )  # fmt: skip
     off = ", ".join(step.title for step in config.steps if not step.is_on(config))
     rule = config.box_rule if has_both else ""
-    return markup.grid(tiles, "steps") + markup.render(
+    return markup.grid(tiles, "steps") + render(
         "steps_off.html", names=off, rule=rule, returns=returns
     )
 
@@ -176,7 +177,7 @@ def show_extremes(scene: Scene) -> Markup:
 
 
 def _extremes(scene: Scene) -> list[Extreme]:
-    info, photo = scene.opened.detector.info, scene.opened.working_copy.image
+    info, photo = scene.inspection.detector.info, scene.inspection.working_copy.image
     config, box = scene.state.config, scene.working_boxes[0]
     return extremes(config, photo, box, info.image_size, mean=info.mean, std=info.std)
 
@@ -201,7 +202,7 @@ def show_alone(scene: Scene, setting: str) -> Markup:
         box = _target(step, scene, _label(scene))
         figures.append(markup.figure(step.image, step.image.size, [box], words, caption=words))
     if not figures:
-        photo = scene.opened.working_copy.image
+        photo = scene.inspection.working_copy.image
         box = markup.DrawnBox(scene.working_boxes[0], "target", scene.class_name)
         words = f"{label} alone at {value:g}: nothing is done"
         figures = [markup.figure(photo, photo.size, [box], words, caption=words)]
@@ -217,7 +218,7 @@ def _extreme_tile(extreme: Extreme, scene: Scene) -> Markup:
     inner = markup.figure(small, step.image.size, [_target(step, scene)], alt)
     fate = _health_words(extreme) if extreme.kept else "box lost: training draws again"
     kind = health_kind(extreme) if extreme.kept else "bad"
-    return markup.render("extreme.html", inner=inner, caption=extreme.caption, fate=fate, kind=kind)
+    return render("extreme.html", inner=inner, caption=extreme.caption, fate=fate, kind=kind)
 
 
 def health_kind(variant: Variant) -> str:
@@ -254,7 +255,7 @@ def variants_grid(
         boxes = [*_others(step, scene), _target(step, scene)]
         small = _at_most(step.image, TILE_SIDE)
         inner = markup.figure(small, step.image.size, boxes, f"variant {variant.number}: {words}")
-        below = markup.render(
+        below = render(
             "variant.html", number=variant.number, words=words, health=_health_words(variant),
             kind=health_kind(variant), answer=_answer(answers[i], scene) if answers else None,
         )  # fmt: skip
@@ -283,7 +284,7 @@ def _answer(answer: VariantPrediction, scene: Scene) -> dict[str, str]:
     }  # fmt: skip
 
 
-def show_robustness(
+def show_answers(
     variants: Sequence[Variant], answers: Sequence[VariantPrediction], scene: Scene, name: str = ""
 ) -> Markup:
     """Whether the detector finds the object in each variant: a row of marks, and one sentence.
@@ -300,9 +301,9 @@ def show_robustness(
         {"number": variant.number, **_answer(answer, scene)}
         for variant, answer in zip(variants, answers, strict=True)
     ]
-    unknown = unknown_class_note(scene.class_name, scene.opened.detector.class_names)
-    return markup.render(
-        "robustness.html", name=name, unknown=unknown, chip=markup.chip(expected), rows=rows,
+    unknown = unknown_class_note(scene.class_name, scene.inspection.detector.class_names)
+    return render(
+        "answers.html", name=name, unknown=unknown, chip=markup.chip(expected), rows=rows,
         total=len(answers),
         agree=found.count("agrees"), unsure=found.count("unsure"),
         disagree=found.count("disagrees"), threshold=percent(scene.threshold, 0),
