@@ -52,6 +52,11 @@ class Backend:
         roots = dataset.folders if dataset else ()
         _named_without_parents.update(filter(None, (*roots, self.folder, self.extra)))
 
+    @property
+    def first_photo(self) -> PhotoChoice:
+        """The photo that is there when the page opens."""
+        return PhotoChoice(self.library.examples()[0].name)
+
     def checkpoints(self) -> dict[str, Path]:
         """Name -> file; names are all a visitor can choose."""
         found = {path.stem: path for path in sorted(self.folder.glob("*.safetensors"))}
@@ -74,6 +79,10 @@ class Backend:
     def detector(self, name: str = "") -> Detector:
         """The detector of a checkpoint, loaded once."""
         return detector_of(self.checkpoint_file(name))
+
+    def threshold(self, name: str = "") -> float:
+        """From which score on the detector of a checkpoint is sure, as sliders show it."""
+        return round(self.detector(name).threshold, 2)
 
     def class_names(self) -> tuple[str, ...]:
         """Of the checkpoint the page starts with."""

@@ -1,19 +1,15 @@
 """The tab of the pipeline that whoever started the server named: never a visitor's code."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
-from gradio.components.base import Component
 
-from demo.backend import Backend
 from demo.choice import PhotoChoice
 from demo.components import (
     DRAWS,
     PRIVATE,
     QUIET,
-    Controls,
     pick_grid,
     picked_draw,
     ready_again,
@@ -22,6 +18,7 @@ from demo.components import (
     stop_button,
 )
 from demo.serving.calls import StopPressedError
+from demo.tabs.tab import Shared
 from demo.views import markup
 from demo.views.audit import STOPPED
 from demo.views.augment.state import MAX_SEED
@@ -29,26 +26,7 @@ from demo.views.pipeline import MAX_COUNTED, audit, show
 from model.checked import as_whole
 
 
-@dataclass(frozen=True)
-class AnotherPhoto:
-    """How a photo is sent to all tabs.
-
-    Attributes:
-        values: what components have to be set to.
-        components: which these may be.
-    """
-
-    values: Callable[[PhotoChoice], dict[Any, Any]]
-    components: list[Component]
-
-
-def build(
-    backend: Backend,
-    pipeline: Callable[..., Any],
-    shared: Controls,
-    opened_tab: gr.Tab,
-    another: AnotherPhoto,
-) -> None:
+def build(shared: Shared, pipeline: Callable[..., Any], place: gr.Tab) -> None:
     """Lay out the tab: it is drawn when it is opened, and for another photo or seed."""
     with gr.Row():
         seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="pipeline-seed")
@@ -58,21 +36,20 @@ def build(
     @show_errors_in(view)
     def draw(photo: PhotoChoice, checkpoint: str, number: float) -> dict[Any, Any]:
         wanted = as_whole(number, "seed", 0, MAX_SEED)
-        shown = show(pipeline, backend.inspect(photo, checkpoint), wanted)
+        shown = show(pipeline, shared.backend.inspect(photo, checkpoint), wanted)
         return {view: markup.of_photo(photo.key, shown)}
 
-    inputs = [shared["photo"], shared["checkpoint"], seed]
-    opened_tab.select(draw, inputs, view, **DRAWS)
+    photo = shared.controls["photo"]
+    inputs = [photo, shared.controls["checkpoint"], seed]
+    place.select(draw, inputs, view, **DRAWS)
     again.click(lambda number: (number or 0) + 1, seed, seed, **PRIVATE)
-    gr.on([seed.change, shared["photo"].change], draw, inputs, view, **DRAWS)
-    _build_audit(backend, pipeline, seed, another)
+    gr.on([seed.change, photo.change], draw, inputs, view, **DRAWS)
+    _build_audit(shared, pipeline, seed)
 
 
-def _build_audit(
-    backend: Backend, pipeline: Callable[..., Any], seed: gr.Number, another: AnotherPhoto
-) -> None:
+def _build_audit(shared: Shared, pipeline: Callable[..., Any], seed: gr.Number) -> None:
     """The same on many photos, where there is a data set."""
-    dataset = backend.library.dataset
+    backend, dataset = shared.backend, shared.backend.library.dataset
     if dataset is None:
         return
     with gr.Accordion("On the whole set: what it does to all boxes", elem_id="pipeline-audit"):
@@ -103,11 +80,11 @@ def _build_audit(
     @show_errors_in(said)
     def open_draw(event: gr.EventData) -> dict[Any, Any]:
         number, name = picked_draw(event)
-        return {**another.values(PhotoChoice(backend.library.get(name).name)), seed: number}
+        return {**shared.new_photo(PhotoChoice(backend.library.get(name).name)), seed: number}
 
     run = count.click(
         counting, [split, photos, seed], [said, shown, stop, count], concurrency_limit=1,
         concurrency_id="audit", **QUIET,
     )  # fmt: skip
     ready_again(run, count, stop)
-    shown.select(open_draw, None, [said, *another.components, seed], **QUIET)
+    shown.select(open_draw, None, [said, *shared.of_new_photo, seed], **QUIET)
