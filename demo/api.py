@@ -9,10 +9,10 @@ from typing import Any
 
 import gradio as gr
 
+from demo import ui
 from demo.backend import Backend
 from demo.box_editor import EditedBox
 from demo.choice import PhotoChoice
-from demo.components import Controls
 from demo.inspection import MAX_TOGETHER, ask_on_variants
 from demo.server.uploads import PhotoInput, PhotosInput
 from demo.views.augment.scene import Scene, scene_of
@@ -27,30 +27,29 @@ from model.inspect.variants import Variant, advice, to_dict
 def build(backend: Backend) -> None:
     """Add ``/detect``, ``/augment``, ``/sample`` and ``/detect_many``."""
     with gr.Row(visible=False):
-        photo = PhotoInput(label="photo", type="filepath", image_mode=None)
         photos = PhotosInput(label="photos", file_count="multiple")
-        sample = gr.Textbox("", label="sample")
-        checkpoint = gr.Textbox("", label="checkpoint")
-        bbox_xyxy = gr.JSON(label="bbox_xyxy")
-        settings = gr.JSON(label="settings")
-        seed = gr.Number(0, label="seed")  # no precision: rounding fails where checking speaks
-        count = gr.Number(8, label="count")
-        ask = gr.Checkbox(False, label="ask_detector")
+        fields: ui.Controls = {
+            "photo": PhotoInput(label="photo", type="filepath", image_mode=None),
+            "sample": gr.Textbox("", label="sample"),
+            "bbox_xyxy": gr.JSON(label="bbox_xyxy"),
+            "settings": gr.JSON(label="settings"),
+            # No precision: rounding fails where checking speaks.
+            "seed": gr.Number(0, label="seed"),
+            "count": gr.Number(8, label="count"),
+            "ask_detector": gr.Checkbox(False, label="ask_detector"),
+            "checkpoint": gr.Textbox("", label="checkpoint"),
+        }
         answer = gr.JSON(label="answer")
         button = gr.Button()
-    endpoints = Endpoints(backend)
+    endpoints, checkpoint = Endpoints(backend), fields["checkpoint"]
     button.click(
-        endpoints.detect, [photo, sample, checkpoint], answer, api_name="detect",
+        endpoints.detect, [fields["photo"], fields["sample"], checkpoint], answer,
         # Some photos are read while others are in the network, where they are answered together.
         # One address leaves some of these places to others.
-        concurrency_limit=2 * MAX_TOGETHER + 4,
+        api_name="detect", concurrency_limit=2 * MAX_TOGETHER + 4,
     )  # fmt: skip
-    fields: Controls = {
-        "photo": photo, "sample": sample, "bbox_xyxy": bbox_xyxy, "settings": settings,
-        "seed": seed, "count": count, "ask_detector": ask, "checkpoint": checkpoint,
-    }  # fmt: skip
     button.click(endpoints.augment, inputs_kwargs=fields, outputs=answer, api_name="augment")
-    button.click(endpoints.sample, [sample], answer, api_name="sample")
+    button.click(endpoints.sample, [fields["sample"]], answer, api_name="sample")
     button.click(endpoints.detect_many, [photos, checkpoint], answer, api_name="detect_many")
 
 

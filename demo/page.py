@@ -7,11 +7,10 @@ from typing import Any
 
 import gradio as gr
 
-from demo import api
+from demo import api, ui
 from demo.address import PickingState, as_said, asked_tab, refusal
 from demo.backend import Backend
 from demo.choice import PhotoChoice
-from demo.components import PRIVATE, QUIET, in_order, signal, token
 from demo.guarded import GuardedBlocks
 from demo.photos import PhotoChooser, accept_offer, chooser_html
 from demo.server.first_page import TITLE
@@ -24,12 +23,7 @@ SKIP = "<a class='skip' href='#tabs'>Skip to the tabs</a>"
 
 
 def build_page(backend: Backend, own_pipeline: Callable[..., Any] | None = None) -> GuardedBlocks:
-    """All of the demo; ``launch`` it with :mod:`demo.theme`.
-
-    Args:
-        backend: what stands behind it.
-        own_pipeline: of torchvision, which gets a tab of its own.
-    """
+    """All of the demo, with a tab for a pipeline of the owner; :mod:`demo.theme` is its look."""
     with GuardedBlocks(
         title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 7200)
     ) as page:
@@ -46,11 +40,9 @@ class Page:
         self.backend = backend
         with gr.Row(elem_id="top", equal_height=False):
             gr.HTML(f"{SKIP}<h1>{TITLE}</h1>", elem_classes=["page-title"])
-            self.photo = PhotoChooser(
-                backend.first_photo, inside=chooser_html(backend), elem_id="photo"
-            )
-            gr.Button("Copy link", size="sm", elem_id="copy-link", min_width=96).click(
-                None, None, None, js="() => detectorPage.copyLink()", **PRIVATE
+            self.photo = PhotoChooser(backend.first_photo, chooser_html(backend))
+            ui.small_button("Copy link", "copy-link", 96).click(
+                None, None, None, js="() => detectorPage.copyLink()", **ui.PRIVATE
             )
             known = gr.HTML(markup.known_classes(backend.class_names()), elem_id="known")
         # All tabs listen to it; it is shown in the Training tab, beside what it is worth.
@@ -58,9 +50,9 @@ class Page:
             list(backend.checkpoints()), value=backend.checkpoint, label="Checkpoint",
             info="used in all tabs", elem_id="checkpoint", render=False,
         )  # fmt: skip
-        self.restored = signal()
+        self.restored = ui.signal()
         controls = {"photo": self.photo, "checkpoint": checkpoint}
-        self.shared = Shared(backend, controls, known, signal(), signal())
+        self.shared = Shared(backend, controls, known, ui.signal(), ui.signal())
         self.tabs = self.shared.tabs
         self.tabs += [tab(self.shared) for tab in TABS]
         with gr.Tabs(elem_id="tabs") as self.bar:
@@ -70,7 +62,7 @@ class Page:
                 signals = tab.redraw if tab is not self.tabs[0] else None  # that one is drawn
                 place.select(
                     None, signals, signals,
-                    js=f"(signal) => detectorPage.openedTab('{tab.name}', signal)", **PRIVATE,
+                    js=f"(signal) => detectorPage.openedTab('{tab.name}', signal)", **ui.PRIVATE,
                 )  # fmt: skip
             if own_pipeline:
                 with gr.Tab("Your pipeline", id="pipeline") as place:
@@ -78,7 +70,7 @@ class Page:
         api.build(backend)
         address = self.shared.address
         address.change(
-            None, address, None, js="(query) => detectorPage.showInAddress(query)", **PRIVATE
+            None, address, None, js="(query) => detectorPage.showInAddress(query)", **ui.PRIVATE
         )
         self._connect_photo()
         self._connect_sending()
@@ -93,10 +85,10 @@ class Page:
         following = {tab.name: tab.redraw for tab in self.tabs if tab.follows_photo}
         signals, names = list(following.values()), json.dumps(list(following))
         self.photo.input(
-            chosen, self.photo, self.shared.of_new_photo, **QUIET, **in_order("photo")
+            chosen, self.photo, self.shared.of_new_photo, **ui.QUIET, **ui.in_order("photo")
         ).success(
             None, signals, signals,
-            js=f"(...signals) => detectorPage.photoReplaced({names}, signals)", **PRIVATE,
+            js=f"(...signals) => detectorPage.photoReplaced({names}, signals)", **ui.PRIVATE,
         )  # fmt: skip
 
     def _connect_sending(self) -> None:
@@ -117,7 +109,7 @@ class Page:
 
         gr.on(
             [button.click for button in buttons], send, inputs_kwargs=picked,
-            outputs=[*self.shared.of_new_photo, self.bar], **QUIET, **in_order("photo"),
+            outputs=[*self.shared.of_new_photo, self.bar], **ui.QUIET, **ui.in_order("photo"),
         )  # fmt: skip
 
     def _restore_from_address(self, page: gr.Blocks) -> None:
@@ -131,10 +123,10 @@ class Page:
         # The signals come a step later: what listens to one reads all values as soon as it is set.
         page.load(
             restore, None, [*controls.values(), self.bar, self.restored],
-            show_progress="hidden", **PRIVATE,
+            show_progress="hidden", **ui.PRIVATE,
         ).then(
             None, self.restored, [tab.redraw for tab in self.tabs],
-            js=f"(restored) => detectorPage.addressRestored(restored, {names})", **PRIVATE,
+            js=f"(restored) => detectorPage.addressRestored(restored, {names})", **ui.PRIVATE,
         )  # fmt: skip
 
     def asked(self, query: Mapping[str, str]) -> dict[Any, Any]:
@@ -155,7 +147,7 @@ class Page:
             words = " ".join(filter(None, (refusal(wrong), photo.note)))
             updates[self.photo] = replace(photo, note=words)
         redraw = self.photo in updates or (updates and name == first)
-        updates[self.restored] = f"{name} {token() if redraw else ''}"
+        updates[self.restored] = f"{name} {ui.token() if redraw else ''}"
         if name != first:
             updates[self.bar] = gr.Tabs(selected=name)
         return updates

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from model.classes import shown_name
+from model.words import counted, percent
 
 WEB = Path(__file__).with_name("web")
 _TEMPLATES = Environment(
@@ -34,7 +35,9 @@ def unbroken(text: str) -> str:
     return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
-_TEMPLATES.filters |= {"shown_name": shown_name, "unbroken": unbroken}
+_TEMPLATES.filters |= {
+    "counted": counted, "percent": percent, "shown_name": shown_name, "unbroken": unbroken
+}  # fmt: skip
 
 
 def render(template: str, **values: Any) -> Markup:

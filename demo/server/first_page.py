@@ -29,9 +29,7 @@ _GRADIOS_TAGS = re.compile(r'\s*<meta\s+(?:property="og:|name="twitter:)[^>]*>')
 class FirstPage:
     """Around Gradio's server: changes the answer to ``/``, and has the picture of the preview.
 
-    Args:
-        app: Gradio's server.
-        first_view: HTML that is shown until Gradio's scripts have built the page.
+    ``first_view`` is HTML that is shown until Gradio's scripts have built the page.
     """
 
     def __init__(self, app: ASGIApp, first_view: str = "") -> None:

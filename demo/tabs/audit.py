@@ -5,17 +5,8 @@ from typing import Any
 
 import gradio as gr
 
+from demo import ui
 from demo.choice import PhotoChoice
-from demo.components import (
-    QUIET,
-    pick_grid,
-    picked_draw,
-    ready_again,
-    show_errors_in,
-    split_choice,
-    stop_button,
-    token,
-)
 from demo.serving.calls import StopPressedError
 from demo.tabs.tab import Tab
 from demo.views import markup
@@ -39,17 +30,18 @@ def build(tab: Tab[AugmentState], changed: gr.Textbox) -> None:
     with gr.Accordion("On the whole set: what these settings do to all boxes", open=False,
                       elem_id="audit"):  # fmt: skip
         with gr.Row(elem_classes=["compact"]):
-            split = split_choice(dataset.splits, "audit-split")
-            count = gr.Button("Count", size="sm", min_width=100, elem_id="audit-count")
-            stop, running = stop_button("audit-stop")
-            take = gr.Button("Take the strongest within the limits", size="sm", min_width=160,
-                             elem_id="audit-take", visible=False)  # fmt: skip
+            split = ui.split_choice(dataset.splits, "audit-split")
+            count = ui.small_button("Count", "audit-count", 100)
+            stop, running = ui.stop_button("audit-stop")
+            take = ui.small_button(
+                "Take the strongest within the limits", "audit-take", 160, visible=False
+            )
         said = gr.HTML(markup.note(NOT_COUNTED), elem_id="audit-said")
         again = gr.Button(OUTDATED, size="sm", variant="primary", elem_id="audit-again")
-        shown = pick_grid(elem_id="audit-shown")
+        shown = ui.pick_grid(elem_id="audit-shown")
     safe = gr.Textbox("", visible=False)
 
-    @show_errors_in(said)
+    @ui.show_errors_in(said)
     def counting(audited: str, **values: Any) -> Iterator[dict[Any, Any]]:
         state = AugmentState(**values)
         try:
@@ -69,9 +61,9 @@ def build(tab: Tab[AugmentState], changed: gr.Textbox) -> None:
     run = gr.on(
         [count.click, again.click], counting, inputs_kwargs={**controls, "audited": split},
         outputs=[said, shown, safe, count, stop, take],
-        concurrency_limit=1, concurrency_id="audit", **QUIET,
+        concurrency_limit=1, concurrency_id="audit", **ui.QUIET,
     )  # fmt: skip
-    ready_again(run, count, stop)
+    ui.ready_again(run, count, stop)
     _connect_found(tab, changed, said, shown, safe, take)
 
 
@@ -82,26 +74,26 @@ def _connect_found(
     """The settings that were found are taken over, and a tile opens that draw."""
     controls = tab.controls
 
-    @show_errors_in(said)
+    @ui.show_errors_in(said)
     def take_over(text: str) -> dict[Any, Any]:
         if not text:
             raise UserError("nothing was counted yet: press Count first.")
         config = AugmentConfig.from_json(text)
         return {
             said: markup.note(TAKEN), shown: "", safe: "", take: gr.Button(visible=False),
-            **{controls[name]: value for name, value in vars(config).items()}, changed: token(),
+            **{controls[name]: value for name, value in vars(config).items()}, changed: ui.token(),
         }  # fmt: skip
 
-    @show_errors_in(said)
+    @ui.show_errors_in(said)
     def open_draw(event: gr.EventData) -> dict[Any, Any]:
-        number, name = picked_draw(event)
+        number, name = ui.picked_draw(event)
         choice = PhotoChoice(tab.backend.library.get(name).name)
         return {
-            **tab.shared.new_photo(choice), controls["picked"]: str(number), tab.redraw: token()
+            **tab.shared.new_photo(choice), controls["picked"]: str(number), tab.redraw: ui.token()
         }  # fmt: skip
 
     # The signals are last: what listens to one reads all values as soon as it is set.
     taken = [controls[name] for name in controls if name in vars(AugmentConfig())]
-    take.click(take_over, safe, [said, shown, safe, take, *taken, changed], **QUIET)
+    take.click(take_over, safe, [said, shown, safe, take, *taken, changed], **ui.QUIET)
     outputs = [said, *tab.shared.of_new_photo, controls["picked"], tab.redraw]
-    shown.select(open_draw, None, outputs, **QUIET)
+    shown.select(open_draw, None, outputs, **ui.QUIET)

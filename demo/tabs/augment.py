@@ -10,45 +10,14 @@ from urllib.parse import parse_qsl
 import gradio as gr
 from gradio.components.base import Component
 
+from demo import ui
 from demo.box_editor import BoxEditor, Edit
 from demo.choice import PhotoChoice
-from demo.components import (
-    DRAWS,
-    PRIVATE,
-    QUIET,
-    TOKEN_JS,
-    ClampedSlider,
-    download_button,
-    edits,
-    forward,
-    in_order,
-    pick_grid,
-    pressed_js,
-    show_errors_in,
-    signal,
-    token,
-)
 from demo.tabs import audit, folder
 from demo.tabs.tab import Shared, Tab
 from demo.views import markup
+from demo.views.augment import files, pictures
 from demo.views.augment.boxes import write_boxes
-from demo.views.augment.files import (
-    CANVAS,
-    ZIP_PICTURES,
-    animation_download,
-    code_download,
-    code_of,
-    json_download,
-    zip_download,
-)
-from demo.views.augment.pictures import (
-    show_advice,
-    show_alone,
-    show_answers,
-    show_extremes,
-    show_pair,
-    variants_grid,
-)
 from demo.views.augment.scene import SKETCH_SIDE, Scene, editor_value, offered_class_names, scene_of
 from demo.views.augment.state import (
     BOX_SOURCES,
@@ -70,7 +39,10 @@ from model.inspect.variants import MAX_VARIANTS
 from model.words import percent
 
 SETTINGS = tuple(FIELDS)
-SETS_ALL = {**QUIET, **in_order("augment-preset")}  # of listeners that set many controls at once
+SETS_ALL = {
+    **ui.QUIET,
+    **ui.in_order("augment-preset"),
+}  # of listeners that set many controls at once
 NO_BOX = "Draw a box on the photo: without one there is nothing to follow."
 NO_PHOTO = "There is no photo yet: drop one anywhere on the page, or press an example."
 ABOUT_VARIANTS = (
@@ -135,15 +107,10 @@ def setting_control(field: dataclasses.Field, value: Any) -> Component:
     if choices := meta.get("choices"):
         return gr.Radio(list(choices), value=value, label=label, info=words, elem_id=elem_id)
     step = 1 if meta["high"] > 10 else 0.05 if meta["high"] > 1 else 0.01
-    return ClampedSlider(
+    return ui.ClampedSlider(
         meta["low"], meta["high"], value, step=step, label=label, info=words,
         elem_id=elem_id, buttons=[],
     )  # fmt: skip
-
-
-def small_button(label: str, elem_id: str, **options: Any) -> gr.Button:
-    """One of several in a row."""
-    return gr.Button(label, size="sm", min_width=50, elem_id=elem_id, **options)
 
 
 class AugmentTab(Tab[AugmentState]):
@@ -164,7 +131,7 @@ class AugmentTab(Tab[AugmentState]):
             photo=backend.first_photo, checkpoint=backend.checkpoint, threshold=backend.threshold()
         )
         super().__init__(shared, defaults)
-        self.changed, self.repick = signal(), signal()
+        self.changed, self.repick = ui.signal(), ui.signal()
 
     def build(self) -> None:
         """As of every tab."""
@@ -201,7 +168,7 @@ class AugmentTab(Tab[AugmentState]):
         with gr.Row(elem_classes=["presets"]):
             for preset in PRESETS:
                 elem_id = f"preset-{preset.name.replace(' ', '-')}"
-                self.buttons[preset.name] = small_button(preset.name, elem_id)
+                self.buttons[preset.name] = ui.small_button(preset.name, elem_id, 50)
 
     def _build_steps(self) -> None:
         groups = groups_of(self.defaults.config)
@@ -223,14 +190,16 @@ class AugmentTab(Tab[AugmentState]):
         """All that sets several controls at once, beside the presets."""
         with gr.Row(elem_classes=["presets"]):
             for name in ("undo", "redo"):
-                self.buttons[name] = small_button(
-                    name.capitalize(), f"augment-{name}", interactive=False
+                self.buttons[name] = ui.small_button(
+                    name.capitalize(), f"augment-{name}", 50, interactive=False
                 )
-            self.buttons["surprise"] = small_button("Surprise me", "surprise")
+            self.buttons["surprise"] = ui.small_button("Surprise me", "surprise", 50)
         with gr.Row(elem_classes=["presets"]):
             for name, label in (("pin", "Pin as A"), ("swap", "Swap A, B"), ("unpin", "Let A go")):
                 classes = [] if name == "pin" else ["when-pinned"]
-                self.buttons[name] = small_button(label, f"augment-{name}", elem_classes=classes)
+                self.buttons[name] = ui.small_button(
+                    label, f"augment-{name}", 50, elem_classes=classes
+                )
         self.controls["pinned"] = gr.Textbox("", visible=False)
 
     def _build_advanced(self) -> None:
@@ -244,7 +213,7 @@ class AugmentTab(Tab[AugmentState]):
                 "", label="Left, top, right, bottom", elem_id="augment-boxes", max_lines=1,
                 info="pixels; Enter sets the box. With a class before it, several with ; between",
             )  # fmt: skip
-            controls["count"] = ClampedSlider(
+            controls["count"] = ui.ClampedSlider(
                 1, MAX_VARIANTS, defaults.count, step=1, label="Variants", elem_id="augment-count",
                 buttons=[],
             )  # fmt: skip
@@ -257,7 +226,7 @@ class AugmentTab(Tab[AugmentState]):
     def _build_pair(self) -> None:
         """It is drawn when the tab is opened; until then sketches hold the places."""
         scene = scene_of(self.backend, self.defaults)
-        value, first = editor_value(scene, SKETCH_SIDE), show_pair(scene, SKETCH_SIDE)
+        value, first = editor_value(scene, SKETCH_SIDE), pictures.show_pair(scene, SKETCH_SIDE)
         of_photo = partial(markup.of_photo, self.defaults.photo.key)
         with gr.Row(elem_id="augment-pair"):
             with gr.Column(min_width=150):
@@ -277,10 +246,10 @@ class AugmentTab(Tab[AugmentState]):
         gr.HTML(ABOUT_EXTREMES, elem_classes=["heading"])
         self.extremes = gr.HTML(elem_id="augment-extremes", min_height=120)
         gr.HTML(ABOUT_VARIANTS, elem_classes=["heading"])
-        self.grid = pick_grid(elem_id="augment-grid", min_height=170)
+        self.grid = ui.pick_grid(elem_id="augment-grid", min_height=170)
         picked = self.controls["picked"] = gr.Textbox("", visible=False)
-        js = f"() => [{pressed_js(self.grid)}, {TOKEN_JS}]"
-        self.grid.select(None, None, [picked, self.repick], js=js, **PRIVATE)
+        js = f"() => [{ui.pressed_js(self.grid)}, {ui.TOKEN_JS}]"
+        self.grid.select(None, None, [picked, self.repick], js=js, **ui.PRIVATE)
         self.answers = gr.HTML(elem_id="augment-answers", min_height=70)
         with gr.Accordion("The transforms.v2 code", open=False):
             self.code = gr.Code("", language="python", label="augment.py", max_lines=30)
@@ -289,33 +258,33 @@ class AugmentTab(Tab[AugmentState]):
         gr.HTML(ABOUT_DOWNLOADS, elem_classes=["heading"])
         backend, controls = self.backend, self.controls
         makers: dict[str, tuple[str, Callable[[AugmentState], str]]] = {
-            "json": ("augment.json", json_download),
+            "json": ("augment.json", files.json_download),
             "python": (
                 "transforms.v2 (Python)",
-                lambda state: code_download(state.config, backend.detector(state.checkpoint)),
+                lambda state: files.code_download(state.config, backend.detector(state.checkpoint)),
             ),
             "animation": (
                 "Animation (WebP)",
-                lambda state: animation_download(scene_of(backend, state)),
+                lambda state: files.animation_download(scene_of(backend, state)),
             ),
         }
         with gr.Row(elem_classes=["compact"]):
             for name, (label, make) in makers.items():
-                download_button(
+                ui.download_button(
                     label, lambda make=make, **values: make(AugmentState(**values)), controls,
                     f"augment-{name}",
                 )  # fmt: skip
         with gr.Row(elem_classes=["compact"]):
-            pictures = gr.Radio(
-                ZIP_PICTURES, value=CANVAS, label="Pictures in the ZIP", info=ABOUT_ZIP,
+            kind = gr.Radio(
+                files.ZIP_PICTURES, value=files.CANVAS, label="Pictures in the ZIP", info=ABOUT_ZIP,
                 elem_id="augment-zip-pictures", scale=4,
             )  # fmt: skip
 
-            def pack(pictures: str, **values: Any) -> str:
-                return zip_download(scene_of(backend, AugmentState(**values)), pictures)
+            def pack(kind: str, **values: Any) -> str:
+                return files.zip_download(scene_of(backend, AugmentState(**values)), kind)
 
-            inputs = {**controls, "pictures": pictures}
-            download_button("Variants and boxes (ZIP)", pack, inputs, "augment-zip")
+            inputs = {**controls, "kind": kind}
+            ui.download_button("Variants and boxes (ZIP)", pack, inputs, "augment-zip")
 
     def _connect_boxes(self) -> None:
         """Where the boxes come from: the truth, the detector, the editor, or typed numbers."""
@@ -326,7 +295,7 @@ class AugmentTab(Tab[AugmentState]):
         pair = (self.after, self.sentence, self.steps)
         outputs = [editor, boxes, source, problem, *pair, changed]
 
-        @show_errors_in(problem)
+        @ui.show_errors_in(problem)
         def place(**values: Any) -> dict[Any, Any]:
             if values["box_source"] != OWN:
                 values["boxes"] = ""
@@ -336,7 +305,7 @@ class AugmentTab(Tab[AugmentState]):
             scene = scene_of(self.backend, state)
             return {
                 editor: editor_value(scene), boxes: write_boxes(scene.boxes),
-                source: scene.source, changed: token(), problem: "",
+                source: scene.source, changed: ui.token(), problem: "",
             }  # fmt: skip
 
         def typed(**values: Any) -> dict[Any, Any]:
@@ -345,14 +314,19 @@ class AugmentTab(Tab[AugmentState]):
         def drawn(edit: Edit) -> dict[Any, Any]:
             if not edit["boxes"]:
                 return {problem: markup.problem(NO_BOX)}
-            return {boxes: write_boxes(edit["boxes"]), source: OWN, changed: token(), problem: ""}
+            return {
+                boxes: write_boxes(edit["boxes"]),
+                source: OWN,
+                changed: ui.token(),
+                problem: "",
+            }
 
         gr.on(
             [source.input, self.redraw.change], place, inputs_kwargs=place_inputs,
-            outputs=outputs, **DRAWS,
+            outputs=outputs, **ui.DRAWS,
         )  # fmt: skip
-        boxes.submit(typed, inputs_kwargs=place_inputs, outputs=outputs, **DRAWS)
-        editor.input(drawn, editor, [boxes, source, problem, changed], **DRAWS)
+        boxes.submit(typed, inputs_kwargs=place_inputs, outputs=outputs, **ui.DRAWS)
+        editor.input(drawn, editor, [boxes, source, problem, changed], **ui.DRAWS)
 
     def _connect_presets(self) -> None:
         """What sets all settings at once."""
@@ -365,7 +339,7 @@ class AugmentTab(Tab[AugmentState]):
             config = configs.get(event.target._id) if event.target else None
             values = vars(config) if config else surprise()
             return {**{controls[name]: value for name, value in values.items()},
-                    self.changed: token()}  # fmt: skip
+                    self.changed: ui.token()}  # fmt: skip
 
         names = (*(preset.name for preset in PRESETS), "surprise")
         gr.on([buttons[name].click for name in names], set_all, None, outputs, **SETS_ALL)
@@ -376,7 +350,7 @@ class AugmentTab(Tab[AugmentState]):
         pinned, changed = self.controls["pinned"], self.changed
 
         def pin(**values: Any) -> dict[Any, Any]:
-            return {pinned: write_settings(AugmentConfig(**values)), changed: token()}
+            return {pinned: write_settings(AugmentConfig(**values)), changed: ui.token()}
 
         def swap(pinned_now: str, **values: Any) -> dict[Any, Any]:
             if not pinned_now:
@@ -391,7 +365,7 @@ class AugmentTab(Tab[AugmentState]):
             outputs=[*settings.values(), pinned, changed], **SETS_ALL,
         )  # fmt: skip
         buttons["unpin"].click(
-            lambda: {pinned: "", changed: token()}, None, [pinned, changed], **SETS_ALL
+            lambda: {pinned: "", changed: ui.token()}, None, [pinned, changed], **SETS_ALL
         )
 
     def _connect_alone(self) -> None:
@@ -400,18 +374,18 @@ class AugmentTab(Tab[AugmentState]):
         touched = gr.Textbox("", visible=False)
         inputs = {**self.controls, "touched": touched}
 
-        @show_errors_in(self.problem)
+        @ui.show_errors_in(self.problem)
         def alone(touched: str, **values: Any) -> dict[Any, Any]:
             if touched not in of_steps or not values["boxes"]:
                 return gr.skip()
             scene = scene_of(self.backend, AugmentState(**values))
-            return {self.alone: show_alone(scene, touched)}
+            return {self.alone: pictures.show_alone(scene, touched)}
 
-        place, moved = list(inputs).index("touched"), signal()
-        forward(edits(self.controls, *of_steps), moved)
+        place, moved = list(inputs).index("touched"), ui.signal()
+        ui.forward(ui.edits(self.controls, *of_steps), moved)
         moved.change(
             alone, inputs_kwargs=inputs, outputs=[self.alone, self.problem],
-            js=f"(...values) => values.with({place}, detectorPage.touched())", **DRAWS,
+            js=f"(...values) => values.with({place}, detectorPage.touched())", **ui.DRAWS,
         )  # fmt: skip
 
     def _connect_undo(self) -> None:
@@ -425,7 +399,7 @@ class AugmentTab(Tab[AugmentState]):
                 return gr.skip()
             state = self.defaults.from_query(dict(parse_qsl(query)), self.backend.library)
             values = {control: getattr(state, name) for name, control in restored.items()}
-            return {**values, self.redraw: token()}
+            return {**values, self.redraw: ui.token()}
 
         for name, by in (("undo", -1), ("redo", 1)):
             self.buttons[name].click(
@@ -436,39 +410,40 @@ class AugmentTab(Tab[AugmentState]):
     def _connect_drawing(self) -> None:
         """The two listeners that draw: the pair, which follows at once, and all the rest."""
         # What the visitor changes; whatever else sets a control then sets a signal, once for all.
-        events = [*edits(self.controls, *SETTINGS, "count", "seed"), self.changed.change]
+        events = [*ui.edits(self.controls, *SETTINGS, "count", "seed"), self.changed.change]
 
-        @show_errors_in(self.problem)
+        @ui.show_errors_in(self.problem)
         def pair(**values: Any) -> dict[Any, Any]:
             if not values["boxes"]:  # they are on their way
                 return gr.skip()
             state = AugmentState(**values)
-            drawn_pair = show_pair(scene_of(self.backend, state))
-            of_photo = partial(markup.of_photo, state.photo.key)
-            drawn = {getattr(self, part): of_photo(html) for part, html in vars(drawn_pair).items()}
-            return {**drawn, self.problem: "", **self.address.write(state)}
+            drawn = self.parts(pictures.show_pair(scene_of(self.backend, state)))
+            of_photo = {
+                part: markup.of_photo(state.photo.key, html) for part, html in drawn.items()
+            }
+            return {**of_photo, self.problem: "", **self.address.write(state)}
 
-        @show_errors_in(self.problem)
+        @ui.show_errors_in(self.problem)
         def rest(**values: Any) -> Iterator[dict[Any, Any]]:
             if not values["boxes"]:
                 yield gr.skip()
             else:
                 yield from self._draw_rest(scene_of(self.backend, AugmentState(**values)))
 
-        draw_pair, draw_rest = signal(), signal()
-        forward(events, draw_pair, draw_rest)
+        draw_pair, draw_rest = ui.signal(), ui.signal()
+        ui.forward(events, draw_pair, draw_rest)
         gr.on(
             [draw_pair.change, self.repick.change], pair, inputs_kwargs=self.controls,
             outputs=[
                 self.after, self.sentence, self.steps, self.pinned, self.problem,
                 self.address.field,
-            ], **DRAWS,
+            ], **ui.DRAWS,
         )  # fmt: skip
         draw_rest.change(
             rest, inputs_kwargs=self.controls,
             outputs=[
                 self.problem, self.advice, self.extremes, self.grid, self.answers, self.code,
-            ], **DRAWS,
+            ], **ui.DRAWS,
         )  # fmt: skip
 
     def _draw_rest(self, scene: Scene) -> Iterator[dict[Any, Any]]:
@@ -476,16 +451,16 @@ class AugmentTab(Tab[AugmentState]):
         variants, picked = variants_of(scene), picked_number(scene)
         of_photo = partial(markup.of_photo, scene.state.photo.key)
         yield {
-            self.advice: of_photo(show_advice(scene.state.config, variants)),
-            self.grid: of_photo(variants_grid(variants, scene, picked)),
-            self.code: code_of(scene.state.config, scene.inspection.detector),
+            self.advice: of_photo(pictures.show_advice(scene.state.config, variants)),
+            self.grid: of_photo(pictures.variants_grid(variants, scene, picked)),
+            self.code: files.code_of(scene.state.config, scene.inspection.detector),
         }
-        yield {self.extremes: of_photo(show_extremes(scene))}
+        yield {self.extremes: of_photo(pictures.show_extremes(scene))}
         answers = answers_of(scene, variants)
-        marks = show_answers(variants, answers, scene, "B" if scene.pinned else "")
-        grid = variants_grid(variants, scene, picked, answers)
+        marks = pictures.show_answers(variants, answers, scene, "B" if scene.pinned else "")
+        grid = pictures.variants_grid(variants, scene, picked, answers)
         yield {self.grid: of_photo(grid), self.answers: of_photo(marks)}
         if other := scene.pinned:
             drawn = variants_of(other)
-            of_a = show_answers(drawn, answers_of(other, drawn), other, "A")
+            of_a = pictures.show_answers(drawn, answers_of(other, drawn), other, "A")
             yield {self.answers: of_photo(of_a + marks)}

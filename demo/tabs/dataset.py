@@ -6,24 +6,8 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
+from demo import ui
 from demo.backend import Backend
-from demo.components import (
-    DRAWS,
-    PRIVATE,
-    QUIET,
-    TOKEN_JS,
-    Controls,
-    download_button,
-    forward_choices,
-    in_order,
-    pick_grid,
-    pick_list,
-    picked_key,
-    pressed_first_js,
-    show_errors_in,
-    signal,
-    token,
-)
 from demo.serving.background import BackgroundWork
 from demo.serving.calls import raise_if_ended
 from demo.tabs.tab import Shared, Tab
@@ -53,7 +37,8 @@ CARD_IN_SIGHT_JS = """() => {
   const { top } = card.getBoundingClientRect();
   if (top < 0 || top > window.innerHeight / 2) card.scrollIntoView({ behavior: 'smooth' });
 }"""
-TYPED_JS = f"() => ['', {TOKEN_JS}]"
+CHOICES = ("split", "class_name", "size")
+TYPED_JS = f"() => ['', {ui.TOKEN_JS}]"
 
 
 class DatasetTab(Tab[DatasetState]):
@@ -75,10 +60,10 @@ class DatasetTab(Tab[DatasetState]):
             with gr.Column(scale=3, min_width=300):
                 self.count = gr.HTML(elem_id="dataset-count")
                 with gr.Row():
-                    before = gr.Button("Previous page", size="sm", min_width=120)
-                    after = gr.Button("Next page", size="sm", min_width=120, elem_id="dataset-next")
-                self.tiles = pick_grid(elem_id="dataset-grid")
-                download_button(
+                    before = ui.small_button("Previous page", None)
+                    after = ui.small_button("Next page", "dataset-next")
+                self.tiles = ui.pick_grid(elem_id="dataset-grid")
+                ui.download_button(
                     "CSV of the split", lambda split: csv_download(self.backend, split),
                     {"split": self.controls["split"]}, "dataset-csv",
                 )  # fmt: skip
@@ -86,15 +71,13 @@ class DatasetTab(Tab[DatasetState]):
                 self.card = gr.HTML(elem_id="dataset-card")
                 with gr.Row():
                     for to in ("detect", "augment"):
-                        button = gr.Button(f"Send to {to.capitalize()}", size="sm", min_width=120,
-                                           elem_id=f"send-{to}")  # fmt: skip
-                        self.sends[button] = to
+                        self.send_button(f"Send to {to.capitalize()}", f"send-{to}", to)
         self.charts = gr.HTML(elem_id="dataset-charts")
         self._connect_card()
         self._connect_pages(before, after)
         self._connect_drawing()
 
-    def _build_controls(self) -> Controls:
+    def _build_controls(self) -> ui.Controls:
         backend, defaults = self.backend, self.defaults
         with gr.Row():
             split = gr.Dropdown(
@@ -121,51 +104,51 @@ class DatasetTab(Tab[DatasetState]):
         """The photo that is pressed, in the grid or among what the check found, gets the card."""
         picked = self.controls["picked"]
 
-        @show_errors_in(self.card)
+        @ui.show_errors_in(self.card)
         def pick(**values: Any) -> dict[Any, Any]:
             state = DatasetState(**values)
             drawn = photo_card(self.backend, state.picked)
             return {self.card: drawn, picked: state.picked, **self.address.write(state)}
 
         def open_one(event: gr.EventData, **values: Any) -> dict[Any, Any]:
-            return pick(**values | {"picked": picked_key(event)})
+            return pick(**values | {"picked": ui.picked_key(event)})
 
         picks: dict[str, Any] = {
             "inputs_kwargs": self.controls, "outputs": [self.card, picked, self.address.field],
         }  # fmt: skip
         if self.backend.checking:
             found = _build_check(self.backend, self.backend.checking)
-            found.select(open_one, **picks, **QUIET).success(
-                None, None, None, js=TO_CARD_JS, **PRIVATE
+            found.select(open_one, **picks, **ui.QUIET).success(
+                None, None, None, js=TO_CARD_JS, **ui.PRIVATE
             )
         self.tiles.select(
-            pick, js=pressed_first_js(self.tiles, self.controls), **picks, **DRAWS
-        ).success(None, None, None, js=CARD_IN_SIGHT_JS, **PRIVATE)  # fmt: skip
+            pick, js=ui.pressed_first_js(self.tiles, self.controls), **picks, **ui.DRAWS
+        ).success(None, None, None, js=CARD_IN_SIGHT_JS, **ui.PRIVATE)  # fmt: skip
 
     def _connect_pages(self, before: gr.Button, after: gr.Button) -> None:
         """Another split, class or size begins on page 1; another page picks its first photo."""
         page, picked = self.controls["page"], self.controls["picked"]
-        steps, rechosen = {before._id: -1, after._id: 1}, signal()
-        forward_choices([self.controls[name] for name in ("split", "class_name", "size")], rechosen)
+        steps, rechosen = {before._id: -1, after._id: 1}, ui.signal()
+        ui.forward_choices([self.controls[name] for name in CHOICES], rechosen)
 
         def turn(number: float, event: gr.EventData) -> dict[Any, Any]:
             pressed = event.target._id if event.target else None
             turned = max(1, int(number or 1) + steps[pressed]) if pressed in steps else 1
-            return {page: turned, picked: "", self.redraw: token()}
+            return {page: turned, picked: "", self.redraw: ui.token()}
 
         gr.on(
             [rechosen.change, before.click, after.click], turn, page, [page, picked, self.redraw],
-            **QUIET, **in_order("dataset-choice"),
+            **ui.QUIET, **ui.in_order("dataset-choice"),
         )  # fmt: skip
         # A number that is being typed is left to the visitor.
-        page.input(None, None, [picked, self.redraw], js=TYPED_JS, **PRIVATE)
+        page.input(None, None, [picked, self.redraw], js=TYPED_JS, **ui.PRIVATE)
 
     def _connect_drawing(self) -> None:
         backend, controls, library = self.backend, self.controls, self.backend.library
         places = {name: component for name, component in controls.items() if name != "photo"}
         followed = gr.Textbox("", visible=False)
 
-        @show_errors_in(self.count)
+        @ui.show_errors_in(self.count)
         def draw(followed_now: str, **values: Any) -> Iterator[dict[Any, Any]]:
             state = DatasetState(**values)
             for step in _steps(backend.reading) if backend.reading else ():
@@ -180,10 +163,8 @@ class DatasetTab(Tab[DatasetState]):
             let_go = moved and state.class_name == ANY
             offered = gr.Dropdown(classes, value=ANY) if let_go else gr.Dropdown(classes)
             yield {
-                **moved, controls["class_name"]: offered,
-                self.count: view.count, self.tiles: view.tiles, self.card: view.card,
-                self.charts: view.charts, followed: state.photo.sample,
-                **self.address.write(state),
+                **moved, controls["class_name"]: offered, **self.parts(view),
+                followed: state.photo.sample, **self.address.write(state),
             }  # fmt: skip
 
         self.redraw.change(
@@ -191,7 +172,7 @@ class DatasetTab(Tab[DatasetState]):
             outputs=[
                 self.count, self.tiles, self.card, self.charts, *places.values(), followed,
                 self.address.field,
-            ], **DRAWS,
+            ], **ui.DRAWS,
         )  # fmt: skip
 
 
@@ -199,19 +180,19 @@ def _build_check(backend: Backend, checking: BackgroundWork[Report]) -> gr.HTML:
     """What is wrong with the data set, made when it is asked for; its photos can be pressed."""
     gr.HTML("<h3 class='part'>Check the data set</h3>", elem_classes=["heading"])
     with gr.Row(elem_classes=["compact"]):
-        button = gr.Button("Check", size="sm", min_width=120, elem_id="dataset-check")
-        download_button(
+        button = ui.small_button("Check", "dataset-check")
+        ui.download_button(
             "All as CSV", lambda: take_blemishes(_finished(checking)), {}, "blemishes-csv"
         )
-    found = pick_list(markup.note(NOT_CHECKED), elem_id="dataset-blemishes")
+    found = ui.pick_list(markup.note(NOT_CHECKED), elem_id="dataset-blemishes")
 
-    @show_errors_in(found)
+    @ui.show_errors_in(found)
     def look() -> Iterator[dict[Any, Any]]:
         for step in _steps(checking):
             yield {found: step}
         yield {found: show_report(backend, _finished(checking))}
 
-    button.click(look, None, found, **QUIET)
+    button.click(look, None, found, **ui.QUIET)
     return found
 
 

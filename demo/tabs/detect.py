@@ -4,17 +4,9 @@ from typing import Any
 
 import gradio as gr
 
+from demo import ui
 from demo.backend import user_message
 from demo.choice import PhotoChoice
-from demo.components import (
-    DRAWS,
-    PRIVATE,
-    QUIET,
-    download_button,
-    edits,
-    show_errors_in,
-    token,
-)
 from demo.live import Frame, LiveCamera, look
 from demo.tabs import many
 from demo.tabs.tab import Shared, Tab
@@ -64,34 +56,32 @@ class DetectTab(Tab[DetectState]):
         self._build_settings()
         self.controls |= self.shared.controls
 
-        @show_errors_in(result)
+        @ui.show_errors_in(result)
         def draw(**values: Any) -> dict[Any, Any]:
             state = DetectState(**values)
             shown = markup.of_photo(state.photo.key, show(self.backend, state))
             return {result: shown, **self.address.write(state)}
 
         gr.on(
-            [*edits(self.controls, "threshold", "explain"), self.redraw.change], draw,
-            inputs_kwargs=self.controls, outputs=[result, self.address.field], **DRAWS,
+            [*ui.edits(self.controls, "threshold", "explain"), self.redraw.change], draw,
+            inputs_kwargs=self.controls, outputs=[result, self.address.field], **ui.DRAWS,
         )  # fmt: skip
         self._build_live()
         many.build(self)
 
     def new_photo(self, choice: PhotoChoice) -> dict[Any, Any]:
         """As of every tab; this one is drawn even while another is open."""
-        return {self.redraw: token()}
+        return {self.redraw: ui.token()}
 
     def _build_actions(self) -> None:
         """The button that opens the Augment tab, and the downloads."""
         with gr.Row(elem_classes=["compact"]):
-            to_augment = gr.Button("Augment this photo", variant="primary", size="sm",
-                                   elem_id="augment-this", min_width=120)  # fmt: skip
-            self.sends[to_augment] = "augment"
+            self.send_button("Augment this photo", "augment-this", "augment", variant="primary")
             for label, make, name in (
                 ("Picture (PNG)", png_download, "png"), ("JSON", json_download, "json"),
                 ("CSV row", csv_download, "csv"),
             ):  # fmt: skip
-                download_button(
+                ui.download_button(
                     label, lambda make=make, **chosen: make(self.backend.inspect(**chosen)),
                     self.shared.controls, f"detect-{name}",
                 )  # fmt: skip
@@ -109,22 +99,22 @@ class DetectTab(Tab[DetectState]):
                 0, 1, 0.75, step=0.05, label="Opacity of the explanation",
                 elem_id="detect-opacity", buttons=[],
             )  # fmt: skip
-        opacity.change(None, opacity, None, js=OPACITY_JS, **PRIVATE)
+        opacity.change(None, opacity, None, js=OPACITY_JS, **ui.PRIVATE)
         self.shared.controls["threshold"] = threshold
 
         # A threshold says something about the scores of its own checkpoint only.
         def follow(checkpoint: str) -> dict[Any, Any]:
             try:
-                return {threshold: self.backend.threshold(checkpoint), self.redraw: token()}
+                return {threshold: self.backend.threshold(checkpoint), self.redraw: ui.token()}
             except UserError:
-                return {self.redraw: token()}  # drawing the result says what is wrong
+                return {self.redraw: ui.token()}  # drawing the result says what is wrong
 
         self.shared.rechosen.change(
-            follow, self.shared.controls["checkpoint"], [threshold, self.redraw], **QUIET
+            follow, self.shared.controls["checkpoint"], [threshold, self.redraw], **ui.QUIET
         )
 
     def _build_live(self) -> None:
-        live = LiveCamera(elem_id="live")
+        live = LiveCamera()
 
         def answer(frame: Frame, checkpoint: str, threshold: float) -> dict[str, Any]:
             try:
@@ -134,5 +124,5 @@ class DetectTab(Tab[DetectState]):
 
         live.input(
             answer, [live, self.controls["checkpoint"], self.controls["threshold"]], live,
-            trigger_mode="multiple", **QUIET,
+            trigger_mode="multiple", **ui.QUIET,
         )  # fmt: skip

@@ -5,18 +5,8 @@ from typing import Any
 
 import gradio as gr
 
+from demo import ui
 from demo.choice import PhotoChoice
-from demo.components import (
-    DRAWS,
-    PRIVATE,
-    QUIET,
-    pick_grid,
-    picked_draw,
-    ready_again,
-    show_errors_in,
-    split_choice,
-    stop_button,
-)
 from demo.serving.calls import StopPressedError
 from demo.tabs.tab import Shared
 from demo.views import markup
@@ -30,10 +20,10 @@ def build(shared: Shared, pipeline: Callable[..., Any], place: gr.Tab) -> None:
     """Lay out the tab: it is drawn when it is opened, and for another photo or seed."""
     with gr.Row():
         seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="pipeline-seed")
-        again = gr.Button("Draw again", size="sm", elem_id="pipeline-again", min_width=120)
+        again = ui.small_button("Draw again", "pipeline-again")
     view = gr.HTML(elem_id="pipeline-view")
 
-    @show_errors_in(view)
+    @ui.show_errors_in(view)
     def draw(photo: PhotoChoice, checkpoint: str, number: float) -> dict[Any, Any]:
         wanted = as_whole(number, "seed", 0, MAX_SEED)
         shown = show(pipeline, shared.backend.inspect(photo, checkpoint), wanted)
@@ -41,9 +31,9 @@ def build(shared: Shared, pipeline: Callable[..., Any], place: gr.Tab) -> None:
 
     photo = shared.controls["photo"]
     inputs = [photo, shared.controls["checkpoint"], seed]
-    place.select(draw, inputs, view, **DRAWS)
-    again.click(lambda number: (number or 0) + 1, seed, seed, **PRIVATE)
-    gr.on([seed.change, photo.change], draw, inputs, view, **DRAWS)
+    place.select(draw, inputs, view, **ui.DRAWS)
+    again.click(lambda number: (number or 0) + 1, seed, seed, **ui.PRIVATE)
+    gr.on([seed.change, photo.change], draw, inputs, view, **ui.DRAWS)
     _build_audit(shared, pipeline, seed)
 
 
@@ -54,15 +44,15 @@ def _build_audit(shared: Shared, pipeline: Callable[..., Any], seed: gr.Number) 
         return
     with gr.Accordion("On the whole set: what it does to all boxes", elem_id="pipeline-audit"):
         with gr.Row(elem_classes=["compact"]):
-            split = split_choice(dataset.splits, "pipeline-split")
+            split = ui.split_choice(dataset.splits, "pipeline-split")
             photos = gr.Number(300, label="Photos, at most", precision=0, minimum=1, min_width=130,
                                elem_id="pipeline-photos")  # fmt: skip
-            count = gr.Button("Count", size="sm", min_width=100, elem_id="pipeline-count")
-            stop, running = stop_button("pipeline-stop")
+            count = ui.small_button("Count", "pipeline-count", 100)
+            stop, running = ui.stop_button("pipeline-stop")
         said = gr.HTML(elem_id="pipeline-said")
-        shown = pick_grid(elem_id="pipeline-found")
+        shown = ui.pick_grid(elem_id="pipeline-found")
 
-    @show_errors_in(said, shown)
+    @ui.show_errors_in(said, shown)
     def counting(split: str, photos: float, number: float) -> Iterator[dict[Any, Any]]:
         wanted = as_whole(photos, "the number of photos", 1, MAX_COUNTED)
         first = as_whole(number, "seed", 0, MAX_SEED)
@@ -77,14 +67,14 @@ def _build_audit(shared: Shared, pipeline: Callable[..., Any], seed: gr.Number) 
         except StopPressedError:
             yield {said: markup.note(STOPPED)}
 
-    @show_errors_in(said)
+    @ui.show_errors_in(said)
     def open_draw(event: gr.EventData) -> dict[Any, Any]:
-        number, name = picked_draw(event)
+        number, name = ui.picked_draw(event)
         return {**shared.new_photo(PhotoChoice(backend.library.get(name).name)), seed: number}
 
     run = count.click(
         counting, [split, photos, seed], [said, shown, stop, count], concurrency_limit=1,
-        concurrency_id="audit", **QUIET,
+        concurrency_id="audit", **ui.QUIET,
     )  # fmt: skip
-    ready_again(run, count, stop)
-    shown.select(open_draw, None, [said, *shared.of_new_photo, seed], **QUIET)
+    ui.ready_again(run, count, stop)
+    shown.select(open_draw, None, [said, *shared.of_new_photo, seed], **ui.QUIET)

@@ -5,10 +5,10 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import gradio as gr
 
+from demo import ui
 from demo.address import TabState
 from demo.backend import Backend
 from demo.choice import PhotoChoice
-from demo.components import Controls, signal
 
 State = TypeVar("State", bound=TabState)
 
@@ -40,12 +40,12 @@ class Shared:
             checkpoint, and the threshold once the Detect tab is laid out.
         known: shows the classes of the checkpoint.
         address: see :class:`AddressBar`.
-        rechosen: says that another checkpoint was chosen, see :func:`demo.components.signal`.
+        rechosen: says that another checkpoint was chosen, see :func:`demo.ui.signal`.
         tabs: all of them, in order.
     """
 
     backend: Backend
-    controls: Controls
+    controls: ui.Controls
     known: gr.HTML
     address: gr.Textbox
     rechosen: gr.Textbox
@@ -78,7 +78,7 @@ class Tab(Generic[State]):
         follows_photo: whether it is drawn anew when another photo is chosen while it is open.
         defaults: what it shows when the page opens.
         controls: by the names of the fields of its state.
-        redraw: draws all of it, see :func:`demo.components.signal`.
+        redraw: draws all of it, see :func:`demo.ui.signal`.
         sends: buttons, and the name of the tab that each opens; there the photo picked here is
             shown, if one can be picked here.
         first_view: HTML that is seen until the page is built, if it is the first tab.
@@ -90,8 +90,8 @@ class Tab(Generic[State]):
     def __init__(self, shared: Shared, defaults: State) -> None:
         self.shared, self.backend, self.defaults = shared, shared.backend, defaults
         self.address = AddressBar(shared.address, defaults)
-        self.controls: Controls = {}
-        self.redraw = signal()
+        self.controls: ui.Controls = {}
+        self.redraw = ui.signal()
         self.sends: dict[gr.Button, str] = {}
         self.first_view = ""
 
@@ -103,6 +103,14 @@ class Tab(Generic[State]):
     def build(self) -> None:
         """Lay it out, and connect its controls."""
         raise NotImplementedError
+
+    def send_button(self, label: str, elem_id: str, to: str, **options: Any) -> None:
+        """A button that opens another tab, see :attr:`sends`."""
+        self.sends[ui.small_button(label, elem_id, **options)] = to
+
+    def parts(self, view: Any) -> dict[Any, Any]:
+        """What a handler has to set so that each field of a view is shown by its namesake here."""
+        return {getattr(self, name): html for name, html in vars(view).items()}
 
     def new_photo(self, choice: PhotoChoice) -> dict[Any, Any]:
         """What has to be set here when all tabs get another photo; always the same components."""

@@ -4,18 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from demo.components import (
-    DRAWS,
-    PRIVATE,
-    TOKEN_JS,
-    fold,
-    forward_choices,
-    pick_grid,
-    pressed_first_js,
-    pressed_js,
-    show_errors_in,
-    signal,
-)
+from demo import ui
 from demo.tabs.tab import Shared, Tab
 from demo.views import markup
 from demo.views.confusion import TrainingState, behind_cells, photo_card, show_behind
@@ -35,19 +24,17 @@ class TrainingTab(Tab[TrainingState]):
         """As of every tab; all is drawn when it is opened."""
         checkpoint = self.shared.controls["checkpoint"]
         checkpoint.render()
-        forward_choices([checkpoint], self.shared.rechosen, self.redraw)
-        fold("Learning curves", "curves")
+        ui.forward_choices([checkpoint], self.shared.rechosen, self.redraw)
+        ui.fold("Learning curves", "curves")
         self.charts = gr.HTML(elem_id="curves", min_height=60)
-        fold("Settings and scores", "results")
+        ui.fold("Settings and scores", "results")
         self.results = gr.HTML(elem_id="training-results", min_height=60)
-        fold("Confusion matrix", "confusion")
+        ui.fold("Confusion matrix", "confusion")
         self._build_confusion()
-        fold("Model card", "card")
+        ui.fold("Model card", "card")
         self.model_card = gr.Markdown(elem_id="model-card")
-        self.controls = {
-            "checkpoint": checkpoint, "cell": gr.Textbox("", visible=False),
-            "picked": gr.Textbox("", visible=False),
-        }  # fmt: skip
+        cell, self.picked = gr.Textbox("", visible=False), gr.Textbox("", visible=False)
+        self.controls = {"checkpoint": checkpoint, "cell": cell, "picked": self.picked}
         self._connect()
 
     def _build_confusion(self) -> None:
@@ -60,38 +47,28 @@ class TrainingTab(Tab[TrainingState]):
                 self.matrix = gr.HTML(js_on_load=scripts, elem_id="confusion", min_height=60)
             with gr.Column(scale=1, min_width=300, elem_id="behind", visible=can_open):
                 self.heading = gr.HTML(elem_id="behind-heading")
-                self.tiles = pick_grid(elem_id="behind-grid")
+                self.tiles = ui.pick_grid(elem_id="behind-grid")
         with gr.Column(visible=can_open, elem_id="behind-part"):
             self.card.render()
-            to_detect = gr.Button(
-                "Send to Detect", size="sm", elem_id="behind-detect", min_width=120
-            )
-        self.sends[to_detect] = "detect"
+            self.send_button("Send to Detect", "behind-detect", "detect")
 
     def _connect(self) -> None:
         """All is drawn when the tab is opened; then a cell opens its photos, a photo its card."""
         backend, controls, known = self.backend, self.controls, self.shared.known
-        picked, pressed = controls["picked"], signal()
+        picked, pressed = self.picked, ui.signal()
         of_checkpoint = [self.charts, self.results, self.matrix, self.model_card, known]
 
-        @show_errors_in(self.results, self.charts, self.matrix, self.model_card)
+        @ui.show_errors_in(self.results, self.charts, self.matrix, self.model_card)
         def figures(name: str) -> dict[Any, Any]:
             view = show(backend, name)
-            return {
-                self.charts: view.charts, self.results: view.results, self.matrix: view.matrix,
-                self.model_card: view.card,
-                known: markup.known_classes(backend.detector(name).class_names),
-            }  # fmt: skip
+            classes = markup.known_classes(backend.detector(name).class_names)
+            return {**self.parts(view), known: classes}
 
-        @show_errors_in(self.heading)
+        @ui.show_errors_in(self.heading)
         def photos(state: TrainingState) -> dict[Any, Any]:
-            view = show_behind(backend, state)
-            return {
-                self.heading: view.heading, self.tiles: view.tiles, self.card: view.card,
-                picked: view.picked, **self.address.write(state),
-            }  # fmt: skip
+            return {**self.parts(show_behind(backend, state)), **self.address.write(state)}
 
-        @show_errors_in(self.card)
+        @ui.show_errors_in(self.card)
         def pick(**values: Any) -> dict[Any, Any]:
             state = TrainingState(**values)
             card = photo_card(backend, state, state.picked)
@@ -107,11 +84,11 @@ class TrainingTab(Tab[TrainingState]):
         of_picked = [self.card, picked, self.address.field]
         gr.on(
             [self.redraw.change, pressed.change], draw, inputs_kwargs=controls,
-            outputs=[*of_checkpoint, self.heading, self.tiles, *of_picked], **DRAWS,
+            outputs=[*of_checkpoint, self.heading, self.tiles, *of_picked], **ui.DRAWS,
         )  # fmt: skip
-        js = f"() => [{pressed_js(self.matrix)}, '', {TOKEN_JS}]"
-        self.matrix.select(None, None, [controls["cell"], picked, pressed], js=js, **PRIVATE)
+        js = f"() => [{ui.pressed_js(self.matrix)}, '', {ui.TOKEN_JS}]"
+        self.matrix.select(None, None, [controls["cell"], picked, pressed], js=js, **ui.PRIVATE)
         self.tiles.select(
             pick, inputs_kwargs=controls, outputs=of_picked,
-            js=pressed_first_js(self.tiles, controls), **DRAWS,
+            js=ui.pressed_first_js(self.tiles, controls), **ui.DRAWS,
         )  # fmt: skip

@@ -27,12 +27,7 @@ IOU_EXPLAINED = (
 
 
 def of_photo(key: str, html: str) -> Markup:
-    """A part of the page that says of which photo it is, so that the browser can dim an old one.
-
-    Args:
-        key: of the photo, see :attr:`demo.choice.PhotoChoice.key`.
-        html: the part.
-    """
+    """A part of the page that says by ``key`` of which photo it is: the browser dims an old one."""
     return Markup('<div data-photo="{}">{}</div>').format(key, html)
 
 

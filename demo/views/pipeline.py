@@ -15,11 +15,11 @@ from model.data.images import LoadedImage, load_each
 from model.data.records import ObjectAnnotation
 from model.errors import UserError
 from model.inference import DRAWN_SIDE
-from model.inspect.compose_audit import ComposeNumbers, ComposeTally, findings
+from model.inspect.compose_audit import ComposeTally, findings
 from model.inspect.compose_pictures import health_words, shown
 from model.inspect.compose_steps import ComposeTrace
 from model.inspect.compose_trace import trace_compose
-from model.words import counted, percent
+from model.words import counted
 
 VARIANTS = 6
 EACH = 20  # photos between two looks at the numbers
@@ -118,14 +118,8 @@ def _found(tally: ComposeTally, problems: Sequence[str]) -> Markup:
         notes.append(markup.note(f"and {more} like these.", "problem"))
     rows = [("the largest of each photo", tally.numbers(targets=True)), ("all", tally.numbers())]
     rows += [(label, tally.numbers(label)) for label in tally.labels()]
-    table = render("pipeline_numbers.html", rows=[(name, _cells(n)) for name, n in rows])
+    table = render("pipeline_numbers.html", rows=rows)
     return markup.join([*notes, table])
-
-
-def _cells(numbers: ComposeNumbers) -> list[str]:
-    shares = (numbers.dropped, numbers.lost, numbers.cut)
-    growth = "" if numbers.growth is None else percent(numbers.growth)
-    return [f"{numbers.boxes:,}", *map(percent, shares), growth]
 
 
 def _variant(trace: ComposeTrace) -> Markup:

@@ -68,12 +68,12 @@ class RunShown:
 
 @dataclass(frozen=True)
 class TrainingView:
-    """The pieces of the page; ``card`` is Markdown."""
+    """The pieces of the page; ``model_card`` is Markdown."""
 
     charts: Markup
     results: Markup
     matrix: Markup
-    card: str
+    model_card: str
 
 
 def show(backend: Backend, name: str) -> TrainingView:
@@ -253,19 +253,12 @@ def _number(key: str, value: float) -> str:
     return f"{value:.3f}" if key == "mean_iou" else percent(value, 1)
 
 
-def _group_rows(key: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One row a group; classes with the best joint accuracy first."""
-    if key == "per_class":
-        rows = sorted(rows, key=lambda row: -row["joint"])
-    return [
-        {
-            "name": markup.chip(row["group"]) if key == "per_class" else row["group"],
-            "photos": row["n_images"], "accuracy": percent(row['class_accuracy'], 0),
-            "l1": f"{row['l1_px_224']:.1f}", "iou": f"{row['mean_iou']:.2f}",
-            "joint": percent(row['joint'], 0),
-        }
-        for row in rows
-    ]  # fmt: skip
+def _group_rows(key: str, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """One row a group; classes by their colours, those with the best joint accuracy first."""
+    if key != "per_class":
+        return list(rows)
+    best_first = sorted(rows, key=lambda row: -row["joint"])
+    return [{**row, "group": markup.chip(row["group"])} for row in best_first]
 
 
 def without_front_matter(text: str) -> str:

@@ -44,9 +44,7 @@ def turning_photo(box: markup.DrawnBox, size: tuple[int, int]) -> Markup:
 
     Without a script or with reduced motion it stands still, turned as far as it goes.
 
-    Args:
-        box: over the photo that is not turned.
-        size: ``(width, height)`` its corners are pixels of.
+    The box is over the photo that is not turned, of ``(width, height)`` pixels.
     """
     frames = frames_of(box.bbox_xyxy, size)
     width, height = size

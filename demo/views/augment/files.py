@@ -35,12 +35,7 @@ def code_download(config: AugmentConfig, detector: Detector) -> str:
 
 
 def zip_download(scene: Scene, pictures: str = CANVAS) -> str:
-    """The variants, and all their boxes as CSV, YOLO, COCO and VOC annotations.
-
-    Args:
-        scene: what the tab shows.
-        pictures: :data:`CANVAS` or :data:`PHOTO`.
-    """
+    """The variants as ``pictures``, and all their boxes as CSV, YOLO, COCO and VOC annotations."""
     variants, config = draw_variants(scene), scene.state.config
     if pictures == PHOTO:
         info, photo = scene.inspection.detector.info, scene.inspection.photo.load(FULL_SIDE).image

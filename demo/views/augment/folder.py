@@ -68,11 +68,7 @@ class FolderZip:
 
 
 def check_asked(files: Sequence[SentFile], count: float) -> int:
-    """Refuse what is too much for one ZIP; gives the number of variants of each photo.
-
-    Args:
-        files: that were sent.
-        count: variants of each photo, as they were asked for.
+    """Refuse what is too much for one ZIP; gives ``count``, the variants of each photo, checked.
 
     Raises:
         UserError: if there is no photo, or if there are too many of anything.

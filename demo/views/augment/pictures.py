@@ -104,8 +104,7 @@ def after_figure(variant: Variant, scene: Scene, side: int = EDITOR_SIDE) -> Mar
     ]
     if _has_another_shape(variant):
         parts.append(SHAPE)
-    small = _at_most(step.image, side)
-    return markup.figure(small, step.image.size, boxes, alt, caption=" ".join(parts))
+    return _figure(step.image, boxes, alt, side, " ".join(parts))
 
 
 def _has_another_shape(variant: Variant) -> bool:
@@ -148,8 +147,7 @@ def steps_strip(variant: Variant, scene: Scene, side: int = TILE_SIDE) -> Markup
             has_both = True
         agreed = step.hull_ellipse_iou
         words = ", ".join(step.words)
-        small = _at_most(step.image, side)
-        inner = markup.figure(small, step.image.size, boxes, f"after {step.title}: {words}")
+        inner = _figure(step.image, boxes, f"after {step.title}: {words}", side)
         tiles.append(
             render("step.html", name=step.title, step=step.name, inner=inner,
                           words=words or "nothing done", visible=percent(step.visible, 0))
@@ -161,11 +159,14 @@ def steps_strip(variant: Variant, scene: Scene, side: int = TILE_SIDE) -> Markup
     )
 
 
-def _at_most(image: Image.Image, side: int) -> Image.Image:
-    """A copy whose longer side has so many pixels at most."""
+def _figure(
+    image: Image.Image, boxes: Sequence[markup.DrawnBox], alt: str, side: int = TILE_SIDE,
+    caption: str = "",
+) -> Markup:  # fmt: skip
+    """A picture with boxes in its pixels, sent as a copy whose longer side has at most ``side``."""
     small = image.copy()
     small.thumbnail((side, side))
-    return small
+    return markup.figure(small, image.size, boxes, alt, caption=caption)
 
 
 def show_extremes(scene: Scene) -> Markup:
@@ -183,29 +184,25 @@ def _extremes(scene: Scene) -> list[Extreme]:
 
 
 def show_alone(scene: Scene, setting: str) -> Markup:
-    """What one setting does at its present value with all others off: to and fro, for a loop.
-
-    Args:
-        scene: what the tab shows.
-        setting: name of a setting of some step.
-    """
+    """What a setting of a step does alone at its present value: to and fro, in a loop."""
     config = scene.state.config
     rules = {"box_rule": config.box_rule, "min_visible": config.min_visible}
     value = getattr(config, setting)
     alone = {**vars(AugmentConfig.none()), **rules, setting: value}
     row = _extremes(scene.with_settings(AugmentConfig.from_dict(alone)))
     label = FIELDS[setting].metadata["label"]
-    shown = [row[0], row[-1]] if len(row) > 1 else row
-    figures = []
-    for extreme in shown:
-        step, words = extreme.picture, f"{label} alone: {extreme.caption}"
-        box = _target(step, scene, _label(scene))
-        figures.append(markup.figure(step.image, step.image.size, [box], words, caption=words))
-    if not figures:
-        photo = scene.inspection.working_copy.image
+    shown = [
+        (each.picture.image, _target(each.picture, scene, _label(scene)), f": {each.caption}")
+        for each in (row[:1] + row[-1:] if len(row) > 1 else row)
+    ]
+    if not shown:
         box = markup.DrawnBox(scene.working_boxes[0], "target", scene.class_name)
-        words = f"{label} alone at {value:g}: nothing is done"
-        figures = [markup.figure(photo, photo.size, [box], words, caption=words)]
+        photo = scene.inspection.working_copy.image
+        shown = [(photo, box, f" at {value:g}: nothing is done")]
+    figures = []
+    for image, box, done in shown:
+        words = f"{label} alone{done}"
+        figures.append(markup.figure(image, image.size, [box], words, caption=words))
     return Markup('<div class="alone" data-setting="{}">{}</div>').format(
         setting, markup.join(figures)
     )
@@ -214,8 +211,7 @@ def show_alone(scene: Scene, setting: str) -> Markup:
 def _extreme_tile(extreme: Extreme, scene: Scene) -> Markup:
     step = extreme.picture
     alt = f"{extreme.caption} alone: {percent(extreme.canvas.visible, 0)} of the box visible"
-    small = _at_most(step.image, TILE_SIDE)
-    inner = markup.figure(small, step.image.size, [_target(step, scene)], alt)
+    inner = _figure(step.image, [_target(step, scene)], alt)
     fate = _health_words(extreme) if extreme.kept else "box lost: training draws again"
     kind = health_kind(extreme) if extreme.kept else "bad"
     return render("extreme.html", inner=inner, caption=extreme.caption, fate=fate, kind=kind)
@@ -253,8 +249,7 @@ def variants_grid(
     for i, variant in enumerate(variants):
         step, words = variant.picture, caption(variant.trace)
         boxes = [*_others(step, scene), _target(step, scene)]
-        small = _at_most(step.image, TILE_SIDE)
-        inner = markup.figure(small, step.image.size, boxes, f"variant {variant.number}: {words}")
+        inner = _figure(step.image, boxes, f"variant {variant.number}: {words}")
         below = render(
             "variant.html", number=variant.number, words=words, health=_health_words(variant),
             kind=health_kind(variant), answer=_answer(answers[i], scene) if answers else None,
@@ -289,11 +284,7 @@ def show_answers(
 ) -> Markup:
     """Whether the detector finds the object in each variant: a row of marks, and one sentence.
 
-    Args:
-        variants: of the scene.
-        answers: of the detector, one a variant.
-        scene: what the tab shows.
-        name: which of two rows this is, ``A`` or ``B``.
+    ``name`` is that of the row if there are two, ``A`` or ``B``.
     """
     expected = scene.class_name or answers[0].class_name
     found = [answer.agreement(scene.threshold, expected) for answer in answers]
