@@ -55,6 +55,17 @@ class Page:
         self.shared = Shared(backend, controls, known, ui.signal(), ui.signal())
         self.tabs = self.shared.tabs
         self.tabs += [tab(self.shared) for tab in TABS]
+        self._build_tabs(own_pipeline)
+        api.build(backend)
+        address = self.shared.address
+        address.change(
+            None, address, None, js="(query) => detectorPage.showInAddress(query)", **ui.PRIVATE
+        )
+        self._connect_photo()
+        self._connect_sending()
+        self._restore_from_address(page)
+
+    def _build_tabs(self, own_pipeline: Callable[..., Any] | None) -> None:
         with gr.Tabs(elem_id="tabs") as self.bar:
             for tab in self.tabs:
                 with gr.Tab(tab.label, id=tab.name) as place:
@@ -67,14 +78,6 @@ class Page:
             if own_pipeline:
                 with gr.Tab("Your pipeline", id="pipeline") as place:
                     pipeline.build(self.shared, own_pipeline, place)
-        api.build(backend)
-        address = self.shared.address
-        address.change(
-            None, address, None, js="(query) => detectorPage.showInAddress(query)", **ui.PRIVATE
-        )
-        self._connect_photo()
-        self._connect_sending()
-        self._restore_from_address(page)
 
     def _connect_photo(self) -> None:
         """A photo that was chosen is looked at, then shown in all tabs, with its own boxes."""

@@ -8,13 +8,7 @@ from demo.box_editor import MAX_BOXES, EditedBox, EditorValue
 from demo.inspection import Inspection
 from demo.views import markup
 from demo.views.augment.boxes import parse_boxes, usable_box, usable_boxes
-from demo.views.augment.state import (
-    DETECTOR,
-    GROUND_TRUTH,
-    OWN,
-    AugmentState,
-    read_settings,
-)
+from demo.views.augment.state import DETECTOR, GROUND_TRUTH, OWN, AugmentState, read_settings
 from model.augment import AugmentConfig
 from model.data.records import ObjectAnnotation
 
