@@ -34,10 +34,10 @@ class LiveCamera(JsonHtml):
     The value that a handler gives is what :func:`look` returns. Frames are kept nowhere.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, value: dict[str, Any] | None = None, **options: Any) -> None:
         super().__init__(
-            html_template=(WEB / "live.html").read_text(), apply_default_css=False,
-            js_on_load=script("live"), elem_id="live",
+            value, html_template=(WEB / "live.html").read_text(), apply_default_css=False,
+            js_on_load=script("live"), **options,
         )  # fmt: skip
 
     def preprocess(self, payload: Any) -> Frame:

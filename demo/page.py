@@ -40,7 +40,7 @@ class Page:
         self.backend = backend
         with gr.Row(elem_id="top", equal_height=False):
             gr.HTML(f"{SKIP}<h1>{TITLE}</h1>", elem_classes=["page-title"])
-            self.photo = PhotoChooser(backend.first_photo, chooser_html(backend))
+            self.photo = PhotoChooser(backend.first_photo, chooser_html(backend), elem_id="photo")
             ui.small_button("Copy link", "copy-link", 96).click(
                 None, None, None, js="() => detectorPage.copyLink()", **ui.PRIVATE
             )

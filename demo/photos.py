@@ -29,10 +29,10 @@ class PhotoChooser(JsonHtml):
         inside: from :func:`chooser_html`.
     """
 
-    def __init__(self, value: PhotoChoice | None = None, inside: str = "") -> None:
+    def __init__(self, value: PhotoChoice | None = None, inside: str = "", **options: Any) -> None:
         super().__init__(
             value, html_template=inside, apply_default_css=False,
-            js_on_load=script("photo_chooser"), elem_id="photo",
+            js_on_load=script("photo_chooser"), **options,
         )  # fmt: skip
 
     def preprocess(self, payload: Any) -> PhotoChoice:

@@ -114,7 +114,7 @@ class DetectTab(Tab[DetectState]):
         )
 
     def _build_live(self) -> None:
-        live = LiveCamera()
+        live = LiveCamera(elem_id="live")
 
         def answer(frame: Frame, checkpoint: str, threshold: float) -> dict[str, Any]:
             try:
