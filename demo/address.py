@@ -15,7 +15,6 @@ from demo.choice import LOST_UPLOAD, OWN_PHOTO, PhotoChoice
 from model.data.samples import PhotoLibrary
 from model.errors import UserError
 
-TABS = ("detect", "augment", "dataset", "training")
 Self = TypeVar("Self", bound="TabState")
 
 
@@ -123,10 +122,10 @@ def refusal(wrong: Sequence[str]) -> str:
     return f"This link says {' and '.join(wrong)}, which {means} nothing here: that is left out."
 
 
-def asked_tab(query: Mapping[str, str]) -> str:
-    """The tab an address opens."""
+def asked_tab(query: Mapping[str, str], names: Sequence[str]) -> str:
+    """The name of the tab an address opens; the first where it names none."""
     tab = query.get("tab", "").lower()
-    return tab if tab in TABS else TABS[0]
+    return tab if tab in names else names[0]
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:

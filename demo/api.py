@@ -9,11 +9,11 @@ from typing import Any
 
 import gradio as gr
 
+from demo import ui
 from demo.backend import Backend
 from demo.box_editor import EditedBox
 from demo.choice import PhotoChoice
-from demo.components import Controls
-from demo.opened import MAX_TOGETHER, robustness
+from demo.inspection import MAX_TOGETHER, ask_on_variants
 from demo.server.uploads import PhotoInput, PhotosInput
 from demo.views.augment.scene import Scene, scene_of
 from demo.views.augment.state import AugmentState
@@ -27,30 +27,29 @@ from model.inspect.variants import Variant, advice, to_dict
 def build(backend: Backend) -> None:
     """Add ``/detect``, ``/augment``, ``/sample`` and ``/detect_many``."""
     with gr.Row(visible=False):
-        photo = PhotoInput(label="photo", type="filepath", image_mode=None)
         photos = PhotosInput(label="photos", file_count="multiple")
-        sample = gr.Textbox("", label="sample")
-        checkpoint = gr.Textbox("", label="checkpoint")
-        bbox_xyxy = gr.JSON(label="bbox_xyxy")
-        settings = gr.JSON(label="settings")
-        seed = gr.Number(0, label="seed")  # no precision: rounding fails where checking speaks
-        count = gr.Number(8, label="count")
-        ask = gr.Checkbox(False, label="ask_detector")
+        fields: ui.Controls = {
+            "photo": PhotoInput(label="photo", type="filepath", image_mode=None),
+            "sample": gr.Textbox("", label="sample"),
+            "bbox_xyxy": gr.JSON(label="bbox_xyxy"),
+            "settings": gr.JSON(label="settings"),
+            # No precision: rounding fails where checking speaks.
+            "seed": gr.Number(0, label="seed"),
+            "count": gr.Number(8, label="count"),
+            "ask_detector": gr.Checkbox(False, label="ask_detector"),
+            "checkpoint": gr.Textbox("", label="checkpoint"),
+        }
         answer = gr.JSON(label="answer")
         button = gr.Button()
-    endpoints = Endpoints(backend)
+    endpoints, checkpoint = Endpoints(backend), fields["checkpoint"]
     button.click(
-        endpoints.detect, [photo, sample, checkpoint], answer, api_name="detect",
+        endpoints.detect, [fields["photo"], fields["sample"], checkpoint], answer,
         # Some photos are read while others are in the network, where they are answered together.
         # One address leaves some of these places to others.
-        concurrency_limit=2 * MAX_TOGETHER + 4,
+        api_name="detect", concurrency_limit=2 * MAX_TOGETHER + 4,
     )  # fmt: skip
-    fields: Controls = {
-        "photo": photo, "sample": sample, "bbox_xyxy": bbox_xyxy, "settings": settings,
-        "seed": seed, "count": count, "ask_detector": ask, "checkpoint": checkpoint,
-    }  # fmt: skip
     button.click(endpoints.augment, inputs_kwargs=fields, outputs=answer, api_name="augment")
-    button.click(endpoints.sample, [sample], answer, api_name="sample")
+    button.click(endpoints.sample, [fields["sample"]], answer, api_name="sample")
     button.click(endpoints.detect_many, [photos, checkpoint], answer, api_name="detect_many")
 
 
@@ -76,7 +75,7 @@ class Endpoints:
             upright photo), image_size (width, height), probabilities of all classes, and
             milliseconds spent decoding and in the network.
         """
-        timed = self.backend.open(PhotoChoice(sample, photo), checkpoint).timed
+        timed = self.backend.inspect(PhotoChoice(sample, photo), checkpoint).timed
         spent = {"decode": round(timed.decode_ms, 1), "network": round(timed.network_ms, 1)}
         return {**timed.detection.to_dict(), "milliseconds": spent}
 
@@ -192,5 +191,5 @@ def _ask(scene: Scene, variants: list[Variant]) -> list[dict[str, Any]]:
             "sure": answer.score >= scene.threshold,
             "bbox_xyxy": [round(v, 2) for v in answer.bbox_xyxy], "iou": round(answer.iou, 4),
         }
-        for answer in robustness(scene.opened.checkpoint, variants)
+        for answer in ask_on_variants(scene.inspection.checkpoint, variants)
     ]  # fmt: skip

@@ -84,11 +84,10 @@ def make_backend(config: AppConfig) -> Backend:
     """
     library = PhotoLibrary(find_dataset(config.data, config.format))
     path = Path(config.checkpoint)
+    is_file = path.suffix == ".safetensors"
+    name = path.stem if is_file else config.checkpoint or first_checkpoint()
     photos = read_per_photo(config.per_photo) if config.per_photo else None
-    if path.suffix == ".safetensors":
-        backend = Backend(library, path.stem, extra=path, per_photo=photos)
-    else:
-        backend = Backend(library, config.checkpoint or first_checkpoint(), per_photo=photos)
+    backend = Backend(library, name, extra=path if is_file else None, per_photo=photos)
     backend.detector()  # a broken checkpoint is said now, before a page is built
     return backend
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from demo.choice import Photo, PhotoChoice
-from demo.opened import Opened, detector_of
+from demo.inspection import Inspection, detector_of
 from demo.serving.background import BackgroundWork
 from demo.serving.calls import CallEndedError
 from model.checkpoint import CHECKPOINT_FOLDER, DEFAULT_CHECKPOINT
@@ -52,6 +52,11 @@ class Backend:
         roots = dataset.folders if dataset else ()
         _named_without_parents.update(filter(None, (*roots, self.folder, self.extra)))
 
+    @property
+    def first_photo(self) -> PhotoChoice:
+        """The photo that is there when the page opens."""
+        return PhotoChoice(self.library.examples()[0].name)
+
     def checkpoints(self) -> dict[str, Path]:
         """Name -> file; names are all a visitor can choose."""
         found = {path.stem: path for path in sorted(self.folder.glob("*.safetensors"))}
@@ -75,17 +80,21 @@ class Backend:
         """The detector of a checkpoint, loaded once."""
         return detector_of(self.checkpoint_file(name))
 
+    def threshold(self, name: str = "") -> float:
+        """From which score on the detector of a checkpoint is sure, as sliders show it."""
+        return round(self.detector(name).threshold, 2)
+
     def class_names(self) -> tuple[str, ...]:
         """Of the checkpoint the page starts with."""
         return self.detector().class_names
 
-    def open(self, photo: PhotoChoice, checkpoint: str = "") -> Opened:
+    def inspect(self, photo: PhotoChoice, checkpoint: str = "") -> Inspection:
         """What a request looks at; a checkpoint without a name is the one to start with.
 
         Raises:
             UserError: if there is no such photo or checkpoint.
         """
-        return Opened(self.photo(photo), self.checkpoint_file(checkpoint))
+        return Inspection(self.photo(photo), self.checkpoint_file(checkpoint))
 
     def photo(self, choice: PhotoChoice) -> Photo:
         """What a visitor chose: a sample if one is named, else the upload.

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 import gradio as gr
 
 from demo.json_html import JsonHtml
-from demo.scripts import WEB, script
+from demo.web_files import WEB, script
 from model.classes import MAX_NAME_LENGTH, VOC_CLASSES, shown_name
 
 MAX_BOXES = 100  # VOC has a photo with 42
@@ -108,11 +108,3 @@ class BoxEditor(JsonHtml):
         if name and (not isinstance(name, str) or len(name) > MAX_NAME_LENGTH):
             raise ValueError("no name of a class")
         return EditedBox(bbox_xyxy=(x1, y1, x2, y2), class_name=name or "")
-
-    def example_payload(self) -> dict[str, Any]:
-        """No boxes."""
-        return {"boxes": [], "selected": None}
-
-    def example_value(self) -> dict[str, Any]:
-        """No photo."""
-        return {"image": None, "boxes": [], "selected": None}

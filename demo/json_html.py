@@ -8,7 +8,8 @@ import gradio as gr
 class JsonHtml(gr.HTML):
     """HTML with any JSON as its value, as the browser gets it; Gradio's own type allows text only.
 
-    Subclasses say what a handler gets for it, and gives.
+    Subclasses say what a handler gets for it, and gives. Where a handler sets one, Gradio makes it
+    anew with options of its own, so they have to take any.
     """
 
     def preprocess(self, payload: Any) -> Any:

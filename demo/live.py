@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from demo.inspection import detect, detector_of
 from demo.json_html import JsonHtml, is_whole
-from demo.opened import detect, detector_of
-from demo.scripts import WEB, script
 from demo.views import markup
-from model.classes import shown_name
+from demo.web_files import WEB, script
 from model.data.images import load_fitted
 from model.draw import class_colour, text_colour
 from model.errors import UserError
@@ -33,10 +32,6 @@ class LiveCamera(JsonHtml):
     """A button, and the camera with a box over it; ``input`` fires for each frame.
 
     The value that a handler gives is what :func:`look` returns. Frames are kept nowhere.
-
-    Args:
-        value: none.
-        options: of :class:`gradio.HTML`.
     """
 
     def __init__(self, value: dict[str, Any] | None = None, **options: Any) -> None:
@@ -76,11 +71,7 @@ def look(frame: Frame, checkpoint: Path, threshold: float) -> dict[str, Any]:
     d = detect(checkpoint, loaded)
     said = d.verdict(threshold)
     colour = class_colour(d.class_name)
-    words = (
-        f"{shown_name(d.class_name)} {percent(d.score, 0)}"
-        if said.kind == "sure"
-        else f"{said.text}."
-    )
+    words = f"{said.text} {percent(d.score, 0)}" if said.kind == "sure" else f"{said.text}."
     return {
         "number": frame.number, "size": list(d.image_size),
         "bbox_xyxy": [round(v, 1) for v in d.bbox_xyxy], "kind": said.kind, "words": words,

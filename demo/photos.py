@@ -1,18 +1,17 @@
 """The one photo all tabs look at: how it is chosen, and the field it is chosen with."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from demo.annotated import boxes_beside
 from demo.backend import Backend, user_message
 from demo.choice import MAX_PHOTOS, PhotoChoice, SentFile
 from demo.json_html import JsonHtml, is_whole
-from demo.scripts import script
 from demo.server.uploads import uploaded
 from demo.views import markup
 from demo.views.augment.boxes import write_boxes
+from demo.web_files import render, script
 from model.errors import UserError
 
 TILE_SIDE = 104  # pixels of an example, which takes up about 50: twice that on sharp screens
@@ -22,18 +21,15 @@ LOOK_SIDE = 64  # pixels: enough to know that a file is a photo
 class PhotoChooser(JsonHtml):
     """Drop, paste, choose or photograph a photo, or press an example.
 
-    Files may be dropped anywhere on the page; several at once go to :class:`ManyPhotos`. ``input``
+    Files may be dropped anywhere on the page; several at once go to :class:`ManyFiles`. ``input``
     fires when the visitor offers one. The value is a :class:`PhotoChoice`.
 
     Args:
         value: the photo that is there when the page opens.
         inside: from :func:`chooser_html`.
-        options: of :class:`gradio.HTML`.
     """
 
-    def __init__(
-        self, value: PhotoChoice | None = None, *, inside: str = "", **options: Any
-    ) -> None:
+    def __init__(self, value: PhotoChoice | None = None, inside: str = "", **options: Any) -> None:
         super().__init__(
             value, html_template=inside, apply_default_css=False,
             js_on_load=script("photo_chooser"), **options,
@@ -88,67 +84,42 @@ def _sent_file(payload: Any) -> SentFile:
 
 
 class ManyFiles(JsonHtml):
-    """A field for many files; ``input`` fires when some were added.
+    """A field for many photos; ``input`` fires when some were added.
+
+    It is only ever filled by the browser, and a handler gets each as a :class:`SentFile`.
 
     Args:
-        value: none, for it is only ever filled by the browser.
-        options: of :class:`gradio.HTML`.
+        field_name: ``elem_id`` is this with -files; what comes of them has -result.
+        hint: where else photos may be dropped.
+        takes_annotations: of the photos as well.
     """
 
-    field_name: ClassVar[str]  # ``elem_id`` is this with -files; what comes of them has -result
-    takes_annotations: ClassVar[bool]
-    hint: ClassVar[str]
-
-    def __init__(self, value: Sequence[str] | None = None, **options: Any) -> None:
-        inside = markup.render(
-            "many_photos.html", name=self.field_name, most=MAX_PHOTOS, hint=self.hint,
-            annotations=self.takes_annotations,
+    def __init__(self, field_name: str, hint: str, takes_annotations: bool = False) -> None:
+        inside = render(
+            "many_photos.html", name=field_name, most=MAX_PHOTOS, hint=hint,
+            annotations=takes_annotations,
         )  # fmt: skip
         super().__init__(
-            value, html_template=inside, apply_default_css=False,
-            elem_id=f"{self.field_name}-files",
-            js_on_load=script("many_photos"), **options,
+            html_template=inside, apply_default_css=False, elem_id=f"{field_name}-files",
+            js_on_load=script("many_photos"),
         )  # fmt: skip
 
-    def postprocess(self, value: Sequence[str] | None) -> list[Any]:
-        """It is only ever filled by the browser."""
+    def preprocess(self, payload: Any) -> list[SentFile]:
+        """The files.
+
+        Raises:
+            UserError: for one that was not uploaded.
+        """
+        files = payload if isinstance(payload, list) else []
+        return [_sent_file(file) for file in files if isinstance(file, dict)]
+
+    def postprocess(self, value: Any) -> list[Any]:
+        """None."""
         return []
 
     def api_info(self) -> dict[str, Any]:
         """JSON schema of the value."""
         return {"type": "array", "items": {}}
-
-
-class ManyPhotos(ManyFiles):
-    """Of the Detect tab: photos alone, of which a handler gets the paths."""
-
-    field_name, takes_annotations = "many", False
-    hint = "or drop several, or a folder, anywhere on the page"
-
-    def preprocess(self, payload: Any) -> list[str]:
-        """The paths; see :func:`_sent_files`."""
-        return [str(file.path) for file in _sent_files(payload)]
-
-
-class FolderFiles(ManyFiles):
-    """Of the Augment tab: photos, and their annotations."""
-
-    field_name, takes_annotations = "folder", True
-    hint = "or drop several, or a folder, with their annotations, anywhere on this tab"
-
-    def preprocess(self, payload: Any) -> list[SentFile]:
-        """The files; see :func:`_sent_files`."""
-        return _sent_files(payload)
-
-
-def _sent_files(payload: Any) -> list[SentFile]:
-    """What a field for many holds.
-
-    Raises:
-        UserError: for a file that was not uploaded.
-    """
-    files = payload if isinstance(payload, list) else []
-    return [_sent_file(file) for file in files if isinstance(file, dict)]
 
 
 def chooser_html(backend: Backend) -> str:
@@ -157,7 +128,7 @@ def chooser_html(backend: Backend) -> str:
     for named in backend.library.examples():
         alt = f"example {named.name}" + (f", a {named.largest.class_name}" if named.largest else "")
         tiles.append(markup.tile(named.name, markup.thumbnail(named.path, TILE_SIDE), alt))
-    return markup.render("photo_chooser.html", tiles=markup.join(tiles))
+    return render("photo_chooser.html", tiles=markup.join(tiles))
 
 
 def accept_offer(backend: Backend, choice: PhotoChoice) -> PhotoChoice:

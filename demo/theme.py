@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from demo.scripts import WEB, script
+from demo.web_files import WEB, script
 
 CSS = WEB / "style.css"
 # In this order: the first makes what the others use.

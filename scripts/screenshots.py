@@ -22,12 +22,12 @@ Scheme = Literal["light", "dark"]
 PICTURES: dict[str, tuple[str, str, Scheme, tuple[int, int]]] = {
     "detect-light": ("?tab=detect&sample=cat", "#detect-result .chip:text('cat')", "light", WIDE),
     "augment-light": (
-        "?tab=augment&sample=astronaut&rotation_degrees=15", "#augment-robustness .row", "light",
+        "?tab=augment&sample=astronaut&rotation_degrees=15", "#augment-answers .row", "light",
         (1280, 1500),
     ),
-    "augment-dark": ("?tab=augment&sample=cat&seed=3", "#augment-robustness .row", "dark", WIDE),
+    "augment-dark": ("?tab=augment&sample=cat&seed=3", "#augment-answers .row", "dark", WIDE),
     "phone-light": ("?tab=detect&sample=cat&explain=class", "#detect-result .heat", "light", PHONE),
-    "phone-dark": ("?tab=augment&sample=cat&seed=3", "#augment-robustness .row", "dark", PHONE),
+    "phone-dark": ("?tab=augment&sample=cat&seed=3", "#augment-answers .row", "dark", PHONE),
 }  # fmt: skip
 
 

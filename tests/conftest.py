@@ -521,7 +521,7 @@ def augment_page(request, reused_page, demo_address):
     from visitor import open_again
 
     page = open_again(reused_page, f"{demo_address}?tab=augment&sample=000004&seed=3&count=3")
-    expect(page.locator("#augment-robustness .row")).to_have_count(3)
+    expect(page.locator("#augment-answers .row")).to_have_count(3)
     page.get_by_text("Advanced: box, seed, rules").click()
     expect(page.locator("#augment-seed input")).to_be_visible()
     page.traffic.settle()

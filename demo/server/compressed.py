@@ -14,9 +14,7 @@ MINIMUM = 400  # bytes
 class Compressed:
     """Around a server: whatever it answers is compressed, streams as well, message by message.
 
-    Args:
-        app: the server.
-        brotli, gzip: how hard to try.
+    ``brotli`` and ``gzip`` say how hard to try.
     """
 
     def __init__(self, app: ASGIApp, brotli: int = 2, gzip: int = 1) -> None:

@@ -17,11 +17,7 @@ MAX_WAITING = 64
 
 
 class Limited:
-    """Counts what each address has at the same time.
-
-    Args:
-        most: of one address.
-    """
+    """Counts what each address has at the same time, of which it may have ``most``."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -51,9 +47,7 @@ class DirectCalls:
     async def place(self, visitor: Visitor, receive: Receive) -> AsyncGenerator[bool]:
         """Around the work on a call; gives whether there is a place for it, maybe later.
 
-        Args:
-            visitor: who called.
-            receive: of the request, whose body is read.
+        The body of the request was read; what ``receive`` still tells is that its caller left.
         """
         places = self._places.setdefault(visitor.address, _Places())
         if places.waiting >= MAX_WAITING:

@@ -12,9 +12,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from demo.scripts import WEB
 from demo.server.compressed import Compressed
-from demo.views.markup import render
+from demo.web_files import WEB, render
 
 TITLE = "Largest-object detector"
 DESCRIPTION = (
@@ -30,9 +29,7 @@ _GRADIOS_TAGS = re.compile(r'\s*<meta\s+(?:property="og:|name="twitter:)[^>]*>')
 class FirstPage:
     """Around Gradio's server: changes the answer to ``/``, and has the picture of the preview.
 
-    Args:
-        app: Gradio's server.
-        first_view: HTML that is shown until Gradio's scripts have built the page.
+    ``first_view`` is HTML that is shown until Gradio's scripts have built the page.
     """
 
     def __init__(self, app: ASGIApp, first_view: str = "") -> None:

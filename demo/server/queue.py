@@ -93,9 +93,6 @@ class Messages(LRUCache):
 
     Gradio drops the oldest session, even while it waits: many short calls of one visitor would
     take away the answers of all others.
-
-    Args:
-        queue: whose sessions they are.
     """
 
     def __init__(self, queue: "FairQueue") -> None:
@@ -122,11 +119,7 @@ class _Told(NamedTuple):
 
 
 class FairQueue(Queue):
-    """Gradio's queue with another choice of who is next, and ends for what nobody reads.
-
-    Args:
-        page: whose calls they are.
-    """
+    """Gradio's queue with another choice of who is next, and ends for what nobody reads."""
 
     def __init__(self, page: gr.Blocks) -> None:
         super().__init__(
@@ -158,9 +151,8 @@ class FairQueue(Queue):
     def is_done_with(self, session: str) -> bool:
         """Whether all that a session asked for was answered, and the answers were read."""
         messages = self.pending_messages_per_session.get(session)
-        if messages is None or self.pending_event_ids_session.get(session):
-            return False
-        return messages.empty()
+        is_waiting = self.pending_event_ids_session.get(session)
+        return messages is not None and not is_waiting and messages.empty()
 
     async def push(self, body: Any, request: Request, username: str | None) -> Any:
         """Take a call in; it may have to wait for earlier ones of the same visitor."""

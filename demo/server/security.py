@@ -143,12 +143,7 @@ _api_info: ContextVar[dict[str, Any] | None] = ContextVar("api_info", default=No
 
 
 class GuardedApp(App):
-    """Gradio's server behind :class:`RequestGuard`.
-
-    Args:
-        visitors: who may ask it.
-        first_view: of :class:`FirstPage`.
-    """
+    """Gradio's server behind :class:`RequestGuard` and :class:`FirstPage`."""
 
     def __init__(self, visitors: Visitors, first_view: str = "") -> None:
         super().__init__(default_response_class=ORJSONResponse)
@@ -240,21 +235,14 @@ async def _unknown_request(_: Request, error: Exception) -> PlainTextResponse:
 class RequestGuard:
     """Refuses what the page has no use for, and adds headers to every answer.
 
-    Args:
-        app: what it stands before.
-        visitors: who may ask.
-        is_done_with: whether nothing is left to be read by a session.
+    ``is_done_with`` says whether nothing is left to be read by a session.
     """
 
     def __init__(
-        self,
-        app: ASGIApp,
-        visitors: Visitors,
+        self, app: ASGIApp, visitors: Visitors,
         is_done_with: Callable[[str], bool] = lambda session: False,
-    ) -> None:
-        self.app = app
-        self.visitors = visitors
-        self.is_done_with = is_done_with
+    ) -> None:  # fmt: skip
+        self.app, self.visitors, self.is_done_with = app, visitors, is_done_with
         self.bodies = Bodies()
         self.direct, self.made_anew = DirectCalls(), DirectCalls()
         self.uploads, self.streams = Limited(MAX_UPLOADS), Limited(MAX_STREAMS)
@@ -320,9 +308,8 @@ class RequestGuard:
         elif (key := _stream_key(scope)) and path.rstrip("/") == ANSWERS and self.is_done_with(key):
             # Gradio's page also asks when the answer came by an earlier stream, which it closed
             # meanwhile; Gradio would keep the connection until the session's next answer.
-            await PlainTextResponse(NOTHING_LEFT, media_type="text/event-stream")(
-                scope, replayed, send
-            )
+            ended = PlainTextResponse(NOTHING_LEFT, media_type="text/event-stream")
+            await ended(scope, replayed, send)
         elif key:
             with self.streams.one(visitor.address) as is_free:
                 app = self.app if is_free else PlainTextResponse(TOO_MANY_STREAMS, 503)

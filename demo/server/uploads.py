@@ -136,11 +136,9 @@ def _refuse_what_is_not_taken(form: FormData) -> None:
 
 
 def delete_old_files(blocks: gr.Blocks, age: int | None) -> None:
-    """What Gradio does now and then, and forget the paths of files that went before.
+    """What Gradio does now and then with files of some ``age`` in seconds, ``None`` for all files.
 
-    Args:
-        blocks: whose visitors uploaded them.
-        age: in seconds, of files that are deleted; ``None`` for all.
+    And the paths of files that went before are forgotten.
     """
     _delete_old_files(blocks, age)
     for paths in blocks.temp_file_sets:

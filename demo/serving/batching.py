@@ -6,21 +6,13 @@ are larger. So whoever finds a pass under way waits, and the next one takes all 
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 from demo.serving.lines import Line
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
-
-
-@dataclass(eq=False)
-class _Job(Generic[Item, Answer]):
-    item: Item
-    answer: Answer | None = None
-    failure: BaseException | None = None
-    done: bool = False
 
 
 class Batcher(Generic[Item, Answer]):
@@ -34,7 +26,7 @@ class Batcher(Generic[Item, Answer]):
     def __init__(self, run: Callable[[Sequence[Item]], Sequence[Answer]], limit: int) -> None:
         self._run = run
         self._limit = limit
-        self._waiting: list[_Job[Item, Answer]] = []
+        self._waiting: list[tuple[Item, Future[Answer]]] = []
         self._arriving = threading.Lock()
         self._turn = Line(1)
 
@@ -44,27 +36,24 @@ class Batcher(Generic[Item, Answer]):
         Raises:
             Exception: whatever ``run`` raised for the batch.
         """
-        job: _Job[Item, Answer] = _Job(item)
+        answer: Future[Answer] = Future()
         with self._arriving:
-            self._waiting.append(job)
-        while not job.done:
+            self._waiting.append((item, answer))
+        while not answer.done():
             with self._turn.place():
-                if not job.done:
+                if not answer.done():
                     self._answer_those_who_wait()
-        if job.failure is not None:
-            raise job.failure
-        return job.answer  # type: ignore[return-value]
+        return answer.result()
 
     def _answer_those_who_wait(self) -> None:
         with self._arriving:
             batch = self._waiting[: self._limit]
             del self._waiting[: self._limit]
         try:
-            answers = self._run([job.item for job in batch])
-            for job, answer in zip(batch, answers, strict=True):
-                job.answer = answer
+            found = list(zip(batch, self._run([item for item, _ in batch]), strict=True))
         except BaseException as error:
-            for job in batch:
-                job.failure = error
-        for job in batch:
-            job.done = True
+            for _, answer in batch:
+                answer.set_exception(error)
+        else:
+            for (_, answer), value in found:
+                answer.set_result(value)

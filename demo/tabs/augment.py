@@ -10,50 +10,19 @@ from urllib.parse import parse_qsl
 import gradio as gr
 from gradio.components.base import Component
 
-from demo.backend import Backend
+from demo import ui
 from demo.box_editor import BoxEditor, Edit
 from demo.choice import PhotoChoice
-from demo.components import (
-    DRAWS,
-    PRIVATE,
-    QUIET,
-    TOKEN_JS,
-    ClampedSlider,
-    Controls,
-    download_button,
-    edits,
-    forward,
-    in_order,
-    pick_grid,
-    pressed_js,
-    show_errors_in,
-    signal,
-    token,
-)
 from demo.tabs import audit, folder
+from demo.tabs.tab import Shared, Tab
 from demo.views import markup
+from demo.views.augment import files, pictures
 from demo.views.augment.boxes import write_boxes
-from demo.views.augment.files import (
-    CANVAS,
-    ZIP_PICTURES,
-    animation_download,
-    code_download,
-    code_of,
-    json_download,
-    zip_download,
-)
-from demo.views.augment.pictures import (
-    show_advice,
-    show_alone,
-    show_extremes,
-    show_pair,
-    show_robustness,
-    variants_grid,
-)
 from demo.views.augment.scene import SKETCH_SIDE, Scene, editor_value, offered_class_names, scene_of
 from demo.views.augment.state import (
     BOX_SOURCES,
     FIELDS,
+    GROUND_TRUTH,
     MAX_SEED,
     OWN,
     AugmentState,
@@ -70,6 +39,11 @@ from model.inspect.variants import MAX_VARIANTS
 from model.words import percent
 
 SETTINGS = tuple(FIELDS)
+SETS_ALL = {
+    **ui.QUIET,
+    **ui.in_order("augment-preset"),
+}  # of listeners that set many controls at once
+NO_BOX = "Draw a box on the photo: without one there is nothing to follow."
 NO_PHOTO = "There is no photo yet: drop one anywhere on the page, or press an example."
 ABOUT_VARIANTS = (
     "<h3 class='part'>Variants</h3><p class='plain-legend'>Press one to see it large. Dot: the box"
@@ -89,79 +63,6 @@ ABOUT_ZIP = (
 ABOUT_DOWNLOADS = (
     "<h3 class='part'>Downloads</h3><p class='plain-legend'>for <code>train.py --augment</code></p>"
 )
-
-
-@dataclass
-class AugmentTab:
-    """What other parts of the page need.
-
-    Attributes:
-        defaults: what the tab shows when the page opens.
-        controls: by the names of the fields of :class:`AugmentState`.
-    """
-
-    defaults: AugmentState
-    controls: Controls
-
-
-@dataclass
-class _Shown:
-    """The components that show something."""
-
-    editor: BoxEditor
-    pinned: gr.HTML
-    after: gr.HTML
-    alone: gr.HTML
-    sentence: gr.HTML
-    problem: gr.HTML
-    steps: gr.HTML
-    advice: gr.HTML
-    extremes: gr.HTML
-    grid: gr.HTML
-    chart: gr.HTML
-    code: gr.Code
-
-
-@dataclass
-class Signals:
-    """See :func:`demo.components.signal`; they lie outside of the tab, which may not be open yet.
-
-    Attributes:
-        opened: the tab was opened or the photo replaced, so the boxes have to be found.
-        redraw: boxes or settings were changed, and by something else than their own controls.
-        repick: another variant is to be shown large.
-        detect: the photo was replaced, so that the Detect tab has to draw it.
-    """
-
-    opened: gr.Textbox
-    redraw: gr.Textbox
-    repick: gr.Textbox
-    detect: gr.Textbox
-
-
-def build(backend: Backend, shared: Controls, address: gr.Textbox, signals: Signals) -> AugmentTab:
-    """Lay out the tab; ``shared`` are the photo, the checkpoint and the threshold."""
-    defaults = AugmentState(
-        photo=PhotoChoice(backend.library.examples()[0].name), checkpoint=backend.checkpoint,
-        threshold=shared["threshold"].value,
-    )  # fmt: skip
-    with gr.Row(elem_id="augment", equal_height=False):
-        with gr.Column(scale=1, min_width=250, elem_id="augment-settings"):
-            controls, buttons = _build_controls(defaults)
-        with gr.Column(scale=3, min_width=300, elem_id="augment-shown"):
-            shown, picked = _build_shown(backend, defaults, signals.repick)
-            controls = {**shared, **controls, "picked": picked}
-            folder.build(backend, controls)
-        with gr.Column(scale=1, min_width=250, elem_id="augment-downloads"):
-            _build_downloads(backend, controls)
-    _connect_boxes(backend, controls, shown, signals)
-    _connect_presets(controls, buttons, signals.redraw)
-    _connect_pin(controls, buttons, signals.redraw)
-    _connect_alone(backend, controls, shown)
-    _connect_undo(backend, defaults, controls, buttons, signals.opened)
-    _connect_drawing(backend, controls, shown, signals, (address, defaults))
-    audit.build(backend, controls, (signals.opened, signals.detect), signals.redraw, defaults)
-    return AugmentTab(defaults, controls)
 
 
 @dataclass
@@ -206,327 +107,360 @@ def setting_control(field: dataclasses.Field, value: Any) -> Component:
     if choices := meta.get("choices"):
         return gr.Radio(list(choices), value=value, label=label, info=words, elem_id=elem_id)
     step = 1 if meta["high"] > 10 else 0.05 if meta["high"] > 1 else 0.01
-    return ClampedSlider(
+    return ui.ClampedSlider(
         meta["low"], meta["high"], value, step=step, label=label, info=words,
         elem_id=elem_id, buttons=[],
     )  # fmt: skip
 
 
-def _build_settings(defaults: AugmentState, names: list[str]) -> Controls:
-    return {name: setting_control(FIELDS[name], getattr(defaults, name)) for name in names}
+class AugmentTab(Tab[AugmentState]):
+    """See the module; ``controls`` are by the fields of :class:`AugmentState`.
 
+    Attributes:
+        redraw: here it also finds the boxes of the photo.
+        changed: boxes or settings were changed, and by something else than their own controls.
+        repick: another variant is to be shown large.
+    """
 
-def _build_controls(defaults: AugmentState) -> tuple[Controls, dict[str, gr.Button]]:
-    buttons = {}
-    with gr.Row(elem_classes=["presets"]):
-        for preset in PRESETS:
-            buttons[preset.name] = gr.Button(
-                preset.name,
-                size="sm",
-                min_width=50,
-                elem_id=f"preset-{preset.name.replace(' ', '-')}",
-            )
-    controls, groups = {}, groups_of(defaults.config)
-    for group in groups:
-        if group.shown:
-            gr.HTML(f"<h4 class='settings-group'>{group.heading}</h4>")
-            controls |= _build_settings(defaults, group.shown)
-    for group in groups:
-        if group.folded:
-            name = f"augment-more-{group.heading.lower()}"
-            with gr.Accordion(group.line, open=False, elem_id=name):
-                controls |= _build_settings(defaults, group.folded)
-    with gr.Row(elem_classes=["presets"]):
-        for name in ("undo", "redo"):
-            buttons[name] = gr.Button(
-                name.capitalize(), size="sm", min_width=50, interactive=False,
-                elem_id=f"augment-{name}",
-            )  # fmt: skip
-        buttons["surprise"] = gr.Button(
-            "Surprise me", size="sm", min_width=50, elem_id="surprise"
-        )  # fmt: skip
-    with gr.Row(elem_classes=["presets"]):
-        for name, label in (("pin", "Pin as A"), ("swap", "Swap A, B"), ("unpin", "Let A go")):
-            buttons[name] = gr.Button(
-                label, size="sm", min_width=50, elem_id=f"augment-{name}",
-                elem_classes=[] if name == "pin" else ["when-pinned"],
-            )  # fmt: skip
-    controls["pinned"] = gr.Textbox("", visible=False)
-    with gr.Accordion("Advanced: box, seed, rules", open=False, elem_id="augment-advanced"):
-        controls["box_source"] = gr.Radio(
-            list(BOX_SOURCES), value=defaults.box_source, label="Box from",
-            elem_id="augment-box-source",
-        )  # fmt: skip
-        controls["boxes"] = gr.Textbox(
-            "", label="Left, top, right, bottom", elem_id="augment-boxes", max_lines=1,
-            info="pixels; Enter sets the box. With a class before it, several with ; between",
-        )  # fmt: skip
-        controls["count"] = ClampedSlider(
-            1, MAX_VARIANTS, defaults.count, step=1, label="Variants", elem_id="augment-count",
-            buttons=[],
-        )  # fmt: skip
-        # No precision: rounding fails where checking speaks.
-        controls["seed"] = gr.Number(
-            defaults.seed, label="Seed", minimum=0, maximum=MAX_SEED, elem_id="augment-seed"
+    label = "Augment"
+    follows_photo = True
+
+    def __init__(self, shared: Shared) -> None:
+        backend = shared.backend
+        defaults = AugmentState(
+            photo=backend.first_photo, checkpoint=backend.checkpoint, threshold=backend.threshold()
         )
-        controls |= _build_settings(defaults, settings_of_all_steps(defaults.config))
-    return controls, buttons
+        super().__init__(shared, defaults)
+        self.changed, self.repick = ui.signal(), ui.signal()
 
+    def build(self) -> None:
+        """As of every tab."""
+        self.controls |= self.shared.controls
+        self.buttons: dict[str, gr.Button] = {}
+        with gr.Row(elem_id="augment", equal_height=False):
+            with gr.Column(scale=1, min_width=250, elem_id="augment-settings"):
+                self._build_presets()
+                self._build_steps()
+                self._build_buttons()
+                self._build_advanced()
+            with gr.Column(scale=3, min_width=300, elem_id="augment-shown"):
+                self._build_pair()
+                self._build_rest()
+                folder.build(self.backend, self.controls)
+            with gr.Column(scale=1, min_width=250, elem_id="augment-downloads"):
+                self._build_downloads()
+        self._connect_boxes()
+        self._connect_presets()
+        self._connect_pin()
+        self._connect_alone()
+        self._connect_undo()
+        self._connect_drawing()
+        audit.build(self, self.changed)
 
-def _build_shown(
-    backend: Backend, defaults: AugmentState, repick: gr.Textbox
-) -> tuple[_Shown, gr.Textbox]:
-    """All is drawn when the tab is opened; until then sketches hold the places of the pair."""
-    scene = scene_of(backend, defaults)
-    value, first = editor_value(scene, SKETCH_SIDE), show_pair(scene, SKETCH_SIDE)
-    of_photo = partial(markup.of_photo, defaults.photo.key)
-    with gr.Row(elem_id="augment-pair"):
-        with gr.Column(min_width=150):
-            editor = BoxEditor(
-                value, class_names=offered_class_names(backend), elem_id="augment-before"
-            )
-        with gr.Column(min_width=150, elem_id="augment-a-column"):
-            pinned = gr.HTML(elem_id="augment-a")
-        with gr.Column(min_width=150):
-            after = gr.HTML(of_photo(first.after), elem_id="augment-after", min_height=200)
-            alone = gr.HTML(elem_id="augment-alone")
-    sentence = gr.HTML(of_photo(first.sentence), elem_id="augment-sentence", min_height=28)
-    problem = gr.HTML(elem_id="augment-problem")
-    steps = gr.HTML(of_photo(first.steps), elem_id="augment-steps", min_height=150)
-    advice = gr.HTML(elem_id="augment-advice")
-    gr.HTML(ABOUT_EXTREMES, elem_classes=["heading"])
-    extremes = gr.HTML(elem_id="augment-extremes", min_height=120)
-    gr.HTML(ABOUT_VARIANTS, elem_classes=["heading"])
-    grid = pick_grid(elem_id="augment-grid", min_height=170)
-    picked = gr.Textbox("", visible=False)
-    js = f"() => [{pressed_js(grid)}, {TOKEN_JS}]"
-    grid.select(None, None, [picked, repick], js=js, **PRIVATE)
-    chart = gr.HTML(elem_id="augment-robustness", min_height=70)
-    with gr.Accordion("The transforms.v2 code", open=False):
-        code = gr.Code("", language="python", label="augment.py", max_lines=30)
-    shown = _Shown(
-        editor=editor, pinned=pinned, after=after, alone=alone, sentence=sentence, problem=problem,
-        steps=steps, advice=advice, extremes=extremes, grid=grid, chart=chart, code=code,
-    )  # fmt: skip
-    return shown, picked
-
-
-def _connect_boxes(backend: Backend, controls: Controls, shown: _Shown, signals: Signals) -> None:
-    """Where the boxes come from: the truth, the detector, the editor, or typed numbers."""
-    source, boxes, editor, problem = (
-        controls["box_source"], controls["boxes"], shown.editor, shown.problem
-    )  # fmt: skip
-    redraw = signals.redraw
-    names = ("photo", "checkpoint", "box_source", "boxes")
-    place_inputs = {name: controls[name] for name in names}
-    pair = (shown.after, shown.sentence, shown.steps)
-    outputs = [editor, boxes, source, problem, *pair, redraw]
-
-    @show_errors_in(problem)
-    def place(**values: Any) -> dict[Any, Any]:
-        if values["box_source"] != OWN:
-            values["boxes"] = ""
-        state = AugmentState(**values)
-        if not (state.photo.sample or state.photo.upload):
-            return {editor: None, problem: markup.problem(NO_PHOTO), **dict.fromkeys(pair, "")}
-        scene = scene_of(backend, state)
+    def new_photo(self, choice: PhotoChoice) -> dict[Any, Any]:
+        """As of every tab: the boxes that came with the photo, else its own."""
         return {
-            editor: editor_value(scene), boxes: write_boxes(scene.boxes),
-            source: scene.source, redraw: token(), problem: "",
-        }  # fmt: skip
+            self.controls["boxes"]: choice.boxes,
+            self.controls["box_source"]: OWN if choice.boxes else GROUND_TRUTH,
+        }
 
-    def typed(**values: Any) -> dict[Any, Any]:
-        return place(**values | {"box_source": OWN})
+    def _build_presets(self) -> None:
+        with gr.Row(elem_classes=["presets"]):
+            for preset in PRESETS:
+                elem_id = f"preset-{preset.name.replace(' ', '-')}"
+                self.buttons[preset.name] = ui.small_button(preset.name, elem_id, 50)
 
-    def drawn(edit: Edit) -> dict[Any, Any]:
-        if not edit["boxes"]:
-            return {problem: markup.problem("Draw a box on the photo: without one there is nothing"
-                                            " to follow.")}  # fmt: skip
-        return {boxes: write_boxes(edit["boxes"]), source: OWN, redraw: token(), problem: ""}
+    def _build_steps(self) -> None:
+        groups = groups_of(self.defaults.config)
+        for group in groups:
+            if group.shown:
+                gr.HTML(f"<h4 class='settings-group'>{group.heading}</h4>")
+                self._build_settings(group.shown)
+        for group in groups:
+            if group.folded:
+                name = f"augment-more-{group.heading.lower()}"
+                with gr.Accordion(group.line, open=False, elem_id=name):
+                    self._build_settings(group.folded)
 
-    gr.on(
-        [source.input, signals.opened.change], place, inputs_kwargs=place_inputs,
-        outputs=outputs, **DRAWS,
-    )  # fmt: skip
-    boxes.submit(typed, inputs_kwargs=place_inputs, outputs=outputs, **DRAWS)
-    editor.input(drawn, editor, [boxes, source, problem, redraw], **DRAWS)
+    def _build_settings(self, names: list[str]) -> None:
+        for name in names:
+            self.controls[name] = setting_control(FIELDS[name], getattr(self.defaults, name))
 
+    def _build_buttons(self) -> None:
+        """All that sets several controls at once, beside the presets."""
+        with gr.Row(elem_classes=["presets"]):
+            for name in ("undo", "redo"):
+                self.buttons[name] = ui.small_button(
+                    name.capitalize(), f"augment-{name}", 50, interactive=False
+                )
+            self.buttons["surprise"] = ui.small_button("Surprise me", "surprise", 50)
+        with gr.Row(elem_classes=["presets"]):
+            for name, label in (("pin", "Pin as A"), ("swap", "Swap A, B"), ("unpin", "Let A go")):
+                classes = [] if name == "pin" else ["when-pinned"]
+                self.buttons[name] = ui.small_button(
+                    label, f"augment-{name}", 50, elem_classes=classes
+                )
+        self.controls["pinned"] = gr.Textbox("", visible=False)
 
-def _connect_presets(controls: Controls, buttons: dict[str, gr.Button], redraw: gr.Textbox) -> None:
-    """What sets all settings at once."""
-    turn = {**QUIET, **in_order("augment-preset")}
-    # The signal is last: what listens to it reads all values as soon as it is set.
-    outputs = [controls["seed"], *(controls[name] for name in SETTINGS), redraw]
-    configs = {buttons[preset.name]._id: preset.config for preset in PRESETS}
-
-    def set_all(event: gr.EventData) -> dict[Component, Any]:
-        config = configs.get(event.target._id) if event.target else None
-        values = vars(config) if config else surprise()
-        return {**{controls[name]: value for name, value in values.items()}, redraw: token()}
-
-    pressed = [buttons[name].click for name in (*(preset.name for preset in PRESETS), "surprise")]
-    gr.on(pressed, set_all, None, outputs, **turn)
-
-
-def _connect_pin(controls: Controls, buttons: dict[str, gr.Button], redraw: gr.Textbox) -> None:
-    """A is kept in a hidden field, which the address has too; B is what the controls say."""
-    turn = {**QUIET, **in_order("augment-preset")}
-    settings, pinned = {name: controls[name] for name in SETTINGS}, controls["pinned"]
-
-    def pin(**values: Any) -> dict[Any, Any]:
-        return {pinned: write_settings(AugmentConfig(**values)), redraw: token()}
-
-    def swap(pinned_now: str, **values: Any) -> dict[Any, Any]:
-        if not pinned_now:
-            return gr.skip()
-        other = vars(read_settings(pinned_now))
-        changed = {controls[name]: value for name, value in other.items()}
-        return {**changed, **pin(**values)}
-
-    buttons["pin"].click(pin, inputs_kwargs=settings, outputs=[pinned, redraw], **turn)
-    buttons["swap"].click(
-        swap, inputs_kwargs={**settings, "pinned_now": pinned},
-        outputs=[*settings.values(), pinned, redraw], **turn,
-    )  # fmt: skip
-    buttons["unpin"].click(lambda: {pinned: "", redraw: token()}, None, [pinned, redraw], **turn)
-
-
-def _connect_alone(backend: Backend, controls: Controls, shown: _Shown) -> None:
-    """While a setting is moved, what it does alone is shown in the place of the variant."""
-    of_steps = [s.name for step in AugmentConfig.steps for s in step.settings]
-    touched = gr.Textbox("", visible=False)
-    inputs = {**controls, "touched": touched}
-
-    @show_errors_in(shown.problem)
-    def alone(touched: str, **values: Any) -> dict[Any, Any]:
-        if touched not in of_steps or not values["boxes"]:
-            return gr.skip()
-        return {shown.alone: show_alone(scene_of(backend, AugmentState(**values)), touched)}
-
-    place, moved = list(inputs).index("touched"), signal()
-    forward(edits(controls, *of_steps), moved)
-    moved.change(
-        alone, inputs_kwargs=inputs, outputs=[shown.alone, shown.problem],
-        js=f"(...values) => values.with({place}, detectorPage.touched())", **DRAWS,
-    )  # fmt: skip
-
-
-def _connect_undo(
-    backend: Backend,
-    defaults: AugmentState,
-    controls: Controls,
-    buttons: dict[str, gr.Button],
-    opened: gr.Textbox,
-) -> None:
-    """Boxes and settings as an earlier address says them; the browser remembers which (page.js)."""
-    names = (*SETTINGS, "boxes", "box_source", "seed", "count", "pinned")
-    query = gr.Textbox("", visible=False)
-
-    def restore(query: str) -> dict[Any, Any]:
-        if not query:
-            return gr.skip()
-        state = defaults.from_query(dict(parse_qsl(query)), backend.library)
-        return {**{controls[name]: getattr(state, name) for name in names}, opened: token()}
-
-    for name, by in (("undo", -1), ("redo", 1)):
-        buttons[name].click(
-            restore, query, [*(controls[name] for name in names), opened],
-            js=f"() => detectorPage.step({by})", **QUIET, **in_order("augment-preset"),
-        )  # fmt: skip
-
-
-def _connect_drawing(
-    backend: Backend,
-    controls: Controls,
-    shown: _Shown,
-    signals: Signals,
-    address_bar: tuple[gr.Textbox, AugmentState],
-) -> None:
-    """The two listeners that draw: the pair, which follows at once, and all the rest."""
-    address, defaults = address_bar
-    # What the visitor changes; whatever else sets a control then sets a signal, once for all.
-    events = [*edits(controls, *SETTINGS, "count", "seed"), signals.redraw.change]
-
-    @show_errors_in(shown.problem)
-    def pair(**values: Any) -> dict[Any, Any]:
-        if not values["boxes"]:  # they are on their way
-            return gr.skip()
-        state = AugmentState(**values)
-        drawn_pair = show_pair(scene_of(backend, state))
-        of_photo = partial(markup.of_photo, state.photo.key)
-        drawn = {getattr(shown, part): of_photo(html) for part, html in vars(drawn_pair).items()}
-        return {**drawn, shown.problem: "", address: state.to_query(defaults)}
-
-    @show_errors_in(shown.problem)
-    def rest(**values: Any) -> Iterator[dict[Any, Any]]:
-        if not values["boxes"]:
-            yield gr.skip()
-        else:
-            yield from _draw_rest(scene_of(backend, AugmentState(**values)), shown)
-
-    draw_pair, draw_rest = signal(), signal()
-    forward(events, draw_pair, draw_rest)
-    gr.on(
-        [draw_pair.change, signals.repick.change], pair, inputs_kwargs=controls,
-        outputs=[
-            shown.after, shown.sentence, shown.steps, shown.pinned, shown.problem, address,
-        ], **DRAWS,
-    )  # fmt: skip
-    draw_rest.change(
-        rest, inputs_kwargs=controls,
-        outputs=[
-            shown.problem, shown.advice, shown.extremes, shown.grid, shown.chart, shown.code,
-        ], **DRAWS,
-    )  # fmt: skip
-
-
-def _draw_rest(scene: Scene, shown: _Shown) -> Iterator[dict[Any, Any]]:
-    """First the pictures, then what the detector says about them; variants are drawn once."""
-    variants, picked = variants_of(scene), picked_number(scene)
-    of_photo = partial(markup.of_photo, scene.state.photo.key)
-    yield {
-        shown.advice: of_photo(show_advice(scene.state.config, variants)),
-        shown.grid: of_photo(variants_grid(variants, scene, picked)),
-        shown.code: code_of(scene.state.config, scene.opened.detector),
-    }
-    yield {shown.extremes: of_photo(show_extremes(scene))}
-    answers = answers_of(scene, variants)
-    marks = show_robustness(variants, answers, scene, "B" if scene.pinned else "")
-    grid = variants_grid(variants, scene, picked, answers)
-    yield {shown.grid: of_photo(grid), shown.chart: of_photo(marks)}
-    if other := scene.pinned:
-        drawn = variants_of(other)
-        of_a = show_robustness(drawn, answers_of(other, drawn), other, "A")
-        yield {shown.chart: of_photo(of_a + marks)}
-
-
-def _build_downloads(backend: Backend, controls: Controls) -> None:
-    gr.HTML(ABOUT_DOWNLOADS, elem_classes=["heading"])
-    makers: dict[str, tuple[str, Callable[[AugmentState], str]]] = {
-        "json": ("augment.json", json_download),
-        "python": (
-            "transforms.v2 (Python)",
-            lambda state: code_download(state.config, backend.detector(state.checkpoint)),
-        ),
-        "animation": (
-            "Animation (WebP)",
-            lambda state: animation_download(scene_of(backend, state)),
-        ),
-    }
-    with gr.Row(elem_classes=["compact"]):
-        for name, (label, make) in makers.items():
-            download_button(
-                label, lambda make=make, **values: make(AugmentState(**values)), controls,
-                f"augment-{name}",
+    def _build_advanced(self) -> None:
+        controls, defaults = self.controls, self.defaults
+        with gr.Accordion("Advanced: box, seed, rules", open=False, elem_id="augment-advanced"):
+            controls["box_source"] = gr.Radio(
+                list(BOX_SOURCES), value=defaults.box_source, label="Box from",
+                elem_id="augment-box-source",
             )  # fmt: skip
-    with gr.Row(elem_classes=["compact"]):
-        pictures = gr.Radio(
-            ZIP_PICTURES, value=CANVAS, label="Pictures in the ZIP", info=ABOUT_ZIP,
-            elem_id="augment-zip-pictures", scale=4,
+            controls["boxes"] = gr.Textbox(
+                "", label="Left, top, right, bottom", elem_id="augment-boxes", max_lines=1,
+                info="pixels; Enter sets the box. With a class before it, several with ; between",
+            )  # fmt: skip
+            controls["count"] = ui.ClampedSlider(
+                1, MAX_VARIANTS, defaults.count, step=1, label="Variants", elem_id="augment-count",
+                buttons=[],
+            )  # fmt: skip
+            # No precision: rounding fails where checking speaks.
+            controls["seed"] = gr.Number(
+                defaults.seed, label="Seed", minimum=0, maximum=MAX_SEED, elem_id="augment-seed"
+            )
+            self._build_settings(settings_of_all_steps(defaults.config))
+
+    def _build_pair(self) -> None:
+        """It is drawn when the tab is opened; until then sketches hold the places."""
+        scene = scene_of(self.backend, self.defaults)
+        value, first = editor_value(scene, SKETCH_SIDE), pictures.show_pair(scene, SKETCH_SIDE)
+        of_photo = partial(markup.of_photo, self.defaults.photo.key)
+        with gr.Row(elem_id="augment-pair"):
+            with gr.Column(min_width=150):
+                class_names = offered_class_names(self.backend)
+                self.editor = BoxEditor(value, class_names=class_names, elem_id="augment-before")
+            with gr.Column(min_width=150, elem_id="augment-a-column"):
+                self.pinned = gr.HTML(elem_id="augment-a")
+            with gr.Column(min_width=150):
+                self.after = gr.HTML(of_photo(first.after), elem_id="augment-after", min_height=200)
+                self.alone = gr.HTML(elem_id="augment-alone")
+        self.sentence = gr.HTML(of_photo(first.sentence), elem_id="augment-sentence", min_height=28)
+        self.problem = gr.HTML(elem_id="augment-problem")
+        self.steps = gr.HTML(of_photo(first.steps), elem_id="augment-steps", min_height=150)
+
+    def _build_rest(self) -> None:
+        self.advice = gr.HTML(elem_id="augment-advice")
+        gr.HTML(ABOUT_EXTREMES, elem_classes=["heading"])
+        self.extremes = gr.HTML(elem_id="augment-extremes", min_height=120)
+        gr.HTML(ABOUT_VARIANTS, elem_classes=["heading"])
+        self.grid = ui.pick_grid(elem_id="augment-grid", min_height=170)
+        picked = self.controls["picked"] = gr.Textbox("", visible=False)
+        js = f"() => [{ui.pressed_js(self.grid)}, {ui.TOKEN_JS}]"
+        self.grid.select(None, None, [picked, self.repick], js=js, **ui.PRIVATE)
+        self.answers = gr.HTML(elem_id="augment-answers", min_height=70)
+        with gr.Accordion("The transforms.v2 code", open=False):
+            self.code = gr.Code("", language="python", label="augment.py", max_lines=30)
+
+    def _build_downloads(self) -> None:
+        gr.HTML(ABOUT_DOWNLOADS, elem_classes=["heading"])
+        backend, controls = self.backend, self.controls
+        makers: dict[str, tuple[str, Callable[[AugmentState], str]]] = {
+            "json": ("augment.json", files.json_download),
+            "python": (
+                "transforms.v2 (Python)",
+                lambda state: files.code_download(state.config, backend.detector(state.checkpoint)),
+            ),
+            "animation": (
+                "Animation (WebP)",
+                lambda state: files.animation_download(scene_of(backend, state)),
+            ),
+        }
+        with gr.Row(elem_classes=["compact"]):
+            for name, (label, make) in makers.items():
+                ui.download_button(
+                    label, lambda make=make, **values: make(AugmentState(**values)), controls,
+                    f"augment-{name}",
+                )  # fmt: skip
+        with gr.Row(elem_classes=["compact"]):
+            kind = gr.Radio(
+                files.ZIP_PICTURES, value=files.CANVAS, label="Pictures in the ZIP", info=ABOUT_ZIP,
+                elem_id="augment-zip-pictures", scale=4,
+            )  # fmt: skip
+
+            def pack(kind: str, **values: Any) -> str:
+                return files.zip_download(scene_of(backend, AugmentState(**values)), kind)
+
+            inputs = {**controls, "kind": kind}
+            ui.download_button("Variants and boxes (ZIP)", pack, inputs, "augment-zip")
+
+    def _connect_boxes(self) -> None:
+        """Where the boxes come from: the truth, the detector, the editor, or typed numbers."""
+        source, boxes = self.controls["box_source"], self.controls["boxes"]
+        editor, problem, changed = self.editor, self.problem, self.changed
+        names = ("photo", "checkpoint", "box_source", "boxes")
+        place_inputs = {name: self.controls[name] for name in names}
+        pair = (self.after, self.sentence, self.steps)
+        outputs = [editor, boxes, source, problem, *pair, changed]
+
+        @ui.show_errors_in(problem)
+        def place(**values: Any) -> dict[Any, Any]:
+            if values["box_source"] != OWN:
+                values["boxes"] = ""
+            state = AugmentState(**values)
+            if not state.photo.key:
+                return {editor: None, problem: markup.problem(NO_PHOTO), **dict.fromkeys(pair, "")}
+            scene = scene_of(self.backend, state)
+            return {
+                editor: editor_value(scene), boxes: write_boxes(scene.boxes),
+                source: scene.source, changed: ui.token(), problem: "",
+            }  # fmt: skip
+
+        def typed(**values: Any) -> dict[Any, Any]:
+            return place(**values | {"box_source": OWN})
+
+        def drawn(edit: Edit) -> dict[Any, Any]:
+            if not edit["boxes"]:
+                return {problem: markup.problem(NO_BOX)}
+            return {
+                boxes: write_boxes(edit["boxes"]),
+                source: OWN,
+                changed: ui.token(),
+                problem: "",
+            }
+
+        gr.on(
+            [source.input, self.redraw.change], place, inputs_kwargs=place_inputs,
+            outputs=outputs, **ui.DRAWS,
+        )  # fmt: skip
+        boxes.submit(typed, inputs_kwargs=place_inputs, outputs=outputs, **ui.DRAWS)
+        editor.input(drawn, editor, [boxes, source, problem, changed], **ui.DRAWS)
+
+    def _connect_presets(self) -> None:
+        """What sets all settings at once."""
+        controls, buttons = self.controls, self.buttons
+        # The signal is last: what listens to it reads all values as soon as it is set.
+        outputs = [controls["seed"], *(controls[name] for name in SETTINGS), self.changed]
+        configs = {buttons[preset.name]._id: preset.config for preset in PRESETS}
+
+        def set_all(event: gr.EventData) -> dict[Component, Any]:
+            config = configs.get(event.target._id) if event.target else None
+            values = vars(config) if config else surprise()
+            return {**{controls[name]: value for name, value in values.items()},
+                    self.changed: ui.token()}  # fmt: skip
+
+        names = (*(preset.name for preset in PRESETS), "surprise")
+        gr.on([buttons[name].click for name in names], set_all, None, outputs, **SETS_ALL)
+
+    def _connect_pin(self) -> None:
+        """A is kept in a hidden field, which the address has too; B is what the controls say."""
+        settings = {name: self.controls[name] for name in SETTINGS}
+        pinned, changed = self.controls["pinned"], self.changed
+
+        def pin(**values: Any) -> dict[Any, Any]:
+            return {pinned: write_settings(AugmentConfig(**values)), changed: ui.token()}
+
+        def swap(pinned_now: str, **values: Any) -> dict[Any, Any]:
+            if not pinned_now:
+                return gr.skip()
+            other = vars(read_settings(pinned_now))
+            return {**{settings[name]: value for name, value in other.items()}, **pin(**values)}
+
+        buttons = self.buttons
+        buttons["pin"].click(pin, inputs_kwargs=settings, outputs=[pinned, changed], **SETS_ALL)
+        buttons["swap"].click(
+            swap, inputs_kwargs={**settings, "pinned_now": pinned},
+            outputs=[*settings.values(), pinned, changed], **SETS_ALL,
+        )  # fmt: skip
+        buttons["unpin"].click(
+            lambda: {pinned: "", changed: ui.token()}, None, [pinned, changed], **SETS_ALL
+        )
+
+    def _connect_alone(self) -> None:
+        """While a setting is moved, what it does alone is shown in the place of the variant."""
+        of_steps = [s.name for step in AugmentConfig.steps for s in step.settings]
+        touched = gr.Textbox("", visible=False)
+        inputs = {**self.controls, "touched": touched}
+
+        @ui.show_errors_in(self.problem)
+        def alone(touched: str, **values: Any) -> dict[Any, Any]:
+            if touched not in of_steps or not values["boxes"]:
+                return gr.skip()
+            scene = scene_of(self.backend, AugmentState(**values))
+            return {self.alone: pictures.show_alone(scene, touched)}
+
+        place, moved = list(inputs).index("touched"), ui.signal()
+        ui.forward(ui.edits(self.controls, *of_steps), moved)
+        moved.change(
+            alone, inputs_kwargs=inputs, outputs=[self.alone, self.problem],
+            js=f"(...values) => values.with({place}, detectorPage.touched())", **ui.DRAWS,
         )  # fmt: skip
 
-        def pack(pictures: str, **values: Any) -> str:
-            return zip_download(scene_of(backend, AugmentState(**values)), pictures)
+    def _connect_undo(self) -> None:
+        """Boxes and settings as an earlier address says them (edit_history.js)."""
+        names = (*SETTINGS, "boxes", "box_source", "seed", "count", "pinned")
+        restored = {name: self.controls[name] for name in names}
+        query = gr.Textbox("", visible=False)
 
-        inputs = {**controls, "pictures": pictures}
-        download_button("Variants and boxes (ZIP)", pack, inputs, "augment-zip")
+        def restore(query: str) -> dict[Any, Any]:
+            if not query:
+                return gr.skip()
+            state = self.defaults.from_query(dict(parse_qsl(query)), self.backend.library)
+            values = {control: getattr(state, name) for name, control in restored.items()}
+            return {**values, self.redraw: ui.token()}
+
+        for name, by in (("undo", -1), ("redo", 1)):
+            self.buttons[name].click(
+                restore, query, [*restored.values(), self.redraw],
+                js=f"() => detectorPage.step({by})", **SETS_ALL,
+            )  # fmt: skip
+
+    def _connect_drawing(self) -> None:
+        """The two listeners that draw: the pair, which follows at once, and all the rest."""
+        # What the visitor changes; whatever else sets a control then sets a signal, once for all.
+        events = [*ui.edits(self.controls, *SETTINGS, "count", "seed"), self.changed.change]
+
+        @ui.show_errors_in(self.problem)
+        def pair(**values: Any) -> dict[Any, Any]:
+            if not values["boxes"]:  # they are on their way
+                return gr.skip()
+            state = AugmentState(**values)
+            drawn = self.parts(pictures.show_pair(scene_of(self.backend, state)))
+            of_photo = {
+                part: markup.of_photo(state.photo.key, html) for part, html in drawn.items()
+            }
+            return {**of_photo, self.problem: "", **self.address.write(state)}
+
+        @ui.show_errors_in(self.problem)
+        def rest(**values: Any) -> Iterator[dict[Any, Any]]:
+            if not values["boxes"]:
+                yield gr.skip()
+            else:
+                yield from self._draw_rest(scene_of(self.backend, AugmentState(**values)))
+
+        draw_pair, draw_rest = ui.signal(), ui.signal()
+        ui.forward(events, draw_pair, draw_rest)
+        gr.on(
+            [draw_pair.change, self.repick.change], pair, inputs_kwargs=self.controls,
+            outputs=[
+                self.after, self.sentence, self.steps, self.pinned, self.problem,
+                self.address.field,
+            ], **ui.DRAWS,
+        )  # fmt: skip
+        draw_rest.change(
+            rest, inputs_kwargs=self.controls,
+            outputs=[
+                self.problem, self.advice, self.extremes, self.grid, self.answers, self.code,
+            ], **ui.DRAWS,
+        )  # fmt: skip
+
+    def _draw_rest(self, scene: Scene) -> Iterator[dict[Any, Any]]:
+        """First the pictures, then what the detector says about them; variants are drawn once."""
+        variants, picked = variants_of(scene), picked_number(scene)
+        of_photo = partial(markup.of_photo, scene.state.photo.key)
+        yield {
+            self.advice: of_photo(pictures.show_advice(scene.state.config, variants)),
+            self.grid: of_photo(pictures.variants_grid(variants, scene, picked)),
+            self.code: files.code_of(scene.state.config, scene.inspection.detector),
+        }
+        yield {self.extremes: of_photo(pictures.show_extremes(scene))}
+        answers = answers_of(scene, variants)
+        marks = pictures.show_answers(variants, answers, scene, "B" if scene.pinned else "")
+        grid = pictures.variants_grid(variants, scene, picked, answers)
+        yield {self.grid: of_photo(grid), self.answers: of_photo(marks)}
+        if other := scene.pinned:
+            drawn = variants_of(other)
+            of_a = pictures.show_answers(drawn, answers_of(other, drawn), other, "A")
+            yield {self.answers: of_photo(of_a + marks)}

@@ -5,10 +5,10 @@ from typing import Any
 
 import gradio as gr
 
+from demo import ui
 from demo.backend import Backend, user_message
 from demo.choice import SentFile
-from demo.components import PRIVATE, QUIET, ClampedSlider, Controls, stop_button
-from demo.photos import FolderFiles
+from demo.photos import ManyFiles
 from demo.serving.calls import StopPressedError
 from demo.views import markup
 from demo.views.augment.files import CANVAS, ZIP_PICTURES
@@ -16,16 +16,17 @@ from demo.views.augment.folder import NOTHING_YET, FolderZip, folder_zip
 from demo.views.augment.state import AugmentState
 from model.inspect.variants import MAX_VARIANTS
 
+HINT = "or drop several, or a folder, with their annotations, anywhere on this tab"
 STOPPED = "Stopped: nothing was saved. " + NOTHING_YET
 
 
-def build(backend: Backend, controls: Controls) -> None:
+def build(backend: Backend, controls: ui.Controls) -> None:
     """Lay it out; ``controls`` are those of the tab, by the fields of its state."""
     with gr.Accordion("Augment a folder: many photos with these settings, as one ZIP", open=False,
                       elem_id="folder"):  # fmt: skip
-        files = FolderFiles()
+        files = ManyFiles("folder", HINT, takes_annotations=True)
         with gr.Row(elem_classes=["compact"]):
-            count = ClampedSlider(
+            count = ui.ClampedSlider(
                 1, MAX_VARIANTS, 3, step=1, label="Variants of each photo", min_width=160,
                 elem_id="folder-count", buttons=[],
             )  # fmt: skip
@@ -34,13 +35,12 @@ def build(backend: Backend, controls: Controls) -> None:
                 elem_id="folder-pictures",
             )  # fmt: skip
         with gr.Row(elem_classes=["compact"]):
-            make = gr.Button("Make the ZIP", size="sm", variant="primary", min_width=120,
-                             elem_id="folder-make")  # fmt: skip
-            stop, running = stop_button("folder-stop")
+            make = ui.small_button("Make the ZIP", "folder-make", variant="primary")
+            stop, running = ui.stop_button("folder-stop")
         shown = gr.HTML(markup.note(NOTHING_YET), elem_id="folder-result", min_height=60)
     file = gr.DownloadButton(visible=False)
     # What was said of other files is over.
-    files.input(lambda: markup.note(NOTHING_YET), None, shown, **QUIET)
+    files.input(lambda: markup.note(NOTHING_YET), None, shown, **ui.QUIET)
 
     # Gradio finds the progress bar by this default.
     def pack(
@@ -65,6 +65,6 @@ def build(backend: Backend, controls: Controls) -> None:
     # It takes a core for a minute or two: two at a time, of different addresses.
     packing = make.click(
         pack, inputs_kwargs=given, outputs=[shown, file, stop], concurrency_limit=2,
-        concurrency_id="folder", trigger_mode="once", **PRIVATE,
+        concurrency_id="folder", trigger_mode="once", **ui.PRIVATE,
     )  # fmt: skip
-    packing.success(None, file, None, js="(file) => detectorPage.save(file)", **PRIVATE)
+    packing.success(None, file, None, js="(file) => detectorPage.save(file)", **ui.PRIVATE)

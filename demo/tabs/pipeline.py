@@ -1,27 +1,14 @@
 """The tab of the pipeline that whoever started the server named: never a visitor's code."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
-from gradio.components.base import Component
 
-from demo.backend import Backend
+from demo import ui
 from demo.choice import PhotoChoice
-from demo.components import (
-    DRAWS,
-    PRIVATE,
-    QUIET,
-    Controls,
-    pick_grid,
-    picked_draw,
-    ready_again,
-    show_errors_in,
-    split_choice,
-    stop_button,
-)
 from demo.serving.calls import StopPressedError
+from demo.tabs.tab import Shared
 from demo.views import markup
 from demo.views.audit import STOPPED
 from demo.views.augment.state import MAX_SEED
@@ -29,63 +16,43 @@ from demo.views.pipeline import MAX_COUNTED, audit, show
 from model.checked import as_whole
 
 
-@dataclass(frozen=True)
-class AnotherPhoto:
-    """How a photo is sent to all tabs.
-
-    Attributes:
-        values: what components have to be set to.
-        components: which these may be.
-    """
-
-    values: Callable[[PhotoChoice], dict[Any, Any]]
-    components: list[Component]
-
-
-def build(
-    backend: Backend,
-    pipeline: Callable[..., Any],
-    shared: Controls,
-    opened_tab: gr.Tab,
-    another: AnotherPhoto,
-) -> None:
+def build(shared: Shared, pipeline: Callable[..., Any], place: gr.Tab) -> None:
     """Lay out the tab: it is drawn when it is opened, and for another photo or seed."""
     with gr.Row():
         seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="pipeline-seed")
-        again = gr.Button("Draw again", size="sm", elem_id="pipeline-again", min_width=120)
+        again = ui.small_button("Draw again", "pipeline-again")
     view = gr.HTML(elem_id="pipeline-view")
 
-    @show_errors_in(view)
+    @ui.show_errors_in(view)
     def draw(photo: PhotoChoice, checkpoint: str, number: float) -> dict[Any, Any]:
         wanted = as_whole(number, "seed", 0, MAX_SEED)
-        shown = show(pipeline, backend.open(photo, checkpoint), wanted)
+        shown = show(pipeline, shared.backend.inspect(photo, checkpoint), wanted)
         return {view: markup.of_photo(photo.key, shown)}
 
-    inputs = [shared["photo"], shared["checkpoint"], seed]
-    opened_tab.select(draw, inputs, view, **DRAWS)
-    again.click(lambda number: (number or 0) + 1, seed, seed, **PRIVATE)
-    gr.on([seed.change, shared["photo"].change], draw, inputs, view, **DRAWS)
-    _build_audit(backend, pipeline, seed, another)
+    photo = shared.controls["photo"]
+    inputs = [photo, shared.controls["checkpoint"], seed]
+    place.select(draw, inputs, view, **ui.DRAWS)
+    again.click(lambda number: (number or 0) + 1, seed, seed, **ui.PRIVATE)
+    gr.on([seed.change, photo.change], draw, inputs, view, **ui.DRAWS)
+    _build_audit(shared, pipeline, seed)
 
 
-def _build_audit(
-    backend: Backend, pipeline: Callable[..., Any], seed: gr.Number, another: AnotherPhoto
-) -> None:
+def _build_audit(shared: Shared, pipeline: Callable[..., Any], seed: gr.Number) -> None:
     """The same on many photos, where there is a data set."""
-    dataset = backend.library.dataset
+    backend, dataset = shared.backend, shared.backend.library.dataset
     if dataset is None:
         return
     with gr.Accordion("On the whole set: what it does to all boxes", elem_id="pipeline-audit"):
         with gr.Row(elem_classes=["compact"]):
-            split = split_choice(dataset.splits, "pipeline-split")
+            split = ui.split_choice(dataset.splits, "pipeline-split")
             photos = gr.Number(300, label="Photos, at most", precision=0, minimum=1, min_width=130,
                                elem_id="pipeline-photos")  # fmt: skip
-            count = gr.Button("Count", size="sm", min_width=100, elem_id="pipeline-count")
-            stop, running = stop_button("pipeline-stop")
+            count = ui.small_button("Count", "pipeline-count", 100)
+            stop, running = ui.stop_button("pipeline-stop")
         said = gr.HTML(elem_id="pipeline-said")
-        shown = pick_grid(elem_id="pipeline-found")
+        shown = ui.pick_grid(elem_id="pipeline-found")
 
-    @show_errors_in(said, shown)
+    @ui.show_errors_in(said, shown)
     def counting(split: str, photos: float, number: float) -> Iterator[dict[Any, Any]]:
         wanted = as_whole(photos, "the number of photos", 1, MAX_COUNTED)
         first = as_whole(number, "seed", 0, MAX_SEED)
@@ -100,14 +67,14 @@ def _build_audit(
         except StopPressedError:
             yield {said: markup.note(STOPPED)}
 
-    @show_errors_in(said)
+    @ui.show_errors_in(said)
     def open_draw(event: gr.EventData) -> dict[Any, Any]:
-        number, name = picked_draw(event)
-        return {**another.values(PhotoChoice(backend.library.get(name).name)), seed: number}
+        number, name = ui.picked_draw(event)
+        return {**shared.new_photo(PhotoChoice(backend.library.get(name).name)), seed: number}
 
     run = count.click(
         counting, [split, photos, seed], [said, shown, stop, count], concurrency_limit=1,
-        concurrency_id="audit", **QUIET,
+        concurrency_id="audit", **ui.QUIET,
     )  # fmt: skip
-    ready_again(run, count, stop)
-    shown.select(open_draw, None, [said, *another.components, seed], **QUIET)
+    ui.ready_again(run, count, stop)
+    shown.select(open_draw, None, [said, *shared.of_new_photo, seed], **ui.QUIET)

@@ -1,153 +1,94 @@
 """The Training tab: how a checkpoint came about, how it scores, and on which photos it fails."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
-from demo.backend import Backend
-from demo.components import (
-    DRAWS,
-    PRIVATE,
-    TOKEN_JS,
-    Controls,
-    fold,
-    pick_grid,
-    pressed_first_js,
-    pressed_js,
-    show_errors_in,
-    signal,
-)
-from demo.scripts import script
+from demo import ui
+from demo.tabs.tab import Shared, Tab
 from demo.views import markup
 from demo.views.confusion import TrainingState, behind_cells, photo_card, show_behind
 from demo.views.training import show
+from demo.web_files import script
 
 
-@dataclass
-class TrainingTab:
-    """What other parts of the page need; ``controls`` by the fields of :class:`TrainingState`."""
+class TrainingTab(Tab[TrainingState]):
+    """See the module; ``controls`` are by the fields of :class:`TrainingState`."""
 
-    defaults: TrainingState
-    controls: Controls
-    to_detect: gr.Button
+    label = "Training"
 
+    def __init__(self, shared: Shared) -> None:
+        super().__init__(shared, TrainingState(checkpoint=shared.backend.checkpoint))
 
-@dataclass
-class _Shown:
-    """What is to be seen of a checkpoint."""
+    def build(self) -> None:
+        """As of every tab; all is drawn when it is opened."""
+        checkpoint = self.shared.controls["checkpoint"]
+        checkpoint.render()
+        ui.forward_choices([checkpoint], self.shared.rechosen, self.redraw)
+        ui.fold("Learning curves", "curves")
+        self.charts = gr.HTML(elem_id="curves", min_height=60)
+        ui.fold("Settings and scores", "results")
+        self.results = gr.HTML(elem_id="training-results", min_height=60)
+        ui.fold("Confusion matrix", "confusion")
+        self._build_confusion()
+        ui.fold("Model card", "card")
+        self.model_card = gr.Markdown(elem_id="model-card")
+        cell, self.picked = gr.Textbox("", visible=False), gr.Textbox("", visible=False)
+        self.controls = {"checkpoint": checkpoint, "cell": cell, "picked": self.picked}
+        self._connect()
 
-    charts: gr.HTML
-    results: gr.HTML
-    matrix: gr.HTML
-    card: gr.Markdown
-    known: gr.HTML
+    def _build_confusion(self) -> None:
+        """The matrix, and what is to be seen of the photos behind a cell."""
+        can_open = behind_cells(self.backend) is not None
+        self.card = gr.HTML(elem_id="behind-card", render=False)
+        with gr.Row(elem_id="confusion-part"):
+            with gr.Column(scale=1, min_width=300):
+                scripts = script("pick_grid", "confusion")
+                self.matrix = gr.HTML(js_on_load=scripts, elem_id="confusion", min_height=60)
+            with gr.Column(scale=1, min_width=300, elem_id="behind", visible=can_open):
+                self.heading = gr.HTML(elem_id="behind-heading")
+                self.tiles = ui.pick_grid(elem_id="behind-grid")
+        with gr.Column(visible=can_open, elem_id="behind-part"):
+            self.card.render()
+            self.send_button("Send to Detect", "behind-detect", "detect")
 
+    def _connect(self) -> None:
+        """All is drawn when the tab is opened; then a cell opens its photos, a photo its card."""
+        backend, controls, known = self.backend, self.controls, self.shared.known
+        picked, pressed = self.picked, ui.signal()
+        of_checkpoint = [self.charts, self.results, self.matrix, self.model_card, known]
 
-@dataclass
-class _Behind:
-    """What is to be seen of the photos behind a cell."""
+        @ui.show_errors_in(self.results, self.charts, self.matrix, self.model_card)
+        def figures(name: str) -> dict[Any, Any]:
+            view = show(backend, name)
+            classes = markup.known_classes(backend.detector(name).class_names)
+            return {**self.parts(view), known: classes}
 
-    heading: gr.HTML
-    tiles: gr.HTML
-    card: gr.HTML
+        @ui.show_errors_in(self.heading)
+        def photos(state: TrainingState) -> dict[Any, Any]:
+            return {**self.parts(show_behind(backend, state)), **self.address.write(state)}
 
+        @ui.show_errors_in(self.card)
+        def pick(**values: Any) -> dict[Any, Any]:
+            state = TrainingState(**values)
+            card = photo_card(backend, state, state.picked)
+            return {self.card: card, picked: state.picked, **self.address.write(state)}
 
-def build(
-    backend: Backend, checkpoint: gr.Dropdown, known: gr.HTML, address: gr.Textbox,
-    redraw: gr.Textbox,
-) -> TrainingTab:  # fmt: skip
-    """Lay out the tab; all is drawn when it is opened.
+        def draw(event: gr.EventData, **values: Any) -> dict[Any, Any]:
+            state = TrainingState(**values)
+            drawn = photos(state)
+            if event.target is pressed:  # the rest stays as it is, the focus in it too
+                return drawn
+            return {**figures(state.checkpoint), **drawn}
 
-    Args:
-        backend: whose checkpoints these are.
-        checkpoint: which of them all tabs use; shown here.
-        known: shows the classes of the checkpoint.
-        address: what is written into the address.
-        redraw: draws the tab, see :func:`demo.components.signal`.
-    """
-    checkpoint.render()
-    fold("Learning curves", "curves")
-    charts = gr.HTML(elem_id="curves", min_height=60)
-    fold("Settings and scores", "results")
-    results = gr.HTML(elem_id="training-results", min_height=60)
-    fold("Confusion matrix", "confusion")
-    can_open = behind_cells(backend) is not None
-    with gr.Row(elem_id="confusion-part"):
-        with gr.Column(scale=1, min_width=300):
-            scripts = script("pick_grid", "confusion")
-            matrix = gr.HTML(js_on_load=scripts, elem_id="confusion", min_height=60)
-        with gr.Column(scale=1, min_width=300, elem_id="behind", visible=can_open):
-            behind = _Behind(
-                gr.HTML(elem_id="behind-heading"), pick_grid(elem_id="behind-grid"),
-                gr.HTML(elem_id="behind-card", render=False),
-            )  # fmt: skip
-    with gr.Column(visible=can_open, elem_id="behind-part"):
-        behind.card.render()
-        to_detect = gr.Button("Send to Detect", size="sm", elem_id="behind-detect", min_width=120)
-    fold("Model card", "card")
-    card = gr.Markdown(elem_id="model-card")
-    defaults = TrainingState(checkpoint=backend.checkpoint)
-    controls: Controls = {
-        "checkpoint": checkpoint, "cell": gr.Textbox("", visible=False),
-        "picked": gr.Textbox("", visible=False),
-    }  # fmt: skip
-    shown = _Shown(charts, results, matrix, card, known)
-    _connect(backend, controls, shown, behind, redraw, (address, defaults))
-    return TrainingTab(defaults, controls, to_detect)
-
-
-def _connect(
-    backend: Backend,
-    controls: Controls,
-    shown: _Shown,
-    behind: _Behind,
-    redraw: gr.Textbox,
-    address_bar: tuple[gr.Textbox, TrainingState],
-) -> None:
-    """All is drawn when the tab is opened; then a cell opens its photos, a photo its card."""
-    address, defaults = address_bar
-    cell, picked, pressed = controls["cell"], controls["picked"], signal()
-
-    @show_errors_in(shown.results, shown.charts, shown.matrix, shown.card)
-    def figures(name: str) -> dict[Any, Any]:
-        view = show(backend, name)
-        return {
-            shown.charts: view.charts, shown.results: view.results, shown.matrix: view.matrix,
-            shown.card: view.card,
-            shown.known: markup.known_classes(backend.detector(name).class_names),
-        }  # fmt: skip
-
-    @show_errors_in(behind.heading)
-    def photos(state: TrainingState) -> dict[Any, Any]:
-        view = show_behind(backend, state)
-        return {
-            behind.heading: view.heading, behind.tiles: view.tiles, behind.card: view.card,
-            picked: view.picked, address: state.to_query(defaults),
-        }  # fmt: skip
-
-    @show_errors_in(behind.card)
-    def pick(**values: Any) -> dict[Any, Any]:
-        state = TrainingState(**values)
-        card = photo_card(backend, state, state.picked)
-        return {behind.card: card, picked: state.picked, address: state.to_query(defaults)}
-
-    def draw(event: gr.EventData, **values: Any) -> dict[Any, Any]:
-        state = TrainingState(**values)
-        drawn = photos(state)
-        if event.target is pressed:  # the rest stays as it is, the focus in it too
-            return drawn
-        return {**figures(state.checkpoint), **drawn}
-
-    gr.on(
-        [redraw.change, pressed.change], draw, inputs_kwargs=controls,
-        outputs=[
-            *vars(shown).values(), behind.heading, behind.tiles, behind.card, picked, address,
-        ], **DRAWS,
-    )  # fmt: skip
-    js = f"() => [{pressed_js(shown.matrix)}, '', {TOKEN_JS}]"
-    shown.matrix.select(None, None, [cell, picked, pressed], js=js, **PRIVATE)
-    behind.tiles.select(
-        pick, inputs_kwargs=controls, outputs=[behind.card, picked, address],
-        js=pressed_first_js(behind.tiles, controls), **DRAWS,
-    )  # fmt: skip
+        of_picked = [self.card, picked, self.address.field]
+        gr.on(
+            [self.redraw.change, pressed.change], draw, inputs_kwargs=controls,
+            outputs=[*of_checkpoint, self.heading, self.tiles, *of_picked], **ui.DRAWS,
+        )  # fmt: skip
+        js = f"() => [{ui.pressed_js(self.matrix)}, '', {ui.TOKEN_JS}]"
+        self.matrix.select(None, None, [controls["cell"], picked, pressed], js=js, **ui.PRIVATE)
+        self.tiles.select(
+            pick, inputs_kwargs=controls, outputs=of_picked,
+            js=ui.pressed_first_js(self.tiles, controls), **ui.DRAWS,
+        )  # fmt: skip

@@ -9,9 +9,10 @@ from demo.backend import Backend
 from demo.serving.calls import raise_if_ended
 from demo.views import markup
 from demo.views.augment.state import AugmentState, read_settings
+from demo.web_files import render, unbroken
 from model.inspect.audit.boxes import BoxTable
 from model.inspect.audit.causes import Limits, Trials
-from model.inspect.audit.pictures import KINDS, WorstDraw, names_of, pair, traces, worst_draws
+from model.inspect.audit.pictures import KINDS, names_of, pair, traces, worst_draws
 from model.inspect.audit.report import fact_rows, safe_words
 from model.inspect.audit.tally import Tally, tallies
 from model.inspect.audit.verdict import verdict
@@ -72,7 +73,7 @@ def audit(backend: Backend, state: AugmentState, split: str) -> Iterator[Audited
     trials = Trials(table, state.config, seed, LIMITS, EPOCHS)
     findings = verdict(tally, trials)
     raise_if_ended()
-    found = markup.render(
+    found = render(
         "audit.html", findings=findings, safe=safe_words(trials), numbers=_numbers(done),
         groups=_worst(backend, tally, seed),
     )  # fmt: skip
@@ -89,7 +90,7 @@ def counted_with(query: str, shown: str) -> Markup:
 
 def _numbers(counted_so_far: Sequence[Tally]) -> Markup:
     rows = fact_rows([tally.numbers("target") for tally in counted_so_far])
-    return markup.render("audit_numbers.html", rows=rows, two=len(counted_so_far) > 1)
+    return render("audit_numbers.html", rows=rows, two=len(counted_so_far) > 1)
 
 
 def _worst(backend: Backend, tally: Tally, seed: int) -> list[dict[str, object]]:
@@ -101,11 +102,8 @@ def _worst(backend: Backend, tally: Tally, seed: int) -> list[dict[str, object]]
             _, picture = pair(trace, names_of(table, draw.photo))
             name = backend.library.name_of(str(table.names[draw.photo]))
             key, uri = f"{draw.epoch + 1} {name}", markup.data_uri(picture, quality=80)
-            tile = markup.tile(key, uri, f"{name}: {caption(trace)}", _words(name, draw))
+            words = unbroken(f"{name}, variant {draw.epoch + 1}: {draw.words}")
+            tile = markup.tile(key, uri, f"{name}: {caption(trace)}", words)
             tiles[draw.kind].append(tile)
     grids = {kind: markup.grid(of_kind, "browse") for kind, of_kind in tiles.items() if of_kind}
     return [{"heading": KINDS[kind], "grid": grid} for kind, grid in grids.items()]
-
-
-def _words(name: str, draw: WorstDraw) -> str:
-    return markup.unbroken(f"{name}, variant {draw.epoch + 1}: {draw.words}")

@@ -9,10 +9,10 @@ from demo.backend import Backend
 from demo.server.downloads import as_download
 from demo.serving.background import Step
 from demo.views import markup
+from demo.web_files import render
 from model.data.blemishes import KINDS, Blemish
 from model.data.check import Report
 from model.errors import UserError
-from model.words import counted
 
 SHOWN = 100  # of each kind; the CSV has all
 NOT_CHECKED = (
@@ -30,16 +30,12 @@ def show_step(step: Step) -> Markup:
 def show_report(backend: Backend, report: Report) -> Markup:
     """All blemishes by kind; those of a photo can be pressed."""
     kinds = [
-        {
-            "name": kind, "effect": KINDS[kind].effect, "meaning": KINDS[kind].text,
-            "count": f"{len(found):,}", "more": max(0, len(found) - SHOWN),
-            "rows": [_row(backend, blemish) for blemish in found[:SHOWN]],
-        }
+        (kind, KINDS[kind], len(found), [_row(backend, blemish) for blemish in found[:SHOWN]])
         for kind, found in report.by_kind().items()
-    ]  # fmt: skip
-    return markup.render(
-        "blemishes.html", kinds=kinds, total=f"{len(report.blemishes):,}",
-        photos=counted(len(report.dataset.photos), "photo"), decoded=report.decoded,
+    ]
+    return render(
+        "blemishes.html", kinds=kinds, total=len(report.blemishes), decoded=report.decoded,
+        n_photos=len(report.dataset.photos),
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from demo.address import PickingState, in_address
 from demo.backend import Backend
 from demo.choice import PhotoChoice
 from demo.views import markup
+from demo.web_files import render
 from model.checkpoint import DEFAULT_CHECKPOINT
 from model.classes import shown_name
 from model.errors import UserError
@@ -62,12 +63,9 @@ def behind_cells(backend: Backend) -> PerPhoto | None:
 
 
 def what_is_missing(backend: Backend, checkpoint: str = "", has_numbers: bool = True) -> str:
-    """One sentence on how to have the photos behind the cells shown.
+    """One sentence, with commands, on how to have the photos behind the cells shown.
 
-    Args:
-        backend: its checkpoint and data set are named in the commands.
-        checkpoint: name of the one in use; by default the one the page starts with.
-        has_numbers: whether there is a matrix to look behind.
+    ``has_numbers`` says whether there is a matrix to look behind.
     """
     file, dataset = backend.checkpoint_file(checkpoint), backend.library.dataset
     wanted = "the photos behind a number" if has_numbers else "which classes it takes for which"
@@ -112,27 +110,10 @@ def show_matrix(backend: Backend, report: Mapping[str, Any] | None, checkpoint: 
         source = str((report or {}).get("split", ""))
         if not names or not matrix:
             return markup.note(missing)
-    rows = [_row(names, i, counts) for i, counts in enumerate(matrix)]
-    return markup.render(
-        "confusion.html", names=names, rows=rows, source=source, missing=missing,
-        n_photos=counted(sum(map(sum, matrix)), "photo"),
-        column_keys=[key_of("", name) for name in names],
+    return render(
+        "confusion.html", names=names, rows=list(zip(names, matrix, strict=True)), source=source,
+        missing=missing, n_photos=sum(map(sum, matrix)), key_of=key_of,
     )  # fmt: skip
-
-
-def _row(names: Sequence[str], i: int, counts: Sequence[int]) -> dict[str, Any]:
-    total = max(1, sum(counts))
-    # Light colours in both themes, dark letters on all of them.
-    cells = [
-        {
-            "count": count, "light": f"{96 - 60 * count / total:.0f}",
-            "key": key_of(names[i], name),
-            "words": f"{shown_name(names[i])} taken for {shown_name(name)}:"
-            f" {counted(count, 'photo')}",
-        } if count else None
-        for name, count in zip(names, counts, strict=True)
-    ]  # fmt: skip
-    return {"name": names[i], "cells": cells, "key": key_of(names[i], "")}
 
 
 @dataclass(frozen=True)
@@ -208,8 +189,8 @@ def photo_card(backend: Backend, state: TrainingState, name: str) -> Markup:
     row = backend.per_photo.row_of(name) if backend.per_photo else None
     if row is None:
         raise UserError(f"there is no photo {name[:40]!r} in the CSV. Choose another one.")
-    opened = backend.open(PhotoChoice(name), state.checkpoint)
-    shown, now, maps = opened.shown, opened.detection, opened.heat_maps
+    inspection = backend.inspect(PhotoChoice(name), state.checkpoint)
+    shown, now, maps = inspection.shown, inspection.detection, inspection.heat_maps
     figures = [
         markup.figure(
             shown.image, shown.original_size, _boxes(row, labelled=True), f"photo {name}",
@@ -222,7 +203,7 @@ def photo_card(backend: Backend, state: TrainingState, name: str) -> Markup:
     ):
         if kind in maps:
             figures.append(_explained(shown.image, row, maps[kind], now, words))
-    return markup.render(
+    return render(
         "behind_card.html", figures=figures, facts=markup.table(_facts(row), f"Photo {name}"),
         otherwise=stale_csv_note(row, now),
     )  # fmt: skip

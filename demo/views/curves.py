@@ -3,11 +3,10 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
-from demo.views import markup
+from demo.web_files import render
 
 # Apart from each other and from both backgrounds.
 COLOURS = ("#0d9488", "#d97706", "#a855f7", "#dc2626", "#3b82f6", "#84923a")
@@ -22,16 +21,26 @@ class Curve:
     Attributes:
         label: its name.
         points: ``(epoch, value)`` by epoch.
-        colour: place of its colour in :data:`COLOURS`, which begin anew after the last.
+        number: which of :data:`COLOURS` it has; they begin anew after the last.
         dashed: and not solid.
         dotted: with a dot at each point.
     """
 
     label: str
     points: Sequence[tuple[int, float]]
-    colour: int = 0
+    number: int = 0
     dashed: bool = False
     dotted: bool = False
+
+    @property
+    def colour(self) -> str:
+        """For the style of a line."""
+        return COLOURS[self.number % len(COLOURS)]
+
+    @property
+    def has_dots(self) -> bool:
+        """Whether there are dots; a line of one point would not be seen."""
+        return self.dotted or len(self.points) == 1
 
 
 def line_chart(title: str, curves: Sequence[Curve]) -> Markup:
@@ -50,24 +59,9 @@ def line_chart(title: str, curves: Sequence[Curve]) -> Markup:
     def y(value: float) -> float:
         return round(BOTTOM - (BOTTOM - TOP) * (value - low) / height, 1)
 
-    drawn: list[dict[str, Any]] = [
-        {
-            "label": curve.label, "colour": COLOURS[curve.colour % len(COLOURS)],
-            "dashed": curve.dashed,
-            "line": " ".join(f"{x(epoch)},{y(value)}" for epoch, value in curve.points),
-            # A line of one point would not be seen.
-            "dots": [
-                (x(epoch), y(value)) for epoch, value in curve.points
-                if curve.dotted or len(curve.points) == 1
-            ],
-            "last": f"{curve.points[-1][1]:.3g}", "epoch": curve.points[-1][0],
-        }
-        for curve in curves
-    ]  # fmt: skip
-    return markup.render(
-        "line_chart.html", title=title, curves=drawn, left=LEFT, right=RIGHT, bottom=BOTTOM,
-        epochs=[(x(epoch), epoch) for epoch in epoch_ticks(first, max(epochs))],
-        values=[(y(value), f"{value:.4g}") for value in ticks],
+    return render(
+        "line_chart.html", title=title, curves=curves, x=x, y=y, left=LEFT, right=RIGHT,
+        bottom=BOTTOM, epochs=epoch_ticks(first, max(epochs)), values=ticks,
     )  # fmt: skip
 
 

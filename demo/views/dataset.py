@@ -17,12 +17,13 @@ from demo.choice import PhotoChoice
 from demo.server.downloads import as_download
 from demo.serving.calls import raise_if_ended
 from demo.views import markup
+from demo.web_files import render
 from model.classes import shown_name
 from model.data.records import CSV_COLUMNS
 from model.data.samples import PhotoLibrary
 from model.errors import UserError
 from model.inference import DRAWN_SIDE
-from model.words import a_or_an, counted, percent
+from model.words import a_or_an, counted
 
 PER_PAGE = 20  # full rows at two, four and five a row
 ANY = "any"
@@ -38,6 +39,8 @@ WITHOUT_DATA = (
     " start the demo again, or point it to a data set you have with --data."
 )
 NO_OBJECT = "no object"
+LABELS = {"target": "largest: {}", "difficult": "{}, difficult", "object": "{}"}  # by role
+CELLS = 12  # of the plot of sizes, in each direction
 FEW_BOXES = 5  # in one photo; the names of more may not all have room
 
 
@@ -197,13 +200,9 @@ def photo_card(backend: Backend, name: str) -> Markup:
     largest = photo.largest
     boxes = []
     for thing in sorted(photo.objects, key=lambda o: o is largest):
-        kind, label = thing.class_name, shown_name(thing.class_name)
-        if thing is largest:
-            boxes.append(markup.DrawnBox(thing.bbox_xyxy, "target", kind, f"largest: {label}"))
-        elif thing.difficult:
-            boxes.append(markup.DrawnBox(thing.bbox_xyxy, "difficult", kind, f"{label}, difficult"))
-        else:
-            boxes.append(markup.DrawnBox(thing.bbox_xyxy, "object", kind, label))
+        role = "target" if thing is largest else "difficult" if thing.difficult else "object"
+        label = LABELS[role].format(shown_name(thing.class_name))
+        boxes.append(markup.DrawnBox(thing.bbox_xyxy, role, thing.class_name, label))
     counts = Counter(shown_name(o.class_name) for o in photo.objects)
     things = ", ".join(f"{n} x {class_name}" for class_name, n in counts.items())
     legend = "Bold: the largest object. Thin: the others. Dashed: difficult, never the target."
@@ -234,27 +233,9 @@ def charts(rows: pd.DataFrame) -> Markup:
     ]
     width = ((rows.xmax - rows.xmin) / rows.width).to_numpy()
     height = ((rows.ymax - rows.ymin) / rows.height).to_numpy()
-    return markup.render("dataset_charts.html", bars=bars, **_size_plot(width, height))
-
-
-def _size_plot(width: np.ndarray, height: np.ndarray, cells: int = 12) -> dict[str, Any]:
-    """How often a box has this share of the photo's width and height: squares of an SVG."""
-    grid, _, _ = np.histogram2d(width, height, bins=cells, range=[[0, 1], [0, 1]])
-    side, left, bottom = 240 / cells, 56, 246
-    squares = [
-        {
-            "x": f"{left + i * side:.1f}", "y": f"{bottom - (j + 1) * side:.1f}",
-            "side": f"{side:.1f}", "opacity": f"{(grid[i, j] / grid.max()) ** 0.6:.2f}",
-            "count": counted(int(grid[i, j]), "photo"),
-        }
-        for i in range(cells)
-        for j in range(cells)
-        if grid[i, j]
-    ]  # fmt: skip
-    ticks = [
-        {"x": left + 240 * t, "y": bottom - 240 * t + 4, "text": percent(t, 0)} for t in (0, 0.5, 1)
-    ]
-    return {"squares": squares, "ticks": ticks, "left": left}
+    # How often a box has this share of the photo's width and height.
+    grid, _, _ = np.histogram2d(width, height, bins=CELLS, range=[[0, 1], [0, 1]])
+    return render("dataset_charts.html", bars=bars, grid=grid.astype(int).tolist())
 
 
 def csv_download(backend: Backend, split: str) -> str:

@@ -14,13 +14,14 @@ from markupsafe import Markup
 from demo.address import TabState, in_address, number, one_of
 from demo.backend import Backend, user_message
 from demo.choice import MAX_PHOTOS, Photo
-from demo.opened import Opened, predict_many
+from demo.inspection import Inspection, predict_many
 from demo.server.downloads import as_download
 from demo.server.first_page import TITLE
 from demo.serving.calls import StopPressedError, this_call
 from demo.serving.gpu import TOGETHER
 from demo.views import markup
 from demo.views.turning import turning_photo
+from demo.web_files import render
 from model.augment.geometry import overlap
 from model.classes import shown_name
 from model.csv_cells import csv_text
@@ -53,37 +54,37 @@ class Seen:
     picture: Markup
 
 
-def look_at(opened: Opened, state: DetectState) -> Seen:
+def look_at(inspection: Inspection, state: DetectState) -> Seen:
     """Ask the detector, and draw."""
-    photo, d = opened.photo, opened.detection
+    photo, d = inspection.photo, inspection.detection
     said = d.verdict(state.threshold)
     predicted = _predicted(d, said)
     truth = [markup.DrawnBox(photo.largest.bbox_xyxy, "truth")] if photo.largest else []
     where = ", ".join(f"{v:.0f}" for v in d.bbox_xyxy)
     around = a_or_an(shown_name(d.class_name))
     picture = markup.figure(
-        opened.shown.image, d.image_size, [*truth, predicted],
+        inspection.shown.image, d.image_size, [*truth, predicted],
         f"Photo with a box around {around}: left, top, right, bottom {where} pixels.",
-        _heat(opened, state.explain), _legend(photo, said, state),
+        _heat(inspection, state.explain), _legend(photo, said, state),
     )  # fmt: skip
     return Seen(said, predicted, picture)
 
 
-def show(backend: Backend, state: DetectState, before: Opened | None = None) -> Markup:
-    """The result for one photo; of one that was opened ``before``, without how long it took."""
-    opened = before or backend.open(state.photo, state.checkpoint)
-    photo, d = opened.photo, opened.detection
+def show(backend: Backend, state: DetectState, before: Inspection | None = None) -> Markup:
+    """The result for one photo; of one that was inspection ``before``, without how long it took."""
+    inspection = before or backend.inspect(state.photo, state.checkpoint)
+    photo, d = inspection.photo, inspection.detection
     started = time.perf_counter()
-    seen = look_at(opened, state)
+    seen = look_at(inspection, state)
     facts = _facts(photo, d)
     if not before:
-        drawn_ms, spent = 1000 * (time.perf_counter() - started), opened.timed
+        drawn_ms, spent = 1000 * (time.perf_counter() - started), inspection.timed
         words = f"decode {spent.decode_ms:.0f} ms, network {spent.network_ms:.0f} ms"
         facts.append(("your request took", f"{words}, draw {drawn_ms:.0f} ms"))
     top, truth = list(d.probabilities.items())[:5], photo.largest
     unknown = unknown_class_note(truth.class_name, d.probabilities) if truth else ""
-    calibrated = opened.detector.info.calibration is not None
-    return markup.render(
+    calibrated = inspection.detector.info.calibration is not None
+    return render(
         "detect_result.html", picture=seen.picture, note=photo.note,
         turning=turning_photo(seen.predicted, d.image_size),
         verdict=verdict_sentence(seen.said), kind=seen.said.kind,
@@ -95,10 +96,10 @@ def show(backend: Backend, state: DetectState, before: Opened | None = None) -> 
     )  # fmt: skip
 
 
-def first_view(opened: Opened, state: DetectState) -> Markup:
+def first_view(inspection: Inspection, state: DetectState) -> Markup:
     """What a browser shows before the page is built: the title, and the photo with its box."""
-    seen = look_at(opened, state)
-    return markup.render("first_view.html", title=TITLE, picture=seen.picture)
+    seen = look_at(inspection, state)
+    return render("first_view.html", title=TITLE, picture=seen.picture)
 
 
 def verdict_sentence(said: Verdict) -> str:
@@ -127,11 +128,11 @@ def confidence_meaning(score: float, threshold: float, calibrated: bool, known: 
     )
 
 
-def _heat(opened: Opened, target: str) -> np.ndarray | None:
+def _heat(inspection: Inspection, target: str) -> np.ndarray | None:
     """The heat map that was asked for, in 0..1; ``None`` for none."""
-    if target == "box" and (attention := opened.detection.attention) is not None:
+    if target == "box" and (attention := inspection.detection.attention) is not None:
         return attention / max(float(attention.max()), 1e-9)
-    return opened.heat_maps.get(target) if target in TARGETS else None
+    return inspection.heat_maps.get(target) if target in TARGETS else None
 
 
 def _legend(photo: Photo, said: Verdict, state: DetectState) -> str:
@@ -165,23 +166,25 @@ def _facts(photo: Photo, d: Detection) -> list[tuple[str, str]]:
     return rows
 
 
-def png_download(opened: Opened) -> str:
+def png_download(inspection: Inspection) -> str:
     """The annotated picture, at most 1280 px."""
     buffer = io.BytesIO()
-    opened.detection.draw(opened.shown.image).save(buffer, "PNG", compress_level=4)
-    return as_download(f"{opened.photo.path.stem}_detected.png", buffer.getvalue())
+    inspection.detection.draw(inspection.shown.image).save(buffer, "PNG", compress_level=4)
+    return as_download(f"{inspection.photo.path.stem}_detected.png", buffer.getvalue())
 
 
-def json_download(opened: Opened) -> str:
+def json_download(inspection: Inspection) -> str:
     """Everything the detector said."""
-    text = json.dumps({"file": opened.photo.path.name, **opened.detection.to_dict()}, indent=2)
-    return as_download(f"{opened.photo.path.stem}_detected.json", text + "\n")
+    text = json.dumps(
+        {"file": inspection.photo.path.name, **inspection.detection.to_dict()}, indent=2
+    )
+    return as_download(f"{inspection.photo.path.stem}_detected.json", text + "\n")
 
 
-def csv_download(opened: Opened) -> str:
+def csv_download(inspection: Inspection) -> str:
     """The row ``python -m model.predict --csv`` writes."""
-    text = csv_text([CSV_HEADER, csv_row(opened.photo.path.name, opened.detection)])
-    return as_download(f"{opened.photo.path.stem}_detected.csv", text)
+    text = csv_text([CSV_HEADER, csv_row(inspection.photo.path.name, inspection.detection)])
+    return as_download(f"{inspection.photo.path.stem}_detected.csv", text)
 
 
 @dataclass
@@ -219,9 +222,9 @@ def detect_files(backend: Backend, files: Sequence[Path], checkpoint: str) -> It
     for start in range(0, len(files), TOGETHER):
         paths, photos = [], []
         for file in files[start : start + TOGETHER]:
-            opened = Opened(Photo(file), checkpoint_file)
+            inspection = Inspection(Photo(file), checkpoint_file)
             try:
-                photos.append(opened.network_copy)
+                photos.append(inspection.network_copy)
                 paths.append(file)
             except UserError as error:
                 answers.problems.append((file, user_message(error)))

@@ -1,8 +1,4 @@
-"""The HTML the page is made of. Boxes are SVG over the photo, so they are crisp at any size.
-
-The templates lie in ``demo/web``; whatever is put into one is escaped unless it is
-:class:`markupsafe.Markup`, which only templates return.
-"""
+"""The HTML the page is made of. Boxes are SVG over the photo, so they are crisp at any size."""
 
 import base64
 import io
@@ -12,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
-from demo.scripts import WEB
 from demo.serving.once import ComputeOnceCache
+from demo.web_files import render
 from model.classes import shown_name
 from model.data.decoding.pool import BusyError
 from model.data.images import load_fitted
@@ -26,39 +21,14 @@ from model.errors import UserError
 from model.words import counted
 
 THUMB_SIDE = 220
-_TEMPLATES = Environment(
-    loader=FileSystemLoader(WEB), autoescape=True, undefined=StrictUndefined,
-    trim_blocks=True, lstrip_blocks=True,
-)  # fmt: skip
-
-
-_TEMPLATES.filters["shown_name"] = shown_name
 IOU_EXPLAINED = (
     "IoU: the area two boxes share, divided by the area they cover together. 1 is a perfect fit."
 )
 
 
 def of_photo(key: str, html: str) -> Markup:
-    """A part of the page that says of which photo it is, so that the browser can dim an old one.
-
-    Args:
-        key: of the photo, see :attr:`demo.choice.PhotoChoice.key`.
-        html: the part.
-    """
+    """A part of the page that says by ``key`` of which photo it is: the browser dims an old one."""
     return Markup('<div data-photo="{}">{}</div>').format(key, html)
-
-
-def unbroken(text: str) -> str:
-    """Numbers and their percent signs stay on one line."""
-    return text.replace(" %", "\N{NO-BREAK SPACE}%")
-
-
-_TEMPLATES.filters["unbroken"] = unbroken
-
-
-def render(template: str, **values: Any) -> Markup:
-    """Fill a template of ``demo/web``."""
-    return Markup(_TEMPLATES.get_template(template).render(**values))
 
 
 @dataclass(frozen=True)

@@ -6,19 +6,20 @@ from typing import Any
 from markupsafe import Markup
 
 from demo.backend import Backend
-from demo.opened import Opened
+from demo.inspection import Inspection
 from demo.serving.calls import raise_if_ended
 from demo.views import markup
 from demo.views.augment.state import MAX_SEED
+from demo.web_files import render
 from model.data.images import LoadedImage, load_each
 from model.data.records import ObjectAnnotation
 from model.errors import UserError
 from model.inference import DRAWN_SIDE
-from model.inspect.compose_audit import ComposeNumbers, ComposeTally, findings
+from model.inspect.compose_audit import ComposeTally, findings
 from model.inspect.compose_pictures import health_words, shown
 from model.inspect.compose_steps import ComposeTrace
 from model.inspect.compose_trace import trace_compose
-from model.words import counted, percent
+from model.words import counted
 
 VARIANTS = 6
 EACH = 20  # photos between two looks at the numbers
@@ -26,7 +27,7 @@ TILES = 12
 MAX_COUNTED = 100_000
 
 
-def show(pipeline: Callable[..., Any], opened: Opened, seed: int) -> Markup:
+def show(pipeline: Callable[..., Any], inspection: Inspection, seed: int) -> Markup:
     """The last picture for several seeds from ``seed`` on, and all steps of the first.
 
     Boxes are the photo's annotated ones; without any, the detector's.
@@ -34,9 +35,9 @@ def show(pipeline: Callable[..., Any], opened: Opened, seed: int) -> Markup:
     Raises:
         UserError: if the photo cannot be read, or the pipeline cannot be run on it.
     """
-    photo = opened.photo.load(DRAWN_SIDE)
-    things = opened.photo.objects or [
-        ObjectAnnotation(opened.detection.class_name, opened.detection.bbox_xyxy)
+    photo = inspection.photo.load(DRAWN_SIDE)
+    things = inspection.photo.objects or [
+        ObjectAnnotation(inspection.detection.class_name, inspection.detection.bbox_xyxy)
     ]
     traces = [_traced(pipeline, photo, things, seed + i) for i in range(VARIANTS)]
     return markup.join(
@@ -117,14 +118,8 @@ def _found(tally: ComposeTally, problems: Sequence[str]) -> Markup:
         notes.append(markup.note(f"and {more} like these.", "problem"))
     rows = [("the largest of each photo", tally.numbers(targets=True)), ("all", tally.numbers())]
     rows += [(label, tally.numbers(label)) for label in tally.labels()]
-    table = markup.render("pipeline_numbers.html", rows=[(name, _cells(n)) for name, n in rows])
+    table = render("pipeline_numbers.html", rows=rows)
     return markup.join([*notes, table])
-
-
-def _cells(numbers: ComposeNumbers) -> list[str]:
-    shares = (numbers.dropped, numbers.lost, numbers.cut)
-    growth = "" if numbers.growth is None else percent(numbers.growth)
-    return [f"{numbers.boxes:,}", *map(percent, shares), growth]
 
 
 def _variant(trace: ComposeTrace) -> Markup:

@@ -12,9 +12,10 @@ from typing import Any
 from markupsafe import Markup
 
 from demo.backend import Backend
-from demo.views import markup, strength
+from demo.views import markup, robustness
 from demo.views.confusion import show_matrix
 from demo.views.curves import Curve, line_chart
+from demo.web_files import render
 from model.checkpoint import CheckpointInfo, read_info
 from model.errors import UserError
 from model.evaluation.metrics import MEASURES
@@ -67,12 +68,12 @@ class RunShown:
 
 @dataclass(frozen=True)
 class TrainingView:
-    """The pieces of the page; ``card`` is Markdown."""
+    """The pieces of the page; ``model_card`` is Markdown."""
 
     charts: Markup
     results: Markup
     matrix: Markup
-    card: str
+    model_card: str
 
 
 def show(backend: Backend, name: str) -> TrainingView:
@@ -91,7 +92,7 @@ def show(backend: Backend, name: str) -> TrainingView:
     charts = [line_chart(title, curves(drawn, wanted)) for title, wanted in CHARTS.items()]
     return TrainingView(
         Markup('<div class="all-curves">{}</div>').format(markup.join(charts)) + went_on(drawn),
-        results(info, runs, report) + strength.beside(path), show_matrix(backend, report, name),
+        results(info, runs, report) + robustness.beside(path), show_matrix(backend, report, name),
         without_front_matter(text),
     )  # fmt: skip
 
@@ -191,7 +192,7 @@ def settings(runs: Sequence[RunShown]) -> Markup:
     if not rows:
         return Markup()
     names = [run.name for run in runs] if len(runs) > 1 else []
-    return markup.render("settings.html", names=names, rows=rows)
+    return render("settings.html", names=names, rows=rows)
 
 
 def measured_while_training(metrics: Mapping[str, Any]) -> Markup:
@@ -219,7 +220,7 @@ def results(
         rows.append((label, _number(key, report["metrics"][key]), interval, other))
     trained_on = info.config.get("train_split")
     split = report["split"]
-    return markup.render(
+    return render(
         "results.html", settings=settings(runs), rows=rows, split=split,
         explained=markup.IOU_EXPLAINED,
         n_images=report["n_images"], command=commands(report),
@@ -252,19 +253,12 @@ def _number(key: str, value: float) -> str:
     return f"{value:.3f}" if key == "mean_iou" else percent(value, 1)
 
 
-def _group_rows(key: str, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One row a group; classes with the best joint accuracy first."""
-    if key == "per_class":
-        rows = sorted(rows, key=lambda row: -row["joint"])
-    return [
-        {
-            "name": markup.chip(row["group"]) if key == "per_class" else row["group"],
-            "photos": row["n_images"], "accuracy": percent(row['class_accuracy'], 0),
-            "l1": f"{row['l1_px_224']:.1f}", "iou": f"{row['mean_iou']:.2f}",
-            "joint": percent(row['joint'], 0),
-        }
-        for row in rows
-    ]  # fmt: skip
+def _group_rows(key: str, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """One row a group; classes by their colours, those with the best joint accuracy first."""
+    if key != "per_class":
+        return list(rows)
+    best_first = sorted(rows, key=lambda row: -row["joint"])
+    return [{**row, "group": markup.chip(row["group"])} for row in best_first]
 
 
 def without_front_matter(text: str) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from markupsafe import Markup
 
 from demo.views import markup
+from demo.web_files import render
 from model.augment import AugmentConfig
 from model.augment.geometry import clip, move_boxes
 from model.augment.normalisation import MEAN_COLOUR
@@ -43,15 +44,13 @@ def turning_photo(box: markup.DrawnBox, size: tuple[int, int]) -> Markup:
 
     Without a script or with reduced motion it stands still, turned as far as it goes.
 
-    Args:
-        box: over the photo that is not turned.
-        size: ``(width, height)`` its corners are pixels of.
+    The box is over the photo that is not turned, of ``(width, height)`` pixels.
     """
     frames = frames_of(box.bbox_xyxy, size)
     width, height = size
     angle, (x1, y1, x2, y2) = frames[FRAMES // 4]
     still = {"angle": -angle, "x": x1, "y": y1, "width": x2 - x1, "height": y2 - y1}
-    return markup.render(
+    return render(
         "turning.html", width=width, height=height, role=box.role, still=still,
         colour=markup.css_colour(box.colour), rim=markup.css_colour(markup.text_colour(box.colour)),
         empty="rgb({}, {}, {})".format(*MEAN_COLOUR), degrees=f"{DEGREES:g}",

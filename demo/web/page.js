@@ -3,8 +3,8 @@
 // Called by events of the page (demo/page.py, demo/tabs):
 //   showInAddress(query)           what a tab now shows, as the server says it
 //   openedTab(tab, signal)         gives another signal if the tab has to be drawn
-//   addressRestored(answer)        gives the signals of Detect and of the other tabs
-//   photoReplaced(signals)         of Augment and Data set; gives another one to that which is open
+//   addressRestored(answer, tabs)  gives the signals of these tabs; the first has been drawn before
+//   photoReplaced(tabs, signals)   of tabs that follow the photo; gives another one to the open tab
 //   copyLink()
 //   save(file)                     a file of the server, as a download
 //   touched()                      name of the setting that is being changed (settings.js)
@@ -29,9 +29,8 @@
 (() => {
   const page = new EventTarget();
   const queries = {};
-  const asked = new URLSearchParams(location.search);
-  const known = ['detect', 'augment', 'dataset', 'training'];
-  let open = known.includes(asked.get('tab')) ? asked.get('tab') : 'detect';
+  let known = []; // the tabs, once the address was read
+  let open = new URLSearchParams(location.search).get('tab') || 'detect';
   let drawn = ''; // the tab whose signal was given last
   let early = 'detect'; // the tab that was opened last before the address was read
   let waiting = null; // {field, files}: files for a field for many
@@ -70,9 +69,9 @@
   // Boxes are looked for when Augment is opened and when the photo is replaced while it is open, not
   // before: an update that leaves a custom component alone empties its properties if it was never
   // on screen (Gradio 6.31).
-  page.photoReplaced = ([augment, dataset]) => {
+  page.photoReplaced = (tabs, signals) => {
     tell('photo-replaced');
-    return [drawn === 'augment' ? token() : augment, drawn === 'dataset' ? token() : dataset];
+    return tabs.map((tab, i) => (drawn === tab ? token() : signals[i]));
   };
 
   page.openedTab = (tab, signal) => {
@@ -89,8 +88,9 @@
     return token();
   };
 
-  page.addressRestored = (answer) => {
+  page.addressRestored = (answer, tabs) => {
     const [tab, redraw] = answer.split(' ');
+    known = tabs;
     // An address that asks for the first tab leaves the one open that was opened meanwhile.
     drawn = open = tab === 'detect' ? early : tab;
     page.isRestored = true;

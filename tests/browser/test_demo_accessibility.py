@@ -16,7 +16,7 @@ NOTHING_FADES = """() => {
 
 
 SHOWN = {
-    "detect": "#detect-result .stage", "augment": "#augment-robustness .row",
+    "detect": "#detect-result .stage", "augment": "#augment-answers .row",
     "dataset": "#dataset-card .stage", "training": "#confusion table",
 }  # fmt: skip
 

@@ -13,8 +13,8 @@ from playwright.sync_api import TimeoutError, expect
 from visitor import PHONE, SLOW, UNTIL_AT_REST
 
 from demo.box_editor import BoxEditor
-from demo.scripts import script
 from demo.theme import page_theme
+from demo.web_files import script
 
 WIDTH, HEIGHT = 400, 300
 FIRST = {"bbox_xyxy": [100, 80, 200, 160], "class_name": "cat"}

@@ -30,9 +30,9 @@ def test_the_same_address_gives_the_same_view(reused_page, demo_address):
     views = []
     for _ in range(2):
         page = open_again(reused_page, address)
-        expect(page.locator("#augment-robustness .row")).to_have_count(4)
+        expect(page.locator("#augment-answers .row")).to_have_count(4)
         expect(page.locator("#augment-after figcaption")).to_contain_text("variant 3 of 4")
-        views.append([content(page, part) for part in ("grid", "steps", "robustness")])
+        views.append([content(page, part) for part in ("grid", "steps", "answers")])
         expect(page.locator("#augment-rotation_degrees input[type=number]")).to_have_value("25")
     assert views[0] == views[1]
 

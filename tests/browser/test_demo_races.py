@@ -39,11 +39,11 @@ def ends_with(page: Page, count: int) -> None:
     """So many variants and rows of the chart are shown when everything is answered."""
     page.traffic.settle()
     expect(page.locator("#augment-grid button")).to_have_count(count)
-    expect(page.locator("#augment-robustness .row")).to_have_count(count)
+    expect(page.locator("#augment-answers .row")).to_have_count(count)
 
 
 def chart_rows(page: Page) -> int:
-    return page.locator("#augment-robustness .row").count()
+    return page.locator("#augment-answers .row").count()
 
 
 def test_a_later_change_of_another_control_is_not_overtaken(slow_page):
@@ -72,7 +72,7 @@ def test_hammered_controls_end_as_they_stand(slow_page, reused_page):
     expect(page).to_have_url(re.compile("box=detector.*count=3.*rotation_degrees=21.*hue=0.2"))
     again = open_again(reused_page, page.url)
     wait_for(lambda: chart_rows(again) == 3, "the same view")
-    for part in ("after", "grid", "steps", "robustness", "extremes"):
+    for part in ("after", "grid", "steps", "answers", "extremes"):
         wait_for(lambda p=part: content(again, p) == content(page, p), f"the same {part}")
 
 

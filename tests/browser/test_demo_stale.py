@@ -14,7 +14,7 @@ PARTS = {
     "augment": [
         f"#augment-{part}"
         for part in ("before .stage", "after .stage", "sentence .live", "steps .tile",
-                     "extremes .tile", "grid .tile", "robustness .row")
+                     "extremes .tile", "grid .tile", "answers .row")
     ],
 }  # fmt: skip
 DIM = """(parts) => parts.filter((part) =>

@@ -25,7 +25,7 @@ def test_every_slider_changes_what_it_says(augment_page):
 
     slide(page, "count", 2)
     expect(page.locator("#augment-grid button")).to_have_count(2)
-    expect(page.locator("#augment-robustness .row")).to_have_count(2)
+    expect(page.locator("#augment-answers .row")).to_have_count(2)
     for name in ("brightness", "contrast", "saturation"):
         slide(page, name, 0)
     off = page.locator("#augment-steps p").filter(has_text="Off:")
@@ -108,7 +108,7 @@ def test_the_page_shows_what_the_api_says(augment_page, demo_address):
         where = f"#augment-grid button[data-key='{variant['number']}']"
         shown = drawn_box(augment_page, where, "target")
         assert shown == pytest.approx(jitter["bbox_xyxy"], abs=0.02)
-        row = augment_page.locator("#augment-robustness .row").nth(variant["number"] - 1)
+        row = augment_page.locator("#augment-answers .row").nth(variant["number"] - 1)
         answer = variant["detector"]
         if answer["sure"]:
             expect(row).to_contain_text(answer["class_name"])
@@ -366,7 +366,7 @@ def test_two_settings_are_compared_and_one_link_has_both(augment_page, chromium)
     expect(pinned).to_be_visible()
     assert pinned.get_attribute("src") == after.get_attribute("src")
     settled(page, lambda: slide(page, "rotation_degrees", 0))
-    expect(page.locator("#augment-robustness .robustness")).to_have_count(2)
+    expect(page.locator("#augment-answers .answers")).to_have_count(2)
     page.traffic.settle()
     expect(page.locator("#augment-sentence")).to_contain_text("A ")
     expect(page.locator("#augment-steps .note")).to_contain_text("B is what the settings say now")
@@ -377,7 +377,7 @@ def test_two_settings_are_compared_and_one_link_has_both(augment_page, chromium)
     expect(page).to_have_url(re.compile(r"\ba=rotation_degrees%3A20"))
     expect(page).to_have_url(re.compile(r"\brotation_degrees=0"))
     other = open_page(chromium, page.url)
-    expect(other.locator("#augment-robustness .robustness")).to_have_count(2)
+    expect(other.locator("#augment-answers .answers")).to_have_count(2)
     shown = [other.locator(f"#augment-{name} img.pixels") for name in ("a", "after")]
     assert [picture.get_attribute("src") for picture in shown] == [before, now]
     other.context.close()
@@ -402,8 +402,8 @@ def test_the_threshold_of_detect_counts_in_augment_too(page_as_left):
     slide_detect.press("Tab")
     expect(page.locator("#detect-result")).to_contain_text(re.compile("none of|not sure", re.I))
     page.get_by_role("tab", name="Augment").click()
-    expect(page.locator("#augment-robustness")).to_contain_text("finds")
-    expect(page.locator("#augment-robustness .row.unsure")).to_have_count(3)
+    expect(page.locator("#augment-answers")).to_contain_text("finds")
+    expect(page.locator("#augment-answers .row.unsure")).to_have_count(3)
     expect(page.locator("#augment-grid .badge.unsure")).to_have_count(3)
     expect(page.locator("#augment-sentence")).to_contain_text(
         re.compile("the detector (is not sure|sees none)")

@@ -25,7 +25,7 @@ def folder(tmp_path):
 
 def test_drop_make_stop_and_make_again(reused_page, demo_address, folder):
     page = open_again(reused_page, f"{demo_address}?tab=augment&sample=cat")
-    expect(page.locator("#augment-robustness .row")).to_have_count(8)
+    expect(page.locator("#augment-answers .row")).to_have_count(8)
     drop(page, folder)
     status, result = page.locator("#folder-files .status"), page.locator("#folder-result")
     expect(status).to_have_text("3 photos and 1 other file.")

@@ -25,7 +25,7 @@ from conftest import (
 import demo.server.queue
 from demo import app
 from demo.app import AppConfig, make_backend
-from demo.opened import detect
+from demo.inspection import detect
 from demo.page import build_page
 from model.checkpoint import DEFAULT_CHECKPOINT
 from model.errors import UserError
@@ -71,7 +71,7 @@ def test_the_photo_the_page_opens_with_is_looked_at_once(backend, monkeypatch):
         looks.append(asked)
         return detect(*asked)
 
-    monkeypatch.setattr("demo.opened.detect", look)
+    monkeypatch.setattr("demo.inspection.detect", look)
     assert "detect-result" in str(build_page(backend).get_config_file())
     assert len(looks) == 1
 

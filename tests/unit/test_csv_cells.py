@@ -10,7 +10,7 @@ from conftest import REPOSITORY
 from PIL import Image
 
 from demo.choice import Photo
-from demo.opened import Opened
+from demo.inspection import Inspection
 from demo.views.detect import csv_download
 from model.augment import AugmentConfig
 from model.checkpoint import DEFAULT_CHECKPOINT
@@ -38,7 +38,7 @@ def test_no_rows():
 def test_the_csv_of_the_page(tmp_path):
     photo = tmp_path / "=cmd.jpg"
     photo.write_bytes((REPOSITORY / "examples" / "cat.jpg").read_bytes())
-    text = Path(csv_download(Opened(Photo(photo), DEFAULT_CHECKPOINT))).read_text()
+    text = Path(csv_download(Inspection(Photo(photo), DEFAULT_CHECKPOINT))).read_text()
     assert text.splitlines()[1].startswith("'=cmd.jpg,cat,")
 
 

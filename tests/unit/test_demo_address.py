@@ -110,6 +110,5 @@ def test_pinned_settings_survive_an_address(library, settings):
 
 
 def test_unknown_tabs_open_the_first():
-    assert [asked_tab({"tab": name}) for name in ("augment", "nowhere", "")] == [
-        "augment", "detect", "detect",
-    ]  # fmt: skip
+    asked = [asked_tab({"tab": name}, ["detect", "augment"]) for name in ("Augment", "nowhere", "")]
+    assert asked == ["augment", "detect", "detect"]

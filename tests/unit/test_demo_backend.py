@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import make_voc
 
-from demo import opened
+from demo import inspection
 from demo.backend import Backend, user_message
 from demo.choice import PhotoChoice
 from demo.serving.gpu import OWN_DEVICE
@@ -25,9 +25,11 @@ def test_unforeseen_failures_become_a_sentence_and_a_log_entry(caplog):
 
 def test_photos_and_batches_share_one_detector(monkeypatch):
     loaded = []
-    monkeypatch.setattr(opened, "load_detector", lambda *given: loaded.append(given) or object())
+    monkeypatch.setattr(
+        inspection, "load_detector", lambda *given: loaded.append(given) or object()
+    )
     path = Path("checkpoints/nobody-else-asks-for-it.safetensors")
-    assert opened.detector_of(path) is opened.detector_of(path, OWN_DEVICE)
+    assert inspection.detector_of(path) is inspection.detector_of(path, OWN_DEVICE)
     assert loaded == [(path, OWN_DEVICE)]
 
 
@@ -52,7 +54,7 @@ def test_no_folder_of_the_server_is_named_when_the_data_set_fails(tmp_path, dama
         lambda: dataset.photo_card(backend, "000001"),
         lambda: dataset.csv_download(backend, "train"),
         lambda: state.from_query({"split": "val", "class": "cat"}, backend.library),
-        lambda: backend.open(PhotoChoice("000003")).detection,
+        lambda: backend.inspect(PhotoChoice("000003")).detection,
     ):
         try:
             ask()

@@ -6,7 +6,7 @@ from threading import Event
 
 import pytest
 
-from demo.opened import Opened
+from demo.inspection import Inspection
 from demo.serving.once import ComputeOnceCache
 
 
@@ -57,7 +57,7 @@ def test_one_photo_that_takes_long_keeps_no_other_request_waiting():
                 assert go_on.wait(30)
             return f"read {self.times} time"
 
-    slow, quick = (Opened(Photo(is_slow), Path()) for is_slow in (True, False))  # type: ignore
+    slow, quick = (Inspection(Photo(is_slow), Path()) for is_slow in (True, False))  # type: ignore
     with ThreadPoolExecutor(2) as pool:
         one = pool.submit(lambda: slow.shown)
         assert reading.wait(30)

@@ -149,7 +149,7 @@ def test_the_largest_box_is_the_target_and_the_others_follow(backend):
     scene = scene_of(backend, state)
     assert [box["class_name"] for box in scene.boxes] == ["cat", "dog"]
     flipped = step_of(drawing.variants_of(scene)[0], "flip")
-    width = scene.opened.working_copy.image.width
+    width = scene.inspection.working_copy.image.width
     x1, y1, x2, y2 = scene.working_boxes[1]
     assert flipped.others[0].tolist() == pytest.approx([width - x2, y1, width - x1, y2], abs=0.01)
     assert pictures.show_pair(scene_of(backend, state)).after.count('rect class="line object"') == 1
@@ -215,7 +215,7 @@ def test_a_box_in_order_is_not_a_detector_that_agrees(backend):
     likely = {**answer.probabilities, "cat": 0.6}
     unsure = dataclasses.replace(answer, score=0.3, class_name="cat", probabilities=likely)
     strict = dataclasses.replace(scene, state=dataclasses.replace(state, threshold=0.49))
-    marks = pictures.show_robustness(variants, [unsure], strict)
+    marks = pictures.show_answers(variants, [unsure], strict)
     assert "in 0 of 1" in marks
     assert "is not sure (below 49 %) of 1" in marks
 
@@ -258,8 +258,8 @@ def test_the_zip_has_all_boxes_of_the_screen(backend, tmp_path, full_size):
         mine = [a for a in coco["annotations"] if a["image_id"] == image["id"]]
         assert [names[a["category_id"]] for a in mine] == ["cat", "mug", "dog"]
         assert all(a["visible"] == 1 for a in mine)
-        width, height = scene.opened.working_copy.original_size
-        side = scene.opened.detector.info.image_size
+        width, height = scene.inspection.working_copy.original_size
+        side = scene.inspection.detector.info.image_size
         assert (image["width"], image["height"]) == ((width, height) if full_size else (side, side))
         x1, y1, x2, y2 = 100, 20, 380, 290  # mirrored
         expected = [
@@ -280,7 +280,7 @@ def test_one_variant_is_as_among_all(backend):
 
 def test_what_pair_and_grid_both_need_is_computed_once(backend, monkeypatch):
     drawn, asked = [], []
-    make, ask = drawing.make_variants, drawing.robustness
+    make, ask = drawing.make_variants, drawing.ask_on_variants
 
     def making(*arguments, **options):
         variants = make(*arguments, **options)
@@ -292,7 +292,7 @@ def test_what_pair_and_grid_both_need_is_computed_once(backend, monkeypatch):
         return ask(file, variants)
 
     monkeypatch.setattr(drawing, "make_variants", making)
-    monkeypatch.setattr(drawing, "robustness", asking)
+    monkeypatch.setattr(drawing, "ask_on_variants", asking)
     state = AugmentState(VOC, picked="2", count=4, seed=77)
     pictures.show_pair(scene_of(backend, state))
     scene = scene_of(backend, state)
@@ -306,7 +306,7 @@ def test_what_pair_and_grid_both_need_is_computed_once(backend, monkeypatch):
 
 
 def test_variants_do_not_wait_for_the_detector(backend, monkeypatch):
-    monkeypatch.setattr(drawing, "robustness", lambda file, variants: pytest.fail("was asked"))
+    monkeypatch.setattr(drawing, "ask_on_variants", lambda file, variants: pytest.fail("was asked"))
     state = AugmentState(VOC, count=3, seed=78)
     scene = scene_of(backend, state)
     variants = drawing.variants_of(scene)
@@ -385,5 +385,5 @@ def test_a_class_the_detector_does_not_know_is_said_to_be_one(backend):
         scene = scene_of(backend, state)
         variants = drawing.variants_of(scene)
         answers = drawing.answers_of(scene, variants)
-        shown.append(pictures.show_robustness(variants, answers, scene))
+        shown.append(pictures.show_answers(variants, answers, scene))
     assert ["20 classes, and mug is none of them" in html for html in shown] == [False, True]

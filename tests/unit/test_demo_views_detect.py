@@ -7,7 +7,7 @@ import pytest
 from conftest import REPOSITORY
 
 from demo.choice import Photo, PhotoChoice
-from demo.opened import Opened
+from demo.inspection import Inspection
 from demo.photos import accept_offer
 from demo.serving.calls import Call, current
 from demo.views import detect
@@ -54,7 +54,7 @@ def test_none_of_the_20_is_said_only_where_no_class_is_likely(backend):
 def test_there_is_one_confidence_with_its_meaning(backend):
     """The bars of the likeliest classes have no percent that would contradict it."""
     html = detect.show(backend, DetectState(CAT))
-    score = f"{100 * backend.open(CAT).detection.score:.0f} %"
+    score = f"{100 * backend.inspect(CAT).detection.score:.0f} %"
     assert re.findall(r'bar-value">([^<]*)<', html) == [score]
     assert f"Of 100 answers with this confidence about {score[:-2]} have the right class" in html
     words = re.sub(r"<[^>]*>|Of 100 answers.*?</p>", " ", html, flags=re.DOTALL)
@@ -69,7 +69,7 @@ def test_a_checkpoint_without_calibration_does_not_claim_one():
 
 def test_names_of_voc_that_are_no_words_are_shown_as_words(backend):
     d = replace(
-        backend.open(CAT).detection, class_name="pottedplant", score=0.2,
+        backend.inspect(CAT).detection, class_name="pottedplant", score=0.2,
         probabilities={"pottedplant": 0.7, "diningtable": 0.2, "Paprika_01": 0.1},
     )  # fmt: skip
     assert detect.verdict_sentence(d.verdict(0.5)) == "Not sure. Probably a potted plant."
@@ -85,7 +85,7 @@ def test_what_is_hard_on_purpose_is_said_to_be_so(backend):
 def test_how_long_it_took(backend):
     html = detect.show(backend, DetectState(VOC))
     assert "your request took" in html
-    assert "your request took" not in detect.show(backend, DetectState(VOC), backend.open(VOC))
+    assert "your request took" not in detect.show(backend, DetectState(VOC), backend.inspect(VOC))
 
 
 def test_what_is_no_photo_leaves_the_one_that_is_there(backend, tmp_path):
@@ -119,7 +119,7 @@ def test_photos_that_were_read_when_stop_was_pressed_are_answered(backend, n_rea
 def test_of_a_class_it_does_not_know_the_confidence_promises_nothing(backend, tmp_path):
     mug = ObjectAnnotation("mug", (10, 10, 90, 90))
     photo = Photo(REPOSITORY / "examples" / "cat.jpg", "cat", (mug,), mug)
-    html = detect.show(backend, DetectState(VOC), Opened(photo, backend.checkpoint_file("")))
+    html = detect.show(backend, DetectState(VOC), Inspection(photo, backend.checkpoint_file("")))
     assert "no answer can be right" in html
     assert "Of 100 answers" not in html
     assert "The line is the threshold, 50 %" in html

@@ -16,18 +16,18 @@ PIPELINE = v2.Compose([v2.RandomRotation(30), v2.RandomCrop(60), v2.SanitizeBoun
 
 
 def test_it_shows_variants_and_every_step(backend):
-    html = show(PIPELINE, backend.open(PhotoChoice("000004")), 7)
+    html = show(PIPELINE, backend.inspect(PhotoChoice("000004")), 7)
     assert html.count("seed ") >= VARIANTS
     assert "Step by step, seed 7" in html
     for step in ("original", "RandomRotation", "RandomCrop", "SanitizeBoundingBoxes"):
         assert f"<b>{step}</b>" in html
-    assert html == show(PIPELINE, backend.open(PhotoChoice("000004")), 7)
-    assert html != show(PIPELINE, backend.open(PhotoChoice("000004")), 8)
+    assert html == show(PIPELINE, backend.inspect(PhotoChoice("000004")), 7)
+    assert html != show(PIPELINE, backend.inspect(PhotoChoice("000004")), 8)
 
 
 def test_a_pipeline_that_fails_is_a_sentence(backend):
     with pytest.raises(UserError, match="RandomCrop cannot be run"):
-        show(v2.Compose([v2.RandomCrop(5000)]), backend.open(PhotoChoice("000004")), 0)
+        show(v2.Compose([v2.RandomCrop(5000)]), backend.inspect(PhotoChoice("000004")), 0)
 
 
 def test_the_tab_is_there_only_where_a_pipeline_was_named(backend):
@@ -48,7 +48,7 @@ def test_the_audit_counts_what_the_traces_of_single_photos_show(backend):
     assert any(words.startswith("dropped") for words in captions)
     for key, words in zip(keys, captions, strict=True):
         seed, _, name = key.partition(" ")
-        html = show(PIPELINE, backend.open(PhotoChoice(name)), int(seed))
+        html = show(PIPELINE, backend.inspect(PhotoChoice(name)), int(seed))
         assert f"Step by step, seed {seed}" in html
         assert ("dropped" in html) or not words.startswith("dropped")
 

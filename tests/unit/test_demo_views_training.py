@@ -18,7 +18,7 @@ def test_training_shows_curves_and_scores(backend):
     assert "majority baseline" in view.results
     assert "Score: calibration error (ECE) 0." in view.results
     assert view.matrix.count("<tr>") == 21
-    assert view.card.startswith("# Model card")
+    assert view.model_card.startswith("# Model card")
     with pytest.raises(UserError, match="there is no checkpoint"):
         training.show(backend, "nope")
 

@@ -140,6 +140,27 @@ def test_a_wing_imports_only_those_before_it(wing):
         assert not {(module, target) for module, target in targets if target in PREDICTING}
 
 
+DEMO = ("demo.serving", "demo.server", "demo.views", "demo.tabs")  # each imports only those before
+
+
+def reached_from(module: str) -> set[str]:
+    """The modules of ours that are loaded when ``module`` is."""
+    reached, waiting = set(), {module}
+    while waiting:
+        reached |= waiting
+        waiting = set().union(*map(loaded_by, waiting)) - reached
+    return reached
+
+
+@pytest.mark.parametrize("place", range(len(DEMO)))
+def test_folders_of_the_demo_import_one_way(place):
+    modules = [name for name in TREES if name.startswith(f"{DEMO[place]}.")]
+    assert modules
+    for module in modules:
+        later = [name for name in reached_from(module) if name.startswith(DEMO[place + 1 :])]
+        assert not later, module
+
+
 @pytest.mark.slow
 def test_the_data_set_commands_start_without_pytorch():
     """``python -m model.voc --help`` answers at once."""

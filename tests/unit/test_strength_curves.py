@@ -6,7 +6,7 @@ import pytest
 import torch
 from conftest import make_voc
 
-from demo.views import strength
+from demo.views import robustness
 from model.augment import AugmentConfig
 from model.checkpoint import CheckpointInfo
 from model.data.dataset import read_split
@@ -74,14 +74,14 @@ def test_curves_files_and_page(tmp_path):
     plot_strength(report, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 1000
     checkpoint = tmp_path / "mine.safetensors"
-    assert strength.beside(checkpoint) == ""
+    assert robustness.beside(checkpoint) == ""
     (tmp_path / "mine.robustness.json").write_text(json.dumps(report))
-    html = strength.beside(checkpoint)
+    html = robustness.beside(checkpoint)
     assert html.count("<figure>") == len(SETTINGS)
     assert "small learned from these photos" in html
     (tmp_path / "mine.robustness.json").write_text('{"settings": [{}]}')
     with pytest.raises(UserError, match="no report"):
-        strength.beside(checkpoint)
+        robustness.beside(checkpoint)
 
 
 def test_the_first_fall_is_said_with_what_was_trained():

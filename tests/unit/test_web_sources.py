@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
-from demo.scripts import script
 from demo.theme import SCRIPTS
+from demo.web_files import script
 
 WEB = REPOSITORY / "demo" / "web"
 SOURCES = sorted(WEB.glob("*.js"))

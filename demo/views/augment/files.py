@@ -35,27 +35,22 @@ def code_download(config: AugmentConfig, detector: Detector) -> str:
 
 
 def zip_download(scene: Scene, pictures: str = CANVAS) -> str:
-    """The variants, and all their boxes as CSV, YOLO, COCO and VOC annotations.
-
-    Args:
-        scene: what the tab shows.
-        pictures: :data:`CANVAS` or :data:`PHOTO`.
-    """
+    """The variants as ``pictures``, and all their boxes as CSV, YOLO, COCO and VOC annotations."""
     variants, config = draw_variants(scene), scene.state.config
     if pictures == PHOTO:
-        info, photo = scene.opened.detector.info, scene.opened.photo.load(FULL_SIDE).image
+        info, photo = scene.inspection.detector.info, scene.inspection.photo.load(FULL_SIDE).image
         pipeline = Pipeline(config, info.image_size, info.mean, info.std)
         moved, kind = in_full_size(variants, photo, pipeline), "jpg"
     else:
         moved, kind = on_canvas(variants), "png"
     packed = pack_variants(variants, moved, scene.things, config, kind)
-    return as_download(f"{scene.opened.photo.path.stem}_variants.zip", packed)
+    return as_download(f"{scene.inspection.photo.path.stem}_variants.zip", packed)
 
 
 def animation_download(scene: Scene) -> str:
     """The box while the photo is moved, as an animated WebP."""
-    shown = scene.opened.photo.load(EDITOR_SIDE).image
+    shown = scene.inspection.photo.load(EDITOR_SIDE).image
     (target, *others), config = scene.boxes_on(shown.size), scene.state.config
     packed = box_animation(shown, target, config, others)
-    name = f"{scene.opened.photo.path.stem}_{swinging_step(config).name}.webp"
+    name = f"{scene.inspection.photo.path.stem}_{swinging_step(config).name}.webp"
     return as_download(name, packed)

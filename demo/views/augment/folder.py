@@ -33,6 +33,10 @@ from model.words import counted, readable_size
 MAX_PICTURES = 300  # photos x variants
 MAX_ANNOTATIONS = 2 * MAX_PHOTOS + 10
 MAX_ZIP_BYTES = 200 * MIB
+TOO_LARGE = (
+    f"the ZIP would be larger than {MAX_ZIP_BYTES // MIB} MB: choose fewer variants or photos, or"
+    " the canvas instead of the photo."
+)
 NONE_LEFT = "no photo is left."
 NOTHING_YET = (
     "The ZIP holds every picture, all boxes as CSV, COCO, YOLO and VOC, and what was drawn. Boxes"
@@ -68,11 +72,7 @@ class FolderZip:
 
 
 def check_asked(files: Sequence[SentFile], count: float) -> int:
-    """Refuse what is too much for one ZIP; gives the number of variants of each photo.
-
-    Args:
-        files: that were sent.
-        count: variants of each photo, as they were asked for.
+    """Refuse what is too much for one ZIP; gives ``count``, the variants of each photo, checked.
 
     Raises:
         UserError: if there is no photo, or if there are too many of anything.
@@ -155,7 +155,8 @@ def _drawn(
     made.done, made.total = 0, len(photos) * plan.variants
     with new_download("augmented.zip") as file:
         for step in export_steps(photos, plan, file, _load):
-            _refuse_if_too_large(step.n_bytes)
+            if step.n_bytes > MAX_ZIP_BYTES:
+                raise UserError(TOO_LARGE)
             made.done = step.pictures
             yield made
             raise_if_ended()
@@ -173,14 +174,6 @@ def _drawn(
 def _load(path: str) -> Image.Image:
     """A photo as large as the pictures get: the whole may take many times the memory."""
     return load_fitted(Path(path), FULL_SIDE).image
-
-
-def _refuse_if_too_large(n_bytes: int) -> None:
-    if n_bytes > MAX_ZIP_BYTES:
-        raise UserError(
-            f"the ZIP would be larger than {MAX_ZIP_BYTES // MIB} MB: choose fewer variants or"
-            " photos, or the canvas instead of the photo."
-        )
 
 
 def _annotated(

@@ -12,6 +12,7 @@ from demo.views import markup
 from demo.views.augment.scene import EDITOR_SIDE, Scene
 from demo.views.augment.state import FIELDS
 from demo.views.augment.variants import picked_answer, picked_variant
+from demo.web_files import render, unbroken
 from model.augment import AugmentConfig, TracedStep
 from model.data.annotations import MIN_VISIBLE_TO_LABEL
 from model.inspect.captions import caption, ghost_box, sentence
@@ -85,7 +86,7 @@ def _sentence(scene: Scene, variant: Variant) -> str:
     answer = picked_answer(scene, variant)
     # What it was not sure of before it cannot say still.
     class_name = "" if scene.is_guess else scene.class_name
-    return markup.unbroken(sentence(variant, answer, class_name, scene.threshold))
+    return unbroken(sentence(variant, answer, class_name, scene.threshold))
 
 
 def after_figure(variant: Variant, scene: Scene, side: int = EDITOR_SIDE) -> Markup:
@@ -102,8 +103,7 @@ def after_figure(variant: Variant, scene: Scene, side: int = EDITOR_SIDE) -> Mar
     ]
     if _has_another_shape(variant):
         parts.append(SHAPE)
-    small = _at_most(step.image, side)
-    return markup.figure(small, step.image.size, boxes, alt, caption=" ".join(parts))
+    return _figure(step.image, boxes, alt, side, " ".join(parts))
 
 
 def _has_another_shape(variant: Variant) -> bool:
@@ -146,24 +146,26 @@ def steps_strip(variant: Variant, scene: Scene, side: int = TILE_SIDE) -> Markup
             has_both = True
         agreed = step.hull_ellipse_iou
         words = ", ".join(step.words)
-        small = _at_most(step.image, side)
-        inner = markup.figure(small, step.image.size, boxes, f"after {step.title}: {words}")
+        inner = _figure(step.image, boxes, f"after {step.title}: {words}", side)
         tiles.append(
-            markup.render("step.html", name=step.title, step=step.name, inner=inner,
+            render("step.html", name=step.title, step=step.name, inner=inner,
                           words=words or "nothing done", visible=percent(step.visible, 0))
         )  # fmt: skip
     off = ", ".join(step.title for step in config.steps if not step.is_on(config))
     rule = config.box_rule if has_both else ""
-    return markup.grid(tiles, "steps") + markup.render(
+    return markup.grid(tiles, "steps") + render(
         "steps_off.html", names=off, rule=rule, returns=returns
     )
 
 
-def _at_most(image: Image.Image, side: int) -> Image.Image:
-    """A copy whose longer side has so many pixels at most."""
+def _figure(
+    image: Image.Image, boxes: Sequence[markup.DrawnBox], alt: str, side: int = TILE_SIDE,
+    caption: str = "",
+) -> Markup:  # fmt: skip
+    """A picture with boxes in its pixels, sent as a copy whose longer side has at most ``side``."""
     small = image.copy()
     small.thumbnail((side, side))
-    return small
+    return markup.figure(small, image.size, boxes, alt, caption=caption)
 
 
 def show_extremes(scene: Scene) -> Markup:
@@ -175,35 +177,31 @@ def show_extremes(scene: Scene) -> Markup:
 
 
 def _extremes(scene: Scene) -> list[Extreme]:
-    info, photo = scene.opened.detector.info, scene.opened.working_copy.image
+    info, photo = scene.inspection.detector.info, scene.inspection.working_copy.image
     config, box = scene.state.config, scene.working_boxes[0]
     return extremes(config, photo, box, info.image_size, mean=info.mean, std=info.std)
 
 
 def show_alone(scene: Scene, setting: str) -> Markup:
-    """What one setting does at its present value with all others off: to and fro, for a loop.
-
-    Args:
-        scene: what the tab shows.
-        setting: name of a setting of some step.
-    """
+    """What a setting of a step does alone at its present value: to and fro, in a loop."""
     config = scene.state.config
     rules = {"box_rule": config.box_rule, "min_visible": config.min_visible}
     value = getattr(config, setting)
     alone = {**vars(AugmentConfig.none()), **rules, setting: value}
     row = _extremes(scene.with_settings(AugmentConfig.from_dict(alone)))
     label = FIELDS[setting].metadata["label"]
-    shown = [row[0], row[-1]] if len(row) > 1 else row
-    figures = []
-    for extreme in shown:
-        step, words = extreme.picture, f"{label} alone: {extreme.caption}"
-        box = _target(step, scene, _label(scene))
-        figures.append(markup.figure(step.image, step.image.size, [box], words, caption=words))
-    if not figures:
-        photo = scene.opened.working_copy.image
+    shown = [
+        (each.picture.image, _target(each.picture, scene, _label(scene)), f": {each.caption}")
+        for each in (row[:1] + row[-1:] if len(row) > 1 else row)
+    ]
+    if not shown:
         box = markup.DrawnBox(scene.working_boxes[0], "target", scene.class_name)
-        words = f"{label} alone at {value:g}: nothing is done"
-        figures = [markup.figure(photo, photo.size, [box], words, caption=words)]
+        photo = scene.inspection.working_copy.image
+        shown = [(photo, box, f" at {value:g}: nothing is done")]
+    figures = []
+    for image, box, done in shown:
+        words = f"{label} alone{done}"
+        figures.append(markup.figure(image, image.size, [box], words, caption=words))
     return Markup('<div class="alone" data-setting="{}">{}</div>').format(
         setting, markup.join(figures)
     )
@@ -212,11 +210,10 @@ def show_alone(scene: Scene, setting: str) -> Markup:
 def _extreme_tile(extreme: Extreme, scene: Scene) -> Markup:
     step = extreme.picture
     alt = f"{extreme.caption} alone: {percent(extreme.canvas.visible, 0)} of the box visible"
-    small = _at_most(step.image, TILE_SIDE)
-    inner = markup.figure(small, step.image.size, [_target(step, scene)], alt)
+    inner = _figure(step.image, [_target(step, scene)], alt)
     fate = _health_words(extreme) if extreme.kept else "box lost: training draws again"
     kind = health_kind(extreme) if extreme.kept else "bad"
-    return markup.render("extreme.html", inner=inner, caption=extreme.caption, fate=fate, kind=kind)
+    return render("extreme.html", inner=inner, caption=extreme.caption, fate=fate, kind=kind)
 
 
 def health_kind(variant: Variant) -> str:
@@ -251,9 +248,8 @@ def variants_grid(
     for i, variant in enumerate(variants):
         step, words = variant.picture, caption(variant.trace)
         boxes = [*_others(step, scene), _target(step, scene)]
-        small = _at_most(step.image, TILE_SIDE)
-        inner = markup.figure(small, step.image.size, boxes, f"variant {variant.number}: {words}")
-        below = markup.render(
+        inner = _figure(step.image, boxes, f"variant {variant.number}: {words}")
+        below = render(
             "variant.html", number=variant.number, words=words, health=_health_words(variant),
             kind=health_kind(variant), answer=_answer(answers[i], scene) if answers else None,
         )  # fmt: skip
@@ -282,16 +278,12 @@ def _answer(answer: VariantPrediction, scene: Scene) -> dict[str, str]:
     }  # fmt: skip
 
 
-def show_robustness(
+def show_answers(
     variants: Sequence[Variant], answers: Sequence[VariantPrediction], scene: Scene, name: str = ""
 ) -> Markup:
     """Whether the detector finds the object in each variant: a row of marks, and one sentence.
 
-    Args:
-        variants: of the scene.
-        answers: of the detector, one a variant.
-        scene: what the tab shows.
-        name: which of two rows this is, ``A`` or ``B``.
+    ``name`` is that of the row if there are two, ``A`` or ``B``.
     """
     expected = scene.class_name or answers[0].class_name
     found = [answer.agreement(scene.threshold, expected) for answer in answers]
@@ -299,9 +291,9 @@ def show_robustness(
         {"number": variant.number, **_answer(answer, scene)}
         for variant, answer in zip(variants, answers, strict=True)
     ]
-    unknown = unknown_class_note(scene.class_name, scene.opened.detector.class_names)
-    return markup.render(
-        "robustness.html", name=name, unknown=unknown, chip=markup.chip(expected), rows=rows,
+    unknown = unknown_class_note(scene.class_name, scene.inspection.detector.class_names)
+    return render(
+        "answers.html", name=name, unknown=unknown, chip=markup.chip(expected), rows=rows,
         total=len(answers),
         agree=found.count("agrees"), unsure=found.count("unsure"),
         disagree=found.count("disagrees"), threshold=percent(scene.threshold, 0),

@@ -5,16 +5,10 @@ from dataclasses import dataclass, field, replace
 
 from demo.backend import Backend
 from demo.box_editor import MAX_BOXES, EditedBox, EditorValue
-from demo.opened import Opened
+from demo.inspection import Inspection
 from demo.views import markup
 from demo.views.augment.boxes import parse_boxes, usable_box, usable_boxes
-from demo.views.augment.state import (
-    DETECTOR,
-    GROUND_TRUTH,
-    OWN,
-    AugmentState,
-    read_settings,
-)
+from demo.views.augment.state import DETECTOR, GROUND_TRUTH, OWN, AugmentState, read_settings
 from model.augment import AugmentConfig
 from model.data.records import ObjectAnnotation
 
@@ -28,14 +22,14 @@ class Scene:
 
     Attributes:
         state: what the tab shows.
-        opened: its photo and checkpoint.
+        inspection: its photo and checkpoint.
         boxes: in pixels of the original upright photo, the target first.
         source: one of :data:`BOX_SOURCES`.
         difficult: places of the boxes that the data set calls so.
     """
 
     state: AugmentState = field(compare=False)
-    opened: Opened
+    inspection: Inspection
     boxes: tuple[EditedBox, ...]
     source: str
     difficult: frozenset[int] = frozenset()
@@ -51,12 +45,12 @@ class Scene:
     @property
     def threshold(self) -> float:
         """From which score on the detector is sure."""
-        return self.state.threshold_of(self.opened.detector)
+        return self.state.threshold_of(self.inspection.detector)
 
     @property
     def is_guess(self) -> bool:
         """Whether the class is one that the detector is not sure of."""
-        return self.source == DETECTOR and self.opened.detection.score < self.threshold
+        return self.source == DETECTOR and self.inspection.detection.score < self.threshold
 
     @property
     def pinned(self) -> "Scene | None":
@@ -77,20 +71,20 @@ class Scene:
     @property
     def working_boxes(self) -> list[list[float]]:
         """The boxes in pixels of the working copy."""
-        return self.boxes_on(self.opened.working_copy.image.size)
+        return self.boxes_on(self.inspection.working_copy.image.size)
 
     @property
     def own_box(self) -> list[float]:
         """The photo's own box, not a drawn one: the annotated one, else the detector's."""
-        own = self.opened.photo.largest or self.opened.detection
-        return self._on(self.opened.working_copy.image.size, own.bbox_xyxy)
+        own = self.inspection.photo.largest or self.inspection.detection
+        return self._on(self.inspection.working_copy.image.size, own.bbox_xyxy)
 
     def boxes_on(self, size: tuple[int, int]) -> list[list[float]]:
         """The boxes in pixels of a copy of the photo that is ``(width, height)`` pixels large."""
         return [self._on(size, box["bbox_xyxy"]) for box in self.boxes]
 
     def _on(self, size: tuple[int, int], bbox_xyxy: Sequence[float]) -> list[float]:
-        (w, h), (full_w, full_h) = size, self.opened.working_copy.original_size
+        (w, h), (full_w, full_h) = size, self.inspection.working_copy.original_size
         return [v * s for v, s in zip(bbox_xyxy, (w / full_w, h / full_h) * 2, strict=True)]
 
 
@@ -100,14 +94,14 @@ def scene_of(backend: Backend, state: AugmentState, given: Sequence[EditedBox] =
     Raises:
         UserError: if there is no photo, or a box is not one.
     """
-    opened = backend.open(state.photo, state.checkpoint)
-    photo, loaded = opened.photo, opened.working_copy
+    inspection = backend.inspect(state.photo, state.checkpoint)
+    photo, loaded = inspection.photo, inspection.working_copy
     # Of the truth the text is only a copy: rounded, and silent on which object is difficult.
     has_truth = photo.largest and state.box_source == GROUND_TRUTH
     if given or (state.boxes and not has_truth):
         boxes = given or parse_boxes(state.boxes)
         source = OWN if given else state.box_source
-        return Scene(state, opened, usable_boxes(boxes, loaded), source)
+        return Scene(state, inspection, usable_boxes(boxes, loaded), source)
     if photo.largest and state.box_source != DETECTOR:
         # The target is the largest that is not difficult, whatever else is larger.
         known = sorted(photo.objects, key=lambda thing: thing is not photo.largest)[:MAX_BOXES]
@@ -115,10 +109,10 @@ def scene_of(backend: Backend, state: AugmentState, given: Sequence[EditedBox] =
             EditedBox(bbox_xyxy=thing.bbox_xyxy, class_name=thing.class_name) for thing in known
         )
         difficult = frozenset(place for place, thing in enumerate(known) if thing.difficult)
-        return Scene(state, opened, boxes, GROUND_TRUTH, difficult)
-    d = opened.detection
+        return Scene(state, inspection, boxes, GROUND_TRUTH, difficult)
+    d = inspection.detection
     found = EditedBox(bbox_xyxy=usable_box(d.bbox_xyxy, loaded), class_name=d.class_name)
-    return Scene(state, opened, (found,), DETECTOR)
+    return Scene(state, inspection, (found,), DETECTOR)
 
 
 def offered_class_names(backend: Backend) -> list[str]:
@@ -128,7 +122,7 @@ def offered_class_names(backend: Backend) -> list[str]:
 
 def editor_value(scene: Scene, side: int = EDITOR_SIDE) -> EditorValue:
     """The photo before anything is done to it, with its boxes."""
-    shown = scene.opened.photo.load(side)
+    shown = scene.inspection.photo.load(side)
     width, height = shown.original_size
     return EditorValue(
         image=markup.data_uri(shown.image), image_size=shown.original_size,

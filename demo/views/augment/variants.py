@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from demo.opened import robustness
+from demo.inspection import ask_on_variants
 from demo.serving.calls import raise_if_ended
 from demo.serving.once import ComputeOnceCache
 from demo.views.augment.scene import Scene
@@ -18,22 +18,22 @@ _answers: ComputeOnceCache[VariantPrediction] = ComputeOnceCache(PICKED_KEPT)
 
 def draw_variants(scene: Scene, first: int = 1, count: int | None = None) -> list[Variant]:
     """Draw the variants a scene asks for, or ``count`` from the one numbered ``first`` on."""
-    state, opened = scene.state, scene.opened
-    info = opened.detector.info
+    state, inspection = scene.state, scene.inspection
+    info = inspection.detector.info
     target, *others = scene.working_boxes
     seed, count = state.first_seed, state.n_variants if count is None else count
     variants: list[Variant] = []
     for number in range(first, first + count):
         raise_if_ended()
         variants += make_variants(
-            opened.working_copy.image, target, state.config, info.image_size, seed, 1,
-            opened.photo.seed_name, first=number, others=others, mean=info.mean, std=info.std,
+            inspection.working_copy.image, target, state.config, info.image_size, seed, 1,
+            inspection.photo.seed_name, first=number, others=others, mean=info.mean, std=info.std,
         )  # fmt: skip
     return variants
 
 
 def _key(scene: Scene) -> tuple[Path, Path, AugmentState]:
-    return scene.opened.photo.path, scene.opened.checkpoint, scene.state
+    return scene.inspection.photo.path, scene.inspection.checkpoint, scene.state
 
 
 def picked_number(scene: Scene) -> int:
@@ -41,10 +41,10 @@ def picked_number(scene: Scene) -> int:
 
     It stays the same one whatever boxes a visitor draws on the photo.
     """
-    state, opened = scene.state, scene.opened
+    state, inspection = scene.state, scene.inspection
     return pressed_number(state) or fullest_variant(
-        opened.working_copy.image.size, scene.own_box, state.config,
-        state.first_seed, state.n_variants, opened.photo.seed_name,
+        inspection.working_copy.image.size, scene.own_box, state.config,
+        state.first_seed, state.n_variants, inspection.photo.seed_name,
     )  # fmt: skip
 
 
@@ -56,7 +56,9 @@ def picked_variant(scene: Scene) -> Variant:
 
 def picked_answer(scene: Scene, variant: Variant) -> VariantPrediction:
     """What the detector says on the variant that is shown large; asked once."""
-    return _answers.get(_key(scene), lambda: robustness(scene.opened.checkpoint, [variant])[0])
+    return _answers.get(
+        _key(scene), lambda: ask_on_variants(scene.inspection.checkpoint, [variant])[0]
+    )
 
 
 def variants_of(scene: Scene) -> list[Variant]:
@@ -74,7 +76,7 @@ def answers_of(scene: Scene, variants: Sequence[Variant]) -> list[VariantPredict
     """What the detector says on all variants; of the one shown large that is known."""
     place = picked_number(scene) - 1
     others = [*variants[:place], *variants[place + 1 :]]
-    answers = robustness(scene.opened.checkpoint, others) if others else []
+    answers = ask_on_variants(scene.inspection.checkpoint, others) if others else []
     if place < len(variants):
         answers.insert(place, picked_answer(scene, variants[place]))
     return answers

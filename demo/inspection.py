@@ -36,7 +36,7 @@ class Timed:
 
 
 @dataclass(frozen=True)
-class Opened:
+class Inspection:
     """What one request works on; each copy and each answer is computed when asked for, and once.
 
     Attributes:
@@ -135,7 +135,7 @@ def predict_many(
 
 
 @for_batches
-def robustness(
+def ask_on_variants(
     device: str | None, checkpoint: Path, variants: Sequence[Variant]
 ) -> list[VariantPrediction]:
     """See :func:`model.inspect.robustness.predict_variants`."""

@@ -6,7 +6,7 @@ import re
 import pytest
 from overlaid import SHIPPED, overlaid
 
-from demo.views.strength import COLOURS, HEIGHT, WIDTH, beside
+from demo.views.robustness import COLOURS, HEIGHT, WIDTH, beside
 from model.checkpoint import DEFAULT_CHECKPOINT
 from model.errors import UserError
 

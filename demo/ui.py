@@ -10,10 +10,10 @@ from typing import Any
 import gradio as gr
 
 from demo.backend import user_message
-from demo.scripts import script
 from demo.server.queue import IN_ORDER
 from demo.serving.calls import RunningWork
 from demo.views import markup
+from demo.web_files import script
 from model.errors import UserError
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
@@ -35,6 +35,13 @@ type :class:`Component` does not know them.
 def pick_grid(value: str = "", **kwargs: Any) -> gr.HTML:
     """HTML with ``<button data-key>``; ``.select`` tells which one was pressed (``evt.key``)."""
     return gr.HTML(value, js_on_load=script("pick_grid"), **kwargs)
+
+
+def small_button(
+    label: str, elem_id: str | None, min_width: int = 120, **options: Any
+) -> gr.Button:
+    """A button that stands among others."""
+    return gr.Button(label, size="sm", elem_id=elem_id, min_width=min_width, **options)
 
 
 def fold(heading: str, name: str) -> gr.HTML:
@@ -210,13 +217,12 @@ class ClampedSlider(gr.Slider):
 
 def download_button(
     label: str, make: Callable[..., str | None], controls: Controls, elem_id: str
-) -> gr.Button:
+) -> None:
     """A button whose file is made when it is pressed; ``make`` returns its path."""
-    button = gr.Button(label, size="sm", elem_id=elem_id, min_width=120)
+    button = small_button(label, elem_id)
     file = gr.DownloadButton(visible=False)
     done = button.click(make, outputs=file, inputs_kwargs=controls, **QUIET)
     done.success(None, file, None, js="(file) => detectorPage.save(file)", **PRIVATE)
-    return button
 
 
 def split_choice(splits: Sequence[str], elem_id: str) -> gr.Dropdown:
@@ -228,7 +234,7 @@ def split_choice(splits: Sequence[str], elem_id: str) -> gr.Dropdown:
 def ready_again(run: Any, count: gr.Button, stop: gr.Button) -> None:
     """When a run ends, however it does, another may be counted and there is nothing to stop."""
     run.then(
-        lambda: (gr.Button(interactive=True), gr.Button(visible=False)),
+        lambda: [gr.Button(interactive=True), gr.Button(visible=False)],
         None,
         [count, stop],
         **QUIET,
@@ -237,9 +243,7 @@ def ready_again(run: Any, count: gr.Button, stop: gr.Button) -> None:
 
 def stop_button(elem_id: str) -> tuple[gr.Button, RunningWork]:
     """A button that is seen while there is something to stop, and the runs it stops."""
-    button = gr.Button(
-        "Stop", size="sm", variant="stop", elem_id=elem_id, min_width=80, visible=False
-    )
+    button = small_button("Stop", elem_id, 80, variant="stop", visible=False)
     running = RunningWork()
 
     def press() -> gr.Button:

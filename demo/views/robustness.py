@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from demo.views import markup
+from demo.web_files import render
 from model.errors import UserError
 
 WIDTH, HEIGHT = 200, 90
@@ -28,8 +28,8 @@ def beside(checkpoint: Path) -> Markup:
     try:
         report = json.loads(path.read_text())
         charts = [_chart(one) for one in report["settings"]]
-        return markup.render(
-            "strength.html", charts=charts, sentences=report["sentences"],
+        return render(
+            "robustness.html", charts=charts, sentences=report["sentences"],
             n_photos=report["n_photos"], split=report["split"], width=WIDTH, height=HEIGHT,
             legend=[(NAMES[key], colour) for key, colour in COLOURS.items()],
             names=list(report["train_splits"]),
