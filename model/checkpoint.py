@@ -7,7 +7,6 @@ import reprlib
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -260,6 +259,10 @@ def _read_weights(path: Path, network: LargestObjectDetector) -> dict[str, torch
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of what a result depends on."""
-    names = ("torch", "torchvision", "pillow")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+    """Versions of what a result depends on, as the modules say them: with their build."""
+    import PIL
+    import torchvision
+
+    modules = {"torch": torch, "torchvision": torchvision, "pillow": PIL}
+    versions = {name: module.__version__ for name, module in modules.items()}
+    return {"python": platform.python_version(), **versions}
