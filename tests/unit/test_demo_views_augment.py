@@ -278,6 +278,7 @@ def test_one_variant_is_as_among_all(backend):
     assert alone.picture.image.tobytes() == among.picture.image.tobytes()
 
 
+@pytest.mark.slow
 def test_what_pair_and_grid_both_need_is_computed_once(backend, monkeypatch):
     drawn, asked = [], []
     make, ask = drawing.make_variants, drawing.ask_on_variants

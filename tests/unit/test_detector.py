@@ -70,6 +70,7 @@ def test_backbone_is_resnet34_without_its_last_two_layers(pyramid):
     assert {k: v.shape for k, v in pyramid.backbone.state_dict().items()} == reference
 
 
+@pytest.mark.slow
 def test_imagenet_weights_come_from_torchvision(monkeypatch):
     asked = []
 
@@ -118,6 +119,7 @@ def test_frozen_statistics_of_batch_norm_stay_while_all_else_learns():
     assert {"backbone.conv1.weight", "backbone.bn1.weight"} <= moved
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("part", "frozen_layers"), [("stem", ("conv1", "layer1")), ("all", ("",))])
 def test_frozen_parts_neither_learn_nor_drift(part, frozen_layers):
     model = LargestObjectDetector(image_size=64)
@@ -148,6 +150,7 @@ def test_bad_arguments(arguments, says):
         LargestObjectDetector(**arguments)
 
 
+@pytest.mark.slow
 def test_backbone_files(tmp_path):
     path = tmp_path / "b.safetensors"
     tensors = {k: v.half() for k, v in resnet34().state_dict().items() if "num_batches" not in k}
@@ -166,6 +169,7 @@ def test_backbone_files(tmp_path):
         LargestObjectDetector(backbone_weights=str(path))
 
 
+@pytest.mark.slow
 def test_hub_round_trip(tmp_path, monkeypatch):
     state = resnet34().state_dict()
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", lambda *_, **__: state)

@@ -95,6 +95,7 @@ def test_the_programs_understand_the_commands_of_the_pages():
             assert not refusal(program, arguments), (page, program, arguments)
 
 
+@pytest.mark.slow
 def test_the_python_of_the_readme_runs(monkeypatch, capsys):
     """The other block of Python there is the one of docs/api.md."""
     code = re.search(r"```python\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)

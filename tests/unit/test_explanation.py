@@ -43,6 +43,7 @@ def test_both_are_read_where_the_object_is(name):
     assert centres[0] + len(columns) / 8 < centres[1]
 
 
+@pytest.mark.slow
 def test_nothing_is_left_behind():
     detector = load_detector()
     explain(detector, detector.load(REPOSITORY_CAT))

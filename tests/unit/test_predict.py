@@ -70,6 +70,7 @@ def in_float32_and_bf16(files: list[Path]) -> list[tuple[Detection, Detection]]:
     return list(zip(*found, strict=True))
 
 
+@pytest.mark.slow
 @NATIVE
 def test_bf16_answers_as_float32_does():
     """Where float32 is sure. Where nothing it knows is to be seen there is nothing to agree on."""

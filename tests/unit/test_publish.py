@@ -79,6 +79,7 @@ def test_a_checkpoint_without_report_and_readme_gets_no_results(tmp_path):
         model_card(tmp_path / "mine.safetensors", NAME)
 
 
+@pytest.mark.slow
 def test_what_is_sent_can_be_used(hub, small, tmp_path):
     assert push(hub, small, private=True).startswith(hub.endpoint)
     (made,) = hub.created

@@ -121,6 +121,7 @@ def test_voc_is_found_where_it_usually_is(toy_voc, tmp_path, monkeypatch):
     assert found.folders == (Dataset(toy_voc).folders[0],)
 
 
+@pytest.mark.slow
 def test_of_the_ten_examples_eight_are_answered_rightly_one_is_hard_and_one_shows_nothing(shipped):
     library = PhotoLibrary(None)
     right, hard, nothing = [], [], []

@@ -152,6 +152,7 @@ def test_the_shipped_checkpoint_looks_twice_at_what_is_small():
     assert [d.looks for d in detector.predict_batch([balloon, cat], looks=1)] == [1, 1]
 
 
+@pytest.mark.slow
 def test_a_batch_answers_as_single_photos_do(shipped):
     files = [*SMALL, REPOSITORY / "examples" / "cat.jpg"]
     for alone, together in zip(
