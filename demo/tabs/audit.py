@@ -33,10 +33,11 @@ def build(tab: Tab[AugmentState], changed: gr.Textbox) -> None:
             split = ui.split_choice(dataset.splits, "audit-split")
             count = ui.small_button("Count", "audit-count", 100)
             stop, running = ui.stop_button("audit-stop")
-            take = ui.small_button(
-                "Take the strongest within the limits", "audit-take", 160, visible=False
-            )
         said = gr.HTML(markup.note(NOT_COUNTED), elem_id="audit-said")
+        # Not where Stop was a moment ago: who is about to press that would change the settings.
+        take = ui.small_button(
+            "Take the strongest within the limits", "audit-take", 160, visible=False
+        )
         again = gr.Button(OUTDATED, size="sm", variant="primary", elem_id="audit-again")
         shown = ui.pick_grid(elem_id="audit-shown")
     safe = gr.Textbox("", visible=False)

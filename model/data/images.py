@@ -6,6 +6,7 @@ the optional ``pillow-heif`` is installed. Files are decoded in processes of the
 on time and memory: see :mod:`model.data.decoding`.
 """
 
+import os
 import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -131,8 +132,10 @@ def _ask_group(files: Sequence[Path], options: Request) -> list[Any]:
 def find_images(paths: list[Path]) -> list[Path]:
     """The files named, and the images inside the folders named (recursively, sorted).
 
+    A file that does not exist is among them, for whoever reads it to name it.
+
     Raises:
-        UserError: if a path does not exist or nothing is found.
+        UserError: if none exists or nothing is found.
     """
     found: list[Path] = []
     for path in paths:
@@ -143,6 +146,8 @@ def find_images(paths: list[Path]) -> list[Path]:
     if not found:
         names = ", ".join(map(str, paths))
         raise UserError(f"no images in {names}. Looked for {' '.join(sorted(IMAGE_SUFFIXES))}.")
+    if not any(map(os.path.lexists, found)):
+        raise UserError(f"{found[0]} does not exist. Name image files, or folders that hold some.")
     return found
 
 
@@ -150,8 +155,6 @@ def _images_at(path: Path) -> list[Path]:
     if path.is_dir():
         inside = path.rglob("*")
         return sorted(p for p in inside if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
-    if not path.exists():
-        raise UserError(f"{path} does not exist. Name image files, or folders that hold some.")
     return [path]
 
 

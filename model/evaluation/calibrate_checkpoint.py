@@ -132,5 +132,6 @@ def _too_few(right: Tensor, info: CheckpointInfo) -> str:
     )
     return (
         f"not calibrated, {what}. Calibrating needs {MIN_PHOTOS} photos, {MIN_RIGHT} of them with a"
-        f" right answer; here are {len(right)}, {int(right.sum())} of them right"
+        f" right answer; here are {len(right)}, {int(right.sum())} of them right. Train longer, or"
+        " hold out more photos: until then the score may refuse everything"
     )

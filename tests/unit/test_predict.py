@@ -324,6 +324,14 @@ def test_command_on_one_good_photo_prints_and_succeeds(tiny):
     assert "cat.jpg: " in result.stdout
 
 
+def test_a_missing_path_is_named_and_the_others_are_answered(tiny, tmp_path):
+    out = tmp_path / "out.csv"
+    result = run_here("-m", "model.predict", "gone.jpg", CAT, "--checkpoint", tiny, "--csv", out)
+    assert result.returncode == 1
+    assert "skipped: gone.jpg does not exist" in result.stderr
+    assert len(out.read_text().splitlines()) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
