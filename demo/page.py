@@ -46,7 +46,7 @@ class Page:
             )
             known = gr.HTML(markup.known_classes(backend.class_names()), elem_id="known")
         # All tabs listen to it; it is shown in the Training tab, beside what it is worth.
-        checkpoint = gr.Dropdown(
+        checkpoint = ui.Choice(
             list(backend.checkpoints()), value=backend.checkpoint, label="Checkpoint",
             info="used in all tabs", elem_id="checkpoint", render=False,
         )  # fmt: skip

@@ -215,6 +215,22 @@ class ClampedSlider(gr.Slider):
         return min(max(payload or 0, self.minimum), self.maximum)
 
 
+class Choice(gr.Dropdown):
+    """A drop-down of which one may be chosen; Gradio's own takes several, and ``None``."""
+
+    is_template = True  # drawn as gr.Dropdown
+
+    def preprocess(self, payload: Any) -> str:
+        """What is chosen; empty for nothing.
+
+        Raises:
+            UserError: for several.
+        """
+        if isinstance(payload, list):
+            raise UserError(f"{self.label}: choose one.")
+        return str(super().preprocess(payload) or "")
+
+
 def download_button(
     label: str, make: Callable[..., str | None], controls: Controls, elem_id: str
 ) -> None:
@@ -225,10 +241,10 @@ def download_button(
     done.success(None, file, None, js="(file) => detectorPage.save(file)", **PRIVATE)
 
 
-def split_choice(splits: Sequence[str], elem_id: str) -> gr.Dropdown:
+def split_choice(splits: Sequence[str], elem_id: str) -> Choice:
     """The splits of a data set; ``train`` is chosen where there is one."""
     first = "train" if "train" in splits else splits[0]
-    return gr.Dropdown(list(splits), value=first, label="Split", min_width=130, elem_id=elem_id)
+    return Choice(list(splits), value=first, label="Split", min_width=130, elem_id=elem_id)
 
 
 def ready_again(run: Any, count: gr.Button, stop: gr.Button) -> None:

@@ -80,17 +80,17 @@ class DatasetTab(Tab[DatasetState]):
     def _build_controls(self) -> ui.Controls:
         backend, defaults = self.backend, self.defaults
         with gr.Row():
-            split = gr.Dropdown(
+            split = ui.Choice(
                 backend.library.splits, value=defaults.split, label="Split", min_width=130,
                 elem_id="dataset-split",
             )  # fmt: skip
             # Once the split is read its own classes are offered; before, an address may name one.
-            class_name = gr.Dropdown(
+            class_name = ui.Choice(
                 labelled([ANY, *(backend.library.class_names() or backend.class_names())]),
                 value=ANY, label="Class of the largest object", min_width=150,
                 elem_id="dataset-class", allow_custom_value=True,
             )  # fmt: skip
-            size = gr.Dropdown(
+            size = ui.Choice(
                 list(SIZES), value=ANY, label="Its size", min_width=150, elem_id="dataset-size"
             )
             page = gr.Number(1, label="Page", precision=0, minimum=1, maximum=100_000,

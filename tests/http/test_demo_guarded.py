@@ -316,6 +316,25 @@ def test_what_was_not_pressed_is_a_sentence(http, handlers, event):
         assert "unexpected" not in str(said), handler["api_name"]
 
 
+@pytest.mark.parametrize(
+    "form",
+    [lambda value: [value], lambda value: [[value]], lambda _: None],
+    ids=["one", "nested", "none"],
+)
+def test_several_choices_where_one_may_be_made_are_a_sentence(http, handlers, form):
+    """Gradio's drop-down takes a list of its choices, and nothing, for one of them."""
+    dependencies, known = handlers
+    calls = [
+        (handler["id"], filled(handler, known, place, form(harmless(known[number]))))
+        for handler in dependencies
+        for place, number in enumerate(handler["inputs"])
+        if known[number]["type"] == "dropdown"
+    ]
+    assert len(calls) > 4
+    for said in answers(http, calls):
+        assert "unexpected" not in str(said)
+
+
 def test_settings_nobody_wrote_are_not_taken_over(http, handlers):
     dependencies, known = handlers
     (swap,) = (h for h in dependencies if h["api_name"] == "swap")

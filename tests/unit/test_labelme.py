@@ -69,6 +69,8 @@ def test_supervisely(tmp_path):
         ({"points": [[1, 2], ["x", 4]]}, "object without box"),
         ({"points": None}, "object without box"),
         ({"shape_type": "line"}, "object without box"),
+        ({"shape_type": ["rectangle"]}, "object without box"),
+        ({"shape_type": {"a": 1}}, "object without box"),
         ({"label": None}, "object without class"),
     ],
 )

@@ -104,7 +104,9 @@ def _box(shape: dict[str, Any]) -> tuple[float, float, float, float] | None:
     points = shape.get("points")
     points = points.get("exterior") if isinstance(points, dict) else points
     kind = shape.get("shape_type") or shape.get("geometryType")
-    if kind in WITHOUT_BOX or not isinstance(points, list) or len(points) < 2:
+    if not isinstance(kind, str | None) or kind in WITHOUT_BOX:
+        return None
+    if not isinstance(points, list) or len(points) < 2:
         return None
     if not all(isinstance(point, list) and len(point) == 2 for point in points):
         return None

@@ -101,10 +101,13 @@ def _rows(path: str, text: str) -> list[list[str]]:
 
 def _objects_in(tree: Tree, rows: list[list[str]]) -> list[Row] | None:
     """Column -> cell of each row; ``None`` if it is a table of something else."""
-    while len(rows) > 1 and rows[0][0].startswith("#"):
-        if len(rows[0]) == len(rows[1]) and not rows[1][0].startswith("#"):
+    start = 0
+    while len(rows) > start + 1 and rows[start][0].startswith("#"):
+        after = rows[start + 1]
+        if len(rows[start]) == len(after) and not after[0].startswith("#"):
             break  # it is the head, and no comment
-        rows = rows[1:]
+        start += 1
+    rows = rows[start:]  # at once: there may be a million comments
     head = [re.sub("[^a-z0-9]", "", cell.casefold()) for cell in rows[0]] if rows else []
     known = {what: [n for n in names.split() if n in head] for what, names in NAMES.items()}
     places = {what: head.index(names[0]) for what, names in known.items() if names}
