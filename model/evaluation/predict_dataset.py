@@ -1,10 +1,9 @@
 """Run a detector over a data set and keep what it predicts beside what is true."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
@@ -18,6 +17,9 @@ from model.network.detector import LargestObjectDetector
 from model.predictions import BatchPrediction, predict_batch
 from model.score import EVIDENCE
 from model.second_look import SecondLook
+
+if TYPE_CHECKING:  # predicting must not pay for importing what only evaluation uses
+    from accelerate import Accelerator
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class LoaderOptions:
 def predict_dataset(
     model: LargestObjectDetector,
     dataset: Dataset,
-    accelerator: Accelerator,
+    accelerator: "Accelerator",
     options: LoaderOptions = LoaderOptions(),
 ) -> Predictions:
     """Predict every image of a data set, in order, across all processes.
@@ -99,7 +101,7 @@ def look_again(
     model: LargestObjectDetector,
     dataset: Any,
     first: Predictions,
-    accelerator: Accelerator,
+    accelerator: "Accelerator",
     options: LoaderOptions,
 ) -> Predictions:
     """The predictions after the second look that ``options`` has, ``first`` being the first's.
@@ -124,7 +126,7 @@ def look_again(
 def _predict_once(
     model: LargestObjectDetector,
     dataset: Dataset,
-    accelerator: Accelerator,
+    accelerator: "Accelerator",
     options: LoaderOptions,
 ) -> Predictions:
     model.eval()
@@ -144,7 +146,7 @@ def _predict_once(
 def predict_negatives(
     model: LargestObjectDetector,
     dataset: LargestObjectDataset,
-    accelerator: Accelerator,
+    accelerator: "Accelerator",
     options: LoaderOptions = LoaderOptions(),
 ) -> Negatives:
     """What a detector finds in all backgrounds of a data set, and in windows without any object.
