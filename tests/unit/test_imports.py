@@ -161,6 +161,27 @@ def test_folders_of_the_demo_import_one_way(place):
         assert not later, module
 
 
+def run_on_import(node: ast.AST) -> Iterator[ast.AST]:
+    """What importing a module runs, without the bodies of its functions."""
+    for child in ast.iter_child_nodes(node):
+        if not is_put_off(child):
+            yield child
+            yield from run_on_import(child)
+
+
+@pytest.mark.parametrize("package", ["accelerate", "matplotlib"])
+def test_the_demo_starts_without_what_only_training_and_reports_need(package):
+    modules = reached_from("demo.app")
+    assert "demo.page" in modules
+    for module in modules & TREES.keys():
+        for node in run_on_import(TREES[module]):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            else:
+                names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert package not in [name.split(".")[0] for name in names], module
+
+
 @pytest.mark.slow
 def test_the_data_set_commands_start_without_pytorch():
     """``python -m model.voc --help`` answers at once."""
