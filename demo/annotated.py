@@ -1,9 +1,9 @@
-"""The boxes of a photo that came together with its annotation, in any format of a data set."""
+"""What is in a photo that came together with its annotation, in any format of a data set."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from demo.box_editor import MAX_BOXES, EditedBox
+from demo.box_editor import MAX_BOXES
 from demo.choice import SentFile
 from demo.dropped import (
     MAX_ANNOTATION_BYTES,
@@ -15,6 +15,7 @@ from demo.dropped import (
     plain_name,
 )
 from model.data.names import stem_of
+from model.data.records import ObjectAnnotation
 from model.errors import UserError
 
 MOST_FILES = 3  # an annotation, and the names of its classes
@@ -22,8 +23,8 @@ NAME_FILES = frozenset({"classes.txt", "_darknet.labels", "obj.names", "labels.t
 SHARED_SUFFIXES = (".json", ".yaml", ".yml")  # of files that speak of many photos
 
 
-def boxes_beside(photo: SentFile, files: Sequence[SentFile]) -> list[EditedBox]:
-    """The boxes that the files say of the photo, in pixels of the upright one, the target first.
+def objects_beside(photo: SentFile, files: Sequence[SentFile]) -> tuple[ObjectAnnotation, ...]:
+    """What the files say is in the photo, in pixels of the upright one, the target first.
 
     Args:
         photo: as it was sent.
@@ -55,8 +56,8 @@ def boxes_beside(photo: SentFile, files: Sequence[SentFile]) -> list[EditedBox]:
     if known is None or not known.image.objects:
         raise UserError(f"{said} names no object of {name}: correct it, or drop the photo alone.")
     target = known.image.largest
-    things = sorted(known.image.objects, key=lambda thing: thing is not target)[:MAX_BOXES]
-    return [EditedBox(bbox_xyxy=thing.bbox_xyxy, class_name=thing.class_name) for thing in things]
+    things = sorted(known.image.objects, key=lambda thing: thing is not target)
+    return tuple(things[:MAX_BOXES])
 
 
 def _place(name: str, photo: str) -> str:

@@ -15,6 +15,7 @@ from demo.serving.calls import CallEndedError
 from model.checkpoint import CHECKPOINT_FOLDER, DEFAULT_CHECKPOINT
 from model.data.check import Report, check
 from model.data.dataset import Dataset
+from model.data.records import ImageAnnotation
 from model.data.samples import PhotoLibrary
 from model.errors import UserError
 from model.evaluation.per_photo import PerPhoto
@@ -109,7 +110,9 @@ class Backend:
             raise UserError(
                 "choose a photo first: drop one anywhere on the page, or press an example."
             )
-        return Photo(Path(choice.upload))
+        path = Path(choice.upload)
+        largest = ImageAnnotation(path.name, 0, 0, choice.objects).largest
+        return Photo(path, objects=choice.objects, largest=largest)
 
 
 def first_checkpoint(folder: Path = CHECKPOINT_FOLDER) -> str:

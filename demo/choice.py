@@ -30,8 +30,9 @@ class PhotoChoice:
 
     ``offered`` is what the visitor has just chosen and nobody has read yet; ``note`` is a sentence
     for them. The browser counts what is offered, and ``number`` says which of them this is, or
-    answers. ``boxes``, as an address has them, come with a photo the browser had kept, or say what
-    the annotation does that was dropped with it; ``name`` is what the photo was called.
+    answers. ``boxes``, as an address has them, are those that the visitor drew on a photo the
+    browser had kept. ``annotations`` are files that were dropped with the photo, and ``objects``
+    what they say is in it; ``name`` is what the photo was called.
     """
 
     sample: str = ""
@@ -41,6 +42,7 @@ class PhotoChoice:
     number: int = field(default=0, compare=False)
     boxes: str = field(default="", compare=False)
     annotations: tuple[SentFile, ...] = field(default=(), compare=False)
+    objects: tuple[ObjectAnnotation, ...] = ()
     name: str = field(default="", compare=False)
 
     @property
@@ -62,7 +64,8 @@ class Photo:
     Attributes:
         path: of the file.
         sample: its name in the library; empty for an upload.
-        objects: annotated objects, in pixels of the upright photo.
+        objects: annotated objects, in pixels of the upright photo; of an upload those of the
+            annotation that was dropped with it.
         largest: the target among them.
         note: a sentence on it.
     """

@@ -4,18 +4,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from demo.annotated import boxes_beside
+from demo.annotated import objects_beside
 from demo.backend import Backend, user_message
+from demo.box_editor import MAX_BOXES
 from demo.choice import MAX_PHOTOS, PhotoChoice, SentFile
 from demo.json_html import JsonHtml, is_whole
 from demo.server.uploads import uploaded
 from demo.views import markup
-from demo.views.augment.boxes import write_boxes
 from demo.web_files import render, script
+from model.checked import is_name, is_number
+from model.data.records import ObjectAnnotation, objects_from, rows_from
 from model.errors import UserError
 
 TILE_SIDE = 104  # pixels of an example, which takes up about 50: twice that on sharp screens
 LOOK_SIDE = 64  # pixels: enough to know that a file is a photo
+MAX_COORDINATE = 1e6  # pixels; no photo that can be read is so large
 
 
 class PhotoChooser(JsonHtml):
@@ -58,7 +61,7 @@ class PhotoChooser(JsonHtml):
             }  # fmt: skip
         return {
             "sample": value.sample, "upload": upload, "offered": None, "note": value.note,
-            "number": value.number, "boxes": value.boxes,
+            "number": value.number, "boxes": value.boxes, "objects": rows_from(value.objects),
         }  # fmt: skip
 
 
@@ -71,10 +74,32 @@ def _sent(payload: Any) -> dict[str, Any]:
         return {
             **sent, "upload": uploaded(str(upload.get("path"))),
             "boxes": boxes if isinstance(boxes, str) else "",
+            "objects": _sent_objects(payload.get("objects") or ()),
             "name": str(payload.get("name") or ""),
             "annotations": tuple(map(_sent_file, payload.get("annotations") or ())),
         }  # fmt: skip
     return {**sent, "sample": str(payload.get("sample") or "")}
+
+
+def _sent_objects(rows: Any) -> tuple[ObjectAnnotation, ...]:
+    """As :class:`PhotoChooser` sent them to the browser.
+
+    Raises:
+        UserError: if they are something else.
+    """
+    try:
+        objects = tuple(objects_from(rows))
+        if len(objects) > MAX_BOXES or not all(map(_can_be_annotated, objects)):
+            raise ValueError(rows)
+    except (TypeError, ValueError):
+        message = "what is annotated in this photo cannot be read: drop it here again."
+        raise UserError(message) from None
+    return objects
+
+
+def _can_be_annotated(thing: ObjectAnnotation) -> bool:
+    numbers = all(is_number(v, MAX_COORDINATE) for v in thing.bbox_xyxy)
+    return is_name(thing.class_name) and numbers and thing.area > 0
 
 
 def _sent_file(payload: Any) -> SentFile:
@@ -140,9 +165,9 @@ def accept_offer(backend: Backend, choice: PhotoChoice) -> PhotoChoice:
         photo.load(LOOK_SIDE)
         if choice.offered.annotations:
             sent = SentFile(photo.path, choice.offered.name or photo.path.name)
-            boxes = write_boxes(boxes_beside(sent, choice.offered.annotations))
-            return replace(choice.offered, boxes=boxes, annotations=())
+            objects = objects_beside(sent, choice.offered.annotations)
+            return replace(choice.offered, objects=objects, annotations=())
     except UserError as error:
         number = choice.offered.number
-        return PhotoChoice(choice.sample, choice.upload, note=user_message(error), number=number)
+        return replace(choice, offered=None, note=user_message(error), number=number)
     return choice.offered

@@ -1,5 +1,6 @@
-// The visitor's own photos stay in this browser (IndexedDB), with their boxes, so that a reload, a
-// lost connection or a restart of the server does not lose them: they are then sent again.
+// The visitor's own photos stay in this browser (IndexedDB), with the boxes that were drawn on them
+// and what is annotated in them, so that a reload, a lost connection or a restart of the server does
+// not lose them: they are then sent again.
 //
 // The address of a view of one says `photo=own` and `kept`, the key of its copy here; somebody else
 // who opens that address has no such copy.
@@ -8,7 +9,7 @@
   const MOST = 4; // each window may show another one
   const LOOK_EVERY = 2000; // milliseconds
   const SESSION = 'detector-own-photo'; // for tabs whose address names no photo of Detect
-  const sent = new Map(); // path on the server -> {file, boxes, key}
+  const sent = new Map(); // path on the server -> {file, boxes, objects, key}
   let shown = null; // what is kept of the photo that is shown
   let pending = askedFor(); // key of the photo that is to be sent again
 
@@ -45,8 +46,8 @@
   }
 
   const read = (name) => store('readonly', (photos) => photos.get(name));
-  const write = ({ file, boxes, key }) =>
-    store('readwrite', (photos) => photos.put({ file, boxes, key }, key));
+  const write = ({ file, boxes, objects, key }) =>
+    store('readwrite', (photos) => photos.put({ file, boxes, objects, key }, key));
 
   const newKey = () => `${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 10)}`;
 
@@ -73,23 +74,23 @@
   }
 
   page.ownPhotos = {
-    /** `kept`, {file, boxes, key}, was uploaded to `path`; a new photo has a file alone. */
+    /** `kept`, {file, boxes, objects, key}, was uploaded to `path`; a new photo has a file alone. */
     remember(path, kept) {
       sent.set(path, kept);
     },
 
     /**
-     * The upload at `path` is shown, or none; `boxes` are those of an annotation that came with it.
+     * The upload at `path` is shown, or none; `objects` are what is annotated in it.
      * Fails where the browser cannot keep it.
      */
-    async shown(path, chosen, boxes) {
+    async shown(path, chosen, objects) {
       const record = sent.get(path);
       if (!record) {
         if (chosen || !pending) setShown(null);
         return;
       }
       if (record === shown) return;
-      if (boxes) record.boxes = boxes;
+      record.objects = objects;
       record.kept ??= keepNew(record);
       await record.kept;
       setShown(record);

@@ -25,7 +25,7 @@
 //   'shows'                        detail {tab, query}: a tab shows something else
 //   'photo-replaced'
 //   'many-photos'                  files wait for the field for many photos
-//   'kept-photo'                   detail {file, boxes}: to be sent again
+//   'kept-photo'                   detail {file, boxes, objects}: to be sent again
 (() => {
   const page = new EventTarget();
   const queries = {};

@@ -1,9 +1,10 @@
 // Choose a photo: by name, by file, by the camera, or by a drop or paste anywhere on the page.
 //
-// props.value: {sample, upload: {path, orig_name} or null, number, note, boxes,
+// props.value: {sample, upload: {path, orig_name} or null, number, note, boxes, objects,
 //   offered: {sample, upload, number, name, annotations: [{path, name}]} or null}
 // The server checks what is offered and takes it over, or says in `note` why not. Its answer has the
-// number of the offer. An offer of a photo that was kept in this browser has `boxes` too.
+// number of the offer. An offer of a photo that was kept in this browser has the `boxes` that were
+// drawn on it, and `objects`, which the server read from its annotation.
 const $ = (selector) => element.querySelector(selector);
 const page = window.detectorPage;
 const strip = $('.examples'),
@@ -34,14 +35,14 @@ function show() {
   if (!value.offered && !(value.number > 0 && value.number < latest.number)) {
     page.wants(keyOf(value));
   }
-  keep(value.upload?.path, value.number > 0, value.boxes);
+  keep(value.upload?.path, value.number > 0, value.objects);
 }
 
 /** What is shown stays in this browser; a photo of the visitor's own can be forgotten. */
-async function keep(path, chosen, boxes) {
+async function keep(path, chosen, objects) {
   forget.hidden = true;
   try {
-    await page.ownPhotos.shown(path, chosen, boxes);
+    await page.ownPhotos.shown(path, chosen, objects);
     forget.hidden = !page.ownPhotos.isKept(path);
   } catch (error) {
     status.textContent += ` (a reload will lose it, for this browser keeps nothing: ${error.message})`;
@@ -86,7 +87,8 @@ async function send(file, kept = {}, beside = []) {
     for (const one of beside) {
       annotations.push({ path: (await upload(one)).path, name: one.name });
     }
-    offer({ sample: '', upload: photo, boxes: kept.boxes || '', name: file.name, annotations });
+    const { boxes = '', objects = [] } = kept;
+    offer({ sample: '', upload: photo, boxes, objects, name: file.name, annotations });
   } catch (error) {
     page.wants(keyOf(props.value));
     status.classList.add('problem');

@@ -94,7 +94,6 @@ def row_of(image: ImageAnnotation, split: str) -> dict[str, object] | None:
     if target is None and image.objects:
         return None
     xmin, ymin, xmax, ymax = target.bbox_xyxy if target else (math.nan,) * 4
-    objects = [[o.class_name, *o.bbox_xyxy, int(o.difficult)] for o in image.objects]
     share = target.area / (image.width * image.height) if target else 0.0
     return {
         "file_name": image.file_name, "split": split,
@@ -103,7 +102,7 @@ def row_of(image: ImageAnnotation, split: str) -> dict[str, object] | None:
         "xmin": xmin, "ymin": ymin, "xmax": xmax, "ymax": ymax,
         "n_objects": len(image.objects),
         "area_fraction": round(share, 6),
-        "objects": json.dumps(objects),
+        "objects": json.dumps(rows_from(image.objects)),
     }  # fmt: skip
 
 
@@ -112,8 +111,13 @@ def objects_of(row: "pd.Series | object") -> list[ObjectAnnotation]:
     return objects_from(json.loads(row.objects))  # type: ignore[union-attr]
 
 
-def objects_from(rows: Iterable[Sequence[Any]]) -> list[ObjectAnnotation]:
+def rows_from(objects: Iterable[ObjectAnnotation]) -> list[list[Any]]:
     """Objects as JSON has them: ``[class_name, xmin, ymin, xmax, ymax, difficult]`` each."""
+    return [[o.class_name, *o.bbox_xyxy, int(o.difficult)] for o in objects]
+
+
+def objects_from(rows: Iterable[Sequence[Any]]) -> list[ObjectAnnotation]:
+    """What :func:`rows_from` made rows of."""
     return [
         ObjectAnnotation(name, (x1, y1, x2, y2), bool(difficult))
         for name, x1, y1, x2, y2, difficult in rows

@@ -108,20 +108,32 @@ def test_an_example_chosen_afterwards_stays(page):
     expect(page.locator("#photo .status")).to_be_empty()
 
 
-def test_boxes_of_an_annotation_are_kept_although_augment_was_not_opened(page, tmp_path):
+def test_an_annotation_is_kept_as_the_true_box_and_drawn_ones_beside_it(page, tmp_path):
     thing = ObjectAnnotation("dog", (10, 20, 110, 120))
     with Image.open(CAT) as photo:
         annotated = AnnotatedPhoto("cat.jpg", *photo.size, (thing,))
     (tmp_path / "cat.xml").write_text(to_voc(annotated))
     page.locator("#photo input.files").set_input_files([CAT, tmp_path / "cat.xml"])
     expect(page.locator("#photo .status")).to_have_text("Your photo: cat.jpg")
+    expect(page.locator("#detect-result")).to_contain_text("true class")
     expect(page).to_have_url(re.compile("kept="))
     page.reload()
     expect(page.locator("#photo .status")).to_have_text("Your photo: cat.jpg")
+    expect(page.locator("#detect-result")).to_contain_text("true class")
     page.get_by_role("tab", name="Augment").click()
-    expect(page.locator("#augment-before .box").first).to_have_attribute(
-        "aria-label", re.compile("dog.*left 10, top 20, right 110, bottom 120")
-    )
+    first_box = page.locator("#augment-before .box").first
+    as_annotated = re.compile("dog.*left 10, top 20, right 110, bottom 120")
+    expect(first_box).to_have_attribute("aria-label", as_annotated)
+    first_box.focus()
+    page.keyboard.press("ArrowRight")
+    moved = re.compile("left 11, top 20, right 111, bottom 120")
+    expect(first_box).to_have_attribute("aria-label", moved)
+    expect(page).to_have_url(re.compile("boxes="))
+    page.traffic.settle()
+    page.reload()
+    expect(first_box).to_have_attribute("aria-label", moved)
+    page.get_by_role("tab", name="Detect").click()
+    expect(page.locator("#detect-result")).to_contain_text("true class")
 
 
 def test_two_windows_keep_a_photo_each(page):

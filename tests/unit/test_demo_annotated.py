@@ -1,14 +1,18 @@
 """Photos that come together with their annotation."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from PIL import Image
 
-from demo.annotated import boxes_beside
+from demo.annotated import objects_beside
 from demo.backend import Backend
+from demo.box_editor import MAX_BOXES
 from demo.choice import PhotoChoice, SentFile
-from demo.photos import accept_offer
+from demo.photos import PhotoChooser, accept_offer
+from demo.views.detect import DetectState, show
+from model.data.records import ObjectAnnotation
 from model.data.samples import PhotoLibrary
 from model.errors import UserError
 
@@ -37,7 +41,7 @@ def send(tmp_path, files: dict[str, str], photo: str = "my photo (1).jpg"):
         path = tmp_path / f"upload{i}"
         path.write_text(text)
         sent.append(SentFile(path, name))
-    return boxes_beside(SentFile(picture, photo), sent)
+    return objects_beside(SentFile(picture, photo), sent)
 
 
 @pytest.mark.parametrize(
@@ -54,22 +58,22 @@ def send(tmp_path, files: dict[str, str], photo: str = "my photo (1).jpg"):
     ],
 )
 def test_the_boxes_of_every_format_are_read(tmp_path, files, name):
-    (box,) = send(tmp_path, files)
-    assert box["class_name"] == name
-    assert box["bbox_xyxy"] == pytest.approx((10, 20, 50, 60))
+    (thing,) = send(tmp_path, files)
+    assert thing.class_name == name
+    assert thing.bbox_xyxy == pytest.approx((10, 20, 50, 60))
 
 
 @pytest.mark.parametrize(
     "photo", ["../../passwd.jpg", ".hidden.jpg", "x" * 300 + ".jpg", "a\0b.jpg", "a.xml"]
 )
 def test_whatever_the_photo_is_called(tmp_path, photo):
-    (box,) = send(tmp_path, {"a.xml": XML.format(100, OBJECT.format("mug", 50))}, photo)
-    assert box["class_name"] == "mug"
+    (thing,) = send(tmp_path, {"a.xml": XML.format(100, OBJECT.format("mug", 50))}, photo)
+    assert thing.class_name == "mug"
 
 
 def test_the_target_is_first(tmp_path):
     xml = XML.format(100, OBJECT.format("cup", 20) + OBJECT.format("mug", 90))
-    assert [box["class_name"] for box in send(tmp_path, {"a.xml": xml})] == ["mug", "cup"]
+    assert [thing.class_name for thing in send(tmp_path, {"a.xml": xml})] == ["mug", "cup"]
 
 
 @pytest.mark.parametrize(
@@ -99,19 +103,51 @@ def test_a_mistake_is_one_sentence(tmp_path, files, sentence):
 def test_the_coco_file_of_a_whole_set_does_for_one_of_its_photos(tmp_path):
     others = [{"id": n, "file_name": f"{n}.jpg", "width": 9, "height": 9} for n in range(8, 20)]
     whole = COCO | {"images": [*COCO["images"], *others]}
-    (box,) = send(tmp_path, {"instances.json": json.dumps(whole)})
-    assert box["class_name"] == "mug"
+    (thing,) = send(tmp_path, {"instances.json": json.dumps(whole)})
+    assert thing.class_name == "mug"
 
 
-def test_a_photo_offered_with_its_annotation_brings_its_boxes(tmp_path):
+def test_a_photo_offered_with_its_annotation_has_a_true_box(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     picture, xml = tmp_path / "a.jpg", tmp_path / "a.xml"
     Image.new("RGB", (100, 80)).save(picture)
     xml.write_text(XML.format(100, OBJECT.format("mug", 50)))
     offered = PhotoChoice(upload=str(picture), annotations=(SentFile(xml, "a.xml"),), number=3)
     backend = Backend(PhotoLibrary(None))
     taken = accept_offer(backend, PhotoChoice("cat", offered=offered))
-    assert (taken.upload, taken.boxes) == (str(picture), "mug 10, 20, 50, 60")
+    assert (taken.upload, taken.boxes, taken.annotations) == (str(picture), "", ())
+    chooser = PhotoChooser()
+    known = backend.photo(chooser.preprocess(chooser.postprocess(taken)))
+    assert known.largest == ObjectAnnotation("mug", (10, 20, 50, 60))
+    shown = show(backend, DetectState(photo=taken))
+    assert "true class" in shown
+    assert "mug is none of them" in shown
     xml.write_text("<")
     refused = accept_offer(backend, PhotoChoice("cat", offered=offered))
     assert (refused.sample, refused.number) == ("cat", 3)
     assert "a.xml" in refused.note
+    kept = accept_offer(backend, replace(taken, offered=offered))
+    assert (kept.upload, kept.objects) == (taken.upload, taken.objects)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        5,
+        [5],
+        [["mug", 1, 2, 3, 4]],
+        [["mug", 1, 2, 3, "4", 0]],
+        [["mug", 1, 2, 3, float("nan"), 0]],
+        [["mug", 3, 2, 1, 4, 0]],
+        [["", 1, 2, 3, 4, 0]],
+        [[{}, 1, 2, 3, 4, 0]],
+        [["mug", 1, 2, 3, 4, 0]] * (MAX_BOXES + 1),
+    ],
+)
+def test_what_the_browser_did_not_get_from_the_server_is_not_believed(tmp_path, monkeypatch, rows):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    (tmp_path / "a.jpg").touch()
+    choice = PhotoChoice(upload=str(tmp_path / "a.jpg"))
+    sent = PhotoChooser().postprocess(choice) | {"objects": rows}
+    with pytest.raises(UserError, match="drop it here again"):
+        PhotoChooser().preprocess(sent)
