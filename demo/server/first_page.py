@@ -42,8 +42,8 @@ class FirstPage:
         if path == PICTURE_PATH:
             await FileResponse(PICTURE)(scope, receive, send)
         elif path == "/":
-            # The scripts of the page read its query. Gradio would misread some of it: ``page`` is a
-            # page number of our Dataset tab, and the name of a page to Gradio.
+            # Without the query, which the page's load event reads. Gradio would misread some of it:
+            # ``page`` is a page number of our Dataset tab, and the name of a page to Gradio.
             await self.page({**scope, "query_string": b""}, receive, send)
         elif path.rstrip("/") == ANSWERS:
             await self.answers(scope, receive, send)

@@ -173,7 +173,7 @@ class FairQueue(Queue):
 
     @asynccontextmanager
     async def _turn(self, group: str, visitor: Visitor, request: Request) -> AsyncGenerator[bool]:
-        """Wait until a visitor may have one more call in the queue; yields ``False`` if never."""
+        """Wait until a visitor may put one more call into the queue; yields whether it may."""
         key, ticket, began = (group, visitor), object(), time.monotonic()
         of_address = [
             len(line) for (_, who), line in self._held.items() if who.address == visitor.address
