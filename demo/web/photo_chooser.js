@@ -12,6 +12,7 @@ const strip = $('.examples'),
   forget = $('.forget');
 
 const first = props.value?.sample; // for an address that names no photo
+let choices = 0; // how many photos were chosen; an upload is not offered after a later choice
 let latest = { number: 0 }; // the last offer
 let answered = 0; // the highest number of an answer
 
@@ -65,6 +66,7 @@ function showMore() {
 }
 
 function offer(offered) {
+  choices += 1;
   latest = { ...offered, number: latest.number + 1 };
   page.wants(keyOf(latest));
   sendLatest();
@@ -76,6 +78,7 @@ function sendLatest() {
 }
 
 async function send(file, kept = {}, companions = []) {
+  const choice = (choices += 1);
   status.classList.remove('problem');
   status.textContent = `Sending ${file.name || 'the photo'} ...`;
   page.wants('');
@@ -87,9 +90,11 @@ async function send(file, kept = {}, companions = []) {
     for (const companion of companions) {
       annotations.push({ path: (await upload(companion)).path, name: companion.name });
     }
+    if (choice !== choices) return;
     const { boxes = '', objects = [] } = kept;
     offer({ sample: '', upload: photo, boxes, objects, name: file.name, annotations });
   } catch (error) {
+    if (choice !== choices) return;
     page.wants(keyOf(props.value));
     status.classList.add('problem');
     status.textContent = `${file.name || 'The photo'} could not be sent: ${error.message || error}`;
@@ -103,13 +108,10 @@ async function send(file, kept = {}, companions = []) {
 function take(files, many) {
   if (!files.length) return;
   const photos = files.filter((file) => !page.ANNOTATION.test(file.name));
-  if (files.length === 1 && !many) return send(files[0]);
-  if (photos.length === 1 && !many) {
-    return send(
-      photos[0],
-      {},
-      files.filter((file) => file !== photos[0]),
-    );
+  if (!many && (files.length === 1 || photos.length === 1)) {
+    const photo = photos[0] ?? files[0];
+    const companions = files.filter((file) => file !== photo);
+    return send(photo, {}, companions);
   }
   // A note on an earlier file does not apply any more.
   props.value = { ...props.value, note: '' };
@@ -240,7 +242,7 @@ forget.addEventListener('click', async () => {
 });
 page.addEventListener('kept-photo', ({ detail }) => {
   // Unless another photo was chosen meanwhile.
-  if (latest.number === 0) send(detail.file, detail);
+  if (!choices) send(detail.file, detail);
 });
 /** Back and forward lead to the photo of that address. */
 page.addEventListener('went', async ({ detail }) => {
