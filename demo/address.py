@@ -1,7 +1,7 @@
 """Addresses: ``?tab=augment&sample=000012&seed=7`` restores a view.
 
-Every tab has a frozen dataclass of what it shows, a :class:`TabState`. Its fields say how they are
-written in an address; nothing else on the page knows.
+The state of every tab is a frozen dataclass, a :class:`TabState`. Only its fields define how they
+are written in an address.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ def in_address(default: Any, read: Callable[[str], Any], name: str = "") -> Any:
 
     Args:
         default: of the field.
-        read: text of an address -> value; ``ValueError`` or ``UserError`` for what makes no sense.
+        read: text of an address -> value; ``ValueError`` or ``UserError`` for invalid text.
         name: in the address, if not that of the field.
     """
     return field(default=default, metadata={"read": read, "name": name})
@@ -46,27 +46,27 @@ class TabState:
         }
 
     def read(self: Self, query: Mapping[str, str], library: PhotoLibrary) -> tuple[Self, list[str]]:
-        """This state with whatever an address says, and what of that means nothing here."""
-        found: dict[str, Any] = {}
-        wrong: list[str] = []
+        """This state changed as an address says, and the parts of the address that are invalid."""
+        values: dict[str, Any] = {}
+        invalid: list[str] = []
         for name, item in self.addressed().items():
             if name in query:
                 try:
-                    found[item.name] = item.metadata["read"](query[name])
+                    values[item.name] = item.metadata["read"](query[name])
                 except (ValueError, OverflowError, UserError):
-                    wrong.append(as_said(name, query))
+                    invalid.append(as_said(name, query))
         if photo := asked_photo(query, library):
-            found |= self.fields_for(photo)
+            values |= self.fields_for(photo)
         elif query.get("sample"):
-            wrong.append(as_said("sample", query))
-        return dataclasses.replace(self, **found), wrong
+            invalid.append(as_said("sample", query))
+        return dataclasses.replace(self, **values), invalid
 
     def from_query(self: Self, query: Mapping[str, str], library: PhotoLibrary) -> Self:
-        """This state with whatever an address says; what means nothing here is left out."""
+        """This state changed as an address says; invalid parts are ignored."""
         return self.read(query, library)[0]
 
     def fields_for(self, photo: PhotoChoice) -> dict[str, Any]:
-        """What is set where an address names this photo."""
+        """The values of the fields that hold this photo of an address."""
         return {"photo": photo}
 
     @property
@@ -75,33 +75,33 @@ class TabState:
         return self.photo
 
     def to_query(self, defaults: "TabState") -> str:
-        """The address of this state, without what is as in ``defaults``."""
-        said = {"tab": self.tab, **self.photo_of_address.to_query()}
+        """The query of this state's address, without values that are as in ``defaults``."""
+        query = {"tab": self.tab, **self.photo_of_address.to_query()}
         for name, item in self.addressed().items():
             value = getattr(self, item.name)
             if value != getattr(defaults, item.name) and value not in (None, ""):
-                said[name] = f"{value:g}" if isinstance(value, float) else str(value)
-        return urlencode(said)
+                query[name] = f"{value:g}" if isinstance(value, float) else str(value)
+        return urlencode(query)
 
 
 @dataclass(frozen=True)
 class PickingState(TabState):
-    """A tab with photos of its own: ``sample`` in its address is the one that is picked."""
+    """State of a tab with photos of its own: ``sample`` in its address is the picked one."""
 
     picked: str = ""
 
     def fields_for(self, photo: PhotoChoice) -> dict[str, Any]:
-        """As of every tab."""
+        """See :meth:`TabState.fields_for`."""
         return {"picked": photo.sample}
 
     @property
     def photo_of_address(self) -> PhotoChoice:
-        """As of every tab."""
+        """See :attr:`TabState.photo_of_address`."""
         return PhotoChoice(self.picked)
 
 
 def asked_photo(query: Mapping[str, str], library: PhotoLibrary) -> PhotoChoice | None:
-    """The photo an address names; ``None`` if it names none that is here."""
+    """The photo an address names; ``None`` if it names none, or none of the library."""
     if query.get("photo") == OWN_PHOTO:
         return PhotoChoice(note=LOST_UPLOAD)
     with suppress(UserError):
@@ -110,16 +110,16 @@ def asked_photo(query: Mapping[str, str], library: PhotoLibrary) -> PhotoChoice 
 
 
 def as_said(name: str, query: Mapping[str, str]) -> str:
-    """A part of an address, not longer than a sentence can bear."""
+    """One ``name=value`` of an address, shortened for a sentence."""
     return f"{name}={query[name][:40]}"
 
 
-def refusal(wrong: Sequence[str]) -> str:
-    """One sentence on what an address says that means nothing here; empty if it all does."""
-    if not wrong:
+def refusal(invalid: Sequence[str]) -> str:
+    """One sentence on the invalid parts of an address; empty if there are none."""
+    if not invalid:
         return ""
-    means = "means" if len(wrong) == 1 else "mean"
-    return f"This link says {' and '.join(wrong)}, which {means} nothing here: that is left out."
+    means = "means" if len(invalid) == 1 else "mean"
+    return f"This link says {' and '.join(invalid)}, which {means} nothing here: that is left out."
 
 
 def asked_tab(query: Mapping[str, str], names: Sequence[str]) -> str:
@@ -129,17 +129,17 @@ def asked_tab(query: Mapping[str, str], names: Sequence[str]) -> str:
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:
-    """Reads a whole number of a range."""
+    """A reader of whole numbers within a range; it raises ``ValueError`` for others."""
     return lambda text: _within(int(text), low, high)
 
 
 def number(low: float, high: float) -> Callable[[str], float]:
-    """Reads a number of a range."""
+    """A reader of numbers within a range; it raises ``ValueError`` for others."""
     return lambda text: _within(float(text), low, high)
 
 
 def one_of(allowed: Collection[str]) -> Callable[[str], str]:
-    """Reads one of some words."""
+    """A reader of the allowed words; it raises ``ValueError`` for others."""
 
     def read(text: str) -> str:
         if text not in allowed:

@@ -33,7 +33,7 @@ def build(backend: Backend) -> None:
             "sample": gr.Textbox("", label="sample"),
             "bbox_xyxy": gr.JSON(label="bbox_xyxy"),
             "settings": gr.JSON(label="settings"),
-            # No precision: rounding fails where checking speaks.
+            # No precision: rounding a bad value fails; the handler's check gives a clear message.
             "seed": gr.Number(0, label="seed"),
             "count": gr.Number(8, label="count"),
             "ask_detector": gr.Checkbox(False, label="ask_detector"),
@@ -44,8 +44,8 @@ def build(backend: Backend) -> None:
     endpoints, checkpoint = Endpoints(backend), fields["checkpoint"]
     button.click(
         endpoints.detect, [fields["photo"], fields["sample"], checkpoint], answer,
-        # Some photos are read while others are in the network, where they are answered together.
-        # One address leaves some of these places to others.
+        # Some photos are decoded while a batch of others is in the network. The queue lets no
+        # address have all places.
         api_name="detect", concurrency_limit=2 * MAX_TOGETHER + 4,
     )  # fmt: skip
     button.click(endpoints.augment, inputs_kwargs=fields, outputs=answer, api_name="augment")
@@ -54,7 +54,7 @@ def build(backend: Backend) -> None:
 
 
 class Endpoints:
-    """What the endpoints do."""
+    """The handlers of the endpoints; their docstrings are the API's documentation."""
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
@@ -76,8 +76,8 @@ class Endpoints:
             milliseconds spent decoding and in the network.
         """
         timed = self.backend.inspect(PhotoChoice(sample, photo), checkpoint).timed
-        spent = {"decode": round(timed.decode_ms, 1), "network": round(timed.network_ms, 1)}
-        return {**timed.detection.to_dict(), "milliseconds": spent}
+        durations = {"decode": round(timed.decode_ms, 1), "network": round(timed.network_ms, 1)}
+        return {**timed.detection.to_dict(), "milliseconds": durations}
 
     def augment(
         self,
@@ -118,10 +118,10 @@ class Endpoints:
         )  # fmt: skip
         scene = scene_of(self.backend, state, _given_boxes(bbox_xyxy))
         variants = draw_variants(scene)
-        plain = [to_dict(variant) for variant in variants]
+        rows = [to_dict(variant) for variant in variants]
         if ask_detector:
-            for row, answer in zip(plain, _ask(scene, variants), strict=True):
-                row["detector"] = answer
+            for row, prediction in zip(rows, _predict(scene, variants), strict=True):
+                row["detector"] = prediction
         return {
             "bbox_xyxy": [round(v, 2) for v in scene.boxes[0]["bbox_xyxy"]],
             "box_from": scene.source,
@@ -130,7 +130,7 @@ class Endpoints:
                 {**box, "bbox_xyxy": [round(v, 2) for v in box["bbox_xyxy"]]}
                 for box in scene.boxes
             ],
-            "advice": advice(config, variants), "variants": plain,
+            "advice": advice(config, variants), "variants": rows,
         }  # fmt: skip
 
     def sample(self, sample: str = "") -> dict[str, Any]:
@@ -146,10 +146,10 @@ class Endpoints:
         named = library.get(sample) if sample else random.choice(library.examples())
         objects = [
             {
-                "class_name": thing.class_name, "bbox_xyxy": list(thing.bbox_xyxy),
-                "difficult": thing.difficult, "largest": thing is named.largest,
+                "class_name": annotation.class_name, "bbox_xyxy": list(annotation.bbox_xyxy),
+                "difficult": annotation.difficult, "largest": annotation is named.largest,
             }
-            for thing in named.objects
+            for annotation in named.objects
         ]  # fmt: skip
         return {"sample": named.name, "file_name": named.path.name, "objects": objects}
 
@@ -165,7 +165,9 @@ class Endpoints:
             problems: one sentence for each of the others.
         """
         *_, answers = detect_files(self.backend, [Path(p) for p in photos or []], checkpoint)
-        rows = [{"file_name": path.name, **d.to_dict()} for path, d in answers.found]
+        rows = [
+            {"file_name": path.name, **detection.to_dict()} for path, detection in answers.found
+        ]
         return {"detections": rows, "problems": [sentence for _, sentence in answers.problems]}
 
 
@@ -184,12 +186,12 @@ def _given_boxes(bbox_xyxy: Any) -> list[EditedBox]:
     return [EditedBox(bbox_xyxy=(x1, y1, x2, y2), class_name="")]
 
 
-def _ask(scene: Scene, variants: list[Variant]) -> list[dict[str, Any]]:
+def _predict(scene: Scene, variants: list[Variant]) -> list[dict[str, Any]]:
     return [
         {
-            "class_name": answer.class_name, "score": round(answer.score, 4),
-            "sure": answer.score >= scene.threshold,
-            "bbox_xyxy": [round(v, 2) for v in answer.bbox_xyxy], "iou": round(answer.iou, 4),
+            "class_name": p.class_name, "score": round(p.score, 4),
+            "sure": p.score >= scene.threshold,
+            "bbox_xyxy": [round(v, 2) for v in p.bbox_xyxy], "iou": round(p.iou, 4),
         }
-        for answer in ask_on_variants(scene.inspection.checkpoint, variants)
+        for p in ask_on_variants(scene.inspection.checkpoint, variants)
     ]  # fmt: skip

@@ -22,16 +22,16 @@ sys.path[:] = [str(_ROOT), *(p for p in sys.path if Path(p or ".").resolve() not
 
 from demo.server.lifecycle import at_the_end, prepare, run  # noqa: E402
 
-# Before Gradio is imported: it looks at these once.
+# Before Gradio is imported: it reads these only once.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-# After every call Gradio tabulates the last 10,000 (10 ms), for a page that is shut here.
+# After every call Gradio tabulates the last 10,000 (10 ms), for a page that is closed here.
 os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "100")
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000")
 if __name__ == "__main__":
     prepare()
     from model.data.decoding.pool import POOL
 
-    POOL.own.prepare(1)  # a worker starts while all else is imported
+    POOL.own.prepare(1)  # a decoding worker starts during the other imports
 
 import tyro  # noqa: E402
 from gradio.tunneling import CURRENT_TUNNELS  # noqa: E402
@@ -51,9 +51,9 @@ from model.evaluation.per_photo import read_per_photo  # noqa: E402
 from model.inspect.compose_input import load_pipeline  # noqa: E402
 
 MAX_UPLOAD = "40mb"
-# What Gradio remembers of each visitor, about 200 KiB; older ones are forgotten first.
+# Gradio keeps about 200 KiB for each session; the oldest are dropped first.
 MAX_SESSIONS = 100
-# Of calls at work; most wait for a core or a photo. demo.server.queue says who may have some.
+# Running calls; most wait for a core or a photo. demo.server.queue says who may have how many.
 MAX_THREADS = 96
 PRIVATE_NETWORKS = "127.0.0.1,::1,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
 
@@ -77,7 +77,7 @@ class AppConfig:
 
 
 def make_backend(config: AppConfig) -> Backend:
-    """Find checkpoint and photos.
+    """The backend for these options, with its checkpoint loaded.
 
     Raises:
         UserError: if the checkpoint, the data or the CSV given are not there or cannot be used.
@@ -88,25 +88,25 @@ def make_backend(config: AppConfig) -> Backend:
     name = path.stem if is_file else config.checkpoint or first_checkpoint()
     photos = read_per_photo(config.per_photo) if config.per_photo else None
     backend = Backend(library, name, extra=path if is_file else None, per_photo=photos)
-    backend.detector()  # a broken checkpoint is said now, before a page is built
+    backend.detector()  # a broken checkpoint is reported now, before the page is built
     return backend
 
 
 def check_address(host: str, port: int) -> None:
-    """Try what the server will do after some seconds of loading.
+    """Try to listen on the address now, as the server does after some seconds of loading.
 
     Raises:
-        UserError: if nobody can listen on that address.
+        UserError: if that is not possible.
     """
     if not 1 <= port <= 65535:
         raise UserError(f"--port {port} is no port: choose a number from 1 to 65535.")
     try:
-        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
-        family, kind, *_, where = found[0]
+        addresses = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+        family, kind, *_, address = addresses[0]
         with socket.socket(family, kind) as probe:
-            if sys.platform != "win32":  # where it means that others may listen too
+            if sys.platform != "win32":  # where it lets two programs listen on one port
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(where)
+            probe.bind(address)
     except (socket.gaierror, UnicodeError, ValueError):
         raise UserError(
             f"--host {host[:80]!r} is no address: use 127.0.0.1 for this machine alone, 0.0.0.0 for"
@@ -129,18 +129,18 @@ def main(config: AppConfig) -> None:
     with no_garbage_collection():
         backend = make_backend(config)
         page = build_page(backend, own_pipeline)
-        gc.freeze()  # none of it is ever garbage
+        gc.freeze()  # none of these objects is ever garbage
     at_the_end.callback(lambda: [tunnel.kill() for tunnel in CURRENT_TUNNELS])
     try:
         launch(page, config, backend.reading)
-    except OSError as error:  # somebody was faster
+    except OSError as error:  # another program has taken the port meanwhile
         raise UserError(f"cannot listen on {config.host}:{config.port} ({error}).") from None
 
 
 def launch(
     page: GuardedBlocks, config: AppConfig, reading: BackgroundWork | None, block: bool = True
 ) -> str:
-    """Serve the page, and only then begin to read; the address is printed and returned."""
+    """Serve the page, then start to read the data set; the address is printed and returned."""
     origins = tuple(map(checked_origin, config.allow_origin))
     public = config.share or bool(os.environ.get("SPACE_ID"))
     _, address, _ = page.launch(
@@ -150,11 +150,11 @@ def launch(
         ssr_mode=False, run_history=False, max_file_size=MAX_UPLOAD, quiet=False,
         enable_monitoring=False, state_session_capacity=MAX_SESSIONS, max_threads=MAX_THREADS,
         footer_links=["api", "settings"],
-        # Gradio would ask itself for the page, and give up where that takes three seconds.
+        # Gradio would request its own page first, and give up if that takes three seconds.
         _frontend=False,
     )  # fmt: skip
     if reading:
-        reading.start()  # so that whoever opens "Data set" seldom waits
+        reading.start()  # so that a visitor who opens "Data set" seldom waits
     if block:
         page.block_thread()
     return address

@@ -26,17 +26,17 @@ log = logging.getLogger("demo")
 
 @dataclass
 class Backend:
-    """Shared by all visitors; holds nothing of theirs.
+    """Shared by all visitors; holds no data of theirs.
 
     Attributes:
         library: photos with a name.
-        checkpoint: name of the one to start with.
-        folder: where checkpoints are chosen from, by name.
+        checkpoint: name of the default one.
+        folder: of the checkpoints that can be chosen by name.
         extra: a checkpoint file given on the command line, if it lies elsewhere.
-        per_photo: what was predicted for each photo of a split, if somebody gave the CSV.
-        reading: of all annotations of the data set, if there is one, and the table of the split
-            that is shown first; thousands take seconds.
-        checking: the check of the data set, if there is one.
+        per_photo: predictions for each photo of a split, if the CSV of an evaluation was given.
+        reading: background work, if there is a data set: reads all annotations, which takes
+            seconds for thousands, and makes the table of the split that is shown first.
+        checking: background work, if there is a data set: checks it.
     """
 
     library: PhotoLibrary
@@ -46,22 +46,22 @@ class Backend:
     per_photo: PerPhoto | None = None
 
     def __post_init__(self) -> None:
-        """Name the work of the background, and the folders visitors need not hear of."""
+        """Prepare the background work, and register folders that messages must not show."""
         dataset = self.library.dataset
         self.reading = BackgroundWork(partial(_read, self.library)) if dataset else None
         self.checking = BackgroundWork(partial(_check, dataset)) if dataset else None
         roots = dataset.folders if dataset else ()
-        _named_without_parents.update(filter(None, (*roots, self.folder, self.extra)))
+        _shown_without_parents.update(filter(None, (*roots, self.folder, self.extra)))
 
     @property
     def first_photo(self) -> PhotoChoice:
-        """The photo that is there when the page opens."""
+        """The photo that is shown when the page opens."""
         return PhotoChoice(self.library.examples()[0].name)
 
     def checkpoints(self) -> dict[str, Path]:
-        """Name -> file; names are all a visitor can choose."""
-        found = {path.stem: path for path in sorted(self.folder.glob("*.safetensors"))}
-        return found | ({self.extra.stem: self.extra} if self.extra else {})
+        """Name -> file of all checkpoints; visitors choose by name only."""
+        files = {path.stem: path for path in sorted(self.folder.glob("*.safetensors"))}
+        return files | ({self.extra.stem: self.extra} if self.extra else {})
 
     def checkpoint_file(self, name: str = "") -> Path:
         """The file of a checkpoint.
@@ -69,28 +69,28 @@ class Backend:
         Raises:
             UserError: for an unknown name.
         """
-        known = self.checkpoints()
+        files = self.checkpoints()
         name = name or self.checkpoint
-        if name not in known:
+        if name not in files:
             raise UserError(
-                f"there is no checkpoint {name[:60]!r}. There is: {', '.join(known) or 'none'}."
+                f"there is no checkpoint {name[:60]!r}. There is: {', '.join(files) or 'none'}."
             )
-        return known[name]
+        return files[name]
 
     def detector(self, name: str = "") -> Detector:
         """The detector of a checkpoint, loaded once."""
         return detector_of(self.checkpoint_file(name))
 
     def threshold(self, name: str = "") -> float:
-        """From which score on the detector of a checkpoint is sure, as sliders show it."""
+        """The score from which on a checkpoint's detector is sure, rounded as sliders show it."""
         return round(self.detector(name).threshold, 2)
 
     def class_names(self) -> tuple[str, ...]:
-        """Of the checkpoint the page starts with."""
+        """The class names of the default checkpoint."""
         return self.detector().class_names
 
     def inspect(self, photo: PhotoChoice, checkpoint: str = "") -> Inspection:
-        """What a request looks at; a checkpoint without a name is the one to start with.
+        """The photo and the checkpoint of a request; an empty name means the default checkpoint.
 
         Raises:
             UserError: if there is no such photo or checkpoint.
@@ -98,7 +98,7 @@ class Backend:
         return Inspection(self.photo(photo), self.checkpoint_file(checkpoint))
 
     def photo(self, choice: PhotoChoice) -> Photo:
-        """What a visitor chose: a sample if one is named, else the upload.
+        """The photo a visitor chose: a sample if one is named, else the upload.
 
         Raises:
             UserError: if there is neither.
@@ -116,34 +116,34 @@ class Backend:
 
 
 def first_checkpoint(folder: Path = CHECKPOINT_FOLDER) -> str:
-    """The name of the shipped one; of the first where others were put in its place."""
+    """The name of the shipped checkpoint, or of the first one if the folder lacks it."""
     names = sorted(path.stem for path in folder.glob("*.safetensors"))
     return DEFAULT_CHECKPOINT.stem if DEFAULT_CHECKPOINT.stem in names or not names else names[0]
 
 
-# Folders of this server that stand in what the readers say; :func:`user_message` shortens them.
-_named_without_parents: set[Path] = set()
+# Folders of this server that occur in messages of readers; :func:`user_message` shortens them.
+_shown_without_parents: set[Path] = set()
 _FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^/\s]+/)+")
 
 
 def _without_folders(text: str) -> str:
-    """A sentence without the paths of this server; what lies inside its folders is still named."""
-    known = {
+    """A sentence without folders of this server, but with paths inside its registered folders."""
+    names = {
         str(form): path.name
-        for path in _named_without_parents
+        for path in _shown_without_parents
         for form in (path, path.resolve())
         if len(form.parts) > 1
     }
-    for whole in sorted(known, key=len, reverse=True):
-        text = text.replace(whole, known[whole])
+    for full_path in sorted(names, key=len, reverse=True):
+        text = text.replace(full_path, names[full_path])
     return _FOLDERS.sub("", text)
 
 
 def user_message(error: Exception) -> str:
-    """One friendly sentence for any failure; what was not foreseen goes to the log."""
+    """One friendly sentence for any failure; unexpected ones are logged."""
     if isinstance(error, UserError):
         text = _without_folders(str(error))
-        # A sentence starts with a capital; a file keeps the name its owner gave it.
+        # A sentence starts with a capital letter, unless its first word is a file name.
         return text if "." in text.split()[0] else text[:1].upper() + text[1:]
     if isinstance(error, CallEndedError):
         return str(error)
@@ -159,7 +159,7 @@ def _read(library: PhotoLibrary, tell: Callable[[str, int, int], None]) -> int:
     assert dataset
     dataset.progress = tell
     count = len(dataset.photos)
-    with suppress(UserError):  # what is wrong with a split is said when it is drawn
+    with suppress(UserError):  # problems of a split are reported when it is shown
         library.split(dataset.first_split)
     return count
 

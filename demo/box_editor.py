@@ -15,7 +15,7 @@ MAX_BOXES = 100  # VOC has a photo with 42
 
 
 class EditedBox(TypedDict):
-    """A box in pixels of the photo and its class, ``""`` if not named."""
+    """A box in pixels of the photo, and its class, ``""`` if it has none."""
 
     bbox_xyxy: tuple[float, float, float, float]
     class_name: str
@@ -39,7 +39,7 @@ class EditorValue(TypedDict):
 
 
 class Edit(TypedDict):
-    """What the visitor made of the boxes; ``selected`` is the index of one, or ``None``."""
+    """The boxes as the visitor edited them; ``selected`` is the index of one, or ``None``."""
 
     boxes: list[EditedBox]
     selected: int | None
@@ -52,8 +52,8 @@ class BoxEditor(JsonHtml):
 
     Args:
         value: an :class:`EditorValue`, or ``None``.
-        class_names: what a box can be called, beside what those of a photo are called already.
-        max_boxes: at this number a new box takes the place of the one selected.
+        class_names: classes to choose from, in addition to those of the boxes of a photo.
+        max_boxes: with so many boxes, a new one replaces the selected one.
         options: of :class:`gradio.HTML`.
     """
 
@@ -65,7 +65,7 @@ class BoxEditor(JsonHtml):
         max_boxes: int = MAX_BOXES,
         **options: Any,
     ) -> None:
-        # Gradio forgets the props of a component that is updated before its tab was opened.
+        # Not as props: Gradio loses those of a component that is updated before its tab is opened.
         shown = {name: shown_name(name) for name in (*VOC_CLASSES, *class_names)}
         constants = (
             f"const CLASS_NAMES = {json.dumps(list(class_names))};\n"
@@ -83,10 +83,10 @@ class BoxEditor(JsonHtml):
         )
 
     def preprocess(self, payload: Any) -> Edit:
-        """The boxes; nothing else that a browser sends is believed.
+        """The boxes and the selection, checked; everything else that the browser sends is ignored.
 
         Raises:
-            gr.Error: if they are not boxes. Whether there is such a class is not checked.
+            gr.Error: if they are not boxes. Class names may be any.
         """
         if not payload:
             return Edit(boxes=[], selected=None)
@@ -100,11 +100,11 @@ class BoxEditor(JsonHtml):
         is_index = isinstance(selected, int) and 0 <= selected < len(boxes)
         return Edit(boxes=boxes, selected=selected if is_index else None)
 
-    def _box(self, sent: dict) -> EditedBox:
-        x1, y1, x2, y2 = (float(v) for v in sent["bbox_xyxy"])
+    def _box(self, payload: dict) -> EditedBox:
+        x1, y1, x2, y2 = (float(v) for v in payload["bbox_xyxy"])
         if not all(map(math.isfinite, (x1, y1, x2, y2))):
             raise ValueError("not finite")
-        name = sent["class_name"]
+        name = payload["class_name"]
         if name and (not isinstance(name, str) or len(name) > MAX_NAME_LENGTH):
             raise ValueError("no name of a class")
         return EditedBox(bbox_xyxy=(x1, y1, x2, y2), class_name=name or "")

@@ -9,8 +9,8 @@ from model.data.images import LoadedImage, load_fitted
 from model.data.records import ObjectAnnotation
 from model.errors import UserError
 
-MAX_PHOTOS = 100  # that may be sent together
-OWN_PHOTO = "own"  # what an address says instead of an upload, which it cannot hold
+MAX_PHOTOS = 100  # of one upload
+OWN_PHOTO = "own"  # ``photo`` in an address, which cannot hold an upload
 LOST_UPLOAD = (
     "This link was made with a photo of somebody's own, which an address cannot hold: drop it here"
     " again. All settings are as they were."
@@ -18,7 +18,7 @@ LOST_UPLOAD = (
 
 
 class SentFile(NamedTuple):
-    """A file of a visitor: its path here, and the name that it had there."""
+    """An uploaded file: its path on this server, and the name it had at the visitor's."""
 
     path: Path
     name: str
@@ -26,13 +26,13 @@ class SentFile(NamedTuple):
 
 @dataclass(frozen=True)
 class PhotoChoice:
-    """A photo of the library by name, or the path of an upload.
+    """A photo of the library by name (``sample``), or the path of an ``upload``.
 
-    ``offered`` is what the visitor has just chosen and nobody has read yet; ``note`` is a sentence
-    for them. The browser counts what is offered, and ``number`` says which of them this is, or
-    answers. ``boxes``, as an address has them, are those that the visitor drew on a photo the
-    browser had kept. ``annotations`` are files that were dropped with the photo, and ``objects``
-    what they say is in it; ``name`` is what the photo was called.
+    ``offered`` is a new choice of the visitor that the server has not read yet; ``note`` is a
+    sentence for the visitor. The browser numbers its offers; ``number`` is that of this offer, or
+    of the offer this is the answer to. ``boxes``, in the format of addresses, are those the visitor
+    drew on a photo that the browser had kept. ``annotations`` are files that were dropped with the
+    photo, ``objects`` those annotated in them, and ``name`` is the photo's file name.
     """
 
     sample: str = ""
@@ -47,11 +47,11 @@ class PhotoChoice:
 
     @property
     def key(self) -> str:
-        """What tells it from another one on the same page."""
+        """Identifies the photo on the page: its sample name, or the path of the upload."""
         return self.sample or self.upload or ""
 
     def to_query(self) -> dict[str, str]:
-        """As part of an address."""
+        """The part of an address that names this photo."""
         if self.sample:
             return {"sample": self.sample}
         return {"photo": OWN_PHOTO} if self.upload else {}
@@ -59,7 +59,7 @@ class PhotoChoice:
 
 @dataclass(frozen=True)
 class Photo:
-    """The photo someone looks at.
+    """The photo that a visitor looks at.
 
     Attributes:
         path: of the file.
@@ -67,7 +67,7 @@ class Photo:
         objects: annotated objects, in pixels of the upright photo; of an upload those of the
             annotation that was dropped with it.
         largest: the target among them.
-        note: a sentence on it.
+        note: a sentence about the photo for the visitor.
     """
 
     path: Path
@@ -78,14 +78,14 @@ class Photo:
 
     @property
     def seed_name(self) -> str:
-        """For :func:`model.augment.photo_seed`: uploads are all alike, whatever they are called."""
+        """The name for :func:`model.augment.photo_seed`; empty for uploads, whatever their name."""
         return self.path.name if self.sample else ""
 
     def load(self, longest_side: int | None) -> LoadedImage:
-        """Read it, at most so large.
+        """Read the photo, with ``longest_side`` pixels at most.
 
         Raises:
-            UserError: if it cannot be read; the sentence names it as its owner knows it.
+            UserError: if it cannot be read; the message has its name without the folder.
         """
         raise_if_ended()
         try:

@@ -14,6 +14,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -33,7 +34,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("demo", "model", "checkpoints", "examples")
 FILES = ("LICENSE",)
 FLAVORS = {"zerogpu": SpaceHardware.ZERO_A10G, "cpu": SpaceHardware.CPU_BASIC}
-# Spaces brings its own of these; sdk_version in the front matter chooses Gradio's.
+# Spaces installs its own versions of these; sdk_version in the front matter chooses Gradio's.
 BROUGHT_BY_SPACES = ("gradio", "huggingface_hub")
 # The newest pair ZeroGPU runs (its documentation in September 2026: 2.8.0, 2.9.1, 2.10.0, 2.11.0,
 # 2.12.1 and 2.13.0). Left open, pip would take a newer one, which does not start there.
@@ -62,7 +63,7 @@ class DeployConfig:
 def build_space(
     folder: Path, machine: str, checkpoint: Path | None = None, examples: Path | None = None
 ) -> list[Path]:
-    """Write into ``folder`` everything a Space on that hardware needs; the files, sorted.
+    """Write all files that a Space on that hardware needs to ``folder``; return them, sorted.
 
     Args:
         folder: an empty one.
@@ -75,7 +76,7 @@ def build_space(
     """
     own = {"checkpoints": checkpoint, "examples": examples}
     if checkpoint:
-        read_info(checkpoint)  # what is wrong with it is said here and not on the Space
+        read_info(checkpoint)  # reports a broken file here rather than on the Space
         (folder / "checkpoints").mkdir(parents=True)
         shutil.copyfile(checkpoint, folder / "checkpoints" / checkpoint.name)
     elif not any((ROOT / "checkpoints").glob("*.safetensors")):
@@ -93,7 +94,7 @@ def build_space(
 
 
 def copy_examples(source: Path, folder: Path) -> None:
-    """Some photos of a data set with their boxes, or all of a folder that is none.
+    """Copy some photos of a data set with their boxes, or all photos of any other folder.
 
     Raises:
         UserError: if there are no photos.
@@ -106,17 +107,15 @@ def copy_examples(source: Path, folder: Path) -> None:
     for photo in photos:
         shutil.copyfile(photo.path, folder / photo.path.name)
         if photo.annotated:
-            boxes[photo.path.name] = [asdict(thing) for thing in photo.objects]
+            boxes[photo.path.name] = [asdict(annotation) for annotation in photo.objects]
     (folder / BOXES_FILE).write_text(json.dumps(boxes, indent=1) + "\n")
 
 
 def _photos_of(source: Path) -> Sequence[NamedPhoto]:
-    if (source / BOXES_FILE).is_file():
-        return PhotoLibrary(None, source).examples()
-    try:
-        dataset = Dataset(source)
-    except UserError:  # no data set, so a folder of photos
-        return PhotoLibrary(None, source).examples()
+    dataset = None
+    if not (source / BOXES_FILE).is_file():
+        with suppress(UserError):  # no data set, but a folder of photos
+            dataset = Dataset(source)
     return PhotoLibrary(dataset, source).examples()
 
 
@@ -133,15 +132,15 @@ def _needed(folders: Iterable[str]) -> Iterator[Path]:
 
 
 def space_readme(readme: str) -> str:
-    """Front matter, title and first paragraph: a Space's page shows the demo, not the manual."""
-    found = re.match(r"(---\n.*?\n---\n)\s*(# .+?\n\n.+?\n)\n", readme, re.DOTALL)
-    if not found:
+    """The README's front matter, title and first paragraph: a Space shows the demo, no manual."""
+    match = re.match(r"(---\n.*?\n---\n)\s*(# .+?\n\n.+?\n)\n", readme, re.DOTALL)
+    if not match:
         raise UserError("README.md must begin with a Space's front matter, a title, a paragraph.")
-    return f"{found[1]}\n{found[2]}"
+    return f"{match[1]}\n{match[2]}"
 
 
 def space_requirements(requirements: str, machine: str) -> str:
-    """The lines of requirements.txt a Space installs."""
+    """The requirements.txt of a Space: without packages it brings, and with what ZeroGPU runs."""
     lines = []
     for line in requirements.splitlines():
         name = re.split(r"[^\w-]", line, maxsplit=1)[0]
@@ -161,12 +160,12 @@ def listing(folder: Path, files: list[Path]) -> str:
 
 
 def send(folder: Path, config: DeployConfig, api: HfApi) -> str:
-    """Make the Space if need be, upload the folder; the Space's address.
+    """Create the Space if it does not exist, upload the folder, and return the Space's URL.
 
     Files of an earlier upload that are no longer needed are removed; others are left alone.
     """
-    there = api.repo_exists(config.space, repo_type="space")
-    if not there:
+    exists = api.repo_exists(config.space, repo_type="space")
+    if not exists:
         api.create_repo(
             config.space, repo_type="space", space_sdk="gradio", private=config.private or None,
             space_hardware=SpaceHardware(config.machine),
@@ -175,7 +174,7 @@ def send(folder: Path, config: DeployConfig, api: HfApi) -> str:
         repo_id=config.space, repo_type="space", folder_path=folder,
         commit_message="Deploy the demo", delete_patterns=[f"{name}/**" for name in FOLDERS],
     )  # fmt: skip
-    if there and config.hardware:
+    if exists and config.hardware:
         api.request_space_hardware(config.space, SpaceHardware(config.hardware))
     return f"{api.endpoint}/spaces/{config.space}"
 
@@ -186,9 +185,9 @@ def deploy(config: DeployConfig, api: HfApi) -> None:
     Raises:
         UserError: if the hub refuses or cannot be reached; the text says what to do.
     """
-    known = [machine.value for machine in SpaceHardware]
-    if config.machine not in known:
-        raise UserError(f"there is no hardware {config.machine!r}. There is: {', '.join(known)}.")
+    names = [machine.value for machine in SpaceHardware]
+    if config.machine not in names:
+        raise UserError(f"there is no hardware {config.machine!r}. There is: {', '.join(names)}.")
     with tempfile.TemporaryDirectory(prefix="space-") as name:
         folder = Path(name)
         files = build_space(folder, config.machine, config.checkpoint, config.examples)

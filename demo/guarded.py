@@ -1,6 +1,6 @@
-"""The page as Gradio's ``Blocks``, with what every handler needs: checked files, failures in words.
+"""The page as Gradio's ``Blocks``: checks the input of every handler, and words its failures.
 
-Handlers of the page and of the API all pass through here, so none of them can forget it.
+All calls of the page and of the API pass through here, so no handler can forget it.
 """
 
 import asyncio
@@ -24,16 +24,16 @@ MAX_SENTENCE = 300  # characters
 
 
 class GuardedBlocks(gr.Blocks):
-    """A page whose handlers see only uploaded files, and whose failures are one sentence each.
+    """A page whose handlers get only uploaded files, and whose failures are one sentence each.
 
     Attributes:
-        first_view: HTML that is seen until the page is built.
+        first_view: HTML that is shown until the page is built.
     """
 
     first_view: str = ""
 
     def queue(self, *_args: Any, **_options: Any) -> "GuardedBlocks":
-        """Make the queue, which Gradio does when a page is made, but no server yet."""
+        """Make the queue; Gradio calls this when the page is built, before there is a server."""
         self._queue = FairQueue(self)
         return self
 
@@ -54,34 +54,34 @@ class GuardedBlocks(gr.Blocks):
         except OSError as error:
             raise UserError(f"this server cannot store a file ({error.strerror}).") from error
         except Exception as error:
-            # Which kinds Gradio's components raise for a value they refuse is nowhere said; the log
-            # tells a mistake of the page from one of a request.
+            # Gradio does not document what its components raise for a value they refuse. The log
+            # helps to tell a mistake of the page from one of the request.
             log.warning("a request was refused: %.200r", error)
             raise UserError(BAD_VALUE) from error
 
     async def process_api(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Answer a request, or go on with the answer.
+        """Run the handler of a call, or its generator's next step.
 
         Raises:
             gr.Error: for any failure; its text is for the visitor.
         """
-        # A call that did not come by the queue was made known when its request came.
+        # For calls that bypass the queue, RequestGuard has set the current call.
         call = cast(FairQueue, self._queue).call(kwargs.get("event_id"))
         if call:
-            calls.current.set(call)  # for this task, and for the threads that it asks
+            calls.current.set(call)  # for this task, and for the threads that it starts
         try:
             caller = calls.this_call()
             if caller.ended:
                 raise calls.CallEndedError(calls.NOBODY_WAITS)
             with for_visitor(caller.address or "somebody", caller.session):
                 return await super().process_api(*args, **kwargs)
-        except asyncio.CancelledError:  # by its client; the thread that works hears of it
+        except asyncio.CancelledError:  # by its client; the working thread checks `ended`
             if call:
                 call.ended = True
             raise
         except gr.Error as error:
             raise gr.Error(_short(error.message), print_exception=False) from error
-        except Exception as error:  # user_message writes what was not foreseen into the log
+        except Exception as error:  # user_message logs unexpected ones
             raise gr.Error(_short(user_message(error)), print_exception=False) from error
 
 
@@ -91,10 +91,10 @@ def _check_file(file: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_text(text: str) -> str:
-    text.encode()  # half a character cannot be written, and ends the stream it is repeated in
+    text.encode()  # raises for a lone surrogate, which would break the stream that repeats it
     return text
 
 
 def _short(sentence: str) -> str:
-    # Gradio repeats what was sent, whatever its length.
+    # Messages of Gradio repeat the value that was sent, whatever its length.
     return sentence if len(sentence) <= MAX_SENTENCE else sentence[: MAX_SENTENCE - 4] + " ..."

@@ -1,4 +1,4 @@
-"""A photo and a checkpoint as one request looks at them, and the network's passes."""
+"""The photo and the checkpoint of one request, and the passes of the network."""
 
 import time
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ class Timed:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What one request works on; each copy and each answer is computed when asked for, and once.
+    """The photo and the checkpoint of one request; what follows from them is computed once.
 
     Attributes:
         photo: the photo.
@@ -59,17 +59,17 @@ class Inspection:
 
     @computed_once
     def network_copy(self) -> LoadedImage:
-        """The photo at the size the detector reads it in."""
+        """The photo at the size the detector reads."""
         return self.photo.load(self.detector.reading_side())
 
     @computed_once
     def shown(self) -> LoadedImage:
-        """The photo at the size it is drawn in."""
+        """The photo at the size in which it is drawn."""
         return self.photo.load(DRAWN_SIDE)
 
     @computed_once
     def timed(self) -> Timed:
-        """What the network says, and how long reading the photo and the network took."""
+        """The detection, and the time that decoding and the network took."""
         started = time.perf_counter()
         loaded = self.network_copy
         decoded = time.perf_counter()
@@ -79,7 +79,7 @@ class Inspection:
 
     @property
     def detection(self) -> Detection:
-        """What the network says."""
+        """The detection in the photo."""
         return self.timed.detection
 
     @computed_once
@@ -94,30 +94,30 @@ def detector_of(checkpoint: Path, device: str | None = OWN_DEVICE) -> Detector:
     return _detector_on(checkpoint, device)
 
 
-@lru_cache(maxsize=4)  # of a function without defaults: it takes one left out for another call
+@lru_cache(maxsize=4)  # without default arguments: a call that omits one has another cache key
 def _detector_on(checkpoint: Path, device: str | None) -> Detector:
     return load_detector(checkpoint, device)
 
 
 def detect(checkpoint: Path, photo: LoadedImage) -> Detection:
-    """What the network says; photos of several visitors go through it together."""
-    # Prepared here, so that the next pass does not wait for it.
-    return _network_of(checkpoint)((photo, detector_of(checkpoint).preprocess(photo.image)))
+    """The detection in a photo; photos of several visitors are predicted in one batch."""
+    # Preprocessed in this thread, so that the next batch does not wait for it.
+    return _batcher_of(checkpoint)((photo, detector_of(checkpoint).preprocess(photo.image)))
 
 
 @lru_cache(maxsize=4)
-def _network_of(checkpoint: Path) -> Batcher[tuple[LoadedImage, Tensor], Detection]:
+def _batcher_of(checkpoint: Path) -> Batcher[tuple[LoadedImage, Tensor], Detection]:
     detector = detector_of(checkpoint)
 
-    def run(together: Sequence[tuple[LoadedImage, Tensor]]) -> list[Detection]:
-        photos, inputs = zip(*together, strict=True)
+    def run(batch: Sequence[tuple[LoadedImage, Tensor]]) -> list[Detection]:
+        photos, inputs = zip(*batch, strict=True)
         return on_cores(detector.device, lambda: detector.predict_loaded(photos, inputs=inputs))
 
     return Batcher(run, MAX_TOGETHER)
 
 
-# Batches get the checkpoint's path and not the detector, because on ZeroGPU they run in a process
-# of their own, and whatever is passed has to travel there.
+# Functions for batches take the checkpoint's path and not the detector, because on ZeroGPU they run
+# in a process of their own, to which all arguments are sent.
 
 
 @for_batches
@@ -126,12 +126,12 @@ def predict_many(
 ) -> list[Detection]:
     """See :meth:`Detector.predict_loaded`."""
     detector = detector_of(checkpoint, device)
-    found: list[Detection] = []
+    detections: list[Detection] = []
     for start in range(0, len(photos), BATCH_SIZE):
         raise_if_ended()
-        some = photos[start : start + BATCH_SIZE]
-        found += on_cores(detector.device, partial(detector.predict_loaded, some), batch=True)
-    return found
+        work = partial(detector.predict_loaded, photos[start : start + BATCH_SIZE])
+        detections += on_cores(detector.device, work, batch=True)
+    return detections
 
 
 @for_batches

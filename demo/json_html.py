@@ -1,4 +1,4 @@
-"""HTML whose value is not text."""
+"""An HTML component whose value is JSON, and not text."""
 
 from typing import Any, TypeGuard
 
@@ -6,18 +6,18 @@ import gradio as gr
 
 
 class JsonHtml(gr.HTML):
-    """HTML with any JSON as its value, as the browser gets it; Gradio's own type allows text only.
+    """HTML with any JSON as its value; that of Gradio's own must be text.
 
-    Subclasses say what a handler gets for it, and gives. Where a handler sets one, Gradio makes it
-    anew with options of its own, so they have to take any.
+    Subclasses convert the JSON to what a handler gets, and back. To update a component, Gradio
+    constructs it anew with options of its own, so subclasses must accept any options.
     """
 
     def preprocess(self, payload: Any) -> Any:
-        """What a handler gets."""
+        """The value for a handler, from the browser's JSON."""
         return payload
 
     def postprocess(self, value: Any) -> Any:
-        """For the browser."""
+        """The JSON for the browser, from a handler's value."""
         return value
 
     def api_info(self) -> dict[str, Any]:
@@ -26,5 +26,5 @@ class JsonHtml(gr.HTML):
 
 
 def is_whole(value: Any) -> TypeGuard[int]:
-    """Whether the browser can have counted so far: no ``true``, and nothing JavaScript rounds."""
+    """Whether ``value`` is an integer (no bool) that JavaScript represents exactly."""
     return type(value) is int and abs(value) < 2**53

@@ -1,4 +1,4 @@
-"""The camera while it moves: a frame is sent, answered by a box, and only then comes the next."""
+"""The live camera: a frame is sent and answered by a box, and only then the next one is sent."""
 
 import base64
 import binascii
@@ -15,23 +15,23 @@ from model.draw import class_colour, text_colour
 from model.errors import UserError
 from model.words import percent
 
-MAX_FRAME = 600_000  # characters; a frame of 640 pixels takes a tenth
+MAX_FRAME = 600_000  # characters; a frame of 640 pixels takes a tenth of that
 START = "data:image/jpeg;base64,"
 NO_FRAME = "what was sent is no frame of a camera: load the page again."
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What the browser sends: a number to know the answer by, and a JPEG."""
+    """What the browser sends: a number that the answer repeats, and a JPEG."""
 
     number: int
     content: bytes
 
 
 class LiveCamera(JsonHtml):
-    """A button, and the camera with a box over it; ``input`` fires for each frame.
+    """A button, and the camera's picture with a box over it; ``input`` fires for each frame.
 
-    The value that a handler gives is what :func:`look` returns. Frames are kept nowhere.
+    Handlers return what :func:`look` does. Frames are not stored.
     """
 
     def __init__(self, value: dict[str, Any] | None = None, **options: Any) -> None:
@@ -41,10 +41,10 @@ class LiveCamera(JsonHtml):
         )  # fmt: skip
 
     def preprocess(self, payload: Any) -> Frame:
-        """The frame.
+        """The frame that the browser sent.
 
         Raises:
-            UserError: for anything else.
+            UserError: if it is none.
         """
         payload = payload if isinstance(payload, dict) else {}
         number, text = payload.get("number"), payload.get("frame")
@@ -58,22 +58,23 @@ class LiveCamera(JsonHtml):
 
 
 def look(frame: Frame, checkpoint: Path, threshold: float) -> dict[str, Any]:
-    """What the detector says of a frame, as JSON for the browser.
+    """The detection in a frame, as JSON for the browser.
 
     Returns:
-        number: of the frame; size: width and height; bbox_xyxy in its pixels; kind, words and
-        colours: as everywhere on the page.
+        number of the frame; size: its width and height; bbox_xyxy in its pixels; kind ("sure" or
+        not) and words of the verdict; colour of the box and its plate, and of their text.
 
     Raises:
         UserError: if the frame cannot be read.
     """
     loaded = load_fitted(frame.content, detector_of(checkpoint).reading_side())
-    d = detect(checkpoint, loaded)
-    said = d.verdict(threshold)
-    colour = class_colour(d.class_name)
-    words = f"{said.text} {percent(d.score, 0)}" if said.kind == "sure" else f"{said.text}."
+    detection = detect(checkpoint, loaded)
+    verdict = detection.verdict(threshold)
+    colour = class_colour(detection.class_name)
+    end = f" {percent(detection.score, 0)}" if verdict.kind == "sure" else "."
     return {
-        "number": frame.number, "size": list(d.image_size),
-        "bbox_xyxy": [round(v, 1) for v in d.bbox_xyxy], "kind": said.kind, "words": words,
+        "number": frame.number, "size": list(detection.image_size),
+        "bbox_xyxy": [round(v, 1) for v in detection.bbox_xyxy],
+        "kind": verdict.kind, "words": verdict.text + end,
         "colour": markup.css_colour(colour), "text": markup.css_colour(text_colour(colour)),
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The whole page: a photo, tabs that look at it, and the address of what is shown."""
+"""The whole page: the choice of a photo, tabs that use it, and the address of what is shown."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ SKIP = "<a class='skip' href='#tabs'>Skip to the tabs</a>"
 
 
 def build_page(backend: Backend, own_pipeline: Callable[..., Any] | None = None) -> GuardedBlocks:
-    """All of the demo, with a tab for a pipeline of the owner; :mod:`demo.theme` is its look."""
+    """The page, with a tab for ``own_pipeline`` if one is given; :mod:`demo.theme` styles it."""
     with GuardedBlocks(
         title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 7200)
     ) as page:
@@ -32,7 +32,7 @@ def build_page(backend: Backend, own_pipeline: Callable[..., Any] | None = None)
 
 
 class Page:
-    """The parts of the page, and what connects them."""
+    """The parts of the page, and the events that connect them."""
 
     def __init__(
         self, backend: Backend, page: gr.Blocks, own_pipeline: Callable[..., Any] | None = None
@@ -45,7 +45,7 @@ class Page:
                 None, None, None, js="() => detectorPage.copyLink()", **ui.PRIVATE
             )
             known = gr.HTML(markup.known_classes(backend.class_names()), elem_id="known")
-        # All tabs listen to it; it is shown in the Training tab, beside what it is worth.
+        # All tabs use it; it is shown in the Training tab, beside the checkpoint's results.
         checkpoint = ui.Choice(
             list(backend.checkpoints()), value=backend.checkpoint, label="Checkpoint",
             info="used in all tabs", elem_id="checkpoint", render=False,
@@ -70,7 +70,7 @@ class Page:
             for tab in self.tabs:
                 with gr.Tab(tab.label, id=tab.name) as place:
                     tab.build()
-                signals = tab.redraw if tab is not self.tabs[0] else None  # that one is drawn
+                signals = tab.redraw if tab is not self.tabs[0] else None  # drawn with the page
                 place.select(
                     None, signals, signals,
                     js=f"(signal) => detectorPage.openedTab('{tab.name}', signal)", **ui.PRIVATE,
@@ -80,7 +80,7 @@ class Page:
                     pipeline.build(self.shared, own_pipeline, place)
 
     def _connect_photo(self) -> None:
-        """A photo that was chosen is looked at, then shown in all tabs, with its own boxes."""
+        """Read a photo that was offered, then show it in all tabs, with its own boxes."""
 
         def chosen(choice: PhotoChoice) -> dict[Any, Any]:
             return self.shared.new_photo(accept_offer(self.backend, choice))
@@ -95,20 +95,20 @@ class Page:
         )  # fmt: skip
 
     def _connect_sending(self) -> None:
-        """Buttons that open another tab, some of them with a photo that was picked."""
+        """Connect the buttons that open another tab, some of them with the picked photo."""
         buttons = {button: (tab.name, to) for tab in self.tabs for button, to in tab.sends.items()}
-        destinations = {button._id: way for button, way in buttons.items()}
+        by_id = {button._id: source_and_target for button, source_and_target in buttons.items()}
         picked = {
             tab.name: tab.controls["picked"]
             for tab in self.tabs if isinstance(tab.defaults, PickingState)
         }  # fmt: skip
 
         def send(event: gr.EventData, **picked: str) -> dict[Any, Any]:
-            if not event.target or event.target._id not in destinations:
+            if not event.target or event.target._id not in by_id:
                 raise UserError("press the button on the page.")
-            source, to = destinations[event.target._id]
-            sent = self.shared.new_photo(PhotoChoice(picked[source])) if source in picked else {}
-            return {**sent, self.bar: gr.Tabs(selected=to)}
+            source, to = by_id[event.target._id]
+            updates = self.shared.new_photo(PhotoChoice(picked[source])) if source in picked else {}
+            return {**updates, self.bar: gr.Tabs(selected=to)}
 
         gr.on(
             [button.click for button in buttons], send, inputs_kwargs=picked,
@@ -116,14 +116,14 @@ class Page:
         )  # fmt: skip
 
     def _restore_from_address(self, page: gr.Blocks) -> None:
-        """Read the address when the page opens, and draw anew what it changed."""
+        """Read the address when the page opens, and redraw the tabs it changed."""
         controls = {id(c): c for tab in self.tabs for c in tab.controls.values()}
         names = json.dumps([tab.name for tab in self.tabs])
 
         def restore(request: gr.Request) -> dict[Any, Any]:
             return self.asked({key: str(v) for key, v in request.query_params.items()})
 
-        # The signals come a step later: what listens to one reads all values as soon as it is set.
+        # Signals are set in a second step, after the values: their listeners read these at once.
         page.load(
             restore, None, [*controls.values(), self.bar, self.restored],
             show_progress="hidden", **ui.PRIVATE,
@@ -133,22 +133,22 @@ class Page:
         )  # fmt: skip
 
     def asked(self, query: Mapping[str, str]) -> dict[Any, Any]:
-        """What an address changes, by component."""
+        """The updates that an address asks for, by component."""
         first, *_ = names = [tab.name for tab in self.tabs]
         name = asked_tab(query, names)
         tab = self.tabs[names.index(name)]
-        state, wrong = tab.defaults.read(query, self.backend.library)
+        state, invalid = tab.defaults.read(query, self.backend.library)
         updates: dict[Any, Any] = {
             component: getattr(state, field)
             for field, component in tab.controls.items()
             if getattr(state, field) != getattr(tab.defaults, field)
         }
         if query.get("tab", name).lower() != name:
-            wrong.insert(0, as_said("tab", query))
-        if wrong:
+            invalid.insert(0, as_said("tab", query))
+        if invalid:
             photo = updates.get(self.photo, self.backend.first_photo)
-            words = " ".join(filter(None, (refusal(wrong), photo.note)))
-            updates[self.photo] = replace(photo, note=words)
+            note = " ".join(filter(None, (refusal(invalid), photo.note)))
+            updates[self.photo] = replace(photo, note=note)
         redraw = self.photo in updates or (updates and name == first)
         updates[self.restored] = f"{name} {ui.token() if redraw else ''}"
         if name != first:

@@ -1,4 +1,4 @@
-"""The one photo all tabs look at: how it is chosen, and the field it is chosen with."""
+"""The photo that all tabs show: the field it is chosen with, and how a choice is checked."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,20 +16,20 @@ from model.checked import is_name, is_number
 from model.data.records import ObjectAnnotation, objects_from, rows_from
 from model.errors import UserError
 
-TILE_SIDE = 104  # pixels of an example, which takes up about 50: twice that on sharp screens
+TILE_SIDE = 104  # pixels of an example's picture: twice its size on the page, for sharp screens
 LOOK_SIDE = 64  # pixels: enough to know that a file is a photo
 MAX_COORDINATE = 1e6  # pixels; no photo that can be read is so large
 
 
 class PhotoChooser(JsonHtml):
-    """Drop, paste, choose or photograph a photo, or press an example.
+    """A field to drop, paste, choose or take a photo, with examples to press.
 
     Files may be dropped anywhere on the page; several at once go to :class:`ManyFiles`. ``input``
     fires when the visitor offers one. The value is a :class:`PhotoChoice`.
 
     Args:
-        value: the photo that is there when the page opens.
-        inside: from :func:`chooser_html`.
+        value: the photo that is shown when the page opens.
+        inside: HTML from :func:`chooser_html`.
     """
 
     def __init__(self, value: PhotoChoice | None = None, inside: str = "", **options: Any) -> None:
@@ -39,7 +39,7 @@ class PhotoChooser(JsonHtml):
         )  # fmt: skip
 
     def preprocess(self, payload: Any) -> PhotoChoice:
-        """Which photo is shown, and which is offered.
+        """The photo that is shown, and the one that is offered.
 
         Raises:
             UserError: for a file that was not uploaded.
@@ -47,11 +47,11 @@ class PhotoChooser(JsonHtml):
         payload = payload if isinstance(payload, dict) else {}
         offered = payload.get("offered")
         return PhotoChoice(
-            **_sent(payload), offered=PhotoChoice(**_sent(offered)) if offered else None
+            **_fields(payload), offered=PhotoChoice(**_fields(offered)) if offered else None
         )
 
     def postprocess(self, value: PhotoChoice | None) -> dict[str, Any]:
-        """For the browser."""
+        """The choice as JSON for the browser, without an offer."""
         value = value or PhotoChoice()
         upload = None
         if value.upload:
@@ -65,31 +65,32 @@ class PhotoChooser(JsonHtml):
         }  # fmt: skip
 
 
-def _sent(payload: Any) -> dict[str, Any]:
+def _fields(payload: Any) -> dict[str, Any]:
+    """The fields of a :class:`PhotoChoice`, from the browser's JSON."""
     payload = payload if isinstance(payload, dict) else {}
     upload, number = payload.get("upload"), payload.get("number")
-    sent: dict[str, Any] = {"number": number} if is_whole(number) else {}
+    fields: dict[str, Any] = {"number": number} if is_whole(number) else {}
     if isinstance(upload, dict):
         boxes = payload.get("boxes")
         return {
-            **sent, "upload": uploaded(str(upload.get("path"))),
+            **fields, "upload": uploaded(str(upload.get("path"))),
             "boxes": boxes if isinstance(boxes, str) else "",
-            "objects": _sent_objects(payload.get("objects") or ()),
+            "objects": _objects(payload.get("objects") or ()),
             "name": str(payload.get("name") or ""),
             "annotations": tuple(map(_sent_file, payload.get("annotations") or ())),
         }  # fmt: skip
-    return {**sent, "sample": str(payload.get("sample") or "")}
+    return {**fields, "sample": str(payload.get("sample") or "")}
 
 
-def _sent_objects(rows: Any) -> tuple[ObjectAnnotation, ...]:
-    """As :class:`PhotoChooser` sent them to the browser.
+def _objects(rows: Any) -> tuple[ObjectAnnotation, ...]:
+    """The annotated objects, which the browser returns as :class:`PhotoChooser` sent them.
 
     Raises:
         UserError: if they are something else.
     """
     try:
         objects = tuple(objects_from(rows))
-        if len(objects) > MAX_BOXES or not all(map(_can_be_annotated, objects)):
+        if len(objects) > MAX_BOXES or not all(map(_is_valid, objects)):
             raise ValueError(rows)
     except (TypeError, ValueError):
         message = "what is annotated in this photo cannot be read: drop it here again."
@@ -97,9 +98,9 @@ def _sent_objects(rows: Any) -> tuple[ObjectAnnotation, ...]:
     return objects
 
 
-def _can_be_annotated(thing: ObjectAnnotation) -> bool:
-    numbers = all(is_number(v, MAX_COORDINATE) for v in thing.bbox_xyxy)
-    return is_name(thing.class_name) and numbers and thing.area > 0
+def _is_valid(annotation: ObjectAnnotation) -> bool:
+    are_numbers = all(is_number(v, MAX_COORDINATE) for v in annotation.bbox_xyxy)
+    return is_name(annotation.class_name) and are_numbers and annotation.area > 0
 
 
 def _sent_file(payload: Any) -> SentFile:
@@ -111,12 +112,12 @@ def _sent_file(payload: Any) -> SentFile:
 class ManyFiles(JsonHtml):
     """A field for many photos; ``input`` fires when some were added.
 
-    It is only ever filled by the browser, and a handler gets each as a :class:`SentFile`.
+    Only the browser fills it; a handler gets a list of :class:`SentFile`.
 
     Args:
-        field_name: ``elem_id`` is this with -files; what comes of them has -result.
+        field_name: its ``elem_id`` is this name with -files, that of its results with -result.
         hint: where else photos may be dropped.
-        takes_annotations: of the photos as well.
+        takes_annotations: whether annotation files are accepted as well.
     """
 
     def __init__(self, field_name: str, hint: str, takes_annotations: bool = False) -> None:
@@ -130,7 +131,7 @@ class ManyFiles(JsonHtml):
         )  # fmt: skip
 
     def preprocess(self, payload: Any) -> list[SentFile]:
-        """The files.
+        """The files that the browser sent.
 
         Raises:
             UserError: for one that was not uploaded.
@@ -139,7 +140,7 @@ class ManyFiles(JsonHtml):
         return [_sent_file(file) for file in files if isinstance(file, dict)]
 
     def postprocess(self, value: Any) -> list[Any]:
-        """None."""
+        """An empty list: a handler cannot fill the field."""
         return []
 
     def api_info(self) -> dict[str, Any]:
@@ -157,15 +158,15 @@ def chooser_html(backend: Backend) -> str:
 
 
 def accept_offer(backend: Backend, choice: PhotoChoice) -> PhotoChoice:
-    """What was offered if it can be read; else what was there, and why."""
+    """The photo that was offered, if it can be read; else the present one with the reason."""
     if choice.offered is None:
         return choice
     try:
         photo = backend.photo(choice.offered)
         photo.load(LOOK_SIDE)
         if choice.offered.annotations:
-            sent = SentFile(photo.path, choice.offered.name or photo.path.name)
-            objects = objects_beside(sent, choice.offered.annotations)
+            file = SentFile(photo.path, choice.offered.name or photo.path.name)
+            objects = objects_beside(file, choice.offered.annotations)
             return replace(choice.offered, objects=objects, annotations=())
     except UserError as error:
         number = choice.offered.number

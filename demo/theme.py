@@ -1,17 +1,17 @@
-"""How the page looks: one theme, light and dark, without anything from other hosts."""
+"""The look of the page: one theme, light and dark, that loads nothing from other hosts."""
 
 import gradio as gr
 
 from demo.web_files import WEB, script
 
 CSS = WEB / "style.css"
-# In this order: the first makes what the others use.
+# Order matters: the first defines the object that the others use.
 SCRIPTS = ("page", "edit_history", "own_photos", "keyboard", "touch_sliders", "settings", "enlarge")
 HEAD = "".join(f"<script>{script(name)}</script>" for name in SCRIPTS)
 
 
 def page_theme() -> gr.themes.Base:
-    """Gradio's base theme in our colours and the system's own letters."""
+    """Gradio's base theme in our colours and with the system's fonts."""
     return gr.themes.Base(
         primary_hue="teal",
         secondary_hue="teal",

@@ -1,4 +1,4 @@
-"""Gradio components shaped for this page, and how they are wired."""
+"""Gradio components for this page, and helpers that connect their events."""
 
 import functools
 import inspect
@@ -18,11 +18,11 @@ from model.errors import UserError
 
 PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 QUIET: dict[str, Any] = {"show_progress": "hidden", **PRIVATE}
-# A later change is drawn after the earlier one was, with the values of that moment.
+# For listeners that draw: changes during a call are drawn after it, once, with the latest values.
 DRAWS: dict[str, Any] = {"trigger_mode": "always_last", **QUIET}
 
 PRESS_AGAIN = "this picture is not there any more: press another one."
-MAX_IN_ORDER = 16  # visitors whose calls of one :func:`in_order` run at the same time
+MAX_IN_ORDER = 16  # running calls of one :func:`in_order`, each of another visitor
 
 Controls = dict[str, Any]
 """The components of a tab, by the names of the fields of its state.
@@ -33,25 +33,25 @@ type :class:`Component` does not know them.
 
 
 def pick_grid(value: str = "", **kwargs: Any) -> gr.HTML:
-    """HTML with ``<button data-key>``; ``.select`` tells which one was pressed (``evt.key``)."""
+    """HTML with ``<button data-key>``; its event ``select`` has the pressed ``key``."""
     return gr.HTML(value, js_on_load=script("pick_grid"), **kwargs)
 
 
 def small_button(
     label: str, elem_id: str | None, min_width: int = 120, **options: Any
 ) -> gr.Button:
-    """A button that stands among others."""
+    """A button for a row of several."""
     return gr.Button(label, size="sm", elem_id=elem_id, min_width=min_width, **options)
 
 
 def fold(heading: str, name: str) -> gr.HTML:
-    """On a phone, what opens and closes the component that comes next; elsewhere nothing."""
+    """A button that opens and closes the component that follows; shown on phones only."""
     html = f"<button type='button' class='fold' aria-expanded='false'>{heading}</button>"
     return gr.HTML(html, elem_id=f"fold-{name}", elem_classes=["folds"])
 
 
 def pick_list(value: str = "", **kwargs: Any) -> gr.HTML:
-    """As :func:`pick_grid`, of buttons in a text: none stays pressed, and Tab stops at each."""
+    """Like :func:`pick_grid`, for buttons in text: none stays pressed, and Tab stops at each."""
     js = (
         "element.addEventListener('click', (event) => {"
         " const button = event.target.closest('button[data-key]');"
@@ -61,10 +61,10 @@ def pick_list(value: str = "", **kwargs: Any) -> gr.HTML:
 
 
 def picked_key(event: gr.EventData) -> str:
-    """What was pressed in a :func:`pick_grid`.
+    """The key of the button pressed in a :func:`pick_grid`.
 
     Raises:
-        UserError: if the request does not say it.
+        UserError: if the request has none.
     """
     key = event._data.get("key") if isinstance(event._data, dict) else None
     if not isinstance(key, str):
@@ -73,10 +73,10 @@ def picked_key(event: gr.EventData) -> str:
 
 
 def picked_draw(event: gr.EventData) -> tuple[int, str]:
-    """The number before the name of the photo that was pressed, and that name.
+    """The number and the photo's name in a pressed key, as in ``"3 000012"``.
 
     Raises:
-        UserError: if the request does not say it.
+        UserError: if the request has no such key.
     """
     number, _, name = picked_key(event).partition(" ")
     if not re.fullmatch(r"[0-9]{1,9}", number):
@@ -85,34 +85,34 @@ def picked_draw(event: gr.EventData) -> tuple[int, str]:
 
 
 def pressed_js(grid: gr.HTML) -> str:
-    """JavaScript for the key of the tile pressed in a :func:`pick_grid` at the time it runs.
+    """JavaScript for the key of the tile that is pressed in a :func:`pick_grid` when it runs.
 
-    Where a later press must win, this replaces :func:`picked_key`: Gradio drops the event of a
-    listener that had to wait (:data:`DRAWS`), and where none waits the later press may be answered
+    Replaces :func:`picked_key` where a later press must win: Gradio drops the event data of a
+    listener that had to wait (:data:`DRAWS`), and without waiting a later press may be answered
     first.
     """
     return f"document.querySelector('#{grid.elem_id} [aria-pressed=true]')?.dataset.key ?? ''"
 
 
 def pressed_first_js(grid: gr.HTML, controls: Controls) -> str:
-    """JavaScript that writes the pressed key into the control ``picked`` before they are sent."""
+    """JavaScript that sets the control ``picked`` to the pressed key before all are sent."""
     return f"(...values) => values.with({list(controls).index('picked')}, {pressed_js(grid)})"
 
 
 def signal() -> gr.Textbox:
-    """A hidden field; what listens to its ``.change`` is called when it gets a new :func:`token`.
+    """A hidden field; listeners to its ``.change`` are called when it gets a new :func:`token`.
 
-    Whatever many controls change must be drawn by *one* listener. With one each, an earlier change
-    that takes longer is shown over a later one.
+    What depends on many controls must be drawn by *one* listener. With one for each control, an
+    earlier change that takes longer is shown over a later one.
     """
     return gr.Textbox("", visible=False)
 
 
 def in_order(name: str) -> dict[str, Any]:
-    """For listeners that change the same part of the page.
+    """Options for listeners that change the same part of the page.
 
-    Those of one name do not overtake one another on a visitor's page. Other visitors do not wait:
-    the limit is that of all visitors together.
+    Calls of one name do not overtake one another on a visitor's page. Other visitors do not wait
+    for them, up to the limit for all visitors together.
     """
     return {
         "trigger_mode": "multiple", "concurrency_id": IN_ORDER + name,
@@ -121,15 +121,15 @@ def in_order(name: str) -> dict[str, Any]:
 
 
 TOKEN_JS = "String(performance.now())"
-"""As :func:`token`, made in the browser."""
+"""JavaScript for a new :func:`token`."""
 
 
 def forward(events: Sequence[Any], *signals: gr.Textbox) -> None:
-    """Give each :func:`signal` a new token when one of the events comes.
+    """Give each :func:`signal` a new token when one of the events fires.
 
-    Of the listeners of one event only one may have ``trigger_mode="always_last"``. Asked again
-    while it is at work, Gradio calls *all* listeners of that event anew when it is done: two of
-    them keep each other going for ever. So each gets a signal of its own.
+    Of the listeners of one event only one may have ``trigger_mode="always_last"``. If the event
+    fires again during such a call, Gradio calls *all* listeners of that event again at its end: two
+    of them would keep each other going for ever. So each gets a signal of its own.
     """
     tokens = ", ".join([TOKEN_JS] * len(signals))
     gr.on(list(events), None, None, list(signals), js=f"() => [{tokens}]", **PRIVATE)
@@ -138,39 +138,39 @@ def forward(events: Sequence[Any], *signals: gr.Textbox) -> None:
 def forward_choices(dropdowns: Sequence[gr.Dropdown], *signals: gr.Textbox) -> None:
     """Give each :func:`signal` a new token when a visitor chooses something else.
 
-    Gradio's drop-downs tell of ``input`` whenever they are left, and twice of an option that is
-    pressed. So what they say is compared with what they said when one of them was entered.
+    Gradio's drop-downs fire ``input`` whenever they lose the focus, and twice for an option that is
+    pressed. So their values are compared with those when one of them got the focus.
     """
-    entered = gr.Textbox("", visible=False)
+    at_focus = gr.Textbox("", visible=False)
     gr.on(
-        [each.focus for each in dropdowns], None, list(dropdowns), entered,
+        [each.focus for each in dropdowns], None, list(dropdowns), at_focus,
         js=f"(...values) => {TOKEN_JS} + ' ' + JSON.stringify(values)", **PRIVATE,
     )  # fmt: skip
-    js = f"""(entered, ...values) => {{
-      const [token, before] = entered.split(/ (.*)/s);
-      const told = values.splice(0, {len(signals)});
-      return JSON.stringify(values) === before ? told : told.map(() => token);
+    js = f"""(atFocus, ...values) => {{
+      const [token, before] = atFocus.split(/ (.*)/s);
+      const signals = values.splice(0, {len(signals)});
+      return JSON.stringify(values) === before ? signals : signals.map(() => token);
     }}"""
     gr.on(
-        [each.input for each in dropdowns], None, [entered, *signals, *dropdowns], list(signals),
+        [each.input for each in dropdowns], None, [at_focus, *signals, *dropdowns], list(signals),
         js=js, **PRIVATE,
     )  # fmt: skip
 
 
 def token() -> str:
-    """What a :func:`signal` is set to; never the same twice."""
+    """A new value for a :func:`signal`; never the same twice."""
     return str(time.monotonic_ns())
 
 
 def show_errors_in(place: gr.HTML, *emptied: Any) -> Callable[[Callable], Callable]:
-    """For handlers that return ``{component: value}``: a failure is one sentence in ``place``.
+    """Decorate a handler that returns ``{component: value}``: show failures as one sentence.
 
     Args:
-        place: where it is said. What was not foreseen is logged as well.
-        emptied: what would show something else than was asked for.
+        place: shows the sentence; unexpected failures are logged as well.
+        emptied: components that are cleared, since they would show an earlier result.
     """
 
-    def shown_in_place(error: Exception) -> dict[Any, Any]:
+    def failure(error: Exception) -> dict[Any, Any]:
         return {place: markup.problem(user_message(error)), **dict.fromkeys(emptied, "")}
 
     def decorate(handler: Callable) -> Callable:
@@ -179,14 +179,14 @@ def show_errors_in(place: gr.HTML, *emptied: Any) -> Callable[[Callable], Callab
             try:
                 return handler(*values, **named)
             except Exception as error:
-                return shown_in_place(error)
+                return failure(error)
 
         @functools.wraps(handler)
         def generate(*values: Any, **named: Any) -> Iterator[Any]:
             try:
                 yield from handler(*values, **named)
             except Exception as error:
-                yield shown_in_place(error)
+                yield failure(error)
 
         return generate if inspect.isgeneratorfunction(handler) else call
 
@@ -194,34 +194,33 @@ def show_errors_in(place: gr.HTML, *emptied: Any) -> Callable[[Callable], Callab
 
 
 def edits(controls: Controls, *names: str) -> list[Any]:
-    """The events of a visitor changing these controls, and of nobody else doing so.
+    """The events of a visitor changing these controls.
 
-    ``change`` would also tell of the page setting them: of one address as often as it has settings.
+    ``change`` would also fire when the page sets them: once for each setting of an address.
     """
     return [controls[name].input for name in names]
 
 
 class ClampedSlider(gr.Slider):
-    """A slider whose number may be typed out of its range.
+    """A slider that accepts typed numbers outside its range, where Gradio's own fails.
 
-    The browser puts it back to the nearer end, without an event, when the field is left; Gradio's
-    own refuses the number that was typed.
+    When the field is left, the browser resets it to the nearer end without an event.
     """
 
     is_template = True  # drawn as gr.Slider
 
     def preprocess(self, payload: float | None) -> float:
-        """The number within the range; the least for none."""
+        """The number, clamped to the range; the minimum for none."""
         return min(max(payload or 0, self.minimum), self.maximum)
 
 
 class Choice(gr.Dropdown):
-    """A drop-down of which one may be chosen; Gradio's own takes several, and ``None``."""
+    """A drop-down with one choice; Gradio's own also accepts several, and ``None``."""
 
     is_template = True  # drawn as gr.Dropdown
 
     def preprocess(self, payload: Any) -> str:
-        """What is chosen; empty for nothing.
+        """The choice; empty for none.
 
         Raises:
             UserError: for several.
@@ -234,7 +233,7 @@ class Choice(gr.Dropdown):
 def download_button(
     label: str, make: Callable[..., str | None], controls: Controls, elem_id: str
 ) -> None:
-    """A button whose file is made when it is pressed; ``make`` returns its path."""
+    """A button that downloads a file made when it is pressed; ``make`` returns the path."""
     button = small_button(label, elem_id)
     file = gr.DownloadButton(visible=False)
     done = button.click(make, outputs=file, inputs_kwargs=controls, **QUIET)
@@ -242,13 +241,13 @@ def download_button(
 
 
 def split_choice(splits: Sequence[str], elem_id: str) -> Choice:
-    """The splits of a data set; ``train`` is chosen where there is one."""
+    """A drop-down of the splits of a data set; ``train`` is chosen if there is one."""
     first = "train" if "train" in splits else splits[0]
     return Choice(list(splits), value=first, label="Split", min_width=130, elem_id=elem_id)
 
 
 def ready_again(run: Any, count: gr.Button, stop: gr.Button) -> None:
-    """When a run ends, however it does, another may be counted and there is nothing to stop."""
+    """When a run ends, however it does, enable ``count`` again and hide ``stop``."""
     run.then(
         lambda: [gr.Button(interactive=True), gr.Button(visible=False)],
         None,
@@ -258,7 +257,7 @@ def ready_again(run: Any, count: gr.Button, stop: gr.Button) -> None:
 
 
 def stop_button(elem_id: str) -> tuple[gr.Button, RunningWork]:
-    """A button that is seen while there is something to stop, and the runs it stops."""
+    """A button that is to be shown during a run, and the runs that it stops."""
     button = small_button("Stop", elem_id, 80, variant="stop", visible=False)
     running = RunningWork()
 

@@ -1,7 +1,6 @@
 """The files of ``demo/web`` as they are sent: scripts without comments, templates filled in.
 
-Whatever is put into a template is escaped unless it is :class:`markupsafe.Markup`, which only
-templates return.
+Values are escaped in templates unless they are :class:`markupsafe.Markup`, as templates return.
 """
 
 from pathlib import Path
@@ -21,7 +20,7 @@ _TEMPLATES = Environment(
 
 
 def script(*names: str) -> str:
-    """Some scripts one after the other, without lines that are comments: every page has them.
+    """Scripts one after the other, without comment lines, since every page contains them.
 
     Args:
         names: of files in ``demo/web``, without suffix.
@@ -31,7 +30,7 @@ def script(*names: str) -> str:
 
 
 def unbroken(text: str) -> str:
-    """Numbers and their percent signs stay on one line."""
+    """The text with non-breaking spaces before percent signs."""
     return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
@@ -41,5 +40,5 @@ _TEMPLATES.filters |= {
 
 
 def render(template: str, **values: Any) -> Markup:
-    """Fill a template of ``demo/web``."""
+    """The HTML of a template of ``demo/web`` filled with these values."""
     return Markup(_TEMPLATES.get_template(template).render(**values))

@@ -1,1 +1,1 @@
-"""What stands between visitors and the page: security, uploads, sessions, start, first page."""
+"""Everything between the network and the page: security, queue, uploads, sessions, start, end."""

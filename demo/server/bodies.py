@@ -1,4 +1,4 @@
-"""The bodies of requests: how large, how slow, and how much of them lies in memory."""
+"""Limits on the bodies of requests: their size, their speed, and how much is in memory."""
 
 import asyncio
 import time
@@ -6,29 +6,29 @@ from collections import Counter
 
 from starlette.types import Message, Receive
 
-MAX_REQUEST = 1024 * 1024  # bytes of one that is no upload
+MAX_REQUEST = 1024 * 1024  # bytes, of any request but an upload
 TOO_LARGE = (
     f"This request is larger than {MAX_REQUEST // 1024} KiB. Upload photos as files, and send their"
     " paths."
 )
-# A megabyte of brackets costs the thread that answers everybody two seconds; 100 photos of a call
-# are some 1,000 values.
+# Parsing a megabyte of brackets blocks the event loop for two seconds; a call with 100 photos has
+# about 1,000 values.
 MAX_VALUES = 10_000
 TOO_MANY_VALUES = f"This request holds more than {MAX_VALUES:,} values. Send fewer at a time."
-BODY_S = 30.0  # until it is there
-# Of uploads, which go to the disk: a phone with a bad connection is waited for, silence is not.
+BODY_S = 30.0  # until a body is complete
+# Uploads go to the disk, so a slow phone is waited for, but not one that sends nothing.
 SILENCE_S = 20.0
-START_S, LEAST_RATE = 60.0, 4096  # seconds to begin with, then bytes a second on average
-# Bodies smaller than SMALL always find room; of the rest so much may lie in memory.
+START_S, LEAST_RATE = 60.0, 4096  # seconds of grace, then the least average in bytes a second
+# Only what a body has beyond SMALL bytes counts towards the limits below, in bytes.
 SMALL = 64 * 1024
 MAX_IN_MEMORY, MAX_BYTES_HELD_OF_ADDRESS = 32 * 1024 * 1024, 16 * 1024 * 1024
 
 
 class BodyError(Exception):
-    """A body that is not read to its end.
+    """Raised for a body that is refused before it is read to its end.
 
     Attributes:
-        status: of the answer.
+        status: HTTP status of the answer.
     """
 
     def __init__(self, status: int, sentence: str) -> None:
@@ -43,16 +43,16 @@ class Bodies:
         self._held: Counter[str] = Counter()  # bytes, by address
 
     async def read(self, receive: Receive, address: str) -> bytearray:
-        """A whole body; it counts until it is given to :meth:`forget`.
+        """Read a whole body, which counts towards the limits until it is passed to `forget`.
 
         Raises:
             BodyError: if it is too large or too slow, holds too much, or there is no room.
         """
         body = bytearray()
-        until = time.monotonic() + BODY_S
+        deadline = time.monotonic() + BODY_S
         try:
             while True:
-                left = max(0.0, until - time.monotonic())
+                left = max(0.0, deadline - time.monotonic())
                 message = await asyncio.wait_for(receive(), left)
                 before = len(body)
                 body += message.get("body", b"")
@@ -80,7 +80,7 @@ class Bodies:
             )  # fmt: skip
 
     def forget(self, body: bytearray, address: str) -> None:
-        """A body is not needed any more."""
+        """Stop counting a body, which is not needed any more."""
         if len(body) > SMALL:
             self._held[address] -= len(body) - SMALL
             if not self._held[address]:
@@ -88,17 +88,17 @@ class Bodies:
 
 
 def _values(body: bytearray) -> int:
-    """At least as many as a JSON has values; commas within its texts count too."""
+    """Estimate the number of values in a JSON text; commas within strings count too."""
     return sum(body.count(mark) for mark in (b",", b"[", b"{"))
 
 
 def paced(receive: Receive) -> Receive:
-    """A ``receive`` of an upload that hangs up on who sends nothing, or next to nothing."""
-    started, size, over = time.monotonic(), 0, False
+    """Wrap the ``receive`` of an upload: a client that sends too slowly is disconnected."""
+    started, size, is_complete = time.monotonic(), 0, False
 
     async def paced_receive() -> Message:
-        nonlocal size, over
-        if over:
+        nonlocal size, is_complete
+        if is_complete:
             return await receive()
         left = started + START_S + size / LEAST_RATE - time.monotonic()
         try:
@@ -106,14 +106,14 @@ def paced(receive: Receive) -> Receive:
         except asyncio.TimeoutError:
             return {"type": "http.disconnect"}
         size += len(message.get("body", b""))
-        over = not message.get("more_body")
+        is_complete = not message.get("more_body")
         return message
 
     return paced_receive
 
 
 def replay(body: bytes | bytearray, receive: Receive) -> Receive:
-    """A ``receive`` that gives the body that was read, then whatever follows."""
+    """Wrap a ``receive`` whose body has been read: it returns that body, then what follows."""
     waiting: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
 
     async def replayed() -> Message:

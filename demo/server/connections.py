@@ -1,9 +1,9 @@
-"""Connections that say nothing, half of something, in tiny chunks, or do not listen, are closed.
+"""Closes connections that are idle, send half a request or tiny chunks, or do not read answers.
 
-An application hears of a request when its headers are there, and uvicorn waits for them for ever:
-only its protocol, which sees the bytes, can bound that time. A body may come in chunks of one byte,
-each of which is taken apart in Python before the application hears of any: megabytes of them keep
-the thread that answers everybody busy for minutes.
+An application sees a request only when its headers are complete, and uvicorn waits for those for
+ever: only uvicorn's protocol class, which sees the bytes, can limit that time. A body may come in
+chunks of one byte, and each is parsed in Python before the application sees any: megabytes of them
+block the event loop for minutes.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ except ImportError:  # Windows
 
 HEADERS_S = 10.0  # from the first byte, or from the connection, to the end of the headers
 WRITE_TIMEOUT_S = 30.0  # for a client to read some 50 KB of an answer
-MANY_CHUNKS, LEAST_CHUNK = 1000, 512  # after so many, bytes they must have on average
+MANY_CHUNKS, LEAST_CHUNK = 1000, 512  # beyond so many chunks, their least average size in bytes
 TINY_CHUNKS = (
     f"The body of this request comes in chunks of less than {LEAST_CHUNK} bytes: send larger ones."
 )
-OPEN_FILES = 65536  # of the process, where the system allows that many
+OPEN_FILES = 65536  # limit of the process, where the system allows that many
 
 
 class CountingConnection(h11.Connection):
@@ -74,7 +74,7 @@ class TimeoutProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Stop the timer where headers are complete, and start it for the next request."""
+        """Stop the timer when headers are complete, and start it for the next request."""
         before = self.cycle
         super().data_received(data)
         if self.cycle is not before:
@@ -83,7 +83,7 @@ class TimeoutProtocol(H11Protocol):
             self._await_headers()
 
     def on_response_complete(self) -> None:
-        """Stop the timer if a request that came during this answer is answered next."""
+        """Stop the timer if a request received during this answer is answered next."""
         before = self.cycle
         super().on_response_complete()
         if self.cycle is not before:
@@ -118,7 +118,7 @@ class TimeoutProtocol(H11Protocol):
 
     def _close(self) -> None:
         self._timer = None
-        # What became a WebSocket has left the set of connections.
+        # A connection that became a WebSocket has left the set of connections.
         if self in self.connections and (self.cycle is None or self.cycle.response_complete):
             self.transport.close()
 
@@ -126,15 +126,15 @@ class TimeoutProtocol(H11Protocol):
 def close_silent_connections() -> None:
     """Let servers that are started from now on use :class:`TimeoutProtocol`.
 
-    Gradio builds the configuration of uvicorn and has no setting for it.
+    Gradio builds uvicorn's configuration and has no setting for the protocol class.
     """
     HTTP_PROTOCOLS["auto"] = f"{__name__}:{TimeoutProtocol.__name__}"
 
 
 def allow_many_connections() -> None:
-    """Let the process have as many open files as the system allows, and some more than it may need.
+    """Raise the limit on open files to :data:`OPEN_FILES`, or as far as the system allows.
 
-    A shell allows 1,024 unless told; the limit up to which a process may ask is much higher.
+    The soft limit of a shell is 1,024; a process may raise it to the much higher hard limit.
     """
     if resource is None:
         return

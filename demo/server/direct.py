@@ -1,4 +1,4 @@
-"""Requests that cost much and are answered at once: how many each address may have."""
+"""Limits per address on concurrent requests, above all on calls that bypass the queue."""
 
 import asyncio
 from collections import Counter
@@ -12,12 +12,12 @@ from demo.server.visitors import Visitor
 from demo.serving import calls
 
 DIRECT = ("/gradio_api/run/", "/gradio_api/api/")
-MAX_DIRECT = 8  # of one address
-MAX_WAITING = 64
+MAX_DIRECT = 8  # running calls of one address
+MAX_WAITING = 64  # running and waiting calls of one address
 
 
 class Limited:
-    """Counts what each address has at the same time, of which it may have ``most``."""
+    """Counts concurrent uses by address; each address may have ``most`` of them."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -25,7 +25,7 @@ class Limited:
 
     @contextmanager
     def one(self, address: str) -> Generator[bool]:
-        """Around one of them; gives whether the address may have it."""
+        """Count one use during the block; yields whether the address may have it."""
         if self._now[address] >= self._most:
             yield False
             return
@@ -34,20 +34,20 @@ class Limited:
             yield True
         finally:
             self._now[address] -= 1
-            self._now += Counter()  # forgets those who have none
+            self._now += Counter()  # removes addresses with a count of 0
 
 
 class DirectCalls:
-    """Lets some calls of each address through at a time, and ends those whose caller is gone."""
+    """Runs :data:`MAX_DIRECT` calls of each address at a time; ends those whose caller is gone."""
 
     def __init__(self) -> None:
         self._places: WeakValueDictionary[str, _Places] = WeakValueDictionary()
 
     @asynccontextmanager
     async def place(self, visitor: Visitor, receive: Receive) -> AsyncGenerator[bool]:
-        """Around the work on a call; gives whether there is a place for it, maybe later.
+        """Wait for a place and hold it during the block; yields ``False`` if too many wait.
 
-        The body of the request was read; what ``receive`` still tells is that its caller left.
+        The body of the request was read, so ``receive`` can only report that its caller left.
         """
         places = self._places.setdefault(visitor.address, _Places())
         if places.waiting >= MAX_WAITING:

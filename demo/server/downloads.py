@@ -24,10 +24,10 @@ def as_download(name: str, content: bytes | str) -> str:
 
 @contextmanager
 def new_download(name: str) -> Generator[Path]:
-    """Where a file for download is to be written; its folder's name cannot be guessed.
+    """Yield the path to write a file for download to; its folder's name cannot be guessed.
 
-    It lies where Gradio serves files from, so Gradio makes no copy of it; it is removed after a
-    quarter of an hour. Nothing stays if the block fails.
+    Gradio serves files from there, so it makes no copy. The first call after :data:`KEEP_S`
+    seconds removes the file. Nothing is left if the block fails.
 
     Raises:
         UserError: if it cannot be written.
@@ -52,7 +52,7 @@ def new_download(name: str) -> Generator[Path]:
 
 
 def sweep(base: Path, older_than: float = KEEP_S) -> None:
-    """Remove the folders in ``base`` that are older than so many seconds."""
+    """Remove the folders in ``base`` that are older than ``older_than`` seconds."""
     for folder in base.iterdir():
         try:
             old = time.time() - folder.stat().st_mtime > older_than

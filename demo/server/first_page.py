@@ -1,7 +1,7 @@
-"""The first page as it is sent: with a link preview and a first view of our own, and compressed.
+"""The HTML of the page: given our own link preview and a first view, and compressed.
 
-Gradio writes its own title, description and picture into the page, twice, and nothing is seen of it
-before all its scripts have run.
+Gradio writes its own title, description and picture into the page, twice, and the page is blank
+until all its scripts have run.
 """
 
 import re
@@ -27,7 +27,7 @@ _GRADIOS_TAGS = re.compile(r'\s*<meta\s+(?:property="og:|name="twitter:)[^>]*>')
 
 
 class FirstPage:
-    """Around Gradio's server: changes the answer to ``/``, and has the picture of the preview.
+    """ASGI middleware around Gradio: changes the answer to ``/``, serves the preview's picture.
 
     ``first_view`` is HTML that is shown until Gradio's scripts have built the page.
     """
@@ -42,8 +42,8 @@ class FirstPage:
         if path == PICTURE_PATH:
             await FileResponse(PICTURE)(scope, receive, send)
         elif path == "/":
-            # What an address asks for is read once the page is there. Gradio would take some of it
-            # for its own: ``page`` is the number of a page of ours, and a name to it.
+            # Without the query, which the page's load event reads. Gradio would misread some of it:
+            # ``page`` is a page number of our Dataset tab, and the name of a page to Gradio.
             await self.page({**scope, "query_string": b""}, receive, send)
         elif path.rstrip("/") == ANSWERS:
             await self.answers(scope, receive, send)
@@ -62,19 +62,19 @@ class FirstPage:
             body.extend(message.get("body", b""))
             if message.get("more_body"):
                 return
-            sent = bytes(body)
-            if sent and "text/html" in Headers(raw=start["headers"]).get("content-type", ""):
+            content = bytes(body)
+            if content and "text/html" in Headers(raw=start["headers"]).get("content-type", ""):
                 tags = preview(Request(scope))
-                sent = with_preview(sent.decode(), tags, self.first_view).encode()
-                MutableHeaders(raw=start["headers"])["content-length"] = str(len(sent))
+                content = with_preview(content.decode(), tags, self.first_view).encode()
+                MutableHeaders(raw=start["headers"])["content-length"] = str(len(content))
             await send(start)
-            await send({"type": "http.response.body", "body": sent})
+            await send({"type": "http.response.body", "body": content})
 
         await self.app(scope, receive, send_previewed)
 
 
 def preview(request: Request) -> str:
-    """The tags of the preview. Those who read them want a whole address of the picture."""
+    """The meta tags of the link preview, with the absolute URL of the picture that they need."""
     root = get_root_url(request, "/", request.scope.get("root_path"))
     width, height = PICTURE_SIZE
     return render(
@@ -84,10 +84,10 @@ def preview(request: Request) -> str:
 
 
 def with_preview(html: str, tags: str, first_view: str = "") -> str:
-    """A page with these tags first in its head, without Gradio's, and with this in its body."""
-    # Only up to the first script, where the values of the page begin.
+    """The page with ``tags`` in its head instead of Gradio's, and ``first_view`` in its body."""
+    # Gradio's tags are removed only before the first script, which holds values of the page.
     head, script, rest = html.partition("<script")
     head = _GRADIOS_TAGS.sub("", head).replace("<head>", f"<head>\n{tags}", 1)
     before, app, after = rest.rpartition("<gradio-app")
-    # Not with +: what is marked as HTML would escape the rest.
+    # Not with +: Markup escapes the plain strings that are added to it.
     return "".join([head, script, before, first_view, app, after])

@@ -1,4 +1,4 @@
-"""From start to end of the server: its own temporary folder, and SIGTERM.
+"""Start and end of the server: its temporary folder, and SIGTERM.
 
 Imports nothing heavy: a container may be stopped while the rest is still being imported.
 """
@@ -26,14 +26,14 @@ JUST_MADE_S = 60.0  # a folder this young without a lock belongs to a server tha
 
 
 at_the_end = ExitStack()
-"""What is to be done before the program leaves, however it does."""
+"""What is cleaned up before the program exits, however it does."""
 
 
 def prepare() -> None:
-    """Before Gradio is imported: the temporary folder, which it looks for only once, and SIGTERM.
+    """Make the temporary folder, and handle SIGTERM.
 
-    By default SIGTERM ends a program at once, and its files stay behind; as process 1 of a
-    container it does not end at all.
+    To be called before Gradio is imported, which reads the folder only once. By default SIGTERM
+    ends a program at once, and its files stay behind; process 1 of a container does not end at all.
     """
     signal.signal(signal.SIGTERM, _leave)
     atexit.register(at_the_end.close)
@@ -44,24 +44,24 @@ def prepare() -> None:
 
 
 def _leave(number: int, _: FrameType | None) -> NoReturn:
-    """Clear up and end the program, with the exit status of one that a signal ended.
+    """Clean up and end the program, with the exit status of one that a signal ended.
 
     Not by raising :class:`SystemExit`: where Python ignores exceptions, in a ``__del__`` or while a
     module is being imported, it would ignore that one as well, and the program would go on.
     """
-    signal.signal(number, signal.SIG_IGN)  # a second one shall not interrupt the clearing up
+    signal.signal(number, signal.SIG_IGN)  # a second signal must not interrupt the clean-up
     at_the_end.close()
-    with suppress(RuntimeError):  # it was just being written to
+    with suppress(RuntimeError):  # the signal came during a write to the same stream
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(128 + number)
 
 
 def run(main: Callable[[], int]) -> NoReturn:
-    """Run the program, clear up, and leave with its exit status.
+    """Run the program, clean up, and exit with its status.
 
-    Python would then wait for threads that are busy with a photo, and take everything apart; nobody
-    waits for either.
+    Python's own shutdown is skipped: it waits for threads that are busy with a photo, and frees
+    every object.
     """
     try:
         with at_the_end:
@@ -75,11 +75,11 @@ def run(main: Callable[[], int]) -> NoReturn:
 
 @contextmanager
 def temporary_folder() -> Generator[Path]:
-    """A folder for everything visitors upload or take away; removed at the end.
+    """A folder for all uploads and downloads of visitors; removed at the end.
 
     Gradio is told to use it, so that it serves no file of another program. It lies in
-    ``$GRADIO_TEMP_DIR``, else where temporary files lie. Folders of servers that were killed are
-    removed.
+    ``$GRADIO_TEMP_DIR``, else in the system's temporary folder. Folders of servers that were killed
+    are removed.
 
     Raises:
         UserError: if it cannot be made.
@@ -95,7 +95,7 @@ def temporary_folder() -> Generator[Path]:
             " folder in GRADIO_TEMP_DIR."
         ) from None
     try:
-        # The system frees the lock of a process that is gone, however it went.
+        # The system frees the lock of a process that is gone, however it ended.
         with FileLock(folder / LOCK):
             os.environ["GRADIO_TEMP_DIR"] = str(folder / "files")
             os.environ["GRADIO_EXAMPLES_CACHE"] = str(folder / "examples")
@@ -113,13 +113,13 @@ def sweep(base: Path) -> None:
 
 def _is_abandoned(folder: Path) -> bool:
     try:
-        facts = folder.lstat()
-        ours = folder.is_dir() and not folder.is_symlink()
-        if not ours or (hasattr(os, "getuid") and facts.st_uid != os.getuid()):
+        status = folder.lstat()
+        is_folder = folder.is_dir() and not folder.is_symlink()
+        if not is_folder or (hasattr(os, "getuid") and status.st_uid != os.getuid()):
             return False
         if not (folder / LOCK).is_file():
-            return time.time() - facts.st_mtime > JUST_MADE_S
+            return time.time() - status.st_mtime > JUST_MADE_S
         with FileLock(folder / LOCK, timeout=0):
             return True
-    except OSError:  # gone meanwhile; or its server lives (Timeout is an OSError)
+    except OSError:  # removed meanwhile; or its server runs (FileLock's Timeout is an OSError)
         return False

@@ -1,8 +1,7 @@
-"""The server as Gradio makes it, with the checks of this page in front of everything else.
+"""Gradio's server behind the checks of this page.
 
-Who may call (the name it was called by, the page the call comes from), how much a request may hold,
-which of Gradio's own doors stay shut because this page has no use for them, and what a browser is
-told about each answer.
+They decide who may call (by host name and origin), how large a request may be and which of Gradio's
+endpoints are open, since this page needs only some; and they add security headers to every answer.
 """
 
 import errno
@@ -42,12 +41,11 @@ log = logging.getLogger("demo")
 
 UPLOAD = "/gradio_api/upload"
 ANSWER = "/gradio_api/call/"
-# The tools of language models, where they are switched on. Gradio calls itself for each of them,
-# from this machine, and a thread waits for the answer.
+# Tools for language models (MCP), where they are switched on. For each call of one Gradio calls
+# itself, from this machine, and a thread waits for the answer.
 TOOLS = "/gradio_api/mcp"
-# What this page and clients of its API ask for. All else that Gradio has there is shut: it fetches
-# other addresses, converts videos, keeps what is on a screen, or keeps connections, or whatever
-# name somebody makes up for an upload.
+# The endpoints that this page and clients of its API use. Gradio's others are closed: they fetch
+# other URLs, convert videos, record the screen, or keep connections or made-up upload ids.
 API = "/gradio_api/"
 OPEN = (
     "app_id", "cancel", "info", "mcp", "openapi.json", "reset", "startup-events", "theme.css",
@@ -56,10 +54,10 @@ OPEN = (
 OPEN_BELOW = ("api/", "call/", "file=", "mcp/", "queue/", "run/")
 BLOCKED_PATHS = ("/monitoring", "/openapi.json", f"{TOOLS}/messages", f"{TOOLS}/sse",
                  f"{API}file=http")  # fmt: skip
-# Made anew for each request, in 15 to 45 ms of a core.
+# Answers that Gradio renders for each request, in 15 to 45 ms of a core.
 MADE_ANEW = ("", "/config", "/gradio_api/info", "/gradio_api/openapi.json")
 FORWARDED, FORWARDED_FOR = b"x-forwarded-host", b"x-forwarded-for"
-MAX_UPLOADS, MAX_STREAMS = 32, 64  # of one address at the same time
+MAX_UPLOADS, MAX_STREAMS = 32, 64  # concurrent ones of one address
 NOTHING_LEFT = 'data: {"msg": "close_stream", "event_id": null}\n\n'
 TOO_MANY_UPLOADS = f"{MAX_UPLOADS} uploads of yours are under way. Try again when one has ended."
 TOO_MANY_STREAMS = f"You read {MAX_STREAMS} answers at the same time. End one, then ask again."
@@ -69,11 +67,11 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 @dataclass(frozen=True)
 class Visitors:
-    """Who may call.
+    """Who may call the server.
 
     Attributes:
         host: the address the server listens on.
-        origins: other sites, like ``https://example.org``, that may call or show this page.
+        origins: other sites, like ``https://example.org``, that may call or embed this page.
         public: the page has a public name we do not know: a tunnel, or a Space.
     """
 
@@ -83,10 +81,10 @@ class Visitors:
 
     @property
     def hosts(self) -> list[str]:
-        """Names this server may be called by.
+        """Host names this server answers to.
 
-        Listening on this machine alone, a page of any other site could make its own name point
-        here ("DNS rebinding") and read what only this machine may.
+        Any other site could otherwise let its own name point to a server for this machine alone
+        ("DNS rebinding"), and read what only this machine may.
         """
         if self.public or not is_loopback(self.host):
             return ["*"]
@@ -108,7 +106,7 @@ class Visitors:
 
     @property
     def frames(self) -> str:
-        """Pages that may show this one, as Content-Security-Policy wants them."""
+        """Sites that may embed this page, in the syntax of Content-Security-Policy."""
         space = SPACE_FRAMES if os.environ.get("SPACE_ID") else ()
         return " ".join(("'self'", *space, *self.origins))
 
@@ -122,7 +120,7 @@ def is_loopback(host: str) -> bool:
 
 
 def checked_origin(text: str) -> str:
-    """A site as browsers name it: ``https://example.org``, without a path.
+    """The origin ``text`` as browsers write it: ``https://example.org``, without a path.
 
     Raises:
         UserError: if it is not one.
@@ -130,7 +128,7 @@ def checked_origin(text: str) -> str:
     problem = UserError(f"--allow-origin {text[:80]!r} is no site: write it like https://site.org.")
     try:
         parts = urlsplit(text)
-        _ = parts.port  # an error if it is none
+        _ = parts.port  # raises ValueError for an invalid one
     except ValueError:
         raise problem from None
     rest = parts.path.strip("/") or parts.query or parts.fragment or parts.username
@@ -159,10 +157,10 @@ class GuardedApp(App):
 
     @property
     def api_info(self) -> dict[str, Any] | None:
-        """What is told of the API in the request at work.
+        """The description of the API, kept for the current request alone.
 
-        Gradio keeps it for all requests, with examples that name the server as the first of them
-        did: whoever asks first would have everybody's photos sent to another server.
+        Gradio caches one for all requests, whose examples name the server as the first request did:
+        whoever asks first could have everybody's photos sent to another server.
         """
         return _api_info.get()
 
@@ -171,7 +169,7 @@ class GuardedApp(App):
         _api_info.set(info)
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Gradio's own stack, and ours around it: the last one here is asked first."""
+        """Gradio's own stack with ours around it, the outermost last."""
         gradio = EndedStreams(super().build_middleware_stack())
         page = FirstPage(gradio, self.first_view)
         stack: ASGIApp = RequestGuard(page, self.visitors, self._is_done_with)
@@ -186,9 +184,9 @@ class GuardedApp(App):
 
 
 class EndedStreams:
-    """Around Gradio: a stream ends when what it reads is not there, or no longer.
+    """ASGI middleware that ends the stream of an answer that does not exist, or no longer.
 
-    Gradio tells the reader so, then fails, and the log has a page of it for each.
+    Gradio tells the reader so, then raises, which would log a traceback for each.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -199,43 +197,43 @@ class EndedStreams:
         try:
             await self.app(scope, receive, send)
         except RuntimeError as error:
-            # What an error with a status becomes after the beginning of an answer is sent.
+            # What Starlette raises for an HTTPException after the start of an answer was sent.
             if not isinstance(error.__cause__, HTTPException):
                 raise
             await send({"type": "http.response.body"})
 
 
 async def _storage_answer(_: Request, error: Exception) -> PlainTextResponse:
-    """An upload the disk did not take; or a page of a name longer than files have."""
+    """Answer a request that failed because the disk is full, or its path too long for a file."""
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
         return PlainTextResponse("There is nothing here.", 404)
     if not isinstance(error, OSError) or error.errno not in DISK_FULL:
         raise error
-    log.error("an upload could not be stored", exc_info=error)
+    log.error("an upload could not be stored: %s", error)
     return PlainTextResponse(
         "The disk of this server is full, so the file was not stored. Try again later.", 507
     )
 
 
 async def _hung_up(_: Request, __: Exception) -> PlainTextResponse:
-    """An upload that stopped halfway; maybe somebody is still there, and was too slow."""
+    """Answer an upload that stopped halfway, or was too slow and still has a client."""
     return PlainTextResponse(
         "This upload was too slow, or stopped.", 408, headers={"Connection": "close"}
     )
 
 
-async def _unknown_request(_: Request, error: Exception) -> PlainTextResponse:
-    """A request Gradio cannot make sense of. Its own answer repeats it, or is no answer at all."""
-    log.warning("a request that is none", exc_info=error)
+async def _unknown_request(request: Request, error: Exception) -> PlainTextResponse:
+    """Answer a request Gradio does not understand: its own answer repeats it, or there is none."""
+    log.warning("malformed request to %.100r: %.200r", request.url.path, error)
     return PlainTextResponse(
         "This is no request the server knows. Its API is described on the page /?view=api.", 422
     )
 
 
 class RequestGuard:
-    """Refuses what the page has no use for, and adds headers to every answer.
+    """ASGI middleware that refuses requests, limits others, and adds headers to every answer.
 
-    ``is_done_with`` says whether nothing is left to be read by a session.
+    ``is_done_with`` tells whether a session has no more answers to read.
     """
 
     def __init__(
@@ -291,7 +289,7 @@ class RequestGuard:
     async def _upload(self, scope: Scope, receive: Receive, send: Send, visitor: Visitor) -> None:
         with self.uploads.one(visitor.address) as is_free:
             app = self.app if is_free else PlainTextResponse(TOO_MANY_UPLOADS, 503)
-            # Without the name under which its progress could be asked for: Gradio would keep it.
+            # Without its query, an id to ask for its progress by: Gradio would keep each for ever.
             await app({**scope, "query_string": b""}, paced(receive), send)
 
     async def _pass_on(
@@ -306,8 +304,8 @@ class RequestGuard:
                 app = self.app if is_free else PlainTextResponse(TOO_MANY, 503)
                 await app(scope, replayed, send)
         elif (key := _stream_key(scope)) and path.rstrip("/") == ANSWERS and self.is_done_with(key):
-            # Gradio's page also asks when the answer came by an earlier stream, which it closed
-            # meanwhile; Gradio would keep the connection until the session's next answer.
+            # Gradio's page opens a stream even when the answer came by an earlier one, which it has
+            # closed; Gradio would keep this one open until the session's next answer.
             ended = PlainTextResponse(NOTHING_LEFT, media_type="text/event-stream")
             await ended(scope, replayed, send)
         elif key:
@@ -319,24 +317,23 @@ class RequestGuard:
             await self.app(scope, replayed, send)
 
     def believed(self, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        """The headers Gradio may see.
+        """The headers of a request that are passed on to Gradio.
 
-        It would answer any origin with permission to read, except on localhost, call the page by
-        whatever name a request says it was forwarded from, and answer a wish for a part of a file
-        with the headers of the request.
+        Gradio would permit any Origin to read the answer (except on localhost), use any forwarded
+        host name as that of the page, and answer a Range with the headers of the request.
         """
         kept = [(name, value) for name, value in headers if name not in (b"origin", b"range")]
-        known = self.visitors.hosts
-        if known == ["*"]:
+        hosts = self.visitors.hosts
+        if hosts == ["*"]:
             return kept
         return [
             (name, value)
             for name, value in kept
-            if name != FORWARDED or _without_port(value.decode("latin-1")) in known
+            if name != FORWARDED or _without_port(value.decode("latin-1")) in hosts
         ]
 
     def refusal(self, path: str, headers: Headers) -> PlainTextResponse | None:
-        """The answer to what is not let in."""
+        """The answer to a request that is refused, ``None`` for others."""
         below = path.removeprefix(API)
         is_open = below == path or below.rstrip("/") in OPEN or below.startswith(OPEN_BELOW)
         if not is_open or path.lower().startswith(BLOCKED_PATHS):
@@ -355,7 +352,7 @@ class RequestGuard:
 def _forwarded_for(
     visitor: Visitor, headers: list[tuple[bytes, bytes]]
 ) -> list[tuple[bytes, bytes]]:
-    """Headers of a call of a tool, which Gradio sends on from this machine, which is believed."""
+    """Headers of a tool call with the visitor's address: Gradio's own call repeats them."""
     kept = [(name, value) for name, value in headers if name != FORWARDED_FOR]
     return [*kept, (FORWARDED_FOR, visitor.address.partition("/")[0].encode("latin-1", "replace"))]
 
@@ -365,7 +362,7 @@ def _without_port(host: str) -> str:
 
 
 def _stream_key(scope: Scope) -> str:
-    """The session or the event whose answer a request reads; empty for other requests."""
+    """The session or the event id whose answer a request reads; empty for other requests."""
     if scope["method"] != "GET":
         return ""
     if scope["path"].rstrip("/") == ANSWERS:

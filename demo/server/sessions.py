@@ -1,4 +1,4 @@
-"""What Gradio remembers of each visitor."""
+"""Gradio's session state of each visitor."""
 
 from types import SimpleNamespace
 from typing import cast
@@ -10,21 +10,20 @@ MAX_NAME = 100  # characters of a session's name; browsers make up 11, gradio_cl
 
 
 class LightSessions(StateHolder):
-    """Sessions that begin empty.
+    """Sessions that begin without a description of the page's components.
 
-    Gradio describes every component of the page in every new session, for links that restore a
-    page, which this page makes by itself. An API call is a new session, and on this page that took
-    a fifth of the processor time of a detection, and 200 KiB. Components a handler changes are
-    still described, when that happens.
+    Gradio describes every component in every new session, for its deep links; this page has its
+    own. An API call is a new session, and the description took 200 KiB and a fifth of the processor
+    time of a detection. Components that a handler changes are still described at that time.
     """
 
     def set_blocks(self, blocks: gr.Blocks) -> None:
         """Begin to hold sessions of this page."""
         super().set_blocks(blocks)
-        # All that a session reads of it, with nothing to describe.
+        # All that a session reads of the page, without components to describe.
         page = SimpleNamespace(default_config=blocks.default_config, blocks={})
         self.blocks = cast(gr.Blocks, page)
 
     def __getitem__(self, session_id: str) -> SessionState:
-        """What is remembered of a visitor, under a name of limited length."""
+        """The state of a session, under a name of limited length."""
         return super().__getitem__(session_id[:MAX_NAME])

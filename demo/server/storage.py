@@ -1,4 +1,4 @@
-"""How much visitors may store on this server, and whose files go when there is no more room."""
+"""How much visitors may store on this server, and whose files are removed to make room."""
 
 import errno
 import os
@@ -20,12 +20,12 @@ MAX_FILES = 100  # of one request
 MAX_OF_REQUEST = 200 * MIB
 MAX_BYTES_OF_ADDRESS = 400 * MIB
 MAX_IN_ALL = 2048 * MIB
-MIN_COUNTED = MIB // 16  # of a file: its folder takes room too, however small it is
-# What stays free of the disk: this, or a share of a small one.
+MIN_COUNTED = MIB // 16  # for a small file: its folder takes room too
+# Free space left on the disk: this many bytes, or this share of a small disk.
 RESERVE, RESERVE_SHARE = 512 * MIB, 0.05
-# A photo that a call asked about not longer ago than this is one somebody looks at.
+# A photo that a call used not longer ago than this is in use, and not removed.
 LOOKED_AT_S = 30 * 60
-# Gradio answers with status 413 whatever has "maximum allowed size" in it.
+# Gradio answers with status 413 if the message contains "maximum allowed size".
 TOO_MUCH_OF_VISITOR = (
     f"Your photos here have the maximum allowed size of {MAX_BYTES_OF_ADDRESS // MIB} MB together,"
     " and you are looking at all of them. Try again in half an hour."
@@ -40,11 +40,11 @@ TOO_MUCH_OF_REQUEST = (
 class _Stored:
     size: int
     owner: str
-    used: float | None = None  # when a call last asked about it
+    used: float | None = None  # time of the last call that used it
 
 
 class Storage:
-    """The files of all visitors, each in a folder of its own."""
+    """Counts the files of all visitors by owner, an address; each has a folder of its own."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -53,11 +53,11 @@ class Storage:
         self._coming: Counter[str] = Counter()
 
     def expect(self, owner: str, size: int) -> None:
-        """Make room for so many bytes that are about to come; see :meth:`received`.
+        """Reserve room for ``size`` bytes that are about to come, until :meth:`received`.
 
         Raises:
-            MultiPartException: if the owner has too much.
-            OSError: ``ENOSPC``, if all have.
+            MultiPartException: if the files of this owner take up too much.
+            OSError: ``ENOSPC``, if those of all owners do, or the disk is full.
         """
         with self._lock:
             self._coming[owner] += size
@@ -68,24 +68,24 @@ class Storage:
                 raise
 
     def received(self, owner: str, size: int) -> None:
-        """Bytes that were expected are there, or will not come."""
+        """Release a reservation: the bytes have come and are counted, or will not come."""
         with self._lock:
             self._coming[owner] -= size
             if not self._coming[owner]:
                 del self._coming[owner]
 
     def add(self, folder: Path, owner: str, size: int) -> None:
-        """A folder with a file of an owner is there."""
+        """Count a file of ``size`` bytes that was stored in this folder."""
         size = max(size, MIN_COUNTED)
         with self._lock:
             before = self._stored.get(folder)
             self._forget(folder)
-            # Who sends the same file again does not make it one that nobody looks at.
+            # Uploading the same file again keeps the time when it was last used.
             self._stored[folder] = _Stored(size, owner, before.used if before else None)
             self._sizes[owner] += size
 
     def use(self, folder: Path) -> None:
-        """Somebody looks at the file in this folder."""
+        """Note that a call uses the file in this folder now."""
         with self._lock:
             if stored := self._stored.get(folder):
                 stored.used = time.monotonic()
@@ -102,7 +102,7 @@ class Storage:
         if not (too_much_of_owner() or too_much()):
             return
         for folder in list(self._stored):
-            if not folder.is_dir():  # too old, and removed for that
+            if not folder.is_dir():  # removed because of its age
                 self._forget(folder)
         while too_much_of_owner():
             if not self._drop_oldest(owner):
@@ -112,7 +112,7 @@ class Storage:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _drop_oldest(self, owner: str | None = None) -> bool:
-        """Remove the oldest file nobody looks at; whether there was one."""
+        """Remove the oldest file that is not in use; returns whether there was one."""
         recent = time.monotonic() - LOOKED_AT_S
         for folder, stored in self._stored.items():
             recently_used = stored.used is not None and stored.used > recent
@@ -133,7 +133,7 @@ STORAGE = Storage()
 
 
 def owner() -> str:
-    """Whom the files of this call belong to."""
+    """The owner of the files of the current call: its address."""
     return calls.this_call().address
 
 

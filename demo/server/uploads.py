@@ -1,7 +1,7 @@
-"""Fields for photos, and the one check of every file a visitor names.
+"""Fields for photos, and the check of every file path that a request contains.
 
-A visitor sends the path of an upload back to the server with each request, so a path is nothing but
-a claim. :func:`uploaded` believes it only for what lies in this server's upload folder.
+The browser sends the path of an upload back to the server with each request, so it may be any path.
+:func:`uploaded` accepts only files in this server's upload folder.
 """
 
 import stat
@@ -29,7 +29,7 @@ from demo.server.storage import (
 )
 from model.errors import UserError
 
-MAX_PATH = 4096  # characters; the thread that answers everybody looks at every folder of a path
+MAX_PATH = 4096  # characters; every folder of a path is looked up on the event loop
 MAX_FIELD = 4096  # bytes of a form field that is no file; the page sends none
 # The same words for a missing file, a folder, a forbidden file: nobody learns what is on the disk.
 NOT_UPLOADED = (
@@ -43,7 +43,7 @@ def uploaded(path: str | None) -> str:
     Raises:
         UserError: if it is no regular file inside the upload folder; always with the same text.
     """
-    # Missing, a NUL byte in the name, a loop of links.
+    # Errors of a missing file, a NUL byte in the name, a loop of links.
     with suppress(OSError, ValueError, RuntimeError):
         if len(path or "") > MAX_PATH:
             raise ValueError(path)
@@ -55,27 +55,27 @@ def uploaded(path: str | None) -> str:
 
 
 class LimitedParser(GradioMultiPartParser):
-    """Gradio's parser of uploads, with gaps closed.
+    """Gradio's parser of uploads, with limits and clean-up.
 
-    Gradio keeps a form field of any size in memory, stores as much as comes, and leaves on the disk
-    what has come of a file whose sender hung up or that did not fit.
+    Gradio keeps a form field of any size in memory, stores files of any size, and leaves on the
+    disk the part of a file whose sender hung up or that did not fit.
     """
 
-    _size = 0  # bytes of files, so far
-    _expected = 0  # bytes there is room for
+    _size = 0  # bytes of files received so far
+    _expected = 0  # bytes reserved in STORAGE
 
     def on_headers_finished(self) -> None:
-        """A file or a field begins.
+        """Begin a file or a field.
 
-        Gradio names the folder of a file after its content. Two visitors with the same photo would
-        share it, and each could find out what it is called at the other's.
+        Gradio names the folder of a file by the hash of its content. Two visitors with the same
+        photo would share it, and could learn each other's file name; so the owner is hashed too.
         """
         super().on_headers_finished()
         if isinstance(file := self._current_part.file, GradioUploadFile):
             file.sha.update(owner().encode())
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
-        """A piece of a file, or of a field."""
+        """Take a piece of a file or a field, unless it is too large or there is no room."""
         super().on_part_data(data, start, end)
         part = self._current_part
         if part.file is None:
@@ -95,13 +95,13 @@ class LimitedParser(GradioMultiPartParser):
         self._expected += MIB
 
     async def parse(self) -> FormData:
-        """Store the files of a request; nothing of them stays if that fails."""
+        """Store the files of a request; if that fails, nothing of them is left."""
         self.max_files = min(self.max_files, MAX_FILES)
         try:
             length = self.headers.get("content-length", "")
             if length.isdecimal() and int(length) > MAX_OF_REQUEST + MIB:
                 raise MultiPartException(TOO_MUCH_OF_REQUEST)
-            self._expect_more()  # also for files of no bytes
+            self._expect_more()  # for empty files, too
             form = await super().parse()
             _refuse_what_is_not_taken(form)
         except BaseException:
@@ -113,7 +113,7 @@ class LimitedParser(GradioMultiPartParser):
         finally:
             STORAGE.received(owner(), self._expected)
         for file in form.getlist("files"):
-            if isinstance(file, GradioUploadFile):  # Gradio names its folder like this
+            if isinstance(file, GradioUploadFile):  # Gradio names its folder by this hash
                 STORAGE.add(
                     Path(self.upload_dir or "") / file.sha.hexdigest(), owner(), file.size or 0
                 )
@@ -121,11 +121,11 @@ class LimitedParser(GradioMultiPartParser):
 
 
 def _refuse_what_is_not_taken(form: FormData) -> None:
-    """Gradio would leave such files on the disk, where nothing knows of them.
+    """Refuse files that Gradio would ignore and leave on the disk, uncounted.
 
     Raises:
         MultiPartException: if a file is not in the field that Gradio reads, something else is in
-            it, or the name of a file leads out of its folder.
+            that field, or the name of a file leads out of its folder.
     """
     for field, file in form.multi_items():
         if isinstance(file, GradioUploadFile) != (field == "files"):
@@ -136,9 +136,9 @@ def _refuse_what_is_not_taken(form: FormData) -> None:
 
 
 def delete_old_files(blocks: gr.Blocks, age: int | None) -> None:
-    """What Gradio does now and then with files of some ``age`` in seconds, ``None`` for all files.
+    """Delete files older than ``age`` seconds, or all if it is ``None``; Gradio calls it regularly.
 
-    And the paths of files that went before are forgotten.
+    Also forgets the paths of files that were removed earlier.
     """
     _delete_old_files(blocks, age)
     for paths in blocks.temp_file_sets:
@@ -149,13 +149,13 @@ _delete_old_files = route_utils.delete_files_created_by_app
 
 
 def use_storage_limits() -> None:
-    """Let Gradio use what is here; it offers no other way to name it."""
+    """Replace Gradio's parser and deletion by those above; it has no setting for them."""
     route_utils.GradioMultiPartParser = LimitedParser  # type: ignore[misc]
     route_utils.delete_files_created_by_app = delete_old_files
 
 
 class PhotoInput(gr.Image):
-    """An upload field that hands over the path of the file as it is, whatever it holds.
+    """An upload field whose handler gets the path of the file, unopened.
 
     ``gr.Image`` takes any path, opens the file with Pillow, and fails with a bare "Error" where
     that does not work; our own loader knows more formats and says what is wrong.
@@ -176,7 +176,7 @@ class PhotoInput(gr.Image):
 
 
 class PhotosInput(gr.File):
-    """A field for many files that hands over their paths."""
+    """A field for many files whose handler gets their paths."""
 
     is_template = True  # drawn as gr.File
 

@@ -1,4 +1,4 @@
-"""Who a request comes from: the address, and the page or client it names."""
+"""Who a request comes from: its address, and the session of a page or client."""
 
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -6,16 +6,16 @@ from typing import NamedTuple
 
 from starlette.requests import HTTPConnection
 
-# A household gets a whole network of IPv6 addresses.
+# A household has a whole network of IPv6 addresses; it counts as one address.
 IPV6_NETWORK = 64  # bits
 
 
 class Visitor(NamedTuple):
-    """Someone who must not stop others.
+    """A caller, for limits per address and per session.
 
     Attributes:
         address: where the request came from. Behind a proxy it is what the proxy says; uvicorn
-            believes those named in $FORWARDED_ALLOW_IPS, unless told those of this machine.
+            trusts those named in $FORWARDED_ALLOW_IPS, by default those on this machine.
         session: the hash an open page, or a ``gradio_client``, sends with each call; anybody can
             make up another. Empty where there is none, as in calls by ``curl``.
     """
@@ -25,7 +25,7 @@ class Visitor(NamedTuple):
 
 
 def visitor_of(request: HTTPConnection, session: str | None = None) -> Visitor:
-    """Who sent a request; ``session`` is what its body or its address says."""
+    """Who sent a request; ``session`` is the one named in its body or URL."""
     return Visitor(_network(request.client.host[:64] if request.client else ""), session or "")
 
 

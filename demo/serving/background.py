@@ -1,4 +1,4 @@
-"""Long work that is done once, in a thread of its own, while others look on."""
+"""Long work that is done once, in a background thread, and reports its progress."""
 
 import threading
 from collections.abc import Callable
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class Step(NamedTuple):
-    """What the work is at: what it does, with how many files it is done, and of how many."""
+    """The progress of the work: what it does, and how many files of how many are done."""
 
     what: str = "looking through the folder"
     done: int = 0
@@ -16,10 +16,10 @@ class Step(NamedTuple):
 
 
 class BackgroundWork(Generic[T]):
-    """Works in a thread, once; the result is remembered.
+    """Runs ``work`` once, in a thread, and keeps its result.
 
     Args:
-        work: what is done; it is given a function that it tells how far it is.
+        work: gets a function ``(what, done, total)`` to report its progress with.
     """
 
     def __init__(self, work: Callable[[Callable[[str, int, int], None]], T]) -> None:
@@ -31,7 +31,7 @@ class BackgroundWork(Generic[T]):
         self.result: T | None = None
 
     def start(self) -> None:
-        """Begin, unless it was begun; after a failure begin again."""
+        """Start the work, unless it was started before and has not failed."""
         with self._lock:
             if self._thread and not (self._ended.is_set() and self._failure):
                 return
@@ -41,10 +41,10 @@ class BackgroundWork(Generic[T]):
             self._thread.start()
 
     def wait(self, seconds: float) -> bool:
-        """Whether it ended, if need be after so many seconds.
+        """Wait for the end of the work, at most ``seconds``; returns whether it has ended.
 
         Raises:
-            UserError: if the work failed for a reason to tell; other failures as they are.
+            Exception: whatever the work raised.
         """
         if self._ended.wait(seconds) and self._failure:
             raise self._failure
@@ -53,7 +53,7 @@ class BackgroundWork(Generic[T]):
     def _run(self) -> None:
         try:
             self.result = self._work(self._tell)
-        except BaseException as failure:  # raised in those who wait
+        except BaseException as failure:  # raised in threads that wait
             self._failure = failure
         finally:
             self._ended.set()

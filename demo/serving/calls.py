@@ -1,4 +1,4 @@
-"""The call this thread works for: whose it is, and whether anybody still waits for its answer."""
+"""The call that a thread works on: whose it is, and whether anybody still waits for its answer."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -9,22 +9,22 @@ NOBODY_WAITS = "Nobody was there to read the answer to this call, so it was ende
 
 
 class CallEndedError(Exception):
-    """Work that nobody wants any more."""
+    """Raised in work on a call whose answer nobody waits for any more."""
 
 
 class StopPressedError(CallEndedError):
-    """Work that its visitor stopped: what was done until then is shown."""
+    """Raised in work that its visitor stopped; the results until then are shown."""
 
 
 @dataclass(eq=False)
 class Call:
-    """A call that is being answered.
+    """A call that is being answered; :func:`raise_if_ended` checks its flags.
 
     Attributes:
-        address: where the call came from; empty if nobody called.
+        address: where the call came from; empty outside of requests.
         session: the page or client at that address, if it named itself.
-        ended: nobody will read the answer; :func:`raise_if_ended` tells those who work on it.
-        stopped: its visitor pressed Stop, and waits for what there is; it tells them this as well.
+        ended: nobody will read the answer.
+        stopped: its visitor pressed Stop, and waits for the results there are.
     """
 
     address: str = ""
@@ -37,12 +37,12 @@ current: ContextVar[Call] = ContextVar("call")
 
 
 def this_call() -> Call:
-    """The call this thread works for; outside of requests a new one, which is nobody's."""
+    """The call that this thread works on; outside of requests a new one without an address."""
     return current.get(Call())
 
 
 def raise_if_ended() -> None:
-    """To be asked between two parts of a long work.
+    """Stop the work on a call that has ended; long work calls this between its parts.
 
     Raises:
         CallEndedError: if nobody waits for the answer any more.
@@ -58,8 +58,8 @@ def raise_if_ended() -> None:
 class RunningWork:
     """The runs of one kind of long work, by the visitors that can stop them.
 
-    Gradio's own ``cancels`` shows the word "Error" over the result if its page hears of the end
-    before it hears that the end was asked for.
+    Gradio's own ``cancels`` shows the word "Error" over the result if its page learns that the call
+    has ended before it learns that this was requested.
     """
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class RunningWork:
 
     @contextmanager
     def stoppable(self) -> Generator[None]:
-        """Around a run, of which a visitor has only one at a time."""
+        """Let the visitor stop this block; each has only one run at a time."""
         call = this_call()
         visitor = (call.address, call.session)
         self._running[visitor] = call
@@ -78,7 +78,7 @@ class RunningWork:
                 del self._running[visitor]
 
     def stop(self) -> None:
-        """Stop the run of the visitor whose call this is, if there is one."""
-        stopping = this_call()
-        if call := self._running.get((stopping.address, stopping.session)):
+        """Stop the run of the visitor who makes the current call, if there is one."""
+        caller = this_call()
+        if call := self._running.get((caller.address, caller.session)):
             call.stopped = True

@@ -1,13 +1,13 @@
 """Passes of the network that run at the same time share the processor's cores.
 
 Alone, a pass is fastest on all cores. Two passes with a thread on every core each are slower than
-one after the other: each layer ends with threads that wait for one another, and waiting takes
-processor time. With fewer threads each they hardly meet, and together are faster than passes on all
-cores in turn, since no layer splits perfectly.
+one after the other: at the end of each layer threads wait for one another, and waiting takes
+processor time. With fewer threads each they hardly compete, and together are faster than passes on
+all cores in turn, since no layer splits perfectly.
 
-Passes run in threads of their own, one of which has all that need several cores. For OpenMP keeps
-helpers for every thread that ever computed with several, and once there are more of these than
-cores, all of them wait in a way that makes a pass last a third longer.
+Passes run in a fixed set of threads, of which the first free one is used, so that few of them ever
+compute on several cores: OpenMP keeps worker threads for each that did, and once these outnumber
+the cores, they wait in a way that makes a pass last a third longer.
 """
 
 import contextvars
@@ -25,11 +25,11 @@ T = TypeVar("T")
 
 
 class Cores:
-    """Runs passes; those that run at once have no more threads than there are cores.
+    """Runs passes; all that run at the same time have no more threads than there are cores.
 
-    Passes begin in the order in which they were asked for. Those of batches wait in a line of their
-    own and only its first one waits here, so that a single photo comes after one pass of a batch,
-    however many batches there are.
+    Passes start in the order of the calls of :meth:`run`. Those of batches wait in a line of their
+    own, of which only the first waits with the others, so that a single photo comes after one pass
+    of a batch, however many batches there are.
 
     Args:
         count: cores of this process.
@@ -39,8 +39,8 @@ class Cores:
         self.count = count
         self._passes, self._batches = Line(count), Line(1)
         self._changing = threading.Lock()
-        # They start when they are first needed; whoever is alone gets the first.
-        # PyTorch sets up a thread when it is first asked there, by what was set anywhere last.
+        # They start when first needed; a pass that runs alone gets the first. PyTorch sets up a
+        # thread at its first call there, with the number of threads that was last set anywhere.
         self._threads = [
             ThreadPoolExecutor(1, f"network-{i}", initializer=torch.get_num_threads)
             for i in range(count)
@@ -48,13 +48,13 @@ class Cores:
         self._free = list(range(count))
 
     def run(self, work: Callable[[], T], batch: bool = False) -> T:
-        """Wait for a core, then do the work with the threads there are for it.
+        """Wait for a core, then do the work with its share of the threads, and return its result.
 
-        A pass that has begun keeps its threads when others join.
+        A pass that has started keeps its threads when others start.
 
         Args:
-            work: may not ask for cores itself.
-            batch: this is one of many passes, and takes long.
+            work: must not call this method itself.
+            batch: whether this is one of many passes, and takes long.
 
         Raises:
             Exception: whatever the work raises.
@@ -81,7 +81,7 @@ def _with(threads: int, work: Callable[[], T]) -> T:
 
 
 def leave_cores_to_passes() -> None:
-    """Let PyTorch compute with one thread wherever it does not run a pass."""
+    """Let PyTorch use one thread for all other computations."""
     torch.set_num_threads(1)
 
 
@@ -89,5 +89,5 @@ CORES = Cores(torch.get_num_threads())
 
 
 def on_cores(device: torch.device, work: Callable[[], T], batch: bool = False) -> T:
-    """For passes on this device: :meth:`Cores.run` of this process; on a GPU they run at once."""
+    """Run a pass on this device: by :meth:`Cores.run` on the CPU, at once on a GPU."""
     return CORES.run(work, batch) if device.type == "cpu" else work()

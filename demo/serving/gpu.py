@@ -1,7 +1,7 @@
 """Where the network runs: on ZeroGPU Spaces batches borrow a GPU, everything else needs none.
 
-A pass over one photo takes 40 to 100 ms on the CPU. A GPU call there waits in a queue and is taken
-from the visitor's daily quota, so only many photos at once are worth one.
+A pass over one photo takes 40 to 100 ms on the CPU. There, a GPU call waits in a queue and is taken
+from the visitor's daily quota, so it is worth it only for many photos at once.
 """
 
 import functools
@@ -21,17 +21,17 @@ log = logging.getLogger("demo")
 
 Answers = TypeVar("Answers")
 
-# Where a detector of this process lives; None is the best device there is. On ZeroGPU this process
+# The device of detectors in this process; None is the best one available. On ZeroGPU this process
 # sees a GPU, but can compute on it only inside a borrowed call.
 OWN_DEVICE = "cpu" if is_zero_gpu_space() else None
-# Photos of one call of a function of batches. Each call that borrows a GPU takes seconds to start.
+# Photos per call of a function for batches. Each call that borrows a GPU takes seconds to start.
 TOGETHER = 100 if is_zero_gpu_space() else 16
 STARTING_SECONDS = 10  # CUDA starts, the weights are moved
 SECONDS_A_PHOTO = 0.1  # mostly resizing on the CPU
 
 
 def gpu_seconds(device: str | None, checkpoint: object, photos: Sequence[object]) -> int:
-    """How long a batch may keep the GPU; ZeroGPU books its default of 60 seconds otherwise."""
+    """Seconds that a batch may keep the GPU; ZeroGPU books 60 by default."""
     return STARTING_SECONDS + round(SECONDS_A_PHOTO * len(photos))
 
 
@@ -40,9 +40,9 @@ def for_batches(
 ) -> Callable[[Any, Sequence[Any]], Answers]:
     """Let ``function(device, checkpoint, photos)`` borrow a GPU where that is possible.
 
-    The function made takes ``(checkpoint, photos)``. What is passed travels to another process, so
-    it must be small. When no GPU can be had, say because the visitor's quota is used up, the CPU
-    answers.
+    The returned function takes ``(checkpoint, photos)``. Arguments are sent to another process, so
+    they must be small. When no GPU is available, say because the visitor's quota is used up, the
+    CPU answers.
     """
     if spaces is None or not is_zero_gpu_space():
         return functools.partial(function, OWN_DEVICE)
@@ -50,7 +50,7 @@ def for_batches(
 
     @functools.wraps(function)
     def run(checkpoint: Any, photos: Sequence[Any]) -> Answers:
-        if len(photos) < 2:  # no batch; the page draws one before it is launched
+        if len(photos) < 2:  # no batch; also the photo that is drawn before the page is launched
             return function(OWN_DEVICE, checkpoint, photos)
         try:
             return borrowed(None, checkpoint, photos)

@@ -1,4 +1,4 @@
-"""Places that are given out in the order in which they were asked for."""
+"""A semaphore that serves threads in the order in which they came."""
 
 import threading
 from collections import deque
@@ -9,11 +9,11 @@ from contextlib import contextmanager
 class Line:
     """A semaphore that is fair.
 
-    Python's own locks give a place that becomes free to whoever asks first *then*: a thread that
-    leaves and comes back at once finds it still free, and those who wait never get it.
+    Python's own locks give a free place to the first thread that asks *then*: one that leaves and
+    comes back at once finds it still free, and threads that wait never get it.
 
     Args:
-        places: how many may be inside at the same time.
+        places: how many threads may be inside at the same time.
     """
 
     def __init__(self, places: int) -> None:
@@ -23,7 +23,7 @@ class Line:
 
     @contextmanager
     def place(self) -> Generator[None]:
-        """Wait until all who came earlier had their turn and a place is free; inside, keep it."""
+        """Wait until all that came earlier had their turn and a place is free; hold it inside."""
         with self._changing:
             called = threading.Event()
             if self._free:

@@ -1,4 +1,4 @@
-"""What is wanted several times is computed once: by one request, or by several at the same time."""
+"""Values that are computed once: for one request, or for several at the same time."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class computed_once(Generic[T]):  # noqa: N801 (used like a property)
-    """A property that is computed when it is first asked for; of objects of one thread.
+    """A property that is computed at its first use, for objects that one thread uses.
 
     ``functools.cached_property`` has one lock for all objects before Python 3.12: while one photo
     is being read, no other one would be.
@@ -21,20 +21,20 @@ class computed_once(Generic[T]):  # noqa: N801 (used like a property)
         self.__doc__ = compute.__doc__
 
     def __set_name__(self, owner: type, name: str) -> None:
-        """Note under which name it is kept."""
+        """Note the name under which the value is stored in the object."""
         self._name = name
 
     def __get__(self, instance: Any, owner: type | None = None) -> T:
-        """The value, kept where it is found before this is asked again."""
+        """Compute the value; stored in the object's dictionary, it is found there the next time."""
         value = instance.__dict__[self._name] = self._compute(instance)
         return value
 
 
 class ComputeOnceCache(Generic[T]):
-    """The latest few results by what they were computed from.
+    """A cache of the latest results, which computes each once.
 
     Args:
-        kept: how many; the oldest is forgotten first.
+        kept: number of results; the oldest is dropped first.
     """
 
     def __init__(self, kept: int) -> None:
@@ -42,10 +42,10 @@ class ComputeOnceCache(Generic[T]):
         self._results: OrderedDict[Hashable, Future[T]] = OrderedDict()
 
     def get(self, key: Hashable, compute: Callable[[], T]) -> T:
-        """The result for ``key``; whoever asks first computes it, others wait for it.
+        """The result for ``key``; the first thread that asks computes it, others wait for it.
 
         Raises:
-            Exception: what ``compute`` raises, for all who wait; the next one tries again.
+            Exception: what ``compute`` raises, in all threads that wait; the next call tries again.
         """
         with self._lock:
             result = self._results.get(key)

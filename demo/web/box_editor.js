@@ -2,9 +2,9 @@
 //
 // props.value: {image: address, image_size: [width, height], photo: its key,
 //   selected: index or null, boxes: [{bbox_xyxy: [left, top, right, bottom] in pixels of image_size, class_name}]}
-// CLASS_NAMES, MAX_BOXES: what a box can be called beside what it is called already, and how many
-// there can be. SHOWN_NAMES: what people read, where it is not the name itself.
-// The template never changes, so Gradio leaves the elements below alone.
+// CLASS_NAMES: classes to choose from, in addition to those of the boxes. MAX_BOXES: how many boxes
+// there can be. SHOWN_NAMES: names as people read them, where they differ.
+// The template never changes, so Gradio does not touch the elements below.
 const stage = element.querySelector('.stage');
 const image = stage.querySelector('img');
 const layer = stage.querySelector('.boxes');
@@ -16,15 +16,15 @@ const HANDLES = ['nw', 'n', 'ne', 'e', 'se', 's', 'sw', 'w'];
 const editButton = element.querySelector('.edit');
 const tools = element.querySelector('.change');
 const LONG_PRESS = 500; // milliseconds
-const STILL = 10; // pixels a finger that is held still may tremble
+const STILL = 10; // pixels that a finger may move during a long press
 const MIN_SIDE = 4; // pixels of the photo
 
 let boxes = [];
 let selected = null;
 let size = [1, 1];
-let editing = false; // by touch; a mouse and keys always may
-let held = null; // {timer, event}: a finger that may be held still
-let drag = null; // {mode, start: [x, y], box: as it was, before: all as they were, moved}
+let editing = false; // whether touch edits; a mouse and keys always do
+let held = null; // {timer, event}: a touch that may become a long press
+let drag = null; // {mode, start: [x, y], box: before the drag, before: all boxes before it, moved}
 
 const help = element.querySelector('.help');
 help.id = 'box-help-' + Math.random().toString(36).slice(2);
@@ -34,19 +34,19 @@ const naming = element.querySelector('.naming');
 const newName = naming.querySelector('input');
 offer(['', ...CLASS_NAMES]);
 
-/** What people read instead of the name of a class. */
+/** The name of a class as people read it. */
 function shownName(name) {
   return Object.hasOwn(SHOWN_NAMES, name) ? SHOWN_NAMES[name] : name;
 }
 
-/** Names to choose from, in addition to those there are. */
+/** Add names to the drop-down, unless they are there. */
 function offer(names) {
-  const known = new Set([...select.options].map((option) => option.value));
+  const present = new Set([...select.options].map((option) => option.value));
   for (const name of names) {
-    if (!known.has(name)) select.add(new Option(shownName(name) || 'not named', name));
-    known.add(name);
+    if (!present.has(name)) select.add(new Option(shownName(name) || 'not named', name));
+    present.add(name);
   }
-  if (!known.has(OTHER)) select.add(new Option('another name ...', OTHER));
+  if (!present.has(OTHER)) select.add(new Option('another name ...', OTHER));
 }
 
 function clamp(value, low, high) {
@@ -64,10 +64,10 @@ function copyOf(list) {
 
 const numbersOf = (list) => list.map((box) => box.bbox_xyxy.map(Math.round)).join();
 
-/** Take over what Python sent, or what the page began with. */
+/** Show the value that Python sent, or that the page began with. */
 function read() {
   const value = props.value || {};
-  if (numbersOf(value.boxes || []) !== numbersOf(boxes)) status.textContent = ''; // of other boxes
+  if (numbersOf(value.boxes || []) !== numbersOf(boxes)) status.textContent = ''; // about old boxes
   boxes = copyOf(value.boxes || []);
   offer(boxes.map((box) => box.class_name));
   selected = boxes[value.selected] ? value.selected : boxes.length ? 0 : null;
@@ -79,7 +79,7 @@ function read() {
   }
   image.alt = value.alt || 'the photo';
   if (value.image_size) setSize(value.image_size);
-  stage.dataset.photo = value.photo || ''; // see page.js, wants()
+  stage.dataset.photo = value.photo || ''; // for wants() of page.js
   stage.hidden = tools.hidden = editButton.hidden = !address;
   element.querySelector('.empty').hidden = Boolean(address);
   show();
@@ -91,7 +91,7 @@ function setSize(newSize) {
   stage.style.setProperty('--h', size[1]);
 }
 
-/** Tell Gradio, which tells Python. */
+/** Send the boxes to Python, and show `words` to the visitor. */
 function tell(words) {
   status.textContent = words;
   const rounded = boxes.map((box) => ({
@@ -125,7 +125,7 @@ function show() {
   showNames();
 }
 
-/** Names that would lie on others are not shown; the selected box and the larger ones come first. */
+/** Hide names that would cover others; the selected box and the larger ones come first. */
 function showNames() {
   const order = boxes.map((_, i) => i).toSorted((a, b) => area(boxes[b]) - area(boxes[a]));
   if (selected !== null) order.unshift(...order.splice(order.indexOf(selected), 1));
@@ -154,7 +154,7 @@ function showBox(button, box, i, isTarget) {
   button.classList.toggle('selected', i === selected);
   button.classList.toggle('target', isTarget);
   button.classList.toggle('high', y1 < 0.08 * size[1]);
-  // Where there is more room for the label.
+  // There is more room for the label to the left.
   button.classList.toggle('right-half', x1 > 0.4 * size[0] && x1 + x2 > size[0]);
   button.style.zIndex = i === selected ? 1 : 0;
   const name = shownName(box.class_name) || 'object';
@@ -173,7 +173,7 @@ function place(box) {
 }
 
 function add(box) {
-  // At the limit a new box takes the place of the one selected.
+  // At the limit a new box replaces the selected one.
   if (boxes.length < MAX_BOXES) selected = boxes.push(box) - 1;
   else boxes[(selected = selected ?? 0)] = box;
 }
@@ -187,7 +187,7 @@ function remove() {
   tell('Box deleted.');
 }
 
-/** Move the sides that `mode` names, or the whole box, by (dx, dy) from where it was. */
+/** The box `before` with the sides that `mode` names, or all of it, moved by (dx, dy). */
 function change(before, mode, dx, dy) {
   let [x1, y1, x2, y2] = before;
   const [width, height] = size;
@@ -203,7 +203,7 @@ function change(before, mode, dx, dy) {
   return [x1, y1, x2, y2];
 }
 
-/** Where a pointer is, in pixels of the photo. */
+/** The position of a pointer, in pixels of the photo. */
 function pointOf(event) {
   const area = stage.getBoundingClientRect();
   return [
@@ -212,7 +212,7 @@ function pointOf(event) {
   ];
 }
 
-/** Which box a pointer takes hold of, and by what: "move" or the sides, as in "nw". */
+/** The box under a pointer, and what a drag does to it: "move", or the sides, as in "nw". */
 function gripAt([x, y], event) {
   const perPixel = size[0] / stage.getBoundingClientRect().width;
   const reach = (event.pointerType === 'mouse' ? 8 : 20) * perPixel;
@@ -236,7 +236,7 @@ function fillsPhoto(box) {
   return x1 <= 0 && y1 <= 0 && x2 >= size[0] && y2 >= size[1];
 }
 
-/** From now on a finger on the photo edits, and does not scroll; or the other way round. */
+/** Whether a finger on the photo edits boxes, or scrolls the page. */
 function setEditing(on) {
   editing = on;
   element.querySelector('.editor').classList.toggle('editing', on);
@@ -249,7 +249,7 @@ function endHold() {
   held = null;
 }
 
-/** A finger is put down: it scrolls, unless it is held still. */
+/** A finger was put down: it scrolls, unless it becomes a long press. */
 function hold(event) {
   endHold();
   if (!event.isPrimary) return;
@@ -271,7 +271,7 @@ function take(event) {
   if (!event.isPrimary || event.button !== 0 || drag) return;
   const start = pointOf(event);
   let grip = event.shiftKey ? null : gripAt(start, event);
-  // A box that fills the photo has nowhere to go: dragging inside it draws.
+  // A box that fills the photo cannot be moved: dragging inside it draws a new one.
   if (grip && grip.mode === 'move' && fillsPhoto(boxes[grip.index])) grip = null;
   drag = { start, before: copyOf(boxes), wasSelected: selected, moved: false, from: event };
   if (grip) {
@@ -293,8 +293,8 @@ function move(event) {
     endHold();
   if (!drag || event.pointerId !== drag.from.pointerId) return;
   const [x, y] = pointOf(event);
-  const way = Math.hypot(event.clientX - drag.from.clientX, event.clientY - drag.from.clientY);
-  if (!drag.moved && way < 4) return; // a click, so far
+  const distance = Math.hypot(event.clientX - drag.from.clientX, event.clientY - drag.from.clientY);
+  if (!drag.moved && distance < 4) return; // a click, so far
   if (drag.mode === 'draw') {
     const [x0, y0] = drag.start;
     if (!drag.moved) add({ bbox_xyxy: [0, 0, 0, 0], class_name: chosenName() });
@@ -328,7 +328,7 @@ function release(event) {
   else if (selected !== wasSelected) tell('');
 }
 
-/** Back to how it was before the drag: Escape, or the browser took the pointer away. */
+/** Undo the drag, after Escape or when the browser cancels the pointer. */
 function cancel() {
   endHold();
   if (!drag) return;
@@ -349,7 +349,7 @@ function key(event) {
     return remove();
   }
   if (!ARROWS[event.key]) return;
-  event.preventDefault(); // Alt and an arrow would leave the page
+  event.preventDefault(); // Alt and an arrow key would leave the page
   const step = event.shiftKey ? 10 : 1;
   const [dx, dy] = ARROWS[event.key].map((d) => d * step);
   const mode = event.altKey || event.ctrlKey ? 'se' : 'move';
@@ -382,9 +382,9 @@ stage.addEventListener('pointermove', move);
 stage.addEventListener('pointerup', release);
 stage.addEventListener('pointercancel', cancel);
 stage.addEventListener('keydown', key);
-// Once a finger has taken a box the page must not scroll, whatever was allowed when it came down.
+// While a finger drags a box the page must not scroll, even if it could when the touch began.
 stage.addEventListener('touchmove', (event) => drag && event.preventDefault(), { passive: false });
-// What a long press opens elsewhere.
+// The menu that a long press opens.
 stage.addEventListener('contextmenu', (event) => (drag || held) && event.preventDefault());
 window.addEventListener(
   'pointerdown',
@@ -406,11 +406,11 @@ select.addEventListener('change', () => {
 // Enter, or leaving the field.
 newName.addEventListener('change', () => {
   const name = newName.value.replace(/[;\s]+/g, ' ').trim();
-  const known = CLASS_NAMES.find((each) => shownName(each) === name) ?? name;
+  const className = CLASS_NAMES.find((each) => shownName(each) === name) ?? name;
   naming.hidden = true;
-  offer([known]);
+  offer([className]);
   if (selected === null) return show();
-  nameBox(known);
+  nameBox(className);
   select.focus();
 });
 

@@ -1,4 +1,4 @@
-// The buttons of the matrix are one stop of the Tab key; one that is pressed shows what is behind it.
+// The buttons of the matrix are one stop of the Tab key; pressing one scrolls to its photos.
 const BUTTONS = 'table.confusion button';
 
 window.detectorPage.oneTabStop(element, BUTTONS);

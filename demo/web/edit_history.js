@@ -1,14 +1,14 @@
-// Undo and redo in Augment: what the server said the tab shows, one after the other.
+// Undo and redo in Augment: the queries of the states that the tab has shown.
 (() => {
   const page = window.detectorPage;
   const SHORTCUT_IS_THEIRS = 'input:not([type=range], [type=radio], [type=checkbox]), textarea';
   let entries = []; // queries, the oldest first
-  let at = -1; // the one that is shown
-  let gesture = 0; // counts presses: what one drag of a slider changes is one step
+  let at = -1; // index of the one that is shown
+  let gesture = 0; // counts presses: all changes of one drag of a slider are one step
   let entryGesture = -1; // the gesture of the last entry
   let stepGesture = -1; // the gesture of the last undo or redo
 
-  /** A query without what undo leaves alone: which variant is shown large, and the photo. */
+  /** The photo of a query, and the rest without the large variant: what undo restores. */
   function parts(query) {
     const edited = new URLSearchParams(query);
     const photo = edited.get('sample') ?? edited.get('photo');
@@ -26,7 +26,7 @@
     if (tab !== 'augment') return;
     const now = parts(query);
     if (at >= 0 && parts(entries[at]).photo !== now.photo) forget();
-    // A later answer to something that was done before an undo is shown next to nothing new.
+    // Also ignored: a late answer to a change that was made before an undo.
     if (at >= 0 && (parts(entries[at]).edits === now.edits || gesture === stepGesture)) return;
     entries.splice(at + 1);
     if (entries.length > 1 && gesture === entryGesture) entries.pop();
@@ -39,7 +39,7 @@
     const [undo, redo] = ['undo', 'redo'].map((name) => document.querySelector(`#augment-${name}`));
     if (undo) undo.disabled = at < 1;
     if (redo) redo.disabled = at >= entries.length - 1;
-    // The focus does not get lost with the last step.
+    // A disabled button would lose the focus.
     const focused = document.activeElement;
     if (focused === undo && undo?.disabled) redo.focus();
     if (focused === redo && redo?.disabled) undo.focus();
@@ -75,7 +75,7 @@
     true,
   );
   window.addEventListener('keydown', key, true);
-  // Dictated, or filled in by a program: without a key or a pointer.
+  // Input without a key or a pointer: dictated, or filled in by a program.
   window.addEventListener(
     'input',
     () => {

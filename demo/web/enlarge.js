@@ -1,12 +1,12 @@
-// Pictures enlarge: steps and extremes open in the picture after, any picture in a dialog.
+// Enlarges pictures: steps and extremes in the place of the "after" picture, others in a dialog.
 (() => {
-  const FIGURES = 'figure.photo:not(.turning)'; // that has no stage
-  let shown = []; // figures the arrows go through
+  const FIGURES = 'figure.photo:not(.turning)'; // the turning photo has no stage
+  let shown = []; // figures that the arrow keys go through
   let at = 0;
   let dialog = null;
-  let looked = null; // {tile, place, before}: what is shown in the place of the picture after
+  let replaced = null; // {tile, place, before}: the tile shown in the place of the "after" picture
 
-  function made() {
+  function makeDialog() {
     dialog = document.createElement('dialog');
     dialog.className = 'enlarged';
     dialog.setAttribute('aria-label', 'Picture');
@@ -29,10 +29,10 @@
     });
     dialog.addEventListener('close', () => {
       dialog.querySelector('.picture').replaceChildren();
-      // The picture may have been drawn anew meanwhile.
+      // The picture may have been redrawn meanwhile.
       (shown[at]?.isConnected ? shown[at] : document).querySelector('.enlarge')?.focus();
     });
-    // Within the page, so that its colours and styles are those of the page.
+    // Inside of Gradio's container, so that the styles of the page apply.
     document.querySelector('.gradio-container .contain').append(dialog);
   }
 
@@ -41,7 +41,7 @@
     show();
   }
 
-  /** The whole stage: over a picture lie its boxes. */
+  /** Show the current figure's stage, which is the picture with its boxes. */
   function show() {
     const stage = shown[at].querySelector('.stage').cloneNode(true);
     stage.querySelector('.enlarge')?.remove();
@@ -57,7 +57,7 @@
   }
 
   function enlarge(figure) {
-    if (!dialog?.isConnected) made();
+    if (!dialog?.isConnected) makeDialog();
     const panel = figure.closest('[role=tabpanel]') || document;
     shown = [...panel.querySelectorAll(FIGURES)].filter((other) => other.checkVisibility());
     at = shown.indexOf(figure);
@@ -65,22 +65,22 @@
     dialog.showModal();
   }
 
-  /** Back to the variant; `tile` is the one that is shown instead. */
-  function endLook() {
-    if (!looked) return;
-    // Gradio knows the figure, and draws it anew only when it says something else.
-    if (looked.place.isConnected) looked.place.replaceChildren(...looked.before);
-    looked.tile.setAttribute('aria-pressed', 'false');
-    looked = null;
+  /** Show the variant in its place again. */
+  function restore() {
+    if (!replaced) return;
+    // Gradio does not: it redraws the figure only when its HTML changes.
+    if (replaced.place.isConnected) replaced.place.replaceChildren(...replaced.before);
+    replaced.tile.setAttribute('aria-pressed', 'false');
+    replaced = null;
   }
 
-  /** A step or an extreme is shown in the place of the picture after. */
-  function lookAt(tile) {
-    const again = looked?.tile === tile;
-    endLook();
+  /** Show a step or an extreme in the place of the "after" picture; pressed again, end that. */
+  function replaceAfter(tile) {
+    const again = replaced?.tile === tile;
+    restore();
     const place = document.querySelector(`#augment-after ${FIGURES}`);
     if (again || !place) return;
-    looked = { tile, place, before: [...place.childNodes] };
+    replaced = { tile, place, before: [...place.childNodes] };
     const stage = tile.querySelector('.stage').cloneNode(true);
     const caption = document.createElement('figcaption');
     caption.textContent = [...tile.children]
@@ -94,12 +94,12 @@
   document.addEventListener('click', (event) => {
     const stage = event.target.closest?.(`${FIGURES} .stage`);
     const look = event.target.closest?.('.tile.look');
-    if (look) lookAt(look);
-    else if (event.target.closest?.('#augment-grid [data-key]')) endLook();
+    if (look) replaceAfter(look);
+    else if (event.target.closest?.('#augment-grid [data-key]')) restore();
     else if (stage && !stage.closest('.tile, dialog')) enlarge(stage.closest(FIGURES));
   });
 
-  // For those without a mouse, and to say that a picture enlarges.
+  // The buttons are for visitors without a mouse, and show that a picture can be enlarged.
   function prepare() {
     for (const grid of document.querySelectorAll('.grid:has(> .look):not([data-one-stop])')) {
       grid.dataset.oneStop = '';

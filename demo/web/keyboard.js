@@ -1,9 +1,9 @@
-// The Tab key stops once at a group of alike things; arrow keys move among them.
+// A group of similar buttons is one stop of the Tab key; arrow keys move among them.
 (() => {
   const page = window.detectorPage;
-  const WAYS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
+  const ARROWS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
 
-  /** Where one stands as seen from another, in a direction: how far along it, and aside of it. */
+  /** The offset between two elements' centres, along a direction and across it, in pixels. */
   function offset(from, to, [x, y]) {
     const [a, b] = [from.getBoundingClientRect(), to.getBoundingClientRect()];
     const [dx, dy] = [a, b]
@@ -16,22 +16,21 @@
     const i = all.indexOf(from);
     if (key === 'Home') return all[0];
     if (key === 'End') return all[all.length - 1];
-    const way = WAYS[key];
-    if (!way) return null;
-    const least = 1; // pixels
+    const direction = ARROWS[key];
+    if (!direction) return null;
     const ahead = all
       .filter((other) => other !== from)
-      .map((other) => offset(from, other, way))
-      .filter(({ along, aside }) => along > least && along > aside / 2);
+      .map((other) => offset(from, other, direction))
+      .filter(({ along, aside }) => along > 1 && along > aside / 2);
     ahead.sort((one, other) => one.along + 4 * one.aside - other.along - 4 * other.aside);
     if (ahead.length) return ahead[0].to;
     // From the end of a row to the beginning of the next one.
-    return way[0] ? all[i + way[0]] : null;
+    return direction[0] ? all[i + direction[0]] : null;
   }
 
   /**
-   * Of what `selector` finds within `element` one is a stop of the Tab key: the chosen one, or the
-   * one that had the focus last. `moved` is called with what an arrow key moved to.
+   * Let the Tab key stop at one of the elements that `selector` finds in `element`: the chosen one,
+   * or the last one with the focus. `moved` is called with the element that an arrow key moves to.
    */
   page.oneTabStop = (element, selector, moved = () => {}) => {
     const all = () => [...element.querySelectorAll(selector)].filter((e) => e.checkVisibility());
@@ -44,9 +43,9 @@
     }
 
     function renew() {
-      const there = [...element.querySelectorAll(selector)];
-      if (there.filter((e) => e.tabIndex === 0).length === 1) return;
-      keep(there.find((e) => e.matches('[aria-pressed=true], [aria-selected=true]')) || there[0]);
+      const found = [...element.querySelectorAll(selector)];
+      if (found.filter((e) => e.tabIndex === 0).length === 1) return;
+      keep(found.find((e) => e.matches('[aria-pressed=true], [aria-selected=true]')) || found[0]);
     }
 
     element.addEventListener('keydown', (event) => {
@@ -65,7 +64,7 @@
     renew();
   };
 
-  // The tabs are Gradio's, which makes each a stop.
+  // The tabs are Gradio's, which makes each a stop of the Tab key.
   const TAB = 'button[role=tab]';
 
   function tabs(list) {
@@ -81,7 +80,7 @@
     follow();
   }
 
-  /** What is not there before Gradio has made it. */
+  /** Call `act` with the first element that matches, once Gradio has made it. */
   page.whenThere = (selector, act) => {
     const waiting = new MutationObserver(() => {
       const found = document.querySelector(selector);
@@ -101,10 +100,10 @@
   });
   page.whenThere('#augment-settings .presets', (presets) => page.oneTabStop(presets, 'button'));
 
-  // Gradio gives each choice of a group a name of its own, so that arrow keys do nothing.
-  const ALONG = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 };
+  // Gradio gives each radio button of a group another name, so that arrow keys would do nothing.
+  const STEPS = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1 };
   document.addEventListener('keydown', (event) => {
-    const by = ALONG[event.key];
+    const by = STEPS[event.key];
     const radio = by && event.target.closest?.('fieldset input[type=radio]');
     if (!radio) return;
     const all = [...radio.closest('fieldset').querySelectorAll('input[type=radio]')];
@@ -114,22 +113,21 @@
     to.click();
   });
 
-  /** The list of classes lies over the page: a press elsewhere, or Escape, closes it. */
-  function closeKnown(event) {
-    const known = document.querySelector('details.known[open]');
+  /** Close the list of classes, which lies over the page, after a press elsewhere or Escape. */
+  function closeClasses(event) {
+    const list = document.querySelector('details.known[open]');
     const isInside = event.type === 'click' && event.target.closest?.('details.known');
-    if (known && !isInside && (event.type === 'click' || event.key === 'Escape'))
-      known.open = false;
+    if (list && !isInside && (event.type === 'click' || event.key === 'Escape')) list.open = false;
   }
-  document.addEventListener('click', closeKnown);
-  document.addEventListener('keydown', closeKnown);
+  document.addEventListener('click', closeClasses);
+  document.addEventListener('keydown', closeClasses);
 
   document.addEventListener('click', (event) => {
     const link = event.target.closest?.('.skip');
     if (!link) return;
-    event.preventDefault(); // the address says what is shown, not where one is
-    const there = document.querySelector(link.dataset.to || `#tabs ${TAB}[aria-selected=true]`);
-    there?.scrollIntoView({ block: 'nearest' });
-    there?.focus();
+    event.preventDefault(); // the address holds what is shown, and no position in the page
+    const target = document.querySelector(link.dataset.to || `#tabs ${TAB}[aria-selected=true]`);
+    target?.scrollIntoView({ block: 'nearest' });
+    target?.focus();
   });
 })();

@@ -1,6 +1,6 @@
-// The camera with a box over it. props.value: {number, frame} to the server, and from it what
-// demo/live.py says of that frame, or {number, problem}. One frame is on its way at most: the next one
-// is taken when the answer is there, so the rate is what the machine gives.
+// The camera's picture with a box over it. props.value: {number, frame} to the server, and from it
+// what demo/live.py returns for that frame, or {number, problem}. The next frame is taken when the
+// answer has come, so the rate is what the server can do.
 const $ = (selector) => element.querySelector(selector);
 const video = $('video'),
   view = $('.view'),
@@ -8,26 +8,26 @@ const video = $('video'),
   status = $('.status');
 const SIDE = 640; // pixels of the longer side of a frame
 const LEAST_MS = 80; // between two frames
-const PATIENCE_MS = 20000; // for an answer
+const TIMEOUT_MS = 20000; // for an answer
 const canvas = document.createElement('canvas');
-const WHY = {
+const REASONS = {
   NotAllowedError:
     'The browser does not allow the camera: allow it beside the address, then press again.',
   NotFoundError: 'There is no camera.',
   NotReadableError: 'The camera is in use by another program.',
 };
 
-let number = 0; // of the frame that is on its way
+let number = 0; // of the frame that was sent last
 let sentAt = 0;
-let frames = [];
-let waiting = 0; // timer
+let frames = []; // times of the latest answers
+let timer = 0; // of the next frame, or of the answer's timeout
 
 function isSeen() {
   return !document.hidden && element.offsetParent !== null;
 }
 
 function stop(words = '') {
-  clearTimeout(waiting);
+  clearTimeout(timer);
   video.srcObject?.getTracks().forEach((track) => track.stop());
   video.srcObject = null;
   view.hidden = true;
@@ -40,7 +40,7 @@ function send() {
   const { videoWidth: width, videoHeight: height } = video;
   if (!video.srcObject) return;
   if (!width) {
-    waiting = setTimeout(send, LEAST_MS);
+    timer = setTimeout(send, LEAST_MS);
     return;
   }
   const scale = Math.min(1, SIDE / Math.max(width, height));
@@ -50,7 +50,7 @@ function send() {
   sentAt = performance.now();
   props.value = { number, frame: canvas.toDataURL('image/jpeg', 0.8) };
   trigger('input');
-  waiting = setTimeout(() => stop('The server does not answer: press again later.'), PATIENCE_MS);
+  timer = setTimeout(() => stop('The server does not answer: press again later.'), TIMEOUT_MS);
 }
 
 function draw({ size, bbox_xyxy: [x1, y1, x2, y2], kind, words, colour, text }) {
@@ -63,15 +63,15 @@ function draw({ size, bbox_xyxy: [x1, y1, x2, y2], kind, words, colour, text }) 
     rect.classList.toggle('guess', kind !== 'sure');
   }
   svg.querySelector('.line').style.stroke = kind === 'sure' ? colour : '';
-  const said = $('.words');
-  said.textContent = words;
-  [said.style.background, said.style.color] = kind === 'sure' ? [colour, text] : ['', ''];
+  const plate = $('.words');
+  plate.textContent = words;
+  [plate.style.background, plate.style.color] = kind === 'sure' ? [colour, text] : ['', ''];
 }
 
 function answered() {
   const value = props.value || {};
   if (!video.srcObject || value.frame || value.number !== number) return;
-  clearTimeout(waiting);
+  clearTimeout(timer);
   if (value.problem) {
     stop(value.problem);
     return;
@@ -81,7 +81,7 @@ function answered() {
   frames = [...frames, now].filter((time) => now - time < 5000);
   const rate = frames.length > 1 ? (1000 * (frames.length - 1)) / (now - frames[0]) : 0;
   status.textContent = rate ? `${rate.toFixed(1)} frames a second` : '';
-  waiting = setTimeout(send, Math.max(0, LEAST_MS - (now - sentAt)));
+  timer = setTimeout(send, Math.max(0, LEAST_MS - (now - sentAt)));
 }
 
 $('.begin').addEventListener('click', async () => {
@@ -95,7 +95,7 @@ $('.begin').addEventListener('click', async () => {
       video: { facingMode: 'environment', width: { ideal: 1280 } },
     });
   } catch (error) {
-    stop(WHY[error.name] || `The camera could not be opened: ${error.message}`);
+    stop(REASONS[error.name] || `The camera could not be opened: ${error.message}`);
     return;
   }
   if (!isSeen()) {
@@ -115,7 +115,7 @@ $('.end').addEventListener('click', () => stop());
 document.addEventListener('visibilitychange', () => {
   if (video.srcObject && document.hidden) stop('Stopped, for the page was out of sight.');
 });
-// Another tab of the page hides this one: its size is then nothing.
+// When another tab of the page is opened, this element is hidden and its size becomes 0.
 new ResizeObserver(() => {
   if (video.srcObject && !isSeen()) stop('Stopped, for another tab was opened.');
 }).observe(element);

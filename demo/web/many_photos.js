@@ -1,5 +1,6 @@
-// Many files; more can be added. props.value: a list of {path, orig_name}, with the folders they lay in.
-// data-name of the zone: which field this is; data-annotations: it takes more than photos.
+// A field for many files, to which more can be added. props.value: a list of {path, orig_name};
+// orig_name includes folders. Attributes of the zone: data-name is the name of the field, and with
+// data-annotations it takes annotation files as well.
 const page = window.detectorPage;
 const zone = element.querySelector('.many-zone'),
   input = element.querySelector('input.files'),
@@ -10,11 +11,11 @@ const takesAnnotations = 'annotations' in zone.dataset;
 
 const isPhoto = (name) => !page.ANNOTATION.test(name);
 
-/** What is there without what was left out: why was said once. */
+/** The files without those that the server refused; the result says why, once. */
 function kept() {
   const problems = [...document.querySelectorAll(`#${name}-result [data-left-out]`)];
   const refused = new Set(problems.map((problem) => problem.dataset.leftOut));
-  return (props.value || []).filter((photo) => !refused.has(photo.path));
+  return (props.value || []).filter((file) => !refused.has(file.path));
 }
 
 function counted(files) {
@@ -26,41 +27,41 @@ function counted(files) {
 async function add(chosen) {
   const files = chosen.filter((file) => takesAnnotations || isPhoto(file.name));
   const photos = files.filter((file) => isPhoto(file.name)).length;
-  const there = kept().filter((file) => isPhoto(file.orig_name)).length;
-  if (photos + there > Number(most)) {
-    const before = there
-      ? `, with the ${there} chosen before ("Start again" leaves those out)`
+  const present = kept().filter((file) => isPhoto(file.orig_name)).length;
+  if (photos + present > Number(most)) {
+    const before = present
+      ? `, with the ${present} chosen before ("Start again" leaves those out)`
       : '';
-    status.textContent = `${photos + there} photos are too many at once${before}: choose at most ${most}.`;
+    status.textContent = `${photos + present} photos are too many at once${before}: choose at most ${most}.`;
     return;
   }
   const failed = [];
-  const sent = [];
+  const uploads = [];
   for (const [i, file] of files.entries()) {
     status.textContent = `Sending ${takesAnnotations ? 'file' : 'photo'} ${i + 1} of ${files.length} ...`;
     const orig_name = page.placeOf(file);
     try {
       const { path } = await upload(file);
       if (isPhoto(file.name)) page.ownPhotos.remember(path, { file });
-      sent.push({ path, orig_name, meta: { _type: 'gradio.FileData' } });
+      uploads.push({ path, orig_name, meta: { _type: 'gradio.FileData' } });
     } catch (error) {
       failed.push(`${file.name}: ${error.message || error}`);
     }
   }
-  props.value = [...kept(), ...sent];
+  props.value = [...kept(), ...uploads];
   const words = failed.length ? [`Not sent: ${failed.join('; ')}`] : [];
   if (takesAnnotations) words.unshift(`${counted(props.value)}.`);
   status.textContent = words.join(' ');
   trigger('input');
 }
 
-/** What was left out is not in the list any more. */
-function takeOut() {
-  const left = kept();
-  if (left.length === (props.value || []).length) return;
-  const out = counted(props.value.filter((file) => !left.includes(file)));
-  props.value = left;
-  status.textContent = `${counted(left)}; ${out} left out.`;
+/** Remove files that the server refused from the list. */
+function removeRefused() {
+  const rest = kept();
+  if (rest.length === (props.value || []).length) return;
+  const refused = counted(props.value.filter((file) => !rest.includes(file)));
+  props.value = rest;
+  status.textContent = `${counted(rest)}; ${refused} left out.`;
 }
 
 function takeWaiting() {
@@ -84,11 +85,11 @@ for (const field of [input, folder]) {
     if (files.length) add(files);
   });
 }
-// The field exists once its tab was opened; what was dropped before that waits for it.
+// The field exists only after its tab was opened; files dropped before wait for it.
 page.addEventListener('many-photos', takeWaiting);
-// Not in Detect: the keys of its tiles are places in the list.
+// Not in Detect, where the keys of tiles are indexes of the list.
 if (takesAnnotations)
   page.whenThere(`#${name}-result`, (result) =>
-    new MutationObserver(takeOut).observe(result, { childList: true, subtree: true }),
+    new MutationObserver(removeRefused).observe(result, { childList: true, subtree: true }),
   );
 takeWaiting();

@@ -1,25 +1,25 @@
-// The visitor's own photos stay in this browser (IndexedDB), with the boxes that were drawn on them
-// and what is annotated in them, so that a reload, a lost connection or a restart of the server does
-// not lose them: they are then sent again.
+// The visitor's own photos are kept in this browser (IndexedDB), with the boxes that were drawn on
+// them and their annotated objects. After a reload, a lost connection or a restart of the server they
+// are sent again.
 //
-// The address of a view of one says `photo=own` and `kept`, the key of its copy here; somebody else
+// The address of a view of one has `photo=own` and `kept`, the key of its copy here; somebody else
 // who opens that address has no such copy.
 (() => {
   const page = window.detectorPage;
-  const MOST = 4; // each window may show another one
+  const MOST = 4; // photos that are kept: each window may show another one
   const LOOK_EVERY = 2000; // milliseconds
   const SESSION = 'detector-own-photo'; // for tabs whose address names no photo of Detect
-  const sent = new Map(); // path on the server -> {file, boxes, objects, key}
-  let shown = null; // what is kept of the photo that is shown
-  let pending = askedFor(); // key of the photo that is to be sent again
+  const uploads = new Map(); // path on the server -> record {file, boxes, objects, key}
+  let shown = null; // record of the photo that is shown
+  let pending = keyInAddress(); // key of the photo that is to be sent again
 
-  function askedFor() {
-    const asked = new URLSearchParams(location.search);
-    if (asked.get('photo') === 'own') return asked.get('kept');
-    return ['dataset', 'training'].includes(asked.get('tab')) ? session()?.getItem(SESSION) : null;
+  function keyInAddress() {
+    const query = new URLSearchParams(location.search);
+    if (query.get('photo') === 'own') return query.get('kept');
+    return ['dataset', 'training'].includes(query.get('tab')) ? session()?.getItem(SESSION) : null;
   }
 
-  /** Nothing where the browser forbids it, as inside of the page of somebody else. */
+  /** The session storage; null where the browser forbids it, as in a frame of another site. */
   function session() {
     try {
       return window.sessionStorage;
@@ -28,7 +28,7 @@
     }
   }
 
-  /** Do one thing with the store; gives what its request gives. */
+  /** Do one request on the database's store; resolves with its result. */
   function store(mode, act) {
     return new Promise((done, fail) => {
       const opening = indexedDB.open('largest-object-detector', 1);
@@ -45,7 +45,7 @@
     });
   }
 
-  const read = (name) => store('readonly', (photos) => photos.get(name));
+  const read = (key) => store('readonly', (photos) => photos.get(key));
   const write = ({ file, boxes, objects, key }) =>
     store('readwrite', (photos) => photos.put({ file, boxes, objects, key }, key));
 
@@ -59,7 +59,7 @@
   }
 
   async function dropOldest() {
-    // Keys begin with the time, so they are in its order.
+    // Keys begin with the time, so they are in the order of time.
     const keys = await store('readonly', (photos) => photos.getAllKeys());
     const last = keys[keys.length - MOST - 1];
     if (last) await store('readwrite', (photos) => photos.delete(IDBKeyRange.upperBound(last)));
@@ -74,17 +74,17 @@
   }
 
   page.ownPhotos = {
-    /** `kept`, {file, boxes, objects, key}, was uploaded to `path`; a new photo has a file alone. */
-    remember(path, kept) {
-      sent.set(path, kept);
+    /** Note that the file of a record was uploaded to `path`; that of a new photo has only a file. */
+    remember(path, record) {
+      uploads.set(path, record);
     },
 
     /**
-     * The upload at `path` is shown, or none; `objects` are what is annotated in it.
-     * Fails where the browser cannot keep it.
+     * Keep the upload at `path`, which is now shown (or none), with its annotated objects.
+     * Rejects where the browser cannot keep it.
      */
     async shown(path, chosen, objects) {
-      const record = sent.get(path);
+      const record = uploads.get(path);
       if (!record) {
         if (chosen || !pending) setShown(null);
         return;
@@ -97,26 +97,26 @@
     },
 
     keyOf(path) {
-      return sent.get(path)?.key ?? null;
+      return uploads.get(path)?.key ?? null;
     },
 
-    /** What is kept under a key, if anything is. */
+    /** The record that is kept under a key, if there is one. */
     find(key) {
       return key ? read(key) : undefined;
     },
 
     isKept(path) {
-      return Boolean(path && shown && sent.get(path) === shown);
+      return Boolean(path && shown && uploads.get(path) === shown);
     },
 
-    /** Delete all that is kept here. */
+    /** Delete all photos that are kept here. */
     async forget() {
       await store('readwrite', (photos) => photos.clear());
-      sent.clear();
+      uploads.clear();
       setShown(null);
     },
 
-    /** Say in an address which photo it means. */
+    /** Add the key of the visitor's own photo to an address. */
     name(query) {
       const hasPhoto = ['detect', 'augment'].includes(query.get('tab'));
       if (pending && hasPhoto && !query.has('sample')) query.set('photo', 'own');
@@ -125,15 +125,15 @@
     },
   };
 
-  // A server that was started anew has lost the uploads. Gradio notices where a connection breaks
-  // while something is asked, and then loads the page again; nobody may have asked anything.
+  // A restarted server has lost the uploads. Gradio notices only if a connection breaks during a
+  // call, and then reloads the page.
   let lookedAt = 0;
 
   async function reloadIfRestarted() {
     const now = performance.now();
     if (!shown || document.hidden || now - lookedAt < LOOK_EVERY) return;
     lookedAt = now;
-    const answer = await fetch('gradio_api/app_id').catch(() => null); // not there: next time
+    const answer = await fetch('gradio_api/app_id').catch(() => null); // not reached: next time
     if (!answer?.ok) return;
     const { app_id: id } = await answer.json();
     if (id !== window.gradio_config.app_id) location.reload();

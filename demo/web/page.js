@@ -1,46 +1,46 @@
-// window.detectorPage is all that the scripts of this page share; nothing else of ours is global.
+// window.detectorPage is the only global of our scripts; everything they share is in it.
 //
 // Called by events of the page (demo/page.py, demo/tabs):
-//   showInAddress(query)           what a tab now shows, as the server says it
-//   openedTab(tab, signal)         gives another signal if the tab has to be drawn
-//   addressRestored(answer, tabs)  gives the signals of these tabs; the first has been drawn before
-//   photoReplaced(tabs, signals)   of tabs that follow the photo; gives another one to the open tab
+//   showInAddress(query)           the server says what a tab now shows
+//   openedTab(tab, signal)         returns a new signal if the tab has to be drawn
+//   addressRestored(answer, tabs)  returns signals for these tabs; the first has been drawn already
+//   photoReplaced(tabs, signals)   returns these signals, that of the open tab with a new value
 //   copyLink()
-//   save(file)                     a file of the server, as a download
+//   save(file)                     downloads a file of the server
 //   touched()                      name of the setting that is being changed (settings.js)
 //   step(by)                       undo (-1) or redo (1): the query to show again (edit_history.js)
 // Called by components:
-//   sendMany(files)                hand files over to the field for many of the open tab
-//   waitingMany(field)             takes them there, by the field's data-name
-//   ANNOTATION                     names of files that are no photos but say what is in them
-//   placeOf(file)                  its name, with the folders of the drop or choice it came in
-//   cameFrom(file, path)           what placeOf says then
-//   whenThere(selector, act)       once Gradio has made it (keyboard.js)
-//   oneTabStop(element, selector)  arrow keys move among what is selected (keyboard.js)
-//   ownPhotos                      the visitor's own photo, kept in this browser (own_photos.js)
-//   wants(photo)                   dims what says, in data-photo, that it is of another one
+//   sendMany(files)                passes files to the field for many photos of the open tab
+//   waitingMany(field)             returns those files to the field with this data-name
+//   ANNOTATION                     matches names of annotation files
+//   placeOf(file)                  its name, with the folders it was dropped or chosen in
+//   cameFrom(file, path)           sets the result of placeOf for a dropped file
+//   whenThere(selector, act)       calls act with an element once Gradio has made it (keyboard.js)
+//   oneTabStop(element, selector)  arrow keys move among the selected elements (keyboard.js)
+//   ownPhotos                      the visitor's own photos, kept in this browser (own_photos.js)
+//   wants(photo)                   dims elements whose data-photo is another photo
 // Events, each a CustomEvent:
 //   'restored'                     the values of the address are in place; isRestored is true
-//   'went'                         detail URLSearchParams: back or forward to what shows a photo
+//   'went'                         detail URLSearchParams: back or forward, to a tab with a photo
 //   'shows'                        detail {tab, query}: a tab shows something else
 //   'photo-replaced'
-//   'many-photos'                  files wait for the field for many photos
+//   'many-photos'                  files wait for a field for many photos
 //   'kept-photo'                   detail {file, boxes, objects}: to be sent again
 (() => {
   const page = new EventTarget();
-  const queries = {};
-  let known = []; // the tabs, once the address was read
+  const queries = {}; // tab -> the query of what it shows
+  let allTabs = []; // once the address was read
   let open = new URLSearchParams(location.search).get('tab') || 'detect';
-  let drawn = ''; // the tab whose signal was given last
+  let drawn = ''; // the tab whose signal was set last
   let early = 'detect'; // the tab that was opened last before the address was read
-  let waiting = null; // {field, files}: files for a field for many
+  let waiting = null; // {field, files}: files for a field for many photos
   const places = new WeakMap(); // file -> path of a drop
 
   const token = () => String(performance.now());
   const tabButton = (tab) => document.querySelector(`button[role=tab][data-tab-id="${tab}"]`);
   const tell = (name, detail) => page.dispatchEvent(new CustomEvent(name, { detail }));
 
-  // What belongs into an address is decided by the server: a copied one restores what is shown.
+  // The server decides what is in an address, so that a copied one restores what is shown.
   function address(query) {
     const kept = new URLSearchParams();
     const now = new URLSearchParams(location.search);
@@ -61,13 +61,13 @@
     tell('shows', { tab, query });
   };
 
-  /** The address of the open tab once more, after ownPhotos has changed. */
+  /** Write the address of the open tab again, after ownPhotos has changed. */
   page.renewAddress = () => {
     if (queries[open]) history.replaceState({ tab: open }, '', address(queries[open]));
   };
 
-  // Boxes are looked for when Augment is opened and when the photo is replaced while it is open, not
-  // before: an update that leaves a custom component alone empties its properties if it was never
+  // Augment looks for boxes when it is opened, and when the photo is replaced while it is open, not
+  // before: an update without a value for a custom component empties its properties if it was never
   // on screen (Gradio 6.31).
   page.photoReplaced = (tabs, signals) => {
     tell('photo-replaced');
@@ -75,7 +75,7 @@
   };
 
   page.openedTab = (tab, signal) => {
-    // The first tab says that it is open before the address was read.
+    // Gradio reports the first tab as opened before the address was read.
     if (!page.isRestored) early = tab;
     if (!page.isRestored || tab === drawn) return signal;
     drawn = tab;
@@ -90,19 +90,19 @@
 
   page.addressRestored = (answer, tabs) => {
     const [tab, redraw] = answer.split(' ');
-    known = tabs;
-    // An address that asks for the first tab leaves the one open that was opened meanwhile.
+    allTabs = tabs;
+    // If the address asks for the first tab, a tab that was opened meanwhile stays open.
     drawn = open = tab === 'detect' ? early : tab;
     page.isRestored = true;
     tell('restored');
-    return [redraw, ...known.slice(1).map((name) => (name === drawn ? token() : ''))];
+    return [redraw, ...tabs.slice(1).map((name) => (name === drawn ? token() : ''))];
   };
 
   window.addEventListener('popstate', () => {
-    const there = new URLSearchParams(location.search);
-    open = known.includes(there.get('tab')) ? there.get('tab') : 'detect';
+    const query = new URLSearchParams(location.search);
+    open = allTabs.includes(query.get('tab')) ? query.get('tab') : 'detect';
     tabButton(open)?.click();
-    if (open === 'detect' || open === 'augment') tell('went', there);
+    if (open === 'detect' || open === 'augment') tell('went', query);
     else page.renewAddress();
   });
 

@@ -1,8 +1,8 @@
-// Choose a photo: by name, by file, by the camera, or by a drop or paste anywhere on the page.
+// Choose a photo: an example, a file, with the camera, or by a drop or paste anywhere on the page.
 //
 // props.value: {sample, upload: {path, orig_name} or null, number, note, boxes, objects,
 //   offered: {sample, upload, number, name, annotations: [{path, name}]} or null}
-// The server checks what is offered and takes it over, or says in `note` why not. Its answer has the
+// The server checks the offer and accepts it, or explains in `note` why not. Its answer has the
 // number of the offer. An offer of a photo that was kept in this browser has the `boxes` that were
 // drawn on it, and `objects`, which the server read from its annotation.
 const $ = (selector) => element.querySelector(selector);
@@ -11,11 +11,12 @@ const strip = $('.examples'),
   status = $('.status'),
   forget = $('.forget');
 
-const first = props.value?.sample; // of an address that names none
-let latest = { number: 0 }; // what was offered last
-let answered = 0; // the highest number an answer had
+const first = props.value?.sample; // for an address that names no photo
+let choices = 0; // how many photos were chosen; an upload is not offered after a later choice
+let latest = { number: 0 }; // the last offer
+let answered = 0; // the highest number of an answer
 
-/** As demo/choice.py names it. */
+/** PhotoChoice.key of demo/choice.py. */
 const keyOf = ({ sample, upload } = {}) => sample || upload?.path || '';
 
 function show() {
@@ -31,14 +32,14 @@ function show() {
   const name = value.upload?.orig_name || 'yours';
   status.textContent = value.note || (value.upload ? `Your photo: ${name}` : '');
   status.classList.toggle('problem', Boolean(value.note));
-  // Unless a later offer is still on its way.
+  // Unless the answer to a later offer is still to come.
   if (!value.offered && !(value.number > 0 && value.number < latest.number)) {
     page.wants(keyOf(value));
   }
   keep(value.upload?.path, value.number > 0, value.objects);
 }
 
-/** What is shown stays in this browser; a photo of the visitor's own can be forgotten. */
+/** Keep the visitor's own photo in this browser, and let it be forgotten. */
 async function keep(path, chosen, objects) {
   forget.hidden = true;
   try {
@@ -49,22 +50,23 @@ async function keep(path, chosen, objects) {
   }
 }
 
-/** Scroll the strip, and never the page, until all of a tile is seen. */
+/** Scroll the strip, and not the page, until all of a tile is visible. */
 function reveal(tile) {
-  const gap = 40; // what says that there is more lies over the edge
+  const gap = 40; // pixels at the edge, where the sign for more examples lies
   const inner = tile.getBoundingClientRect(),
     outer = strip.getBoundingClientRect();
   strip.scrollLeft +=
     Math.min(0, inner.left - outer.left - gap) + Math.max(0, inner.right - outer.right + gap);
 }
 
-/** Whether examples lie beyond the right edge. */
+/** Show the sign for more examples if some lie beyond the right edge. */
 function showMore() {
   const hidden = strip.scrollWidth - strip.clientWidth - strip.scrollLeft;
   strip.classList.toggle('more', hidden > 1);
 }
 
 function offer(offered) {
+  choices += 1;
   latest = { ...offered, number: latest.number + 1 };
   page.wants(keyOf(latest));
   sendLatest();
@@ -75,7 +77,8 @@ function sendLatest() {
   trigger('input');
 }
 
-async function send(file, kept = {}, beside = []) {
+async function send(file, kept = {}, companions = []) {
+  const choice = (choices += 1);
   status.classList.remove('problem');
   status.textContent = `Sending ${file.name || 'the photo'} ...`;
   page.wants('');
@@ -84,12 +87,14 @@ async function send(file, kept = {}, beside = []) {
     page.ownPhotos.remember(path, { ...kept, file });
     const photo = { path, orig_name: file.name, meta: { _type: 'gradio.FileData' } };
     const annotations = [];
-    for (const one of beside) {
-      annotations.push({ path: (await upload(one)).path, name: one.name });
+    for (const companion of companions) {
+      annotations.push({ path: (await upload(companion)).path, name: companion.name });
     }
+    if (choice !== choices) return;
     const { boxes = '', objects = [] } = kept;
     offer({ sample: '', upload: photo, boxes, objects, name: file.name, annotations });
   } catch (error) {
+    if (choice !== choices) return;
     page.wants(keyOf(props.value));
     status.classList.add('problem');
     status.textContent = `${file.name || 'The photo'} could not be sent: ${error.message || error}`;
@@ -97,28 +102,25 @@ async function send(file, kept = {}, beside = []) {
 }
 
 /**
- * One file is the photo, which may have its annotation with it; several photos, or whatever is
- * dropped on the field for many, go there.
+ * Send one photo, maybe with its annotation. Pass several photos, and all files that are dropped on
+ * the field for many, to that field.
  */
 function take(files, many) {
   if (!files.length) return;
   const photos = files.filter((file) => !page.ANNOTATION.test(file.name));
-  if (files.length === 1 && !many) return send(files[0]);
-  if (photos.length === 1 && !many) {
-    return send(
-      photos[0],
-      {},
-      files.filter((file) => file !== photos[0]),
-    );
+  if (!many && (files.length === 1 || photos.length === 1)) {
+    const photo = photos[0] ?? files[0];
+    const companions = files.filter((file) => file !== photo);
+    return send(photo, {}, companions);
   }
-  // What was said of a file before is over.
+  // A note on an earlier file does not apply any more.
   props.value = { ...props.value, note: '' };
   show();
   page.sendMany(files);
 }
 
 function entriesOf(transfer) {
-  // While the event is handled: the browser empties the list afterwards.
+  // To be called during the event: the browser empties the list afterwards.
   const items = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   return { items, files: [...transfer.files] };
 }
@@ -170,7 +172,7 @@ function drop(event) {
   dropped(entriesOf(event.dataTransfer), Boolean(event.target.closest?.('.many-zone')));
 }
 
-// Before any field of the page sees it.
+// Capturing, so that no field of the page sees them first.
 window.addEventListener('dragenter', over, true);
 window.addEventListener('dragover', over, true);
 window.addEventListener('dragleave', leave, true);
@@ -197,7 +199,7 @@ for (const input of [files, rear]) {
     input.value = '';
   });
 }
-// Its annotation too; a phone would offer its files instead of its photos.
+// Allows to choose annotations too; a phone would then offer its files instead of its photos.
 if (matchMedia('(pointer: fine)').matches) files.accept += ',.xml,.txt,.json,.yaml,.yml';
 $('.choose').addEventListener('click', () => files.click());
 
@@ -239,10 +241,10 @@ forget.addEventListener('click', async () => {
   status.textContent = 'Forgotten: a reload will not bring your photo back.';
 });
 page.addEventListener('kept-photo', ({ detail }) => {
-  // Unless another one was chosen meanwhile.
-  if (latest.number === 0) send(detail.file, detail);
+  // Unless another photo was chosen meanwhile.
+  if (!choices) send(detail.file, detail);
 });
-/** Back and forward lead to the photo that was there, not to the one that is shown now. */
+/** Back and forward lead to the photo of that address. */
 page.addEventListener('went', async ({ detail }) => {
   const { sample, upload } = props.value || {};
   const kept = detail.get('kept');
@@ -254,7 +256,7 @@ page.addEventListener('went', async ({ detail }) => {
   }
   page.renewAddress();
 });
-// Gradio says in a toast that the server failed: what was offered is neither taken nor refused.
+// Gradio shows a toast if the server failed: then the offer is neither accepted nor refused.
 new MutationObserver(() => {
   const failed = props.value?.offered && document.querySelector('[data-testid=toast-body]');
   if (failed) page.wants(keyOf(props.value));

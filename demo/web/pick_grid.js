@@ -1,4 +1,4 @@
-// A grid of <button data-key>; `select` tells which one was pressed.
+// A grid of <button data-key>; the event `select` has the pressed key.
 let pressed = null;
 
 function mark() {
@@ -14,6 +14,6 @@ element.addEventListener('click', (event) => {
   mark();
   trigger('select', { key: pressed });
 });
-// A grid that was on its way while a tile was pressed does not know of it.
+// The server may have drawn this grid before it knew which tile was pressed.
 watch('value', mark);
 window.detectorPage.oneTabStop(element, 'button[data-key]');

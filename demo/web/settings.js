@@ -1,10 +1,10 @@
-// What happens in the page while a setting is changed, and what folds on a phone.
+// Behaviour of the settings of Augment while they are changed; folds on a phone.
 (() => {
   const page = window.detectorPage;
   const SHOWN_FOR = 1500; // milliseconds after the last change was drawn
-  const DRAWN_WITHIN = 6000; // milliseconds; nothing comes if the picture stays the same
-  let name = ''; // of the setting that was touched last
-  let held = false; // by a mouse or a finger
+  const DRAWN_WITHIN = 6000; // milliseconds; nothing is drawn if the picture stays the same
+  let name = ''; // of the setting that was changed last
+  let held = false; // whether a mouse or a finger holds it
   let timer = null;
 
   page.touched = () => name;
@@ -41,7 +41,7 @@
     if (!setting) return;
     name = setting;
     wait(DRAWN_WITHIN);
-    show(); // what is there may be of another setting
+    show(); // the present picture may be of another setting
   }
 
   window.addEventListener('input', hear, true);
@@ -69,11 +69,11 @@
     }),
   );
 
-  // What addresses say of one photo, which a count of the whole set does not depend on.
+  // Parts of an address that are about one photo; the check of the whole set does not depend on them.
   const OF_ONE_PHOTO = ['sample', 'photo', 'variant', 'boxes', 'box', 'count', 'threshold'];
   function settingsIn(query) {
     const settings = new URLSearchParams(query);
-    for (const each of OF_ONE_PHOTO) settings.delete(each);
+    for (const part of OF_ONE_PHOTO) settings.delete(part);
     return String(settings);
   }
   const setOutdated = (on) => document.querySelector('#audit')?.classList.toggle('outdated', on);
@@ -86,9 +86,9 @@
     if (target.closest('#audit-count, #audit-again')) setOutdated(false);
   });
 
-  // A number field that is emptied to type another number says nothing yet, and what was there is
-  // there again when it is left empty. Gradio would take it for the least.
-  const numbers = new WeakMap(); // field -> what it last said
+  // A number field that is emptied to type another number is no change yet, and one that is left
+  // empty gets its last number back. Gradio would take empty for the minimum.
+  const numbers = new WeakMap(); // field -> its last number
   const isNumber = (field) => field.matches?.('input[type=number]');
 
   window.addEventListener('focusin', ({ target }) => {
@@ -120,7 +120,7 @@
     if (!button) return;
     button.setAttribute('aria-expanded', String(button.getAttribute('aria-expanded') !== 'true'));
   });
-  // A link to the photos behind a cell shows them.
+  // An address that names a cell of the confusion matrix opens the matrix.
   page.whenThere('#fold-confusion .fold', (button) => {
     if (new URLSearchParams(location.search).has('cell'))
       button.setAttribute('aria-expanded', 'true');

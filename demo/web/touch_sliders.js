@@ -1,8 +1,8 @@
-// A finger that scrolls the page over a slider leaves it as it is: only a move to the side counts.
-// Gradio's sliders hear of `input` alone, so what a touch does is held back until its way is known.
+// A finger that scrolls the page over a slider does not change it: only a sideways move does.
+// Gradio's sliders listen to `input`, which is held back until the direction of a touch is known.
 (() => {
-  const ENOUGH = 8; // pixels, from which on it is no longer a trembling finger
-  let touch = null; // {slider, value: before, x, y, sideways}
+  const LEAST_MOVE = 8; // pixels; a finger at rest moves less
+  let touch = null; // {slider, value: before the touch, x, y, sideways}
 
   const sliderOf = (event) => event.target.closest?.('input[type=range]');
 
@@ -17,7 +17,7 @@
     if (!touch || touch.sideways) return;
     const [{ clientX, clientY }] = event.touches;
     const [across, down] = [Math.abs(clientX - touch.x), Math.abs(clientY - touch.y)];
-    if (Math.max(across, down) < ENOUGH) return;
+    if (Math.max(across, down) < LEAST_MOVE) return;
     if (across > down) touch.sideways = true;
     else end();
   }
@@ -29,7 +29,7 @@
 
   function putBack({ slider, value }) {
     slider.value = value;
-    // The browser may set it once more when the finger leaves, and says so as if by a mouse.
+    // The browser may set it again when the finger is lifted, with the events of a mouse.
     const hold = (event) => {
       if (event.target !== slider) return;
       event.stopImmediatePropagation();

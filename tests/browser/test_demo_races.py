@@ -8,7 +8,7 @@ import re
 
 import pytest
 from playwright.sync_api import Page, Route, expect
-from visitor import SLOW, content, open_again, open_page, slide, wait_for
+from visitor import DOG, SLOW, content, drop, open_again, open_page, slide, wait_for
 
 from model.augment import AugmentConfig
 
@@ -120,6 +120,22 @@ def test_an_example_pressed_while_another_is_on_its_way_is_shown(reused_page, de
     )
     expect(page.locator("#detect-result .verdict")).to_contain_text("cat", timeout=SLOW)
     assert "sample=cat" in page.url
+
+
+def test_an_example_pressed_during_an_upload_is_shown(reused_page, demo_address):
+    """The photo that was dropped before it replaced it, once its upload was over."""
+    page = open_again(reused_page, f"{demo_address}?tab=detect&sample=000004")
+    held: list[Route] = []
+    page.route("**/upload*", lambda route: held.append(route))
+    drop(page, DOG)
+    wait_for(lambda: page.title() and held, "the upload to begin")
+    page.locator("#photo button[data-key=astronaut]").click()
+    page.traffic.settle()
+    with page.expect_response("**/upload*"):
+        held[0].continue_()
+    page.traffic.settle()
+    expect(page.locator("#photo .status")).to_be_empty()
+    assert "sample=astronaut" in page.url
 
 
 def test_a_variant_pressed_while_another_is_on_its_way_is_shown(reused_page, demo_address):
