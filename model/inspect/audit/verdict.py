@@ -1,4 +1,4 @@
-"""What an audit says in sentences: the worst first, each with its cause and its remedy."""
+"""The findings of an audit in sentences: the worst first, each with its cause and remedy."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -14,8 +14,9 @@ from model.inspect.audit.tally import EDGES, SMALL_PX, Numbers, Tally
 from model.words import percent
 
 LEVELS = ("bad", "look", "fine")
-FEW = 20  # photos of a class or size: fewer say little
-GROWTH, IOU = (0.15, 0.4), (0.2, 0.35)  # worth a look, bad; of IoU what is missing
+FEW = 20  # least number of photos of a class or size for a finding about it
+# Values above which a figure is worth a look, and bad; of IoU the difference to 1.
+GROWTH, IOU = (0.15, 0.4), (0.2, 0.35)
 LOST, GAVE_UP, CUT = (0.01, 0.2), (0.0005, 0.005), (0.01, 0.1)
 SMALL, OUT = (0.01, 0.1), (0.05, 0.25)
 
@@ -26,10 +27,10 @@ class Finding:
 
     Attributes:
         level: ``bad``, ``look`` (worth a look) or ``fine``.
-        weight: how bad; 1 is where ``bad`` begins.
-        text: what is the case, and what does it.
-        remedy: what to do about it; empty if nothing need be done.
-        setting: name of the setting that does it, if one does.
+        weight: severity; ``bad`` begins at 1.
+        text: the problem and its cause.
+        remedy: what to do about it; empty if nothing.
+        setting: name of the setting that causes it; empty if none does.
     """
 
     level: str
@@ -40,10 +41,10 @@ class Finding:
 
 
 def verdict(tally: Tally, trials: Trials) -> list[Finding]:
-    """The findings, the worst first; where nothing is wrong one that says so."""
-    looks = (_gave_up, _growth, _iou, _cut, _small, _lost, _out)
-    found = [finding for look in looks for finding in look(tally, trials)]
-    return sorted(found, key=lambda f: -f.weight) or [_all_well(tally)]
+    """The findings, the worst first; a single one of level ``fine`` if nothing is wrong."""
+    checks = (_gave_up, _growth, _iou, _cut, _small, _lost, _out)
+    findings = [finding for check in checks for finding in check(tally, trials)]
+    return sorted(findings, key=lambda f: -f.weight) or [_all_well(tally)]
 
 
 def _lost(tally: Tally, trials: Trials) -> Iterator[Finding]:
@@ -149,7 +150,7 @@ def _small(tally: Tally, trials: Trials) -> Iterator[Finding]:
 
 
 def _canvas_for(tally: Tally, wanted: float) -> tuple[int, float] | None:
-    """The smallest larger canvas, up to twice, that leaves so few small targets, and how many."""
+    """A larger canvas, up to twice as large, with few enough small targets, and their share."""
     counts, side = tally.histogram("target", "after"), tally.table.image_size
     below = np.concatenate([[0], np.cumsum(counts)]) / counts.sum()
     for larger in range(side + 32, 2 * side + 1, 32):
@@ -166,7 +167,7 @@ def _out(tally: Tally, trials: Trials) -> Iterator[Finding]:
             f"{percent(numbers.out)} of the boxes beside the target leave the picture: less than"
             f" {percent(MIN_VISIBLE_TO_LABEL)} of them can be seen, and training leaves them out."
         )
-        # It is what showing a part of a photo means; the target is not harmed.
+        # Never bad: it follows from showing part of a photo, and does not harm the target.
         weight = min(numbers.out / OUT[1], 0.99)
         yield Finding("look", weight, text, "Nothing need be done unless they matter to you.")
 
@@ -185,21 +186,21 @@ def _finding(
     figure: float, edges: tuple[float, float], text: str, remedy: str, cause: Cause | None
 ) -> Finding:
     level = "bad" if figure >= edges[1] else "look"
-    # Where it is bad the weight is 1, where it is worth a look 0; both are reached evenly in ratio.
+    # Logarithmic in the figure: 0 at the first edge, 1 at the second.
     weight = 1 + math.log(figure / edges[1]) / math.log(edges[1] / edges[0])
     name = cause.setting.name if cause else ""
     return Finding(level, weight, text[0].upper() + text[1:], remedy, name)
 
 
 def _worst(tally: Tally, names: Iterable[str], figure: Callable[[Numbers], float]) -> str:
-    """The group with the highest figure among those with enough photos, or among all."""
+    """The group with the highest figure among those with enough photos, else among all."""
     groups = {name: tally.numbers("target", name) for name in names}
     enough = {n: g for n, g in groups.items() if g.boxes >= FEW * tally.epochs} or groups
     return max(enough, key=lambda name: figure(enough[name]))
 
 
 def _most_of(tally: Tally, figure: Callable[[Numbers], float]) -> str:
-    """``, most often (21 %) where it covers 0 % to 5 % of the photo``; empty if all alike."""
+    """``, most often (21 %) where it covers 0 % to 5 % of the photo``; empty if sizes are alike."""
     name = _worst(tally, tally.sizes_found(), figure)
     share = figure(tally.numbers("target", name))
     if share < 1.2 * figure(tally.numbers("target")):
@@ -218,7 +219,7 @@ def _start(cause: Cause | None) -> str:
 
 
 def _lower(cause: Cause | None, trials: Trials) -> str:
-    """How far the setting to blame may go."""
+    """Remedy: the value to which the causing setting must be lowered."""
     if cause is None:
         return ""
     value = trials.strongest(cause.setting)
