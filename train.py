@@ -57,7 +57,7 @@ class TrainConfig:
 
     # data
     data: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()  # a folder; default: "data"
-    format: FormatName = "auto"  # of the annotations; auto: told from the files in the folder
+    format: FormatName = "auto"  # of the annotations; auto: recognised by the files in the folder
     class_names: tuple[str, ...] = ()  # the classes to learn; default: all that have an object
     train_split: str = "train"  # the part of the photos to learn from
     val_split: str = "val"  # the part to validate on; "none" holds nothing out

@@ -40,7 +40,7 @@ class AuditConfig(DataOptions):
     against: Path | None = None  # other settings to compare them with
     epochs: int = 10  # how often each photo is drawn
     seed: int = 0  # of the training run
-    image_size: int = 288  # as of train.py
+    image_size: int = 288  # side of the network's canvas in pixels
     max_lost: float = 0.01  # limit: share of draws that may lose the target at first
     min_iou: float = 0.8  # limit: median IoU of hull and ellipse
     tiles: int = 6  # worst photos shown of each kind

@@ -6,8 +6,8 @@ python -m model.dataset stats --data photos --split train --out stats.png
 python -m model.dataset split --data photos --val 0.2
 python -m model.dataset download --data data
 
-`--data` is a folder in VOC's, YOLO's, COCO's or LabelMe's format, or with a CSV; the format is told
-from its files. Give it several times for a set in several folders.
+`--data` is a folder in VOC's, YOLO's, COCO's or LabelMe's format, or with a CSV; the format is
+recognised by its files. Give it several times for a set in several folders.
 """
 
 import sys
@@ -34,7 +34,7 @@ class Check(DataOptions):
     # also decode the photos; auto: up to 3,000, or with --strict
     decode: Literal["auto", "yes", "no"] = "auto"
     strict: bool = False  # also fail if something had to be mended or left out
-    image_size: int = 288  # as of train.py, for the disk space that training takes
+    image_size: int = 288  # of training, to estimate its disk space
 
     def run(self) -> int:
         """Read, print, write."""

@@ -46,7 +46,7 @@ def main(config: RobustnessConfig) -> None:
     check_ranges(config, {"photos": (1, inf), "batch_size": (1, inf), "bootstrap": (1, inf)})
     paths = list(filter(None, (config.checkpoint, config.other)))
     detectors = [Detector(*load_checkpoint(path), bf16=False) for path in paths]
-    infos = [one.info for one in detectors]
+    infos = [detector.info for detector in detectors]
     check_alike([(path.stem, info) for path, info in zip(paths, infos, strict=True)])
     split = config.dataset(infos[0].class_names).split(config.split)
     frame, none = some_rows(split, config.photos), split.backgrounds.iloc[:0]
@@ -58,9 +58,9 @@ def main(config: RobustnessConfig) -> None:
     if left_out := dataset.left_out():
         print(left_out)
     start = time.perf_counter()
-    named = {path.stem: one for path, one in zip(paths, detectors, strict=True)}
-    report = measure(named, dataset, config.batch_size, config.bootstrap, config.progress)
-    splits = {name: str(one.info.config.get("train_split", "")) for name, one in named.items()}
+    by_name = {path.stem: d for path, d in zip(paths, detectors, strict=True)}
+    report = measure(by_name, dataset, config.batch_size, config.bootstrap, config.progress)
+    splits = {name: str(d.info.config.get("train_split", "")) for name, d in by_name.items()}
     report = {"split": config.split, "train_splits": splits, **report}
     seconds = time.perf_counter() - start
     print("\n".join(report["sentences"]))

@@ -183,7 +183,7 @@ def plot_reliability(score: dict[str, Any], path: Path) -> None:
         axis.scatter(bins["mean_score"], bins["share_right"], s=sizes, alpha=0.5, color=colour)
         label = f"{name}, error {bins['ece']:.3f}"
         axis.plot(bins["mean_score"], bins["share_right"], color=colour, label=label)
-    axis.set(xlim=(0, 1), ylim=(0, 1), xlabel="what is said", ylabel="share that is right")
+    axis.set(xlim=(0, 1), ylim=(0, 1), xlabel="score or probability", ylabel="share that is right")
     axis.legend(fontsize=8, loc="upper left")
     axis.grid(alpha=0.3)
     _save(figure, path)
@@ -196,8 +196,8 @@ def plot_strength(report: dict[str, Any], path: Path) -> None:
     rows = -(-len(settings) // columns)
     figure = Figure(figsize=(4 * columns, 3 * rows))
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axis, one in zip(axes, settings, strict=False):
-        _draw_strength(axis, one)
+    for axis, setting in zip(axes, settings, strict=False):
+        _draw_strength(axis, setting)
         axis.set_ylim(0, 1)
     axes[0].legend(fontsize=7)
     for axis in axes[len(settings) :]:
@@ -205,10 +205,10 @@ def plot_strength(report: dict[str, Any], path: Path) -> None:
     _save(figure, path)
 
 
-def _draw_strength(axis: Any, one: dict[str, Any]) -> None:
+def _draw_strength(axis: Any, setting: dict[str, Any]) -> None:
     lines, colours = ("-", "--", ":"), ("tab:blue", "tab:orange", "tab:green")
-    for style, (name, trained) in zip(lines, one["trained_up_to"].items(), strict=False):
-        levels = [level for level in one["levels"] if name in level["scores"]]
+    for style, (name, trained) in zip(lines, setting["trained_up_to"].items(), strict=False):
+        levels = [level for level in setting["levels"] if name in level["scores"]]
         values = [level["value"] for level in levels]
         for colour, key in zip(colours, ("class_accuracy", "mean_iou", "joint"), strict=True):
             scores = [level["scores"][name] for level in levels]
@@ -218,5 +218,5 @@ def _draw_strength(axis: Any, one: dict[str, Any]) -> None:
             axis.plot(values, [s[key] for s in scores], style, color=colour, label=label)
         if trained is not None:
             axis.axvline(trained, color="0.5", linestyle=style, linewidth=1)
-    axis.set_title(f"{one['label']} (grey: trained up to here)", fontsize=9)
+    axis.set_title(f"{setting['label']} (grey: trained up to here)", fontsize=9)
     axis.grid(alpha=0.3)

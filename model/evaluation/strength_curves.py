@@ -94,7 +94,7 @@ def measure(
             for value in values:
                 bar.set_description(f"{s.label} {value:g}")
                 levels.append({"value": value, **level((step, s, value))})
-            trained = {name: trained_up_to(one.info, s) for name, one in detectors.items()}
+            trained = {name: trained_up_to(d.info, s) for name, d in detectors.items()}
             settings.append({
                 "setting": s.name, "label": s.label, "group": step.group,
                 "trained_up_to": trained, "levels": levels,
@@ -112,18 +112,19 @@ def trained_up_to(info: CheckpointInfo, setting: Setting) -> float | None:
 def falls_first(settings: Sequence[dict[str, Any]], name: str) -> str:
     """A sentence on the setting that costs :data:`FALL` of joint accuracy at the least strength."""
     falls: list[tuple[int, float, str]] = []
-    for one in settings:
-        start, *later = [level["scores"].get(name) for level in one["levels"]]
+    for setting in settings:
+        start, *later = [level["scores"].get(name) for level in setting["levels"]]
         for place, scores in enumerate(later):
             # A level may have no photos left, and with few of them a fall may be chance.
             if scores is None or not start:
                 continue
             joint, high = scores["joint"], scores["intervals_95"]["joint"][1]
             if start["joint"] - joint >= FALL and high < start["joint"]:
-                value, trained = one["levels"][place + 1]["value"], one["trained_up_to"][name]
+                value = setting["levels"][place + 1]["value"]
+                trained = setting["trained_up_to"][name]
                 limit = "" if trained is None else f" (trained up to {trained:g})"
                 fell = f"from {start['joint']:.3f} to {joint:.3f}"
-                words = f"{one['label'].lower()} {value:g}{limit}: {fell}"
+                words = f"{setting['label'].lower()} {value:g}{limit}: {fell}"
                 # A probability has no weak levels: it comes after all other settings.
                 falls.append((place + (LEVELS if len(later) == 1 else 0), joint, words))
                 break
@@ -141,13 +142,14 @@ def _scores(
     for start in range(0, len(dataset), batch_size):
         places = range(start, min(start + batch_size, len(dataset)))
         photos = [dataset.photo(place) for place in places]
-        for name, one in detectors.items():
-            if kept := [c for c in _changed(one.info, photos, places, change) if c]:
+        for name, detector in detectors.items():
+            info = detector.info
+            if kept := [c for c in _changed(info, photos, places, change) if c]:
                 images, boxes, labels = zip(*kept, strict=True)
-                batch = one.predict_inputs(images)
+                batch = detector.predict_inputs(images)
                 predicted = batch.probabilities.argmax(dim=1), batch.bbox_xyxy
                 truth = torch.stack(labels), torch.stack(boxes)
-                by_name[name].append(per_image_scores(*predicted, *truth, one.info.image_size))
+                by_name[name].append(per_image_scores(*predicted, *truth, info.image_size))
         bar.update(len(places))
     return by_name
 
@@ -198,11 +200,12 @@ def check_alike(named: Sequence[tuple[str, CheckpointInfo]]) -> None:
 def table(report: dict[str, Any]) -> pd.DataFrame:
     """A row for each setting, level and detector."""
     rows = []
-    for one in report["settings"]:
-        for level in one["levels"]:
+    for setting in report["settings"]:
+        for level in setting["levels"]:
             for name, scores in level["scores"].items():
-                row = {"setting": one["setting"], "value": level["value"], "checkpoint": name}
-                row |= {"n_photos": level["n_photos"], "trained_up_to": one["trained_up_to"][name]}
+                trained = setting["trained_up_to"][name]
+                row = {"setting": setting["setting"], "value": level["value"], "checkpoint": name}
+                row |= {"n_photos": level["n_photos"], "trained_up_to": trained}
                 for key in SHOWN:
                     low, high = scores["intervals_95"][key]
                     row |= {key: scores[key], f"{key}_low": low, f"{key}_high": high}

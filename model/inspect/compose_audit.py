@@ -109,16 +109,16 @@ class ComposeTally:
     def labels(self) -> list[str]:
         """The classes, those that lose most boxes first."""
 
-        def gone(label: str) -> float:
+        def share_lost(label: str) -> float:
             numbers = self.numbers(label)
             return numbers.dropped + numbers.lost
 
-        return sorted(sorted({box.label for box in self.boxes}), key=gone, reverse=True)
+        return sorted(sorted({box.label for box in self.boxes}), key=share_lost, reverse=True)
 
     def dropped_by_step(self) -> list[tuple[str, int]]:
         """Title of each step and how many boxes it dropped, most first."""
-        known = Counter(box.dropped_by for box in self.boxes if box.dropped_by)
-        return (known + self.untold).most_common()
+        told = Counter(box.dropped_by for box in self.boxes if box.dropped_by)
+        return (told + self.untold).most_common()
 
     def worst(self, count: int) -> list[tuple[str, str]]:
         """The photos with the worst harm to their largest box, and that harm in words."""
@@ -143,8 +143,8 @@ class ComposeTally:
 def findings(tally: ComposeTally) -> Iterator[str]:
     """The findings in sentences, the worst first."""
     targets = tally.numbers(targets=True)
-    if gone := targets.dropped + targets.lost:
-        yield f"Of {percent(gone)} of the photos the largest object is lost or dropped."
+    if lost := targets.dropped + targets.lost:
+        yield f"Of {percent(lost)} of the photos the largest object is lost or dropped."
     for title, count in tally.dropped_by_step():
         share = percent(count / (len(tally.boxes) + sum(tally.untold.values())))
         yield f"{title} drops {counted(count, 'box', 'boxes')}, {share} of all."

@@ -64,8 +64,8 @@ class Recorder:
         xyxy, canvas_size = self._xyxy(raw), canvas_of(image)
         kept = kept_rows(corners_of(before), xyxy, params)
         after = measured(transform, params, before, canvas_before, xyxy, canvas_size, kept)
-        gone = set(range(len(before))) - set(kept or ())
-        dropped = tuple(before[i] for i in sorted(gone)) if kept is not None else ()
+        rows = set(range(len(before))) - set(kept or ())
+        dropped = tuple(before[i] for i in sorted(rows)) if kept is not None else ()
         if kept is None and len(xyxy) < len(before):
             unknown = replace(before[0], number=None, label="")
             dropped = (unknown,) * (len(before) - len(xyxy))
@@ -83,9 +83,9 @@ class Recorder:
         self, name: str, applied: bool, params: dict[str, Any] | None, gone: tuple[TracedBox, ...]
     ) -> None:
         """Append a step; see :class:`ComposeStep`."""
-        kept = copied(self.image)  # later steps may modify it in place
+        image = copied(self.image)  # later steps may modify it in place
         within = tuple(self.within)
-        self.steps.append(ComposeStep(name, within, applied, params, kept, self.boxes, gone))
+        self.steps.append(ComposeStep(name, within, applied, params, image, self.boxes, gone))
 
     def read(self, transform: Any, outputs: Any) -> tuple[Picture, Tensor]:
         """Image and boxes in the output of a step."""

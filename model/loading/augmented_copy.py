@@ -230,18 +230,18 @@ def _pictures(
     pipeline = Pipeline(plan.config, plan.image_size)
     for number in numbers:
         seed = photo_seed(plan.seed, number - 1, Path(photo.path).name)
-        drawn = pipeline.plan(copy_size, boxes, seed)
+        draw = pipeline.plan(copy_size, boxes, seed)
         if plan.pictures == "photo":
             side = plan.longest_side
-            picture = pipeline.picture(whole, copy_size, boxes, longest_side=side, plan=drawn)
+            picture = pipeline.picture(whole, copy_size, boxes, longest_side=side, plan=draw)
         else:
             small = load_fitted(photo.path, working_side(plan.image_size)).image
-            canvas = pipeline.trace(small, boxes, plan=drawn).steps[-1]
+            canvas = pipeline.trace(small, boxes, plan=draw).steps[-1]
             picture = Picture(canvas.image, canvas.all_boxes, canvas.all_visible)
         file_name = _file_name(plan, name, number)
         yield {
             "file_name": file_name, "source": annotated.file_name, "variant": number, "seed": seed,
-            "redraws": drawn.redraws, "gave_up": drawn.gave_up,
+            "redraws": draw.redraws, "gave_up": draw.gave_up,
             **_labels(picture, file_name, objects),
         }, picture.image  # fmt: skip
 

@@ -55,21 +55,21 @@ class WithCloseUps(DetectionDataset):
     def shown(self, index: int) -> PhotoWithBoxes:
         """See :meth:`model.loading.dataset.LargestObjectDataset.shown`."""
         seed = self.photo_seed(index)
-        chance, *drawn = uniforms(np.array([seed], np.uint64), "close_up", 8)[0]
+        chance, *draws = uniforms(np.array([seed], np.uint64), "close_up", 8)[0]
         close_up = None
         if self.large and chance < self.share:
-            close_up = self._close_up(index, self.large[index], np.array(drawn))
+            close_up = self._close_up(index, self.large[index], np.array(draws))
         return close_up or self.photo(index)
 
-    def _close_up(self, index: int, photo: Image.Image, drawn: np.ndarray) -> PhotoWithBoxes | None:
-        """A window for seven random numbers ``drawn``; ``None`` if every object is too small."""
+    def _close_up(self, index: int, photo: Image.Image, draws: np.ndarray) -> PhotoWithBoxes | None:
+        """A window drawn by seven numbers in 0..1; ``None`` if every object is too small."""
         objects = self.objects[index]
         boxes = objects.boxes * (torch.tensor([photo.width, photo.height] * 2) / objects.sides)
         large_enough = (boxes[:, 2:] - boxes[:, :2]).amin(1) >= MIN_SIDE
-        chosen = _choose(large_enough.nonzero().flatten().tolist(), drawn[0], drawn[1])
+        chosen = _choose(large_enough.nonzero().flatten().tolist(), *draws[:2])
         if chosen is None:
             return None
-        window = _window(boxes[chosen].numpy(), photo.size, drawn[2:])
+        window = _window(boxes[chosen].numpy(), photo.size, draws[2:])
         close_up = _cut(photo, boxes, objects.labels, chosen, window)
         side = working_side(self.pipeline.image_size)
         image = load_fitted(close_up.image, side).image
@@ -84,15 +84,15 @@ def _choose(usable: list[int], chance: float, place: float) -> int | None:
     return usable[0 if chance < LARGEST_CHOSEN else int(place * len(usable))]
 
 
-def _window(box: np.ndarray, size: tuple[int, int], drawn: np.ndarray) -> tuple[int, int, int, int]:
+def _window(box: np.ndarray, size: tuple[int, int], draws: np.ndarray) -> tuple[int, int, int, int]:
     """A window around a box, in whole pixels of the photo.
 
     Args:
         box: ``(4,)`` in pixels of the photo.
         size: width and height of the photo.
-        drawn: five numbers from 0 to 1.
+        draws: five numbers in 0..1.
     """
-    across, down, width, *uneven = drawn
+    across, down, width, *uneven = draws
     sides, extent = box[2:] - box[:2], np.array(size)
     centre = (box[:2] + box[2:]) / 2 + (2 * np.array([across, down]) - 1) * OFF_CENTRE * sides
     factor = FACTORS[0] + width * (FACTORS[1] - FACTORS[0])

@@ -323,8 +323,8 @@ def table_row(row: dict[str, Any]) -> str:
         f" {row['cross_entropy']:6.3f} {row['accuracy']:6.3f}"
     )
     widths = {"l1_px_224": "5.2f", "mean_iou": "6.3f", "class_accuracy": "6.3f", "joint": "7.3f"}
-    shown = [
+    metrics = [
         format(row[f"val_{n}"], w) if f"val_{n}" in row else "-".rjust(int(w[0]))
         for n, w in widths.items()
     ]
-    return f"{left} | {' '.join(shown)} | {row['images_per_s']:6.1f} {row['seconds']:5.0f}"
+    return f"{left} | {' '.join(metrics)} | {row['images_per_s']:6.1f} {row['seconds']:5.0f}"

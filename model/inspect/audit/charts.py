@@ -98,14 +98,14 @@ def _histogram(
         coarse, _ = np.histogram(np.clip(middles, edges[0], edges[-1]), edges, weights=counts)
         shares.append(coarse / max(coarse.sum(), 1))
     high = max(max(float(s.max()) for s in shares), 1e-9)
-    drawn = []
+    lines = []
     for (name, _), share in zip(curves, shares, strict=True):
         points = []
         for low, right, value in zip(edges[:-1], edges[1:], share, strict=True):
             y = round(_BOTTOM - (_BOTTOM - _TOP) * float(value) / high, 1)
             points += [f"{_along(v, edges[0], edges[-1], log)},{y}" for v in (low, right)]
-        drawn.append({"name": name, "points": " ".join(points)})
-    return {"curves": drawn, "most": percent(high, 0)}
+        lines.append({"name": name, "points": " ".join(points)})
+    return {"curves": lines, "most": percent(high, 0)}
 
 
 def _along(value: float, low: float, high: float, log: bool) -> float:
