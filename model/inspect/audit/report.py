@@ -15,18 +15,9 @@ from model.augment import AugmentConfig, Trace
 from model.csv_cells import csv_text
 from model.draw import data_uri
 from model.files import write_file
-from model.inspect.audit import charts
+from model.inspect.audit import charts, pictures
 from model.inspect.audit.boxes import BoxTable
 from model.inspect.audit.causes import SAMPLE, Trials
-from model.inspect.audit.pictures import (
-    KINDS,
-    WorstDraw,
-    names_of,
-    pair,
-    sheet_of,
-    traces,
-    worst_draws,
-)
 from model.inspect.audit.tally import SMALL_PX, Numbers, Tally
 from model.inspect.audit.verdict import Finding
 from model.inspect.captions import caption
@@ -98,6 +89,7 @@ def report_page(sides: Sequence[Side], title: str, seed: int, tiles: int) -> str
     """The report as one self-contained HTML page."""
     tallies = [side.tally for side in sides]
     table, classes, sizes = tallies[0].table, tallies[0].classes(), tallies[0].sizes_found()
+    sheets = [pictures.sheet_of(table, tally.config, seed) for tally in tallies]
     return _TEMPLATES.get_template("report.html").render(
         title=title, seed=seed, epochs=tallies[0].epochs, photos=len(table),
         boxes=len(table.boxes), side=table.image_size, limits=str(sides[0].trials.limits),
@@ -121,7 +113,7 @@ def report_page(sides: Sequence[Side], title: str, seed: int, tiles: int) -> str
         centres=charts.centres(tallies), small_px=SMALL_PX, sample=SAMPLE,
         by_class={n: [t.numbers("target", n) for t in tallies] for n in [*classes, *sizes]},
         worst=list(_tiles(sides, seed, tiles)),
-        sheets=[_uri(sheet_of(table, t.config, seed), table.image_size * 4) for t in tallies],
+        sheets=[_uri(sheet, 4 * table.image_size) for sheet in sheets],
     )  # fmt: skip
 
 
@@ -184,10 +176,10 @@ def safe_words(trials: Trials) -> list[str]:
 
 def _tiles(sides: Sequence[Side], seed: int, each: int) -> Iterator[dict[str, Any]]:
     """The worst draws of the first side, with the same draws of the second."""
-    table, worst = sides[0].tally.table, worst_draws(sides[0].tally, each)
+    table, worst = sides[0].tally.table, pictures.worst_draws(sides[0].tally, each)
     draws = [(draw.photo, draw.epoch) for draw in worst]
-    by_side = [list(traces(table, side.tally.config, seed, draws)) for side in sides]
-    for kind, heading in KINDS.items():
+    by_side = [list(pictures.traces(table, side.tally.config, seed, draws)) for side in sides]
+    for kind, heading in pictures.KINDS.items():
         tiles = []
         for place, draw in enumerate(worst):
             drawn = [trace for of_side in by_side if (trace := of_side[place])]
@@ -197,9 +189,9 @@ def _tiles(sides: Sequence[Side], seed: int, each: int) -> Iterator[dict[str, An
             yield {"heading": heading, "tiles": tiles}
 
 
-def _tile(table: BoxTable, draw: WorstDraw, drawn: Sequence[Trace]) -> dict[str, Any]:
-    names = names_of(table, draw.photo)
-    pairs = [pair(trace, names) for trace in drawn]
+def _tile(table: BoxTable, draw: pictures.WorstDraw, drawn: Sequence[Trace]) -> dict[str, Any]:
+    names = pictures.names_of(table, draw.photo)
+    pairs = [pictures.pair(trace, names) for trace in drawn]
     return {
         "name": str(table.names[draw.photo]), "class_name": names[0], "epoch": draw.epoch + 1,
         "words": draw.words, "captions": [caption(trace) for trace in drawn],
