@@ -42,7 +42,7 @@ class EpochSums:
     Attributes:
         images: number of photos.
         seconds: time spent on them.
-        figures: name -> sum over the photos, in the order of the history's columns.
+        figures: name -> sum over the photos, in the order of the training step.
     """
 
     images: float = 0.0
@@ -76,7 +76,7 @@ class Run:
 
     Attributes:
         history: one dict per epoch; epochs of the runs it was started from come first.
-        row: the next one, of an epoch that is trained and not yet validated; else empty.
+        row: of an epoch that is trained and not yet validated, for the history; else empty.
         calibration: of the checkpoint it was started from; its checkpoints carry it until they get
             their own.
         step: optimisation steps taken since the start of the run.
