@@ -103,7 +103,7 @@ class TrainConfig:
     seed: int = 0  # of new weights, order of photos, augmentation and dropout
     precision: Literal["auto", "bf16", "fp32"] = "auto"  # auto: bf16 where the hardware has it
     num_workers: int = 1  # processes that prepare photos, for each training process
-    eval_every: int = 1  # epochs between validations; the last epoch always is
+    eval_every: int = 1  # epochs between validations; the last epoch is always validated
     cache_dir: str = ""  # of decoded photos; default: the user's cache folder
     resume: bool = False  # go on with the run in --out, with the same settings
     progress: bool = True  # show a bar
