@@ -20,7 +20,7 @@ from accelerate.data_loader import DataLoaderShard
 from accelerate.utils import set_seed
 
 from model.augment import AugmentConfig, working_side
-from model.checkpoint import checkpoint_path, take_weights
+from model.checkpoint import checkpoint_path, load_trained_weights
 from model.data.check import check
 from model.data.dataset import Dataset
 from model.data.formats import FormatName
@@ -35,7 +35,7 @@ from model.loading.dataset import Batch, DetectionDataset, train_loader
 from model.loading.negatives import WithNegatives
 from model.loading.targets import pad_targets
 from model.network.detector import LargestObjectDetector
-from model.precision import from_main_process
+from model.precision import broadcast_from_main
 from model.training.batches import add_mosaics, shrink
 from model.training.ema import WeightAverage
 from model.training.engine import Run, clip_gradients
@@ -114,7 +114,7 @@ def main(config: TrainConfig) -> None:
     """Train: data, network, loop, evaluation, checkpoints."""
     check_settings(config)
     accelerator = build_training_accelerator(config.precision, config.batch_size)
-    state = from_main_process(accelerator, lambda: load_state(config))
+    state = broadcast_from_main(accelerator, lambda: load_state(config))
     set_seed(config.seed)
 
     # Decoding the photos takes minutes, so mistakes in the data are reported before it.
@@ -251,7 +251,7 @@ def build_model(config: TrainConfig, class_names: tuple[str, ...]) -> LargestObj
     backbone_weights = "none" if is_loaded else config.backbone_weights
     model = LargestObjectDetector(class_names, config.image_size, config.head, backbone_weights)
     if config.start_from and not config.resume:
-        take_weights(model, checkpoint_path(config.start_from))
+        load_trained_weights(model, checkpoint_path(config.start_from))
     return model
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from model.words import percent
 
 BoxXyxy = tuple[float, float, float, float]
-FITS_IOU = 0.5  # least IoU with the true box of a box that counts as right
+MATCH_IOU = 0.5  # least IoU with the true box of a box that counts as right
 SIZE_EDGES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
 """Limits of the size groups of objects: shares of the photo that their boxes cover."""
 SIZE_NAMES = tuple(

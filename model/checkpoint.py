@@ -218,7 +218,7 @@ def load_checkpoint(
     return model.eval(), info
 
 
-def take_weights(model: LargestObjectDetector, path: str | Path) -> None:
+def load_trained_weights(model: LargestObjectDetector, path: str | Path) -> None:
     """Load the weights of a checkpoint into a new detector, to train it further.
 
     If the classes differ, the layers that predict them keep their initial weights.

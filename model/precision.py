@@ -51,7 +51,7 @@ def build_accelerator(precision: str, **options: Any) -> "Accelerator":
     )
 
 
-def from_main_process(accelerator: "Accelerator", make: Callable[[], Made]) -> Made:
+def broadcast_from_main(accelerator: "Accelerator", make: Callable[[], Made]) -> Made:
     """The result of ``make`` in the main process, sent to all processes; all must call it.
 
     With several machines, only the first has the run folder on its disk.

@@ -19,7 +19,7 @@ from model.commands.options import DataOptions
 from model.files import ensure_writable
 from model.inspect.audit.boxes import BoxTable
 from model.inspect.audit.causes import Limits, Trials
-from model.inspect.audit.report import Side, write_audit
+from model.inspect.audit.report import ConfigAudit, write_audit
 from model.inspect.audit.tally import FIRST_PHOTOS, tallies
 from model.inspect.audit.verdict import verdict
 from model.words import counted, percent
@@ -63,7 +63,7 @@ def main(config: AuditConfig) -> None:
     print(f"wrote {config.out}/: {', '.join(written)}")
 
 
-def _audit(config: AuditConfig, table: BoxTable, name: str, augment: AugmentConfig) -> Side:
+def _audit(config: AuditConfig, table: BoxTable, name: str, augment: AugmentConfig) -> ConfigAudit:
     """Audit one configuration and print its findings."""
     with tqdm(total=len(table), desc=name, unit="photo", disable=not config.progress) as bar:
         for tally in tallies(table, augment, config.seed, config.epochs):
@@ -77,7 +77,7 @@ def _audit(config: AuditConfig, table: BoxTable, name: str, augment: AugmentConf
     print(f"{name}, {counted(len(table), 'photo')}, {counted(config.epochs, 'draw')} each:")
     for finding in findings:
         print(f"  {finding.level}: {finding.text} {finding.remedy}".rstrip())
-    return Side(name, tally, trials, findings)
+    return ConfigAudit(name, tally, trials, findings)
 
 
 if __name__ == "__main__":

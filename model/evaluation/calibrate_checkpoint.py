@@ -26,7 +26,7 @@ from model.evaluation.predict_dataset import (
 from model.evaluation.report import refused_sentence, score_report
 from model.files import atomic_write
 from model.loading.dataset import DetectionDataset
-from model.precision import from_main_process
+from model.precision import broadcast_from_main
 from model.score import UNCALIBRATED_THRESHOLD, Calibration
 from model.second_look import SecondLook
 
@@ -51,7 +51,7 @@ def calibrate_run(
     """
     best, last = folder / "best.safetensors", folder / "last.safetensors"
     # Different epochs have histories of different lengths.
-    is_same = from_main_process(accelerator, lambda: read_info(best) == read_info(last))
+    is_same = broadcast_from_main(accelerator, lambda: read_info(best) == read_info(last))
     calibrate_checkpoint(best, dataset, accelerator, progress, predictions.get("best"))
     if not is_same:
         calibrate_checkpoint(last, dataset, accelerator, progress, predictions.get("last"))
@@ -81,7 +81,7 @@ def calibrate_checkpoint(
         accelerator: decides on device and precision; all its processes must call this.
         predictions: of these weights for ``dataset``, if already made.
     """
-    model, info = from_main_process(accelerator, lambda: load_checkpoint(path))
+    model, info = broadcast_from_main(accelerator, lambda: load_checkpoint(path))
     model = model.to(accelerator.device).to(memory_format=torch.channels_last)
     options = LoaderOptions(progress=progress)
     predictions = predictions or predict_dataset(model, dataset, accelerator, options)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from model.boxes import FITS_IOU, SIZE_EDGES, SIZE_NAMES, l1_px_at_224, paired_iou
+from model.boxes import MATCH_IOU, SIZE_EDGES, SIZE_NAMES, l1_px_at_224, paired_iou
 
 MEASURES = {
     "class_accuracy": "class accuracy",
@@ -46,7 +46,7 @@ class PerImage:
     @property
     def joint(self) -> np.ndarray:
         """Whether the class is right *and* the IoU at least 0.5."""
-        return self.right & (self.iou >= FITS_IOU)
+        return self.right & (self.iou >= MATCH_IOU)
 
 
 def per_image_scores(
@@ -74,7 +74,7 @@ def summarize(scores: PerImage) -> dict[str, float]:
         "macro_accuracy": float(np.mean([right[scores.true_class == c].mean() for c in classes])),
         "l1_px_224": float(scores.l1_px.mean()),
         "mean_iou": float(scores.iou.mean()),
-        "iou_50": float((scores.iou >= FITS_IOU).mean()),
+        "iou_50": float((scores.iou >= MATCH_IOU).mean()),
         "joint": float(scores.joint.mean()),
     }
 

@@ -10,7 +10,7 @@ IoU 0.88.'
 from collections.abc import Iterator
 
 from model.augment import Trace, TracedStep
-from model.boxes import FITS_IOU
+from model.boxes import MATCH_IOU
 from model.inspect.robustness import VariantPrediction
 from model.inspect.variants import Variant
 
@@ -67,7 +67,7 @@ def _detector_words(
 ) -> Iterator[str]:
     if prediction is None:
         return
-    verdict, fits = prediction.verdict(threshold), prediction.iou >= FITS_IOU
+    verdict, fits = prediction.verdict(threshold), prediction.iou >= MATCH_IOU
     still = "still " if fits else ""
     still = {"": "", prediction.class_name: still}.get(class_name, "now ")
     yield f"the detector {still if verdict.kind == 'sure' else ''}{verdict.clause}"

@@ -43,7 +43,7 @@ def kept_rows(before: Tensor, after: Tensor, params: dict[str, Any] | None) -> l
     return rows if place <= len(before) else None
 
 
-def measured(
+def boxes_after(
     transform: Any, params: dict[str, Any] | None,
     before: Sequence[TracedBox], canvas_before: tuple[int, int],
     xyxy: Tensor, canvas_size: tuple[int, int], kept: list[int] | None,
@@ -94,7 +94,7 @@ def _moved_freely(
     inputs = [tv_tensors.BoundingBoxes(values, **kind) for values in rows]
     step = copy.copy(transform)
     try:
-        with generators_kept(), warnings.catch_warnings():
+        with preserved_generators(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the step has already warned when it was run
             moved = [step.transform(values, params) for values in inputs]
     except Exception:  # a user's transform that needs more than boxes
@@ -111,7 +111,7 @@ def _moved_freely(
 
 
 @contextmanager
-def generators_kept() -> Generator[None]:
+def preserved_generators() -> Generator[None]:
     """Restore the global random generators after the block."""
     states = torch.get_rng_state(), random.getstate(), np.random.get_state()
     try:

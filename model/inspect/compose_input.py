@@ -103,11 +103,11 @@ def check_pipeline(transform: Any, within: tuple[str, ...]) -> None:
         ) from None
 
 
-def asks_for_labels(transform: Any) -> bool:
+def needs_labels(transform: Any) -> bool:
     """Whether the pipeline has a ``SanitizeBoundingBoxes`` that needs labels, as by default."""
     if isinstance(transform, v2.SanitizeBoundingBoxes):
         return transform.labels_getter == "default"
-    return any(asks_for_labels(part) for parts in parts_of(transform).values() for part in parts)
+    return any(needs_labels(part) for parts in parts_of(transform).values() for part in parts)
 
 
 def name_of(transform: Any) -> str:

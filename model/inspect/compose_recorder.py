@@ -16,7 +16,7 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
 from model.errors import UserError
-from model.inspect.compose_boxes import corners_of, kept_rows, measured
+from model.inspect.compose_boxes import boxes_after, corners_of, kept_rows
 from model.inspect.compose_input import Sample, name_of, parts_of
 from model.inspect.compose_steps import ORIGINAL, ComposeStep, Picture, TracedBox, canvas_of, copied
 
@@ -63,7 +63,7 @@ class Recorder:
         applied = not (is_same and params is None and hasattr(transform, "p"))
         xyxy, canvas_size = self._xyxy(raw), canvas_of(image)
         kept = kept_rows(corners_of(before), xyxy, params)
-        after = measured(transform, params, before, canvas_before, xyxy, canvas_size, kept)
+        after = boxes_after(transform, params, before, canvas_before, xyxy, canvas_size, kept)
         rows = set(range(len(before))) - set(kept or ())
         dropped = tuple(before[i] for i in sorted(rows)) if kept is not None else ()
         if kept is None and len(xyxy) < len(before):

@@ -22,8 +22,8 @@ from torch import Tensor
 from model.data.images import load_image
 from model.data.photo_inputs import image_source
 from model.errors import UserError
-from model.inspect.compose_boxes import generators_kept
-from model.inspect.compose_input import Boxes, asks_for_labels, check_pipeline, sample_of
+from model.inspect.compose_boxes import preserved_generators
+from model.inspect.compose_input import Boxes, check_pipeline, needs_labels, sample_of
 from model.inspect.compose_recorder import Recorder
 from model.inspect.compose_steps import ComposeTrace, copied
 
@@ -63,9 +63,9 @@ def trace_compose(
     picture = image if isinstance(image, Image.Image | Tensor) else load_image(image_source(image))
     if isinstance(picture, Tensor) and picture.ndim != 3:
         raise UserError(f"a tensor to trace must be (C, H, W), not {tuple(picture.shape)}.")
-    sample = sample_of(copied(picture), boxes, labels, asks_for_labels(compose))
+    sample = sample_of(copied(picture), boxes, labels, needs_labels(compose))
     recorder = Recorder(sample)
-    with _ONE_AT_A_TIME, generators_kept():
+    with _ONE_AT_A_TIME, preserved_generators():
         # torch.manual_seed would seed the generators of all GPUs too.
         torch.default_generator.manual_seed(seed)
         random.seed(seed)

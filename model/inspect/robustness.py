@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from model.boxes import FITS_IOU, paired_iou
+from model.boxes import MATCH_IOU, paired_iou
 from model.inference import Detection, Detector
 from model.inspect.variants import Variant
 from model.predictions import per_image
@@ -32,7 +32,7 @@ class VariantPrediction(Detection):
         if self.score < threshold:
             return "unsure"
         same = class_name in ("", self.class_name)
-        return "agrees" if same and self.iou >= FITS_IOU else "disagrees"
+        return "agrees" if same and self.iou >= MATCH_IOU else "disagrees"
 
 
 def predict_variants(detector: Detector, variants: Sequence[Variant]) -> list[VariantPrediction]:

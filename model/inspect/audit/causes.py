@@ -10,7 +10,7 @@ import numpy as np
 from model.augment import AugmentConfig
 from model.augment.steps import Setting
 from model.inspect.audit.boxes import BoxTable
-from model.inspect.audit.measures import can_touch_boxes, measure
+from model.inspect.audit.measures import affects_boxes, measure
 from model.inspect.audit.tally import Numbers, tally_of
 from model.words import percent
 
@@ -84,7 +84,7 @@ class Trials:
         self.table = targets_of(table.take(np.sort(order[:SAMPLE])))
         self.config, self.seed, self.limits, self.epochs = config, seed, limits, epochs
         self._strongest_values: dict[str, float | None] = {}
-        settings = [s for step in config.steps if can_touch_boxes(step) for s in step.settings]
+        settings = [s for step in config.steps if affects_boxes(step) for s in step.settings]
         self.settings = [s for s in settings if getattr(config, s.name) != s.off]
 
     def numbers(self, table: BoxTable, **changed: float) -> Numbers:
@@ -175,7 +175,7 @@ def targets_of(table: BoxTable) -> BoxTable:
     return dataclasses.replace(table, starts=starts, boxes=table.targets, labels=labels)
 
 
-def most_to_blame(causes: Iterable[Cause], figure: Callable[[Numbers], float]) -> Cause | None:
+def main_cause(causes: Iterable[Cause], figure: Callable[[Numbers], float]) -> Cause | None:
     """The cause whose absence lowers a figure most."""
     return min(causes, key=lambda cause: figure(cause.without), default=None)
 

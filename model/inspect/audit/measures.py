@@ -37,7 +37,7 @@ class Measured:
 def measure(table: BoxTable, config: AugmentConfig, seed: int, epoch: int) -> Measured:
     """Measure the boxes as ``train.py --seed SEED`` augments them in an epoch, counted from 0."""
     # Steps that affect no box are skipped; every step has its own random stream.
-    colours = [s for step in config.steps if not can_touch_boxes(step) for s in step.settings]
+    colours = [s for step in config.steps if not affects_boxes(step) for s in step.settings]
     config = replace(config, **{setting.name: setting.off for setting in colours})
     plans = make_plans(config, table.sizes, table.targets, table.seeds(seed, epoch))
     canvas = np.array([table.image_size, table.image_size], dtype=np.float64)
@@ -63,7 +63,7 @@ def measure(table: BoxTable, config: AugmentConfig, seed: int, epoch: int) -> Me
     )  # fmt: skip
 
 
-def can_touch_boxes(step: Step) -> bool:
+def affects_boxes(step: Step) -> bool:
     """Whether a step can move or hide boxes."""
     return isinstance(step, GeometricStep) or (
         isinstance(step, PixelStep) and type(step).hidden is not PixelStep.hidden

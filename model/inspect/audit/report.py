@@ -46,7 +46,7 @@ FACTS = (
 
 
 @dataclass(frozen=True)
-class Side:
+class ConfigAudit:
     """The audit of one configuration, of one or two that are compared.
 
     ``name`` is the file of the configuration, or describes it.
@@ -59,7 +59,7 @@ class Side:
 
 
 def write_audit(
-    out: Path, sides: Sequence[Side], title: str, seed: int, tiles: int = 6
+    out: Path, sides: Sequence[ConfigAudit], title: str, seed: int, tiles: int = 6
 ) -> list[str]:
     """Write all files of an audit into a folder, which is created if missing.
 
@@ -85,7 +85,7 @@ def write_audit(
     return list(texts)
 
 
-def report_page(sides: Sequence[Side], title: str, seed: int, tiles: int) -> str:
+def report_page(sides: Sequence[ConfigAudit], title: str, seed: int, tiles: int) -> str:
     """The report as one self-contained HTML page."""
     tallies = [side.tally for side in sides]
     table, classes, sizes = tallies[0].table, tallies[0].classes(), tallies[0].sizes_found()
@@ -117,7 +117,7 @@ def report_page(sides: Sequence[Side], title: str, seed: int, tiles: int) -> str
     )  # fmt: skip
 
 
-def as_dict(sides: Sequence[Side], seed: int) -> dict[str, Any]:
+def as_dict(sides: Sequence[ConfigAudit], seed: int) -> dict[str, Any]:
     """The audit as JSON values, without single photos and pictures."""
     return {
         "seed": seed,
@@ -174,7 +174,7 @@ def safe_words(trials: Trials) -> list[str]:
     return [f"{row['label'].lower()} {row['values'][1]} (now {row['values'][0]})" for row in rows]
 
 
-def _tiles(sides: Sequence[Side], seed: int, each: int) -> Iterator[dict[str, Any]]:
+def _tiles(sides: Sequence[ConfigAudit], seed: int, each: int) -> Iterator[dict[str, Any]]:
     """The worst draws of the first side, with the same draws of the second."""
     table, worst = sides[0].tally.table, pictures.worst_draws(sides[0].tally, each)
     draws = [(draw.photo, draw.epoch) for draw in worst]

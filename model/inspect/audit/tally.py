@@ -61,7 +61,7 @@ class Numbers:
         return self.quantiles[measure][QUANTILES.index(0.5)]
 
 
-class Highest:
+class HighestPerPhoto:
     """The highest value of each photo so far, and the epoch it was drawn in, counted from 0."""
 
     def __init__(self, photos: int) -> None:
@@ -96,7 +96,7 @@ class Tally:
             for name, edges in EDGES.items()
         }
         self.centres = np.zeros((2, 2, CENTRE_CELLS, CENTRE_CELLS), dtype=np.int64)
-        self.redraws, self.cut, self.growth = (Highest(photos) for _ in range(3))
+        self.redraws, self.cut, self.growth = (HighestPerPhoto(photos) for _ in range(3))
         names = ("redrawn", "gave_up", "visible", "growth", "iou", "after", "others_out")
         self._sums = {name: np.zeros(photos) for name in names}
         self._before = np.zeros(photos)

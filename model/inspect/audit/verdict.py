@@ -9,7 +9,7 @@ import numpy as np
 
 from model.augment.steps import PixelStep
 from model.data.annotations import MIN_VISIBLE_TO_LABEL
-from model.inspect.audit.causes import SAMPLE, Cause, Trials, most_to_blame, targets_of
+from model.inspect.audit.causes import SAMPLE, Cause, Trials, main_cause, targets_of
 from model.inspect.audit.tally import EDGES, SMALL_PX, Numbers, Tally
 from model.words import percent
 
@@ -50,7 +50,7 @@ def verdict(tally: Tally, trials: Trials) -> list[Finding]:
 def _lost(tally: Tally, trials: Trials) -> Iterator[Finding]:
     numbers, lost = tally.numbers("target"), attrgetter("lost")
     if numbers.lost > LOST[0]:
-        cause = most_to_blame(trials.causes, lost)
+        cause = main_cause(trials.causes, lost)
         text = (
             f"{percent(numbers.lost)} of the draws lose too much of the target and are drawn again"
             f"{_most_of(tally, lost)}{_by(cause, lost)}: training sees milder settings than these."
@@ -61,7 +61,7 @@ def _lost(tally: Tally, trials: Trials) -> Iterator[Finding]:
 def _gave_up(tally: Tally, trials: Trials) -> Iterator[Finding]:
     numbers, gave_up = tally.numbers("target"), attrgetter("gave_up")
     if numbers.gave_up > GAVE_UP[0]:
-        cause = most_to_blame(trials.causes, gave_up)
+        cause = main_cause(trials.causes, gave_up)
         text = (
             f"{percent(numbers.gave_up)} of the draws lose the target in every try, so that nothing"
             f" is moved{_most_of(tally, gave_up)}{_by(cause, gave_up)}."
@@ -79,7 +79,7 @@ def _growth(tally: Tally, trials: Trials) -> Iterator[Finding]:
     numbers = tally.numbers("target", name)
     if growth(numbers) <= GROWTH[0]:
         return
-    cause = most_to_blame(trials.causes, growth)
+    cause = main_cause(trials.causes, growth)
     overall = percent(growth(tally.numbers("target")))
     compared = f" ({overall} over all classes)" if len(classes) > 1 else ""
     text = (
@@ -107,7 +107,7 @@ def _iou(tally: Tally, trials: Trials) -> Iterator[Finding]:
 
     numbers = tally.numbers("target")
     if apart(numbers) > IOU[0]:
-        cause = most_to_blame(trials.causes, apart)
+        cause = main_cause(trials.causes, apart)
         text = (
             f"{_start(cause)}the two estimates of a moved box, hull and ellipse, agree only to IoU"
             f" {numbers.median('iou'):.2f} in the median: the annotation no longer says where the"
@@ -119,7 +119,7 @@ def _iou(tally: Tally, trials: Trials) -> Iterator[Finding]:
 def _cut(tally: Tally, trials: Trials) -> Iterator[Finding]:
     numbers, cut = tally.numbers("target"), attrgetter("cut")
     if numbers.cut > CUT[0]:
-        cause = most_to_blame(trials.causes, cut)
+        cause = main_cause(trials.causes, cut)
         text = (
             f"of {percent(numbers.cut)} of the targets less than half can be seen"
             f"{_by(cause, cut)}: the network is asked for what it cannot see."
@@ -142,7 +142,7 @@ def _small(tally: Tally, trials: Trials) -> Iterator[Finding]:
     )
     cause, remedy = None, ""
     if numbers.small_after > 1.25 * numbers.small_before:
-        cause = most_to_blame(trials.causes, small_after)
+        cause = main_cause(trials.causes, small_after)
         text += _by(cause, small_after)
     if larger := _canvas_for(tally, max(SMALL[0], numbers.small_after / 2)):
         remedy = f"--image-size {larger[0]} makes it {percent(larger[1])}."
