@@ -57,7 +57,7 @@ class TrainConfig:
 
     # data
     data: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()  # a folder; default: "data"
-    format: FormatName = "auto"  # of the annotations; auto: recognised by the files in the folder
+    format: FormatName = "auto"  # annotation format; auto: recognised by the files in the folder
     class_names: tuple[str, ...] = ()  # the classes to learn; default: all that have an object
     train_split: str = "train"  # the part of the photos to learn from
     val_split: str = "val"  # the part to validate on; "none" holds nothing out
@@ -74,12 +74,12 @@ class TrainConfig:
     head: Literal["pyramid", "flatten"] = "pyramid"  # the detector's head, or the tutorial's
     backbone_weights: str = "imagenet"  # "imagenet", "none", or a safetensors path
     start_from: str = ""  # a checkpoint to go on from, or "shipped"; changes the defaults below
-    freeze: Literal["none", "stem", "all"] = "stem"  # part of the backbone that does not learn
+    freeze: Literal["none", "stem", "all"] = "stem"  # frozen part of the backbone
     freeze_batch_norm: bool = False  # keep batch norm's statistics as they are: for small batches
 
     # loss: L1 + 25 x cross-entropy, plus
     cells_weight: float = 0.5  # weight of the loss of the cells; 0 gives the tutorial's loss
-    label_smoothing: float = 0.1  # of the cross-entropy, 0 to 1
+    label_smoothing: float = 0.1  # smoothing of the class labels, 0 to 1
     negatives: float = 0.1  # images without object per photo: backgrounds, or empty windows
 
     # optimisation
@@ -88,23 +88,23 @@ class TrainConfig:
     small_size: int = 160  # side of that smaller canvas in pixels, a multiple of 32
     mosaics: float = 0.0  # share of a batch replaced by mosaics of four photos, on the full canvas
     plain_epochs: int = 3  # epochs without mosaics at the end
-    close_ups: float = 0.0  # share of the photos shown as a second look shows them
-    batch_size: int = 32  # photos a step, over all processes together
-    optimizer: Literal["adam", "adamw"] = "adamw"  # adamw decays weights apart from the gradient
+    close_ups: float = 0.0  # share of photos replaced by close-ups, as in a second look
+    batch_size: int = 32  # photos per step, over all processes together
+    optimizer: Literal["adam", "adamw"] = "adamw"  # adamw: weight decay separate from the gradient
     lr: float = 1e-3  # learning rate of the head
     backbone_lr_ratio: float = 0.08  # the backbone's learning rate, as a share of the head's
-    weight_decay: float = 0.05  # of convolutions and linear layers
+    weight_decay: float = 0.05  # weight decay of convolutions and linear layers
     schedule: Literal["one-cycle", "constant"] = "one-cycle"  # how the learning rate changes
     clip_grad_norm: float = 100.0  # gradients with a larger norm are scaled down to it
     ema_decay: float = 0.998  # decay of the average of the weights, which is saved; 0: no average
 
     # running
     out: str = "runs/latest"  # folder for everything the run writes
-    seed: int = 0  # of new weights, order of photos, augmentation and dropout
+    seed: int = 0  # seed of new weights, order of photos, augmentation and dropout
     precision: Literal["auto", "bf16", "fp32"] = "auto"  # auto: bf16 where the hardware has it
     num_workers: int = 1  # processes that prepare photos, for each training process
     eval_every: int = 1  # epochs between validations; the last epoch is always validated
-    cache_dir: str = ""  # of decoded photos; default: the user's cache folder
+    cache_dir: str = ""  # folder for decoded photos; default: the user's cache folder
     resume: bool = False  # go on with the run in --out, with the same settings
     progress: bool = True  # show a bar
     debug: bool = False  # tracebacks instead of one-line errors

@@ -59,8 +59,8 @@ def _check_settings(config: Any) -> None:
 class AugmentConfig(settings_of(STEPS)):
     """Settings of the augmentation, validated on construction.
 
-    The fields are the settings of all steps (:mod:`model.augment.steps`), and ``box_rule`` and
-    ``min_visible``, which concern all steps.
+    The fields are those of the steps in :mod:`model.augment.steps`, ``box_rule`` and
+    ``min_visible``.
 
     Raises:
         UserError: if a value is outside its range; the text names the field and the range.

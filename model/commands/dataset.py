@@ -34,7 +34,7 @@ class Check(DataOptions):
     # also decode the photos; auto: up to 3,000, or with --strict
     decode: Literal["auto", "yes", "no"] = "auto"
     strict: bool = False  # also fail if something had to be mended or left out
-    image_size: int = 288  # of training, to estimate its disk space
+    image_size: int = 288  # side of the canvas of training, to estimate its disk space
 
     def run(self) -> int:
         """Read, print, write."""

@@ -17,8 +17,8 @@ class DataOptions:
     """A data set, and the folder that caches its contents."""
 
     data: Folders = ()  # folder of the data set; may be repeated; default: "data"
-    format: FormatName = "auto"
-    cache_dir: str = ""  # default: the user's cache folder
+    format: FormatName = "auto"  # annotation format; auto: recognised by the files
+    cache_dir: str = ""  # folder for what was read; default: the user's cache folder
     progress: bool = True  # show bars
     debug: bool = False  # tracebacks instead of one-line errors
 
