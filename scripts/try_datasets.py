@@ -1,7 +1,7 @@
 """Try data sets end to end through the command lines; prints a Markdown table.
 
-python scripts/try_datasets.py photos/raccoon photos/bccd
-python scripts/try_datasets.py --odd odd_datasets.py --voc VOCdevkit photos/raccoon
+    python scripts/try_datasets.py photos/raccoon photos/bccd
+    python scripts/try_datasets.py --odd odd_datasets.py --voc VOCdevkit photos/raccoon
 
 Each set is checked, written as a CSV, trained on for one epoch from the shipped weights, evaluated
 and predicted. ``--odd`` is a script that creates sets: it is called with ``--voc`` and a folder, in

@@ -1,6 +1,6 @@
 """The figures and tables of docs/what-rotation-does.md.
 
-python scripts/what_rotation_does.py --data data
+    python scripts/what_rotation_does.py --data data
 
 Shapes are drawn as masks and rotated like pictures; the box of the rotated mask is the true one.
 For the boxes of the data set the draws of training are used, without opening a photo.

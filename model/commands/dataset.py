@@ -1,10 +1,10 @@
 """Look at a data set, write it as a CSV, split it; fetch PASCAL VOC 2007.
 
-python -m model.dataset check --data photos
-python -m model.dataset csv --data photos --split train --out annotations.csv
-python -m model.dataset stats --data photos --split train --out stats.png
-python -m model.dataset split --data photos --val 0.2
-python -m model.dataset download --data data
+    python -m model.dataset check --data photos
+    python -m model.dataset csv --data photos --split train --out annotations.csv
+    python -m model.dataset stats --data photos --split train --out stats.png
+    python -m model.dataset split --data photos --val 0.2
+    python -m model.dataset download --data data
 
 `--data` is a folder in VOC's, YOLO's, COCO's or LabelMe's format, or with a CSV; the format is
 recognised by its files. Give it several times for a set in several folders.

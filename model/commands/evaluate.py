@@ -1,9 +1,9 @@
 """Score a checkpoint on a split of a data set.
 
-python -m model.evaluate --checkpoint C --data ROOT --split val --json out.json --plots DIR
-python -m model.evaluate --data ROOT --split val --per-photo photos.csv
+    python -m model.evaluate --checkpoint C --data ROOT --split val --json out.json --plots DIR
+    python -m model.evaluate --data ROOT --split val --per-photo photos.csv
 
-The demo's Training tab shows the JSON that lies beside a checkpoint as NAME.metrics.json, and with
+The demo's Training tab shows the JSON next to a checkpoint named NAME.metrics.json, and with
 `python demo/app.py --per-photo photos.csv` the photos behind each cell of the confusion matrix.
 """
 
