@@ -25,11 +25,11 @@ def class_colour(class_name: str) -> tuple[int, int, int]:
     VOC's classes are spread over the hue circle by the golden angle; other names are hashed.
     """
     if class_name in VOC_CLASSES:
-        place = VOC_CLASSES.index(class_name)
+        index = VOC_CLASSES.index(class_name)
     else:
-        place = int.from_bytes(hashlib.sha256(class_name.encode()).digest()[:2], "big")
-    hue = (0.02 + place * _GOLDEN_ANGLE) % 1
-    red, green, blue = colorsys.hls_to_rgb(hue, 0.42 + 0.1 * (place % 3 == 1), 0.85)
+        index = int.from_bytes(hashlib.sha256(class_name.encode()).digest()[:2], "big")
+    hue = (0.02 + index * _GOLDEN_ANGLE) % 1
+    red, green, blue = colorsys.hls_to_rgb(hue, 0.42 + 0.1 * (index % 3 == 1), 0.85)
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
@@ -161,8 +161,8 @@ def contact_sheet(tiles: Sequence[Image.Image], side: int) -> Image.Image:
     """Pictures in rows of four on white, each centred in a square of ``side`` pixels."""
     columns, rows = max(1, min(4, len(tiles))), max(1, -(-len(tiles) // 4))
     sheet = Image.new("RGB", (columns * side, rows * side), "white")
-    for place, tile in enumerate(tiles):
-        row, column = divmod(place, columns)
+    for index, tile in enumerate(tiles):
+        row, column = divmod(index, columns)
         left, top = (side - tile.width) // 2, (side - tile.height) // 2
         sheet.paste(tile, (column * side + left, row * side + top))
     return sheet

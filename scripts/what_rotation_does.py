@@ -132,11 +132,11 @@ def draw_classes(tallies: Mapping[int, Tally], path: Path) -> None:
     )
     figure = Figure(figsize=(9, 0.34 * len(names) + 1.2), layout="constrained")
     axis = figure.subplots()
-    for place, (degrees, tally) in enumerate(tallies.items()):
+    for index, (degrees, tally) in enumerate(tallies.items()):
         numbers = [tally.numbers("target", name).quantiles["growth"] for name in names]
-        ys = np.arange(len(names)) + 0.2 * (1.5 - place)
+        ys = np.arange(len(names)) + 0.2 * (1.5 - index)
         low, _, middle, _, high = np.array(numbers).T
-        colour = f"C{place}"
+        colour = f"C{index}"
         axis.hlines(ys, low, high, color=colour, alpha=0.5)
         axis.plot(middle, ys, "o", color=colour, markersize=4, label=f"rotation {degrees}")
     axis.set_yticks(range(len(names)), names, fontsize=8)

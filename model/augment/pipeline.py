@@ -22,7 +22,7 @@ from torch import Tensor
 from model.augment import geometry
 from model.augment.config import AugmentConfig
 from model.augment.normalisation import IMAGENET_MEAN, IMAGENET_STD, Normalise
-from model.augment.plan import Plan, is_kept, make_plans, place
+from model.augment.plan import Plan, geometry_plans, is_kept, make_plans
 from model.augment.steps import GeometricStep, PixelStep, Step
 from model.augment.steps.base import Params
 from model.augment.trace import Trace, TracedStep
@@ -166,7 +166,7 @@ class Pipeline:
 
         steps = [s for s in self.config.steps if s.is_on(self.config) or s.name in chosen]
         geometric = [step for step in steps if isinstance(step, GeometricStep)]
-        plans = place(geometric, np.array([size]), params_of)
+        plans = geometry_plans(geometric, np.array([size]), params_of)
         for step in steps:
             if step.name not in plans.params:
                 plans.params[step.name] = params_of(step, plans.sizes[:, -1])

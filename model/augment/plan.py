@@ -85,7 +85,7 @@ def make_plans(
                 return step.draw(off, np.zeros((len(before), step.draws)), before)
             return step.draw(config, uniforms(keys[rows], step.name, step.draws, draw), before)
 
-        return place(geometric, sizes[rows], params_of)
+        return geometry_plans(geometric, sizes[rows], params_of)
 
     rows = np.arange(len(keys))
     plans = draw_geometry(rows, 0)
@@ -103,7 +103,7 @@ def make_plans(
     return plans
 
 
-def place(steps: Sequence[GeometricStep], sizes: np.ndarray, params_of: Any) -> Plans:
+def geometry_plans(steps: Sequence[GeometricStep], sizes: np.ndarray, params_of: Any) -> Plans:
     """Plans for N photos of the given geometric ``steps``.
 
     Args:

@@ -89,8 +89,8 @@ def reliability(scores: np.ndarray, right: np.ndarray) -> dict[str, Any]:
         bins, weighted by their photos; and lists of ``mean_score``, ``share_right`` and ``count``
         of each bin that is not empty.
     """
-    place = np.minimum((scores * BINS).astype(int), BINS - 1)
-    bins = [place == b for b in range(BINS) if (place == b).any()]
+    bin_of = np.minimum((scores * BINS).astype(int), BINS - 1)
+    bins = [bin_of == b for b in range(BINS) if (bin_of == b).any()]
     mean_score = [float(scores[b].mean()) for b in bins]
     share_right = [float(right[b].mean()) for b in bins]
     count = [int(b.sum()) for b in bins]
@@ -102,9 +102,9 @@ def reliability(scores: np.ndarray, right: np.ndarray) -> dict[str, Any]:
 def cross_validated_scores(values: Tensor, right: Tensor, negatives: Tensor) -> np.ndarray:
     """Scores ``(N,)`` of photos, each by a calibration that was not fitted on it."""
     scores = torch.empty(len(values), dtype=torch.float64)
-    place = torch.arange(len(values)) % FOLDS
+    fold_of = torch.arange(len(values)) % FOLDS
     for fold in range(min(FOLDS, len(values))):
-        held_out = place == fold
+        held_out = fold_of == fold
         fitted = fit_calibration(values[~held_out], right[~held_out], negatives)
         scores[held_out] = fitted.score(values[held_out].double())
     return scores.numpy()

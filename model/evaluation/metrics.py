@@ -109,8 +109,8 @@ def group_scores(scores: PerImage, groups: dict[str, np.ndarray]) -> list[dict[s
 
 def size_groups(area_share: np.ndarray) -> dict[str, np.ndarray]:
     """Images grouped by the share ``(N,)`` of them that the largest object's box covers."""
-    place = np.digitize(area_share, SIZE_EDGES[1:-1])
-    return {name: place == i for i, name in enumerate(SIZE_NAMES)}
+    group_of = np.digitize(area_share, SIZE_EDGES[1:-1])
+    return {name: group_of == i for i, name in enumerate(SIZE_NAMES)}
 
 
 def crowd_groups(facts: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -139,7 +139,7 @@ def spread_tiles(
     true = pad_targets(targets)
     truth = true.labels[:, 0], true.boxes[:, 0]
     predictions = Predictions(*predicted[:3], *truth, images.shape[-1])
-    return [prediction_tile(dataset, place, predictions, i) for i, place in enumerate(chosen)]
+    return [prediction_tile(dataset, index, predictions, i) for i, index in enumerate(chosen)]
 
 
 def plot_evaluation(

@@ -44,8 +44,8 @@ def some_rows(split: DatasetSplit, count: int) -> pd.DataFrame:
     size = np.digitize(frame.area_fraction, SIZE_EDGES[1:-1])
     hashes = [share_of(name) for name in frame.file_name]
     order = np.lexsort((np.array(hashes), size, frame.class_name.to_numpy()))
-    places = np.linspace(0, len(frame) - 1, min(count, len(frame))).round().astype(int)
-    return frame.iloc[np.sort(order[places])].reset_index(drop=True)
+    indices = np.linspace(0, len(frame) - 1, min(count, len(frame))).round().astype(int)
+    return frame.iloc[np.sort(order[indices])].reset_index(drop=True)
 
 
 def levels_of(setting: Setting) -> list[float]:
@@ -114,19 +114,19 @@ def falls_first(settings: Sequence[dict[str, Any]], name: str) -> str:
     falls: list[tuple[int, float, str]] = []
     for setting in settings:
         start, *later = [level["scores"].get(name) for level in setting["levels"]]
-        for place, scores in enumerate(later):
+        for index, scores in enumerate(later):
             # A level may have no photos left, and with few of them a fall may be chance.
             if scores is None or not start:
                 continue
             joint, high = scores["joint"], scores["intervals_95"]["joint"][1]
             if start["joint"] - joint >= FALL and high < start["joint"]:
-                value = setting["levels"][place + 1]["value"]
+                value = setting["levels"][index + 1]["value"]
                 trained = setting["trained_up_to"][name]
                 limit = "" if trained is None else f" (trained up to {trained:g})"
                 fell = f"from {start['joint']:.3f} to {joint:.3f}"
                 words = f"{setting['label'].lower()} {value:g}{limit}: {fell}"
                 # A probability has no weak levels: it comes after all other settings.
-                falls.append((place + (LEVELS if len(later) == 1 else 0), joint, words))
+                falls.append((index + (LEVELS if len(later) == 1 else 0), joint, words))
                 break
     if not falls:
         return f"{name}: class and box stay right everywhere, to within {FALL * 100:.0f} points."
@@ -140,22 +140,22 @@ def _scores(
     """Metrics of each detector, batch by batch, on the photos that training would accept."""
     by_name: dict[str, list[PerImage]] = {name: [] for name in detectors}
     for start in range(0, len(dataset), batch_size):
-        places = range(start, min(start + batch_size, len(dataset)))
-        photos = [dataset.photo(place) for place in places]
+        indices = range(start, min(start + batch_size, len(dataset)))
+        photos = [dataset.photo(index) for index in indices]
         for name, detector in detectors.items():
             info = detector.info
-            if kept := [c for c in _changed(info, photos, places, change) if c]:
+            if kept := [c for c in _changed(info, photos, indices, change) if c]:
                 images, boxes, labels = zip(*kept, strict=True)
                 batch = detector.predict_inputs(images)
                 predicted = batch.probabilities.argmax(dim=1), batch.bbox_xyxy
                 truth = torch.stack(labels), torch.stack(boxes)
                 by_name[name].append(per_image_scores(*predicted, *truth, info.image_size))
-        bar.update(len(places))
+        bar.update(len(indices))
     return by_name
 
 
 def _changed(
-    info: CheckpointInfo, photos: Sequence[PhotoWithBoxes], places: range, change: Change | None
+    info: CheckpointInfo, photos: Sequence[PhotoWithBoxes], indices: range, change: Change | None
 ) -> Iterator[tuple[Tensor, Tensor, Tensor] | None]:
     """Input of the network, true box ``(4,)`` on its canvas, and class id, for each photo.
 
@@ -165,13 +165,13 @@ def _changed(
     if change:
         config = AugmentConfig.from_dict({**vars(config), change[1].name: change[2]})
     pipeline = Pipeline(config, info.image_size, info.mean, info.std)
-    for place, (image, boxes, labels) in zip(places, photos, strict=True):
+    for index, (image, boxes, labels) in zip(indices, photos, strict=True):
         target, chosen = boxes[:1], {}
         if change:
             step, setting, _ = change
             limits = step.limits(config, image.size, tuple(boxes[0].tolist()))
             extremes = [each.params for each in limits if each.setting == setting.name]
-            chosen = {step.name: extremes[place % len(extremes)]} if extremes else {}
+            chosen = {step.name: extremes[index % len(extremes)]} if extremes else {}
         plan = pipeline.chosen_plan(image.size, chosen)
         if change and not pipeline.keeps(plan, target):
             yield None

@@ -103,8 +103,8 @@ def _write(frame: Image.Image, texts: list[tuple[str, tuple[int, int, int]]]) ->
     canvas = ImageDraw.Draw(frame)
     width = frame.width / len(texts)
     font = ImageFont.load_default(size=max(6, min(15, width / 9)))
-    for place, (text, colour) in enumerate(texts):
-        left, top = round(place * width), frame.height - _STRIP
+    for index, (text, colour) in enumerate(texts):
+        left, top = round(index * width), frame.height - _STRIP
         canvas.rectangle((left, top, left + width, frame.height), fill=colour)
         middle = (left + width / 2, top + _STRIP / 2)
         canvas.text(middle, text, font=font, fill=text_colour(colour), anchor="mm")

@@ -34,13 +34,13 @@ def kept_rows(before: Tensor, after: Tensor, params: dict[str, Any] | None) -> l
         is_mask = isinstance(value, Tensor) and value.dtype == torch.bool
         if is_mask and value.shape == (len(before),) and int(value.sum()) == len(after):
             return value.nonzero().flatten().tolist()
-    rows, place = [], 0  # assume that the remaining boxes are unchanged and in the same order
+    rows, row = [], 0  # assume that the remaining boxes are unchanged and in the same order
     for box in after:
-        while place < len(before) and not torch.equal(before[place], box):
-            place += 1
-        rows.append(place)
-        place += 1
-    return rows if place <= len(before) else None
+        while row < len(before) and not torch.equal(before[row], box):
+            row += 1
+        rows.append(row)
+        row += 1
+    return rows if row <= len(before) else None
 
 
 def boxes_after(

@@ -48,8 +48,8 @@ class Recorder:
             many = not isinstance(getattr(transform, name), v2.Transform)
             traced = [self.traced(child) for child in children]
             if len(traced) > 1:
-                for place, child in enumerate(traced, 1):
-                    child.place = f"{place} of {len(traced)}"
+                for index, child in enumerate(traced, 1):
+                    child.place = f"{index} of {len(traced)}"
             inner._modules.pop(name, None)
             inner.__dict__[name] = traced if many else traced[0]
         return _Traced(self, transform, inner, is_container=True)

@@ -144,27 +144,27 @@ def fullest_variant(
     seeds = [photo_seed(seed, number, file_name) for number in range(count)]
     sizes, targets = np.tile(photo_size, (count, 1)), np.tile(bbox_xyxy, (count, 1))
     plans = make_plans(config, sizes, targets, seeds)
-    visible = [_visible_steps(config, plans.one(place)) for place in range(count)]
+    visible = [_visible_steps(config, plans.one(index)) for index in range(count)]
     return 1 + visible.index(max(visible))
 
 
 def _visible_steps(config: AugmentConfig, plan: Plan) -> int:
-    visible = place = 0  # number of visible steps, and of geometric steps so far
+    visible = index = 0  # number of visible steps, and of geometric steps so far
     for step in (step for step in config.steps if step.is_on(config)):
-        width, height = (int(side) for side in plan.sizes[place])
+        width, height = (int(side) for side in plan.sizes[index])
         has_words = any(step.words(plan.params[step.name], (width, height)))
         is_geometric = isinstance(step, GeometricStep)
-        visible += has_words and (not is_geometric or _moves(plan, place))
-        place += is_geometric
+        visible += has_words and (not is_geometric or _moves(plan, index))
+        index += is_geometric
     return visible
 
 
-def _moves(plan: Plan, place: int) -> bool:
-    """Whether the geometric step at ``place`` visibly moves a corner of the picture."""
+def _moves(plan: Plan, index: int) -> bool:
+    """Whether the geometric step at ``index`` visibly moves a corner of the picture."""
     corners = np.array([(0.0, 0, 1), (1, 0, 1), (0, 1, 1), (1, 1, 1)])
-    step = plan.matrices[place + 1] @ np.linalg.inv(plan.matrices[place])
-    x, y, w = step @ (corners * np.append(plan.sizes[place], 1)).T
-    shares = np.stack([x, y], axis=1) / w[:, None] / plan.sizes[place + 1]
+    step = plan.matrices[index + 1] @ np.linalg.inv(plan.matrices[index])
+    x, y, w = step @ (corners * np.append(plan.sizes[index], 1)).T
+    shares = np.stack([x, y], axis=1) / w[:, None] / plan.sizes[index + 1]
     return bool(np.abs(shares - corners[:, :2]).max() > SEEN)
 
 

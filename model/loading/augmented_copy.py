@@ -132,7 +132,7 @@ def export_steps(
     names = picture_names(photos)
     done = Progress()
     with (folder / RECORDS).open("a", encoding="utf-8") as records:
-        for place, (photo, name) in enumerate(zip(photos, names, strict=True), 1):
+        for number, (photo, name) in enumerate(zip(photos, names, strict=True), 1):
             numbers = range(1, plan.variants + 1)
             todo = [k for k in numbers if _file_name(plan, name, k) not in written]
             try:
@@ -148,7 +148,7 @@ def export_steps(
                 done.pictures += 1
                 done.n_bytes += path.stat().st_size
                 yield done
-            done.pictures = place * plan.variants
+            done.pictures = number * plan.variants
             yield done
     _write_labels(folder, plan)
     if is_zip:

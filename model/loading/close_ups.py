@@ -77,11 +77,11 @@ class WithCloseUps(DetectionDataset):
         return close_up._replace(image=image, boxes=close_up.boxes * scale)
 
 
-def _choose(usable: list[int], chance: float, place: float) -> int | None:
-    """One of the objects ``usable``, largest first; ``chance`` and ``place`` are random in 0..1."""
+def _choose(usable: list[int], chance: float, uniform: float) -> int | None:
+    """One of ``usable``, largest first, drawn by two random numbers in 0..1."""
     if not usable:
         return None
-    return usable[0 if chance < LARGEST_CHOSEN else int(place * len(usable))]
+    return usable[0 if chance < LARGEST_CHOSEN else int(uniform * len(usable))]
 
 
 def _window(box: np.ndarray, size: tuple[int, int], draws: np.ndarray) -> tuple[int, int, int, int]:

@@ -132,10 +132,10 @@ class WithNegatives(EpochDataset):
         return len(self.photos) + self.n_backgrounds + self.n_windows
 
     def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Tensor]]:
-        place, epoch = index - len(self.photos), self.photos.epoch
-        if place < 0:
+        offset, epoch = index - len(self.photos), self.photos.epoch
+        if offset < 0:
             return self.photos[index]
-        if place < self.n_backgrounds:
-            return self.backgrounds[(place + epoch * self.n_backgrounds) % len(self.backgrounds)]
-        place += epoch * self.n_windows - self.n_backgrounds
-        return self.windows[place % len(self.windows)]
+        if offset < self.n_backgrounds:
+            return self.backgrounds[(offset + epoch * self.n_backgrounds) % len(self.backgrounds)]
+        offset += epoch * self.n_windows - self.n_backgrounds
+        return self.windows[offset % len(self.windows)]

@@ -170,7 +170,7 @@ class GeometricStep(Step):
 
     def advice(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[str]:
         """Advice on boxes that become loose."""
-        swung = [self.swing(config, place / 36) for place in range(1, 37)]
+        swung = [self.swing(config, k / 36) for k in range(1, 37)]
         if not self.is_on(config) or swung[0] is None:
             return
         matrices = [self.matrix(params, size) for params in swung if params is not None]

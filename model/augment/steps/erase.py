@@ -58,7 +58,7 @@ class Erase(PixelStep):
         x, y = (box[0] + box[2]) / 2 / size[0], (box[1] + box[3]) / 2 / size[1]
         left = min(max(x - PATCHES * side / 2, 0), max(1 - PATCHES * side, 0))
         top = min(max(y - side / 2, 0), 1 - side)
-        lefts = [min(left + place * side, 1 - side) for place in range(PATCHES)]
+        lefts = [min(left + index * side, 1 - side) for index in range(PATCHES)]
         patches = [[start, top, start + side, top + side] for start in lefts]
         yield Chosen("erase", f"{percent(config.erase, 0)} erased", {"patches": patches})
 

@@ -88,6 +88,6 @@ def _best_window(size: tuple[int, int], box: Box, share: float) -> Params:
     return {"left": left, "top": top, "width": width, "height": height}
 
 
-def _within(place: int, room: int) -> int:
-    """``place`` clamped to the range from 0 to ``room``, which may be negative."""
-    return min(max(place, min(0, room)), max(0, room))
+def _within(start: int, room: int) -> int:
+    """``start`` clamped to the range from 0 to ``room``, which may be negative."""
+    return min(max(start, min(0, room)), max(0, room))

@@ -153,8 +153,8 @@ class Trials:
         values = [round(setting.off + way * step * k, 6) for k in range(count + 1)]
         if values[-1] != most:
             values.append(most)
-        place = _last(len(values), lambda k: self._keeps(change(values[k])))
-        return None if place < 0 else values[place]
+        index = _last(len(values), lambda k: self._keeps(change(values[k])))
+        return None if index < 0 else values[index]
 
     def _keeps(self, changed: dict[str, float]) -> bool:
         config, epochs = self._with(changed), range(self._epochs(self.table))

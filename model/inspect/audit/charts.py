@@ -25,10 +25,10 @@ def spreads(
     values = [q for n in worst_first for each in numbers[n] for q in each.quantiles[measure]]
     low, high = _range(measure, values)
     rows = []
-    for place, name in enumerate(worst_first):
+    for index, name in enumerate(worst_first):
         quantiles = [each.quantiles[measure] for each in numbers[name]]
         marks = [[_x(value, low, high) for value in each] for each in quantiles]
-        y, boxes = 14 + _ROW * len(tallies) * place, numbers[name][0].boxes
+        y, boxes = 14 + _ROW * len(tallies) * index, numbers[name][0].boxes
         rows.append({"label": _short(name), "boxes": boxes, "marks": marks, "y": y})
     ticks = [
         (_x(v, low, high), percent(v, 0) if measure == "growth" else f"{v:.2g}")
@@ -44,9 +44,9 @@ def bars(tallies: Sequence[Tally], names: Sequence[str], figure: str, title: str
     order = sorted(names, key=lambda n: -shares[n][0])[:MOST_ROWS]
     high = max([0.01, *(s for n in order for s in shares[n])])
     rows = []
-    for place, name in enumerate(order):
+    for index, name in enumerate(order):
         marks = [(_x(s, 0, high) - _LEFT, percent(s, 1)) for s in shares[name]]
-        rows.append({"label": _short(name), "y": 14 + _ROW * len(tallies) * place, "bars": marks})
+        rows.append({"label": _short(name), "y": 14 + _ROW * len(tallies) * index, "bars": marks})
     height, hidden = 22 + _ROW * len(tallies) * len(rows), len(names) - len(rows)
     return {"title": title, "rows": rows, "height": height, "hidden": hidden}
 

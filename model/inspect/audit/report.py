@@ -76,8 +76,8 @@ def write_audit(
     """
     page = report_page(sides, title, seed, tiles)
     texts = {"report.html": page, "audit.json": json.dumps(as_dict(sides, seed), indent=1)}
-    for place, side in enumerate(sides):
-        suffix = "_against" if place else ""
+    for index, side in enumerate(sides):
+        suffix = "_against" if index else ""
         texts[f"photos{suffix}.csv"] = _csv(side.tally.photos_frame())
         texts[f"classes{suffix}.csv"] = _csv(side.tally.groups_frame())
     for name, text in texts.items():
@@ -181,8 +181,8 @@ def _tiles(sides: Sequence[ConfigAudit], seed: int, each: int) -> Iterator[dict[
     by_side = [list(pictures.traces(table, side.tally.config, seed, draws)) for side in sides]
     for kind, heading in pictures.KINDS.items():
         tiles = []
-        for place, draw in enumerate(worst):
-            drawn = [trace for of_side in by_side if (trace := of_side[place])]
+        for index, draw in enumerate(worst):
+            drawn = [trace for of_side in by_side if (trace := of_side[index])]
             if draw.kind == kind and len(drawn) == len(sides):
                 tiles.append(_tile(table, draw, drawn))
         if tiles:

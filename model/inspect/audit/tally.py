@@ -113,12 +113,12 @@ class Tally:
             "small_before": drawn.before < SMALL_PX, "small_after": drawn.after < SMALL_PX,
         }  # fmt: skip
         for group in (part.labels, by_size):
-            place = role * self.groups + group
+            index = role * self.groups + group
             for name, flag in flags.items():
-                self._flags[name] += _counted(place[flag], self._flags[name].shape)
+                self._flags[name] += _counted(index[flag], self._flags[name].shape)
             for name, histogram in self._histograms.items():
                 bins = _binned(getattr(drawn, name), EDGES[name])
-                histogram += _counted(place * histogram.shape[-1] + bins, histogram.shape)
+                histogram += _counted(index * histogram.shape[-1] + bins, histogram.shape)
         self._add_centres(role, part, drawn)
         self._add_photos(photos, part, drawn, epoch)
 
@@ -127,8 +127,8 @@ class Tally:
         is_visible = drawn.after > 0
         for moment, centres in enumerate((before, drawn.centre)):
             cell = np.clip((centres * CENTRE_CELLS).astype(int), 0, CENTRE_CELLS - 1)
-            place = (role * CENTRE_CELLS + cell[:, 1]) * CENTRE_CELLS + cell[:, 0]
-            counted = place[is_visible] if moment else place
+            index = (role * CENTRE_CELLS + cell[:, 1]) * CENTRE_CELLS + cell[:, 0]
+            counted = index[is_visible] if moment else index
             self.centres[moment] += _counted(counted, self.centres[moment].shape)
 
     def _add_photos(self, photos: np.ndarray, part: BoxTable, drawn: Measured, epoch: int) -> None:
@@ -239,8 +239,8 @@ def tally_of(table: BoxTable, config: AugmentConfig, seed: int = 0, epochs: int 
     return last
 
 
-def _counted(places: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    return np.bincount(places, minlength=int(np.prod(shape))).reshape(shape)
+def _counted(indices: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    return np.bincount(indices, minlength=int(np.prod(shape))).reshape(shape)
 
 
 def _binned(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
