@@ -20,7 +20,7 @@ from accelerate.data_loader import DataLoaderShard
 from accelerate.utils import set_seed
 
 from model.augment import AugmentConfig, working_side
-from model.checkpoint import checkpoint_path, take_weights
+from model.checkpoint import checkpoint_path, load_trained_weights
 from model.data.check import check
 from model.data.dataset import Dataset
 from model.data.formats import FormatName
@@ -35,7 +35,7 @@ from model.loading.dataset import Batch, DetectionDataset, train_loader
 from model.loading.negatives import WithNegatives
 from model.loading.targets import pad_targets
 from model.network.detector import LargestObjectDetector
-from model.precision import from_main_process
+from model.precision import broadcast_from_main
 from model.training.batches import add_mosaics, shrink
 from model.training.ema import WeightAverage
 from model.training.engine import Run, clip_gradients
@@ -57,12 +57,12 @@ class TrainConfig:
 
     # data
     data: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()  # a folder; default: "data"
-    format: FormatName = "auto"  # of the annotations; auto: found by what lies in the folder
-    class_names: tuple[str, ...] = ()  # the classes to learn; default: those that have an object
+    format: FormatName = "auto"  # annotation format; auto: recognised by the files in the folder
+    class_names: tuple[str, ...] = ()  # the classes to learn; default: all that have an object
     train_split: str = "train"  # the part of the photos to learn from
     val_split: str = "val"  # the part to validate on; "none" holds nothing out
     image_size: int = 288  # side of the square canvas in pixels, a multiple of 32
-    # Checkpoints keep the names of these two; on the command line: --aug.*, and --augment FILE.
+    # Checkpoints store these two by field name; their flags are --aug.* and --augment FILE.
 
     augment: Annotated[AugmentConfig, tyro.conf.arg(name="aug")] = field(
         default_factory=AugmentConfig
@@ -74,37 +74,37 @@ class TrainConfig:
     head: Literal["pyramid", "flatten"] = "pyramid"  # the detector's head, or the tutorial's
     backbone_weights: str = "imagenet"  # "imagenet", "none", or a safetensors path
     start_from: str = ""  # a checkpoint to go on from, or "shipped"; changes the defaults below
-    freeze: Literal["none", "stem", "all"] = "stem"  # part of the backbone that does not learn
-    freeze_batch_norm: bool = False  # keep the statistics batch norm has, which small batches need
+    freeze: Literal["none", "stem", "all"] = "stem"  # frozen part of the backbone
+    freeze_batch_norm: bool = False  # keep batch norm's statistics as they are: for small batches
 
     # loss: L1 + 25 x cross-entropy, plus
-    cells_weight: float = 0.5  # of what the cells are asked for; 0 gives the tutorial's loss
-    label_smoothing: float = 0.1  # of the cross-entropy, 0 to 1
-    negatives: float = 0.1  # backgrounds, or windows that show nothing known, for every photo
+    cells_weight: float = 0.5  # weight of the loss of the cells; 0 gives the tutorial's loss
+    label_smoothing: float = 0.1  # smoothing of the class labels, 0 to 1
+    negatives: float = 0.1  # images without object per photo: backgrounds, or empty windows
 
     # optimisation
     epochs: int = 14  # passes over the photos
-    small_epochs: int = 8  # the first so many epochs see a smaller canvas, which is faster
+    small_epochs: int = 8  # epochs on a smaller canvas, which is faster, at the beginning
     small_size: int = 160  # side of that smaller canvas in pixels, a multiple of 32
     mosaics: float = 0.0  # share of a batch replaced by mosaics of four photos, on the full canvas
-    plain_epochs: int = 3  # the last so many epochs see no mosaics
-    close_ups: float = 0.0  # share of the photos shown as a second look shows them
-    batch_size: int = 32  # photos a step, over all processes together
-    optimizer: Literal["adam", "adamw"] = "adamw"  # adamw decays weights apart from the gradient
+    plain_epochs: int = 3  # epochs without mosaics at the end
+    close_ups: float = 0.0  # share of photos replaced by close-ups, as in a second look
+    batch_size: int = 32  # photos per step, over all processes together
+    optimizer: Literal["adam", "adamw"] = "adamw"  # adamw: weight decay separate from the gradient
     lr: float = 1e-3  # learning rate of the head
     backbone_lr_ratio: float = 0.08  # the backbone's learning rate, as a share of the head's
-    weight_decay: float = 0.05  # of convolutions and linear layers
+    weight_decay: float = 0.05  # weight decay of convolutions and linear layers
     schedule: Literal["one-cycle", "constant"] = "one-cycle"  # how the learning rate changes
-    clip_grad_norm: float = 100.0  # longer gradients are cut to this length
-    ema_decay: float = 0.998  # of the average of the weights, which is what is saved; 0 is none
+    clip_grad_norm: float = 100.0  # gradients with a larger norm are scaled down to it
+    ema_decay: float = 0.998  # decay of the average of the weights, which is saved; 0: no average
 
     # running
     out: str = "runs/latest"  # folder for everything the run writes
-    seed: int = 0  # of new weights, order of photos, augmentation and dropout
+    seed: int = 0  # seed of new weights, order of photos, augmentation and dropout
     precision: Literal["auto", "bf16", "fp32"] = "auto"  # auto: bf16 where the hardware has it
     num_workers: int = 1  # processes that prepare photos, for each training process
-    eval_every: int = 1  # epochs between validations; the last epoch always is
-    cache_dir: str = ""  # of decoded photos; default: the user's cache folder
+    eval_every: int = 1  # epochs between validations; the last epoch is always validated
+    cache_dir: str = ""  # folder for decoded photos; default: the user's cache folder
     resume: bool = False  # go on with the run in --out, with the same settings
     progress: bool = True  # show a bar
     debug: bool = False  # tracebacks instead of one-line errors
@@ -114,11 +114,11 @@ def main(config: TrainConfig) -> None:
     """Train: data, network, loop, evaluation, checkpoints."""
     check_settings(config)
     accelerator = build_training_accelerator(config.precision, config.batch_size)
-    state = from_main_process(accelerator, lambda: load_state(config))
+    state = broadcast_from_main(accelerator, lambda: load_state(config))
     set_seed(config.seed)
 
-    # What can be wrong is read before the photos are decoded, which takes minutes.
-    with accelerator.local_main_process_first():  # the others find what it remembered
+    # Decoding the photos takes minutes, so mistakes in the data are reported before it.
+    with accelerator.local_main_process_first():  # the others then read what it cached
         data = read_data(config, show=accelerator.is_main_process)
     train_split = data.split(config.train_split)
     val_split = data.split(config.val_split) if config.val_split != "none" else None
@@ -153,7 +153,7 @@ def main(config: TrainConfig) -> None:
         draw_augmented(photos, run.out / "augmented.png")
     for epoch in range(run.finished_epochs(len(loader)), config.epochs):
         due = (epoch + 1) % config.eval_every == 0 or epoch + 1 == config.epochs
-        if not run.row:  # else it was stopped while it was evaluated
+        if not run.row:  # else the run was stopped during validation: the epoch is trained
             train_one_epoch(run, config, loader, epoch)
             run.end_epoch(dataset, epoch, is_validated=bool(val and due))
         with run.stop.at_once():
@@ -191,7 +191,7 @@ def train_one_epoch(run: Run, config: TrainConfig, loader: DataLoaderShard, epoc
 def batch_loss(
     run: Run, config: TrainConfig, batch: Batch, epoch: int
 ) -> tuple[torch.Tensor, dict[str, float]]:
-    """The loss of a batch, and what the history shows of it: its means times its images."""
+    """The loss of a batch, and its figures for the history, each summed over the images."""
     images, targets = batch.images, batch.targets
     if config.mosaics and config.small_epochs <= epoch < config.epochs - config.plain_epochs:
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + run.step)
@@ -200,16 +200,16 @@ def batch_loss(
     if epoch < config.small_epochs:
         images, targets = shrink(images, targets, config.small_size)
     output = run.model(images)
-    answer = largest_object_loss(output, targets, images.shape[-1], config.label_smoothing)
-    loss = answer.total
-    figures = {"l1_px": answer.l1_px, "cross_entropy": answer.cross_entropy}
+    largest = largest_object_loss(output, targets, images.shape[-1], config.label_smoothing)
+    loss = largest.total
+    figures = {"l1_px": largest.l1_px, "cross_entropy": largest.cross_entropy}
     if output.cells and config.cells_weight:
         cells = cells_loss(output.cells, targets, images.shape[-1]).total
         loss = loss + config.cells_weight * cells
         figures["cells"] = cells
-    right = (output.logits.argmax(1) == targets.labels[:, 0]).sum()
+    n_correct = (output.logits.argmax(1) == targets.labels[:, 0]).sum()
     n_objects = (targets.labels[:, 0] >= 0).sum().clamp(min=1)
-    means = {"loss": loss, **figures, "accuracy": right / n_objects}
+    means = {"loss": loss, **figures, "accuracy": n_correct / n_objects}
     return loss, {name: len(images) * value.item() for name, value in means.items()}
 
 
@@ -221,13 +221,13 @@ def evaluate(run: Run, config: TrainConfig, val: DetectionDataset) -> Prediction
 
 def draw_predictions(run: Run, dataset: DetectionDataset) -> None:
     """``predictions.png``: what the averaged weights predict for some photos."""
-    known, device = run.predictions.get("last"), run.accelerator.device
-    tiles = plots.spread_tiles(run.average.model, dataset, device, known)
+    predictions, device = run.predictions.get("last"), run.accelerator.device
+    tiles = plots.spread_tiles(run.average.model, dataset, device, predictions)
     plots.picture_sheet(tiles, run.out / "predictions.png")
 
 
 def read_data(config: TrainConfig, show: bool) -> Dataset:
-    """The annotations, and a summary of what is wrong with them; nothing is decoded yet."""
+    """Read the annotations; ``show`` prints a summary of their problems. Decodes no photo."""
     bars = show and config.progress
     data = Dataset(config.data, config.format, config.class_names, config.cache_dir, bars)
     check_val_split(config.val_split, data.splits)
@@ -246,22 +246,22 @@ def build_dataset(config: TrainConfig, split: DatasetSplit, train: bool) -> Dete
 
 
 def build_model(config: TrainConfig, class_names: tuple[str, ...]) -> LargestObjectDetector:
-    """A new network, or that of a checkpoint; the weights of a resumed run are in its state."""
-    given = config.start_from or config.resume
-    backbone_weights = "none" if given else config.backbone_weights
+    """A new network, or that of a checkpoint; a resumed run loads its weights with its state."""
+    is_loaded = config.start_from or config.resume
+    backbone_weights = "none" if is_loaded else config.backbone_weights
     model = LargestObjectDetector(class_names, config.image_size, config.head, backbone_weights)
     if config.start_from and not config.resume:
-        take_weights(model, checkpoint_path(config.start_from))
+        load_trained_weights(model, checkpoint_path(config.start_from))
     return model
 
 
 def build_optimizer(model: LargestObjectDetector, config: TrainConfig) -> torch.optim.Optimizer:
-    """Lower rate for the backbone; no weight decay on biases and batch norm."""
+    """Adam with a lower rate for the backbone, and no weight decay on biases and batch norm."""
     groups = []
     for module, ratio in ((model.backbone, config.backbone_lr_ratio), (model.head, 1.0)):
-        learning = [p for p in module.parameters() if p.requires_grad]
+        trainable = [p for p in module.parameters() if p.requires_grad]
         for decays in (True, False):
-            chosen = [p for p in learning if (p.ndim > 1) == decays]
+            chosen = [p for p in trainable if (p.ndim > 1) == decays]
             if chosen:
                 decay = config.weight_decay if decays else 0.0
                 groups.append({"params": chosen, "lr": config.lr * ratio, "weight_decay": decay})
@@ -272,19 +272,19 @@ def build_optimizer(model: LargestObjectDetector, config: TrainConfig) -> torch.
 def build_scheduler(
     optimizer: torch.optim.Optimizer, config: TrainConfig, total_steps: int
 ) -> torch.optim.lr_scheduler.LRScheduler:
-    """One cycle (Smith 2018), or the tutorial's constant rate."""
+    """One-cycle learning rate (Smith 2018), or the tutorial's constant rate."""
     if config.schedule == "constant":
         return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0, total_iters=0)
     rates = [group["lr"] for group in optimizer.param_groups]
-    # With 5 steps a fifth of them is one, and PyTorch divides by zero.
+    # PyTorch divides by zero where the warm-up is exactly one step.
     warm_up = 0.2 if total_steps != 5 else 0.3
     return torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps, pct_start=warm_up)
 
 
 def from_command_line() -> None:
-    """Read the settings, see that all processes run, train."""
+    """Read the settings, start missing processes, and train."""
     config = tyro.cli(TrainConfig, description=__doc__)
-    if config.start_from:  # few photos need another recipe; what was given stays as it is
+    if config.start_from:  # few photos need other defaults; flags that were given keep their value
         n_photos = len(read_data(config, show=False).split(config.train_split).frame)
         defaults = replace(TrainConfig(), **recipe_for(n_photos))
         config = tyro.cli(TrainConfig, default=defaults)

@@ -1,12 +1,12 @@
-"""Largest-object detection: everything that knows boxes, images and the network.
+"""Largest-object detection: everything about boxes, images and the network.
 
 >>> from model import load_detector
 >>> detection = load_detector().predict("photo.jpg")
 
-Here lie the modules that all use (errors, boxes, classes, files, ...) and those that predict
-(checkpoint, predictions, score, inference). The wings beside them, each of which may import those
-before it: ``network``; ``data`` and ``augment``, which do not know each other; ``loading``;
-``evaluation`` and ``inspect``; ``training``; ``commands``. A test keeps to that order.
+This package holds modules that all others use (errors, boxes, classes, files, ...) and those that
+predict (checkpoint, predictions, score, inference). Its subpackages may import only those before
+them: ``network``; ``data`` and ``augment``, which do not import each other; ``loading``;
+``evaluation`` and ``inspect``; ``training``; ``commands``. A test checks that order.
 """
 
 from pathlib import Path
@@ -52,7 +52,7 @@ def __dir__() -> list[str]:
 
 
 def __getattr__(name: str) -> Any:
-    # Imported when asked for: `python -m model.dataset` then starts without loading PyTorch, and
+    # Imported on first use: `python -m model.dataset` then starts without loading PyTorch, and
     # `python -m model.predict` is not imported a second time under another name.
     if name in _HOME:
         import importlib

@@ -1,4 +1,4 @@
-"""Box arithmetic the augmentation and the metrics need and torchvision does not have.
+"""Box arithmetic that torchvision does not have.
 
 Boxes everywhere in this project are float32 ``(N, 4)`` tensors, ``xyxy`` (left, top, right,
 bottom), 0-based and half-open, in pixels of a stated canvas. GIoU comes from ``torchvision.ops``.
@@ -12,16 +12,16 @@ from torch import Tensor
 from model.words import percent
 
 BoxXyxy = tuple[float, float, float, float]
-FITS_IOU = 0.5  # IoU with the true box from which on a box counts as right
+MATCH_IOU = 0.5  # least IoU with the true box of a box that counts as right
 SIZE_EDGES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
-"""Sizes by which objects are grouped: shares of the photo that their boxes cover."""
+"""Limits of the size groups of objects: shares of the photo that their boxes cover."""
 SIZE_NAMES = tuple(
     f"{percent(low, 0)} to {percent(high, 0)} of the photo" for low, high in pairwise(SIZE_EDGES)
 )
 
 
 def clip_boxes(bbox_xyxy: Tensor, canvas_size: tuple[int, int]) -> Tensor:
-    """Boxes cut at the border of a ``(height, width)`` canvas; one outside gets zero area."""
+    """Boxes clipped to a ``(height, width)`` canvas; one outside gets zero area."""
     height, width = canvas_size
     upper = bbox_xyxy.new_tensor([width, height, width, height])
     return bbox_xyxy.clamp(min=0).minimum(upper)
@@ -33,7 +33,7 @@ def box_areas(bbox_xyxy: Tensor) -> Tensor:
 
 
 def paired_iou(first: Tensor, second: Tensor) -> Tensor:
-    """IoU ``(...,)`` of ``(..., 4)`` boxes with those in the same place; 0 for empty boxes.
+    """IoU ``(...,)`` of ``(..., 4)`` boxes, pair by pair; 0 for empty boxes.
 
     ``torchvision.ops.box_iou`` returns all ``N x N`` pairs; we need only the diagonal.
     """
@@ -47,7 +47,7 @@ def paired_iou(first: Tensor, second: Tensor) -> Tensor:
 def pairwise_iou(boxes: Tensor, others: Tensor) -> Tensor:
     """IoU ``(N, A, B)`` of ``(N, A, 4)`` with ``(N, B, 4)``, image by image.
 
-    ``torchvision.ops.box_iou`` knows no batches.
+    ``torchvision.ops.box_iou`` takes no batches.
     """
     return paired_iou(boxes.unsqueeze(-2), others.unsqueeze(-3))
 

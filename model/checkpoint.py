@@ -1,4 +1,4 @@
-"""Checkpoints: half-precision safetensors whose header says everything needed to use them."""
+"""Checkpoints: half-precision safetensors with everything needed to use them in the header."""
 
 import dataclasses
 import json
@@ -28,12 +28,12 @@ DEFAULT_CHECKPOINT = CHECKPOINT_FOLDER / "largest-object-resnet34.safetensors"
 SHIPPED = "shipped"
 FORMAT = "largest-object-detector/1"
 MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 64, 2048  # pixels
-ANEW = "Download or train it again."
+CURE = "Download or train it again."
 
 
 @dataclass
 class CheckpointInfo:
-    """What travels beside the weights; :data:`ALLOWED` says which values can be used.
+    """The description stored with the weights; :data:`ALLOWED` lists the valid values.
 
     Attributes:
         class_names: position = class id.
@@ -41,10 +41,10 @@ class CheckpointInfo:
         head: one of :data:`model.network.detector.HEADS`.
         mean, std: normalisation of RGB in 0..1.
         config: all training settings.
-        metrics: scores of these weights and the split they were measured on.
-        history: one dict an epoch.
-        versions: of the libraries it was trained with.
-        calibration: how evidence becomes a score; ``None`` if nobody fitted one.
+        metrics: metrics of these weights, and the split they were measured on.
+        history: one dict per epoch.
+        versions: of the libraries used in training.
+        calibration: turns evidence into a score; ``None`` if none was fitted.
     """
 
     class_names: tuple[str, ...] = VOC_CLASSES
@@ -59,13 +59,13 @@ class CheckpointInfo:
     calibration: Calibration | None = None
 
     def second_look(self, looks: int | None = None) -> SecondLook | None:
-        """What is looked at twice: see :mod:`model.second_look`.
+        """Settings of the second look, see :mod:`model.second_look`; ``None`` for no second look.
 
         Args:
-            looks: 1 for nothing, 2 for what is small, ``None`` for what the checkpoint states.
+            looks: 1 for no second look, 2 for one, ``None`` for what the checkpoint states.
 
         Raises:
-            UserError: if ``looks`` is something else.
+            UserError: if ``looks`` is anything else.
         """
         if looks not in (None, 1, 2):
             raise UserError(
@@ -84,23 +84,23 @@ def save_checkpoint(path: str | Path, model: LargestObjectDetector, info: Checkp
         for name, t in model.state_dict().items()
     }
     metadata = {"format": FORMAT, "info": json.dumps(dataclasses.asdict(info))}
-    write_file(path, save(tensors, metadata))  # its own writing to files hides why it failed
+    write_file(path, save(tensors, metadata))  # safetensors' save_file hides the cause of errors
 
 
 def checkpoint_path(name: str | Path) -> Path:
-    """The file of a checkpoint named on a command line; ``"shipped"`` is the one shipped."""
+    """Path of a checkpoint given on a command line; ``"shipped"`` is the shipped one."""
     return DEFAULT_CHECKPOINT if str(name) == SHIPPED else Path(name)
 
 
 def read_info(path: str | Path) -> CheckpointInfo:
-    """Read only what travels beside the weights (fast).
+    """Read only the description of a checkpoint, not its weights (fast).
 
-    Values it does not know are ignored, so that a checkpoint of a newer program opens as long as
-    its format is the same.
+    Unknown values are ignored, so that a checkpoint of a newer program opens as long as its format
+    is the same.
 
     Raises:
-        UserError: if the file is missing, broken, truncated, not one of ours, or describes itself
-            with a value that is missing or cannot be used (named).
+        UserError: if the file is missing, broken, truncated, not one of ours, or its description
+            has a missing or invalid value.
     """
     path = Path(path)
     if not path.is_file():
@@ -111,15 +111,15 @@ def read_info(path: str | Path) -> CheckpointInfo:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
     except (SafetensorError, OSError, struct.error) as error:
-        raise UserError(f"{path} is broken or is no safetensors file ({error}). {ANEW}") from None
+        raise UserError(f"{path} is broken or is no safetensors file ({error}). {CURE}") from None
     return info_from_metadata(path, metadata)
 
 
 def info_from_metadata(path: Path, metadata: Mapping[str, str]) -> CheckpointInfo:
-    """What travels beside the weights, out of the text fields of a file (``path`` for messages).
+    """The description in the metadata of a file; ``path`` is for messages.
 
     Raises:
-        UserError: if the file is not one of ours, or its description cannot be used.
+        UserError: if the file is not one of ours, or its description is invalid.
     """
     if metadata.get("format") != FORMAT:
         raise UserError(
@@ -130,15 +130,15 @@ def info_from_metadata(path: Path, metadata: Mapping[str, str]) -> CheckpointInf
         values = json.loads(metadata["info"])
     except (KeyError, ValueError, RecursionError) as error:
         kind = type(error).__name__
-        raise UserError(f"{path}: its description cannot be read ({kind}). {ANEW}") from None
+        raise UserError(f"{path}: its description cannot be read ({kind}). {CURE}") from None
     if problem := _problem_of(values):
-        raise UserError(f"{path}: its description cannot be read: {problem}. {ANEW}")
+        raise UserError(f"{path}: its description cannot be read: {problem}. {CURE}")
     for name in ("class_names", "mean", "std"):
         values[name] = tuple(values[name])
     if values.get("calibration"):
         values["calibration"] = Calibration.from_dict(values["calibration"])
-    known = {f.name: values[f.name] for f in fields(CheckpointInfo) if f.name in values}
-    return CheckpointInfo(**known)
+    names = {f.name for f in fields(CheckpointInfo)}
+    return CheckpointInfo(**{name: v for name, v in values.items() if name in names})
 
 
 def _are_class_names(value: Any) -> bool:
@@ -186,12 +186,12 @@ ALLOWED: dict[str, tuple[Callable[[Any], bool], str]] = {
         f"{len(EVIDENCE)} weights, a bias, a threshold, a temperature and a second look",
     ),
 }
-"""Name of a value of :class:`CheckpointInfo` -> whether it can be used, and what is allowed."""
+"""Field of :class:`CheckpointInfo` -> check of its value, and what is allowed in words."""
 REQUIRED = ("class_names", "image_size", "head", "mean", "std")
 
 
 def _problem_of(values: Any) -> str | None:
-    """What is wrong with a description, in words."""
+    """The first problem of a description in words; ``None`` if it is valid."""
     if not isinstance(values, dict):
         return f"it is {reprlib.repr(values)}, not a dictionary"
     for name, (is_allowed, allowed) in ALLOWED.items():
@@ -212,22 +212,22 @@ def load_checkpoint(
             are not all finite numbers.
     """
     info = read_info(path)
-    with torch.device("meta"):  # no memory is taken, whatever the description asks for
+    with torch.device("meta"):  # allocates no memory, whatever sizes the description states
         model = LargestObjectDetector(info.class_names, info.image_size, info.head)
     model.load_state_dict(_read_weights(Path(path), model), assign=True)
     return model.eval(), info
 
 
-def take_weights(model: LargestObjectDetector, path: str | Path) -> None:
-    """Give a new detector the weights of a checkpoint, to train it further.
+def load_trained_weights(model: LargestObjectDetector, path: str | Path) -> None:
+    """Load the weights of a checkpoint into a new detector, to train it further.
 
-    If it knows other classes, its layers for the classes stay new.
+    If the classes differ, the layers that predict them keep their initial weights.
 
     Raises:
-        UserError: as :func:`load_checkpoint`, and if the checkpoint's network is another one.
+        UserError: as :func:`load_checkpoint`, and if the checkpoint has another network.
     """
     trained, info = load_checkpoint(path)
-    same_size = info.image_size == model.image_size or info.head == "pyramid"  # it fits any canvas
+    same_size = info.image_size == model.image_size or info.head == "pyramid"  # fits any canvas
     if info.head != model.head_name or not same_size:
         raise UserError(
             f"{path} has a {info.head} head for {info.image_size} px, not a {model.head_name} head"
@@ -241,25 +241,25 @@ def take_weights(model: LargestObjectDetector, path: str | Path) -> None:
 
 
 def _read_weights(path: Path, network: LargestObjectDetector) -> dict[str, torch.Tensor]:
-    """The tensors, floating ones as float32, if they are those of the network described."""
+    """The tensors of a checkpoint, floating-point ones as float32; they must fit ``network``."""
     expected = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
     with safe_open(path, framework="pt") as file:
         given = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
-        if wrong := [n for n in {**expected, **given} if expected.get(n) != given.get(n)]:
+        if misfits := [n for n in {**expected, **given} if expected.get(n) != given.get(n)]:
             raise UserError(
                 f"{path} holds the weights of another network than it says (first misfit:"
-                f" {wrong[0]}). {ANEW}"
+                f" {misfits[0]}). {CURE}"
             )
         tensors = {name: file.get_tensor(name) for name in given}
     tensors = {n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
-            raise UserError(f"{path}: weights in {name} are not finite numbers. {ANEW}")
+            raise UserError(f"{path}: weights in {name} are not finite numbers. {CURE}")
     return tensors
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of what a result depends on, as the modules say them: with their build."""
+    """Versions, including builds, of Python and the libraries that results depend on."""
     import PIL
     import torchvision
 

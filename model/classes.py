@@ -1,4 +1,4 @@
-"""The one list of PASCAL VOC's classes, and what other data sets may bring instead."""
+"""The classes of PASCAL VOC, and limits for the classes of other data sets."""
 
 VOC_CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
@@ -11,9 +11,9 @@ _SHOWN = {"diningtable": "dining table", "pottedplant": "potted plant", "tvmonit
 
 
 def shown_name(class_name: str) -> str:
-    """What people read instead of a name of VOC's that is no word; any other name is as it is.
+    """The name of a class for display: three VOC names are spelt as words, others do not change.
 
-    For text on a screen only: files, checkpoints and the API keep the names of the data set.
+    Files, checkpoints and the API keep the names of the data set.
 
     Example:
         >>> shown_name("pottedplant"), shown_name("cat"), shown_name("Paprika_01")
@@ -22,5 +22,5 @@ def shown_name(class_name: str) -> str:
     return _SHOWN.get(class_name, class_name)
 
 
-MAX_CLASSES = 1000  # of a data set of one's own
+MAX_CLASSES = 1000  # of a user's data set
 MAX_NAME_LENGTH = 100  # of a photo, a class or a split, in characters

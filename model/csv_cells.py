@@ -1,15 +1,15 @@
-"""Cells of a CSV that no spreadsheet takes for a formula."""
+"""CSV text whose cells no spreadsheet runs as formulas."""
 
 import csv
 import io
 from collections.abc import Iterable, Sequence
 
 # https://owasp.org/www-community/attacks/CSV_Injection
-_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def defused(rows: Iterable[Sequence[object]]) -> list[list[object]]:
-    """The rows, with an apostrophe before every text a spreadsheet would calculate.
+    """The rows, with an apostrophe before every text that a spreadsheet would run as a formula.
 
     A photo may be called ``=HYPERLINK(...).jpg``. Numbers stay numbers, negative ones too.
 
@@ -18,7 +18,7 @@ def defused(rows: Iterable[Sequence[object]]) -> list[list[object]]:
         [["'=1+1.jpg", -2.5, 'cat']]
     """
     return [
-        [f"'{c}" if isinstance(c, str) and c.startswith(_STARTS_A_FORMULA) else c for c in row]
+        [f"'{c}" if isinstance(c, str) and c.startswith(_FORMULA_STARTS) else c for c in row]
         for row in rows
     ]
 

@@ -20,16 +20,16 @@ _GOLDEN_ANGLE = 0.61803398875
 
 
 def class_colour(class_name: str) -> tuple[int, int, int]:
-    """A colour of its own for every class, the same everywhere and always.
+    """The colour of a class, which depends only on its name.
 
     VOC's classes are spread over the hue circle by the golden angle; other names are hashed.
     """
     if class_name in VOC_CLASSES:
-        place = VOC_CLASSES.index(class_name)
+        index = VOC_CLASSES.index(class_name)
     else:
-        place = int.from_bytes(hashlib.sha256(class_name.encode()).digest()[:2], "big")
-    hue = (0.02 + place * _GOLDEN_ANGLE) % 1
-    red, green, blue = colorsys.hls_to_rgb(hue, 0.42 + 0.1 * (place % 3 == 1), 0.85)
+        index = int.from_bytes(hashlib.sha256(class_name.encode()).digest()[:2], "big")
+    hue = (0.02 + index * _GOLDEN_ANGLE) % 1
+    red, green, blue = colorsys.hls_to_rgb(hue, 0.42 + 0.1 * (index % 3 == 1), 0.85)
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
@@ -43,7 +43,7 @@ def text_colour(background: tuple[int, int, int]) -> tuple[int, int, int]:
 
 @dataclass(frozen=True)
 class LabelPlace:
-    """Where the plate of a label lies: its left upper corner in pixels, and how it is to its box.
+    """Position of a label's plate: its upper left corner in pixels, and its side of the box.
 
     ``inside`` is at the upper edge of the box.
     """
@@ -59,16 +59,16 @@ def place_labels(
     picture: tuple[float, float],
     head_room: float = 0.0,
 ) -> list[LabelPlace | None]:
-    """Places of labels that do not lie on each other; ``None`` for one that finds no room.
+    """Positions of labels without overlap; ``None`` for a label that finds no room.
 
-    The first box chooses first. A plate begins at the left side of its box, moved to the left where
-    the picture would cut it.
+    Boxes are served in order. A plate starts at the left side of its box, or further left if the
+    picture would cut it off.
 
     Args:
         boxes_xyxy: ``(N, 4)`` pixels of the picture.
-        plates: ``(width, height)`` of each label's plate in pixels; width 0: it has none.
+        plates: ``(width, height)`` of each label's plate in pixels; width 0 for no label.
         picture: ``(width, height)`` in pixels.
-        head_room: a plate stands above its box only where at least so many pixels are free.
+        head_room: least free space in pixels for a plate above its box.
     """
     taken: list[tuple[float, float, float, float]] = []
     places: list[LabelPlace | None] = []
@@ -91,7 +91,7 @@ def place_labels(
 def _is_taken(
     plate: tuple[float, float, float, float], taken: Sequence[tuple[float, float, float, float]]
 ) -> bool:
-    """Whether a plate ``(x, y, width, height)`` lies on one of the others."""
+    """Whether a plate ``(x, y, width, height)`` overlaps one in ``taken``."""
     x, y, width, height = plate
     return any(
         x < left + across and left < x + width and y < top + down and top < y + height
@@ -103,7 +103,7 @@ def _is_taken(
 class LabelledBox:
     """A box to draw: four numbers in pixels, the RGB of its line and plate, and its label.
 
-    Dashed: what nobody is sure of.
+    Uncertain boxes are ``dashed``.
     """
 
     bbox_xyxy: Sequence[float]
@@ -122,14 +122,13 @@ def draw_box(
 def draw_boxes(image: Image.Image, boxes: Sequence[LabelledBox]) -> Image.Image:
     """A copy of ``image`` with boxes, and the label of each on a plate of the same colour.
 
-    Lines and letters grow with the picture. A black or white rim, whichever is further from the
-    colour, keeps a line visible on any background. A plate sits above its box, else inside or
-    below, never leaves the picture and never lies on another: of many close together those of the
-    larger boxes stay.
+    Lines and letters scale with the picture. A black or white rim, whichever contrasts more, keeps
+    lines visible on any background. A plate lies above its box, else inside or below, within the
+    picture and without overlap; if there is no room for all, larger boxes keep theirs.
 
     Args:
-        boxes: the corners (a list, an array, a tensor) in pixels of ``image``; parts outside are
-            cut. Nothing is written where a label is empty.
+        boxes: corners (a list, an array, a tensor) in pixels of ``image``; parts outside are cut.
+            An empty label has no plate.
 
     Raises:
         UserError: if a box is not four finite numbers.
@@ -152,25 +151,25 @@ def draw_boxes(image: Image.Image, boxes: Sequence[LabelledBox]) -> Image.Image:
             else:
                 canvas.rectangle((x1, y1, x2, y2), outline=colour, width=width)
         cut.append(((x1, y1, x2, y2), box))
-    # The larger choose first.
+    # Larger boxes first: their labels are placed first.
     cut.sort(key=lambda one: -(one[0][2] - one[0][0]) * (one[0][3] - one[0][1]))
     _draw_labels(canvas, picture.size, cut)
     return picture
 
 
 def contact_sheet(tiles: Sequence[Image.Image], side: int) -> Image.Image:
-    """Pictures in rows of four on white, each in the middle of a square of ``side`` pixels."""
+    """Pictures in rows of four on white, each centred in a square of ``side`` pixels."""
     columns, rows = max(1, min(4, len(tiles))), max(1, -(-len(tiles) // 4))
     sheet = Image.new("RGB", (columns * side, rows * side), "white")
-    for place, tile in enumerate(tiles):
-        row, column = divmod(place, columns)
+    for index, tile in enumerate(tiles):
+        row, column = divmod(index, columns)
         left, top = (side - tile.width) // 2, (side - tile.height) // 2
         sheet.paste(tile, (column * side + left, row * side + top))
     return sheet
 
 
 def data_uri(image: Image.Image, quality: int = 76) -> str:
-    """The picture as a JPEG inside a URL: nothing is stored, and no one else can ask for it."""
+    """The picture as a JPEG in a data URL: nothing is stored on the server."""
     buffer = io.BytesIO()
     image.convert("RGB").save(buffer, "JPEG", quality=quality)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
@@ -183,7 +182,7 @@ def _draw_dashes(
     width: int,
     dash: int,
 ) -> None:
-    """A rectangle of dashes, each followed by as much nothing."""
+    """Draw a rectangle of dashes, with gaps as long as the dashes."""
     x1, y1, x2, y2 = corners
     for start in range(round(x1), int(x2) + 1, 2 * dash):
         end = min(start + dash, x2)

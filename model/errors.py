@@ -1,4 +1,4 @@
-"""The one exception that means "the input is bad, and here is what to do about it"."""
+"""The exception for problems that users can solve, and how command lines report it."""
 
 import signal
 import sys
@@ -8,11 +8,11 @@ from pathlib import Path
 
 
 class UserError(Exception):
-    """A problem the user can solve. Its text is one clear sentence: what is wrong, and the cure."""
+    """A problem the user can solve. Its text says what is wrong, and what to do about it."""
 
 
 class StoppedError(KeyboardInterrupt):
-    """A signal asked the program to stop, and what it had is saved."""
+    """A signal asked the program to stop, and its state is saved."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -20,9 +20,9 @@ class StoppedError(KeyboardInterrupt):
 
 
 def one_line(text: str) -> str:
-    """A text for a terminal: without characters that would move its cursor or break the line.
+    """``text`` with control characters and line breaks escaped, for a terminal.
 
-    A file may be called anything, even what is no text at all.
+    File names may hold any characters, even bytes that are no text.
 
     Example:
         >>> one_line("a\\n.jpg")
@@ -34,11 +34,11 @@ def one_line(text: str) -> str:
 def run_cli(main: Callable[[], int | None], debug: bool) -> int:
     """Run a command line's ``main`` and turn a :class:`UserError` into one line on stderr.
 
-    Arguments are parsed inside ``main``, so that what is cleared up is so after ``--help`` too.
+    Arguments are parsed inside ``main``, so that clean-up also follows ``--help``.
 
     Returns:
         The exit status: what ``main`` returned (``None`` is 0), 1 after a ``UserError``, 130 after
-        Ctrl-C, 143 after SIGTERM. With ``debug`` nothing is caught, so the traceback shows.
+        Ctrl-C, 143 after SIGTERM. With ``debug`` errors are not caught: Python shows a traceback.
     """
     try:
         return main() or 0
@@ -51,14 +51,14 @@ def run_cli(main: Callable[[], int | None], debug: bool) -> int:
         if debug:
             raise
         print("interrupted.", file=sys.stderr)
-        # 128 + the signal's number, as a shell reports a program that a signal ended.
+        # 128 + signal number, as shells report it.
         return 128 + (error.number if isinstance(error, StoppedError) else signal.SIGINT)
     finally:
         _remove_empty_compiler_cache()
 
 
 def _remove_empty_compiler_cache() -> None:
-    """PyTorch makes a folder for compiled kernels when imported; nothing here compiles any."""
+    """Remove the folder for compiled kernels that importing PyTorch creates; it is not used."""
     if utilities := sys.modules.get("torch._inductor.runtime.cache_dir_utils"):
-        with suppress(OSError):  # it is not empty: another program's kernels lie there
+        with suppress(OSError):  # not empty: it holds kernels of another program
             Path(utilities.default_cache_dir()).rmdir()

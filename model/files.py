@@ -1,4 +1,4 @@
-"""Writing files so that a crash, a full disk or a Ctrl-C never costs what was already there."""
+"""Writing files so that a crash, a full disk or Ctrl-C never damages an existing file."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from model.errors import UserError
 
 @contextmanager
 def atomic_write(path: str | Path) -> Generator[Path]:
-    """Give a temporary path beside ``path``; move it there if the block ends well.
+    """Yield a temporary path in the folder of ``path``; after success, move it to ``path``.
 
     The temporary name keeps the suffix, because Pillow and pandas choose the format by it.
 
@@ -29,7 +29,7 @@ def atomic_write(path: str | Path) -> Generator[Path]:
     temporary = _temporary_beside(path)
     try:
         yield temporary
-        # mkstemp makes 0600 files, which others could not read; no call only reads the mask.
+        # mkstemp makes files only its owner can read. The umask is read by setting it.
         os.umask(mask := os.umask(0))
         os.chmod(temporary, 0o666 & ~mask)
         os.replace(temporary, path)
@@ -45,8 +45,8 @@ def atomic_write(path: str | Path) -> Generator[Path]:
 def write_file(path: str | Path, content: str | bytes) -> None:
     """:func:`atomic_write` of bytes, or of a text as UTF-8.
 
-    The name of a file that is no text, which Python decodes with ``surrogateescape``, is written
-    as the bytes it has on disk.
+    File names that are not UTF-8, which Python decodes with ``surrogateescape``, are written as
+    their original bytes.
     """
     if isinstance(content, str):
         content = content.encode(errors="surrogateescape")
@@ -55,18 +55,18 @@ def write_file(path: str | Path, content: str | bytes) -> None:
 
 
 def distinct(names: Iterable[str], joint: str) -> list[str]:
-    """The names, numbered where one is taken; all different also where case does not count.
+    """The names, repeated ones numbered; all different even if case is ignored.
 
     Example:
         >>> distinct(["a", "b", "A"], "_")
         ['a', 'b', 'A_2']
     """
-    found: dict[str, str] = {}
+    taken: dict[str, str] = {}
     for name in names:
         numbered = (f"{name}{joint}{number}" for number in count(2))
-        free = next(n for n in chain([name], numbered) if n.casefold() not in found)
-        found[free.casefold()] = free
-    return list(found.values())
+        free = next(n for n in chain([name], numbered) if n.casefold() not in taken)
+        taken[free.casefold()] = free
+    return list(taken.values())
 
 
 def ensure_writable(folder: Path) -> None:

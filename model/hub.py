@@ -1,4 +1,4 @@
-"""What the Hugging Face Hub answers when it refuses, in one sentence with a cure."""
+"""Errors of the Hugging Face Hub as sentences that say what to do."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -7,14 +7,14 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalToken
 
 from model.errors import UserError
 
-HttpError = HfHubHTTPError.__bases__[0]  # of whichever HTTP library the hub's client uses
+HttpError = HfHubHTTPError.__bases__[0]  # of the HTTP library that huggingface_hub uses
 
 
 @contextmanager
 def refusals_as_user_errors(
     repository: str, paid: str = "choose something free"
 ) -> Generator[None]:
-    """Turn whatever the hub refuses in the block into a :class:`UserError`.
+    """Turn errors of the hub inside the block into :class:`UserError`.
 
     Args:
         repository: ``OWNER/NAME``, as the user gave it.

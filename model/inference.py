@@ -1,8 +1,8 @@
-"""A photo -> its largest object.
+"""Predict the largest object of a photo.
 
 >>> from model import load_detector
->>> d = load_detector().predict("photo.jpg")
->>> d.class_name, d.score, d.bbox_xyxy
+>>> detection = load_detector().predict("photo.jpg")
+>>> detection.class_name, detection.score, detection.bbox_xyxy
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,7 +34,7 @@ from model.words import Verdict, percent, verdict
 if TYPE_CHECKING:
     from model.onnx_network import OnnxNetwork
 
-DRAWN_SIDE = 1280
+DRAWN_SIDE = 1280  # longest side, in pixels, of the picture that a notebook shows
 CSV_HEADER = [
     "file", "class_name", "score", "xmin", "ymin", "xmax", "ymax", "width", "height", "sure",
 ]  # fmt: skip
@@ -42,23 +42,23 @@ CSV_HEADER = [
 
 @dataclass(frozen=True)
 class Detection:
-    """What the detector predicts for one photo.
+    """The prediction for one photo.
 
     Attributes:
         class_name: of the largest object.
-        score: chance, 0..1, that class and box (IoU >= 0.5) are both right. A checkpoint without a
-            calibration gives the probability of the class instead.
+        score: probability that class and box (IoU >= 0.5) are both right; without a calibration,
+            the probability of the class.
         bbox_xyxy: left, top, right, bottom in pixels of the original upright photo.
         probabilities: class name -> probability, all classes, most probable first.
         image_size: ``(width, height)`` of the original upright photo.
-        sure: whether ``score`` passes the checkpoint's threshold. If not, the photo may well show
-            none of the classes.
-        looks: 2 if a window around the object was looked at as well; see
-            :mod:`model.second_look`.
-        attention: where the box was read from: float32 ``(rows, columns)`` over the whole photo,
-            summing to 1; ``None`` for heads without cells.
-        source: of the photo, as :meth:`Detector.predict` was given it: what a notebook shows the
-            box on. ``None`` where the photo had been read before.
+        sure: whether ``score`` reaches the checkpoint's threshold. If not, the photo may show none
+            of the classes.
+        looks: 2 if there was a second look at a window around the object, see
+            :mod:`model.second_look`; else 1.
+        attention: float32 ``(rows, columns)`` over the whole photo, summing to 1: the weight of
+            each place in the predicted box; ``None`` for heads without cells.
+        source: the photo as given to :meth:`Detector.predict`, for display in a notebook; ``None``
+            after :meth:`Detector.predict_loaded`.
     """
 
     class_name: str
@@ -80,12 +80,12 @@ class Detection:
         )
 
     def verdict(self, threshold: float) -> Verdict:
-        """What this amounts to where a score of ``threshold`` is asked for."""
-        likeliest = self.probabilities[self.class_name]
-        return verdict(self.class_name, self.score, threshold, likeliest, len(self.probabilities))
+        """The verdict in words, with ``threshold`` in place of the checkpoint's."""
+        probability = self.probabilities[self.class_name]
+        return verdict(self.class_name, self.score, threshold, probability, len(self.probabilities))
 
     def to_dict(self) -> dict[str, Any]:
-        """As values that JSON can hold, rounded; without ``attention`` and ``source``."""
+        """Rounded values for JSON, without ``attention`` and ``source``."""
         return {
             "class_name": self.class_name,
             "score": round(self.score, 4),
@@ -97,30 +97,29 @@ class Detection:
         }
 
     def _repr_png_(self) -> bytes | None:
-        """What a notebook shows: the photo with the box; ``None`` if it can no longer be read."""
+        """PNG for notebooks: the photo with the box; ``None`` if it can no longer be read."""
         if self.source is None:
             return None
         try:
             photo = load_fitted(self.source, DRAWN_SIDE).image
         except UserError:
-            return None  # the notebook then shows the line above
+            return None  # the notebook then shows __repr__
         buffer = BytesIO()
         self.draw(photo).save(buffer, "PNG")
         return buffer.getvalue()
 
     def draw(self, photo: Any) -> Image.Image:
-        """A copy of the photo (any size of the same shape) with box, class and score.
-
-        An answer that is not sure is dashed and grey.
+        """A copy of the photo with box, class and score; dashed and grey if not sure.
 
         Args:
-            photo: as :meth:`Detector.predict` takes it.
+            photo: as :meth:`Detector.predict` takes it; of any size, with the aspect ratio of the
+                photo predicted for.
 
         Raises:
-            UserError: if it cannot be read, or has another shape than the one predicted for.
+            UserError: if it cannot be read, or has another aspect ratio.
         """
         image = load_image(image_source(photo))
-        # Whole pixels of a much smaller copy change its shape a little.
+        # Rounding to whole pixels changes the aspect ratio of a much smaller copy a little.
         off = image.width * self.image_size[1] - image.height * self.image_size[0]
         if abs(off) > sum(self.image_size):
             raise UserError(
@@ -138,11 +137,11 @@ class Detector:
     """A trained network with everything needed to predict for photos.
 
     Args:
-        model: it stays as it is; of a PyTorch network a copy is used.
-        info: class names, canvas size, normalisation; by default what ``model`` itself knows,
-            which is all there is after ``LargestObjectDetector.from_pretrained``.
-        device: ``None`` takes a GPU if there is one.
-        bf16: compute in bf16; ``None`` does so where the device has it.
+        model: not changed; a PyTorch network is copied.
+        info: class names, canvas size, normalisation, calibration; by default made from ``model``,
+            as for ``LargestObjectDetector.from_pretrained``.
+        device: by default a GPU if there is one.
+        bf16: compute in bf16; by default where the device supports it natively.
     """
 
     def __init__(
@@ -167,41 +166,41 @@ class Detector:
         """The largest object of one photo.
 
         Args:
-            source: see :func:`model.data.photo_inputs.image_source`: a path, a file or its bytes,
-                a PIL image, an array, a tensor or nested lists; grey or with transparency too.
-            flip: predict the mirrored photo too and average both: slower, a little better
-                (docs/experiments.md: by how much).
-            looks: 1 looks at the whole photo alone, 2 looks a second time at what seems small
-                (:mod:`model.second_look`); ``None`` as the checkpoint says.
+            source: a path, a file or its bytes, a PIL image, an array, a tensor or nested lists,
+                also grey or with transparency; see :func:`model.data.photo_inputs.image_source`.
+            flip: also predict the mirrored photo and average both: slower, a little more accurate
+                (figures in docs/experiments.md).
+            looks: 1 for the whole photo only, 2 for a second look at small objects
+                (:mod:`model.second_look`); ``None`` for what the checkpoint states.
 
         Raises:
-            UserError: if the photo cannot be read; the text says why.
+            UserError: if the photo cannot be read.
         """
         return self.predict_batch([source], flip, looks)[0]
 
     def predict_batch(
         self, sources: Sequence[Any], flip: bool = False, looks: int | None = None
     ) -> list[Detection]:
-        """:meth:`predict` for several photos, a pass for each look; ``[]`` for none."""
+        """:meth:`predict` for a list of photos, with one pass for each look."""
         if isinstance(sources, str | bytes | Path | Image.Image):
             raise UserError("predict_batch takes a list of photos. For one there is predict.")
-        given = [image_source(source) for source in sources]
-        photos = [self.load(source, looks) for source in given]
+        sources = [image_source(source) for source in sources]
+        photos = [self.load(source, looks) for source in sources]
         detections = self.predict_loaded(photos, flip, looks)
-        return [replace(d, source=source) for d, source in zip(detections, given, strict=True)]
+        return [replace(d, source=source) for d, source in zip(detections, sources, strict=True)]
 
     def reading_side(self, looks: int | None = None) -> int:
         """Longest side, in pixels, of the copy that :meth:`load` reads."""
         return working_side(self.info.image_size) * (DETAIL if self.info.second_look(looks) else 1)
 
     def load(self, source: Any, looks: int | None = None) -> LoadedImage:
-        """Read a photo no larger than ``looks`` of it need."""
+        """Read a photo at the size that ``looks`` needs."""
         return load_fitted(image_source(source), self.reading_side(looks))
 
     def load_each(
         self, files: Sequence[Path], looks: int | None = None
     ) -> Iterator[LoadedImage | UserError]:
-        """:meth:`load` for many files, on all cores: images, or what is wrong with one."""
+        """:meth:`load` for many files, on all cores; the error of a file that cannot be read."""
         return load_each(files, self.reading_side(looks))
 
     def predict_loaded(
@@ -214,7 +213,7 @@ class Detector:
         """:meth:`predict_batch` for photos that :meth:`load` read.
 
         Args:
-            inputs: what :meth:`preprocess` makes of the photos, where that was done already.
+            inputs: results of :meth:`preprocess` for the photos, if already computed.
         """
         second_look = self.info.second_look(looks)
         if not photos:
@@ -230,7 +229,7 @@ class Detector:
         ]
 
     def predict_inputs(self, inputs: Sequence[Tensor], flip: bool = False) -> BatchPrediction:
-        """One pass over what :meth:`preprocess` makes of photos; float32 on the CPU."""
+        """One pass over results of :meth:`preprocess`; the predictions are float32 on the CPU."""
         batch = torch.stack(list(inputs)).to(self.device)
         batch = batch.contiguous(memory_format=torch.channels_last)
         with self.autocast():
@@ -244,24 +243,24 @@ class Detector:
         second_look: SecondLook,
         flip: bool,
     ) -> BatchPrediction:
-        """One pass over the windows of the photos that are to be seen ``again``, bool ``(N,)``."""
+        """Second look at the photos selected by ``again``, bool ``(N,)``, in one pass."""
         rows = again.nonzero().flatten()
         if not len(rows):
             return first
-        canvas, wanted = self.info.image_size, first.map(lambda tensor: tensor[rows])
-        windows = second_look.windows(wanted.bbox_xyxy, canvas)
+        canvas, selected = self.info.image_size, first.map(lambda tensor: tensor[rows])
+        windows = second_look.windows(selected.bbox_xyxy, canvas)
         pairs = zip(rows.tolist(), windows, strict=True)
         cuts = [cut_window(photos[row].image, window, canvas) for row, window in pairs]
         second = self.predict_inputs([self.preprocess(picture) for picture, _ in cuts], flip)
-        shown = torch.stack([window for _, window in cuts])
-        return first.with_rows(rows, second_look.merge(wanted, second, shown, canvas))
+        windows = torch.stack([window for _, window in cuts])
+        return first.with_rows(rows, second_look.merge(selected, second, windows, canvas))
 
     def autocast(self) -> torch.autocast:
-        """What :attr:`model` computes in."""
+        """The autocast context in which :attr:`model` runs."""
         return autocast(self.device, self.bf16)
 
     def preprocess(self, image: Image.Image) -> Tensor:
-        """RGB photo -> float32 ``(3, S, S)`` normalised: the training pipeline, nothing drawn."""
+        """RGB photo -> float32 ``(3, S, S)``, normalised: the training pipeline, not augmented."""
         image = load_fitted(image, working_side(self.info.image_size)).image
         whole = torch.tensor([[0.0, 0.0, image.width, image.height]])
         return self._pipeline(image, whole).image
@@ -269,7 +268,7 @@ class Detector:
     def detection(
         self, predicted: BatchPrediction, size: tuple[int, int], looks: int = 1
     ) -> Detection:
-        """One image's prediction, in pixels of a photo of ``(width, height)``."""
+        """One image's prediction as a :class:`Detection`, in pixels of a photo of ``size``."""
         scale = torch.tensor(size * 2) / self.info.image_size
         probabilities, calibration = predicted.probabilities, self.info.calibration
         score = float(probabilities.max())
@@ -289,10 +288,10 @@ class Detector:
 def load_detector(
     checkpoint: str | Path = DEFAULT_CHECKPOINT, device: torch.device | str | None = None
 ) -> Detector:
-    """The shipped detector, or the one in another checkpoint file, or in an ONNX file.
+    """Load the shipped detector, or another checkpoint or ONNX file.
 
     Raises:
-        UserError: if the checkpoint is missing, broken or foreign, or a package it needs is.
+        UserError: if the file is missing, broken or of another program, or a package is missing.
     """
     if Path(checkpoint).suffix == ".onnx":
         from model.onnx_network import load_onnx
@@ -301,11 +300,11 @@ def load_detector(
     return Detector(*load_checkpoint(checkpoint), device)
 
 
-def csv_row(file: Path | str, d: Detection) -> list[object]:
+def csv_row(file: Path | str, detection: Detection) -> list[object]:
     """A row under :data:`CSV_HEADER`.
 
     Corners are pixels of the original upright photo; ``sure`` is ``true`` or ``false``, as in JSON.
     """
-    corners = [round(v, 1) for v in d.bbox_xyxy]
-    sure = "true" if d.sure else "false"
-    return [str(file), d.class_name, round(d.score, 4), *corners, *d.image_size, sure]
+    corners = [round(v, 1) for v in detection.bbox_xyxy]
+    score, sure = round(detection.score, 4), "true" if detection.sure else "false"
+    return [str(file), detection.class_name, score, *corners, *detection.image_size, sure]

@@ -1,4 +1,4 @@
-"""The network of an ONNX file, run by onnxruntime, in the place of the PyTorch one."""
+"""The network of an ONNX file, run by onnxruntime, as a replacement for the PyTorch one."""
 
 import json
 import os
@@ -19,17 +19,17 @@ from model.score import EVIDENCE
 
 INPUT = "images"
 OUTPUTS = BatchPrediction._fields
-TRIAL_S = 60
-ANEW = "Export it again."
+TRIAL_S = 60  # time limit of a trial in seconds
+CURE = "Export it again."
 
 
 class OnnxNetwork(nn.Module):
-    """Predicts as :class:`model.network.detector.LargestObjectDetector` does in ``eval()`` mode.
+    """Same predictions as :class:`model.network.detector.LargestObjectDetector` in ``eval()`` mode.
 
     Args:
         path: of the file, for messages.
         session: an ``onnxruntime.InferenceSession`` with the input and outputs named above.
-        info: what travels beside the network in its file.
+        info: the description stored in the file.
     """
 
     def __init__(self, path: Path, session: Any, info: CheckpointInfo) -> None:
@@ -42,25 +42,25 @@ class OnnxNetwork(nn.Module):
         """``(N, 3, S, S)`` float32, normalised -> the prediction, float32.
 
         Raises:
-            UserError: if the file computes something for these photos that it did not in its trial.
+            UserError: if onnxruntime fails, or the outputs have another batch size.
         """
-        given = {INPUT: np.ascontiguousarray(images.float().cpu().numpy())}
+        inputs = {INPUT: np.ascontiguousarray(images.float().cpu().numpy())}
         try:
-            found = [torch.from_numpy(values) for values in self.session.run(list(OUTPUTS), given)]
-        except Exception as error:  # onnxruntime's have no class of their own to catch
+            outputs = list(map(torch.from_numpy, self.session.run(list(OUTPUTS), inputs)))
+        except Exception as error:  # onnxruntime's exceptions have no common class
             reason = " ".join(str(error).split())[:200]
-            raise UserError(f"{self.path} fails at these photos ({reason}). {ANEW}") from None
-        if any(len(values) != len(images) for values in found):
-            raise UserError(f"{self.path} does not answer for each photo. {ANEW}")
-        probabilities, bbox_xyxy, evidence, attention = found
+            raise UserError(f"{self.path} fails at these photos ({reason}). {CURE}") from None
+        if any(len(values) != len(images) for values in outputs):
+            raise UserError(f"{self.path} does not answer for each photo. {CURE}")
+        probabilities, bbox_xyxy, evidence, attention = outputs
         has_cells = attention.shape[-1] > 1
         return BatchPrediction(probabilities, bbox_xyxy, evidence, attention if has_cells else None)
 
 
 def load_onnx(path: Path) -> tuple[OnnxNetwork, CheckpointInfo]:
-    """The network in an ONNX file, and what travels beside it.
+    """The network in an ONNX file, and its description.
 
-    It runs once in a process of its own before it is trusted, see :mod:`model.onnx_trial`.
+    It is first tried in a separate process, see :mod:`model.onnx_trial`.
 
     Raises:
         UserError: if onnxruntime is not installed, or the file is missing, broken, or not one that
@@ -78,19 +78,19 @@ def load_onnx(path: Path) -> tuple[OnnxNetwork, CheckpointInfo]:
     info = info_from_metadata(path, tried["metadata"])
     _check_shapes(path, {INPUT: [3, tried["side"], tried["side"]], **tried["shapes"]}, info)
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what it prints of a failure is in the error too
+    options.log_severity_level = 4  # log no errors: they are raised too
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     return OnnxNetwork(path, session, info), info
 
 
 def _try_out(path: Path) -> dict[str, Any]:
-    """What :mod:`model.onnx_trial` says of the file."""
-    # Isolated, or Python would look for its own `inspect` beside the program, and find the wing.
+    """Result of :mod:`model.onnx_trial` for the file."""
+    # Without -I Python would import model/inspect instead of its own `inspect`.
     command = [sys.executable, "-I", onnx_trial.__file__, str(path.resolve()), INPUT, *OUTPUTS]
-    # Each thread of numpy's takes 40 MB of the memory that the trial may have.
+    # Each thread of numpy would take 40 MB of the trial's memory limit.
     one_thread = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
     try:
-        # stdin closed, and what onnxruntime logs is left out: the answer tells the reason.
+        # The log of onnxruntime is discarded: the JSON on stdout has the reason.
         ended = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL,
                                env=one_thread, text=True, timeout=TRIAL_S, check=False)  # fmt: skip
         tried = json.loads(ended.stdout) if ended.stdout else {}
@@ -98,22 +98,22 @@ def _try_out(path: Path) -> dict[str, Any]:
         tried = {"problem": f"one pass takes longer than {TRIAL_S} seconds"}
     if "shapes" not in tried:
         reason = tried.get("problem", "it ends the program that runs it, or needs too much memory")
-        raise UserError(f"{path} is broken or is no ONNX file of this program ({reason}). {ANEW}")
+        raise UserError(f"{path} is broken or is no ONNX file of this program ({reason}). {CURE}")
     return tried
 
 
-def _check_shapes(path: Path, found: dict[str, list[int]], info: CheckpointInfo) -> None:
-    """Of one pass over some photos: the input's for each photo, the outputs' for all together."""
+def _check_shapes(path: Path, shapes: dict[str, list[int]], info: CheckpointInfo) -> None:
+    """Check the shapes in a trial: of the input per photo, of the outputs for the whole batch."""
     side, n = info.image_size, onnx_trial.PHOTOS
-    attention = found["attention"]
+    attention = shapes["attention"]
     rows, columns = attention[1:] if len(attention) == 3 else (0, 0)
     expected = {
         INPUT: [3, side, side], "probabilities": [n, len(info.class_names)], "bbox_xyxy": [n, 4],
         "evidence": [n, len(EVIDENCE)], "attention": [n, max(1, rows), max(1, columns)],
     }  # fmt: skip
     for name, shape in expected.items():
-        if found[name] != shape:
+        if shapes[name] != shape:
             raise UserError(
                 f"{path} holds another network than it says ({name} should be {shape}, not"
-                f" {found[name]}). {ANEW}"
+                f" {shapes[name]}). {CURE}"
             )

@@ -1,8 +1,8 @@
-"""Load an ONNX file and run it once, as a program of its own that the system keeps within limits.
+"""Load an ONNX file and run it once, as a separate program with limited memory.
 
-A file of a few bytes can ask for gigabytes, or end the process that runs it. What comes out is one
-line of JSON: what travels in the file, and the shape of each output for two photos of noise; or why
-there is none. Imports nothing of ours, so that it starts soon.
+A file of a few bytes can need gigabytes, or crash the process that runs it. The program prints one
+line of JSON: the metadata of the file and the shape of each output for two photos of noise; or
+``problem``. It imports no other module of ours, so that it starts fast.
 
     python -I onnx_trial.py FILE INPUT OUTPUT ...
 """
@@ -17,42 +17,42 @@ import numpy as np
 
 PHOTOS = 2
 MAX_SIDE = 2048  # pixels
-BASE_BYTES = 1536 * 2**20  # of address space: onnxruntime, numpy, and what a pass takes
-COPIES = 6  # of the file: read, parsed, optimised, and packed for the processor
+BASE_BYTES = 1536 * 2**20  # of address space: onnxruntime, numpy, and a pass
+COPIES = 6  # how often the file may be in memory: read, parsed, optimised, packed for the CPU
 
 
 def try_out(path: Path, name: str, outputs: Sequence[str]) -> dict[str, Any]:
     """``metadata`` of the file, ``side`` of its input in pixels, and ``shapes`` by output.
 
     Raises:
-        ValueError: if its input is not named so, or not ``(N, 3, S, S)``, or an output is not made
-            of finite numbers.
+        ValueError: if its only input is not ``name`` of ``(N, 3, S, S)``, or an output holds other
+            values than finite float32 numbers.
         Exception: whatever onnxruntime raises.
     """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # one for each of 64 cores would take more than the limit
+    options.intra_op_num_threads = 1  # the threads of 64 cores would exceed the memory limit
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     inputs = {value.name: value.shape for value in session.get_inputs()}
     shape = inputs.get(name, [])
-    known = [isinstance(size, int) for size in shape] == [False, True, True, True]
-    if list(inputs) != [name] or not known or shape[1] != 3 or not 0 < shape[2] <= MAX_SIDE:
+    is_fixed = [isinstance(size, int) for size in shape] == [False, True, True, True]
+    if list(inputs) != [name] or not is_fixed or shape[1] != 3 or not 0 < shape[2] <= MAX_SIDE:
         raise ValueError(
             f"its inputs are {inputs}, not {name} for any number of photos of a known size"
         )
     photos = np.random.default_rng(0).standard_normal((PHOTOS, *shape[1:]), np.float32)
-    found: list[Any] = list(session.run(list(outputs), {name: photos}))
-    for output, values in zip(outputs, found, strict=True):
+    results: list[Any] = list(session.run(list(outputs), {name: photos}))
+    for output, values in zip(outputs, results, strict=True):
         if values.dtype != np.float32 or not np.isfinite(values).all():
             raise ValueError(f"{output} is not made of finite float32 numbers")
     metadata = session.get_modelmeta().custom_metadata_map
-    shapes = {output: list(v.shape) for output, v in zip(outputs, found, strict=True)}
+    shapes = {output: list(v.shape) for output, v in zip(outputs, results, strict=True)}
     return {"metadata": metadata, "side": shape[2], "shapes": shapes}
 
 
 def limit_memory(n_bytes: int) -> None:
-    """Let the system refuse more; not on Windows, which has no such limit."""
+    """Limit the address space of this process; does nothing on Windows, which has no such limit."""
     try:
         import resource
     except ImportError:
@@ -61,13 +61,13 @@ def limit_memory(n_bytes: int) -> None:
 
 
 def main(path: str, name: str, *outputs: str) -> None:
-    """Print what became of it."""
+    """Print the result of :func:`try_out`, or the problem."""
     limit_memory(BASE_BYTES + COPIES * Path(path).stat().st_size)
     try:
-        answer = try_out(Path(path), name, outputs)
-    except Exception as error:  # onnxruntime's have no class of their own to catch
-        answer = {"problem": " ".join(str(error).split())[:200] or type(error).__name__}
-    print(json.dumps(answer))
+        result = try_out(Path(path), name, outputs)
+    except Exception as error:  # onnxruntime's exceptions have no common class
+        result = {"problem": " ".join(str(error).split())[:200] or type(error).__name__}
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

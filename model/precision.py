@@ -1,30 +1,30 @@
-"""bf16 where the processor or GPU computes it natively, float32 elsewhere."""
+"""Device and precision: bf16 where the CPU or GPU supports it natively, else float32."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
-if TYPE_CHECKING:  # predicting must not pay for importing it
+if TYPE_CHECKING:  # slow to import, and not needed for prediction
     from accelerate import Accelerator
 
 Made = TypeVar("Made")
 
 
 def best_device() -> torch.device:
-    """The accelerator PyTorch sees, or the CPU."""
+    """The GPU or other accelerator that PyTorch finds, or the CPU."""
     accelerator = torch.accelerator.current_accelerator(check_available=True)
     return torch.device(accelerator.type if accelerator else "cpu")
 
 
 def has_native_bf16(device: torch.device | str) -> bool:
-    """Whether bf16 is faster than float32 there: emulated bf16 is several times slower."""
+    """Whether the device computes bf16 without emulation, which is several times slower."""
     device = torch.device(device)
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if device.type != "cpu":
         return False
-    # No public call says this for CPUs; a PyTorch without these two gets float32, always right.
+    # There is no public function for CPUs; a PyTorch without these two uses float32.
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, name, lambda: False)() for name in checks)
 
@@ -35,7 +35,7 @@ def autocast(device: torch.device | str, enabled: bool) -> torch.autocast:
 
 
 def build_accelerator(precision: str, **options: Any) -> "Accelerator":
-    """accelerate's device, processes and precision; one loop for CPU, one GPU or many.
+    """An accelerator for :func:`best_device`, one process or many, and a precision.
 
     Args:
         precision: ``"bf16"``, ``"fp32"``, or ``"auto"``.
@@ -45,16 +45,16 @@ def build_accelerator(precision: str, **options: Any) -> "Accelerator":
 
     device = best_device()
     bf16 = precision == "bf16" or (precision == "auto" and has_native_bf16(device))
-    # Without `cpu` accelerate does not look for other CPU processes.
+    # accelerate joins other CPU processes only with ``cpu``.
     return Accelerator(
         mixed_precision="bf16" if bf16 else "no", cpu=device.type == "cpu", **options
     )
 
 
-def from_main_process(accelerator: "Accelerator", make: Callable[[], Made]) -> Made:
-    """What the main process makes or reads, on all processes; all of them must call.
+def broadcast_from_main(accelerator: "Accelerator", make: Callable[[], Made]) -> Made:
+    """The result of ``make`` in the main process, sent to all processes; all must call it.
 
-    With several machines, the folder of a run lies on the disk of the first alone.
+    With several machines, only the first has the run folder on its disk.
     """
     from accelerate.utils import broadcast_object_list
 

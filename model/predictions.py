@@ -1,4 +1,4 @@
-"""Run a detector over images or a loader and keep what it predicts beside what is true."""
+"""Predictions for a batch of images, with or without their mirror images."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,13 +13,13 @@ from model.score import evidence
 
 
 class BatchPrediction(NamedTuple):
-    """What a detector predicts for N images.
+    """The predictions for N images.
 
     Attributes:
         probabilities: ``(N, C)``.
         bbox_xyxy: ``(N, 4)`` in pixels of the canvas.
-        evidence: ``(N, F)``, what the score is computed from; see :mod:`model.score`.
-        attention: ``(N, rows, columns)``, where the boxes were read from; ``None`` without cells.
+        evidence: ``(N, F)``, from which the score is computed; see :mod:`model.score`.
+        attention: ``(N, rows, columns)``, weight of each place in the box; ``None`` without cells.
     """
 
     probabilities: Tensor
@@ -29,24 +29,24 @@ class BatchPrediction(NamedTuple):
 
     @classmethod
     def of(cls, output: "DetectorOutput | BatchPrediction") -> "BatchPrediction":
-        """From the network's output; networks of ONNX files predict by themselves."""
+        """From the network's output; that of an ONNX file is returned as it is."""
         if isinstance(output, BatchPrediction):
             return output
         attention = output.cells.attention_map() if output.cells else None
         return cls(output.logits.softmax(dim=1), output.boxes, evidence(output), attention)
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "BatchPrediction":
-        """The same with every tensor changed."""
+        """Apply ``change`` to every tensor."""
         attention = None if self.attention is None else change(self.attention)
         probabilities, bbox_xyxy, evidence = map(change, self[:3])
         return BatchPrediction(probabilities, bbox_xyxy, evidence, attention)
 
     def with_rows(self, rows: Tensor, other: "BatchPrediction") -> "BatchPrediction":
-        """The same, with what ``other`` says in its place at ``rows``; the attention stays.
+        """A copy with ``rows`` replaced by those of ``other``; the attention stays.
 
         Args:
             rows: indices ``(M,)``.
-            other: of M images.
+            other: predictions for M images.
         """
         return self._replace(
             probabilities=self.probabilities.index_copy(0, rows, other.probabilities),
@@ -59,9 +59,9 @@ class BatchPrediction(NamedTuple):
 def predict_batch(model: nn.Module, images: Tensor, flip: bool = False) -> BatchPrediction:
     """Predict for ``(N, 3, S, S)`` normalised images.
 
-    With ``flip`` the mirrored images are predicted too. Probabilities and evidence are averaged;
-    so are boxes that are of the same object. Of two objects the one with more evidence is kept. The
-    attention is that of the images as they are.
+    With ``flip`` the mirrored images are predicted too. Probabilities and evidence are averaged,
+    and boxes too if they overlap enough to show the same object; otherwise the box with more
+    evidence is kept. The attention is that of the unmirrored images.
     """
     plain = BatchPrediction.of(model(images))
     if not flip:
@@ -81,11 +81,11 @@ def predict_batch(model: nn.Module, images: Tensor, flip: bool = False) -> Batch
 
 
 def on_cpu(batch: BatchPrediction) -> BatchPrediction:
-    """The same, float32 on the CPU."""
+    """Copy of ``batch``, float32 on the CPU."""
     return batch.map(lambda tensor: tensor.float().cpu())
 
 
 def per_image(batch: BatchPrediction) -> list[BatchPrediction]:
-    """One prediction an image, float32 on the CPU, without the first dimension."""
-    on = on_cpu(batch)
-    return [on.map(lambda tensor, i=i: tensor[i]) for i in range(len(on.probabilities))]
+    """One prediction per image, float32 on the CPU, without the first dimension."""
+    batch = on_cpu(batch)
+    return [batch.map(lambda tensor, i=i: tensor[i]) for i in range(len(batch.probabilities))]

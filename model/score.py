@@ -1,7 +1,7 @@
-"""The score: the chance that class and box are both right, learned from photos with known truth.
+"""The score: the probability that class and box are both right, fitted on annotated photos.
 
-A softmax over 20 classes knows nothing of the box, and is sure of itself on photos that show none
-of them. The score is a logistic regression on evidence of how good the prediction is (Platt
+The softmax over 20 classes says nothing about the box, and is overconfident on photos that show
+none of them. The score is a logistic regression on evidence of how good the prediction is (Platt
 scaling, Platt 1999, with more than one input).
 """
 
@@ -18,21 +18,21 @@ from model.second_look import SecondLook
 
 EVIDENCE = ("class", "support", "quality", "tightness")
 UNCALIBRATED_THRESHOLD = 0.5  # of the class probability, where there is no calibration
-_SUPPORTS_IOU = 0.5  # above it a box of a cell supports the predicted one
-_EDGE = 1e-4  # shares are kept this far from 0 and 1, whose log-odds are infinite
+_SUPPORTS_IOU = 0.5  # IoU above which a cell's box supports the predicted one
+_EDGE = 1e-4  # shares are kept this far from 0 and 1, where log-odds are infinite
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How evidence becomes a score, and what the evidence is gathered from.
+    """Parameters that turn evidence into a score, and the second look they were fitted with.
 
     Attributes:
-        weights: one a value of :data:`EVIDENCE`.
+        weights: one per value of :data:`EVIDENCE`.
         bias: added to the weighted sum before the sigmoid.
         threshold: score from which a detection is sure.
-        temperature: what logits are divided by, so that the probabilities of the classes mean what
-            they say (Guo et al. 2017); above 1 they come closer to each other.
-        second_look: at what to look twice; ``None`` is one look at everything.
+        temperature: divisor of the logits that calibrates the class probabilities (Guo et al.
+            2017); above 1 they become more even.
+        second_look: settings of the second look; ``None`` for no second look.
     """
 
     weights: tuple[float, ...]
@@ -43,10 +43,11 @@ class Calibration:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Calibration":
-        """Read what ``dataclasses.asdict`` gave.
+        """Inverse of ``dataclasses.asdict``.
 
         Raises:
-            ValueError: if a number is missing, or is none.
+            KeyError: if a value is missing.
+            ValueError: if there is another number of weights, or a value is no finite number.
         """
         temperature = values.get("temperature", 1.0)  # older checkpoints have none
         numbers = [*values["weights"], values["bias"], values["threshold"], temperature]
@@ -63,17 +64,17 @@ class Calibration:
         return (values @ weights + self.bias).sigmoid()
 
     def probabilities(self, raw: Tensor) -> Tensor:
-        """Probabilities ``(..., C)`` as the network gives them -> what they are worth."""
+        """Uncalibrated probabilities ``(..., C)`` -> calibrated ones."""
         return (raw.clamp(min=1e-9).log() / self.temperature).softmax(dim=-1)
 
 
 def evidence(output: DetectorOutput) -> Tensor:
     """Evidence of how good each prediction is: log-odds ``(N, 4)``, columns :data:`EVIDENCE`.
 
-    class: the softmax of the predicted class. support: the share of the choice among cells whose
-    boxes overlap the predicted one. quality: the score that the cells it was read from give to the
-    predicted class, which learned how good their boxes are. tightness: how much their boxes overlap
-    the predicted one. For heads without cells all but the first are 0.
+    class: softmax of the predicted class. support: sum of the choice over cells whose boxes overlap
+    the predicted one. quality: score of the predicted class, which also rates the box; mean over
+    cells weighted by attention. tightness: IoU of the cells' boxes with the predicted one; mean
+    weighted by attention. For heads without cells all but the first are 0.
     """
     probability, predicted = output.logits.float().softmax(dim=1).max(dim=1)
     if output.cells is None:

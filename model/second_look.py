@@ -1,7 +1,7 @@
-"""A second look: what seems small is cut out of the photo with its surroundings, and seen again.
+"""A second look: a window around a small object is cut out of the photo and predicted again.
 
-On the canvas a small object has few pixels; in the photo it has more. The window around the box of
-the first look is predicted like a photo of its own, and both predictions become one.
+A small object has more pixels in the photo than on the canvas. The window around the box of the
+first look is predicted like a photo of its own, and both predictions are merged.
 """
 
 from dataclasses import dataclass
@@ -17,19 +17,18 @@ from model.checked import is_number
 if TYPE_CHECKING:
     from model.predictions import BatchPrediction
 
-DETAIL = 2  # sides of the copy that windows are cut from, in sides of the copy seen first
+DETAIL = 2  # side of the copy that windows are cut from over that of the copy predicted first
 
 
 @dataclass(frozen=True)
 class SecondLook:
-    """When to look again, and where. Chosen on VOC's ``val``: docs/experiments.md has how.
+    """Settings of the second look, chosen on VOC's ``val`` (docs/experiments.md).
 
     Attributes:
-        below: share of the photo's area that the box may cover.
+        below: largest share of the photo's area that a box may cover to be looked at again.
         factor: sides of the window over those of the box.
-        least: share of the photo's sides that the window has at least.
-        agree: IoU from which both boxes are of the same object, and are averaged. Otherwise the
-            box of the first look is kept.
+        least: smallest sides of the window over those of the photo.
+        agree: IoU above which both boxes are averaged; otherwise that of the first look is kept.
     """
 
     below: float = 0.25
@@ -39,10 +38,11 @@ class SecondLook:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "SecondLook":
-        """Read what ``dataclasses.asdict`` gave.
+        """Inverse of ``dataclasses.asdict``.
 
         Raises:
-            ValueError: if a number is missing, is none, or is outside its range.
+            KeyError: if a value is missing.
+            ValueError: if one is no finite number, or outside its range.
         """
         numbers = {name: values[name] for name in cls.__dataclass_fields__}
         if not all(map(is_number, numbers.values())):
@@ -54,7 +54,7 @@ class SecondLook:
         return look
 
     def is_wanted(self, bbox_xyxy: Tensor, canvas: int) -> Tensor:
-        """bool ``(N,)``: whose boxes ``(N, 4)``, in pixels of the canvas, are small enough."""
+        """bool ``(N,)``: whether boxes in pixels of the canvas are small enough to look again."""
         return box_areas(bbox_xyxy.clamp(0, canvas)) <= self.below * canvas**2
 
     def windows(self, bbox_xyxy: Tensor, canvas: int) -> Tensor:
@@ -68,16 +68,16 @@ class SecondLook:
     def merge(
         self, first: "BatchPrediction", second: "BatchPrediction", windows: Tensor, canvas: int
     ) -> "BatchPrediction":
-        """Two looks at the same N photos -> what both say together.
+        """Merge the predictions of two looks at the same N photos.
 
         Args:
-            first: at the photos.
-            second: at the windows, boxes in pixels of a canvas that the window fills.
+            first: for the photos.
+            second: for the windows, with boxes in pixels of a canvas that the window fills.
             windows: ``(N, 4)`` in pixels of the photos' canvas.
             canvas: side of both canvases in pixels.
 
         Returns:
-            Probabilities and evidence are the mean; the attention is that of the first look.
+            Means of probabilities and evidence, with the attention of the first look.
         """
         origin, extent = windows[:, :2], windows[:, 2:] - windows[:, :2]
         boxes = second.bbox_xyxy * (extent / canvas).repeat(1, 2) + origin.repeat(1, 2)
@@ -90,10 +90,11 @@ class SecondLook:
 
 
 def cut_window(photo: Image.Image, window: Tensor, canvas: int) -> tuple[Image.Image, Tensor]:
-    """A window ``(4,)``, in pixels of the canvas, cut out of the photo in whole pixels of it.
+    """Cut a window ``(4,)``, in pixels of the canvas, out of the photo.
 
     Returns:
-        The picture, at least one pixel large, and the window it shows, in pixels of the canvas.
+        The picture, at least one pixel large, and its window ``(4,)`` in pixels of the canvas,
+        which is rounded to whole pixels of the photo.
     """
     scale = torch.tensor([photo.width, photo.height] * 2) / canvas
     x1, y1, x2, y2 = (window.cpu() * scale).round().int().tolist()

@@ -1,4 +1,4 @@
-"""Numbers in sentences, and what an answer of the detector amounts to in words."""
+"""Numbers and detections in words."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -6,23 +6,23 @@ from typing import Literal
 
 from model.classes import shown_name
 
-# A class is likely if it is more so than all others together and the score is not next to nothing.
-# Of 89 photos of VOC's val and 46 empty windows in them 18 and 42 are refused: "probably" is said
-# of 12 of those photos and 6 of those windows; by the probability alone it would be of 15 and 13.
+# Least probability and score of a class for "probably". Of 89 photos of VOC's val and 46 empty
+# windows in them 18 and 42 are not sure: "probably" is said of 12 of those photos and 6 of those
+# windows; by the probability alone it would be of 15 and 13.
 LIKELY, LEAST_SCORE = 0.5, 0.15
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What an answer amounts to, in the same words wherever it is shown.
+    """A detection in words, the same wherever it is shown.
 
     Attributes:
-        kind: ``sure``: the score passes the threshold; ``unsure``: it does not, but a class is
+        kind: ``sure``: the score reaches the threshold; ``unsure``: it does not, but a class is
             likely; ``none``: no class is.
-        class_name: the likeliest, as people read it.
-        text: the words by themselves.
-        clause: within a sentence, after "the detector".
-        brief: where there is room for little more than a name.
+        class_name: display name of the likeliest class.
+        text: the verdict by itself.
+        clause: the verdict within a sentence, after "the detector".
+        brief: the verdict where there is little room.
     """
 
     kind: Literal["sure", "unsure", "none"]
@@ -35,13 +35,13 @@ class Verdict:
 def verdict(
     class_name: str, score: float, threshold: float, probability: float, n_classes: int
 ) -> Verdict:
-    """What an answer amounts to.
+    """The verdict on a detection.
 
     Args:
         class_name, probability: of the likeliest class.
         score: see :class:`model.inference.Detection`.
-        threshold: from which score on the answer is sure.
-        n_classes: how many the detector can name.
+        threshold: least score of a detection that is sure.
+        n_classes: number of classes of the detector.
 
     Example:
         >>> verdict("dog", 0.38, 0.49, 0.71, 20).text
@@ -72,7 +72,7 @@ def a_or_an(name: str) -> str:
 
 
 def counted(count: int, one: str, many: str = "") -> str:
-    """How many there are, in words; ``many`` where it is not ``one`` with an s.
+    """A count with its noun; ``many`` is the plural if it is not ``one`` with an s.
 
     Example:
         >>> counted(1, "class", "classes"), counted(2000, "photo")
@@ -82,14 +82,14 @@ def counted(count: int, one: str, many: str = "") -> str:
 
 
 def readable_size(n_bytes: float) -> str:
-    """A size for people: ``29.1 GB``."""
+    """A size as text: ``29.1 GB``."""
     return f"{n_bytes / 1e9:,.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:,.1f} MB"
 
 
 def percent(share: float, digits: int | None = None, signed: bool = False) -> str:
-    """A share for people, to so many digits after the point.
+    """A share as a percentage with ``digits`` decimals.
 
-    Without ``digits`` there are more the smaller it is, so that little is not taken for nothing.
+    Without ``digits``, small shares get a decimal, so that they do not look like 0.
 
     Example:
         >>> percent(0.853, 0), percent(0.853, 1), percent(0.12, 0, signed=True)
@@ -106,12 +106,12 @@ def percent(share: float, digits: int | None = None, signed: bool = False) -> st
 
 
 def unknown_class_note(class_name: str, class_names: Collection[str]) -> str:
-    """That a detector cannot answer the true class; empty if it can, or nobody knows it."""
+    """A note that a detector does not know the true class; empty if it does, or there is none."""
     if not class_name or class_name in class_names:
         return ""
-    known = counted(len(class_names), "class", "classes")
+    number = counted(len(class_names), "class", "classes")
     return (
-        f"This detector knows {known}, and {shown_name(class_name)} is none of them: no answer can"
+        f"This detector knows {number}, and {shown_name(class_name)} is none of them: no answer can"
         " be right. train.py --data DIR --start-from shipped makes one that knows the classes of"
         " your photos."
     )

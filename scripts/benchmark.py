@@ -1,9 +1,9 @@
-"""Speed and memory in one Markdown table, as ratios within one run: absolute times depend on the
-machine, which should do nothing else meanwhile.
+"""Measure speed and memory, as a Markdown table of ratios within one run: absolute times depend on
+the machine, which should be otherwise idle.
 
     python scripts/benchmark.py --checkpoint checkpoints/NAME.safetensors --out table.md
 
-Whatever is compared runs in turn. The defaults take about seven minutes on two cores.
+Variants that are compared run in turn. The defaults take about seven minutes on two cores.
 """
 
 import sys
@@ -35,21 +35,21 @@ class BenchmarkConfig:
 
     checkpoint: Path = DEFAULT_CHECKPOINT
     parts: tuple[Part, ...] = get_args(Part)
-    repeats: int = 11  # of a pass, of a request
+    repeats: int = 11  # of each pass and request
     load_seconds: float = 10.0  # for each number of clients
-    mixed_seconds: float = 60.0  # of many clients with calls of all kinds
-    warm_calls: int = 200  # before the memory is looked at: what the server keeps is then kept
+    mixed_seconds: float = 60.0  # for many clients with calls of all kinds
+    warm_calls: int = 200  # before memory is measured: they fill the caches of the server
     memory_calls: int = 600  # 3000 take three minutes more
     starts: int = 3
     data_photos: int = 100_000  # of the largest data set that is checked
     training_steps: int = 20
     training_size: int = 288  # side of the canvas, pixels
     training_batch: int = 32
-    out: Path | None = None  # where the table goes, besides the screen
+    out: Path | None = None  # file for the table, besides the screen
 
 
 def measured(config: BenchmarkConfig, folder: Path) -> Iterator[list[Row]]:
-    """The rows of all parts asked for, as they come."""
+    """The rows of all requested parts, one part at a time."""
     model, info = load_checkpoint(config.checkpoint)
     detector = Detector(model, info, "cpu")
     if "passes" in config.parts:
@@ -67,7 +67,7 @@ def measured(config: BenchmarkConfig, folder: Path) -> Iterator[list[Row]]:
 
 
 def served(config: BenchmarkConfig, detector: Detector) -> Iterator[list[Row]]:
-    """The rows that need the demo; one serves all of them, the memory last."""
+    """The rows that need a running demo; one server is used for all of them, memory last."""
     port = free_port()
     parts: dict[Part, Callable] = {
         "requests": lambda p: serving.request_rows(detector, port, p, config.repeats),
@@ -75,22 +75,22 @@ def served(config: BenchmarkConfig, detector: Detector) -> Iterator[list[Row]]:
         "mixed": lambda _: mixed.rows(port, config.mixed_seconds),
         "memory": lambda p: serving.memory_rows(port, p, config.warm_calls, config.memory_calls),
     }
-    wanted = [rows for part, rows in parts.items() if part in config.parts]
-    if wanted:
+    requested = [rows for part, rows in parts.items() if part in config.parts]
+    if requested:
         with server(port, "--checkpoint", str(config.checkpoint)) as process:
             wait_for_page(port)
-            for rows in wanted:
+            for rows in requested:
                 yield rows(process)
 
 
 def main(config: BenchmarkConfig) -> None:
     """Measure, print, write."""
-    found: list[Row] = []
+    all_rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         for rows in measured(config, Path(folder)):
-            found += rows
+            all_rows += rows
             print(table(rows), flush=True)
-    text = f"Measured on {torch.get_num_threads()} cores.\n\n{table(found)}"
+    text = f"Measured on {torch.get_num_threads()} cores.\n\n{table(all_rows)}"
     print(text)
     if config.out:
         config.out.write_text(text)

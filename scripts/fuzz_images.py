@@ -1,4 +1,4 @@
-"""Damaged images of every promised format, read as the demo reads them.
+"""Read damaged images of every supported format as the demo does.
 
     python scripts/fuzz_images.py --seconds 600 --seed 1
     python scripts/fuzz_images.py --files 400           # a fixed number: what the test suite runs
@@ -7,8 +7,8 @@
     python scripts/fuzz_images.py --hostile 100 --server    # the same through a running demo/app.py
 
 Every file must become an image or a ``UserError`` that names it, in time. A file that crashes a
-decoder is found although only its worker ends; it is kept in ``--keep`` and named. Exit status 1 if
-anything was found.
+decoder, which ends only its worker process, is also a finding. Files of findings are kept in
+``--keep``. The exit status is 1 if there are findings.
 """
 
 import argparse
@@ -35,13 +35,13 @@ from model.data.image_formats import heic_is_readable, readable_formats
 from model.data.images import load_fitted
 from model.errors import UserError
 
-SECONDS_A_FILE = 8.0  # of the clock
+SECONDS_A_FILE = 8.0  # longest allowed wall time
 NAME = "holiday.jpg"
-Sound = dict[str, list[bytes]]  # format -> files nothing is wrong with
+Sound = dict[str, list[bytes]]  # format -> undamaged files
 
 
 def sources() -> Sound:
-    """Sound files by format: the modes, compressions and extras each of them has."""
+    """Undamaged files by format, in the modes, compressions and with the extras of each."""
     if heic_is_readable():
         import pillow_heif
 
@@ -91,7 +91,7 @@ def sources() -> Sound:
 def encoded(image: Image.Image, kind: str, options: dict) -> bytes:
     stream = BytesIO()
     if options.get("save_all"):
-        # New ones each time: Pillow leaves traces of one encoder in an image, which upset another.
+        # New images each time: an encoder leaves attributes in an image that break another encoder.
         more = [Image.new("RGB", image.size, colour) for colour in ("red", "blue")]
         options = options | {"append_images": more}
     image.copy().save(stream, kind, **options)
@@ -99,7 +99,7 @@ def encoded(image: Image.Image, kind: str, options: dict) -> bytes:
 
 
 def damaged(content: bytes, other: bytes, rng: random.Random) -> bytes:
-    """The file with one to eight things wrong with it."""
+    """The file with one to eight random kinds of damage."""
     data = bytearray(content)
     for _ in range(rng.choice((1, 1, 2, 3, 8))):
         if not data:
@@ -134,7 +134,7 @@ def _damage(data: bytearray, other: bytes, rng: random.Random) -> None:
 
 
 def with_checksums(data: bytes) -> bytes:
-    """A PNG with its checksums mended, so that damage gets past them; other files as they are."""
+    """A PNG with correct checksums, so that damage gets past them; other files as they are."""
     if data[:8] != b"\x89PNG\r\n\x1a\n":
         return data
     parts, at = [data[:8]], 8
@@ -175,22 +175,22 @@ def verdict(file: Path | bytes, side: int | None) -> str:
 
 @dataclass
 class Outcome:
-    """What came of all files."""
+    """Results of all files."""
 
     counts: Counter = field(default_factory=Counter)
     findings: list[str] = field(default_factory=list)
     slowest_s: float = 0.0
 
     def add(self, kind: str, answer: str, seconds: float) -> bool:
-        """Count an answer; whether all was well."""
-        well = answer in ("read", "refused") and seconds <= SECONDS_A_FILE
-        self.counts[kind, answer if well else "finding"] += 1
+        """Count a :func:`verdict`; return whether it is no finding."""
+        is_good = answer in ("read", "refused") and seconds <= SECONDS_A_FILE
+        self.counts[kind, answer if is_good else "finding"] += 1
         self.slowest_s = max(self.slowest_s, seconds)
-        return well
+        return is_good
 
 
 def run(settings: argparse.Namespace) -> Outcome:
-    """Read damaged files; what crashes or hangs takes a worker with it and not this process."""
+    """Read damaged files; a crash or hang ends only a worker process, not this one."""
     outcome, sound = Outcome(), sources()
     file = Path(settings.keep) / NAME
     for number in range(settings.files):
@@ -208,7 +208,7 @@ def run(settings: argparse.Namespace) -> Outcome:
 
 
 def run_hostile(settings: argparse.Namespace) -> Outcome:
-    """Read hostile files as a visitor's, and print what each of them costs."""
+    """Read hostile files as uploads of a visitor, and print the time of each."""
     outcome = Outcome()
     for name, make in FILES.items():
         if settings.only not in name:
@@ -225,7 +225,7 @@ def run_hostile(settings: argparse.Namespace) -> Outcome:
 
 
 def kept(settings: argparse.Namespace, number: int, sound: Sound, what: str) -> str:
-    """Keep the file of a finding, and say where it is."""
+    """Save the file of a finding; return the finding with its path."""
     _, content = made(number, settings.seed, sound)
     path = Path(settings.keep) / f"finding-{settings.seed}-{number}.bin"
     path.write_bytes(content)

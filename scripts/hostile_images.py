@@ -1,7 +1,7 @@
-"""Files that cost a decoder much memory or time for their size, made here, by kind.
+"""Generated image files that cost a decoder much memory or time for their size.
 
 ``FILES`` maps a name to a function of a scale: 1 is small enough for the test suite, 100 is what an
-attacker would send. Only headers are written by hand; nothing here is anybody's photo.
+attacker would send.
 """
 
 import struct
@@ -15,21 +15,21 @@ SIDE = 9949  # 99 megapixels
 
 
 def saved(mode: str, size: tuple[int, int], kind: str, **options: object) -> bytes:
-    """A black image as Pillow writes it."""
+    """A black image written by Pillow."""
     stream = BytesIO()
     Image.new(mode, size).save(stream, kind, **options)
     return stream.getvalue()
 
 
 def zeros(n_bytes: int) -> bytes:
-    """So many zeros, deflated."""
+    """``n_bytes`` zeros, deflated."""
     deflate, block = zlib.compressobj(9), bytes(2**20)
     parts = [deflate.compress(block) for _ in range(n_bytes // 2**20)]
     return b"".join([*parts, deflate.compress(bytes(n_bytes % 2**20)), deflate.flush()])
 
 
 def bmp(width: int, height: int, body: bytes, bits: int = 8) -> bytes:
-    """A BMP whose body is run-length coded."""
+    """A BMP with a run-length coded body."""
     palette = b"".join(bytes((i, i, i, 0)) for i in range(2**bits))
     offset, coding = 54 + len(palette), 1 if bits == 8 else 2
     info = struct.pack(
@@ -98,8 +98,8 @@ def tiff(
 ) -> bytes:
     """``data`` at offset 8, then the directory: tag -> type (3: 16 bits, 4: 32) and values.
 
-    ``repeated`` are more rows of it; ``following`` is where the next directory lies, this one for
-    ``None``.
+    ``repeated`` are more of its rows; ``following`` is the offset of the next directory, by default
+    of this one.
     """
     data += bytes(len(data) % 2)
     values, rows, at = b"", b"", 8 + len(data)
@@ -120,7 +120,7 @@ def tiff(
 def strips(
     side: int, rows: int, bits: int = 8, samples: int = 1, sample_format: int = 1, **more: int
 ) -> bytes:
-    """A deflated TIFF; all strips are the same bytes of the file."""
+    """A deflated TIFF whose strips all share the same bytes of the file."""
     strip, count = zeros(side * rows * samples * bits // 8), -(-side // rows)
     entries: Entries = {
         256: (4, [side]), 257: (4, [side]), 258: (3, [bits] * samples), 259: (3, [8]),
@@ -145,7 +145,7 @@ SMALL: Entries = {
 
 
 def tile(width: int, length: int) -> bytes:
-    """A 16 x 16 TIFF in one tile that is larger."""
+    """A 16 x 16 TIFF with one larger tile."""
     content = zeros(width * length)
     entries = {key: SMALL[key] for key in (256, 257, 258, 262, 277)} | {
         259: (3, [8]), 322: (4, [width]), 323: (4, [length]), 324: (4, [8]),
@@ -155,13 +155,13 @@ def tile(width: int, length: int) -> bytes:
 
 
 def shared_tags(count: int, size: int) -> bytes:
-    """A TIFF whose tags all claim the same bytes of the file."""
+    """A TIFF whose tags all share the same bytes of the file."""
     rows = b"".join(struct.pack("<HHII", 40000 + i, 1, size, 8) for i in range(count))
     return tiff(SMALL, bytes(size), rows, following=0)
 
 
 def exif(count: int, size: int) -> bytes:
-    """EXIF whose tags all claim the same bytes."""
+    """EXIF whose tags all share the same bytes."""
     rows = b"".join(struct.pack("<HHII", 40000 + i, 1, size, 8) for i in range(count))
     return b"Exif\0\0" + tiff({274: (3, [6])}, bytes(size), rows, following=0)
 
@@ -173,7 +173,7 @@ def frames(kind: str, count: int) -> bytes:
 
 
 def texts(count: int) -> bytes:
-    """A PNG with texts that unpack to a megabyte each, four bytes a character."""
+    """A PNG with texts of a million characters each, which take four bytes per character."""
     text = "\N{GRINNING FACE}".encode() + b"a" * 1_000_000
     return png(chunk(b"iTXt", b"k\0\1\0\0\0" + zlib.compress(text)) * count)
 

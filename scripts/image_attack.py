@@ -1,4 +1,4 @@
-"""Hostile files sent to a running server: what their owner waits, what another visitor does."""
+"""Send hostile files to a running server; measure the waits of the sender and other visitors."""
 
 import contextlib
 import json
@@ -21,11 +21,11 @@ from speed.server import server as demo_on
 
 ROOT = Path(__file__).resolve().parent.parent
 CAT = ROOT / "examples" / "cat.jpg"
-OWNER_S, OTHER_S, MIB = 8.0, 4.0, 1536  # bars
+OWNER_S, OTHER_S, MIB = 8.0, 4.0, 1536  # limits: waits of sender and others; memory over idle
 MAX_UPLOAD = 39_000_000  # bytes; the server takes no more than 40 MB
 AT_ONCE = 8
-ALONE = 24  # files sent to one server, which are less than it keeps in all
-# From where: addresses of the attackers. The other visitor's is 203.0.113.9.
+ALONE = 24  # files sent to one server: fewer than it keeps
+# Addresses of the attackers; the other visitor has 203.0.113.9.
 NEIGHBOURHOODS = {
     "one address": ["192.0.2.1"],
     "eight addresses": [f"192.0.2.{i}" for i in range(11, 19)],
@@ -38,7 +38,7 @@ WORST = (
 
 
 class Memory:
-    """The most that a process and its children take together, looked at all the time."""
+    """Peak memory of a process with its children, polled in a thread."""
 
     def __init__(self, process: psutil.Process) -> None:
         self._process = process
@@ -46,7 +46,7 @@ class Memory:
         threading.Thread(target=self._watch, daemon=True).start()
 
     def now(self) -> int:
-        """MiB; pages they share count once."""
+        """Present memory in MiB; shared pages count once."""
         total = 0
         for each in [self._process, *self._process.children(recursive=True)]:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -56,7 +56,7 @@ class Memory:
     def _watch(self) -> None:
         while self._process.is_running():
             self.most = max(self.most, self.now())
-            time.sleep(0.2)  # looking costs the server time too
+            time.sleep(0.2)  # polling takes time from the server
 
 
 @contextmanager
@@ -69,27 +69,27 @@ def server() -> Generator[tuple[str, psutil.Process]]:
 
 
 class Visitor:
-    """Somebody at an address of their own, as a proxy on the server's machine tells it."""
+    """A visitor with an address, as forwarded by a proxy on the server's machine."""
 
     def __init__(self, server: str, address: str) -> None:
         headers = {"X-Forwarded-For": address}
         self._client = httpx.Client(base_url=f"{server}/gradio_api/", timeout=120, headers=headers)
 
     def detect(self, file: Path) -> tuple[float, str]:
-        """Seconds from the upload to the answer of ``/detect``; and what it says."""
+        """Seconds from the upload to the answer of ``/detect``, and the answer."""
         started = time.monotonic()
         try:
             photo = self._uploaded(file)
-            asked = self._client.post("call/detect", json={"data": [photo, "", ""]})
-            asked.raise_for_status()
-            said = self._client.get(f"call/detect/{asked.json()['event_id']}").text
-            answer = said.rpartition("data: ")[2].strip()
+            call = self._client.post("call/detect", json={"data": [photo, "", ""]})
+            call.raise_for_status()
+            events = self._client.get(f"call/detect/{call.json()['event_id']}").text
+            answer = events.rpartition("data: ")[2].strip()
         except httpx.HTTPStatusError as error:
             answer = f"{error.response.status_code} {error.response.text}"
         return time.monotonic() - started, answer
 
     def choose(self, file: Path) -> float:
-        """Seconds from dropping a photo on the page until the page shows the detector's answer."""
+        """Seconds from dropping a photo on the page until the page shows the prediction."""
         started = time.monotonic()
         handlers = _page_handlers(self._client)
         offered = {"sample": "cat", "offered": {"upload": self._uploaded(file), "number": 1}}
@@ -101,9 +101,9 @@ class Visitor:
 
     def _uploaded(self, file: Path) -> dict[str, Any]:
         with file.open("rb") as stream:
-            said = self._client.post("upload", files={"files": (file.name, stream)})
-        said.raise_for_status()
-        return {"path": said.json()[0], "meta": {"_type": "gradio.FileData"}}
+            response = self._client.post("upload", files={"files": (file.name, stream)})
+        response.raise_for_status()
+        return {"path": response.json()[0], "meta": {"_type": "gradio.FileData"}}
 
     def _handled(self, handler: int, data: list[Any]) -> dict[str, Any]:
         session = uuid.uuid4().hex
@@ -119,12 +119,12 @@ class Visitor:
 
 
 class Handlers(NamedTuple):
-    """Numbers of what a page calls when a photo is chosen on it.
+    """Numbers of the handlers that a page calls when a photo is chosen.
 
     Attributes:
-        choose: looks at what was dropped.
-        draw: shows the detector's answer.
-        settings: what ``draw`` is told besides the photo.
+        choose: reads the dropped photo.
+        draw: shows the prediction.
+        settings: inputs of ``draw`` besides the photo.
     """
 
     choose: int
@@ -146,9 +146,9 @@ def _page_handlers(client: httpx.Client) -> Handlers:
 
 
 def attack(scale: int, only: str) -> int:
-    """Each file alone, then eight at once from several places; 1 if a bar is missed.
+    """Send each file alone, then eight at once from several addresses; 1 if a limit is exceeded.
 
-    Each part has a server of its own: a server keeps only so many photos that somebody looks at.
+    Each part has its own server, because a server keeps only a limited number of uploads.
     """
     names = [name for name in FILES if only in name]
     alone = [_alone(scale, names[i : i + ALONE]) for i in range(0, len(names), ALONE)]
@@ -175,11 +175,11 @@ def _warm_server() -> Generator[tuple[str, Memory]]:
 
 
 def _alone(scale: int, names: Sequence[str]) -> tuple[float, int]:
-    """Seconds until the owner of the slowest of these files has an answer; MiB over idle."""
+    """Longest wait for an answer in seconds, and peak memory in MiB over idle."""
     slowest = 0.0
     with _warm_server() as (address, memory), tempfile.TemporaryDirectory() as folder:
         for i, (name, file) in enumerate(_made(Path(folder), scale, names).items()):
-            # Each from somewhere else: a visitor may not keep as many photos as these are.
+            # From different addresses: the server keeps only a few uploads of each visitor.
             seconds, answer = Visitor(address, f"198.51.100.{i}").detect(file)
             slowest = max(slowest, seconds)
             print(f"{seconds:5.1f} s  {name}: {answer[:100]}", flush=True)
@@ -187,7 +187,7 @@ def _alone(scale: int, names: Sequence[str]) -> tuple[float, int]:
 
 
 def _made(folder: Path, scale: int, names: Sequence[str]) -> dict[str, Path]:
-    """Hostile files, of those the server takes at all; made before anything is timed."""
+    """Write hostile files, before anything is timed; none is too large for the server."""
     files = {}
     for name in dict.fromkeys(names):
         files[name] = folder / f"{len(files)}.jpg"
@@ -198,7 +198,7 @@ def _made(folder: Path, scale: int, names: Sequence[str]) -> dict[str, Path]:
 
 
 def _wait_beside(address: str, files: list[Path], name: str, addresses: list[str]) -> float:
-    """Seconds that a visitor waits at most for an answer while others have files decoded."""
+    """Longest wait of a visitor in seconds while attackers have files decoded."""
 
     def send(i: int) -> None:
         attacker = Visitor(address, addresses[i % len(addresses)])

@@ -1,4 +1,4 @@
-"""Mean and spread of several evaluations of one recipe, as a row of a Markdown table.
+"""Mean and standard deviation of several evaluations of one recipe, as a Markdown table.
 
 python scripts/results_table.py runs/seed0/val.json runs/seed1/val.json runs/seed2/val.json
 """
@@ -17,7 +17,7 @@ from model.evaluation.metrics import MEASURES
 
 
 def cell(key: str, values: list[float]) -> str:
-    """``80.1 ± 0.4 %`` for shares, plain figures for pixels and IoU; ± is one deviation."""
+    """``80.1 ± 0.4 %`` for shares, plain numbers for pixels and IoU; ± standard deviation."""
     percent = key not in ("l1_px_224", "mean_iou")
     digits = 3 if key == "mean_iou" else (1 if percent else 2)
     scaled = [100 * v if percent else v for v in values]

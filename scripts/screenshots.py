@@ -1,4 +1,4 @@
-"""The README's pictures of the demo, taken from the running app with photos that may be shipped.
+"""Take the README's screenshots of the demo, with the example photos.
 
 python scripts/screenshots.py --out docs
 """
@@ -32,7 +32,7 @@ PICTURES: dict[str, tuple[str, str, Scheme, tuple[int, int]]] = {
 
 
 def take(browser: Browser, address: str, name: str, out: Path) -> None:
-    """One picture, written as WebP: a fifth of the PNG."""
+    """Take one screenshot and write it as WebP, a fifth of the size of a PNG."""
     query, ready, scheme, (width, height) = PICTURES[name]
     context = browser.new_context(
         viewport={"width": width, "height": height}, color_scheme=scheme
@@ -53,7 +53,7 @@ def take(browser: Browser, address: str, name: str, out: Path) -> None:
 
 
 def main(out: Path = ROOT / "docs") -> None:
-    """Start the demo without VOC, visit it, take the pictures."""
+    """Start the demo without VOC, and take all screenshots."""
     out.mkdir(parents=True, exist_ok=True)
     port = free_port()
     with server(port), sync_playwright() as playwright:

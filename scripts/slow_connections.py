@@ -1,11 +1,11 @@
-"""Hundreds of connections that are never done with their request, against a running demo/app.py.
+"""Open hundreds of connections that never finish their request, against a running demo/app.py.
 
     python scripts/slow_connections.py
     python scripts/slow_connections.py --each 200 --addresses 8
 
-A third of them says nothing, a third sends half of its headers, and a third most of 0.9 MB of JSON.
-They come from several addresses of this machine (Linux has all of 127.0.0.0/8), and another visitor
-goes on asking ``/detect``. Printed is when they were closed, what the other one waited, and memory.
+A third of them sends nothing, a third half of its headers, and a third most of 0.9 MB of JSON. They
+come from several addresses of this machine (Linux has all of 127.0.0.0/8), while another visitor
+calls ``/detect``. Prints when they were closed, how long the other visitor waited, and memory.
 """
 
 import argparse
@@ -47,11 +47,11 @@ class Slow:
                 self._open.register(connection, events, (kind, bytearray(content)))
 
     def count(self) -> int:
-        """How many are open."""
+        """Number of open connections."""
         return len(self._open.get_map())
 
     def go_on(self, seconds: float) -> None:
-        """Send what the server takes, and see which it closes."""
+        """Send data that the server accepts, and count the connections that it closes."""
         until = time.monotonic() + seconds
         while self.count() and time.monotonic() < until:
             for key, event in self._open.select(0.05):
@@ -65,12 +65,12 @@ class Slow:
 
     def _closed(self, connection: socket.socket, kind: str) -> None:
         try:
-            said = connection.recv(100)
+            received = connection.recv(100)
         except OSError:
-            said = b""
+            received = b""
         self._open.unregister(connection)
         connection.close()
-        self.ends[kind, said[9:12].decode() or "closed"] += 1
+        self.ends[kind, received[9:12].decode() or "closed"] += 1
         self.last[kind] = round(time.monotonic() - self.started)
 
 

@@ -1,11 +1,11 @@
 """Try data sets end to end through the command lines; prints a Markdown table.
 
-python scripts/try_datasets.py photos/raccoon photos/bccd
-python scripts/try_datasets.py --odd odd_datasets.py --voc VOCdevkit photos/raccoon
+    python scripts/try_datasets.py photos/raccoon photos/bccd
+    python scripts/try_datasets.py --odd odd_datasets.py --voc VOCdevkit photos/raccoon
 
 Each set is checked, written as a CSV, trained on for one epoch from the shipped weights, evaluated
-and predicted. ``--odd`` is a script that makes sets: it is called with ``--voc`` and a folder, and
-every folder it makes there is a set.
+and predicted. ``--odd`` is a script that creates sets: it is called with ``--voc`` and a folder, in
+which it creates a folder for every set.
 """
 
 import csv
@@ -31,7 +31,7 @@ HEAD = ("set", "format", "photos", "classes", "blemishes", *STEPS)
 
 @dataclass
 class TryConfig:
-    """Which sets are tried, and how."""
+    """The sets, and options of the trial."""
 
     folders: Annotated[tuple[Path, ...], tyro.conf.Positional] = ()  # each holds one set
     odd: Path | None = None  # a script that makes sets
@@ -42,7 +42,7 @@ class TryConfig:
 
 
 def main(config: TryConfig) -> int:
-    """Try all; the status is 1 if a step of one failed."""
+    """Try all sets; the exit status is 1 if any step failed."""
     print(f"| {' | '.join(HEAD)} |\n{'|---' * len(HEAD)}|", flush=True)
     failed = False
     with tempfile.TemporaryDirectory() as scratch:
@@ -63,7 +63,7 @@ def _made(config: TryConfig, scratch: Path) -> list[Path]:
 
 
 def try_set(folder: Path, run: Path, config: TryConfig) -> list[str]:
-    """The row of one set, under :data:`HEAD`; what a step says if it does not succeed."""
+    """The row of one set under :data:`HEAD`: ``ok`` or the error of each step."""
     run.mkdir()
     data = ["--data", folder.resolve(), "--cache-dir", run / "cache", "--no-progress"]
     size, weights = config.image_size, run / "out" / "last.safetensors"
@@ -79,12 +79,9 @@ def try_set(folder: Path, run: Path, config: TryConfig) -> list[str]:
         ["-m", "model.predict", *_some_photos(folder, config.photos), "--no-progress",
          "--checkpoint", weights, "--csv", run / "predicted.csv"],
     ]  # fmt: skip
-    said, outcomes = "", []
-    for step, words in zip(STEPS, commands, strict=True):
-        text, outcome = _outcome(words, config.timeout)
-        said = text if step == "check" else said
-        outcomes.append(outcome)
-    return [folder.name, *_found(said, run / "check.csv"), *outcomes]
+    results = [_outcome(words, config.timeout) for words in commands]
+    summary = _summary(results[0][0], run / "check.csv")
+    return [folder.name, *summary, *(outcome for _, outcome in results)]
 
 
 def _some_photos(folder: Path, count: int) -> list[Path]:
@@ -93,7 +90,7 @@ def _some_photos(folder: Path, count: int) -> list[Path]:
 
 
 def _outcome(words: list, timeout: float) -> tuple[str, str]:
-    """What a command printed, and ``ok`` or the status with the last line of its errors."""
+    """The output of a command, and ``ok`` or its exit status with the last line of its errors."""
     command = [sys.executable, *(str(word) for word in words)]
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=timeout)
@@ -105,9 +102,9 @@ def _outcome(words: list, timeout: float) -> tuple[str, str]:
     return done.stdout, f"{done.returncode}: {' '.join(last)}"
 
 
-def _found(said: str, blemishes: Path) -> list[str]:
-    """Format, photos, classes and blemishes, as the check has them."""
-    first, *lines = said.splitlines() or [""]
+def _summary(check: str, blemishes: Path) -> list[str]:
+    """Format, photos, classes and blemishes, from the output and the CSV of the check."""
+    first, *lines = check.splitlines() or [""]
     head = re.search(r": ([\w ]+), ([\d,]+) class(?:es)?: ", first)
     splits = [m for line in lines if (m := re.match(r" *(\w+) +(\d+) +\d+ +\d+ +\d+$", line))]
     photos = ", ".join(f"{m[1]} {m[2]}" for m in splits)

@@ -1,9 +1,9 @@
 """The figures and tables of docs/what-rotation-does.md.
 
-python scripts/what_rotation_does.py --data data
+    python scripts/what_rotation_does.py --data data
 
-Shapes are drawn as masks and turned as pictures are; the box of the turned mask is the true one.
-The boxes of the data set are counted from what training would draw: no photo is opened.
+Shapes are drawn as masks and rotated like pictures; the box of the rotated mask is the true one.
+For the boxes of the data set the draws of training are used, without opening a photo.
 """
 
 import sys
@@ -30,9 +30,9 @@ from model.inspect.audit.causes import targets_of
 from model.inspect.audit.tally import Tally, tally_of
 from model.words import percent
 
-SIDE = 1000  # of a mask in pixels; a shape fills the middle half of one side
+SIDE = 1000  # side of a mask in pixels; a shape fills the middle half of one side
 ANGLES = (0, 5, 10, 15, 20, 30, 45)
-DEGREES = (4, 10, 15, 30)  # of the setting: angles are drawn evenly up to it, either way
+DEGREES = (4, 10, 15, 30)  # values of the setting: angles are uniform up to it, either way
 RULES = ("hull", "ellipse")
 
 Polygon = tuple[tuple[float, float], ...]
@@ -78,20 +78,20 @@ def shape_mask(name: str, side: int = SIDE) -> tuple[Image.Image, np.ndarray]:
 
 
 def mask_box(mask: Image.Image) -> np.ndarray:
-    """The box ``(4,)`` of what is not black."""
-    found = mask.getbbox()
-    assert found, "the mask is empty"
-    return np.array(found, dtype=np.float64)
+    """The box ``(4,)`` of all pixels that are not black."""
+    box = mask.getbbox()
+    assert box, "the mask is empty"
+    return np.array(box, dtype=np.float64)
 
 
 def estimates(box: np.ndarray, side: int, angle: float) -> dict[str, np.ndarray]:
-    """What each rule says of a box in a square picture that is turned."""
+    """The box by each rule after a square picture is rotated."""
     matrix = Rotation().matrix({"angle": angle}, (side, side))
     return {rule: geometry.move_boxes(box, matrix, rule) for rule in RULES}
 
 
 def rule_ious(name: str, angle: float) -> dict[str, float]:
-    """IoU of each rule's box with the true box of a turned shape."""
+    """IoU of each rule's box with the true box of a rotated shape."""
     mask, box = shape_mask(name)
     true = mask_box(mask.rotate(angle, Image.Resampling.NEAREST))
     return {
@@ -101,7 +101,7 @@ def rule_ious(name: str, angle: float) -> dict[str, float]:
 
 
 def draw_shapes(path: Path, angle: float = 30) -> None:
-    """Each shape turned, with the boxes of both rules; below, their IoU by angle."""
+    """Draw each shape rotated, with the boxes of both rules; below, their IoU by angle."""
     figure = Figure(figsize=(12, 6.4), layout="constrained")
     parts: Any = figure.subfigures(2, 1, height_ratios=[1, 1.7])
     top, bottom = parts
@@ -126,17 +126,17 @@ def draw_shapes(path: Path, angle: float = 30) -> None:
 
 
 def draw_classes(tallies: Mapping[int, Tally], path: Path) -> None:
-    """Growth of the boxes of each class, a bar from the lowest to the highest tenth of draws."""
+    """Draw the growth of boxes by class: median, and a bar over the middle 80 % of draws."""
     names = sorted(
         tallies[30].classes(), key=lambda n: tallies[30].numbers("target", n).median("growth")
     )
     figure = Figure(figsize=(9, 0.34 * len(names) + 1.2), layout="constrained")
     axis = figure.subplots()
-    for place, (degrees, tally) in enumerate(tallies.items()):
+    for index, (degrees, tally) in enumerate(tallies.items()):
         numbers = [tally.numbers("target", name).quantiles["growth"] for name in names]
-        ys = np.arange(len(names)) + 0.2 * (1.5 - place)
+        ys = np.arange(len(names)) + 0.2 * (1.5 - index)
         low, _, middle, _, high = np.array(numbers).T
-        colour = f"C{place}"
+        colour = f"C{index}"
         axis.hlines(ys, low, high, color=colour, alpha=0.5)
         axis.plot(middle, ys, "o", color=colour, markersize=4, label=f"rotation {degrees}")
     axis.set_yticks(range(len(names)), names, fontsize=8)
@@ -158,7 +158,7 @@ class Config:
 
 
 def main(config: Config) -> None:
-    """Shapes first, then the boxes of the data set."""
+    """Draw the shapes, then the boxes of the data set."""
     draw_shapes(config.out / "rotation-by-shape.png")
     print("| shape | rule | " + " | ".join(f"{a}°" for a in ANGLES[1:]) + " |")
     print("|---|---|" + "---|" * (len(ANGLES) - 1))

@@ -39,7 +39,7 @@ def settings_of(steps: Sequence[Step]) -> Any:
         for step in steps
         for s in step.settings
     ]
-    # A dataclass calls a __post_init__ only if it is there when the class is made.
+    # A dataclass calls __post_init__ only if it is defined when the class is made.
     namespace = {"steps": tuple(steps), "__post_init__": _check_settings}
     return make_dataclass("Settings", [*fields, *_OF_ALL_STEPS], namespace=namespace, frozen=True)
 
@@ -59,14 +59,14 @@ def _check_settings(config: Any) -> None:
 class AugmentConfig(settings_of(STEPS)):
     """Settings of the augmentation, validated on construction.
 
-    Those of each step, see :mod:`model.augment.steps`, and two of all: ``box_rule`` and
+    The fields are those of the steps in :mod:`model.augment.steps`, ``box_rule`` and
     ``min_visible``.
 
     Raises:
         UserError: if a value is outside its range; the text names the field and the range.
     """
 
-    __dataclass_fields__: ClassVar[dict[str, Any]]  # said again for type checkers
+    __dataclass_fields__: ClassVar[dict[str, Any]]  # inherited; repeated for type checkers
 
     @classmethod
     def none(cls) -> "AugmentConfig":
@@ -95,10 +95,10 @@ class AugmentConfig(settings_of(STEPS)):
         Raises:
             UserError: for an unknown or bad setting.
         """
-        known = [item.name for item in dataclasses.fields(cls)]
-        if unknown := sorted(set(values) - set(known)):
+        names = [item.name for item in dataclasses.fields(cls)]
+        if unknown := sorted(set(values) - set(names)):
             raise UserError(
-                f"unknown augmentation setting {unknown[0]!r:.60}. There is: {', '.join(known)}."
+                f"unknown augmentation setting {unknown[0]!r:.60}. There is: {', '.join(names)}."
             )
         return cls(**values)
 

@@ -1,8 +1,8 @@
 """Photos and boxes through a 3 x 3 matrix.
 
-A matrix takes a point ``(x, y, 1)`` of the photo to one of the result, up to a factor; in pixels
-whose corners, not middles, lie at whole numbers, as those of boxes do. Arrays are float64, so that
-boxes are exact once they are float32.
+A matrix takes a point ``(x, y, 1)`` of the photo to one of the result, up to a factor. Coordinates
+are pixels whose corners, not centres, lie at whole numbers, as for boxes. Arrays are float64, so
+that boxes are exact once they are rounded to float32.
 """
 
 import math
@@ -12,9 +12,8 @@ from PIL import Image
 
 from model.augment.normalisation import MEAN_COLOUR
 
-# Below this scale a bilinear warp would skip pixels, so it starts from a smaller copy.
-COPY_BELOW = 0.75
-_STRAIGHT = 1e-12  # what a matrix may be off by and still be taken for an upright one
+COPY_BELOW = 0.75  # below this scale a bilinear warp would skip pixels: a smaller copy is warped
+_STRAIGHT = 1e-12  # largest entry that counts as zero
 
 
 def identities(count: int) -> np.ndarray:
@@ -23,12 +22,12 @@ def identities(count: int) -> np.ndarray:
 
 
 def scaling(across: float, down: float) -> np.ndarray:
-    """The matrix of a photo that is resized."""
+    """``(3, 3)`` matrix that scales the width by ``across`` and the height by ``down``."""
     return np.diag((across, down, 1.0))
 
 
 def about_centre(matrices: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Matrices whose origin is the top left corner, of some whose origin is the middle.
+    """Move the origin of ``matrices`` from the centre of a photo to its top left corner.
 
     Args:
         matrices: ``(N, 3, 3)``.
@@ -40,11 +39,11 @@ def about_centre(matrices: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 
 def move_boxes(bbox_xyxy: np.ndarray, matrices: np.ndarray, rule: str) -> np.ndarray:
-    """Upright boxes of what was moved.
+    """Upright boxes of objects that were moved by ``matrices``.
 
-    ``hull`` takes the four corners along and returns their upright hull: it always holds the
-    object, and is looser the more it is turned (a round object ends at IoU 0.745 with its true box
-    at 10 degrees, 0.536 at 30). ``ellipse`` returns the hull of the moved *inscribed ellipse*:
+    ``hull`` moves the four corners and returns their upright hull: it always holds the object, and
+    gets looser with the rotation (a round object ends at IoU 0.745 with its true box at 10
+    degrees, 0.536 at 30). ``ellipse`` returns the hull of the moved *inscribed ellipse*:
     exact for round things, too tight for things that fill the corners of their box (Kalra et al.,
     "Towards Rotation Invariance in Object Detection", ICCV 2021).
 
@@ -66,16 +65,16 @@ def move_boxes(bbox_xyxy: np.ndarray, matrices: np.ndarray, rule: str) -> np.nda
 
 
 def _moved_corners(boxes: np.ndarray, matrices: np.ndarray) -> np.ndarray:
-    """``(..., 4, 2)``, in order around the box."""
+    """Corners ``(..., 4, 2)`` of the moved boxes, in order around each."""
     xs, ys = boxes[..., [0, 2, 2, 0]], boxes[..., [1, 1, 3, 3]]
     points = np.stack([xs, ys, np.ones_like(xs)], axis=-1) @ np.swapaxes(matrices, -1, -2)
     return points[..., :2] / points[..., 2:]
 
 
 def _hull_of_ellipse(boxes: np.ndarray, matrices: np.ndarray) -> np.ndarray:
-    # All lines l that touch a conic have l' D l = 0, and D goes to M D M'. D of the inscribed
-    # ellipse, seen from its middle, is diagonal. Then x = t touches where D00 - 2 t D02 + tt D22
-    # is 0 (Hartley and Zisserman, "Multiple View Geometry", 2.2.3).
+    # The dual conic D: a line l is tangent if l' D l = 0; a matrix M takes D to M D M'. D of the
+    # inscribed ellipse is diagonal about its centre. The line x = t is then tangent where
+    # D00 - 2 t D02 + tt D22 = 0 (Hartley and Zisserman, "Multiple View Geometry", 2.2.3).
     from_middle = np.broadcast_to(np.eye(3), (*boxes.shape[:-1], 3, 3)).copy()
     from_middle[..., :2, 2] = (boxes[..., :2] + boxes[..., 2:]) / 2
     halves = (boxes[..., 2:] - boxes[..., :2]) / 2
@@ -90,7 +89,7 @@ def _hull_of_ellipse(boxes: np.ndarray, matrices: np.ndarray) -> np.ndarray:
 
 
 def areas(bbox_xyxy: np.ndarray) -> np.ndarray:
-    """``(...,)`` square pixels of ``(..., 4)`` boxes."""
+    """Areas ``(...,)`` of ``(..., 4)`` boxes; an inverted box counts as empty."""
     sides = np.maximum(bbox_xyxy[..., 2:] - bbox_xyxy[..., :2], 0)
     return sides[..., 0] * sides[..., 1]
 
@@ -107,9 +106,9 @@ def visible_share(bbox_xyxy: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 
 def box_growth(bbox_xyxy: np.ndarray, matrices: np.ndarray, rule: str) -> np.ndarray:
-    """By what share of the area that was inside a box its upright box after a move is larger.
+    """How much larger the upright box is than the moved content of the box: area ratio less 1.
 
-    Mirroring and zooming give 0, whatever they do to the area itself.
+    Mirroring and zooming give 0, though zooming changes the area.
 
     Example:
         >>> turned = Rotation().matrix({"angle": 30}, (200, 200))
@@ -122,7 +121,7 @@ def box_growth(bbox_xyxy: np.ndarray, matrices: np.ndarray, rule: str) -> np.nda
 
 
 def overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """IoU ``(...,)`` of ``(..., 4)`` boxes with others."""
+    """IoU ``(...,)`` of ``(..., 4)`` boxes, pair by pair."""
     low = np.maximum(first[..., :2], second[..., :2])
     high = np.minimum(first[..., 2:], second[..., 2:])
     common = areas(np.concatenate([low, high], axis=-1))
@@ -130,12 +129,13 @@ def overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def warp(photo: Image.Image, matrix: np.ndarray, size: tuple[int, int]) -> Image.Image:
-    """The photo through a matrix, resampled once.
+    """The photo transformed by a matrix, resampled once.
 
     Args:
         photo: RGB.
         matrix: ``(3, 3)``, from pixels of ``photo`` to pixels of the result.
-        size: width and height of the result; :data:`MEAN_COLOUR` where the photo does not reach.
+        size: width and height of the result; what the photo does not cover is
+            :data:`MEAN_COLOUR`.
     """
     matrix = matrix / matrix[2, 2]
     if (upright := _upright_part(photo, matrix, size)) is not None:
@@ -159,7 +159,7 @@ def _upright_part(
 ) -> tuple[tuple[float, float, float, float], bool] | None:
     """The part of the photo that fills the result, and whether it is mirrored.
 
-    ``None`` if the photo is turned, or does not fill the result.
+    ``None`` if the matrix is not upright, or the photo does not cover the whole result.
     """
     (a, b, c), (d, e, f), (g, h, _) = matrix.tolist()
     if max(map(abs, (b, d, g, h))) > _STRAIGHT or e <= 0 or a == 0:
@@ -173,7 +173,7 @@ def _upright_part(
 
 
 def _scales(matrix: np.ndarray, size: tuple[int, int]) -> tuple[float, float]:
-    """By how much the middle of a photo is stretched along its width and its height."""
+    """Scale at the centre of a photo along its width and its height."""
     (a, b, c), (d, e, f), (g, h, i) = matrix.tolist()
     x, y = size[0] / 2, size[1] / 2
     u, v, w = a * x + b * y + c, d * x + e * y + f, g * x + h * y + i

@@ -1,4 +1,4 @@
-"""What the network expects of its input: RGB in 0..1, less a mean, over a spread."""
+"""Normalisation of the network's input: RGB in 0..1, minus a mean, over a deviation."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-MEAN_COLOUR = tuple(round(255 * m) for m in IMAGENET_MEAN)  # fills corners: zero once normalised
+MEAN_COLOUR = tuple(round(255 * m) for m in IMAGENET_MEAN)  # fills empty areas: 0 if normalised
 
 
 class Normalise:
@@ -21,13 +21,12 @@ class Normalise:
     """
 
     def __init__(self, width: int, mean: Sequence[float], std: Sequence[float]) -> None:
-        # A whole row at once: broadcasting over three channels would take four times as long.
-        spread, centre = torch.tensor(std), torch.tensor(mean)
-        self.factor = (1 / (255 * spread)).repeat(width)
-        self.offset = (-centre / spread).repeat(width)
+        # For a whole row: broadcasting over three channels would take four times as long.
+        self.factor = (1 / (255 * torch.tensor(std))).repeat(width)
+        self.offset = (-torch.tensor(mean) / torch.tensor(std)).repeat(width)
 
     def __call__(self, photo: Image.Image) -> Tensor:
-        """The tensor of a photo."""
+        """The normalised tensor of a photo."""
         rows = torch.from_numpy(np.array(photo)).view(photo.height, -1).to(torch.float32)
         pixels = torch.addcmul(self.offset, rows, self.factor)
         return pixels.view(photo.height, photo.width, 3).permute(2, 0, 1)

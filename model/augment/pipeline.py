@@ -1,8 +1,8 @@
-"""The pipeline: one implementation, which training runs and the trace shows.
+"""The augmentation pipeline: one implementation for training and for the trace.
 
-The steps of :mod:`model.augment.steps` in their order: geometry, colour, quality. All geometric
-steps and the way to the network's square canvas are one matrix, so a photo is resampled once. Then
-RGB in 0..1, normalised. The boxes go through the same matrix.
+The steps of :mod:`model.augment.steps` run in their order: geometry, colour, quality. All geometric
+steps and the resize to the network's square canvas are one matrix, so a photo is resampled once.
+The boxes are moved by the same matrix. The result is normalised.
 
     >>> pipeline = Pipeline(AugmentConfig(rotation_degrees=10), image_size=224)
     >>> sample = pipeline(photo, boxes, seed=7)            # what training does
@@ -22,7 +22,7 @@ from torch import Tensor
 from model.augment import geometry
 from model.augment.config import AugmentConfig
 from model.augment.normalisation import IMAGENET_MEAN, IMAGENET_STD, Normalise
-from model.augment.plan import Plan, is_kept, make_plans, place
+from model.augment.plan import Plan, geometry_plans, is_kept, make_plans
 from model.augment.steps import GeometricStep, PixelStep, Step
 from model.augment.steps.base import Params
 from model.augment.trace import Trace, TracedStep
@@ -43,7 +43,7 @@ class Sample:
 @dataclass(frozen=True)
 class Picture:
     """An augmented RGB ``image``, ``bbox_xyxy`` float32 ``(N, 4)`` in its pixels with the target
-    in row 0, and ``visible`` ``(N,)``: the shares of them that are left."""
+    in row 0, and ``visible`` ``(N,)``: the share of each box that is left."""
 
     image: Image.Image
     bbox_xyxy: Tensor
@@ -51,7 +51,7 @@ class Picture:
 
 
 class Pipeline:
-    """Photo and boxes -> normalised tensor and boxes; the same seed gives the same answer.
+    """Photo and boxes -> normalised tensor and boxes; the same seed gives the same result.
 
     Args:
         config: what to draw from. ``AugmentConfig.none()`` is the evaluation pipeline.
@@ -79,15 +79,15 @@ class Pipeline:
         Args:
             image: RGB.
             bbox_xyxy: ``(N, 4)`` pixels of ``image``, N >= 1; row 0 is the target.
-            seed: of all that is drawn, see :func:`model.augment.photo_seed`.
-            plan: what is known already or was chosen, so that nothing is drawn.
+            seed: of all random numbers, see :func:`model.augment.photo_seed`.
+            plan: parameters that were drawn before or chosen; nothing is drawn then.
 
         Raises:
             ValueError: if there is no box or ``bbox_xyxy`` has another shape.
         """
         plan = plan or self.plan(image.size, bbox_xyxy, seed)
-        boxes, visible = self._placed(plan, bbox_xyxy, self._canvas)
-        pixels = self.normalise(self._drawn(image, plan, self._canvas))
+        boxes, visible = self._moved_boxes(plan, bbox_xyxy, self._canvas)
+        pixels = self.normalise(self._rendered(image, plan, self._canvas))
         return Sample(pixels, boxes, visible, plan.redraws, plan.gave_up)
 
     def plan(self, size: tuple[int, int], bbox_xyxy: Tensor, seed: int = 0) -> Plan:
@@ -104,59 +104,59 @@ class Pipeline:
         longest_side: int = 2048,
         plan: Plan | None = None,
     ) -> Picture:
-        """What calling the pipeline shows the network, neither squashed nor shrunk.
+        """The augmented photo in its own shape, at up to full resolution.
 
         Args:
-            photo: RGB, as large as one likes.
-            copy_size: width and height of the copy of it that the pipeline works on: what is drawn
-                depends on it (:func:`model.augment.working_side`).
+            photo: RGB, of any size.
+            copy_size: width and height of the smaller copy that training would use: the drawn
+                parameters depend on it (:func:`model.augment.working_side`).
             bbox_xyxy: ``(N, 4)`` in pixels of that copy; row 0 is the target.
             seed, plan: see :meth:`__call__`.
-            longest_side: of the result, at most, in pixels.
+            longest_side: largest allowed side of the result in pixels.
         """
         plan = plan or self.plan(copy_size, bbox_xyxy, seed)
-        wide, high = plan.sizes[-1] * np.divide(photo.size, copy_size)
-        less = min(1.0, longest_side / max(wide, high))
-        size = max(1, round(wide * less)), max(1, round(high * less))
-        boxes, visible = self._placed(plan, bbox_xyxy, size)
-        return Picture(self._drawn(photo, plan, size), boxes, visible)
+        width, height = plan.sizes[-1] * np.divide(photo.size, copy_size)
+        scale = min(1.0, longest_side / max(width, height))
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        boxes, visible = self._moved_boxes(plan, bbox_xyxy, size)
+        return Picture(self._rendered(photo, plan, size), boxes, visible)
 
     def trace(
         self, image: Image.Image, bbox_xyxy: Tensor, seed: int = 0, plan: Plan | None = None
     ) -> Trace:
-        """The same as calling the pipeline, with every step kept."""
+        """The same as calling the pipeline, with the photo and boxes after every step."""
         boxes, plan = _checked(bbox_xyxy), plan or self.plan(image.size, bbox_xyxy, seed)
         steps = [self._traced(image, boxes, plan.matrices[0], plan.sizes[0])]
-        # The target is shown as it was given, also where it reaches beyond the photo.
+        # The original target is not clipped, even where it reaches beyond the photo.
         steps[0].all_boxes[0], steps[0].all_visible[0] = bbox_xyxy[0], 1.0
-        drawn = [step for step in self.config.steps if step.name in plan.params]
-        moving = [step for step in drawn if isinstance(step, GeometricStep)]
-        for step, matrix, size in zip(moving, plan.matrices[1:], plan.sizes[1:], strict=True):
+        planned = [step for step in self.config.steps if step.name in plan.params]
+        geometric = [step for step in planned if isinstance(step, GeometricStep)]
+        for step, matrix, size in zip(geometric, plan.matrices[1:], plan.sizes[1:], strict=True):
             picture = geometry.warp(image, matrix, (int(size[0]), int(size[1])))
             after = self._traced(picture, boxes, matrix, size)
-            steps.append(_named(after, step, plan, steps[-1].image.size))
+            steps.append(_of_step(after, step, plan, steps[-1].image.size))
         picture = steps[-1].image
         scale = picture.width / self.image_size, picture.height / self.image_size
         for step in self._pixel_steps(plan):
             params = plan.params[step.name]
             before, picture = steps[-1], step.apply(picture, params, scale)
-            seen = 1 - step.hidden(params, before.all_boxes.numpy() / (picture.size * 2))
-            visible = before.all_visible * _float32(seen)
+            hidden = step.hidden(params, before.all_boxes.numpy() / (picture.size * 2))
+            visible = before.all_visible * _float32(1 - hidden)
             after = replace(before, image=picture, all_visible=visible)
-            steps.append(_named(after, step, plan, picture.size))
-        return self._finished(image, boxes, plan, steps)
+            steps.append(_of_step(after, step, plan, picture.size))
+        return self._whole_trace(image, boxes, plan, steps)
 
     def keeps(self, plan: Plan, bbox_xyxy: Tensor) -> bool:
-        """Whether a plan leaves enough of the target; if not, training draws again."""
+        """Whether a plan leaves enough of the target visible; if not, training draws again."""
         target = _checked(bbox_xyxy)[:1]
         return bool(is_kept(self.config, target, plan.matrices[-1:], plan.sizes[-1:])[0])
 
     def chosen_plan(self, size: tuple[int, int], chosen: Mapping[str, Params]) -> Plan:
-        """For a photo of ``(width, height)`` pixels, with parameters chosen instead of drawn.
+        """A plan for a photo of ``(width, height)`` pixels with chosen instead of drawn parameters.
 
         Args:
-            chosen: step name -> those of its parameters that are not idle, as in
-                :attr:`Plan.params`. A step that is not named leaves the photo as it is.
+            chosen: step name -> some of its parameters, as in :attr:`Plan.params`. Parameters and
+                steps that are not named leave the photo as it is.
         """
 
         def params_of(step: Step, before: np.ndarray) -> Params:
@@ -165,47 +165,47 @@ class Pipeline:
             return {name: np.array([value]) for name, value in params.items()}
 
         steps = [s for s in self.config.steps if s.is_on(self.config) or s.name in chosen]
-        moving = [step for step in steps if isinstance(step, GeometricStep)]
-        placed = place(moving, np.array([size]), params_of)
+        geometric = [step for step in steps if isinstance(step, GeometricStep)]
+        plans = geometry_plans(geometric, np.array([size]), params_of)
         for step in steps:
-            if step.name not in placed.params:
-                placed.params[step.name] = params_of(step, placed.sizes[:, -1])
-        return placed.one(0)
+            if step.name not in plans.params:
+                plans.params[step.name] = params_of(step, plans.sizes[:, -1])
+        return plans.one(0)
 
     def _pixel_steps(self, plan: Plan) -> list[PixelStep]:
         steps = self.config.steps
         return [s for s in steps if isinstance(s, PixelStep) and s.name in plan.params]
 
-    def _drawn(self, image: Image.Image, plan: Plan, size: tuple[int, int]) -> Image.Image:
-        """All steps at once, as a picture of ``size``; the photo may be larger than planned for."""
-        shrink = geometry.scaling(*(plan.sizes[0] / image.size))
-        picture = geometry.warp(image, _squeezed(plan, size) @ shrink, size)
+    def _rendered(self, image: Image.Image, plan: Plan, size: tuple[int, int]) -> Image.Image:
+        """The photo after all steps, resized to ``size``; it may be larger than ``plan`` has it."""
+        to_copy = geometry.scaling(*(plan.sizes[0] / image.size))
+        picture = geometry.warp(image, _matrix_to(plan, size) @ to_copy, size)
         scale = size[0] / self.image_size, size[1] / self.image_size
         for step in self._pixel_steps(plan):
             picture = step.apply(picture, plan.params[step.name], scale)
         return picture
 
-    def _placed(
+    def _moved_boxes(
         self, plan: Plan, bbox_xyxy: Tensor, size: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
-        """Boxes ``(N, 4)`` cut to a picture of ``size``, and the share ``(N,)`` left of each."""
+        """Boxes ``(N, 4)`` clipped to a picture of ``size``, and their visible shares ``(N,)``."""
         sides = np.array(size, dtype=np.float64)
         boxes = _checked(bbox_xyxy)
-        moved = geometry.move_boxes(boxes, _squeezed(plan, size), self.config.box_rule)
+        moved = geometry.move_boxes(boxes, _matrix_to(plan, size), self.config.box_rule)
         visible, clipped = geometry.visible_share(moved, sides), geometry.clip(moved, sides)
         for step in self._pixel_steps(plan):
             shares = clipped / np.tile(sides, 2)
             visible = visible * (1 - step.hidden(plan.params[step.name], shares))
         return _float32(clipped), _float32(visible)
 
-    def _finished(
+    def _whole_trace(
         self, image: Image.Image, boxes: np.ndarray, plan: Plan, steps: list[TracedStep]
     ) -> Trace:
-        """With the canvas: what training gets, to the pixel."""
+        """The trace with its last two steps, the resized and the normalised canvas."""
         size, side = self._canvas, np.array(self._canvas, dtype=np.float64)
-        canvas = self._drawn(image, plan, size)
-        moved, visible = self._placed(plan, torch.from_numpy(boxes), size)
-        after = self._traced(canvas, boxes, _squeezed(plan, size), side)
+        canvas = self._rendered(image, plan, size)
+        moved, visible = self._moved_boxes(plan, torch.from_numpy(boxes), size)
+        after = self._traced(canvas, boxes, _matrix_to(plan, size), side)
         words = (f"resized to {self.image_size} x {self.image_size}",)
         resized = replace(
             after, name="resize", title="resize", words=words, all_boxes=moved, all_visible=visible
@@ -231,7 +231,7 @@ class Pipeline:
         )  # fmt: skip
 
 
-def _named(after: TracedStep, step: Step, plan: Plan, size: tuple[int, int]) -> TracedStep:
+def _of_step(after: TracedStep, step: Step, plan: Plan, size: tuple[int, int]) -> TracedStep:
     params: dict[str, Any] = plan.params[step.name]
     return replace(
         after, name=step.name, title=step.title, params=params, step=step,
@@ -239,8 +239,8 @@ def _named(after: TracedStep, step: Step, plan: Plan, size: tuple[int, int]) -> 
     )  # fmt: skip
 
 
-def _squeezed(plan: Plan, size: tuple[int, int]) -> np.ndarray:
-    """The matrix of all steps, from the photo to a picture of this width and height."""
+def _matrix_to(plan: Plan, size: tuple[int, int]) -> np.ndarray:
+    """The matrix of all steps followed by a resize to ``size`` (width, height)."""
     width, height = plan.sizes[-1]
     return geometry.scaling(size[0] / width, size[1] / height) @ plan.matrices[-1]
 

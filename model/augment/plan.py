@@ -1,4 +1,4 @@
-"""What is drawn for many photos at once, without touching their pixels."""
+"""Random parameters of the augmentation, drawn for many photos at once without their pixels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,15 +17,14 @@ MAX_DRAWS = 10
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything drawn for one photo: replaying it needs no random numbers.
+    """All parameters drawn for one photo: applying them needs no random numbers.
 
     Attributes:
         params: step name -> drawn parameters, plain numbers.
-        matrices: ``(K + 1, 3, 3)``: from the photo, the product of the first k of K
-            geometric steps.
-        sizes: ``(K + 1, 2)`` width and height after the first k.
-        redraws: how often the target got lost and the geometry was drawn again.
-        gave_up: whether the last try failed too, so that the geometry was left out.
+        matrices: ``(K + 1, 3, 3)``; row k takes the photo through the first k of K geometric steps.
+        sizes: ``(K + 1, 2)``; row k is width and height after the first k geometric steps.
+        redraws: how often the target was lost and the geometry drawn again.
+        gave_up: whether the last draw lost it too, so that the geometric steps do nothing.
     """
 
     params: dict[str, Params]
@@ -37,7 +36,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Plans:
-    """As :class:`Plan`, of N photos: every array has one axis more, of length N, before its own."""
+    """:class:`Plan` for N photos: every array has an additional first axis of length N."""
 
     params: dict[str, Params]
     matrices: np.ndarray
@@ -46,7 +45,7 @@ class Plans:
 
     @property
     def gave_up(self) -> np.ndarray:
-        """``(N,)`` bool."""
+        """See :attr:`Plan.gave_up`: bool ``(N,)``."""
         return self.redraws == MAX_DRAWS
 
     def one(self, index: int) -> Plan:
@@ -59,7 +58,7 @@ class Plans:
         return Plan(params, self.matrices[index], self.sizes[index], redraws, gave_up)
 
     def put(self, rows: np.ndarray, new: "Plans") -> None:
-        """Put the geometry of some photos in the place of what was drawn for them before."""
+        """Replace the geometry of the photos at ``rows`` by that of ``new``."""
         self.matrices[rows], self.sizes[rows] = new.matrices, new.sizes
         for name, drawn in self.params.items():
             for key, values in drawn.items():
@@ -69,7 +68,7 @@ class Plans:
 def make_plans(
     config: AugmentConfig, sizes: np.ndarray, targets: np.ndarray, seeds: Sequence[int]
 ) -> Plans:
-    """Draw everything for N photos; for one that loses its target the geometry is drawn again.
+    """Draw all parameters for N photos; a photo that loses its target gets a new geometry.
 
     Args:
         sizes: ``(N, 2)`` width and height in pixels.
@@ -77,26 +76,26 @@ def make_plans(
         seeds: see :func:`model.augment.streams.photo_seed`.
     """
     steps = [step for step in config.steps if step.is_on(config)]
-    moving = [step for step in steps if isinstance(step, GeometricStep)]
+    geometric = [step for step in steps if isinstance(step, GeometricStep)]
     keys, off = np.array(seeds, dtype=np.uint64), config.none()
 
-    def drawn(rows: np.ndarray, draw: int) -> Plans:
+    def draw_geometry(rows: np.ndarray, draw: int) -> Plans:
         def params_of(step: GeometricStep, before: np.ndarray) -> Params:
-            if draw == MAX_DRAWS:  # after all tries, steps leave the photo as it is
+            if draw == MAX_DRAWS:  # give up: the steps leave the photo as it is
                 return step.draw(off, np.zeros((len(before), step.draws)), before)
             return step.draw(config, uniforms(keys[rows], step.name, step.draws, draw), before)
 
-        return place(moving, sizes[rows], params_of)
+        return geometry_plans(geometric, sizes[rows], params_of)
 
     rows = np.arange(len(keys))
-    plans = drawn(rows, 0)
+    plans = draw_geometry(rows, 0)
     for draw in range(1, MAX_DRAWS + 1):
         after = plans.matrices[rows, -1], plans.sizes[rows, -1]
         rows = rows[~is_kept(config, targets[rows], *after)]
         if not len(rows):
             break
         plans.redraws[rows] = draw
-        plans.put(rows, drawn(rows, draw))
+        plans.put(rows, draw_geometry(rows, draw))
     for step in steps:
         if not isinstance(step, GeometricStep):
             numbers = uniforms(keys, step.name, step.draws)
@@ -104,12 +103,12 @@ def make_plans(
     return plans
 
 
-def place(steps: Sequence[GeometricStep], sizes: np.ndarray, params_of: Any) -> Plans:
-    """Where ``steps`` take photos of ``(N, 2)`` width and height, drawn once.
+def geometry_plans(steps: Sequence[GeometricStep], sizes: np.ndarray, params_of: Any) -> Plans:
+    """Plans for N photos of the given geometric ``steps``.
 
     Args:
-        sizes: of the photos before the first.
-        params_of: called with a step and the sizes before it, returns its parameters.
+        sizes: ``(N, 2)`` width and height of the photos before the first step.
+        params_of: called with a step and the sizes before it; returns its parameters.
     """
     params: dict[str, Params] = {}
     matrices, all_sizes = [geometry.identities(len(sizes))], [np.asarray(sizes, np.float64)]
@@ -125,12 +124,15 @@ def place(steps: Sequence[GeometricStep], sizes: np.ndarray, params_of: Any) -> 
 def is_kept(
     config: AugmentConfig, targets: np.ndarray, matrices: np.ndarray, sizes: np.ndarray
 ) -> np.ndarray:
-    """Whether ``(N,)`` enough is left of targets ``(N, 4)`` that were moved by ``(N, 3, 3)``.
+    """bool ``(N,)``: whether enough of each target stays visible after its move.
 
-    ``sizes`` are the ``(N, 2)`` width and height of the pictures that the matrices lead to.
+    Args:
+        targets: ``(N, 4)`` boxes in pixels of the photos.
+        matrices: ``(N, 3, 3)`` from the photos to the results.
+        sizes: ``(N, 2)`` width and height of the results.
     """
     moved = geometry.move_boxes(targets, matrices, config.box_rule)
     clipped, visible = geometry.clip(moved, sizes), geometry.visible_share(moved, sizes)
     has_size = ((clipped[:, 2:] - clipped[:, :2]) >= 1).all(axis=1)
-    # Rounding in the last digits must not lose a box that nothing was done to.
+    # Rounding errors must not lose a box that was not moved.
     return has_size & (visible + 1e-6 >= config.min_visible)

@@ -1,4 +1,4 @@
-"""Named settings of the augmentation, from nothing to more than is good."""
+"""Named settings of the augmentation, from none to too much."""
 
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ _HELP = {
 
 
 class Preset(NamedTuple):
-    """Settings with a name of one or two words and one line that explains them."""
+    """Augmentation settings with a short name and a one-line explanation."""
 
     name: str
     help: str
@@ -22,7 +22,7 @@ class Preset(NamedTuple):
 
 
 def presets(config: type[AugmentConfig] = AugmentConfig) -> tuple[Preset, ...]:
-    """In the order of what they do to a photo; each step says what it does in which."""
+    """The presets, from weakest to strongest; ``Setting`` holds the values of each step."""
     settings = [setting for step in config.steps for setting in step.settings]
     mild, strong = ({s.name: getattr(s, of) for s in settings} for of in ("mild", "strong"))
     too_much = config(**strong, box_rule="hull", min_visible=0.2)

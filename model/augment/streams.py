@@ -1,8 +1,8 @@
 """Random numbers: a stream of its own for each step of each photo of each epoch.
 
 They come from a counter-based generator (Philox: Salmon et al. 2011, "Parallel Random Numbers: As
-Easy as 1, 2, 3") whose key says whose they are. So no step can change what another draws, nothing
-global is touched, and any number is had without those before it.
+Easy as 1, 2, 3") keyed by photo seed, step and draw. So no step can change what another draws, no
+global state is used, and any number is available without those before it.
 """
 
 import zlib
@@ -11,10 +11,10 @@ import numpy as np
 
 
 def photo_seed(seed: int, epoch: int, file_name: str) -> int:
-    """Seed of what is drawn for one photo in one epoch (counted from 0) of a run.
+    """Seed of the augmentation of one photo in one epoch (counted from 0) of a run.
 
-    It depends on the name, not on the place in a split, so that whoever knows ``--seed`` and the
-    photo sees what the network saw, without reading the data set.
+    It depends on the file name, not on the position in a split: ``--seed`` and the photo alone
+    reproduce what the network saw, without reading the data set.
     """
     mixed = (seed * 1_000_003 + epoch) * 4_294_967_311 + zlib.crc32(file_name.encode())
     return mixed % (2**63 - 1)
@@ -25,7 +25,7 @@ def uniforms(seeds: np.ndarray, name: str, count: int, draw: int = 0) -> np.ndar
 
     Args:
         seeds: uint64 ``(photos,)``, see :func:`photo_seed`.
-        draw: how often it has drawn for the same photos before.
+        draw: how often the step has drawn for these photos before.
     """
     stream = zlib.crc32(name.encode()) << 32 | draw
     keys = (np.array([seed, stream], np.uint64) for seed in seeds)

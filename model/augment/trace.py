@@ -18,19 +18,19 @@ class TracedStep:
     Attributes:
         name: of the step, or ``original``, ``resize``, ``network``.
         title: what people read.
-        params: what was actually drawn, plain numbers.
-        words: what was done, briefly; empty if nothing was.
-        spoken: the same within a sentence.
-        image: the picture after the step: the original moved at once by all steps so far. Before
-            ``resize`` it has the shape of the photo, from then on it is the network's canvas.
-        all_boxes: float32 ``(N, 4)`` in pixels of this step's image, clipped to it: that of the
-            target, then the others, which have no say in what is drawn.
-        all_visible: ``(N,)`` share of each object's box still to be seen in the picture, 0..1.
-        hull_xyxy, ellipse_xyxy: both estimates of the target's, see ``box_rule``.
+        params: the drawn parameters, plain numbers.
+        words: short captions of what was done; empty if nothing was.
+        spoken: the same, for use within a sentence.
+        image: the picture after the step, resampled once from the original. Before ``resize`` it
+            has the shape of the photo, from then on it is the network's canvas.
+        all_boxes: float32 ``(N, 4)`` in pixels of this step's image, clipped to it. Row 0 is the
+            target; the others have no influence on what is drawn.
+        all_visible: ``(N,)`` visible share of each box, 0..1.
+        hull_xyxy, ellipse_xyxy: both estimates of the target's box, see ``box_rule``.
         hull_ellipse_iou: IoU of the corner hull with the ellipse estimate; 1 = they agree, 0.54 for
             a square box turned by 30 degrees.
-        growth: see :func:`model.augment.geometry.box_growth`, by the rule in use.
-        step: ``None`` of what is no step of the augmentation.
+        growth: :func:`model.augment.geometry.box_growth` under the rule in use.
+        step: ``None`` for ``original``, ``resize`` and ``network``.
     """
 
     name: str
@@ -54,7 +54,7 @@ class TracedStep:
 
     @property
     def visible(self) -> float:
-        """The target's share."""
+        """The visible share of the target's box."""
         return float(self.all_visible[0])
 
     @property
@@ -64,17 +64,17 @@ class TracedStep:
 
     @property
     def others_visible(self) -> Tensor:
-        """``(N - 1,)``: their shares."""
+        """``(N - 1,)``: the visible shares of the other boxes."""
         return self.all_visible[1:]
 
 
 @dataclass(frozen=True)
 class Trace:
-    """What the pipeline did to one photo: every step, and how often the target got lost.
+    """What the pipeline did to one photo, and how often the target was lost.
 
     Attributes:
-        steps: in order: ``original``, those of the settings that are on, ``resize``, ``network``.
-        network: what the network gets: float32 ``(3, S, S)``, normalised.
+        steps: in order: ``original``, the steps that are on, ``resize``, ``network``.
+        network: the network's input: float32 ``(3, S, S)``, normalised.
         redraws, gave_up: see :class:`model.augment.plan.Plan`.
     """
 

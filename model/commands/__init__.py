@@ -1,6 +1,6 @@
-"""The command lines, one a file: ``python -m model.predict`` runs ``predict.py`` of this folder.
+"""The command lines, one per file: ``python -m model.predict`` runs ``predict.py`` of this folder.
 
-They may import everything; nothing imports them.
+They may import everything; nothing else imports them.
 """
 
 import sys
@@ -16,11 +16,11 @@ Options = TypeVar("Options")
 
 
 def run(main: Callable[[Options], int | None], options: type[Options], words: str | None) -> None:
-    """What ``python -m model.NAME`` does: parse, run, end with the exit status.
+    """Parse the arguments, run ``main``, and exit with its status.
 
     Args:
-        options: what it takes; a dataclass with a field ``debug``.
-        words: for ``--help``.
+        options: dataclass of the options, with a field ``debug``.
+        words: description for ``--help``.
     """
     prog = f"python -m model.{Path(sys.argv[0]).stem}"
     arguments = {"prog": prog, "description": words}

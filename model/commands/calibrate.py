@@ -3,9 +3,9 @@
     python -m model.calibrate --checkpoint runs/mine/last.safetensors --data data
     python -m model.calibrate --checkpoint runs/all.safetensors --like runs/mine/last.safetensors
 
-The split must be one the weights have not learned from: on photos it knows by heart, a network is
-right more often than it will ever be again. Weights that were trained on everything take the
-calibration of the same recipe trained on ``train`` alone (``--like``).
+The weights must not have been trained on the split: on training photos a network is right more
+often than on any others. Weights that were trained on everything take the calibration of the same
+recipe trained on ``train`` only (``--like``).
 """
 
 import dataclasses
@@ -26,14 +26,14 @@ from model.precision import build_accelerator
 class CalibrateConfig(DataOptions):
     """Calibrate a checkpoint's confidence scores."""
 
-    checkpoint: Path  # is written anew, with the same weights
+    checkpoint: Path  # is rewritten with the same weights
     split: str = "val"
     like: Path | None = None  # take the calibration of this checkpoint instead
     precision: Literal["auto", "bf16", "fp32"] = "auto"
 
 
 def main(config: CalibrateConfig) -> None:
-    """Fit or copy the calibration, and write the checkpoint anew."""
+    """Fit or copy the calibration, and rewrite the checkpoint."""
     model, info = load_checkpoint(config.checkpoint)
     if config.like:
         calibration = read_info(config.like).calibration

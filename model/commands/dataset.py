@@ -1,13 +1,13 @@
 """Look at a data set, write it as a CSV, split it; fetch PASCAL VOC 2007.
 
-python -m model.dataset check --data photos
-python -m model.dataset csv --data photos --split train --out annotations.csv
-python -m model.dataset stats --data photos --split train --out stats.png
-python -m model.dataset split --data photos --val 0.2
-python -m model.dataset download --data data
+    python -m model.dataset check --data photos
+    python -m model.dataset csv --data photos --split train --out annotations.csv
+    python -m model.dataset stats --data photos --split train --out stats.png
+    python -m model.dataset split --data photos --val 0.2
+    python -m model.dataset download --data data
 
-`--data` is a folder in VOC's, YOLO's, COCO's or LabelMe's format, or with a CSV, found by what lies
-there; give it several times for a set in several folders.
+`--data` is a folder in VOC's, YOLO's, COCO's or LabelMe's format, or with a CSV; the format is
+recognised by its files. Give it several times for a set in several folders.
 """
 
 import sys
@@ -27,14 +27,14 @@ from model.words import counted
 
 @dataclass
 class Check(DataOptions):
-    """Say all that is wrong with a data set; the status is 0 if it can be trained on."""
+    """List all problems of a data set; the exit status is 0 if it can be trained on."""
 
-    class_names: tuple[str, ...] = ()  # the classes expected; default: those found
+    class_names: tuple[str, ...] = ()  # the expected classes; default: those of the data set
     out: Path | None = None  # write every blemish as CSV
-    # the photos, too; auto: up to 3,000, and with --strict
+    # also decode the photos; auto: up to 3,000, or with --strict
     decode: Literal["auto", "yes", "no"] = "auto"
-    strict: bool = False  # what can be mended or left out is an error, too
-    image_size: int = 288  # as of train.py, for the disk space that training takes
+    strict: bool = False  # also fail if something had to be mended or left out
+    image_size: int = 288  # side of the canvas of training, to estimate its disk space
 
     def run(self) -> int:
         """Read, print, write."""
@@ -57,7 +57,7 @@ class Check(DataOptions):
 
 @dataclass
 class Csv(DataOptions):
-    """Write one row an image - file, size, class and box of the largest object - as a CSV."""
+    """Write a CSV with a row per image: file, size, class and box of the largest object."""
 
     split: str = "trainval"
     out: Path = Path("annotations.csv")
@@ -104,15 +104,15 @@ class Stats(DataOptions):
 
 @dataclass
 class Split(DataOptions):
-    """Write lists of photos to train on and to validate on, into ImageSets/Main of the folder.
+    """Write lists of photos for training and validation into ImageSets/Main of the folder.
 
-    What a photo is in depends on its name alone, so it stays there when others come; copies that
-    Roboflow made of one photo, and photos that are the same file, stay together.
+    The list of a photo depends only on its name, so it does not change when photos are added.
+    Copies that Roboflow made of one photo, and identical files, stay together.
     """
 
     val: float = 0.2  # share of the photos to validate on
     test: float = 0.0  # share of the photos to test on
-    force: bool = False  # replace lists that are there
+    force: bool = False  # replace existing lists
 
     def run(self) -> None:
         """Read the data set, write the lists."""
@@ -152,7 +152,7 @@ class Split(DataOptions):
 class Download:
     """Download VOC 2007 train + val (450 MB), or with --test the test split (430 MB)."""
 
-    data: str = "data"  # folder to fill; VOCdevkit/VOC2007 is made in it
+    data: str = "data"  # folder in which VOCdevkit/VOC2007 is created
     test: bool = False
     debug: bool = False
 
@@ -164,11 +164,11 @@ class Download:
         print(f"{folder} is ready: splits {', '.join(Dataset(folder).splits)}.")
 
 
-Command = Check | Csv | Stats | Split | Download  # of the same names, in small letters
+Command = Check | Csv | Stats | Split | Download  # sub-commands have these names in lower case
 
 
 def main(arguments: list[str], prog: str = "python -m model.dataset") -> int:
-    """Parse, run, answer the exit status."""
+    """Parse, run, and return the exit status."""
     command = tyro.cli(Command, prog=prog, args=arguments)  # type: ignore[arg-type]
     return run_cli(command.run, command.debug)
 

@@ -1,19 +1,21 @@
 """Score a checkpoint on a split of a data set.
 
-python -m model.evaluate --checkpoint C --data ROOT --split val --json out.json --plots DIR
-python -m model.evaluate --data ROOT --split val --per-photo photos.csv
+    python -m model.evaluate --checkpoint C --data ROOT --split val --json out.json --plots DIR
+    python -m model.evaluate --data ROOT --split val --per-photo photos.csv
 
-The demo's Training tab shows the JSON that lies beside a checkpoint as NAME.metrics.json, and with
+The demo's Training tab shows the JSON next to a checkpoint named NAME.metrics.json, and with
 `python demo/app.py --per-photo photos.csv` the photos behind each cell of the confusion matrix.
 """
 
 import json
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
+from model.checked import check_ranges
 from model.checkpoint import DEFAULT_CHECKPOINT, load_checkpoint
 from model.commands import run
 from model.commands.options import DataOptions
@@ -36,6 +38,8 @@ from model.loading.dataset import DetectionDataset, LargestObjectDataset
 from model.precision import build_accelerator
 from model.score import Calibration
 
+RANGES = {"batch_size": (1, inf), "num_workers": (0, inf), "bootstrap": (1, inf)}
+
 
 @dataclass
 class EvaluateConfig(DataOptions):
@@ -43,13 +47,13 @@ class EvaluateConfig(DataOptions):
 
     checkpoint: Path = DEFAULT_CHECKPOINT
     split: str = "val"
-    json: Path | None = None  # write everything as JSON, the settings and curves of the run too
-    per_photo: Path | None = None  # write one row a photo as CSV
+    json: Path | None = None  # write everything as JSON, with settings and history of training
+    per_photo: Path | None = None  # write a CSV with a row per photo
     plots: Path | None = None  # folder for the confusion matrix and picture sheets
-    flip: bool = False  # predict the mirrored photo too and average
-    looks: Literal[1, 2] | None = None  # 2 looks again at what is small; default: as calibrated
+    flip: bool = False  # average with the mirrored photo
+    looks: Literal[1, 2] | None = None  # 2: second look at small objects; default: as calibrated
     negatives: bool = True  # also predict backgrounds, and windows without any object
-    fit_split: str = "train"  # where the majority baseline is fitted
+    fit_split: str = "train"  # on which the majority baseline is fitted
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     batch_size: int = 64
     num_workers: int = 0
@@ -58,6 +62,7 @@ class EvaluateConfig(DataOptions):
 
 def main(config: EvaluateConfig) -> None:
     """Load, predict, score, print, write."""
+    check_ranges(config, RANGES)
     model, info = load_checkpoint(config.checkpoint)
     accelerator = build_accelerator(config.precision)
     with accelerator.local_main_process_first():  # it decodes the photos
@@ -103,7 +108,7 @@ def write_files(
     predictions: Predictions,
     calibration: Calibration | None,
 ) -> None:
-    """Write what was asked for."""
+    """Write the files that ``config`` names."""
     if config.json:
         write_file(config.json, json.dumps(report, indent=1) + "\n")
         print(f"wrote {config.json}")

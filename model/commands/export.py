@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     import onnx_ir
 
 OPSET = 18
-MIN_HALVED = 1024  # numbers: of smaller tensors, constants among them, nothing is gained
+MIN_HALVED = 1024  # numbers: smaller tensors are not worth it
 
 
 class Predicting(nn.Module):
-    """The network followed by what turns its output into a prediction.
+    """The network with :class:`model.predictions.BatchPrediction` as output.
 
-    Heads without cells have no attention; what is exported is then a map of zeros.
+    Heads without cells have no attention; a map of zeros is exported for it.
     """
 
     def __init__(self, model: LargestObjectDetector) -> None:
@@ -61,7 +61,7 @@ class ExportConfig:
     format: Literal["onnx"] = "onnx"  # of the file to write
     checkpoint: Path = DEFAULT_CHECKPOINT  # what to export
     out: Path = Path("detector.onnx")  # where to write it
-    weights: Literal["float16", "float32"] = "float16"  # how they are stored; float32 takes twice
+    weights: Literal["float16", "float32"] = "float16"  # how weights are stored
     debug: bool = False  # tracebacks instead of one-line errors
 
 
@@ -71,9 +71,9 @@ def export_onnx(
     """Write network and description into one file, for batches of any size.
 
     Args:
-        model: its weights stay as they are.
-        info: travels in the file's metadata.
-        weights: stored as ``"float16"`` or ``"float32"``.
+        model: not changed.
+        info: stored in the file's metadata.
+        weights: ``"float16"`` or ``"float32"``, as which they are stored.
 
     Raises:
         UserError: if the packages for it are not installed, or the file cannot be written.
@@ -82,7 +82,7 @@ def export_onnx(
         import onnxscript  # noqa: F401 - PyTorch's exporter needs it and says so less clearly
     except ImportError:
         raise UserError("exporting needs two packages: pip install onnx onnxscript.") from None
-    # Two images: an example of one would let the exporter take the batch size for a constant.
+    # With an example of one image the exporter would make the batch size a constant.
     example = torch.zeros(2, 3, info.image_size, info.image_size)
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")
@@ -104,11 +104,10 @@ def export_onnx(
 
 
 def store_in_float16(graph: "onnx_ir.Graph") -> None:
-    """Halve the weights of a graph; a cast behind each gives float32 again.
+    """Store the weights of a graph in float16, each followed by a cast to float32.
 
-    Weights beyond the range of float16 stay as they are.
-
-    onnxruntime computes such casts once, when it loads the file.
+    Weights beyond the range of float16 are not changed. onnxruntime computes the casts once, when
+    it loads the file.
     """
     import onnx_ir
 
@@ -134,7 +133,7 @@ def store_in_float16(graph: "onnx_ir.Graph") -> None:
 
 
 def main(config: ExportConfig) -> None:
-    """Read, export, and say where."""
+    """Load the checkpoint and export it."""
     if config.out.suffix != ".onnx":
         raise UserError(
             f"--out must end in .onnx, not {config.out.name!r}: load_detector needs it."

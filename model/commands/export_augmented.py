@@ -1,10 +1,10 @@
-"""Write an augmented copy of a whole data set: pictures, all boxes, and what was drawn.
+"""Write an augmented copy of a whole data set: pictures and all boxes.
 
     python -m model.export_augmented --data data --split train --variants 3 --out augmented
     python -m model.export_augmented --data data --labels yolo --out augmented.zip
 
-Stopped with Ctrl-C, the same command goes on where it was. manifest.json holds the settings and
-pictures.jsonl a line for each picture, with its seed and its boxes.
+After Ctrl-C the same command continues the copy. manifest.json holds the settings, and
+pictures.jsonl a line for each picture with its seed and boxes.
 """
 
 import sys
@@ -27,16 +27,16 @@ class ExportAugmentedConfig(DataOptions):
     out: Path  # a folder, or a name that ends in .zip
     split: str = "train"
     augment: Path | None = None  # settings as JSON; default: those of training
-    variants: int = 1  # of each photo
+    variants: int = 1  # pictures per photo
     labels: LabelFormat = "coco"
-    pictures: PictureKind = "photo"  # in the photo's own pixels, or the network's square canvas
-    longest_side: int = 2048  # of a picture, at most
+    pictures: PictureKind = "photo"  # in the shape of the photo, or the network's square canvas
+    longest_side: int = 2048  # largest side of a picture in pixels
     image_size: int = 288  # of the network's canvas
     seed: int = 0
 
 
 def main(config: ExportAugmentedConfig) -> int:
-    """Read, draw, write; the status is 1 if photos cannot be read."""
+    """Write the copy; the exit status is 1 if photos cannot be read."""
     check_ranges(config, {"variants": (1, inf), "longest_side": (16, inf), "image_size": (16, inf)})
     settings = AugmentConfig.from_file(config.augment) if config.augment else AugmentConfig()
     dataset = config.dataset()

@@ -1,4 +1,4 @@
-"""The options by which a command names a data set."""
+"""The options of commands that read a data set."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ Folders = Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
 
 @dataclass(kw_only=True)
 class DataOptions:
-    """A data set, and where what was read of it is kept."""
+    """A data set, and the folder that caches its contents."""
 
-    data: Folders = ()  # a folder of the data set; again for another; without any it is "data"
-    format: FormatName = "auto"
-    cache_dir: str = ""  # of what was read; default: the user's cache folder
+    data: Folders = ()  # folder of the data set; may be repeated; default: "data"
+    format: FormatName = "auto"  # annotation format; auto: recognised by the files
+    cache_dir: str = ""  # folder for what was read; default: the user's cache folder
     progress: bool = True  # show bars
     debug: bool = False  # tracebacks instead of one-line errors
 
     def dataset(self, class_names: Sequence[str] = ()) -> Dataset:
-        """The data set meant; its classes by default those that have an object."""
+        """Open the data set; its classes are by default all that have an object."""
         return Dataset(self.data, self.format, class_names, self.cache_dir, self.progress)

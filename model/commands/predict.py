@@ -6,11 +6,13 @@ python -m model.predict PHOTOS_OR_FOLDERS --csv out.csv --draw DIR
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
+from model.checked import check_ranges
 from model.checkpoint import DEFAULT_CHECKPOINT
 from model.commands import run
 from model.csv_cells import csv_text
@@ -27,10 +29,10 @@ class PredictConfig:
 
     photos: Annotated[list[Path], tyro.conf.Positional]  # image files, or folders with images
     checkpoint: Path = DEFAULT_CHECKPOINT
-    csv: Path | None = None  # write one row a photo
+    csv: Path | None = None  # write a row per photo
     draw: Path | None = None  # folder for annotated copies
-    flip: bool = False  # predict the mirrored photo too
-    looks: Literal[1, 2] | None = None  # 2 looks again at what is small; default: as calibrated
+    flip: bool = False  # average with the mirrored photo
+    looks: Literal[1, 2] | None = None  # 2: second look at small objects; default: as calibrated
     batch_size: int = 16
     progress: bool = True
     debug: bool = False  # tracebacks instead of one-line errors
@@ -40,6 +42,7 @@ def main(config: PredictConfig) -> int:
     """Predict, print or write; a photo that cannot be read is reported and skipped (exit 1)."""
     from tqdm import tqdm
 
+    check_ranges(config, {"batch_size": (1, inf)})
     files = find_images(config.photos)
     detector = load_detector(config.checkpoint)
     for folder in filter(None, [config.draw, config.csv and config.csv.parent]):
@@ -51,16 +54,16 @@ def main(config: PredictConfig) -> int:
     try:
         for start in range(0, len(files), config.batch_size):
             batch = files[start : start + config.batch_size]
-            for file, answer in zip(batch, _answers(detector, batch, config), strict=True):
-                if config.draw and not isinstance(answer, UserError):
-                    answer = _draw(answer, file, config.draw / names[file])
-                if isinstance(answer, UserError):
+            for file, result in zip(batch, _predict(detector, batch, config), strict=True):
+                if config.draw and not isinstance(result, UserError):
+                    result = _draw(result, file, config.draw / names[file])
+                if isinstance(result, UserError):
                     n_skipped += 1
-                    bar.write(one_line(f"skipped: {answer}"), file=sys.stderr)
+                    bar.write(one_line(f"skipped: {result}"), file=sys.stderr)
                 else:
-                    rows.append(csv_row(file, answer))
+                    rows.append(csv_row(file, result))
             bar.update(len(batch))
-    finally:  # also after Ctrl-C or on a full disk: what is known is written down
+    finally:  # also after Ctrl-C or on a full disk: finished rows are written
         bar.close()
         _report(rows, config)
     if n_skipped:
@@ -68,18 +71,18 @@ def main(config: PredictConfig) -> int:
     return 1 if n_skipped else 0
 
 
-def _answers(
+def _predict(
     detector: Detector, files: list[Path], config: PredictConfig
 ) -> list[Detection | UserError]:
-    """What is found in each photo, or why it cannot be read."""
+    """The detection of each photo, or the error if it cannot be read."""
     loaded = list(detector.load_each(files, config.looks))
-    good = [photo for photo in loaded if not isinstance(photo, UserError)]
-    found = iter(detector.predict_loaded(good, config.flip, config.looks))
-    return [photo if isinstance(photo, UserError) else next(found) for photo in loaded]
+    photos = [photo for photo in loaded if not isinstance(photo, UserError)]
+    detections = iter(detector.predict_loaded(photos, config.flip, config.looks))
+    return [photo if isinstance(photo, UserError) else next(detections) for photo in loaded]
 
 
 def _draw(detection: Detection, file: Path, target: Path) -> Detection | UserError:
-    """Write the annotated copy; what is wrong with the photo if it can no longer be read."""
+    """Write the annotated copy; return the detection, or the error if the photo is gone."""
     try:
         photo = load_fitted(file, DRAWN_SIDE).image
     except UserError as error:
@@ -91,9 +94,7 @@ def _draw(detection: Detection, file: Path, target: Path) -> Detection | UserErr
 
 def _report(rows: list[list[object]], config: PredictConfig) -> None:
     if config.csv:
-        # A name may be made of bytes that are no text: they are written as they are.
-        text = csv_text([CSV_HEADER, *rows]).encode("utf-8", "surrogateescape")
-        write_file(config.csv, text)
+        write_file(config.csv, csv_text([CSV_HEADER, *rows]))
         print(f"wrote {config.csv}: {len(rows)} photos")
     else:
         for file, name, score, x1, y1, x2, y2, *_, sure in rows:
@@ -106,7 +107,7 @@ def _report(rows: list[list[object]], config: PredictConfig) -> None:
 
 
 def drawing_names(files: Sequence[Path]) -> dict[Path, str]:
-    """A PNG name for each file, all different: ``a.jpg`` and ``a.png`` must not meet.
+    """A PNG name for each file, all different, also for ``a.jpg`` and ``a.png``.
 
     Example:
         >>> drawing_names([Path("a.jpg"), Path("b/a.jpg"), Path("b/a.png")])

@@ -1,4 +1,4 @@
-"""Publish a checkpoint on the Hugging Face Hub, with a model card that can be read by machines.
+"""Publish a checkpoint on the Hugging Face Hub, with a machine-readable model card.
 
     python -m model.publish YOU/largest-object --dry-run   # show the model card, send nothing
     python -m model.publish YOU/largest-object
@@ -22,7 +22,7 @@ from model.errors import UserError
 from model.hub import refusals_as_user_errors
 
 DATASET = "pascal-voc-2007"
-# Measure in a report of `python -m model.evaluate` -> (kind of metric, its name on the card).
+# Metric in a report of `python -m model.evaluate` -> (its type and name on the card).
 MEASURES = {
     "class_accuracy": ("accuracy", "class accuracy"),
     "macro_accuracy": ("accuracy", "class accuracy, mean over classes"),
@@ -52,7 +52,7 @@ The network alone: `LargestObjectDetector.from_pretrained("{repository}")`.
 class PublishConfig:
     """Publish a checkpoint on the Hugging Face Hub."""
 
-    repository: Annotated[str, tyro.conf.Positional]  # YOU/NAME; made if it does not exist
+    repository: Annotated[str, tyro.conf.Positional]  # YOU/NAME; created if it does not exist
     checkpoint: Path = DEFAULT_CHECKPOINT
     private: bool = False  # only you can see it
     dry_run: bool = False  # show the model card, send nothing
@@ -60,7 +60,7 @@ class PublishConfig:
 
 
 def results_of(report: dict[str, Any]) -> list[EvalResult]:
-    """The scores in a report of ``python -m model.evaluate``, as the hub's model index has them."""
+    """The metrics in a report of ``python -m model.evaluate`` for the hub's model index."""
     return [
         EvalResult(
             task_type="object-detection", task_name="Largest object: its class and its box",
@@ -72,10 +72,10 @@ def results_of(report: dict[str, Any]) -> list[EvalResult]:
 
 
 def read_report(checkpoint: Path) -> dict[str, Any] | None:
-    """The report in ``NAME.metrics.json`` beside ``NAME.safetensors``; ``None`` without one.
+    """The report in ``NAME.metrics.json`` next to ``NAME.safetensors``; ``None`` if missing.
 
     Raises:
-        UserError: if the file is there and is no report.
+        UserError: if the file is no report.
     """
     path = checkpoint.with_suffix(".metrics.json")
     if not path.is_file():
@@ -91,7 +91,7 @@ def read_report(checkpoint: Path) -> dict[str, Any] | None:
 
 
 def model_card(checkpoint: Path, repository: str) -> ModelCard:
-    """Metadata, the README beside the checkpoint, and how to use the repository."""
+    """The model card: metadata, the README of the checkpoint's folder, and how to use the model."""
     report = read_report(checkpoint)
     data = ModelCardData(
         license="apache-2.0", library_name="largest-object-detector",
@@ -109,7 +109,7 @@ def model_card(checkpoint: Path, repository: str) -> ModelCard:
 def build_repository(folder: Path, checkpoint: Path, repository: str) -> None:
     """Write the files of the hub's repository: ``config.json``, ``model.safetensors``, the card.
 
-    The weights are the checkpoint itself, so everything that travels beside them is kept.
+    ``model.safetensors`` is the checkpoint itself, with its description.
 
     Raises:
         UserError: if the checkpoint cannot be read.
@@ -121,7 +121,7 @@ def build_repository(folder: Path, checkpoint: Path, repository: str) -> None:
 
 
 def push_to_hub(config: PublishConfig, api: HfApi) -> str:
-    """Make the repository if need be and send everything in one commit; its address.
+    """Create the repository if missing, upload everything in one commit; return its address.
 
     Raises:
         UserError: if the checkpoint cannot be read, or the hub refuses.
@@ -137,7 +137,7 @@ def push_to_hub(config: PublishConfig, api: HfApi) -> str:
 
 
 def main(config: PublishConfig) -> None:
-    """Show the card, or send it with the weights."""
+    """Print the card, or upload it with the weights."""
     if config.dry_run:
         print(model_card(config.checkpoint, config.repository))
     else:

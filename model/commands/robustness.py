@@ -1,11 +1,11 @@
-"""Does a detector hold? Its scores against the strength of each setting of the augmentation.
+"""Measure a detector against the strength of each setting of the augmentation.
 
     python -m model.robustness --data data --split val --checkpoint C --out robustness
     python -m model.robustness --data data --split val --checkpoint C --other C2 --out robustness
 
-Writes NAME.json, NAME.csv and NAME.png. The demo's Training tab shows the JSON that lies beside a
-checkpoint as CHECKPOINT.robustness.json. On photos the weights have learned from, the shape of a
-curve can be trusted and its height cannot.
+Writes NAME.json, NAME.csv and NAME.png. The demo's Training tab shows the JSON that lies next to a
+checkpoint as CHECKPOINT.robustness.json. On photos that the weights were trained on, the shape of a
+curve is reliable, but not its height.
 """
 
 import dataclasses
@@ -30,23 +30,23 @@ from model.loading.dataset import LargestObjectDataset
 
 @dataclass
 class RobustnessConfig(DataOptions):
-    """Scores of a detector against the strength of each setting of the augmentation."""
+    """Measure a detector against the strength of each setting of the augmentation."""
 
     checkpoint: Path = DEFAULT_CHECKPOINT
-    other: Annotated[Path | None, tyro.conf.arg(aliases=["--and"])] = None  # measure it, too
+    other: Annotated[Path | None, tyro.conf.arg(aliases=["--and"])] = None  # to compare
     split: str = "val"
-    photos: int = 300  # so many, with the split's shares of classes and sizes
-    out: Path = Path("robustness")  # without ending: three files are written
+    photos: int = 300  # number of photos, with the split's shares of classes and sizes
+    out: Path = Path("robustness")  # name without suffix of the three files
     batch_size: int = 32
     bootstrap: int = 200  # resamples of the 95 % intervals
 
 
 def main(config: RobustnessConfig) -> None:
     """Load, measure, print, write."""
-    check_ranges(config, {"photos": (1, inf)})
+    check_ranges(config, {"photos": (1, inf), "batch_size": (1, inf), "bootstrap": (1, inf)})
     paths = list(filter(None, (config.checkpoint, config.other)))
     detectors = [Detector(*load_checkpoint(path), bf16=False) for path in paths]
-    infos = [one.info for one in detectors]
+    infos = [detector.info for detector in detectors]
     check_alike([(path.stem, info) for path, info in zip(paths, infos, strict=True)])
     split = config.dataset(infos[0].class_names).split(config.split)
     frame, none = some_rows(split, config.photos), split.backgrounds.iloc[:0]
@@ -58,9 +58,9 @@ def main(config: RobustnessConfig) -> None:
     if left_out := dataset.left_out():
         print(left_out)
     start = time.perf_counter()
-    named = {path.stem: one for path, one in zip(paths, detectors, strict=True)}
-    report = measure(named, dataset, config.batch_size, config.bootstrap, config.progress)
-    splits = {name: str(one.info.config.get("train_split", "")) for name, one in named.items()}
+    by_name = {path.stem: d for path, d in zip(paths, detectors, strict=True)}
+    report = measure(by_name, dataset, config.batch_size, config.bootstrap, config.progress)
+    splits = {name: str(d.info.config.get("train_split", "")) for name, d in by_name.items()}
     report = {"split": config.split, "train_splits": splits, **report}
     seconds = time.perf_counter() - start
     print("\n".join(report["sentences"]))

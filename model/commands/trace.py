@@ -1,9 +1,9 @@
-"""Show what a pipeline of torchvision.transforms.v2 does to a photo and its boxes, step by step.
+"""Show what a torchvision.transforms.v2 pipeline does to a photo and its boxes, step by step.
 
     python -m model.trace my_file.py:transforms photo.jpg --boxes 48,240,195,371 8,12,352,498
     python -m model.trace my_file.py:transforms photo.jpg --boxes 48,240,195,371 --labels dog
 
-The file is run. What the steps drew is printed, and the pictures are written to trace.png.
+The file is run. The drawn parameters are printed, and the pictures written to trace.png.
 """
 
 import json
@@ -25,12 +25,12 @@ from model.inspect.compose_trace import trace_compose
 
 @dataclass
 class TraceConfig:
-    """Show what a pipeline of torchvision does to a photo and its boxes, step by step."""
+    """Show what a torchvision pipeline does to a photo and its boxes, step by step."""
 
     pipeline: Annotated[str, tyro.conf.Positional]  # FILE:NAME of a transform; the file is run
     photo: Annotated[Path, tyro.conf.Positional]  # image file
-    boxes: tuple[str, ...] = ()  # left,top,right,bottom in pixels of the photo; several
-    labels: tuple[str, ...] = ()  # of the boxes
+    boxes: tuple[str, ...] = ()  # each left,top,right,bottom in pixels of the photo
+    labels: tuple[str, ...] = ()  # one per box
     seed: int = 0
     out: Path = Path("trace.png")  # the pictures
     json: Path | None = None  # write names, parameters and boxes of all steps
@@ -63,7 +63,7 @@ def _box(text: str) -> list[float]:
 
 
 def to_dict(trace: ComposeTrace) -> dict:
-    """All but the pixels, as JSON has it."""
+    """The trace as JSON values, without pixels."""
     steps = [
         {
             "name": step.name, "within": step.within, "applied": step.applied,

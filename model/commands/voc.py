@@ -1,4 +1,4 @@
-"""The name that ``python -m model.dataset`` had when it knew PASCAL VOC alone.
+"""Former name of ``python -m model.dataset``.
 
 python -m model.voc download --data data
 """

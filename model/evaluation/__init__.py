@@ -1,4 +1,5 @@
-"""Predictions held against the truth: scores, calibration, report, plots.
+"""Predictions compared with the annotations: metrics, calibration, report, plots.
 
-Imports :mod:`model.loading` and what predicts; never :mod:`model.training` or :mod:`model.inspect`.
+Imports :mod:`model.loading` and the modules that predict, but not :mod:`model.training` or
+:mod:`model.inspect`.
 """

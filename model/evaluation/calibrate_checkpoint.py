@@ -26,13 +26,13 @@ from model.evaluation.predict_dataset import (
 from model.evaluation.report import refused_sentence, score_report
 from model.files import atomic_write
 from model.loading.dataset import DetectionDataset
-from model.precision import from_main_process
+from model.precision import broadcast_from_main
 from model.score import UNCALIBRATED_THRESHOLD, Calibration
 from model.second_look import SecondLook
 
-# With fewer, a fitted calibration is further from the truth than the one of other photos.
+# Least photos, and right predictions among them, for a new calibration to beat an inherited one.
 MIN_PHOTOS, MIN_RIGHT = 50, 10
-# But not than one that is off by more than this on the few: their own would be off by about .2.
+# An inherited calibration with a larger error is worse than one fitted on few photos (about 0.2).
 MISLEADING = 0.25
 
 
@@ -45,13 +45,13 @@ def calibrate_run(
 ) -> None:
     """Calibrate ``best.safetensors`` and ``last.safetensors`` of a run folder.
 
-    Mostly the last epoch is the best one. Both files are then the same, and so is the calibration.
-    ``predictions`` has those that are known of ``best`` and ``last``; other arguments as of
+    Often the last epoch is the best one. Both files then get the same calibration. ``predictions``
+    are those already made with ``best`` and ``last``; for other arguments see
     :func:`calibrate_checkpoint`.
     """
     best, last = folder / "best.safetensors", folder / "last.safetensors"
-    # If so, their histories end in the same epoch.
-    is_same = from_main_process(accelerator, lambda: read_info(best) == read_info(last))
+    # Different epochs have histories of different lengths.
+    is_same = broadcast_from_main(accelerator, lambda: read_info(best) == read_info(last))
     calibrate_checkpoint(best, dataset, accelerator, progress, predictions.get("best"))
     if not is_same:
         calibrate_checkpoint(last, dataset, accelerator, progress, predictions.get("last"))
@@ -70,18 +70,18 @@ def calibrate_checkpoint(
 ) -> None:
     """Fit the calibration on photos, backgrounds and windows without any object, and store it.
 
-    The checkpoint will look twice if that answers more of these photos rightly.
+    The second look is switched on if it makes more of these photos right.
 
     With fewer than :data:`MIN_PHOTOS` photos the checkpoint keeps the calibration it has, unless
-    that is misleading here; with fewer than :data:`MIN_RIGHT` right answers among them it always
-    does. The line printed says so.
+    that is :data:`MISLEADING` here; with fewer than :data:`MIN_RIGHT` right predictions it always
+    keeps it. A printed line says so.
 
     Args:
-        dataset: photos that its weights have not learned from, not augmented.
-        accelerator: decides on device and precision; all its processes must call.
-        predictions: of these weights for ``dataset``, if they are known.
+        dataset: photos that the weights were not trained on, not augmented.
+        accelerator: decides on device and precision; all its processes must call this.
+        predictions: of these weights for ``dataset``, if already made.
     """
-    model, info = from_main_process(accelerator, lambda: load_checkpoint(path))
+    model, info = broadcast_from_main(accelerator, lambda: load_checkpoint(path))
     model = model.to(accelerator.device).to(memory_format=torch.channels_last)
     options = LoaderOptions(progress=progress)
     predictions = predictions or predict_dataset(model, dataset, accelerator, options)
@@ -108,15 +108,15 @@ def calibrate_checkpoint(
         second_look=options.second_look,
     )
     save_checkpoint(path, model, replace(info, calibration=calibration))
-    judged = cross_validated_scores(predictions.evidence, right, negatives.all)
-    error = reliability(judged, right.numpy())["ece"]
+    scores = cross_validated_scores(predictions.evidence, right, negatives.all)
+    error = reliability(scores, right.numpy())["ece"]
     text = f"{path}: calibration error {error:.3f}, threshold {calibration.threshold:.3f}"
     refused = refused_sentence(score_report(predictions, calibration, negatives))
     print(f"{text}, {refused}" if refused else text, flush=True)
 
 
 def _error(calibration: Calibration | None, predictions: Predictions, right: Tensor) -> float:
-    """How far the score of a calibration is from the truth on these photos; 0 without one."""
+    """Expected calibration error of a calibration on these photos; 0 without one."""
     if calibration is None or not len(right):
         return 0.0
     score = calibration.score(predictions.evidence.double()).numpy()

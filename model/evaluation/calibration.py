@@ -1,8 +1,4 @@
-"""Learn the score from photos with known truth, and say how far it can be believed.
-
-The score is a logistic regression on the evidence of :mod:`model.score` (Platt scaling, Platt 1999,
-with more than one input).
-"""
+"""Fit the score of :mod:`model.score` on annotated photos, and measure its reliability."""
 
 from typing import Any
 
@@ -13,25 +9,25 @@ from torch import Tensor
 
 from model.score import Calibration
 
-RIDGE = 1e-3  # weight of the squared weights, which keeps separable data finite
+RIDGE = 1e-3  # L2 penalty, which keeps the weights finite for separable data
 MAX_STEPS = 50  # of Newton's method
-BINS, FOLDS = 10, 5  # of scores, to compare them with the truth; of photos, to cross-validate
-KEPT = 0.9  # share of the right answers whose score passes the threshold
+BINS, FOLDS = 10, 5  # bins of scores for reliability; folds of photos for cross-validation
+KEPT = 0.9  # share of the right predictions whose score reaches the threshold
 
 
 def fit_calibration(
     values: Tensor, right: Tensor, negatives: Tensor | None = None, kept: float = KEPT
 ) -> Calibration:
-    """Learn the score from photos with known truth.
+    """Fit weights, bias and threshold of the score.
 
-    Negatives help to find which evidence tells right from wrong. How sure to be is then learned
-    from the photos with an object alone, so that a score of 0.8 means right four times in five.
+    Negatives help to find the direction that separates right from wrong. Scale and bias are then
+    fitted only on photos with an object, so that a score of 0.8 means right four times in five.
 
     Args:
         values: ``(N, F)`` evidence of photos with an object.
         right: ``(N,)`` bool: class right and IoU at least 0.5.
         negatives: ``(M, F)`` evidence of photos without any.
-        kept: share of the right answers the threshold keeps.
+        kept: share of the right predictions whose score reaches the threshold.
     """
     negatives = values[:0] if negatives is None else negatives
     everything = torch.cat([values, negatives])
@@ -45,12 +41,12 @@ def fit_calibration(
 
 
 def fit_temperature(probabilities: Tensor, true_class: Tensor) -> float:
-    """What to divide logits by so that probabilities mean what they say (Guo et al. 2017).
+    """Temperature that calibrates class probabilities (Guo et al. 2017), by largest likelihood.
 
-    The one of the largest likelihood, to a hundredth of its logarithm.
+    The logarithm of the temperature is searched in steps of 0.01.
 
     Args:
-        probabilities: ``(N, C)`` as the network gives them.
+        probabilities: ``(N, C)``, uncalibrated.
         true_class: ``(N,)`` int64.
     """
     logits = probabilities.double().clamp(min=1e-9).log()
@@ -70,11 +66,11 @@ def logistic_regression(inputs: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     penalty = torch.diag(torch.tensor([RIDGE] * inputs.shape[1] + [0.0], dtype=torch.float64))
     solution = torch.zeros(x.shape[1], dtype=torch.float64)
     for _ in range(MAX_STEPS):
-        chance = (x @ solution).sigmoid()
-        spread = (chance * (1 - chance)).clamp(min=1e-9)
-        gradient = x.T @ (chance - truth.double()) / len(x) + penalty @ solution
-        curvature = (x.T * spread) @ x / len(x) + penalty + 1e-9 * torch.eye(x.shape[1])
-        step = torch.linalg.solve(curvature, gradient)
+        probability = (x @ solution).sigmoid()
+        variance = (probability * (1 - probability)).clamp(min=1e-9)
+        gradient = x.T @ (probability - truth.double()) / len(x) + penalty @ solution
+        hessian = (x.T * variance) @ x / len(x) + penalty + 1e-9 * torch.eye(x.shape[1])
+        step = torch.linalg.solve(hessian, gradient)
         solution = solution - step * min(1.0, 5.0 / float(step.abs().max().clamp(min=1e-12)))
         if float(step.abs().max()) < 1e-8:
             break
@@ -82,7 +78,7 @@ def logistic_regression(inputs: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def reliability(scores: np.ndarray, right: np.ndarray) -> dict[str, Any]:
-    """How far scores can be believed (Guo et al. 2017), in bins of equal width over 0..1.
+    """Reliability of scores (Guo et al. 2017), in bins of equal width over 0..1.
 
     Args:
         scores: ``(N,)`` in 0..1.
@@ -90,11 +86,11 @@ def reliability(scores: np.ndarray, right: np.ndarray) -> dict[str, Any]:
 
     Returns:
         ``ece``, the expected calibration error: mean distance of score and share right over the
-        bins, weighted by the photos in them; and lists of ``mean_score``, ``share_right`` and
-        ``count`` of each bin that holds photos.
+        bins, weighted by their photos; and lists of ``mean_score``, ``share_right`` and ``count``
+        of each bin that is not empty.
     """
-    place = np.minimum((scores * BINS).astype(int), BINS - 1)
-    bins = [place == b for b in range(BINS) if (place == b).any()]
+    bin_of = np.minimum((scores * BINS).astype(int), BINS - 1)
+    bins = [bin_of == b for b in range(BINS) if (bin_of == b).any()]
     mean_score = [float(scores[b].mean()) for b in bins]
     share_right = [float(right[b].mean()) for b in bins]
     count = [int(b.sum()) for b in bins]
@@ -104,14 +100,11 @@ def reliability(scores: np.ndarray, right: np.ndarray) -> dict[str, Any]:
 
 
 def cross_validated_scores(values: Tensor, right: Tensor, negatives: Tensor) -> np.ndarray:
-    """Scores ``(N,)`` of photos by calibrations that did not see them.
-
-    Fitting and judging on the same photos would flatter the calibration.
-    """
+    """Scores ``(N,)`` of photos, each by a calibration that was not fitted on it."""
     scores = torch.empty(len(values), dtype=torch.float64)
-    place = torch.arange(len(values)) % FOLDS
+    fold_of = torch.arange(len(values)) % FOLDS
     for fold in range(min(FOLDS, len(values))):
-        mine = place == fold
-        fitted = fit_calibration(values[~mine], right[~mine], negatives)
-        scores[mine] = fitted.score(values[mine].double())
+        held_out = fold_of == fold
+        fitted = fit_calibration(values[~held_out], right[~held_out], negatives)
+        scores[held_out] = fitted.score(values[held_out].double())
     return scores.numpy()

@@ -1,4 +1,4 @@
-"""Scores of largest-object detection, from predictions kept one row an image."""
+"""Metrics of largest-object detection."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from model.boxes import FITS_IOU, SIZE_EDGES, SIZE_NAMES, l1_px_at_224, paired_iou
+from model.boxes import MATCH_IOU, SIZE_EDGES, SIZE_NAMES, l1_px_at_224, paired_iou
 
 MEASURES = {
     "class_accuracy": "class accuracy",
@@ -21,12 +21,12 @@ MEASURES = {
 
 @dataclass(frozen=True)
 class PerImage:
-    """One value an image, numpy arrays of length N.
+    """Metrics of N images, arrays of length N.
 
     Attributes:
         true_class, predicted_class: class ids.
         l1_px: mean absolute error of the four corners in pixels of a 224 canvas.
-        iou: with the true box.
+        iou: of the predicted with the true box.
     """
 
     true_class: np.ndarray
@@ -35,7 +35,7 @@ class PerImage:
     iou: np.ndarray
 
     def of(self, chosen: np.ndarray) -> "PerImage":
-        """Some of the images: their indices, or ``(N,)`` bool."""
+        """The metrics of some images, chosen by indices or bool ``(N,)``."""
         return PerImage(*(values[chosen] for values in vars(self).values()))
 
     @property
@@ -46,7 +46,7 @@ class PerImage:
     @property
     def joint(self) -> np.ndarray:
         """Whether the class is right *and* the IoU at least 0.5."""
-        return self.right & (self.iou >= FITS_IOU)
+        return self.right & (self.iou >= MATCH_IOU)
 
 
 def per_image_scores(
@@ -56,7 +56,7 @@ def per_image_scores(
     true_xyxy: Tensor,
     image_size: int,
 ) -> PerImage:
-    """Compare predictions with truths; boxes ``(N, 4)`` in pixels of the ``image_size`` canvas."""
+    """Compare predictions with the truth; boxes ``(N, 4)`` in pixels of the canvas."""
     return PerImage(
         true_class.cpu().numpy(),
         predicted_class.cpu().numpy(),
@@ -74,7 +74,7 @@ def summarize(scores: PerImage) -> dict[str, float]:
         "macro_accuracy": float(np.mean([right[scores.true_class == c].mean() for c in classes])),
         "l1_px_224": float(scores.l1_px.mean()),
         "mean_iou": float(scores.iou.mean()),
-        "iou_50": float((scores.iou >= FITS_IOU).mean()),
+        "iou_50": float((scores.iou >= MATCH_IOU).mean()),
         "joint": float(scores.joint.mean()),
     }
 
@@ -94,29 +94,29 @@ def bootstrap_intervals(
 
 
 def group_scores(scores: PerImage, groups: dict[str, np.ndarray]) -> list[dict[str, Any]]:
-    """One row a group of images that is not empty: how many, and their mean scores.
+    """One row per group that is not empty: its name, number of images, and mean metrics.
 
-    Groups are name -> ``(N,)`` bool; they may overlap.
+    ``groups`` is name -> bool ``(N,)``; groups may overlap.
     """
     rows = []
-    for name, mine in groups.items():
-        if mine.any():
-            means = summarize(scores.of(mine))
-            del means["macro_accuracy"]  # of a group that is one class it is the same again
-            rows.append({"group": name, "n_images": int(mine.sum()), **means})
+    for name, members in groups.items():
+        if members.any():
+            means = summarize(scores.of(members))
+            del means["macro_accuracy"]  # for one class the same as class_accuracy
+            rows.append({"group": name, "n_images": int(members.sum()), **means})
     return rows
 
 
 def size_groups(area_share: np.ndarray) -> dict[str, np.ndarray]:
-    """Images by how much of them the largest object's box covers, ``(N,)`` in 0..1."""
-    place = np.digitize(area_share, SIZE_EDGES[1:-1])
-    return {name: place == i for i, name in enumerate(SIZE_NAMES)}
+    """Images grouped by the share ``(N,)`` of them that the largest object's box covers."""
+    group_of = np.digitize(area_share, SIZE_EDGES[1:-1])
+    return {name: group_of == i for i, name in enumerate(SIZE_NAMES)}
 
 
 def crowd_groups(facts: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Images by the number of objects, and those whose largest has a rival.
+    """Images grouped by the number of objects, and those with a large second object.
 
-    The ``facts`` are those of :func:`model.evaluation.report.photo_facts`.
+    For ``facts`` see :func:`model.evaluation.report.photo_facts`.
     """
     count, second = facts.n_objects.to_numpy(), facts.second_share.to_numpy()
     return {

@@ -1,7 +1,7 @@
-"""The CSV of ``python -m model.evaluate --per-photo``: what was predicted for every photo.
+"""The CSV of ``python -m model.evaluate --per-photo``: the prediction for every photo.
 
-It is read back to show the photos behind a cell of the confusion matrix. The file may come from
-anywhere, so nothing in it is believed before it was looked at.
+It is read to show the photos behind a cell of the confusion matrix. The file may come from
+anywhere, so every value is checked.
 """
 
 from collections.abc import Hashable, Sequence
@@ -27,12 +27,12 @@ COLUMNS = ("file_name", "true_class", *TRUE_BOX, "predicted_class", *PREDICTED_B
 COMMAND = "python -m model.evaluate --data data --split val --per-photo photos.csv"
 HOW_TO_WRITE_IT = f"Write it with: {COMMAND}"
 MAX_BYTES = 100_000_000
-MAX_PIXELS = 1e6  # of a side of a photo
+MAX_PIXELS = 1e6  # longest side of a photo
 
 
 @dataclass(frozen=True)
 class PerPhoto:
-    """What was predicted for each photo of a split: a row each in ``table``, see :data:`COLUMNS`.
+    """Predictions for the photos of a split: ``table`` has a row each, see :data:`COLUMNS`.
 
     ``name`` is that of the file.
     """
@@ -47,10 +47,9 @@ class PerPhoto:
         return counts.reindex(index=names, columns=names, fill_value=0).to_numpy()
 
     def behind(self, true_class: str = "", predicted_class: str = "") -> pd.DataFrame:
-        """The rows of photos of this class that were taken for that class, the worst first.
+        """The rows with these true and predicted classes, the worst first; empty is any class.
 
-        Worst: the class is wrong, then the lowest IoU, then the highest score. An empty class is
-        any class.
+        Wrong classes come first, then lower IoUs, then higher scores.
         """
         rows = self.table
         if true_class:
@@ -62,19 +61,19 @@ class PerPhoto:
         return rows.iloc[order]
 
     def row_of(self, sample: str) -> pd.Series | None:
-        """The row of the photo of a name, with or without suffix; ``None`` if there is none."""
-        found = self.table[self.table.file_name == sample]
-        if found.empty:
-            found = self.table[self.table.file_name.map(key_of) == key_of(sample)]
-        return None if found.empty else found.iloc[0]
+        """The row of a photo by name, with or without suffix; ``None`` if there is none."""
+        rows = self.table[self.table.file_name == sample]
+        if rows.empty:
+            rows = self.table[self.table.file_name.map(key_of) == key_of(sample)]
+        return None if rows.empty else rows.iloc[0]
 
 
 def read_per_photo(path: str | Path) -> PerPhoto:
     """Read the CSV.
 
     Raises:
-        UserError: if it is missing, too large, no CSV, or has a column or a value that cannot be;
-            the text says which, and the command that writes a good one.
+        UserError: if it is missing, too large, no CSV, or has a missing column or invalid value;
+            the text says which, and the command that writes the file.
     """
     path = Path(path)
     try:
@@ -82,18 +81,18 @@ def read_per_photo(path: str | Path) -> PerPhoto:
             raise UserError(f"{path} is larger than {MAX_BYTES // 10**6} MB. {HOW_TO_WRITE_IT}")
         texts: dict[Hashable, type[str]] = dict.fromkeys(TEXTS, str)
         table = pd.read_csv(path, dtype=texts, keep_default_na=False, encoding="utf-8")
-    except (OSError, ValueError, OverflowError) as error:  # what pandas raises are ValueErrors
+    except (OSError, ValueError, OverflowError) as error:  # pandas raises ValueErrors
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise UserError(f"{path} cannot be read as a CSV ({reason}). {HOW_TO_WRITE_IT}") from None
     if problem := _problem_of(table):
         raise UserError(f"{path} is no list of predictions: {problem}. {HOW_TO_WRITE_IT}")
-    # A name a spreadsheet would calculate was written with an apostrophe.
+    # Names that look like formulas were written with an apostrophe.
     table["file_name"] = table.file_name.str.removeprefix("'")
     return PerPhoto(path.name, table[list(COLUMNS)])
 
 
 def _problem_of(table: pd.DataFrame) -> str | None:
-    """What is wrong with the table, in words."""
+    """The first problem of the table in words; ``None`` if it is valid."""
     if missing := [name for name in COLUMNS if name not in table]:
         return f"it has no column {missing[0]}"
     if table.empty:

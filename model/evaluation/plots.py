@@ -1,4 +1,4 @@
-"""Pictures for people: loss curves, prediction sheets, confusion, data set statistics."""
+"""Plots: loss curves, prediction sheets, confusion matrix, reliability, data set statistics."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ from model.loading.targets import pad_targets
 from model.predictions import on_cpu, predict_batch
 from model.words import percent
 
-SHEET_PHOTOS, TILE_SIDE = 16, 300  # of a contact sheet; the side in pixels
+SHEET_PHOTOS, TILE_SIDE = 16, 300  # photos on a contact sheet, and side of each in pixels
 
 
 def _save(figure: Figure, path: Path) -> None:
@@ -28,11 +28,11 @@ def _save(figure: Figure, path: Path) -> None:
 
 
 def plot_history(history: pd.DataFrame, path: Path) -> None:
-    """Loss, L1 and accuracy of training; L1, accuracy, joint accuracy and IoU of validation.
+    """Plot loss, L1 and accuracy of training; L1, accuracy, joint accuracy and IoU of validation.
 
     Args:
-        history: a row an epoch, those of earlier runs first, with their names as ``run``; a line
-            separates two runs.
+        history: a row per epoch; those of earlier runs come first, with their names as ``run``, and
+            are separated by lines.
     """
     history = history.assign(number=range(1, len(history) + 1))
     names = history.get("run", history.number * 0).fillna("")
@@ -47,10 +47,10 @@ def plot_history(history: pd.DataFrame, path: Path) -> None:
     for axis, (title, columns) in zip(axes, panels, strict=True):
         for column in columns:
             if column in history and history[column].notna().any():
-                known = history[["number", column]].dropna()
+                values = history[["number", column]].dropna()
                 label = column.removeprefix("val_").replace("_", " ")
                 label = f"val {label}" if column.startswith("val_") else f"train {label}"
-                axis.plot(known["number"], known[column], marker="o", markersize=3, label=label)
+                axis.plot(values["number"], values[column], marker="o", markersize=3, label=label)
         for number in begins:
             axis.axvline(number - 0.5, color="0.5", linewidth=1)
         axis.set_title(title, fontsize=10)
@@ -61,13 +61,13 @@ def plot_history(history: pd.DataFrame, path: Path) -> None:
 
 
 def picture_sheet(tiles: Sequence[Image.Image], path: Path) -> None:
-    """Write a contact sheet of predictions as PNG, of :func:`prediction_tile` each."""
+    """Write a contact sheet of :func:`prediction_tile` pictures as PNG."""
     with atomic_write(path) as temporary:
         contact_sheet(tiles, TILE_SIDE).save(temporary)
 
 
 def plot_confusion(matrix: np.ndarray, class_names: Sequence[str], path: Path) -> None:
-    """Rows: true class; columns: predicted class; colour: share of the row."""
+    """Plot a confusion matrix: row = true, column = predicted class, colour = share of the row."""
     share = matrix / matrix.sum(axis=1, keepdims=True).clip(min=1)
     side = 2.5 + 0.4 * len(class_names)
     figure = Figure(figsize=(side, side))
@@ -85,7 +85,7 @@ def plot_confusion(matrix: np.ndarray, class_names: Sequence[str], path: Path) -
 
 
 def plot_statistics(frame: pd.DataFrame, path: Path) -> None:
-    """Photos a class, and the sizes of the largest boxes as shares of the photo."""
+    """Plot the photos per class, and the sizes of the largest boxes as shares of the photo."""
     figure = Figure(figsize=(12, 4.5))
     left, right = figure.subplots(1, 2)
     counts = frame["class_name"].value_counts().sort_values()
@@ -104,17 +104,18 @@ def plot_statistics(frame: pd.DataFrame, path: Path) -> None:
 def prediction_tile(
     dataset: LargestObjectDataset, index: int, predictions: Predictions, row: int
 ) -> Image.Image:
-    """Photo ``index`` in its own shape, with the prediction of ``row`` and, in white, the truth."""
+    """Photo ``index``, not squeezed, with the prediction of ``row``, and the true box in white."""
     photo = dataset.photo(index).image
     scale = (TILE_SIDE - 8) / max(photo.size)
     size = max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
     to_tile = torch.tensor(size).repeat(2) / predictions.image_size
     score, class_id = predictions.probabilities[row].max(dim=0)
     name = dataset.class_names[int(class_id)]
-    true, found = predictions.true_xyxy[row] * to_tile, predictions.bbox_xyxy[row] * to_tile
-    truth, label = LabelledBox(true.tolist(), TRUTH_COLOUR), f"{name} {percent(float(score), 0)}"
-    answer = LabelledBox(found.tolist(), class_colour(name), label)
-    return draw_boxes(photo.resize(size, Image.Resampling.BILINEAR), [truth, answer])
+    true_xyxy, xyxy = predictions.true_xyxy[row] * to_tile, predictions.bbox_xyxy[row] * to_tile
+    label = f"{name} {percent(float(score), 0)}"
+    truth = LabelledBox(true_xyxy.tolist(), TRUTH_COLOUR)
+    predicted = LabelledBox(xyxy.tolist(), class_colour(name), label)
+    return draw_boxes(photo.resize(size, Image.Resampling.BILINEAR), [truth, predicted])
 
 
 def spread_indices(length: int) -> list[int]:
@@ -127,24 +128,24 @@ def spread_tiles(
     model: torch.nn.Module,
     dataset: DetectionDataset,
     device: torch.device,
-    known: Predictions | None = None,
+    predictions: Predictions | None = None,
 ) -> list[Image.Image]:
-    """Photos spread over an unaugmented data set; predictions that are not known are made."""
+    """Tiles of photos spread over an unaugmented data set, predicted here if they were not."""
     chosen = spread_indices(len(dataset))
-    if known:
-        return [prediction_tile(dataset, index, known, index) for index in chosen]
+    if predictions:
+        return [prediction_tile(dataset, index, predictions, index) for index in chosen]
     images, targets = collate([dataset[i] for i in chosen])
     predicted = on_cpu(predict_batch(model.eval(), images.to(device)))
     true = pad_targets(targets)
     truth = true.labels[:, 0], true.boxes[:, 0]
     predictions = Predictions(*predicted[:3], *truth, images.shape[-1])
-    return [prediction_tile(dataset, place, predictions, i) for i, place in enumerate(chosen)]
+    return [prediction_tile(dataset, index, predictions, i) for i, index in enumerate(chosen)]
 
 
 def plot_evaluation(
     folder: Path, dataset: LargestObjectDataset, predictions: Predictions, report: dict[str, Any]
 ) -> list[str]:
-    """The pictures of an evaluation; returns the names of the files written."""
+    """Write all pictures of an evaluation; return their file names."""
     scores = predictions.scores()
     plot_confusion(np.array(report["confusion"]), dataset.class_names, folder / "confusion.png")
     written = ["confusion.png"]
@@ -165,9 +166,10 @@ def plot_evaluation(
 
 
 def plot_reliability(score: dict[str, Any], path: Path) -> None:
-    """What score and class probability say against the share right (Guo et al. 2017).
+    """Plot the share right against score and class probability (Guo et al. 2017).
 
-    The area of a dot is its photos; ``score`` is of :func:`model.evaluation.report.score_report`.
+    The area of a dot is its number of photos; for ``score`` see
+    :func:`model.evaluation.report.score_report`.
     """
     figure = Figure(figsize=(4.5, 4.5))
     axis = figure.subplots()
@@ -181,21 +183,21 @@ def plot_reliability(score: dict[str, Any], path: Path) -> None:
         axis.scatter(bins["mean_score"], bins["share_right"], s=sizes, alpha=0.5, color=colour)
         label = f"{name}, error {bins['ece']:.3f}"
         axis.plot(bins["mean_score"], bins["share_right"], color=colour, label=label)
-    axis.set(xlim=(0, 1), ylim=(0, 1), xlabel="what is said", ylabel="share that is right")
+    axis.set(xlim=(0, 1), ylim=(0, 1), xlabel="score or probability", ylabel="share that is right")
     axis.legend(fontsize=8, loc="upper left")
     axis.grid(alpha=0.3)
     _save(figure, path)
 
 
 def plot_strength(report: dict[str, Any], path: Path) -> None:
-    """A panel a setting of what :func:`model.evaluation.strength_curves.measure` reports."""
+    """Plot a report of :func:`model.evaluation.strength_curves.measure`, a panel per setting."""
     settings = report["settings"]
     columns = 4
     rows = -(-len(settings) // columns)
     figure = Figure(figsize=(4 * columns, 3 * rows))
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axis, one in zip(axes, settings, strict=False):
-        _draw_strength(axis, one)
+    for axis, setting in zip(axes, settings, strict=False):
+        _draw_strength(axis, setting)
         axis.set_ylim(0, 1)
     axes[0].legend(fontsize=7)
     for axis in axes[len(settings) :]:
@@ -203,10 +205,10 @@ def plot_strength(report: dict[str, Any], path: Path) -> None:
     _save(figure, path)
 
 
-def _draw_strength(axis: Any, one: dict[str, Any]) -> None:
+def _draw_strength(axis: Any, setting: dict[str, Any]) -> None:
     lines, colours = ("-", "--", ":"), ("tab:blue", "tab:orange", "tab:green")
-    for style, (name, trained) in zip(lines, one["trained_up_to"].items(), strict=False):
-        levels = [level for level in one["levels"] if name in level["scores"]]
+    for style, (name, trained) in zip(lines, setting["trained_up_to"].items(), strict=False):
+        levels = [level for level in setting["levels"] if name in level["scores"]]
         values = [level["value"] for level in levels]
         for colour, key in zip(colours, ("class_accuracy", "mean_iou", "joint"), strict=True):
             scores = [level["scores"][name] for level in levels]
@@ -216,5 +218,5 @@ def _draw_strength(axis: Any, one: dict[str, Any]) -> None:
             axis.plot(values, [s[key] for s in scores], style, color=colour, label=label)
         if trained is not None:
             axis.axvline(trained, color="0.5", linestyle=style, linewidth=1)
-    axis.set_title(f"{one['label']} (grey: trained up to here)", fontsize=9)
+    axis.set_title(f"{setting['label']} (grey: trained up to here)", fontsize=9)
     axis.grid(alpha=0.3)

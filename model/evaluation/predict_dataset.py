@@ -1,4 +1,4 @@
-"""Run a detector over a data set and keep what it predicts beside what is true."""
+"""Predict all images of a data set, and keep the predictions with the truth."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,16 +18,16 @@ from model.predictions import BatchPrediction, predict_batch
 from model.score import EVIDENCE
 from model.second_look import SecondLook
 
-if TYPE_CHECKING:  # predicting must not pay for importing what only evaluation uses
+if TYPE_CHECKING:  # slow to import
     from accelerate import Accelerator
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """One row an image: predictions beside the truth, boxes ``(N, 4)`` in pixels of the canvas.
+    """Predictions and truth of N images, boxes ``(N, 4)`` in pixels of the canvas.
 
-    Photos that show no object have the class -1 and an empty true box. ``n_looks`` is how many
-    passes a photo took on average.
+    Images without object have the class -1 and an empty true box. ``n_looks`` is the mean number of
+    passes per image.
     """
 
     probabilities: Tensor
@@ -39,20 +39,20 @@ class Predictions:
     n_looks: float = 1.0
 
     def scores(self) -> PerImage:
-        """Compare with the truth."""
+        """Metrics of every image."""
         predicted, truth = self.probabilities.argmax(dim=1), (self.true_class, self.true_xyxy)
         return per_image_scores(predicted, self.bbox_xyxy, *truth, self.image_size)
 
 
 class Negatives(NamedTuple):
-    """``(M, F)`` evidence found in what shows no object: backgrounds, and windows of photos."""
+    """Evidence ``(M, F)`` of predictions for images without object."""
 
     backgrounds: Tensor
     windows: Tensor
 
     @property
     def all(self) -> Tensor:
-        """Of both."""
+        """Evidence of both kinds."""
         return torch.cat([self.backgrounds, self.windows])
 
 
@@ -65,9 +65,9 @@ class LoaderOptions:
     """How a data set is read and predicted.
 
     Attributes:
-        batch_size, num_workers, progress: change no result by more than rounding.
-        flip: average the mirrored photo in; see :func:`model.predictions.predict_batch`.
-        second_look: at what to look twice; ``None`` for nothing.
+        batch_size, num_workers, progress: change results only by rounding.
+        flip: average with the mirrored photo; see :func:`model.predictions.predict_batch`.
+        second_look: settings of the second look; ``None`` for no second look.
     """
 
     batch_size: int = 64
@@ -87,7 +87,7 @@ def predict_dataset(
 
     Args:
         model: on the accelerator's device.
-        dataset: items as :class:`model.loading.dataset.DetectionDataset` has them; for a second
+        dataset: with items as in :class:`model.loading.dataset.DetectionDataset`; for a second
             look it must be :class:`model.loading.second_looks.Detailed`.
         accelerator: decides on device, precision and processes.
     """
@@ -104,9 +104,9 @@ def look_again(
     accelerator: "Accelerator",
     options: LoaderOptions,
 ) -> Predictions:
-    """The predictions after the second look that ``options`` has, ``first`` being the first's.
+    """The predictions after the second look of ``options``; ``first`` are those of the first look.
 
-    Arguments as of :func:`predict_dataset`.
+    For other arguments see :func:`predict_dataset`.
     """
     look, canvas = options.second_look, first.image_size
     assert look is not None
@@ -114,11 +114,11 @@ def look_again(
     if not len(rows):
         return first
     plain = BatchPrediction(first.probabilities, first.bbox_xyxy, first.evidence, None)
-    wanted = plain.map(lambda tensor: tensor[rows])
-    windows = SecondLooks(dataset, rows, look.windows(wanted.bbox_xyxy, canvas), canvas)
+    selected = plain.map(lambda tensor: tensor[rows])
+    windows = SecondLooks(dataset, rows, look.windows(selected.bbox_xyxy, canvas), canvas)
     closer = _predict_once(model, windows, accelerator, options)
     second = BatchPrediction(closer.probabilities, closer.bbox_xyxy, closer.evidence, None)
-    both = plain.with_rows(rows, look.merge(wanted, second, closer.true_xyxy, canvas))
+    both = plain.with_rows(rows, look.merge(selected, second, closer.true_xyxy, canvas))
     n_looks = 1 + len(rows) / len(first.probabilities)
     return Predictions(*both[:3], first.true_class, first.true_xyxy, canvas, n_looks)
 
@@ -149,9 +149,9 @@ def predict_negatives(
     accelerator: "Accelerator",
     options: LoaderOptions = LoaderOptions(),
 ) -> Negatives:
-    """What a detector finds in all backgrounds of a data set, and in windows without any object.
+    """Predict all backgrounds of a data set, and windows without any object.
 
-    There are only so many windows that they and the backgrounds are not more than the photos.
+    Windows are added only up to as many negatives as there are photos.
     """
     backgrounds = Backgrounds(dataset)
     windows = NegativeWindows(dataset, max(0, len(dataset) - len(backgrounds)))

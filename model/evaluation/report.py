@@ -1,6 +1,6 @@
-"""What an evaluation reports: scores with intervals, what is weak, how far to trust the score.
+"""The report of an evaluation: metrics with intervals, by group, and reliability of the score.
 
-Everything here is plain values, ready for JSON.
+Reports are plain JSON values.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,25 +30,25 @@ from model.words import counted, percent
 
 
 def photo_facts(dataset: LargestObjectDataset) -> pd.DataFrame:
-    """What is annotated in N photos, difficult objects left out: a row each.
+    """A row of annotation facts for each photo, without difficult objects.
 
     Columns:
         n_objects: how many there are.
-        area_share: of the photo, covered by the largest object's box.
+        area_share: share of the photo that the largest object's box covers.
         second_share: area of the second largest box over that of the largest; 0 if there is none.
     """
     rows = []
-    for known in dataset.objects:
-        areas = box_areas(known.boxes).tolist()
+    for photo in dataset.objects:
+        areas = box_areas(photo.boxes).tolist()
         second = areas[1] / areas[0] if len(areas) > 1 else 0.0
-        rows.append((len(areas), areas[0] / (known.width * known.height), second))
+        rows.append((len(areas), areas[0] / (photo.width * photo.height), second))
     return pd.DataFrame(rows, columns=list(FACTS))
 
 
 def accuracy_report(
     predictions: Predictions, dataset: LargestObjectDataset, n_resamples: int = 1000
 ) -> dict[str, Any]:
-    """Scores over all photos, by class, by object size and by number of objects."""
+    """Metrics over all photos, by class, by object size and by number of objects."""
     scores, facts = predictions.scores(), photo_facts(dataset)
     names = dataset.class_names
     by_class = {name: scores.true_class == i for i, name in enumerate(names)}
@@ -67,11 +67,11 @@ def accuracy_report(
 def score_report(
     predictions: Predictions, calibration: Calibration, negatives: Negatives
 ) -> dict[str, Any]:
-    """How far the score can be trusted, and whether what shows nothing known is refused.
+    """Reliability of the score, and the share of images without object below its threshold.
 
     Args:
-        predictions: of photos with an object.
-        negatives: what was found where there is none; ``negatives`` in the report are the windows.
+        predictions: for photos with an object.
+        negatives: of images without; the key ``negatives`` of the report is only the windows.
     """
     joint = predictions.scores().joint
     score = calibration.score(predictions.evidence.double()).numpy()
@@ -93,7 +93,10 @@ def score_report(
 def baseline_report(
     predictions: Predictions, class_names: Sequence[str], fit: pd.DataFrame, fitted_on: str
 ) -> dict[str, Any]:
-    """Commonest class and median box of the photos in ``fit``, scored on the predictions' truth."""
+    """Metrics of always predicting the commonest class and the median box of the photos in ``fit``.
+
+    They are compared with the truth in ``predictions``.
+    """
     size = predictions.image_size
     corners = torch.tensor(fit[["xmin", "ymin", "xmax", "ymax"]].to_numpy(dtype="float32"))
     extent = torch.tensor(fit[["width", "height"]].to_numpy(dtype="float32")).repeat(1, 2)
@@ -108,7 +111,7 @@ def baseline_report(
 def per_photo_table(
     predictions: Predictions, dataset: LargestObjectDataset, calibration: Calibration | None
 ) -> pd.DataFrame:
-    """One row a photo, with :data:`model.evaluation.per_photo.COLUMNS`.
+    """A row per photo, with :data:`model.evaluation.per_photo.COLUMNS`.
 
     Boxes are in pixels of the original photo. Without a calibration the score is the probability of
     the class.
@@ -163,7 +166,7 @@ def _measures(report: dict[str, Any]) -> str:
 
 
 def score_sentence(score: Mapping[str, Any]) -> str:
-    """What the calibrated score is worth, from the ``score`` of a report."""
+    """The ``score`` of a report as a sentence."""
     text = (
         f"calibration error (ECE) {score['reliability']['ece']:.3f}; its threshold"
         f" {score['threshold']:.3f} keeps {percent(score['right_kept'], 1)} of the right answers"
@@ -173,7 +176,7 @@ def score_sentence(score: Mapping[str, Any]) -> str:
 
 
 def refused_sentence(score: Mapping[str, Any]) -> str:
-    """How much of what shows no object is refused, by its kind; empty if there is none."""
+    """Shares of images without object below the threshold, by kind; empty if there are none."""
     parts = [
         f"{percent(score[key]['refused'], 1)} of {counted(score[key]['n'], name)}"
         for key, name in (("backgrounds", "background"), ("negatives", "empty window"))

@@ -1,4 +1,4 @@
-"""A short animation, to share, of what moving a photo does to the box of its object."""
+"""An animation of what a geometric step does to the box of an object."""
 
 import io
 import math
@@ -20,11 +20,11 @@ MAX_SIDE = 480
 RULE_COLOURS = {"hull": (245, 158, 11), "ellipse": (45, 212, 191)}
 _FRAMES = 24
 _FRAME_MS = 90
-_STRIP = 26  # pixels below the photo, with the numbers
+_STRIP = 26  # height in pixels of the strip with the figures below the photo
 
 
 def swinging_step(config: AugmentConfig) -> GeometricStep:
-    """The step that is animated: the first that makes boxes looser and is on, else the first."""
+    """The step to animate: the first that loosens boxes and is on, else the first that could."""
     steps = [step for step in config.steps if isinstance(step, GeometricStep)]
     swinging = [step for step in steps if step.swing(config, 1) is not None]
     return next((step for step in swinging if step.is_on(config)), swinging[0])
@@ -36,35 +36,34 @@ def box_animation(
     config: AugmentConfig,
     others: Sequence[Sequence[float]] = (),
 ) -> bytes:
-    """An animated WebP that loops: the photo swings both ways, with both estimates of its box.
+    """A looping animated WebP: the photo swings both ways, with both estimates of its box.
 
-    It swings as far as :func:`swinging_step` goes with these settings. Below stands by how much
-    each box has grown.
+    It swings between the limits of :func:`swinging_step`. The growth of each box is written below.
 
     Args:
         photo: RGB, any size; shrunk to at most 480 pixels.
         bbox_xyxy: the box in pixels of ``photo``.
-        others: boxes of other objects in pixels of ``photo``, drawn by the rule of the settings.
+        others: boxes of other objects in pixels of ``photo``, moved by ``config.box_rule``.
 
     Returns:
-        24 frames, less than :data:`MAX_BYTES`.
+        24 frames in fewer than :data:`MAX_BYTES` bytes.
 
     Raises:
         UserError: for a box that is empty or outside the photo.
     """
     boxes = np.stack([checked_box(box, photo.size).numpy() for box in (bbox_xyxy, *others)])
     for side, quality in ((MAX_SIDE, 75), (MAX_SIDE, 50), (MAX_SIDE * 2 // 3, 50)):
-        packed = _packed(list(_frames(photo, boxes, config, side)), quality)
-        if len(packed) < MAX_BYTES:
-            return packed
-    return _packed(list(_frames(photo, boxes, config, MAX_SIDE // 3)), 10)
+        encoded = _encoded(list(_frames(photo, boxes, config, side)), quality)
+        if len(encoded) < MAX_BYTES:
+            return encoded
+    return _encoded(list(_frames(photo, boxes, config, MAX_SIDE // 3)), 10)
 
 
-def _packed(frames: list[Image.Image], quality: int) -> bytes:
-    packed = io.BytesIO()
+def _encoded(frames: list[Image.Image], quality: int) -> bytes:
+    buffer = io.BytesIO()
     options: Any = {"duration": _FRAME_MS, "loop": 0, "quality": quality, "method": 2}
-    frames[0].save(packed, "WEBP", save_all=True, append_images=frames[1:], **options)
-    return packed.getvalue()
+    frames[0].save(buffer, "WEBP", save_all=True, append_images=frames[1:], **options)
+    return buffer.getvalue()
 
 
 def _frames(
@@ -89,23 +88,23 @@ def _frame(
     box, *others = boxes
     for other in others:
         moved = draw_box(moved, move_boxes(other, matrix, rule_in_use).tolist(), UNSURE_COLOUR)
-    written = [(words, (0, 0, 0))]
+    texts = [(words, (0, 0, 0))]
     for rule, colour in RULE_COLOURS.items():
         moved = draw_box(moved, move_boxes(box, matrix, rule).tolist(), colour)
         growth = float(box_growth(box, matrix, rule))
-        written.append((f"{rule} {percent(growth, 0, signed=True)}", colour))
+        texts.append((f"{rule} {percent(growth, 0, signed=True)}", colour))
     frame = Image.new("RGB", (photo.width, photo.height + _STRIP))
     frame.paste(moved)
-    _write(frame, written)
+    _write(frame, texts)
     return frame
 
 
-def _write(frame: Image.Image, words: list[tuple[str, tuple[int, int, int]]]) -> None:
+def _write(frame: Image.Image, texts: list[tuple[str, tuple[int, int, int]]]) -> None:
     canvas = ImageDraw.Draw(frame)
-    width = frame.width / len(words)
+    width = frame.width / len(texts)
     font = ImageFont.load_default(size=max(6, min(15, width / 9)))
-    for place, (text, colour) in enumerate(words):
-        left, top = round(place * width), frame.height - _STRIP
+    for index, (text, colour) in enumerate(texts):
+        left, top = round(index * width), frame.height - _STRIP
         canvas.rectangle((left, top, left + width, frame.height), fill=colour)
         middle = (left + width / 2, top + _STRIP / 2)
         canvas.text(middle, text, font=font, fill=text_colour(colour), anchor="mm")

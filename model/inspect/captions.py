@@ -1,8 +1,8 @@
-"""What puts a variant beside its original: captions, one sentence, and the ghost of the old box.
+"""Variants compared with their original: captions, a sentence, and the original box.
 
 >>> caption(variant.trace)
 'mirrored, +12°, zoom 0.9, darker 20 %'
->>> sentence(variant, answer, "cat")
+>>> sentence(variant, prediction, "cat")
 'Mirrored, turned 12 degrees: box 31 % larger, 92 % still visible, the detector still says cat,
 IoU 0.88.'
 """
@@ -10,40 +10,37 @@ IoU 0.88.'
 from collections.abc import Iterator
 
 from model.augment import Trace, TracedStep
-from model.boxes import FITS_IOU
+from model.boxes import MATCH_IOU
 from model.inspect.robustness import VariantPrediction
 from model.inspect.variants import Variant
 
 
 def caption(trace: Trace) -> str:
-    """What was done to the photo, in the order it was done; ``"unchanged"`` if nothing."""
+    """The changes to the photo in order, in short words; ``"unchanged"`` if there are none."""
     return ", ".join(w for step in trace.steps if step.step for w in step.words) or "unchanged"
 
 
 def sentence(
     variant: Variant,
-    answer: VariantPrediction | None = None,
+    prediction: VariantPrediction | None = None,
     class_name: str = "",
     threshold: float = 0.0,
 ) -> str:
-    """What was done, what became of the box, and whether the detector still sees the object.
+    """The changes, their effect on the box, and whether the detector still finds the object.
 
     Args:
         variant: a draw, or an extreme.
-        answer: of :func:`model.inspect.robustness.predict_variants`; ``None`` leaves it out.
-        class_name: what the object is; empty if nobody knows.
-        threshold: from which score on the detector is sure.
+        prediction: of :func:`model.inspect.robustness.predict_variants`; ``None`` to leave it out.
+        class_name: true class; empty if unknown.
+        threshold: least score at which the detector is sure.
     """
     done = ", ".join(w for step in variant.trace.steps for w in step.spoken) or "unchanged"
-    became = [*_box_words(variant), *_detector_words(answer, class_name, threshold)]
-    return f"{done[0].upper()}{done[1:]}: {', '.join(became)}."
+    effects = [*_box_words(variant), *_detector_words(prediction, class_name, threshold)]
+    return f"{done[0].upper()}{done[1:]}: {', '.join(effects)}."
 
 
 def ghost_box(trace: Trace, step: TracedStep) -> tuple[float, float, float, float]:
-    """Where the old box would lie if nothing had been done to it, in pixels of ``step``'s picture.
-
-    That is the original box, only scaled to the size of that picture.
-    """
+    """The original box of the target, scaled to the size of ``step``'s picture."""
     original = trace.steps[0]
     old_width, old_height = original.image.size
     width, height = step.image.size
@@ -66,13 +63,13 @@ def _box_words(variant: Variant) -> Iterator[str]:
 
 
 def _detector_words(
-    answer: VariantPrediction | None, class_name: str, threshold: float
+    prediction: VariantPrediction | None, class_name: str, threshold: float
 ) -> Iterator[str]:
-    if answer is None:
+    if prediction is None:
         return
-    said = answer.verdict(threshold)
-    still = "still " if answer.iou >= FITS_IOU else ""
-    still = {"": "", answer.class_name: still}.get(class_name, "now ")
-    yield f"the detector {still if said.kind == 'sure' else ''}{said.clause}"
-    if said.kind != "none":
-        yield f"IoU {answer.iou:.2f}{'' if answer.iou >= FITS_IOU else ', another place'}"
+    verdict, fits = prediction.verdict(threshold), prediction.iou >= MATCH_IOU
+    still = "still " if fits else ""
+    still = {"": "", prediction.class_name: still}.get(class_name, "now ")
+    yield f"the detector {still if verdict.kind == 'sure' else ''}{verdict.clause}"
+    if verdict.kind != "none":
+        yield f"IoU {prediction.iou:.2f}{'' if fits else ', another place'}"

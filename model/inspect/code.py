@@ -1,8 +1,8 @@
 """The augmentation as a short stand-alone ``transforms.v2`` script, to download.
 
-The script needs torch and torchvision only. It draws from the same ranges as
-:class:`model.augment.Pipeline` (a test compares thousands of boxes of both), from PyTorch's random
-numbers. Of training it leaves out, and says so, that a box that gets lost is drawn again.
+The script needs only torch and torchvision. It draws from the same ranges as
+:class:`model.augment.Pipeline` (a test compares thousands of boxes of both), but with PyTorch's
+random numbers. Unlike training it does not draw again if the target is lost; a comment says so.
 """
 
 from collections.abc import Iterator, Sequence

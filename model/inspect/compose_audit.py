@@ -1,4 +1,4 @@
-"""What a pipeline of torchvision does to the boxes of many photos: counts over its traces."""
+"""Counts of what a torchvision pipeline does to the boxes of many photos, from its traces."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,19 +9,19 @@ import numpy as np
 from model.inspect.compose_steps import ComposeTrace
 from model.words import counted, percent
 
-HALF = 0.5  # a box of which less can be seen is called cut
-FEW = 20  # boxes of a class: fewer say little
-GREW = 0.1  # a photo with a box that grew by more is among the worst
+HALF = 0.5  # visible share below which a box counts as cut
+FEW = 20  # least number of boxes of a class for a finding about it
+GREW = 0.1  # growth above which a box counts as loose
 
 
 @dataclass(frozen=True)
 class ComposeBox:
-    """What became of one box.
+    """What a pipeline did to one box.
 
     Attributes:
         is_target: the largest box of its photo.
         dropped_by: title of the step that dropped it; empty if it was kept.
-        visible: share still in the picture, 0..1; ``None`` if nobody can tell, as of dropped ones.
+        visible: share still in the picture, 0..1; ``None`` if unknown or dropped.
         growth: see :class:`model.inspect.compose_steps.TracedBox`.
     """
 
@@ -35,15 +35,15 @@ class ComposeBox:
 
 @dataclass(frozen=True)
 class ComposeNumbers:
-    """Of a group of boxes; shares 0..1.
+    """Figures of a group of boxes; shares 0..1.
 
     Attributes:
         boxes: how many.
-        dropped: a step took them out.
-        lost: kept, but nothing of them can be seen.
-        cut: kept, less than half can be seen, but something.
-        unknown: moved in a way that nobody can follow, so that they are in none of these.
-        growth: median of those that can be seen; ``None`` without any.
+        dropped: removed by a step.
+        lost: kept, but not visible at all.
+        cut: kept, and less than half visible.
+        unknown: kept, but moved by a step that cannot be repeated on boxes alone.
+        growth: median growth of visible boxes; ``None`` without any.
     """
 
     boxes: int
@@ -55,24 +55,24 @@ class ComposeNumbers:
 
     @classmethod
     def of(cls, boxes: Sequence[ComposeBox]) -> "ComposeNumbers":
-        """Of these boxes."""
+        """The figures of ``boxes``."""
         kept = [box for box in boxes if not box.dropped_by]
-        seen = [box.visible for box in kept if box.visible is not None]
+        visible = [box.visible for box in kept if box.visible is not None]
         growths = [box.growth for box in kept if box.visible and box.growth is not None]
         count = max(len(boxes), 1)
         return cls(
-            len(boxes), (len(boxes) - len(kept)) / count, sum(v == 0 for v in seen) / count,
-            sum(0 < v < HALF for v in seen) / count, (len(kept) - len(seen)) / count,
+            len(boxes), (len(boxes) - len(kept)) / count, sum(v == 0 for v in visible) / count,
+            sum(0 < v < HALF for v in visible) / count, (len(kept) - len(visible)) / count,
             float(np.median(growths)) if growths else None,
         )  # fmt: skip
 
 
 class ComposeTally:
-    """What was counted so far.
+    """Counts over the traces of many photos.
 
     Attributes:
-        untold: boxes dropped by steps that do not say which, by their title; these boxes are not
-            among :attr:`boxes`.
+        untold: title of a step -> number of boxes it dropped without telling which; these boxes are
+            not among :attr:`boxes`.
     """
 
     def __init__(self) -> None:
@@ -94,39 +94,39 @@ class ComposeTally:
                 else:
                     dropped_by[box.number] = step.title
         for number, box in enumerate(first.boxes):
-            found = kept.get(number)
-            if found is None and number not in dropped_by:
-                continue  # a step that does not say which came before
-            visible, growth = (found.visible, found.growth) if found else (None, None)
+            left = kept.get(number)
+            if left is None and number not in dropped_by:
+                continue  # dropped, or renumbered, by a step that does not tell which
+            visible, growth = (left.visible, left.growth) if left else (None, None)
             is_target, dropper = number == largest, dropped_by.get(number, "")
             self.boxes.append(ComposeBox(photo, box.label, is_target, dropper, visible, growth))
 
     def numbers(self, label: str | None = None, targets: bool = False) -> ComposeNumbers:
-        """Of all boxes, or those of a class, or only the largest of each photo."""
+        """Figures of all boxes, of a class, or only of the largest box of each photo."""
         boxes = [box for box in self.boxes if label is None or box.label == label]
         return ComposeNumbers.of([box for box in boxes if box.is_target or not targets])
 
     def labels(self) -> list[str]:
-        """The classes found, those that lose most boxes first."""
+        """The classes, those that lose most boxes first."""
 
-        def gone(label: str) -> float:
+        def share_lost(label: str) -> float:
             numbers = self.numbers(label)
             return numbers.dropped + numbers.lost
 
-        return sorted(sorted({box.label for box in self.boxes}), key=gone, reverse=True)
+        return sorted(sorted({box.label for box in self.boxes}), key=share_lost, reverse=True)
 
     def dropped_by_step(self) -> list[tuple[str, int]]:
-        """How many boxes each step dropped, the most first."""
-        known = Counter(box.dropped_by for box in self.boxes if box.dropped_by)
-        return (known + self.untold).most_common()
+        """Title of each step and how many boxes it dropped, most first."""
+        told = Counter(box.dropped_by for box in self.boxes if box.dropped_by)
+        return (told + self.untold).most_common()
 
     def worst(self, count: int) -> list[tuple[str, str]]:
-        """Photos whose largest box fared worst, and how; fewer where there are no bad ones."""
-        found = sorted(self._harmed(), key=lambda harm: -harm[0])[:count]
-        return [(photo, words) for _, photo, words in found]
+        """The photos with the worst harm to their largest box, and that harm in words."""
+        worst = sorted(self._harmed(), key=lambda harm: -harm[0])[:count]
+        return [(photo, words) for _, photo, words in worst]
 
     def _harmed(self) -> Iterable[tuple[float, str, str]]:
-        """Badness, photo, words; what is gone is worse than what is cut, and that than loose."""
+        """Severity, photo, words; dropped is worse than lost, cut and loose, in that order."""
         for box in self.boxes:
             if not box.is_target:
                 continue
@@ -141,10 +141,10 @@ class ComposeTally:
 
 
 def findings(tally: ComposeTally) -> Iterator[str]:
-    """What is worth a sentence, the worst first."""
+    """The findings in sentences, the worst first."""
     targets = tally.numbers(targets=True)
-    if gone := targets.dropped + targets.lost:
-        yield f"Of {percent(gone)} of the photos the largest object is lost or dropped."
+    if lost := targets.dropped + targets.lost:
+        yield f"Of {percent(lost)} of the photos the largest object is lost or dropped."
     for title, count in tally.dropped_by_step():
         share = percent(count / (len(tally.boxes) + sum(tally.untold.values())))
         yield f"{title} drops {counted(count, 'box', 'boxes')}, {share} of all."

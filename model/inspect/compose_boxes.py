@@ -1,4 +1,4 @@
-"""What a step of a torchvision pipeline did to boxes: which are left, and how loose they became."""
+"""What a step of a torchvision pipeline did to boxes: which are left, and how loose they are."""
 
 import copy
 import random
@@ -18,42 +18,42 @@ from torchvision.transforms.v2 import functional
 from model.boxes import box_areas, clip_boxes
 from model.inspect.compose_steps import TracedBox
 
-SAME = 1.0  # pixels by which a box may be off and still be the one that was moved
+SAME = 1.0  # tolerance in pixels between the box a step returned and the box it should
 
 
 def corners_of(boxes: Sequence[TracedBox]) -> Tensor:
-    """``(N, 4)`` float32 xyxy."""
+    """Corners ``(N, 4)`` of the boxes, float32 xyxy."""
     return torch.stack([box.bbox_xyxy for box in boxes]) if boxes else torch.zeros(0, 4)
 
 
 def kept_rows(before: Tensor, after: Tensor, params: dict[str, Any] | None) -> list[int] | None:
-    """For each box after a step, its row before it; ``None`` if nobody can tell."""
+    """For each box after a step, its row before it; ``None`` if unknown."""
     if len(before) == len(after):
         return list(range(len(after)))
     for value in (params or {}).values():
         is_mask = isinstance(value, Tensor) and value.dtype == torch.bool
         if is_mask and value.shape == (len(before),) and int(value.sum()) == len(after):
             return value.nonzero().flatten().tolist()
-    rows, place = [], 0  # those left are as they were, and in the same order
+    rows, row = [], 0  # assume that the remaining boxes are unchanged and in the same order
     for box in after:
-        while place < len(before) and not torch.equal(before[place], box):
-            place += 1
-        rows.append(place)
-        place += 1
-    return rows if place <= len(before) else None
+        while row < len(before) and not torch.equal(before[row], box):
+            row += 1
+        rows.append(row)
+        row += 1
+    return rows if row <= len(before) else None
 
 
-def measured(
+def boxes_after(
     transform: Any, params: dict[str, Any] | None,
     before: Sequence[TracedBox], canvas_before: tuple[int, int],
     xyxy: Tensor, canvas_size: tuple[int, int], kept: list[int] | None,
 ) -> list[TracedBox]:  # fmt: skip
-    """The boxes after a step, with what it did to each; corners and labels are still old.
+    """The boxes after a step, with new ``visible`` and ``growth``, but old corners and labels.
 
     Args:
-        transform, params: the step, and what it drew.
+        transform, params: the step, and its drawn parameters.
         before, canvas_before: the boxes, and ``(height, width)`` of the picture, before the step.
-        xyxy, canvas_size: corners ``(M, 4)``, and ``(height, width)``, after it.
+        xyxy, canvas_size: corners ``(M, 4)``, and ``(height, width)``, after the step.
         kept: see :func:`kept_rows`.
     """
     if kept is None:
@@ -65,25 +65,25 @@ def measured(
     if moved is None:
         return [replace(old, visible=None, growth=None) for old in olds]
     free, inside = moved
-    left = clip_boxes(xyxy, canvas_size)
-    agree = ((clip_boxes(free, canvas_size) - left).abs() <= SAME).all(dim=1).tolist()
-    shares = (box_areas(left) / box_areas(free).clamp(min=1e-9)).clamp(max=1).tolist()
+    clipped = clip_boxes(xyxy, canvas_size)
+    agree = ((clip_boxes(free, canvas_size) - clipped).abs() <= SAME).all(dim=1).tolist()
+    shares = (box_areas(clipped) / box_areas(free).clamp(min=1e-9)).clamp(max=1).tolist()
     growths = (box_areas(free) / inside.clamp(min=1e-9)).tolist()
-    found = []
+    boxes = []
     for old, is_known, share, larger in zip(olds, agree, shares, growths, strict=True):
         visible = old.visible * share if is_known and old.visible is not None else None
         growth = (1 + old.growth) * larger - 1 if is_known and old.growth is not None else None
-        found.append(replace(old, visible=visible, growth=growth if visible else None))
-    return found
+        boxes.append(replace(old, visible=visible, growth=growth if visible else None))
+    return boxes
 
 
 def _moved_freely(
     transform: Any, params: dict[str, Any] | None, xyxy: Tensor, canvas_size: tuple[int, int]
 ) -> tuple[Tensor, Tensor] | None:
-    """Boxes ``(N, 4)`` moved by a step but not cut at its border, and the areas ``(N,)`` of what
-    was inside them; ``None`` if the step cannot be repeated on boxes alone.
+    """Boxes ``(N, 4)`` moved by a step without clipping, and areas ``(N,)`` of their moved content;
+    ``None`` if the step cannot be repeated on boxes alone.
 
-    What was inside is the quadrilateral of the corners, each of which is moved as an empty box.
+    The content is the quadrilateral of the moved corners; each corner is moved as an empty box.
     """
     if params is None or not isinstance(transform, v2.Transform):
         return None
@@ -91,13 +91,13 @@ def _moved_freely(
     corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
     rows = [xyxy, *(torch.stack([x, y, x, y], dim=1) for x, y in corners)]
     kind: Any = {"format": "XYXY", "canvas_size": canvas_size, "clamping_mode": None}
-    given = [tv_tensors.BoundingBoxes(values, **kind) for values in rows]
+    inputs = [tv_tensors.BoundingBoxes(values, **kind) for values in rows]
     step = copy.copy(transform)
     try:
-        with generators_kept(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # said already when the step was run
-            moved = [step.transform(values, params) for values in given]
-    except Exception:  # a transform of the owner's that wants more than boxes: nobody can tell
+        with preserved_generators(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the step has already warned when it was run
+            moved = [step.transform(values, params) for values in inputs]
+    except Exception:  # a user's transform that needs more than boxes
         return None
     if not all(isinstance(m, tv_tensors.BoundingBoxes) and len(m) == len(xyxy) for m in moved):
         return None
@@ -105,15 +105,14 @@ def _moved_freely(
         functional.convert_bounding_box_format(m, new_format="XYXY").as_subclass(Tensor).float()
         for m in moved
     ]
-    around = torch.stack([point[:, :2] for point in points], dim=1)
-    x, y = around.unbind(dim=2)
+    x, y = torch.stack([point[:, :2] for point in points], dim=1).unbind(dim=2)
     inside = (x * y.roll(-1, dims=1) - y * x.roll(-1, dims=1)).sum(dim=1).abs() / 2
     return free, inside
 
 
 @contextmanager
-def generators_kept() -> Generator[None]:
-    """The global generators are afterwards as they were."""
+def preserved_generators() -> Generator[None]:
+    """Restore the global random generators after the block."""
     states = torch.get_rng_state(), random.getstate(), np.random.get_state()
     try:
         yield

@@ -1,6 +1,6 @@
-"""What a trace of a torchvision pipeline is given: the pipeline, and boxes with their labels.
+"""Input of a trace of a torchvision pipeline: the pipeline, and boxes with their labels.
 
-A pipeline can be named as ``my_file.py:transforms``.
+Command lines name a pipeline as ``my_file.py:transforms``.
 """
 
 import inspect
@@ -24,15 +24,15 @@ UPRIGHT = ("XYXY", "XYWH", "CXCYWH")
 
 
 def load_pipeline(name: str) -> Callable[..., Any]:
-    """Run a Python file and take the pipeline out of it.
+    """Run a Python file and return the pipeline it defines.
 
-    It is the code of whoever starts the program: never call this with what a visitor sent.
+    The file runs with all rights of this program: never call this with input of a visitor.
 
     Args:
-        name: ``FILE:NAME``; without ``:NAME`` it is ``transforms``.
+        name: ``FILE:NAME``; ``NAME`` is ``transforms`` if left out.
 
     Raises:
-        UserError: if the file is missing, fails, or has nothing of that name.
+        UserError: if the file is missing, fails, or does not define that name.
     """
     file, colon, attribute = name.rpartition(":")
     if not colon or "/" in attribute or "\\" in attribute or attribute.endswith(".py"):
@@ -41,17 +41,17 @@ def load_pipeline(name: str) -> Callable[..., Any]:
     if not path.is_file():
         raise UserError(f"there is no file {path}: name a pipeline as my_file.py:transforms.")
     try:
-        found = runpy.run_path(str(path), run_name=path.stem)
+        variables = runpy.run_path(str(path), run_name=path.stem)
     except Exception as error:
-        said = " ".join(str(error).split())[:300]
-        raise UserError(f"{path} cannot be run ({type(error).__name__}: {said}).") from error
-    if attribute not in found:
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(f"{path} cannot be run ({type(error).__name__}: {reason}).") from error
+    if attribute not in variables:
         raise UserError(f"{path} has nothing called {attribute!r}: name it as {path}:NAME.")
-    return found[attribute]
+    return variables[attribute]
 
 
 def parts_of(transform: Any) -> dict[str, list[Any]]:
-    """The transforms that a transform holds: attribute -> them."""
+    """The transforms inside a container: name of an attribute -> its transforms."""
     if not isinstance(transform, nn.Module):
         return {}
     parts: dict[str, list[Any]] = {}
@@ -65,7 +65,11 @@ def parts_of(transform: Any) -> dict[str, list[Any]]:
 
 
 def check_pipeline(transform: Any, within: tuple[str, ...]) -> None:
-    """Refuse what cannot take boxes along, before anything is run."""
+    """Check, without running it, that every part of a pipeline takes boxes.
+
+    Raises:
+        UserError: naming the part that does not.
+    """
     name = name_of(transform)
     where = f"{' > '.join(within)} > {name}" if within else name
     module = type(transform).__module__
@@ -89,7 +93,7 @@ def check_pipeline(transform: Any, within: tuple[str, ...]) -> None:
     try:
         signature = inspect.signature(called)
     except (TypeError, ValueError):
-        return  # of functions written in C nobody knows
+        return  # unknown for functions written in C
     try:
         signature.bind(None, None)
     except TypeError:
@@ -99,29 +103,29 @@ def check_pipeline(transform: Any, within: tuple[str, ...]) -> None:
         ) from None
 
 
-def asks_for_labels(transform: Any) -> bool:
-    """Whether a ``SanitizeBoundingBoxes`` looks for labels in a dictionary, as it does unasked."""
+def needs_labels(transform: Any) -> bool:
+    """Whether the pipeline has a ``SanitizeBoundingBoxes`` that needs labels, as by default."""
     if isinstance(transform, v2.SanitizeBoundingBoxes):
         return transform.labels_getter == "default"
-    return any(asks_for_labels(part) for parts in parts_of(transform).values() for part in parts)
+    return any(needs_labels(part) for parts in parts_of(transform).values() for part in parts)
 
 
 def name_of(transform: Any) -> str:
-    """What people call a transform: its class, or the function it is."""
+    """Name of a transform: its class, or its own name if it is a function."""
     own = getattr(transform, "__name__", "")
     return own if own and not isinstance(transform, nn.Module) else type(transform).__name__
 
 
 @dataclass
 class Sample:
-    """What the pipeline is given, and how its answers are to be read.
+    """Input of the pipeline, and how to read boxes and labels from its output.
 
     Attributes:
         image: a copy.
         target: boxes, or a dictionary.
-        boxes_key, labels_key: of the dictionary; ``None`` if ``target`` is the boxes, or there are
-            no labels.
-        names: of the labels given as text: those in ``target`` are then their places here.
+        boxes_key, labels_key: keys of the dictionary; ``None`` if ``target`` is the boxes, or there
+            are no labels.
+        names: of labels that were text; labels in ``target`` are then indices into it.
     """
 
     image: Picture
@@ -134,16 +138,16 @@ class Sample:
 def sample_of(
     image: Picture, boxes: Boxes, labels: Sequence[Any] | None, labels_needed: bool
 ) -> Sample:
-    """What the pipeline is given, of the arguments of ``trace_compose``.
+    """Input of the pipeline from the arguments of ``trace_compose``.
 
     Raises:
-        UserError: for boxes that are not upright, or not of this image, or labels that do not fit.
+        UserError: for boxes that are not upright or of another image, or labels that do not fit.
     """
     target: dict[Any, Any]
     if isinstance(boxes, Mapping):
         target = {k: copied(v) if isinstance(v, Tensor) else v for k, v in boxes.items()}
-        found = (k for k, v in boxes.items() if isinstance(v, tv_tensors.BoundingBoxes))
-        key = next(found, "boxes")
+        keys = (k for k, v in boxes.items() if isinstance(v, tv_tensors.BoundingBoxes))
+        key = next(keys, "boxes")
         if key not in boxes:
             raise UserError('the target to trace holds no boxes: name them "boxes".')
     elif labels is not None or labels_needed:
@@ -157,7 +161,7 @@ def sample_of(
             raise UserError("the target holds labels already: leave out labels=.")
         target["labels"], names = _labels(labels, len(given))
         return Sample(image, target, key, "labels", names)
-    if not isinstance(boxes, Mapping):  # asked for, and nobody knows them
+    if not isinstance(boxes, Mapping):  # labels are needed, but unknown
         target["labels"] = torch.zeros(len(given), dtype=torch.int64)
     return Sample(image, target, key, labels_key)
 
@@ -186,7 +190,7 @@ def _bounding_boxes(boxes: Any, canvas_size: tuple[int, int]) -> tv_tensors.Boun
 
 
 def _labels(labels: Sequence[Any], count: int) -> tuple[Tensor, tuple[str, ...]]:
-    """As numbers, and the names that these number, if they were names."""
+    """Labels as numbers, and the names that these index if they were text."""
     if len(labels) != count:
         raise UserError(f"there are {len(labels)} labels for {count} boxes.")
     if all(isinstance(label, str) for label in labels) and count:

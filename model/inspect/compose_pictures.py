@@ -1,4 +1,4 @@
-"""A traced pipeline of torchvision as HTML, as a sheet of pictures, and in sentences."""
+"""A traced torchvision pipeline as HTML, as a sheet of pictures, and in sentences."""
 
 import math
 import textwrap
@@ -18,9 +18,9 @@ from model.files import atomic_write
 from model.inspect.compose_steps import ORIGINAL, ComposeStep, ComposeTrace, Picture, TracedBox
 from model.words import percent
 
-SIDE = 300  # of a picture on a sheet or a page
-WORTH_SAYING = 0.005
-MAX_BOXES = 8  # told of one by one
+SIDE = 300  # longest side, in pixels, of a picture on a sheet or page
+WORTH_SAYING = 0.005  # least change of a visible share or growth that is mentioned
+MAX_BOXES = 8  # described one by one
 _PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string("""\
 <div class="compose-trace" style="display: grid; gap: 12px;
  grid-template-columns: repeat(auto-fill, minmax(220px, 1fr))">
@@ -36,13 +36,13 @@ _PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_
 
 
 def trace_html(trace: ComposeTrace) -> str:
-    """A grid of all steps; texts are escaped, pictures lie within it."""
+    """An HTML grid of all steps, with escaped texts and embedded pictures."""
     uris = [data_uri(drawn(step), quality=88) for step in trace.steps]
     return _PAGE.render(steps=zip(trace.steps, uris, map(sentences, trace.steps), strict=True))
 
 
 def sentences(step: ComposeStep) -> Iterator[str]:
-    """What a step drew, and what became of the boxes; nothing where there is nothing to say."""
+    """What a step drew, and what it did to the boxes; nothing if there is nothing to say."""
     if not step.applied:
         yield "left out by chance"
     elif step.params is None:
@@ -63,7 +63,7 @@ def sentences(step: ComposeStep) -> Iterator[str]:
 
 
 def health_words(box: TracedBox) -> Iterator[str]:
-    """How much of a box is left and how loose it is; nothing if all is well."""
+    """How much of a box is visible and how loose it is; nothing if all is well."""
     if box.visible is None:
         yield "moved in a way of its own"
         return
@@ -85,14 +85,14 @@ def _short(value: object) -> str:
 
 
 def drawn(step: ComposeStep, side: int = SIDE) -> Image.Image:
-    """The picture of a step with its boxes; at most ``side`` pixels wide and high."""
+    """The picture of a step with its boxes, at most ``side`` pixels wide and high."""
     picture = shown(step.image)
     scale, size = min(1.0, side / max(picture.size)), fitted_size(picture.size, side)
     picture = picture.resize(size, Image.Resampling.BILINEAR) if scale < 1 else picture
     boxes = []
     for box in step.boxes:
         x1, y1, x2, y2 = (box.bbox_xyxy * scale).tolist()
-        # A box outside its picture, which not every pipeline cuts, would be drawn at the edge.
+        # Not every pipeline clips: a box outside the picture would be drawn at its edge.
         is_inside = x2 > max(x1, 0) and y2 > max(y1, 0) and x1 < size[0] and y1 < size[1]
         if is_inside and all(map(math.isfinite, (x1, y1, x2, y2))):
             colour = class_colour(box.label) if box.label else (255, 255, 255)
@@ -103,7 +103,7 @@ def drawn(step: ComposeStep, side: int = SIDE) -> Image.Image:
 
 
 def shown(image: Picture) -> Image.Image:
-    """Any image a pipeline may hold, as RGB; floats beyond 0..1 are stretched to it."""
+    """Any image in a pipeline as RGB; floats outside 0..1 are rescaled to it."""
     if isinstance(image, Image.Image):
         return image.convert("RGB")
     values = image.detach().cpu().as_subclass(Tensor)
@@ -118,7 +118,7 @@ def shown(image: Picture) -> Image.Image:
 
 
 def _beyond(values: Tensor) -> tuple[float, float] | None:
-    """Least and greatest of values that are no colours as they are."""
+    """Least and greatest of floats outside 0..1; ``None`` if all are within."""
     if not values.is_floating_point() or not values.numel():
         return None
     low, high = values.min().item(), values.max().item()
@@ -156,7 +156,7 @@ def save_sheet(trace: ComposeTrace, path: Path) -> None:
     """Write :func:`trace_sheet`.
 
     Raises:
-        UserError: if the name's ending stands for no image format, or the file cannot be written.
+        UserError: if the suffix is of no image format, or the file cannot be written.
     """
     if path.suffix.lower() not in Image.registered_extensions():
         raise UserError(f"{path}: the name must end in that of an image format, as .png.")

@@ -1,6 +1,6 @@
-"""Notes what passes through the parts of a torchvision pipeline while it is run.
+"""Records what each part of a torchvision pipeline returns while it runs.
 
-The parts are shallow copies, so that the pipeline itself stays as it is, whatever happens.
+The parts are shallow copies, so that the pipeline itself is never changed.
 """
 
 import copy
@@ -16,21 +16,21 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
 from model.errors import UserError
-from model.inspect.compose_boxes import corners_of, kept_rows, measured
+from model.inspect.compose_boxes import boxes_after, corners_of, kept_rows
 from model.inspect.compose_input import Sample, name_of, parts_of
 from model.inspect.compose_steps import ORIGINAL, ComposeStep, Picture, TracedBox, canvas_of, copied
 
-MAX_SHOWN = 16  # numbers of a parameter
+MAX_SHOWN = 16  # numbers in a parameter; of larger ones only the shape is kept
 
 
 class Recorder:
-    """Notes what passes through the parts of a pipeline."""
+    """Collects a :class:`ComposeStep` for every part of a pipeline that is run."""
 
     def __init__(self, sample: Sample) -> None:
         self.sample = sample
         self.within: list[str] = []
         self.steps: list[ComposeStep] = []
-        # What the step before returned: the picture, the boxes as the pipeline has them, and ours.
+        # Output of the previous step: picture, boxes as the pipeline has them, and as TracedBox.
         self.image, raw = sample.image, sample.target
         self.raw = raw if sample.boxes_key is None else raw[sample.boxes_key]
         xyxy, labels = self._xyxy(self.raw), self._labels(sample.target, len(self.raw))
@@ -38,58 +38,57 @@ class Recorder:
         self.note(ORIGINAL, True, {}, ())
 
     def traced(self, transform: Any) -> "_Traced":
-        """A part, and all within it, that notes what passes through."""
+        """A copy of a transform that reports to this recorder, and whose parts do."""
         parts = parts_of(transform)
         if not parts:
             return _Traced(self, transform, transform, is_container=False)
-        # A copy, so that the owner's pipeline stays as it is, whatever happens.
         inner = copy.copy(transform)
         inner.__dict__["_modules"] = dict(transform._modules)
         for name, children in parts.items():
             many = not isinstance(getattr(transform, name), v2.Transform)
             traced = [self.traced(child) for child in children]
             if len(traced) > 1:
-                for place, child in enumerate(traced, 1):
-                    child.place = f"{place} of {len(traced)}"
+                for index, child in enumerate(traced, 1):
+                    child.place = f"{index} of {len(traced)}"
             inner._modules.pop(name, None)
             inner.__dict__[name] = traced if many else traced[0]
         return _Traced(self, transform, inner, is_container=True)
 
     def passed(self, transform: Any, params: dict[str, Any] | None, outputs: Any) -> None:
-        """Note what a step returned."""
+        """Record the output of a step."""
         before, canvas_before = self.boxes, canvas_of(self.image)
         image, raw = self.read(transform, outputs)
-        # A transform with a coin asks for parameters only where it falls that way.
+        # A transform with probability ``p`` draws parameters only if it is applied.
         is_same = image is self.image and raw is self.raw
         applied = not (is_same and params is None and hasattr(transform, "p"))
         xyxy, canvas_size = self._xyxy(raw), canvas_of(image)
         kept = kept_rows(corners_of(before), xyxy, params)
-        found = measured(transform, params, before, canvas_before, xyxy, canvas_size, kept)
-        gone = set(range(len(before))) - set(kept or ())
-        dropped = tuple(before[i] for i in sorted(gone)) if kept is not None else ()
+        after = boxes_after(transform, params, before, canvas_before, xyxy, canvas_size, kept)
+        rows = set(range(len(before))) - set(kept or ())
+        dropped = tuple(before[i] for i in sorted(rows)) if kept is not None else ()
         if kept is None and len(xyxy) < len(before):
             unknown = replace(before[0], number=None, label="")
             dropped = (unknown,) * (len(before) - len(xyxy))
         self.image, self.raw = image, raw
         self.boxes = tuple(
             replace(old, bbox_xyxy=row, label=label or old.label)
-            for old, row, label in zip(found, xyxy, self._labels(outputs[1], len(raw)), strict=True)
+            for old, row, label in zip(after, xyxy, self._labels(outputs[1], len(raw)), strict=True)
         )
         shown = None if params is None and applied else _plain(params or {})
         if isinstance(transform, v2.SanitizeBoundingBoxes) and shown:
-            shown = {"valid": shown["valid"]}  # the labels are no parameter
+            shown = {"valid": shown["valid"]}  # its labels are no parameter
         self.note(name_of(transform), applied, shown, dropped)
 
     def note(
         self, name: str, applied: bool, params: dict[str, Any] | None, gone: tuple[TracedBox, ...]
     ) -> None:
-        """Note a step: its name, and the rest as of :class:`ComposeStep`."""
-        kept = copied(self.image)  # later steps may write into what this one returned
+        """Append a step; see :class:`ComposeStep`."""
+        image = copied(self.image)  # later steps may modify it in place
         within = tuple(self.within)
-        self.steps.append(ComposeStep(name, within, applied, params, kept, self.boxes, gone))
+        self.steps.append(ComposeStep(name, within, applied, params, image, self.boxes, gone))
 
     def read(self, transform: Any, outputs: Any) -> tuple[Picture, Tensor]:
-        """Image and boxes of what a step returned."""
+        """Image and boxes in the output of a step."""
         name, key = name_of(transform), self.sample.boxes_key
         if not isinstance(outputs, tuple | list) or len(outputs) != 2:
             raise UserError(f"{name} does not return both image and boxes.")
@@ -102,7 +101,7 @@ class Recorder:
         return image, raw
 
     def _xyxy(self, raw: Tensor) -> Tensor:
-        """``(N, 4)``; of pure tensors the format is the last known one."""
+        """Corners ``(N, 4)``; plain tensors have the format of the last ``BoundingBoxes``."""
         if isinstance(raw, tv_tensors.BoundingBoxes):
             self.box_format = raw.format
         plain = raw.as_subclass(Tensor).detach().float().cpu().clone()
@@ -119,9 +118,9 @@ class Recorder:
 
 
 class _Traced:
-    """A part of a pipeline that tells a recorder what passes through."""
+    """A part of a pipeline that reports its output to a recorder."""
 
-    place = ""  # among the parts of the transform it lies in: "2 of 3"
+    place = ""  # in its container: "2 of 3"
 
     def __init__(self, recorder: Recorder, original: Any, inner: Any, is_container: bool) -> None:
         self._recorder, self._original, self._inner = recorder, original, inner
@@ -134,10 +133,10 @@ class _Traced:
         within = self._recorder.within
         if not self.place or not within:
             return self._run_part(inputs)
-        around = within[-1]
-        within[-1] = f"{around}: {self.place}"
+        container = within[-1]
+        within[-1] = f"{container}: {self.place}"
         outputs = self._run_part(inputs)
-        within[-1] = around
+        within[-1] = container
         return outputs
 
     def _run_part(self, inputs: tuple[Any, ...]) -> Any:
@@ -158,9 +157,9 @@ class _Traced:
             recorder.within.pop()
         image, raw = recorder.read(self._original, outputs)
         if image is not recorder.image or raw is not recorder.raw:
-            recorder.passed(self._original, None, outputs)  # it did something of its own, too
+            recorder.passed(self._original, None, outputs)  # the container itself changed them
         elif len(recorder.steps) == count:
-            recorder.note(name_of(self._original), False, {}, ())  # none of its parts was run
+            recorder.note(name_of(self._original), False, {}, ())  # it ran none of its parts
         return outputs
 
     def _run(self, step: Any, inputs: tuple[Any, ...]) -> Any:
@@ -170,15 +169,15 @@ class _Traced:
             raise
         except Exception as error:
             where = " > ".join((*self._recorder.within, name_of(self._original)))
-            said = " ".join(str(error).split()).rstrip(".")[:300]
+            reason = " ".join(str(error).split()).rstrip(".")[:300]
             raise UserError(
                 f"{where} cannot be run on this image and its boxes"
-                f" ({type(error).__name__}: {said})."
+                f" ({type(error).__name__}: {reason})."
             ) from error
 
 
 def _noting(transform: Any, drawn: list[dict[str, Any]]) -> Any:
-    """A copy of a transform that appends to ``drawn`` what it draws."""
+    """A copy of a transform that appends its parameters to ``drawn``."""
     if not isinstance(transform, v2.Transform):
         return transform
     step = copy.copy(transform)
@@ -189,7 +188,7 @@ def _noting(transform: Any, drawn: list[dict[str, Any]]) -> Any:
         return drawn[-1]
 
     def transform_noted(inpt: Any, params: dict[str, Any]) -> Any:
-        if not drawn:  # a forward of its own, as SanitizeBoundingBoxes has
+        if not drawn:  # its own forward does not call make_params, as in SanitizeBoundingBoxes
             drawn.append(params)
         return apply(inpt, params)
 
@@ -198,7 +197,7 @@ def _noting(transform: Any, drawn: list[dict[str, Any]]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """A parameter as values that JSON can hold."""
+    """A parameter as JSON values."""
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, Tensor | np.ndarray | np.generic):

@@ -1,4 +1,4 @@
-"""What is kept of a traced pipeline of torchvision: the picture and the boxes after each step."""
+"""A traced torchvision pipeline: the picture and the boxes after each step."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +18,12 @@ class TracedBox:
     """A box after a step.
 
     Attributes:
-        number: row of it in the boxes given; ``None`` where a step changed their number in a way
-            that does not say which went.
-        bbox_xyxy: in pixels of this step's picture, float32 ``(4,)``.
-        label: of it, as text; empty without labels.
-        visible: share of it that is still in the picture, 0..1, all steps so far together.
-        growth: how much larger it is than what was inside it, all steps so far together: 0.6 = 60 %
-            larger. Both are ``None`` after a step that moves boxes in a way of its own.
+        number: its row in the input; ``None`` after a step that dropped unknown boxes.
+        bbox_xyxy: float32 ``(4,)`` in pixels of this step's picture.
+        label: as text; empty without labels.
+        visible: share of it that all steps so far left in the picture, 0..1.
+        growth: how much larger all steps so far made it than its moved content: 0.6 = 60 % larger.
+            Both are ``None`` after a step that cannot be repeated on boxes alone.
     """
 
     number: int | None
@@ -35,7 +34,7 @@ class TracedBox:
 
     @property
     def name(self) -> str:
-        """For people, counted from 1."""
+        """Display name, counted from 1."""
         which = "box" if self.number is None else f"box {self.number + 1}"
         return f"{which} ({self.label})" if self.label else which
 
@@ -45,13 +44,13 @@ class ComposeStep:
     """Image and boxes after one step.
 
     Attributes:
-        name: class of the transform, or name of the function; ``original`` for what went in.
-        within: the transforms it lies in, outermost first: ``("RandomChoice: 2 of 3",)``.
-        applied: ``False`` if chance left it out.
-        params: what it drew, as plain values; of large tensors the shape. ``None`` if it does not
-            draw through ``make_params``, so that nobody can tell.
-        image: as the pipeline has it: a PIL image or a tensor.
-        dropped: boxes of the step before that are no longer there.
+        name: class of the transform, or name of the function; ``original`` for the input.
+        within: the containers it is in, outermost first: ``("RandomChoice: 2 of 3",)``.
+        applied: ``False`` if it was skipped at random.
+        params: its drawn parameters as plain values; of large tensors the shape. ``None`` if it
+            does not draw through ``make_params``, so that they are unknown.
+        image: as in the pipeline: a PIL image or a tensor.
+        dropped: boxes of the previous step that it removed.
     """
 
     name: str
@@ -64,7 +63,7 @@ class ComposeStep:
 
     @property
     def title(self) -> str:
-        """The step and where it lies."""
+        """The step with its containers."""
         return " > ".join((*self.within, self.name))
 
     @property
@@ -81,7 +80,7 @@ class ComposeTrace:
     Attributes:
         steps: ``original`` first, then each step in the order in which it was run.
         image: what the pipeline returned for the image.
-        target: and for the boxes: boxes, or the dictionary that holds them.
+        target: what it returned for the boxes: boxes, or the dictionary that holds them.
         seed: see :func:`trace_compose`.
     """
 
@@ -99,7 +98,7 @@ class ComposeTrace:
         """Write all steps side by side, with their boxes and captions, as a picture.
 
         Raises:
-            UserError: if the name's ending stands for no image format, or it cannot be written.
+            UserError: if the suffix is of no image format, or the file cannot be written.
         """
         from model.inspect.compose_pictures import save_sheet
 
@@ -113,7 +112,7 @@ def canvas_of(image: Picture) -> tuple[int, int]:
 
 
 def copied(value: Any) -> Any:
-    """A copy of a PIL image or of a tensor, which stays an image or boxes of torchvision."""
+    """A copy of a PIL image or tensor; a ``TVTensor`` keeps its type."""
     if isinstance(value, Image.Image):
         return value.copy()
     is_plain = not isinstance(value, tv_tensors.TVTensor)

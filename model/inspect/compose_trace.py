@@ -1,12 +1,12 @@
-"""Any pipeline of ``torchvision.transforms.v2``, step by step: what was drawn, what boxes became.
+"""Any ``torchvision.transforms.v2`` pipeline step by step: parameters, pictures and boxes.
 
     >>> trace = trace_compose(v2.Compose([...]), photo, [[48, 30, 200, 180]], seed=7)
     >>> for step in trace.steps:
     ...     print(step.title, step.params, step.boxes, step.dropped)
-    >>> trace.save("trace.png")  # a notebook shows the trace itself
+    >>> trace.save("trace.png")  # a notebook displays the trace itself
 
-The pipeline itself is run, on shallow copies of its parts that note what passes through them: so
-image and boxes are those of ``compose(image, boxes)``, to the pixel.
+The pipeline runs as it is, with shallow copies of its parts that record their outputs. So image and
+boxes are those of ``compose(image, boxes)``, to the pixel.
 """
 
 import random
@@ -22,12 +22,12 @@ from torch import Tensor
 from model.data.images import load_image
 from model.data.photo_inputs import image_source
 from model.errors import UserError
-from model.inspect.compose_boxes import generators_kept
-from model.inspect.compose_input import Boxes, asks_for_labels, check_pipeline, sample_of
+from model.inspect.compose_boxes import preserved_generators
+from model.inspect.compose_input import Boxes, check_pipeline, needs_labels, sample_of
 from model.inspect.compose_recorder import Recorder
 from model.inspect.compose_steps import ComposeTrace, copied
 
-_ONE_AT_A_TIME = threading.RLock()  # the generators that are seeded are those of all threads
+_ONE_AT_A_TIME = threading.RLock()  # all threads share the random generators that are seeded
 
 
 def trace_compose(
@@ -37,36 +37,36 @@ def trace_compose(
     seed: int = 0,
     labels: Sequence[Any] | None = None,
 ) -> ComposeTrace:
-    """Run a pipeline of torchvision and keep every step.
+    """Run a torchvision pipeline and record every step.
 
     The result is that of ``torch.manual_seed(seed); compose(image, boxes)``, to the pixel, with
-    Python's and NumPy's generators seeded alike. Their states, the pipeline, and what is given are
-    left as they were. What a pipeline draws on a GPU is not seeded.
+    Python's and NumPy's generators seeded alike. The states of the generators, the pipeline and the
+    arguments do not change. Random numbers on a GPU are not seeded.
 
     Args:
-        compose: a transform of ``torchvision.transforms.v2``, mostly a ``Compose``. Its parts may
-            be nested, of classes of one's own, and any function of image and boxes.
-        image: a PIL image or a ``(C, H, W)`` tensor, which are passed on as they are; else anything
-            that :func:`model.data.photo_inputs.image_source` takes.
+        compose: a transform of ``torchvision.transforms.v2``, usually a ``Compose``. Its parts may
+            be nested, and may be your own classes and any function of image and boxes.
+        image: a PIL image or a ``(C, H, W)`` tensor, passed on as it is; else anything that
+            :func:`model.data.photo_inputs.image_source` takes.
         boxes: ``(N, 4)`` ``xyxy`` in pixels of ``image``, or ``tv_tensors.BoundingBoxes``, or the
             target of a detection data set: a dictionary that holds such boxes, and labels.
-        seed: of all that is drawn.
-        labels: one for each box, names or numbers, where ``boxes`` holds none. The pipeline is then
-            given ``{"boxes": ..., "labels": ...}``, as it is where a ``SanitizeBoundingBoxes`` asks
-            for labels; without them it is given the boxes alone.
+        seed: of all random numbers.
+        labels: one per box, names or numbers, if ``boxes`` holds none. The pipeline then gets
+            ``{"boxes": ..., "labels": ...}``, as it does if a ``SanitizeBoundingBoxes`` needs
+            labels; otherwise it gets only the boxes.
 
     Raises:
-        UserError: if ``compose`` is not of v2, a step takes or returns no boxes or fails, or the
-            boxes given are no upright boxes; the text names the step.
+        UserError: if ``compose`` is not of v2, a step takes or returns no boxes or fails, or
+            ``boxes`` are not upright; the text names the step.
     """
     check_pipeline(compose, ())
     picture = image if isinstance(image, Image.Image | Tensor) else load_image(image_source(image))
     if isinstance(picture, Tensor) and picture.ndim != 3:
         raise UserError(f"a tensor to trace must be (C, H, W), not {tuple(picture.shape)}.")
-    sample = sample_of(copied(picture), boxes, labels, asks_for_labels(compose))
+    sample = sample_of(copied(picture), boxes, labels, needs_labels(compose))
     recorder = Recorder(sample)
-    with _ONE_AT_A_TIME, generators_kept():
-        # Not torch.manual_seed, which would seed the generators of all GPUs too.
+    with _ONE_AT_A_TIME, preserved_generators():
+        # torch.manual_seed would seed the generators of all GPUs too.
         torch.default_generator.manual_seed(seed)
         random.seed(seed)
         np.random.seed(seed % 2**32)

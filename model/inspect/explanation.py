@@ -1,9 +1,9 @@
-"""Why the detector predicts what it does: where the box was read from, what speaks for the class.
+"""Heat maps that explain a prediction: the sources of the box, and the evidence for the class.
 
-The box: the detector's own attention over the photo. The class: HiResCAM (Draelos and Carin 2020),
-every value of the last convolutional map times how much it moves the logit of the predicted class,
-summed over channels; only what speaks *for* the class counts (ReLU). Grad-CAM, which averages the
-gradient over the map first, spreads more of its heat beside the object.
+Box: the detector's own attention over the photo. Class: HiResCAM (Draelos and Carin 2020): the last
+convolutional map times the gradient of the predicted class's logit, summed over channels; only
+evidence *for* the class counts (ReLU). Grad-CAM, which first averages the gradient over the map,
+spreads more heat outside the object.
 """
 
 import numpy as np
@@ -20,8 +20,8 @@ TARGETS = ("class", "box")
 def explain(detector: Detector, photo: LoadedImage) -> dict[str, np.ndarray]:
     """Heat maps of :data:`TARGETS` over the whole photo, float32 ``(rows, columns)`` in 0..1.
 
-    The gradients stop at ``layer4``, so this costs little more than one prediction. Heads without
-    cells have no map of the box.
+    Gradients stop at ``layer4``, so this costs little more than one prediction. Heads without cells
+    have no map for the box.
 
     Raises:
         UserError: for the network of an ONNX file.
@@ -39,9 +39,9 @@ def explain(detector: Detector, photo: LoadedImage) -> dict[str, np.ndarray]:
     maps = {"class": (gradient * layer4).sum(dim=1)[0].clamp(min=0)}
     if output.cells:
         maps["box"] = output.cells.attention_map()[0]
-    found = {}
+    scaled = {}
     for name, heat in maps.items():
         low, high = heat.min(), heat.max()
-        stretched = (heat - low) / (high - low) if high > low else torch.zeros_like(heat)
-        found[name] = stretched.detach().float().cpu().numpy()
-    return found
+        heat = (heat - low) / (high - low) if high > low else torch.zeros_like(heat)
+        scaled[name] = heat.detach().float().cpu().numpy()
+    return scaled

@@ -1,11 +1,11 @@
-"""Several augmented variants of one photo, drawn or chosen, and what became of its box in each.
+"""Augmented variants of one photo, with drawn or chosen parameters, and its box in each.
 
     >>> photo = load_fitted("photo.jpg", working_side(256)).image
     >>> variants = make_variants(photo, (30, 40, 200, 180), AugmentConfig(), 256, seed=7, count=8)
     >>> variants[0].picture.bbox_xyxy, variants[0].canvas.visible
 
-Variant ``k`` of a photo from the data set is what ``train.py --seed SEED`` shows the network in
-epoch ``k``, pixel by pixel, when ``file_name`` and all settings are the same.
+Variant ``k`` of a photo of the data set is exactly what ``train.py --seed SEED`` shows the network
+in epoch ``k``, if ``file_name`` and all settings are the same.
 """
 
 import math
@@ -23,7 +23,7 @@ from model.boxes import clip_boxes
 from model.errors import UserError
 
 MAX_VARIANTS = 16
-SEEN = 0.02  # share of a picture by which something must move to be seen
+SEEN = 0.02  # least visible movement, as a share of the picture
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,7 @@ class Variant:
 
     @property
     def canvas(self) -> TracedStep:
-        """The square canvas, as the network gets it but for the normalisation.
-
-        Its box tells what became of the target's after all steps.
-        """
+        """The square canvas that the network gets, before normalisation, with the final boxes."""
         return self.trace.steps[-1]
 
 
@@ -61,20 +58,20 @@ def make_variants(
     others: Sequence[Sequence[float]] = (),
     **normalisation: Sequence[float],
 ) -> list[Variant]:
-    """``count`` draws for one photo, with every step kept.
+    """``count`` draws for one photo, with a trace of every step.
 
     Args:
-        photo: RGB, as large as the pipeline works on (:func:`model.augment.working_side`).
+        photo: RGB, shrunk to :func:`model.augment.working_side`.
         bbox_xyxy: the target in pixels of ``photo``.
         image_size: side of the network's canvas.
         count: 1 to 16.
         file_name: of the photo in the data set, see :func:`model.augment.photo_seed`.
-        first: number of the first draw: a variant can be drawn without those before it.
-        others: boxes of other objects, which follow along.
+        first: number of the first draw.
+        others: boxes of other objects, which are moved too.
         normalisation: ``mean`` and ``std`` for :class:`model.augment.Pipeline`.
 
     Raises:
-        UserError: for a bad count, or a box that is empty or outside the photo.
+        UserError: for an invalid count, or a box that is empty or outside the photo.
     """
     if not 1 <= count <= MAX_VARIANTS:
         raise UserError(f"the number of variants must be from 1 to {MAX_VARIANTS}, not {count}.")
@@ -82,21 +79,21 @@ def make_variants(
     pipeline = Pipeline(config, image_size, **normalisation)
     variants = []
     for number in range(first, first + count):
-        drawn_with = photo_seed(seed, number - 1, file_name)
-        variants.append(Variant(number, drawn_with, pipeline.trace(photo, boxes, drawn_with)))
+        own_seed = photo_seed(seed, number - 1, file_name)
+        variants.append(Variant(number, own_seed, pipeline.trace(photo, boxes, own_seed)))
     return variants
 
 
 @dataclass(frozen=True)
 class Extreme(Variant):
-    """A variant whose parameters were chosen: one setting at its extreme, all others off.
+    """A variant with chosen parameters: one setting at its extreme, all others off.
 
     Attributes:
-        number: place in the row, from 1.
+        number: position in the row, from 1.
         seed: 0; nothing is drawn.
         setting: field of :class:`model.augment.AugmentConfig`.
-        caption: a few words: ``"+30°"``, ``"darkest"``.
-        kept: whether training would take it; if not, it draws again (see ``min_visible``).
+        caption: short: ``"+30°"``, ``"darkest"``.
+        kept: whether training would accept the draw, or draw again (see ``min_visible``).
     """
 
     setting: str
@@ -111,10 +108,9 @@ def extremes(
     image_size: int,
     **normalisation: Sequence[float],
 ) -> list[Extreme]:
-    """Every setting that is on, alone at each of its extremes; ``[]`` if all are off.
+    """Every setting that is on, alone, at each of its extremes; ``[]`` if all are off.
 
-    Whoever allows 30 degrees sees 30 degrees, and nothing else done to the photo. Arguments are
-    those of :func:`make_variants`.
+    Arguments are those of :func:`make_variants`.
 
     Raises:
         UserError: for a box that is empty or outside the photo.
@@ -141,49 +137,49 @@ def fullest_variant(
     count: int,
     file_name: str = "",
 ) -> int:
-    """Number of the first draw in which most of the steps that are on are to be seen.
+    """Number of the draw in which the most steps visibly change the photo; the first of several.
 
-    Arguments are those of :func:`make_variants`; pixels are neither needed nor made.
+    Arguments are those of :func:`make_variants`; no pixels are computed.
     """
     seeds = [photo_seed(seed, number, file_name) for number in range(count)]
     sizes, targets = np.tile(photo_size, (count, 1)), np.tile(bbox_xyxy, (count, 1))
     plans = make_plans(config, sizes, targets, seeds)
-    seen = [_steps_seen(config, plans.one(place)) for place in range(count)]
-    return 1 + seen.index(max(seen))
+    visible = [_visible_steps(config, plans.one(index)) for index in range(count)]
+    return 1 + visible.index(max(visible))
 
 
-def _steps_seen(config: AugmentConfig, plan: Plan) -> int:
-    seen = moved = 0  # of steps, and of the geometric ones among those looked at
+def _visible_steps(config: AugmentConfig, plan: Plan) -> int:
+    visible = index = 0  # number of visible steps, and of geometric steps so far
     for step in (step for step in config.steps if step.is_on(config)):
-        width, height = (int(side) for side in plan.sizes[moved])
-        is_said = any(step.words(plan.params[step.name], (width, height)))
+        width, height = (int(side) for side in plan.sizes[index])
+        has_words = any(step.words(plan.params[step.name], (width, height)))
         is_geometric = isinstance(step, GeometricStep)
-        seen += is_said and (not is_geometric or _moves(plan, moved))
-        moved += is_geometric
-    return seen
+        visible += has_words and (not is_geometric or _moves(plan, index))
+        index += is_geometric
+    return visible
 
 
-def _moves(plan: Plan, place: int) -> bool:
-    """Whether a geometric step takes some corner of the picture so far that one sees it."""
+def _moves(plan: Plan, index: int) -> bool:
+    """Whether the geometric step at ``index`` visibly moves a corner of the picture."""
     corners = np.array([(0.0, 0, 1), (1, 0, 1), (0, 1, 1), (1, 1, 1)])
-    step = plan.matrices[place + 1] @ np.linalg.inv(plan.matrices[place])
-    x, y, w = step @ (corners * np.append(plan.sizes[place], 1)).T
-    shares = np.stack([x, y], axis=1) / w[:, None] / plan.sizes[place + 1]
+    step = plan.matrices[index + 1] @ np.linalg.inv(plan.matrices[index])
+    x, y, w = step @ (corners * np.append(plan.sizes[index], 1)).T
+    shares = np.stack([x, y], axis=1) / w[:, None] / plan.sizes[index + 1]
     return bool(np.abs(shares - corners[:, :2]).max() > SEEN)
 
 
 def checked_box(
     bbox_xyxy: Sequence[float], photo_size: tuple[int, int], least: tuple[float, float] = (1.0, 1.0)
 ) -> Tensor:
-    """``(4,)`` float32, clipped to a photo of ``(width, height)`` pixels.
+    """The box as float32 ``(4,)``, clipped to a photo of ``(width, height)`` pixels.
 
     Args:
         bbox_xyxy: left, top, right, bottom in pixels of the photo.
-        least: width and height a box must have, in pixels of the photo: more than one where the
-            box is then used on a smaller copy.
+        least: minimum width and height of the box in pixels of the photo: more than 1 if the box
+            will be used on a smaller copy.
 
     Raises:
-        UserError: if it is not four finite numbers, nothing of it is inside, or it is too thin.
+        UserError: if it is not four finite numbers, lies outside the photo, or is too thin.
     """
     width, height = photo_size
     try:
@@ -209,14 +205,14 @@ def checked_box(
 
 
 def advice(config: AugmentConfig, variants: Sequence[Variant]) -> list[str]:
-    """Plain words on settings that hurt this photo's box; empty if none does."""
+    """Sentences on settings that harm this photo's box; empty if none does."""
     original = variants[0].trace.steps[0]
     size, box = original.image.size, tuple(original.bbox_xyxy.tolist())
-    on_steps = [said for step in config.steps for said in step.advice(config, size, box)]
-    return [*on_steps, *_on_the_box(variants)]
+    on_steps = [advice for step in config.steps for advice in step.advice(config, size, box)]
+    return [*on_steps, *_box_advice(variants)]
 
 
-def _on_the_box(variants: Sequence[Variant]) -> Iterator[str]:
+def _box_advice(variants: Sequence[Variant]) -> Iterator[str]:
     if redrawn := sum(v.trace.redraws > 0 and not v.trace.gave_up for v in variants):
         yield (
             f"{_of(redrawn, variants)} lost too much of the box at first and had to be drawn again:"
@@ -239,7 +235,7 @@ def _of(count: int, variants: Sequence[Variant]) -> str:
 
 
 def to_dict(variant: Variant) -> dict:
-    """A variant as JSON-ready values: every step's name, parameters and box, without pixels."""
+    """A variant as JSON values: every step's name, parameters and boxes, without pixels."""
     steps = [
         {
             "name": step.name,

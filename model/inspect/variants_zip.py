@@ -24,12 +24,12 @@ from model.inspect.variants import Variant
 SAVED_AS: dict[str, dict[str, Any]] = {
     "jpg": {"format": "JPEG", "quality": 95}, "png": {"format": "PNG", "compress_level": 3},
 }  # fmt: skip
-UNNAMED = "object"  # the class of a box that nobody has named
+UNNAMED = "object"  # class of a box without a name
 CSV_HEADER = ["variant", "seed", "done", *OBJECT_COLUMNS, "hull_ellipse_iou", "redraws", "gave_up"]
 
 
 def on_canvas(variants: Sequence[Variant]) -> Iterator[Picture]:
-    """Each variant as the network sees it: square, so mostly squashed."""
+    """Each variant on the square canvas, as the network sees it."""
     for variant in variants:
         step = variant.canvas
         yield Picture(step.image, step.all_boxes, step.all_visible)
@@ -38,12 +38,12 @@ def on_canvas(variants: Sequence[Variant]) -> Iterator[Picture]:
 def in_full_size(
     variants: Sequence[Variant], photo: Image.Image, pipeline: Pipeline
 ) -> Iterator[Picture]:
-    """Each variant in the pixels of the photo it was made of.
+    """Each variant at the full resolution of the photo.
 
     Args:
         variants: of :func:`model.inspect.variants.make_variants`.
         photo: the whole photo, RGB; see :meth:`model.augment.Pipeline.picture`.
-        pipeline: what drew the variants.
+        pipeline: with the settings of the variants.
     """
     for variant in variants:
         start = variant.trace.steps[0]
@@ -53,27 +53,27 @@ def in_full_size(
 def pack_variants(
     variants: Sequence[Variant],
     pictures: Iterable[Picture],
-    things: Sequence[ObjectAnnotation],
+    objects: Sequence[ObjectAnnotation],
     config: AugmentConfig,
     kind: str = "png",
 ) -> bytes:
-    """A ZIP with the pictures, ``boxes.csv``, ``augment.json``, and the boxes for other programs.
+    """A ZIP with the pictures, ``boxes.csv``, ``augment.json``, and annotations in all formats.
 
-    See :mod:`model.data.annotations` for those.
+    The annotations are those of :func:`model.data.annotations.annotation_files`.
 
     Args:
-        variants: what ``pictures`` show.
+        variants: one per picture.
         pictures: of :func:`on_canvas` or :func:`in_full_size`.
-        things: the objects of the photo, the target first; those without a class get a name.
-        kind: ``png``, to the pixel, or ``jpg``, a fraction of the size.
+        objects: of the photo, the target first; an empty class becomes :data:`UNNAMED`.
+        kind: ``png``, exact, or ``jpg``, a fraction of the size.
     """
-    things = [replace(thing, class_name=thing.class_name or UNNAMED) for thing in things]
-    rows, photos, packed = [], [], io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:  # pictures are compressed
+    objects = [replace(o, class_name=o.class_name or UNNAMED) for o in objects]
+    rows, photos, buffer = [], [], io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:  # pictures are compressed
         for variant, picture in zip(variants, pictures, strict=True):
             name, size = f"variant_{variant.number:02d}.{kind}", picture.image.size
             boxes, visible = picture.bbox_xyxy.tolist(), picture.visible.tolist()
-            photo = labelled(name, size, things, boxes, visible)
+            photo = labelled(name, size, objects, boxes, visible)
             encoded = io.BytesIO()
             picture.image.save(encoded, **SAVED_AS[kind])
             archive.writestr(photo.file_name, encoded.getvalue())
@@ -86,4 +86,4 @@ def pack_variants(
         archive.writestr("augment.json", config.to_json() + "\n")
         for path, text in annotation_files(photos, class_names_of(photos)).items():
             archive.writestr(path, text)
-    return packed.getvalue()
+    return buffer.getvalue()

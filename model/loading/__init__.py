@@ -1,4 +1,4 @@
-"""Annotations, decoded photos and augmentation put together: PyTorch data sets and loaders.
+"""PyTorch data sets and loaders: annotations, decoded photos and augmentation put together.
 
-Imports :mod:`model.data` and :mod:`model.augment`, which do not know each other.
+Imports :mod:`model.data` and :mod:`model.augment`, which do not import each other.
 """

@@ -1,7 +1,7 @@
 """An augmented copy of a whole data set, as files for other programs.
 
-Every picture is written with a line in ``pictures.jsonl`` that says all of it: what was drawn, and
-the boxes. So an export that was stopped goes on where it was, and the labels can be written last.
+For every picture ``pictures.jsonl`` has a line with its variant and its boxes. So a stopped export
+can be resumed, and the annotation files are written from those lines at the end.
 """
 
 import json
@@ -45,17 +45,17 @@ _FOLDERS = {"coco": "{split}", "yolo": "images/{split}", "voc": "JPEGImages", "a
 
 @dataclass(frozen=True)
 class ExportPlan:
-    """What an augmented copy consists of; the same plan gives the same files.
+    """All options of an augmented copy; the same plan gives the same files.
 
     Attributes:
-        split: train, val or test, under which readers find the pictures.
-        class_names: of the whole set; the position is the class id.
-        labels: format of the annotations; ``all`` puts those of every format beside the pictures.
+        split: train, val or test: part of the folder names.
+        class_names: of the whole set; position = class id.
+        labels: format of the annotations; ``all`` writes every format next to the pictures.
         pictures: ``photo`` has the shape of each photo and at most ``longest_side`` pixels, as
             JPEG; ``canvas`` is the network's square, as PNG: what training sees, to the pixel.
-        variants: of each photo; the k-th is what training draws in epoch k.
-        boxes_from_detector: file name -> score, of photos that nobody annotated: their one box is
-            what a detector says.
+        variants: how many per photo; the k-th is what training draws in epoch k.
+        boxes_from_detector: file name -> score of photos without annotation, whose only box is a
+            prediction; part of the manifest.
     """
 
     config: AugmentConfig
@@ -71,11 +71,11 @@ class ExportPlan:
 
     @property
     def folder(self) -> str:
-        """Of the pictures."""
+        """Folder of the pictures, relative to that of the copy."""
         return _FOLDERS[self.labels].format(split=self.split)
 
     def manifest(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """The plan as JSON values."""
         return json.loads(json.dumps(asdict(self)))
 
 
@@ -84,9 +84,9 @@ class Progress:
     """How far an export is.
 
     Attributes:
-        pictures: that are done with: written, there already, or left out.
-        n_bytes: of those written now.
-        problems: a sentence for each photo that cannot be read, by its path; it is left out.
+        pictures: number done: written, written before, or left out.
+        n_bytes: size of those written now.
+        problems: path of a photo that cannot be read, and so is left out -> the reason.
     """
 
     pictures: int = 0
@@ -97,7 +97,7 @@ class Progress:
 def export(
     photos: Sequence[DatasetPhoto], plan: ExportPlan, out: Path, progress: bool = True
 ) -> list[str]:
-    """:func:`export_steps` at once, with a bar; the sentences of :attr:`Progress.problems`."""
+    """Run :func:`export_steps` with a progress bar; return the problems as sentences."""
     done, total = Progress(), len(photos) * plan.variants
     with tqdm(total=total, unit="picture", disable=not progress, leave=False) as bar:
         for done in export_steps(photos, plan, out):
@@ -111,18 +111,18 @@ def export_steps(
     out: Path,
     load: Callable[[str], Image.Image] = load_image,
 ) -> Iterator[Progress]:
-    """Write the copy, or the rest of one that was stopped; one photo at a time is in memory.
+    """Write the copy, or the rest of a stopped one, with one photo at a time in memory.
 
-    Gives the same object after each picture. What is written is complete once all was asked for.
+    Yields the same object after each picture. The copy is complete once the iterator is exhausted.
 
     Args:
-        photos: of :meth:`model.data.dataset.Dataset.of_split`.
-        out: a folder, or a name that ends in ``.zip``: that is made of the folder of the same name
-            with ``.parts`` behind it, which is then removed.
-        load: gives the photo at a path, or a smaller copy of it.
+        photos: see :meth:`model.data.dataset.Dataset.of_split`.
+        out: a folder, or a name ending in ``.zip``. A ZIP is packed from a folder of the same name
+            plus ``.parts``, which is then removed.
+        load: reads the photo at a path, or a smaller copy of it.
 
     Raises:
-        UserError: if ``out`` holds something else, or cannot be written.
+        UserError: if ``out`` holds anything else, or cannot be written.
     """
     is_zip = out.suffix.lower() == ".zip"
     if is_zip and out.exists():
@@ -132,7 +132,7 @@ def export_steps(
     names = picture_names(photos)
     done = Progress()
     with (folder / RECORDS).open("a", encoding="utf-8") as records:
-        for place, (photo, name) in enumerate(zip(photos, names, strict=True), 1):
+        for number, (photo, name) in enumerate(zip(photos, names, strict=True), 1):
             numbers = range(1, plan.variants + 1)
             todo = [k for k in numbers if _file_name(plan, name, k) not in written]
             try:
@@ -148,7 +148,7 @@ def export_steps(
                 done.pictures += 1
                 done.n_bytes += path.stat().st_size
                 yield done
-            done.pictures = place * plan.variants
+            done.pictures = number * plan.variants
             yield done
     _write_labels(folder, plan)
     if is_zip:
@@ -156,13 +156,13 @@ def export_steps(
 
 
 def _opened(folder: Path, plan: ExportPlan) -> set[str]:
-    """The pictures that are there already, of the same plan."""
+    """Prepare the folder; return the names of pictures that an earlier run has written."""
     manifest = folder / MANIFEST
     if folder.is_dir() and any(folder.iterdir()):
-        known = json.loads(manifest.read_text()) if manifest.is_file() else None
-        if known != plan.manifest():
+        earlier = json.loads(manifest.read_text()) if manifest.is_file() else None
+        if earlier != plan.manifest():
             raise UserError(
-                f"{folder} holds {'an export with other settings' if known else 'other files'}:"
+                f"{folder} holds {'an export with other settings' if earlier else 'other files'}:"
                 " choose another folder. Nothing in it was changed."
             )
         _mend_last_line(folder / RECORDS)
@@ -177,7 +177,7 @@ def _opened(folder: Path, plan: ExportPlan) -> set[str]:
 
 
 def _mend_last_line(path: Path) -> None:
-    """Cut off what a crash left of a line, so that the next one starts anew."""
+    """Remove an incomplete last line, which a crash leaves."""
     if path.is_file() and (text := path.read_bytes()) and not text.endswith(b"\n"):
         write_file(path, text[: text.rfind(b"\n") + 1])
 
@@ -190,18 +190,18 @@ def _records(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def picture_names(photos: Sequence[DatasetPhoto]) -> list[str]:
-    """A name for each photo, without ending, all different also where case does not count.
+    """A file name without suffix for each photo, all different even if case is ignored.
 
-    Characters that break lines, XML, or file systems of others are replaced.
+    Characters that break lines, XML, or other file systems are replaced.
     """
     paths = (PurePosixPath(photo.image.file_name).with_suffix("") for photo in photos)
-    plain = ("".join(map(_as_in_a_name, "__".join(path.parts))) for path in paths)
-    # The end of a long one tells more than its beginning, and file systems take 255 bytes.
-    whole = (name.encode()[-200:] for name in plain)
-    return distinct((name.decode("utf-8", "ignore") for name in whole), "-")
+    names = ("".join(map(_allowed, "__".join(path.parts))) for path in paths)
+    # File systems allow 255 bytes; the end of a long name tells more than its beginning.
+    ends = (name.encode()[-200:] for name in names)
+    return distinct((name.decode("utf-8", "ignore") for name in ends), "-")
 
 
-def _as_in_a_name(character: str) -> str:
+def _allowed(character: str) -> str:
     return character if character.isprintable() and character not in '<>:"|?*\\' else "_"
 
 
@@ -216,38 +216,41 @@ def _pictures(
     name: str,
     numbers: Sequence[int],
 ) -> Iterator[tuple[dict[str, Any], Image.Image]]:
-    """Each variant asked for, and what is to be known of it."""
+    """Record and picture of each variant in ``numbers``; none if ``whole`` is ``None``."""
     if whole is None:
         return
-    known = photo.image
-    copy_size = fitted_size((known.width, known.height), working_side(plan.image_size))
-    things = sorted(known.objects, key=lambda o: (o.difficult, -o.area))
-    # What shows nothing is moved as if it showed one thing, all over.
-    corners = [t.bbox_xyxy for t in things] or [(0, 0, known.width, known.height)]
-    scale = torch.tensor([copy_size[0] / known.width, copy_size[1] / known.height]).repeat(2)
+    annotated = photo.image
+    width, height = annotated.width, annotated.height
+    copy_size = fitted_size((width, height), working_side(plan.image_size))
+    objects = sorted(annotated.objects, key=lambda o: (o.difficult, -o.area))
+    # A photo without objects is augmented as if one object filled it.
+    corners = [o.bbox_xyxy for o in objects] or [(0, 0, width, height)]
+    scale = torch.tensor([copy_size[0] / width, copy_size[1] / height]).repeat(2)
     boxes = torch.tensor(corners, dtype=torch.float32) * scale
     pipeline = Pipeline(plan.config, plan.image_size)
     for number in numbers:
         seed = photo_seed(plan.seed, number - 1, Path(photo.path).name)
-        drawn = pipeline.plan(copy_size, boxes, seed)
+        draw = pipeline.plan(copy_size, boxes, seed)
         if plan.pictures == "photo":
             side = plan.longest_side
-            picture = pipeline.picture(whole, copy_size, boxes, longest_side=side, plan=drawn)
+            picture = pipeline.picture(whole, copy_size, boxes, longest_side=side, plan=draw)
         else:
             small = load_fitted(photo.path, working_side(plan.image_size)).image
-            canvas = pipeline.trace(small, boxes, plan=drawn).steps[-1]
+            canvas = pipeline.trace(small, boxes, plan=draw).steps[-1]
             picture = Picture(canvas.image, canvas.all_boxes, canvas.all_visible)
         file_name = _file_name(plan, name, number)
         yield {
-            "file_name": file_name, "source": known.file_name, "variant": number, "seed": seed,
-            "redraws": drawn.redraws, "gave_up": drawn.gave_up,
-            **_labels(picture, file_name, things),
+            "file_name": file_name, "source": annotated.file_name, "variant": number, "seed": seed,
+            "redraws": draw.redraws, "gave_up": draw.gave_up,
+            **_labels(picture, file_name, objects),
         }, picture.image  # fmt: skip
 
 
-def _labels(picture: Picture, file_name: str, things: Sequence[ObjectAnnotation]) -> dict[str, Any]:
-    boxes, visible = picture.bbox_xyxy[: len(things)], picture.visible[: len(things)]
-    kept = labelled(file_name, picture.image.size, things, boxes.tolist(), visible.tolist())
+def _labels(
+    picture: Picture, file_name: str, objects: Sequence[ObjectAnnotation]
+) -> dict[str, Any]:
+    boxes, visible = picture.bbox_xyxy[: len(objects)], picture.visible[: len(objects)]
+    kept = labelled(file_name, picture.image.size, objects, boxes.tolist(), visible.tolist())
     return {
         "width": kept.width, "height": kept.height,
         "objects": [[o.class_name, *o.bbox_xyxy, o.difficult] for o in kept.objects],
@@ -264,8 +267,8 @@ def _write_picture(path: Path, picture: Image.Image, plan: ExportPlan) -> None:
 
 
 def _write_labels(folder: Path, plan: ExportPlan) -> None:
-    """All annotations, of what ``pictures.jsonl`` says."""
-    # The last line of each picture: one that had vanished was written anew.
+    """Write all annotation files from ``pictures.jsonl``."""
+    # The last line of each picture counts: a deleted picture was written again.
     records = {record["file_name"]: record for record in _records(folder)}
     photos = [_annotated(records[name]) for name in sorted(records)]
     files = {
@@ -307,12 +310,10 @@ def _voc_files(photos: Sequence[AnnotatedPhoto], plan: ExportPlan) -> dict[str, 
 
 
 def _pack(folder: Path, out: Path) -> None:
-    """The folder as a ZIP, file by file, and then no more folder."""
+    """Pack the folder into a ZIP, and remove it."""
     with atomic_write(out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-            pressed = path.suffix not in (".jpg", ".png")
-            archive.write(
-                path, path.relative_to(folder).as_posix(),
-                zipfile.ZIP_DEFLATED if pressed else zipfile.ZIP_STORED,
-            )  # fmt: skip
+            is_picture = path.suffix in (".jpg", ".png")
+            method = zipfile.ZIP_STORED if is_picture else zipfile.ZIP_DEFLATED
+            archive.write(path, path.relative_to(folder).as_posix(), method)
     shutil.rmtree(folder)

@@ -1,4 +1,4 @@
-"""Photos seen as a second look sees them: a window around one of their objects."""
+"""Training on close-ups: windows around single objects, as a second look predicts for."""
 
 from pathlib import Path
 
@@ -17,24 +17,24 @@ from model.data.records import DatasetSplit
 from model.loading.dataset import DetectionDataset, PhotoWithBoxes
 from model.second_look import DETAIL
 
-FACTORS = (1.3, 2.5)  # sides of a window over those of the object's box, from and to
-UNEVEN = 0.18  # each side is made so much longer or shorter
-OFF_CENTRE = 0.15  # of the object's sides: a first look does not hit the middle
-LEAST = 0.2  # of the photo's sides: what a second look shows at least
-LARGEST_CHOSEN = 0.6  # so often the largest object is in the middle, else any of them
-MIN_SIDE = 24  # pixels of the object; of less there is nothing more to see from close
+FACTORS = (1.3, 2.5)  # range of the window's sides over those of the object's box
+UNEVEN = 0.18  # each side is longer or shorter by up to this share
+OFF_CENTRE = 0.15  # largest offset of the window, as a share of the object's sides
+LEAST = 0.2  # smallest side of a window as a share of the photo's, as for a second look
+LARGEST_CHOSEN = 0.6  # chance that the target is the largest object, else any of them
+MIN_SIDE = 24  # pixels; close-ups of smaller objects show no more detail
 
 
 class WithCloseUps(DetectionDataset):
-    """Every epoch, some photos are replaced by a window around one of their objects.
+    """Photos, some of which are replaced every epoch by a window around one of their objects.
 
-    It is the target then, whatever else is in the window. Which photos, and which windows, depends
-    on ``seed``, the epoch and the photo, as what is drawn for a whole photo does.
+    That object is the target, even if the window shows a larger one. Which photos and windows are
+    drawn depends on ``seed``, the epoch and the photo, as the augmentation does.
 
     Args:
         split, image_size, augment, seed, cache_dir, progress: see
             :class:`model.loading.dataset.LargestObjectDataset`.
-        share: of the photos; with any they are cached at twice the size as well.
+        share: of photos that are replaced; if above 0, photos are also cached at twice the size.
     """
 
     def __init__(
@@ -55,44 +55,44 @@ class WithCloseUps(DetectionDataset):
     def shown(self, index: int) -> PhotoWithBoxes:
         """See :meth:`model.loading.dataset.LargestObjectDataset.shown`."""
         seed = self.photo_seed(index)
-        whether, *drawn = uniforms(np.array([seed], np.uint64), "close_up", 8)[0]
+        chance, *draws = uniforms(np.array([seed], np.uint64), "close_up", 8)[0]
         close_up = None
-        if self.large and whether < self.share:
-            close_up = self._close_up(index, self.large[index], np.array(drawn))
+        if self.large and chance < self.share:
+            close_up = self._close_up(index, self.large[index], np.array(draws))
         return close_up or self.photo(index)
 
-    def _close_up(self, index: int, photo: Image.Image, drawn: np.ndarray) -> PhotoWithBoxes | None:
-        """The window that was drawn; ``None`` if no object has enough pixels."""
-        known = self.objects[index]
-        boxes = known.boxes * (torch.tensor([photo.width, photo.height] * 2) / known.sides)
+    def _close_up(self, index: int, photo: Image.Image, draws: np.ndarray) -> PhotoWithBoxes | None:
+        """A window drawn by seven numbers in 0..1; ``None`` if every object is too small."""
+        objects = self.objects[index]
+        boxes = objects.boxes * (torch.tensor([photo.width, photo.height] * 2) / objects.sides)
         large_enough = (boxes[:, 2:] - boxes[:, :2]).amin(1) >= MIN_SIDE
-        chosen = _choose(large_enough.nonzero().flatten().tolist(), drawn[0], drawn[1])
+        chosen = _choose(large_enough.nonzero().flatten().tolist(), *draws[:2])
         if chosen is None:
             return None
-        window = _window(boxes[chosen].numpy(), photo.size, drawn[2:])
-        close_up = _cut(photo, boxes, known.labels, chosen, window)
+        window = _window(boxes[chosen].numpy(), photo.size, draws[2:])
+        close_up = _cut(photo, boxes, objects.labels, chosen, window)
         side = working_side(self.pipeline.image_size)
         image = load_fitted(close_up.image, side).image
         scale = torch.tensor([*image.size] * 2) / torch.tensor([*close_up.image.size] * 2)
         return close_up._replace(image=image, boxes=close_up.boxes * scale)
 
 
-def _choose(usable: list[int], whether_largest: float, which: float) -> int | None:
-    """One of the objects ``usable``, the largest of which comes first."""
+def _choose(usable: list[int], chance: float, uniform: float) -> int | None:
+    """One of ``usable``, largest first, drawn by two random numbers in 0..1."""
     if not usable:
         return None
-    return usable[0 if whether_largest < LARGEST_CHOSEN else int(which * len(usable))]
+    return usable[0 if chance < LARGEST_CHOSEN else int(uniform * len(usable))]
 
 
-def _window(box: np.ndarray, size: tuple[int, int], drawn: np.ndarray) -> tuple[int, int, int, int]:
+def _window(box: np.ndarray, size: tuple[int, int], draws: np.ndarray) -> tuple[int, int, int, int]:
     """A window around a box, in whole pixels of the photo.
 
     Args:
         box: ``(4,)`` in pixels of the photo.
         size: width and height of the photo.
-        drawn: five numbers from 0 to 1.
+        draws: five numbers in 0..1.
     """
-    across, down, width, *uneven = drawn
+    across, down, width, *uneven = draws
     sides, extent = box[2:] - box[:2], np.array(size)
     centre = (box[:2] + box[2:]) / 2 + (2 * np.array([across, down]) - 1) * OFF_CENTRE * sides
     factor = FACTORS[0] + width * (FACTORS[1] - FACTORS[0])

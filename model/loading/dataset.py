@@ -1,4 +1,4 @@
-"""Annotations + pixel cache + augmentation -> batches."""
+"""Annotations, pixel cache and augmentation -> batches."""
 
 import os
 import signal
@@ -22,20 +22,20 @@ from model.errors import UserError
 from model.second_look import DETAIL
 from model.words import counted
 
-SHOWN = 10  # of the photos that cannot be read
+SHOWN = 10  # how many undecodable photos are named
 
 
 class EpochDataset(Dataset[tuple[Tensor, Any]], Sized, ABC):
-    """A data set to train on: what is drawn for its photos changes from epoch to epoch."""
+    """A training set, whose augmentation changes from epoch to epoch."""
 
     @property
     @abstractmethod
     def lost(self) -> Tensor:
-        """bool ``(photos, 2)``: this epoch's photos whose box was drawn again, or given up."""
+        """bool ``(photos, 2)``: whose box was lost in this epoch and drawn again, or given up."""
 
     @abstractmethod
     def set_epoch(self, epoch: int) -> None:
-        """Draw anew, and count lost boxes anew: call it before every epoch."""
+        """Change the augmentation and reset :attr:`lost`; to be called before every epoch."""
 
 
 class LargestObjectDataset(EpochDataset):
@@ -44,27 +44,28 @@ class LargestObjectDataset(EpochDataset):
     image float32 ``(3, S, S)`` normalised; bbox_xyxy float32 ``(4,)`` in pixels of the S canvas;
     class_id int64.
 
-    What is drawn for a photo depends on ``seed``, the epoch and the photo alone: not on the batch
-    size, the number of workers or processes, or on what came before.
+    The augmentation of a photo depends only on ``seed``, the epoch and the photo: not on the batch
+    size, the number of workers or processes, or earlier photos.
 
     Photos that cannot be decoded are left out.
 
     Attributes:
-        frame: of the photos, as :class:`model.data.records.DatasetSplit` has it.
-        backgrounds: of photos that show none of the classes; no items, but see :meth:`background`.
-        unreadable: why a photo is left out, by its name; backgrounds among them.
+        frame: the photos with a target, see :class:`model.data.records.DatasetSplit`.
+        backgrounds: photos that show none of the classes; they are no items of the data set, see
+            :meth:`background`.
+        unreadable: name of a photo or background that is left out -> the reason.
 
     Args:
         split: from :func:`model.data.dataset.read_split`.
         image_size: side S of the canvas.
-        augment: ``None`` is no augmentation.
+        augment: ``None`` for no augmentation.
         seed: of the augmentation.
         cache_dir: see :class:`model.data.pixel_cache.PixelCache`.
         progress: show a bar while the cache is built.
 
     Raises:
-        UserError: if no photo with an object can be decoded, one is missing, or the disk has not
-            the room for the cache.
+        UserError: if no photo with an object can be decoded, a photo is missing, or the disk has
+            no room for the cache.
     """
 
     def __init__(
@@ -89,12 +90,12 @@ class LargestObjectDataset(EpochDataset):
         self.backgrounds: pd.DataFrame = _without(split.backgrounds, self.unreadable)
         if self.frame.empty:
             raise UserError(f"no photo with an object is left: {self.left_out()}")
-        # Where they lie in the cache: photos, then backgrounds.
+        # Positions in the cache: photos, then backgrounds.
         self._places = [i for i in range(len(names)) if i not in self.cache.unreadable]
         self.files = [split.image_folder / name for name in self.frame.file_name]
         self.objects = [_annotated(row, split.class_names) for row in self.frame.itertuples()]
-        # Shared memory: workers that live for several epochs see the epoch change, and we see what
-        # they counted. One row a photo, so that no two workers write to the same place.
+        # Shared memory: persistent workers see the epoch change, and the main process sees the
+        # flags they set. One row per photo, so that no two workers write to the same place.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
         self._lost = torch.zeros((len(self.files), 2), dtype=torch.bool).share_memory_()
 
@@ -114,7 +115,7 @@ class LargestObjectDataset(EpochDataset):
         return self._lost
 
     def left_out(self) -> str:
-        """The photos that cannot be decoded, the first :data:`SHOWN` by name; empty if all can."""
+        """A sentence naming the photos that cannot be decoded; empty if all can."""
         if not self.unreadable:
             return ""
         names, more = [*self.unreadable][:SHOWN], len(self.unreadable) - SHOWN
@@ -132,28 +133,28 @@ class LargestObjectDataset(EpochDataset):
         return sample.image, (sample.bbox_xyxy[0], labels[0])
 
     def sample(self, index: int) -> tuple[Sample, Tensor]:
-        """The augmented photo with its boxes, and their class ids ``(N,)``; row 0 the target."""
+        """The augmented photo with its boxes, and their class ids ``(N,)``; row 0 is the target."""
         return self.augmented(index, self.shown(index))
 
     def shown(self, index: int) -> "PhotoWithBoxes":
-        """What is augmented in this epoch: the photo, or a part of it."""
+        """The photo, or part of it, that is augmented in this epoch."""
         return self.photo(index)
 
     def augmented(self, index: int, photo: "PhotoWithBoxes") -> tuple[Sample, Tensor]:
-        """:meth:`sample` of what is shown for a photo."""
+        """Augment what :meth:`shown` returned for a photo."""
         sample = self.pipeline(photo.image, photo.boxes, self.photo_seed(index))
         self._lost[index] = torch.tensor([sample.redraws > 0, sample.gave_up])
         return sample, photo.labels
 
     def photo(self, index: int) -> "PhotoWithBoxes":
-        """What goes into the pipeline."""
+        """The decoded photo, as large as the cache has it, with its boxes."""
         image = self.cache[self._places[index]]
-        known = self.objects[index]
-        scale = torch.tensor([image.width, image.height] * 2) / known.sides
-        return PhotoWithBoxes(image, known.boxes * scale, known.labels)
+        objects = self.objects[index]
+        scale = torch.tensor([image.width, image.height] * 2) / objects.sides
+        return PhotoWithBoxes(image, objects.boxes * scale, objects.labels)
 
     def detail(self, index: int) -> Image.Image:
-        """The photo, read anew at the size that a second look cuts its windows from."""
+        """The photo, read from its file at the size from which a second look cuts its window."""
         return self.read_detail(self.files[index])
 
     def read_detail(self, file: Path) -> Image.Image:
@@ -161,11 +162,11 @@ class LargestObjectDataset(EpochDataset):
         return load_fitted(file, DETAIL * working_side(self.pipeline.image_size)).image
 
     def photo_seed(self, index: int) -> int:
-        """Seed of this photo in this epoch; the trace of it with this seed is what trains."""
+        """Seed of this photo in this epoch: a trace with it shows what training gets."""
         return photo_seed(self.seed, self.epoch, self.files[index].name)
 
     def background(self, index: int) -> tuple[Image.Image, int]:
-        """A photo that shows none of the classes as RGB, and its seed in this epoch."""
+        """A photo that shows none of the classes, RGB, and its seed in this epoch."""
         name = Path(self.backgrounds.file_name[index]).name
         image = self.cache[self._places[len(self.files) + index]]
         return image, photo_seed(self.seed, self.epoch, name)
@@ -176,7 +177,7 @@ class DetectionDataset(LargestObjectDataset):
 
     The target holds every object that is not difficult, the largest first: ``boxes`` float32
     ``(N, 4)`` in pixels of the canvas, ``labels`` int64 ``(N,)``. Objects that the augmentation
-    pushed out of the picture are left out, apart from the largest, which always stays first.
+    moved out of the picture are left out, except the largest, which always comes first.
     """
 
     def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Tensor]]:
@@ -202,7 +203,7 @@ class PhotoWithBoxes(NamedTuple):
 
 
 class Annotated(NamedTuple):
-    """Objects of a photo that are not difficult, the largest first.
+    """The objects of a photo that are not difficult, the largest first.
 
     Attributes:
         boxes: ``(N, 4)`` float32 in pixels of the original photo.
@@ -217,7 +218,7 @@ class Annotated(NamedTuple):
 
     @property
     def sides(self) -> Tensor:
-        """Width and height, twice: what boxes are divided by to become shares of the photo."""
+        """``(4,)``: width and height, twice; boxes divided by it are shares of the photo."""
         return torch.tensor([self.width, self.height] * 2, dtype=torch.float32)
 
 
@@ -239,13 +240,13 @@ def _annotated(row: Any, class_names: tuple[str, ...]) -> Annotated:
 
 
 class EpochSampler(Sampler[int]):
-    """A permutation that depends on ``(seed, epoch)`` alone, so that resuming repeats it."""
+    """A permutation that depends only on ``(seed, epoch)``, so that resuming repeats it."""
 
     def __init__(self, length: int, seed: int) -> None:
         self.length, self.seed, self.epoch = length, seed, 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Shuffle anew."""
+        """Change the permutation."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -257,11 +258,11 @@ class EpochSampler(Sampler[int]):
 
 
 class Batch(NamedTuple):
-    """Several photos at once.
+    """A batch of N photos.
 
     Attributes:
         images: ``(N, 3, S, S)`` float32, normalised.
-        targets: one an image, as the data set has them; see :func:`collate`.
+        targets: of the N images; see :func:`collate`.
     """
 
     images: Tensor
@@ -271,9 +272,9 @@ class Batch(NamedTuple):
 def collate(items: list[tuple[Tensor, Any]]) -> Batch:
     """``(image, target)`` of each item -> a batch.
 
-    Targets that are dicts stay a list, since photos hold different numbers of objects; others are
-    stacked. The images lie channels-last in memory: it is the order of decoded photos and the one
-    convolutions are fastest in, so nothing is turned.
+    Targets that are dicts stay a list, since photos have different numbers of objects; others are
+    stacked. The images are channels-last in memory, as decoded photos are and as convolutions are
+    fastest.
     """
     images = torch.stack([image.permute(1, 2, 0) for image, _ in items]).permute(0, 3, 1, 2)
     targets = [target for _, target in items]
@@ -283,7 +284,7 @@ def collate(items: list[tuple[Tensor, Any]]) -> Batch:
 def train_loader(
     dataset: EpochDataset, batch_size: int, seed: int = 0, num_workers: int = 0
 ) -> DataLoader:
-    """Shuffled mini-batches; the ragged last one is dropped (another one every epoch)."""
+    """Shuffled batches; an incomplete last batch is dropped (with other photos every epoch)."""
     if len(dataset) < batch_size:
         raise UserError(
             f"the split has {counted(len(dataset), 'image')}, fewer than one batch of"
@@ -303,9 +304,9 @@ def train_loader(
 
 
 def _leave_the_process_group(_worker_id: int) -> None:
-    # Ctrl-C and `timeout` signal the whole group, but it is the training loop that decides when to
-    # stop. Its own handlers came along with the fork; without them the parent can end the worker.
-    if hasattr(os, "setpgid"):  # not on Windows, whose workers are no forks either
+    # Ctrl-C and `timeout` signal the whole process group, but the training loop decides when to
+    # stop. The fork inherited its signal handlers; without them the parent can end the worker.
+    if hasattr(os, "setpgid"):  # not on Windows, whose workers are not forked either
         os.setpgid(0, 0)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""Photos of none of the classes: backgrounds, and windows of photos that touch no object."""
+"""Images without object: backgrounds, and windows of photos that touch no object."""
 
 import torch
 from PIL import Image
@@ -13,10 +13,10 @@ from model.words import counted
 
 
 class Backgrounds(Dataset):
-    """``dataset[i] -> (image, target)``: a background, and a target that holds no object.
+    """``dataset[i] -> (image, target)``: a background, and a target without objects.
 
     Args:
-        photos: whose backgrounds, readable ones, are meant; its augmentation is applied to them.
+        photos: the data set whose readable backgrounds these are; its augmentation is applied.
     """
 
     def __init__(self, photos: LargestObjectDataset) -> None:
@@ -36,7 +36,7 @@ class Backgrounds(Dataset):
 
 
 class NegativeWindows(Dataset):
-    """``dataset[i] -> (image, target)``: a window, and a target that holds no object.
+    """``dataset[i] -> (image, target)``: a window, and a target without objects.
 
     Args:
         photos: the photos to cut from, at most one window each; its augmentation is applied to the
@@ -51,8 +51,8 @@ class NegativeWindows(Dataset):
             if len(self.windows) == count:
                 break
             boxes = [o.bbox_xyxy for o in objects_of(row)]
-            known = photos.objects[index]
-            if window := largest_empty_window(boxes, known.width, known.height):
+            photo = photos.objects[index]
+            if window := largest_empty_window(boxes, photo.width, photo.height):
                 self.windows.append((index, window))
 
     def __len__(self) -> int:
@@ -71,8 +71,8 @@ class NegativeWindows(Dataset):
 
     def _cut(self, index: int, image: Image.Image) -> Image.Image:
         photo_index, window = self.windows[index]
-        known = self.photos.objects[photo_index]
-        scale = (image.width / known.width, image.height / known.height) * 2
+        photo = self.photos.objects[photo_index]
+        scale = (image.width / photo.width, image.height / photo.height) * 2
         x1, y1, x2, y2 = (round(side * s) for side, s in zip(window, scale, strict=True))
         return image.crop((x1, y1, x2, y2))
 
@@ -87,14 +87,14 @@ def _without_object(
 
 
 class WithNegatives(EpochDataset):
-    """The photos of an epoch, and with them some that show no object.
+    """The photos of a data set, followed by some images without object.
 
-    Backgrounds come first; only where they are too few are windows added. Every epoch takes others,
-    as far as there are enough.
+    Backgrounds are used first, and windows only if there are too few. Every epoch takes others, if
+    there are enough.
 
     Args:
-        photos: come first; their order and what is drawn for them stay as they are.
-        share: photos without object for every photo.
+        photos: their order and augmentation do not change.
+        share: images without object per photo.
     """
 
     def __init__(self, photos: DetectionDataset, share: float) -> None:
@@ -103,7 +103,7 @@ class WithNegatives(EpochDataset):
         self.backgrounds = Backgrounds(photos)
         self.n_backgrounds = min(wanted, len(self.backgrounds))
         wanted -= self.n_backgrounds
-        # All windows, so that every epoch has others; none are searched for if none is needed.
+        # All windows, so that every epoch can take others; the search is skipped if none is needed.
         self.windows = NegativeWindows(photos) if wanted else []
         self.n_windows = min(wanted, len(self.windows))
 
@@ -117,7 +117,7 @@ class WithNegatives(EpochDataset):
         self.photos.set_epoch(epoch)
 
     def in_words(self) -> str:
-        """How many are shown that show no object, by their kind; empty if there are none."""
+        """A sentence on the number of images without object by kind; empty if there are none."""
         parts = [
             f"{shown:,} of {counted(total, name)}"
             for name, shown, total in (
@@ -132,10 +132,10 @@ class WithNegatives(EpochDataset):
         return len(self.photos) + self.n_backgrounds + self.n_windows
 
     def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Tensor]]:
-        place, epoch = index - len(self.photos), self.photos.epoch
-        if place < 0:
+        offset, epoch = index - len(self.photos), self.photos.epoch
+        if offset < 0:
             return self.photos[index]
-        if place < self.n_backgrounds:
-            return self.backgrounds[(place + epoch * self.n_backgrounds) % len(self.backgrounds)]
-        place += epoch * self.n_windows - self.n_backgrounds
-        return self.windows[place % len(self.windows)]
+        if offset < self.n_backgrounds:
+            return self.backgrounds[(offset + epoch * self.n_backgrounds) % len(self.backgrounds)]
+        offset += epoch * self.n_windows - self.n_backgrounds
+        return self.windows[offset % len(self.windows)]

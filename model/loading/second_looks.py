@@ -1,4 +1,4 @@
-"""The windows that a second look at the photos of a data set shows."""
+"""The windows of a second look at the photos of a data set."""
 
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from model.second_look import cut_window
 
 
 class Detailed(Protocol):
-    """Photos that can be read at the size that windows are cut from."""
+    """Photos that can be read at the size from which windows are cut."""
 
     def detail(self, index: int) -> Image.Image:
         """An upright RGB photo."""
@@ -21,14 +21,14 @@ class Detailed(Protocol):
 
 
 class SecondLooks(Dataset):
-    """``dataset[i] -> (image, target)``: a window, and where it lies.
+    """``dataset[i] -> (image, target)``: a window, and its position.
 
-    The target is in the place of an annotation: its only box is the window as it was cut, in pixels
-    of the photo's canvas.
+    The only box of the target is not an annotation but the window as it was cut, in pixels of the
+    photo's canvas.
 
     Args:
         photos: to cut from.
-        rows: indices ``(M,)`` of the photos.
+        rows: indices ``(M,)`` of the photos, one per window.
         windows: ``(M, 4)`` in pixels of the canvas.
         image_size: side of the canvas.
     """

@@ -1,4 +1,4 @@
-"""The annotated objects of a batch, as the losses and the scores take them."""
+"""The annotated objects of a batch, in the form that losses and metrics take."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -24,8 +24,8 @@ def pad_targets(targets: Sequence[dict[str, Tensor]]) -> Targets:
     """Targets as torchvision's detection models take them -> one tensor each.
 
     Args:
-        targets: one dict an image: ``boxes`` ``(K, 4)`` and ``labels`` ``(K,)`` int64, the largest
-            object first; K = 0 for an image that shows none.
+        targets: one dict per image: ``boxes`` ``(K, 4)`` and ``labels`` ``(K,)`` int64, the largest
+            object first; K = 0 for an image without objects.
     """
     count = max(1, *(len(target["labels"]) for target in targets))
     labels = [F.pad(t["labels"], (0, count - len(t["labels"])), value=-1) for t in targets]

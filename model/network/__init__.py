@@ -1,4 +1,4 @@
-"""The network: backbone, the two heads, how cells become one box, and a copy made to predict fast.
+"""The network: backbone, the two heads, how cells become one box, and a copy for fast inference.
 
-Imports :mod:`model`'s small shared modules (boxes, errors, ...) and nothing else of it.
+Of :mod:`model` it imports only the small shared modules (boxes, errors, ...).
 """

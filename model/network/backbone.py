@@ -15,7 +15,7 @@ from model.errors import UserError
 
 
 class Features(NamedTuple):
-    """What the backbone sees of ``(N, 3, S, S)`` images.
+    """Feature maps of ``(N, 3, S, S)`` images.
 
     Attributes:
         layer2: ``(N, 128, S/8, S/8)``.
@@ -36,7 +36,7 @@ class ResNet34Backbone(nn.Module):
             path of a safetensors file.
 
     Raises:
-        UserError: if the weights cannot be had, or do not fit.
+        UserError: if the weights cannot be downloaded or read, or do not fit.
     """
 
     def __init__(self, weights: str = "imagenet") -> None:
@@ -60,7 +60,7 @@ def _with_imagenet_weights() -> ResNet:
     official = ResNet34_Weights.IMAGENET1K_V1
     try:
         return resnet34(weights=official)
-    # No network, a proxy's refusal, a download cut short, a full disk, a damaged file in the cache.
+    # Network or proxy failure, interrupted download, full disk, damaged file in the cache.
     except (OSError, HTTPException, RuntimeError, EOFError, UnpicklingError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
@@ -74,7 +74,7 @@ def load_backbone_file(backbone: nn.Module, path: Path) -> None:
     """Load a safetensors file with torchvision's ``resnet34`` tensor names; ``fc.*`` is ignored.
 
     Raises:
-        UserError: if it is missing, broken, or of another network.
+        UserError: if the file is missing, broken, or for another network.
     """
     if not path.is_file():
         raise UserError(
@@ -88,9 +88,10 @@ def load_backbone_file(backbone: nn.Module, path: Path) -> None:
     tensors = {name: t.float() for name, t in tensors.items() if not name.startswith("fc.")}
     expected = {name: t.shape for name, t in backbone.state_dict().items()}
     given = {name: t.shape for name, t in tensors.items()}
-    # Files converted from elsewhere often leave out the batch counters, which nothing reads.
-    wrong = [n for n in expected if expected[n] != given.get(n) and "num_batches" not in n]
-    if wrong or set(given) - set(expected):
-        what = wrong[0] if wrong else sorted(set(given) - set(expected))[0]
-        raise UserError(f"{path} does not fit torchvision's ResNet-34 (first misfit: {what}).")
+    # Converted files often lack the batch counters, which nothing reads.
+    misfits = [n for n in expected if expected[n] != given.get(n) and "num_batches" not in n]
+    misfits += sorted(set(given) - set(expected))
+    if misfits:
+        first = misfits[0]
+        raise UserError(f"{path} does not fit torchvision's ResNet-34 (first misfit: {first}).")
     backbone.load_state_dict(tensors, strict=False)

@@ -1,8 +1,8 @@
 """The network: ResNet-34 without its last two layers, and a head with 20 + 4 outputs.
 
-Two heads. ``pyramid`` is the detector's: cells of three strides predict, and a group of them that
-agrees gives the box. ``flatten`` is the tutorial's: all 25,088 features of the 7 x 7 map into one
-linear layer, four sigmoids for the box.
+There are two heads. ``pyramid`` is the detector's: cells of three strides predict, and a group of
+cells that agree gives the box. ``flatten`` is the tutorial's: a linear layer over all 25,088
+features of the 7 x 7 map, with four sigmoids for the box.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class LargestObjectDetector(
     tags=["object-detection", "pascal-voc"],
     license="apache-2.0",
 ):
-    """Photo -> scores of all classes and the box of the largest object.
+    """Photo -> logits of all classes and the box of the largest object.
 
     Args:
         class_names: the C classes; position = class id.
@@ -39,7 +39,7 @@ class LargestObjectDetector(
             or the path of a safetensors file.
 
     Raises:
-        UserError: for an image size or a head that cannot be, or weights that do not fit.
+        UserError: for an invalid image size or head, or weights that do not fit.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class LargestObjectDetector(
         if head not in HEADS:
             raise UserError(f"head must be one of {', '.join(HEADS)}, not {head!r}.")
         if isinstance(self._hub_mixin_config, dict):
-            # A trained model that is pushed to the Hub brings its own weights along.
+            # A model loaded from the Hub has its own weights: download no ImageNet ones for it.
             self._hub_mixin_config["backbone_weights"] = "none"
         self.class_names, self.image_size, self.head_name = tuple(class_names), image_size, head
         self._frozen: list[nn.Module] = []
@@ -67,7 +67,7 @@ class LargestObjectDetector(
         """Stop ``"stem"`` (conv1 to layer1) or ``"all"`` of the backbone from learning.
 
         Frozen batch-norm layers also keep their statistics: they stay in ``eval()`` mode. With
-        ``batch_norm`` all others of the network keep theirs as well, and learn the rest.
+        ``batch_norm`` all other ones keep their statistics too, but still learn scale and bias.
         """
         b = self.backbone
         parts: dict[str, list] = {"none": [], "stem": [b.conv1, b.bn1, b.layer1], "all": [b]}
@@ -88,8 +88,8 @@ class LargestObjectDetector(
     def forward(self, images: Tensor) -> DetectorOutput:
         """``(N, 3, S, S)`` float, normalised -> :class:`model.network.outputs.DetectorOutput`.
 
-        Boxes are in pixels of the images given, also where their side is not ``image_size`` (the
-        flatten head takes no other). In ``eval()`` mode the predicted one is upright and inside.
+        Boxes are in pixels of ``images``, whose side may differ from ``image_size`` (not with the
+        flatten head). In ``eval()`` mode the predicted box is upright and within the image.
         """
         output = self.head(self.backbone(images))
         if self.training:

@@ -11,10 +11,10 @@ class FlattenHead(nn.Module):
 
     Args:
         num_classes: C.
-        image_size: side S of the canvas in pixels: the layers have its size built in.
+        image_size: side S of the canvas in pixels, which fixes the size of the first layer.
     """
 
-    class_layers = ("layers.7",)  # those whose outputs are the classes
+    class_layers = ("layers.7",)  # layers whose outputs are the classes
 
     def __init__(self, num_classes: int, image_size: int) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
 """From many boxes to one: the group of cells that agree, never a blend of two objects.
 
-A mean over all cells of a photo with two sheep lies between them, right for neither. Here the box
-with the most support among the likeliest cells is looked up first - the mode instead of the mean -
-and only the cells whose boxes overlap it count.
+The mean box over all cells of a photo with two sheep would lie between them. So the box with the
+most support among the likeliest cells is found first (the mode instead of the mean), and only cells
+whose boxes overlap it count.
 """
 
 from typing import NamedTuple
@@ -12,13 +12,13 @@ from torch import Tensor
 
 from model.boxes import pairwise_iou
 
-CANDIDATES = 96  # the likeliest cells of an image; all others together hold next to nothing
-SAME_OBJECT_IOU = 0.4  # IoU from which two boxes are of the same object
+CANDIDATES = 96  # the likeliest cells of an image; the weight of all others is negligible
+SAME_OBJECT_IOU = 0.4  # IoU above which two boxes belong to the same object
 CHOICE_POWER = 0.5  # the square root lets more cells of the group count
 
 
 class GroupBox(NamedTuple):
-    """``boxes`` ``(N, 4)`` and ``attention`` ``(N, P)``, summing to 1, they were read with."""
+    """``boxes`` ``(N, 4)``, and the weight of each cell: ``attention`` ``(N, P)``, summing to 1."""
 
     boxes: Tensor
     attention: Tensor
@@ -29,11 +29,10 @@ def read_group(boxes: Tensor, choice: Tensor, side_logits: Tensor) -> GroupBox:
 
     A cell supports every box that overlaps its own with an IoU above :data:`SAME_OBJECT_IOU`, with
     the weight of its ``choice``. The cells that agree with the best supported box are the group.
-    Each of the four sides is then their average under a softmax of its own, so that a side is read
-    from the cells that see it.
+    Each of the four sides is then the average over the group under its own softmax, so that a side
+    is read from the cells that see it.
 
-    Which cells form the group is decided without gradients; boxes, choice and side logits of the
-    group get them.
+    Selecting the group is not differentiable; gradients flow to its boxes, choice and side logits.
 
     Args:
         boxes: ``(N, P, 4)`` ``xyxy``, any unit.
@@ -45,7 +44,7 @@ def read_group(boxes: Tensor, choice: Tensor, side_logits: Tensor) -> GroupBox:
     candidates, sides = boxes.gather(1, index), side_logits.gather(1, index)
     with torch.no_grad():
         agrees = pairwise_iou(candidates, candidates) > SAME_OBJECT_IOU
-        # An empty box does not even overlap itself; one that nothing supports stands alone.
+        # An empty box has IoU 0 even with itself; every cell must agree with its own box.
         agrees = agrees | torch.eye(agrees.shape[-1], dtype=torch.bool, device=agrees.device)
         support = (agrees * likeliest.values.unsqueeze(1)).sum(-1)
         best = support.argmax(dim=1)

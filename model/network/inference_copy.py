@@ -1,4 +1,4 @@
-"""A copy of a trained network that predicts the same up to rounding, sooner; not for training."""
+"""A copy of a trained network for faster inference; it predicts the same up to rounding."""
 
 import copy
 import itertools
@@ -14,10 +14,10 @@ def inference_copy(model: LargestObjectDetector, bf16: bool) -> LargestObjectDet
     """A copy in ``eval()`` mode, channels-last in memory.
 
     Args:
-        model: float32, any mode; it stays as it is.
-        bf16: whether the copy will run under autocast to bf16. Its weights are then stored as
-            autocast would turn them before every pass. If not, batch norm is folded into the
-            convolutions: in bf16 that would round their weights once more.
+        model: float32, in any mode; not changed.
+        bf16: whether the copy will run under autocast to bf16. Its weights are then stored in
+            bf16, which saves the conversion in every pass. Otherwise batch norm is folded into the
+            convolutions; in bf16 that would round their weights once more.
     """
     ready = copy.deepcopy(model).eval()
     if bf16:
@@ -30,8 +30,8 @@ def inference_copy(model: LargestObjectDetector, bf16: bool) -> LargestObjectDet
 def store_weights_in_bf16(model: nn.Module) -> None:
     """Convert the layers that autocast computes in bf16.
 
-    The same values are multiplied. Which kernel sums them in which order depends on the processor
-    and on how weights lie in memory, so the results agree as far as bf16 does, not to the bit.
+    The same values are multiplied, but the order of summation depends on the processor and on the
+    memory layout of the weights, so results agree to bf16 precision, not to the bit.
     """
     for module in model.modules():
         if isinstance(module, (nn.Conv2d, nn.Linear)):
@@ -39,7 +39,7 @@ def store_weights_in_bf16(model: nn.Module) -> None:
 
 
 def fold_batch_norm(model: nn.Module) -> None:
-    """Let convolutions do what the batch norm right behind them did.
+    """Fold each batch norm into the convolution right before it.
 
     A convolution that several norms share (:class:`model.network.pyramid_head.SharedBlock`) stays.
     """

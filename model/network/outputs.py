@@ -1,4 +1,4 @@
-"""What the network returns, in training and in use: one prediction an image, and its cells."""
+"""Output of the network: one prediction per image, and the predictions of its cells."""
 
 from typing import NamedTuple
 
@@ -8,15 +8,15 @@ from torch.nn import functional as F
 
 
 class Cells(NamedTuple):
-    """What each of P cells of the feature pyramid predicts for N images.
+    """Predictions of the P cells of the feature pyramid for N images.
 
     Attributes:
         logits: ``(N, P, C)``; their sigmoid scores the class *and* how good the cell's box is.
         boxes: ``(N, P, 4)`` ``xyxy`` in pixels of the canvas.
-        choice: ``(N, P)``, summing to 1: how much a cell stands for the largest object.
-        attention: ``(N, P)``, summing to 1: how much of the predicted box was read from a cell.
+        choice: ``(N, P)``, summing to 1: how likely a cell is to show the largest object.
+        attention: ``(N, P)``, summing to 1: the weight of each cell in the predicted box.
         centers: ``(P, 2)``, x and y in pixels of the canvas.
-        level_shapes: rows and columns of each level of the pyramid, the finest first; P in all.
+        level_shapes: rows and columns of each level of the pyramid, finest first; P cells in all.
     """
 
     logits: Tensor
@@ -27,7 +27,7 @@ class Cells(NamedTuple):
     level_shapes: tuple[tuple[int, int], ...]
 
     def attention_map(self) -> Tensor:
-        """Where the predicted box was read from: ``(N, rows, columns)`` of the finest level.
+        """The attention as a map ``(N, rows, columns)`` of the finest level.
 
         The attention of a coarse cell is spread evenly over the area it covers; the sum stays 1.
         """
@@ -42,10 +42,10 @@ class Cells(NamedTuple):
 
 
 class DetectorOutput(NamedTuple):
-    """The 20 + 4 numbers, and where they come from.
+    """The 20 + 4 numbers, and the cells they were computed from.
 
     Attributes:
-        logits: ``(N, C)`` float32; their softmax is the chance of each class.
+        logits: ``(N, C)`` float32; their softmax is the probability of each class.
         boxes: ``(N, 4)`` float32 ``xyxy`` of the largest object in pixels of the canvas.
         cells: see :class:`Cells`; ``None`` for heads without cells.
     """

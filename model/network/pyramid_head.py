@@ -1,4 +1,4 @@
-"""The detector's head: a feature pyramid, and the group of its cells that gives the box."""
+"""The detector's head: a feature pyramid, whose best group of cells gives the box."""
 
 import math
 
@@ -12,16 +12,16 @@ from model.network.outputs import Cells, DetectorOutput
 
 STRIDES = (8, 16, 32)
 CHANNELS = (128, 256, 512)  # of layer2, layer3, layer4
-SIDE_UNIT = 4.0  # a cell's distances to the sides are predicted in so many strides
-PHOTO_DROPOUT = 0.5  # of the features the class is read from: they learn photos by heart
-PRIOR = 0.01  # what cells begin to predict for every class (as in RetinaNet, Lin et al. 2017)
+SIDE_UNIT = 4.0  # unit, in strides, of a cell's predicted distances to the sides
+PHOTO_DROPOUT = 0.5  # of the features for the class, which overfit easily
+PRIOR = 0.01  # initial class score of every cell (as in RetinaNet, Lin et al. 2017)
 
 
 class SharedBlock(nn.Module):
-    """A 3 x 3 convolution all levels share, then batch norm of each level's own, then ReLU.
+    """A 3 x 3 convolution shared by all levels, a batch norm per level, and ReLU.
 
-    Features of different strides have different statistics, but what makes an edge or a wheel is
-    the same on every level.
+    Features of different strides have different statistics, but an edge or a wheel looks the same
+    on every level.
     """
 
     def __init__(self, width: int) -> None:
@@ -30,31 +30,30 @@ class SharedBlock(nn.Module):
         self.norms = nn.ModuleList(nn.BatchNorm2d(width) for _ in STRIDES)
 
     def forward(self, levels: list[Tensor]) -> list[Tensor]:
-        """``(N, width, rows, columns)`` of each level, in and out."""
+        """Features ``(N, width, rows, columns)`` of each level -> the same shapes."""
         pairs = zip(self.norms, levels, strict=True)
         return [F.relu(norm(self.convolution(level))) for norm, level in pairs]
 
 
 class PyramidHead(nn.Module):
-    """Cells of strides 8, 16 and 32, with branches of their own for class and box.
+    """Cells of strides 8, 16 and 32, with separate branches for class and box.
 
-    The levels meet from coarse to fine as in FPN (Lin et al. 2017), and each is told what the whole
-    photo holds. Every cell predicts class logits whose sigmoid also rates its box (as in
-    VarifocalNet, Zhang et al. 2021), four distances from its centre to the sides of a box (as in
-    FCOS, Tian et al. 2019), and how much it stands for the *largest* object: a learned value plus
-    the logs of its best class score and of its box area, so that rivals are weighed by what the
-    task asks for. The softmax of that over all cells chooses;
-    :func:`model.network.grouping.read_group` reads the box; the class comes from
-    the features of the chosen cells and of the whole photo, and from the class scores of the chosen
-    cells.
+    The levels are merged from coarse to fine as in FPN (Lin et al. 2017), and each gets the pooled
+    features of the whole photo. Every cell predicts class logits whose sigmoid also rates its box
+    (as in VarifocalNet, Zhang et al. 2021), four distances from its centre to the sides of a box
+    (as in FCOS, Tian et al. 2019), and how likely it shows the *largest* object: a learned value
+    plus the weighted logs of its best class score and of its box area. The softmax of that over all
+    cells is their ``choice``. :func:`model.network.grouping.read_group` computes the box; the class
+    comes from the features of the chosen cells and of the whole photo, and from the class scores of
+    the chosen cells.
 
     Args:
         num_classes: C.
         width: channels of every level.
-        dropout: before the last layers.
+        dropout: rate before the last layers of both branches.
     """
 
-    class_layers = ("predict_class", "photo_class")  # those whose outputs are the classes
+    class_layers = ("predict_class", "photo_class")  # layers whose outputs are the classes
 
     def __init__(self, num_classes: int, width: int = 128, dropout: float = 0.2) -> None:
         super().__init__()
@@ -88,11 +87,11 @@ class PyramidHead(nn.Module):
         choice = self.choose(others[..., 0], logits, boxes)
         group = read_group(boxes, choice, others[..., 1:])
         chosen = (flatten_levels(class_levels) * choice.unsqueeze(-1)).sum(dim=1)
-        answer = self.photo_class(torch.cat([whole_photo.float(), chosen], dim=1)).float()
-        answer = answer + self.pooled_weight * pooled_scores(logits, choice)
+        photo_logits = self.photo_class(torch.cat([whole_photo.float(), chosen], dim=1)).float()
+        photo_logits = photo_logits + self.pooled_weight * pooled_scores(logits, choice)
         shapes = tuple((x.shape[-2], x.shape[-1]) for x in levels)
         cells = Cells(logits, boxes, choice, group.attention, centers, shapes)
-        return DetectorOutput(answer, group.boxes, cells)
+        return DetectorOutput(photo_logits, group.boxes, cells)
 
     def pyramid(self, features: Features, whole_photo: Tensor) -> list[Tensor]:
         """Levels of equal width, each with the coarser ones and the whole photo added to it."""
@@ -122,15 +121,15 @@ class PyramidHead(nn.Module):
         return torch.cat(boxes, dim=1), torch.cat(centers)
 
     def choose(self, value: Tensor, logits: Tensor, boxes: Tensor) -> Tensor:
-        """``(N, P)``: how much each cell stands for the largest object; a softmax over cells."""
+        """``(N, P)``: how likely each cell shows the largest object; a softmax over cells."""
         score = F.logsigmoid(logits).amax(dim=-1)
         area = (boxes[..., 2:] - boxes[..., :2]).prod(dim=-1).clamp(min=1.0).log()
-        weighed = self.choice_scale * value + self.score_weight * score + self.area_weight * area
-        return weighed.softmax(dim=-1)
+        weighted = self.choice_scale * value + self.score_weight * score + self.area_weight * area
+        return weighted.softmax(dim=-1)
 
 
 def pooled_scores(logits: Tensor, choice: Tensor) -> Tensor:
-    """Log of the class scores of the cells, averaged by how much each is chosen: ``(N, C)``.
+    """Log of the mean class scores of the cells, weighted by ``choice``: ``(N, C)``.
 
     Args:
         logits: of the cells, ``(N, P, C)``.
@@ -161,7 +160,7 @@ def cell_centers(
 
 
 def small_start(layer: nn.Conv2d, prior: float = 0.5) -> nn.Conv2d:
-    """A last layer whose outputs all begin near the log-odds of ``prior``, whatever it sees."""
+    """Initialise a last layer so that its outputs start near the log-odds of ``prior``."""
     assert layer.bias is not None
     nn.init.normal_(layer.weight, std=0.01)
     nn.init.constant_(layer.bias, math.log(prior / (1 - prior)))

@@ -1,5 +1,5 @@
-"""What ``train.py`` is made of: losses, assignment, averaged weights, mosaics, the run's folder.
+"""The parts of ``train.py``: losses, assignment, averaged weights, mosaics, the run folder.
 
-The last wing: it may import every other but :mod:`model.commands`, and only ``train.py`` and
+It may import every other package but :mod:`model.commands`; only ``train.py`` and
 :mod:`model.commands` import it.
 """

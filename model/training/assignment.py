@@ -29,10 +29,10 @@ class Assignment(NamedTuple):
 def assign_cells(cells: Cells, targets: Targets) -> Assignment:
     """Assign to each object the cells whose class *and* box fit it best (TOOD, Feng et al. 2021).
 
-    The alignment of a cell with an object is ``score ** 0.5 * IoU ** 4``. Of the cells whose centre
-    lies in an object's box - or the nearest cell, if no centre does - the nine best aligned are
-    its own; a cell wanted by several goes to the one it overlaps most. Their class score should
-    reach the alignment, scaled so that an object's best cell reaches its best IoU.
+    The alignment of a cell with an object is ``score ** 0.5 * IoU ** 4``. Among the cells whose
+    centre lies in an object's box (or the nearest cell, if there is none) the nine best aligned are
+    assigned to it; a cell that fits several objects goes to the one it overlaps most. The target of
+    its class score is the alignment, scaled so that an object's best cell reaches its best IoU.
     """
     real = targets.labels >= 0  # (N, K)
     ious = pairwise_iou(targets.boxes, cells.boxes)  # (N, K, P)
@@ -53,7 +53,7 @@ def assign_cells(cells: Cells, targets: Targets) -> Assignment:
 
 
 def inside_or_nearest(centers: Tensor, boxes: Tensor) -> Tensor:
-    """``(N, K, P)``: whether a cell's centre lies in a box, or is the nearest to one without any.
+    """bool ``(N, K, P)``: cells with their centre in a box, or the nearest cell if there is none.
 
     Args:
         centers: ``(P, 2)``.

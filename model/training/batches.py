@@ -1,4 +1,4 @@
-"""Augmentation of whole batches, while training: a smaller canvas, and mosaics of four photos."""
+"""Augmentation of whole batches: a smaller canvas, and mosaics of four photos."""
 
 from collections.abc import Sequence
 
@@ -12,11 +12,11 @@ from model.loading.targets import Targets
 Target = dict[str, Tensor]  # of one image, as torchvision's detection models take it
 
 CROSS = (0.3, 0.7)  # where the photos of a mosaic meet, as a share of the canvas
-MIN_AREA = 100.0  # square pixels: what is smaller in a mosaic can no longer be recognised
+MIN_AREA = 100.0  # square pixels: smaller objects in a mosaic can no longer be recognised
 
 
 def shrink(images: Tensor, targets: Targets, side: int) -> tuple[Tensor, Targets]:
-    """The batch, boxes and all, on a smaller canvas.
+    """The images and boxes of a batch, resized to a smaller canvas.
 
     Args:
         images: ``(N, 3, S, S)``.
@@ -33,16 +33,16 @@ def add_mosaics(
 ) -> tuple[Tensor, list[Target]]:
     """Replace the first images of a batch by mosaics of four of its photos.
 
-    A mosaic (YOLOv4, Bochkovskiy et al. 2020) shows objects smaller, in company they were never
-    photographed in, and with other rivals for being the largest. Each photo is squeezed whole into
-    its quarter, so that no object is cut.
+    A mosaic (YOLOv4, Bochkovskiy et al. 2020) shows objects smaller, in new surroundings, and next
+    to other candidates for the largest object. Each photo is resized to its quarter as a whole, so
+    that no object is cut.
 
     Args:
         images: ``(N, 3, S, S)`` in random order; not changed.
-        targets: one an image, ``boxes`` ``(K, 4)`` in pixels of the S canvas and ``labels``
+        targets: one per image, ``boxes`` ``(K, 4)`` in pixels of the S canvas and ``labels``
             ``(K,)``.
         share: of the batch, 0..1.
-        generator: of what is drawn: which four, and where they meet.
+        generator: draws the four photos and the point where they meet.
 
     Returns:
         Images and targets, as many as before; the largest object of a mosaic comes first.
@@ -52,7 +52,7 @@ def add_mosaics(
     count = round(share * len(images))
     crosses = torch.randint(low, high + 1, (count, 2), generator=generator).tolist()
     for index, (x, y) in enumerate(crosses):
-        # Four different photos, if there are as many.
+        # Four different photos, if the batch has that many.
         order = torch.randperm(max(4, len(images)), generator=generator)[:4] % len(images)
         parts = [(images[i], targets[i]) for i in order.tolist()]
         mixed[index], mixed_targets[index] = mosaic(parts, x, y)
@@ -60,7 +60,7 @@ def add_mosaics(
 
 
 def mosaic(parts: Sequence[tuple[Tensor, Target]], x: int, y: int) -> tuple[Tensor, Target]:
-    """Four images, each squeezed into its quarter of one canvas of the same size.
+    """Four images, each resized to its quarter of one canvas of the same size.
 
     Args:
         parts: image ``(3, S, S)`` and target of the top left, top right, bottom left and bottom

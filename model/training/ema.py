@@ -1,4 +1,4 @@
-"""A moving average of the weights: what is evaluated and shipped."""
+"""The moving average of the weights, which is evaluated and saved."""
 
 import copy
 from typing import Generic, TypeVar
@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 STRIDE = 4
-EVERY_STEP_UNTIL = 100  # a multiple of STRIDE, so that none is left out
+EVERY_STEP_UNTIL = 100  # a multiple of STRIDE, so that no step is left out
 
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -17,11 +17,11 @@ class WeightAverage(Generic[Model]):
     """Exponential moving average of a model's parameters and batch-norm statistics.
 
     The decay starts low and rises to ``decay`` (``min(decay, (1 + t) / (10 + t))``, as in
-    TensorFlow's ``ExponentialMovingAverage``), so that short runs are not held back by their start.
-    ``decay = 0`` follows the model itself.
+    TensorFlow's ``ExponentialMovingAverage``), so that initial weights do not dominate short runs.
+    ``decay = 0`` copies the model itself.
 
-    After ``EVERY_STEP_UNTIL`` steps only each fourth is taken in, with the decay of four: passing
-    over all weights costs time, and the average hardly differs.
+    After ``EVERY_STEP_UNTIL`` steps only every fourth step updates the average, with the decay of
+    four steps: an update passes over all weights, and the result hardly differs.
     """
 
     def __init__(self, model: Model, decay: float) -> None:
@@ -30,7 +30,7 @@ class WeightAverage(Generic[Model]):
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
-        """Call it after every optimisation step; ``step`` is counted from 1."""
+        """Take in the weights after an optimisation step; ``step`` is counted from 1."""
         every = STRIDE if self.decay and step > EVERY_STEP_UNTIL else 1
         if step % every:
             return

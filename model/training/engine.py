@@ -1,8 +1,8 @@
-"""What a training run keeps, so that it can be stopped at any moment and go on unchanged.
+"""The state of a training run, so that it can be stopped at any moment and resumed unchanged.
 
 A run folder holds best.safetensors and last.safetensors (weights to use), last.state.pt (all that
-is needed to resume, the history included), and history.csv and curves.png, which are drawn from
-that history, and augmented.png.
+is needed to resume, with the history), history.csv and curves.png (made from the history), and
+augmented.png.
 """
 
 import dataclasses
@@ -40,9 +40,9 @@ class EpochSums:
     """Running sums over the photos of an epoch, in one process.
 
     Attributes:
-        images: photos seen.
-        seconds: spent on them.
-        figures: name -> sum over the photos, in the order the training step gives them.
+        images: number of photos.
+        seconds: time spent on them.
+        figures: name -> sum over the photos, in the order of the training step.
     """
 
     images: float = 0.0
@@ -56,14 +56,14 @@ class EpochSums:
             self.figures[name] = self.figures.get(name, 0.0) + value
 
     def means(self) -> dict[str, float]:
-        """Every figure, per photo."""
+        """The mean of every figure per photo."""
         return {name: value / self.images for name, value in self.figures.items()}
 
     def over_processes(self, accelerator: Accelerator) -> "EpochSums":
         """The sums over all processes together."""
         if accelerator.num_processes == 1:
             return self
-        # Not float32: a run that was stopped would differ from one that was not.
+        # float32 would make a resumed run differ from an uninterrupted one.
         values = [self.images, self.seconds, *self.figures.values()]
         sums = torch.tensor(values, dtype=torch.float64, device=accelerator.device)
         images, seconds, *figures = accelerator.reduce(sums, "sum").tolist()
@@ -72,20 +72,20 @@ class EpochSums:
 
 @dataclass
 class Run:
-    """All that changes while training, and how it is written down and read back.
+    """All that changes while training, and how it is saved and restored.
 
     Attributes:
-        history: one dict an epoch, those of the runs it goes on from first.
-        row: the next one, of an epoch that is trained and not yet validated; else empty.
-        calibration: of the checkpoint it goes on from; its own checkpoints have it until they get
+        history: one dict per epoch; epochs of the runs it was started from come first.
+        row: of an epoch that is trained and not yet validated, for the history; else empty.
+        calibration: of the checkpoint it was started from; its checkpoints carry it until they get
             their own.
         step: optimisation steps taken since the start of the run.
         best: highest joint accuracy on the validation split.
-        sums: of the epoch that is under way.
-        lost: bool, a row a photo: boxes lost before a stop in the epoch that is under way; see
+        sums: of the current epoch.
+        lost: bool, a row per photo: boxes lost in the current epoch before the run was stopped; see
             :attr:`model.loading.dataset.EpochDataset.lost`.
-        predictions: for the validation split, of the weights in ``best`` and ``last.safetensors``,
-            as far as this process made them.
+        predictions: ``best`` and ``last`` -> predictions of those weights for the validation split,
+            if this process made them.
     """
 
     config: RunConfig
@@ -111,19 +111,18 @@ class Run:
 
     @property
     def bare_model(self) -> LargestObjectDetector:
-        """The detector without what accelerate wraps around it."""
-        # accelerate only says that it is a module.
+        """The detector without accelerate's wrapper."""
         return cast(LargestObjectDetector, self.accelerator.unwrap_model(self.model))
 
     def batches(self, loader: DataLoaderShard, epoch: int) -> Iterator[Any]:
-        """The batches of an epoch that are left; saves and leaves when asked to stop.
+        """The remaining batches of an epoch.
 
         Raises:
-            StoppedError: when asked to stop, once everything is saved.
+            StoppedError: after a stop signal, once everything is saved.
         """
         dataset = cast(EpochDataset, loader.dataset)
         loader.set_epoch(epoch)  # reaches the sampler
-        dataset.set_epoch(epoch)  # which accelerate forgets when there are several processes
+        dataset.set_epoch(epoch)  # accelerate does not with several processes
         last_step = (epoch + 1) * len(loader)
         done = self.step - epoch * len(loader)  # not 0 only after a stop inside the epoch
         bar = tqdm(
@@ -133,27 +132,27 @@ class Run:
         )  # fmt: skip
         started = time.perf_counter() - self.sums.seconds
         for batch in bar:
-            # Dropout depends on seed, step and process alone, so that resuming repeats it.
+            # Dropout depends only on seed, step and process, so that resuming repeats it.
             key = (self.config.seed, self.step, self.accelerator.process_index)
             torch.manual_seed(hash(key))
             yield batch
             self.sums.seconds = time.perf_counter() - started
             bar.set_postfix(self._shown(), refresh=False)
-            # After the last batch the epoch is finished first: its row belongs into the history.
+            # After the last batch the epoch is finished first, so that the history has its row.
             if self.step < last_step and self.stop.requested():
                 bar.close()
                 self._save_and_leave(dataset, epoch)
 
     def finish_step(self, n_images: int, figures: dict[str, float]) -> None:
-        """Count a step that was taken; ``figures`` are sums over the photos of its batch."""
+        """Count an optimisation step; ``figures`` are sums over the photos of its batch."""
         self.step += 1
         self.average.update(self.bare_model, self.step)
         self.sums.add(n_images, figures)
 
     def end_epoch(self, dataset: EpochDataset, epoch: int, is_validated: bool) -> None:
-        """Begin the epoch's row of the history, over all processes, and new sums.
+        """Make the epoch's row of the history, over all processes, and reset the sums.
 
-        Validating takes long, so all is saved before; a run that is stopped then goes on with it.
+        Validation takes long, so the state is saved before it; a run stopped then resumes with it.
         """
         total = self.sums.over_processes(self.accelerator)
         seconds = total.seconds / self.accelerator.num_processes
@@ -168,11 +167,11 @@ class Run:
             self.save_state()
 
     def finished_epochs(self, steps: int) -> int:
-        """How many epochs of so many steps are in the history."""
+        """How many epochs of ``steps`` steps are in the history."""
         return self.step // steps - bool(self.row)
 
     def finish_epoch(self, predictions: Predictions | None) -> None:
-        """Show and save a finished epoch; ``predictions`` of the validation split if it was due."""
+        """Print and save a finished epoch; ``predictions`` if the validation split was due."""
         row, self.row = self.row, {}
         metrics: dict[str, Any] = {}
         if predictions:
@@ -189,20 +188,20 @@ class Run:
         self.save_history()
 
     def begin(self, state: dict[str, Any] | None) -> None:
-        """Restore ``state``, if there is one, and see that the disk has room for what will come.
+        """Restore ``state``, if there is one, and check the free disk space.
 
         Raises:
-            UserError: if it has not, or if ``state`` does not fit.
+            UserError: if there is too little, or ``state`` does not fit.
         """
         if state:
             self.restore(state)
         if self.accelerator.is_main_process:
             ensure_room(self.out, self._bytes_to_write())
         if self.history:
-            self.save_history()  # a run may end between writing its state and its history
+            self.save_history()  # a crash may have come between saving state and history
 
     def announce(self, split: str, n_photos: int, n_steps: int) -> None:
-        """Print what is about to happen, and the header of the table of epochs."""
+        """Print a summary of the run, and the header of the table of epochs."""
         accelerator, config = self.accelerator, self.config
         if config.start_from:
             batch_norm = ", batch-norm statistics" if config.freeze_batch_norm else ""
@@ -218,10 +217,10 @@ class Run:
         )
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`save_state` wrote.
+        """Restore what :meth:`save_state` wrote.
 
         Raises:
-            UserError: if it is the state of another network.
+            UserError: if it is the state of another network or program version.
         """
         try:
             self.bare_model.load_state_dict(state["model"])
@@ -230,10 +229,10 @@ class Run:
             self.scheduler.load_state_dict(state["scheduler"])
             self.step, self.best = state["step"], state["best"]
             self.history, self.lost = state["history"], state["lost"]
-            self.row = state.get("row", {})  # runs of before have none
-            if state.get("calibration"):  # runs of before have none
+            self.row = state.get("row", {})  # older states have neither
+            if state.get("calibration"):
                 self.calibration = Calibration.from_dict(state["calibration"])
-            if self.accelerator.is_main_process:  # they are the sums over all processes
+            if self.accelerator.is_main_process:  # these are sums over all processes
                 self.sums = EpochSums(**state["sums"])
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise UserError(
@@ -242,7 +241,7 @@ class Run:
             ) from None
 
     def save_state(self) -> None:
-        """Everything :meth:`restore` needs, in ``last.state.pt``."""
+        """Write everything :meth:`restore` needs into ``last.state.pt``."""
         sums = self.sums.over_processes(self.accelerator)
         if self.accelerator.is_main_process:
             state = {
@@ -257,7 +256,7 @@ class Run:
     def save_checkpoint(
         self, name: str, metrics: dict[str, Any], predictions: Predictions | None = None
     ) -> None:
-        """The averaged weights, to use; ``predictions`` are theirs for the validation split."""
+        """Write the averaged weights; ``predictions`` are theirs for the validation split."""
         self.predictions.pop(name, None)
         if predictions:
             self.predictions[name] = predictions
@@ -271,7 +270,7 @@ class Run:
             save_checkpoint(self.out / f"{name}.safetensors", self.average.model, info)
 
     def save_history(self) -> None:
-        """``history.csv`` and ``curves.png``."""
+        """Write ``history.csv`` and ``curves.png``."""
         if self.accelerator.is_main_process:
             frame = pd.DataFrame(self.history)
             write_file(self.out / "history.csv", frame.to_csv(index=False))
@@ -285,7 +284,7 @@ class Run:
         raise StoppedError(self.stop.number)
 
     def _lost_so_far(self, dataset: EpochDataset) -> Tensor:
-        """Boxes lost in this epoch, a row a photo, in all processes and before any stop."""
+        """:attr:`lost` of the whole epoch: over all processes, and before and after a stop."""
         flags = (dataset.lost | self.lost).float().to(self.accelerator.device)
         return (self.accelerator.reduce(flags, "sum") > 0).cpu()
 
@@ -297,8 +296,8 @@ class Run:
     def _bytes_to_write(self) -> int:
         """Disk space the run needs beyond what its folder already holds."""
         weights = sum(t.numel() * t.element_size() for t in self.bare_model.state_dict().values())
-        learning = sum(p.numel() * 4 for p in self.bare_model.parameters() if p.requires_grad)
-        state = 2 * weights + 2 * learning  # network, average, and Adam's two moments
+        trainable = sum(p.numel() * 4 for p in self.bare_model.parameters() if p.requires_grad)
+        state = 2 * weights + 2 * trainable  # network, average, and Adam's two moments
         # Each file is written beside the one it replaces: two states, best, last and one more.
         files = [self.out / STATE_FILE, *self.out.glob("*.safetensors")]
         held = sum(file.stat().st_size for file in files if file.is_file())
@@ -306,7 +305,7 @@ class Run:
 
 
 def clip_gradients(model: torch.nn.Module, limit: float) -> None:
-    """As ``clip_grad_norm_``, which rewrites all gradients even where none is too long."""
+    """Like ``clip_grad_norm_``, but writes the gradients only if their norm exceeds ``limit``."""
     norm = get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
     if norm > limit:
         clip_grads_with_norm_(model.parameters(), limit, norm)
@@ -318,14 +317,14 @@ TABLE_HEADER = (
 
 
 def table_row(row: dict[str, Any]) -> str:
-    """One epoch in fixed columns; dashes where nothing was validated."""
+    """One epoch in fixed columns; dashes if it was not validated."""
     left = (
         f"{row['epoch']:5d} {row['lr']:7.1e} {row['loss']:7.2f} {row['l1_px']:6.2f}"
         f" {row['cross_entropy']:6.3f} {row['accuracy']:6.3f}"
     )
     widths = {"l1_px_224": "5.2f", "mean_iou": "6.3f", "class_accuracy": "6.3f", "joint": "7.3f"}
-    shown = [
+    metrics = [
         format(row[f"val_{n}"], w) if f"val_{n}" in row else "-".rjust(int(w[0]))
         for n, w in widths.items()
     ]
-    return f"{left} | {' '.join(shown)} | {row['images_per_s']:6.1f} {row['seconds']:5.0f}"
+    return f"{left} | {' '.join(metrics)} | {row['images_per_s']:6.1f} {row['seconds']:5.0f}"

@@ -1,4 +1,4 @@
-"""What the network sees, drawn when training begins."""
+"""``augmented.png``: what the network sees, drawn when training begins."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ from model.loading.dataset import LargestObjectDataset
 
 
 def draw_augmented(dataset: LargestObjectDataset, path: Path) -> None:
-    """Write photos spread over a data set as its first epoch shows them, with their boxes.
+    """Write photos spread over a data set, augmented as in its first epoch, with their boxes.
 
-    Nothing is counted as drawn, so that the losses of the first epoch stay right.
+    The count of lost boxes does not change.
     """
     shown = []
     for index in spread_indices(len(dataset)):

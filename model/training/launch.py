@@ -1,8 +1,7 @@
-"""Several processes that train as one: starting them, sharing batches and batch norm.
+"""Training in several processes: starting them, sharing batches and batch norm.
 
-``accelerate launch --num_processes N`` on a machine without a GPU starts one process whatever N is,
-and leaves the rest to MPI. We start the others with ``torchrun``, so that one command line means
-the same everywhere.
+Without a GPU, ``accelerate launch --num_processes N`` starts one process, whatever N is, and leaves
+the others to MPI. We start them with ``torchrun``, so that the same command works everywhere.
 """
 
 import argparse
@@ -28,15 +27,15 @@ def start_missing_processes() -> None:
     Does nothing in any other case: without accelerate, on GPUs, or inside the processes started.
 
     Raises:
-        UserError: if it cannot be told how many processes were asked for.
+        UserError: if the requested number of processes is unknown.
     """
-    # accelerate names a meeting point only when several processes were asked for, and whoever
+    # accelerate sets a master port only if several processes were requested, and a launcher that
     # really starts several gives each a RANK.
     several = "ACCELERATE_MIXED_PRECISION" in os.environ and "MASTER_PORT" in os.environ
     if not several or "RANK" in os.environ or torch.accelerator.is_available():
         return
     launcher = psutil.Process().parent()
-    number = _asked_for(launcher.cmdline() if launcher else [])
+    number = _requested_processes(launcher.cmdline() if launcher else [])
     if number is None:
         raise UserError(
             "accelerate started one process of several, and how many cannot be told."
@@ -44,20 +43,20 @@ def start_missing_processes() -> None:
         )
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", number]
     port = ["--master_port", os.environ["MASTER_PORT"]]
-    words = [*command, *port, *sys.argv]
-    if os.name == "nt":  # there, execv ends this process, and accelerate with it, at once
-        sys.exit(subprocess.call(words))
-    os.execv(sys.executable, words)
+    arguments = [*command, *port, *sys.argv]
+    if os.name == "nt":  # there execv would end this process, and accelerate with it, at once
+        sys.exit(subprocess.call(arguments))
+    os.execv(sys.executable, arguments)
 
 
-def _asked_for(command_line: Sequence[str]) -> str | None:
+def _requested_processes(command_line: Sequence[str]) -> str | None:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--num_processes", "--num-processes", nargs="?")
     return parser.parse_known_args(command_line)[0].num_processes
 
 
 def build_training_accelerator(precision: str, batch_size: int) -> Accelerator:
-    """An accelerator that splits each batch among the processes: their number changes no recipe.
+    """An accelerator that splits each batch among the processes, so the batch size stays the same.
 
     Raises:
         UserError: if the batch cannot be split evenly.
@@ -76,8 +75,8 @@ def build_training_accelerator(precision: str, batch_size: int) -> Accelerator:
 def share_batch_norm(
     model: LargestObjectDetector, accelerator: Accelerator
 ) -> LargestObjectDetector:
-    """Let batch norm see the whole batch where GPUs share it; PyTorch cannot do so on CPUs."""
+    """Synchronise batch norm over GPUs that share a batch; PyTorch cannot do so on CPUs."""
     if accelerator.num_processes > 1 and accelerator.device.type == "cuda":
-        # It says only that it returns a module: it is the same one, with other layers in it.
+        # Typed as Module, but it is the same model with other batch-norm layers.
         return cast(LargestObjectDetector, nn.SyncBatchNorm.convert_sync_batchnorm(model))
     return model

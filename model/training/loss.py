@@ -1,7 +1,7 @@
 """The tutorial's loss on the 20 + 4 numbers, and the loss of the cells they come from.
 
 ``loss = L1 + 25 x cross-entropy``: L1 is the mean over the four coordinates in pixels of a 224
-canvas; the 25 multiplies the cross-entropy. The terms of the cells are an addition of ours.
+canvas. The loss of the cells is our addition.
 """
 
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from model.network.outputs import Cells, DetectorOutput
 from model.training.assignment import assign_cells
 
 CLASS_WEIGHT = 25.0
-NEGATIVE_POWER = 2.0  # cells without an object weigh their own score to this power
-CHOICE_POWER = 3.0  # how much better a tight box is for the choice than a loose one
+NEGATIVE_POWER = 2.0  # power of the score as the weight of cells without an object
+CHOICE_POWER = 3.0  # power of the IoU: how much the choice prefers tight boxes
 
 
 @dataclass(frozen=True)
 class LargestObjectLoss:
-    """The tutorial's: ``total = l1_px + 25 * cross_entropy``; L1 in pixels @224."""
+    """The tutorial's loss: ``total = l1_px + 25 * cross_entropy``; L1 in pixels @224."""
 
     total: Tensor
     l1_px: Tensor
@@ -32,13 +32,13 @@ class LargestObjectLoss:
 
 @dataclass(frozen=True)
 class CellsLoss:
-    """The loss of the cells, averaged over those that are assigned to an object.
+    """The loss of the cells, averaged over the cells assigned to an object.
 
     Attributes:
         quality: varifocal loss of the class scores.
         giou: ``1 - GIoU`` of the boxes.
         l1_px: mean absolute error of their corners, pixels @224.
-        choice: minus the log of how good a box the choice leads to.
+        choice: see :func:`choice_loss`.
     """
 
     quality: Tensor
@@ -48,14 +48,14 @@ class CellsLoss:
 
     @property
     def total(self) -> Tensor:
-        """In the balance of the tutorial's loss."""
+        """The weighted sum; box and class are balanced as in the tutorial's loss."""
         return self.l1_px + CLASS_WEIGHT * (self.quality + 2 * self.giou + self.choice)
 
 
 def largest_object_loss(
     output: DetectorOutput, targets: Targets, image_size: int, label_smoothing: float = 0.0
 ) -> LargestObjectLoss:
-    """``l1_px + 25 * ce`` of the prediction and the largest object, averaged over N images.
+    """``l1_px + 25 * ce`` of the prediction against the largest object, averaged over N images.
 
     Args:
         output: from the detector in ``train()`` mode.
@@ -63,9 +63,10 @@ def largest_object_loss(
         image_size: side of the canvas in pixels.
     """
     labels = targets.labels[:, 0]
-    some = (labels >= 0).float()
-    count = some.sum().clamp(min=1)
-    l1_px = (l1_px_at_224(output.boxes, targets.boxes[:, 0], image_size) * some).sum() / count
+    has_object = (labels >= 0).float()
+    count = has_object.sum().clamp(min=1)
+    l1_px = l1_px_at_224(output.boxes, targets.boxes[:, 0], image_size)
+    l1_px = (l1_px * has_object).sum() / count
     cross_entropy = F.cross_entropy(
         output.logits, labels, ignore_index=-1, reduction="sum", label_smoothing=label_smoothing
     )
@@ -74,7 +75,7 @@ def largest_object_loss(
 
 
 def cells_loss(cells: Cells, targets: Targets, image_size: int) -> CellsLoss:
-    """All annotated objects, not the largest alone, teach the cells; see :class:`CellsLoss`."""
+    """The loss of the cells against all annotated objects, not only the largest."""
     assignment = assign_cells(cells, targets)
     image_index, cell_index = torch.nonzero(assignment.owner >= 0, as_tuple=True)
     owner = assignment.owner[image_index, cell_index]
@@ -92,8 +93,8 @@ def cells_loss(cells: Cells, targets: Targets, image_size: int) -> CellsLoss:
 def varifocal_loss(logits: Tensor, quality: Tensor) -> Tensor:
     """Binary cross-entropy with soft targets (VarifocalNet, Zhang et al. 2021), elementwise.
 
-    A cell with an object weighs its target, one without weighs its own score squared, so that the
-    thousands of easy ones do not drown the rest.
+    A cell with an object has its target as weight, one without has its own score squared, so that
+    the thousands of easy negatives do not dominate.
     """
     negative_weight = logits.detach().sigmoid() ** NEGATIVE_POWER
     weight = torch.where(quality > 0, quality, negative_weight)
@@ -101,14 +102,14 @@ def varifocal_loss(logits: Tensor, quality: Tensor) -> Tensor:
 
 
 def choice_loss(cells: Cells, targets: Targets) -> Tensor:
-    """Minus the log of the mean IoU (cubed) with the largest object that the choice leads to.
+    """Minus the log of the mean cubed IoU with the largest object, weighted by the choice.
 
     It needs no assignment: whichever cells have a good box of the largest object should be chosen.
     Images without an object do not count.
     """
     overlap = pairwise_iou(targets.boxes[:, :1], cells.boxes.detach()).squeeze(1) ** CHOICE_POWER
-    # Early on no box is any good; what counts is how the choice compares with the best there is.
-    reachable = overlap.amax(dim=1).clamp(min=1e-6)
-    surprise = -((cells.choice * overlap).sum(dim=1) / reachable).clamp(min=1e-4).log()
-    some = (targets.labels[:, 0] >= 0).float()
-    return (surprise * some).sum() / some.sum().clamp(min=1)
+    # Relative to the best box, because early in training no box is good.
+    best = overlap.amax(dim=1).clamp(min=1e-6)
+    loss = -((cells.choice * overlap).sum(dim=1) / best).clamp(min=1e-4).log()
+    has_object = (targets.labels[:, 0] >= 0).float()
+    return (loss * has_object).sum() / has_object.sum().clamp(min=1)

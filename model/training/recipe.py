@@ -1,4 +1,4 @@
-"""Settings of ``train.py``: what they may be, and what they are where photos are few."""
+"""Settings of ``train.py``: their allowed ranges, and their defaults for small data sets."""
 
 from collections.abc import Sequence
 from math import inf
@@ -16,15 +16,15 @@ RANGES = {
     "backbone_lr_ratio": (0, inf), "clip_grad_norm": (0, inf), "ema_decay": (0, 1),
 }  # fmt: skip
 FEW, SOME = 300, 1000  # photos
-IMAGES_TO_SEE = 2400  # of few photos: some five minutes on two cores
+IMAGES_TO_SEE = 2400  # over all epochs: some five minutes on two cores
 MAX_EPOCHS = 30
 
 
 def check_settings(config: Any) -> None:
-    """Refuse a ``TrainConfig`` that cannot be trained with, before anything is read.
+    """Check a ``TrainConfig`` before any data is read.
 
     Raises:
-        UserError: naming the flag and what it may be.
+        UserError: for an invalid setting, naming the flag and what is allowed.
     """
     check_ranges(config, RANGES)
     if config.image_size > MAX_IMAGE_SIZE:
@@ -43,10 +43,10 @@ def check_settings(config: Any) -> None:
 
 
 def check_val_split(name: str, splits: Sequence[str]) -> None:
-    """Refuse a ``--val-split`` that a data set does not have.
+    """Check that a data set has the split ``name``, or that it is ``none``.
 
     Raises:
-        UserError: naming those it has, and the ways on.
+        UserError: if it has not, naming its splits.
     """
     if name != "none" and name not in splits:
         raise UserError(
@@ -57,13 +57,11 @@ def check_val_split(name: str, splits: Sequence[str]) -> None:
 
 
 def recipe_for(n_photos: int) -> dict[str, Any]:
-    """Settings of ``train.py`` that differ from its own where photos are few.
+    """Other defaults for ``train.py`` if there are fewer than :data:`SOME` photos, else none.
 
-    A small set allows small batches only, whose own statistics are too noisy for batch norm: it
-    keeps those of the checkpoint (measured in docs/training.md). The full canvas from the start:
-    the checkpoint knows already what a small one could teach faster.
-
-    It is empty from :data:`SOME` photos on.
+    A small set allows only small batches, whose statistics are too noisy for batch norm: it keeps
+    those of the checkpoint (measured in docs/training.md). Training uses the full canvas from the
+    start: the checkpoint already knows what a smaller one would teach faster.
     """
     if n_photos >= SOME:
         return {}

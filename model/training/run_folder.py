@@ -27,7 +27,7 @@ PATH_SETTINGS = ("data", "out", "cache_dir", "backbone_weights", "start_from", "
 
 
 class RunConfig(Protocol):
-    """The settings of ``train.TrainConfig`` that the engine reads; it stores all of them."""
+    """The fields of ``train.TrainConfig`` that the engine reads; it saves all fields."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
     out: str
@@ -53,21 +53,21 @@ def all_settings(config: RunConfig) -> dict[str, Any]:
 
 
 def shared_settings(config: RunConfig) -> dict[str, Any]:
-    """:func:`all_settings` for a file that travels: of paths only the last part."""
+    """:func:`all_settings` for a file to share: paths are reduced to their last part."""
     values = all_settings(config)
-    # A data set may lie in several folders.
+    # ``data`` may be several folders.
     paths = {n: [v] if isinstance(v := values[n], str) else v for n in PATH_SETTINGS}
     return values | {n: ", ".join(Path(path).name for path in paths[n]) for n in paths}
 
 
 @contextmanager
 def locked_run_folder(config: RunConfig) -> Generator[None]:
-    """Keep other trainings out of the run folder; the system frees the lock of a process that dies.
+    """Lock the run folder against other trainings; the lock of a process that dies is freed.
 
     Raises:
         UserError: if another training is writing there, or nothing can be written.
     """
-    if int(os.environ.get("RANK", "0")):  # of several processes of one training the first holds it
+    if int(os.environ.get("RANK", "0")):  # only the first process of a training holds the lock
         yield
         return
     folder = Path(config.out)
@@ -82,7 +82,7 @@ def locked_run_folder(config: RunConfig) -> Generator[None]:
     try:
         yield
     finally:
-        with suppress(OSError):  # not while it is open, says Windows
+        with suppress(OSError):  # Windows does not delete an open file
             if [path.name for path in folder.iterdir()] == [LOCK_FILE]:  # nothing was written
                 (folder / LOCK_FILE).unlink()
                 folder.rmdir()
@@ -90,11 +90,11 @@ def locked_run_folder(config: RunConfig) -> Generator[None]:
 
 
 def inherited(config: RunConfig) -> tuple[list[dict[str, Any]], Calibration | None]:
-    """What a new run takes over from the checkpoint it goes on from; a resumed one has it already.
+    """History and calibration that a new run inherits from ``--start-from``; none when resuming.
 
     Returns:
-        The history, whose rows have the name of their run as ``run``, which those of the new run do
-        not; and the calibration, for as long as the new weights have none of their own.
+        The history, whose rows get the name of their run as ``run`` (rows of the new run have
+        none); and the calibration, used until the new weights have their own.
 
     Raises:
         UserError: if the checkpoint cannot be read.
@@ -103,16 +103,16 @@ def inherited(config: RunConfig) -> tuple[list[dict[str, Any]], Calibration | No
         return [], None
     info = read_info(checkpoint_path(config.start_from))
     name = info.config.get("out", "")
-    # Rows of still earlier runs have their names already.
+    # Rows of earlier runs keep the name they have.
     return [{"run": name, **row} for row in info.history], info.calibration
 
 
 def load_state(config: RunConfig) -> dict[str, Any] | None:
-    """What ``--resume`` goes on from; ``None`` for a new run.
+    """The saved state that ``--resume`` needs; ``None`` for a new run.
 
     Raises:
         UserError: if the folder cannot be written to or holds another run, or if there is nothing
-            to resume, or the state is damaged or of other settings.
+            to resume, or the state is damaged or has other settings.
     """
     path = Path(config.out) / STATE_FILE
     if config.resume and not path.exists():
@@ -138,7 +138,7 @@ def load_state(config: RunConfig) -> dict[str, Any] | None:
 def _read_state(path: Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # PyTorch raises some ten different kinds for damaged files
+    except Exception as error:  # PyTorch raises some ten types for damaged files
         raise UserError(
             f"{path} is damaged ({type(error).__name__}), so this run cannot go on. Start a new run"
             " with another --out; the weights beside it can still be used."
@@ -152,7 +152,7 @@ def _read_state(path: Path) -> dict[str, Any]:
 
 
 def write_state(config: RunConfig, state: dict[str, Any]) -> None:
-    """Write what :func:`load_state` reads, with the settings, in the place of what was there."""
+    """Write ``state`` with the settings for :func:`load_state`, replacing the previous one."""
     described = {"format": STATE_FORMAT, "config": all_settings(config), **state}
     with atomic_write(Path(config.out) / STATE_FILE) as temporary:
         _torch_save(described, temporary)
@@ -163,7 +163,7 @@ def _torch_save(state: dict[str, Any], path: Path) -> None:
         with path.open("wb") as stream:
             torch.save(state, stream)
     except RuntimeError as error:
-        # PyTorch closes its archive after a failed write, fails again, and reports only that.
+        # After a failed write PyTorch fails again at closing, and reports only that error.
         if isinstance(error.__context__, OSError):
             raise error.__context__ from None
         raise

@@ -1,4 +1,4 @@
-"""Ctrl-C and ``kill`` while training."""
+"""Handling of Ctrl-C and ``kill`` during training."""
 
 import signal
 from collections.abc import Generator
@@ -11,7 +11,7 @@ from model.errors import StoppedError
 
 
 class StopSignal:
-    """Ctrl-C or ``kill``: finish the batch, save, leave. A second one stops at once."""
+    """Ctrl-C or ``kill``: the run finishes its batch, saves and ends. A second one ends it now."""
 
     def __init__(self, accelerator: Accelerator) -> None:
         self.accelerator = accelerator
@@ -21,17 +21,17 @@ class StopSignal:
             signal.signal(number, self._receive)
 
     def _receive(self, number: int, _frame: object) -> None:
-        # Launchers answer Ctrl-C with a SIGTERM of their own: only the same signal twice is haste.
+        # Launchers send a SIGTERM after Ctrl-C, so only the same signal twice ends at once.
         if number in self.received or self._ends_at_once:
             raise StoppedError(number)
         self.received.add(number)
 
     @contextmanager
     def at_once(self) -> Generator[None]:
-        """Inside the block, where nothing is lost, a signal ends the program where it is.
+        """Let a signal end the program at once inside the block, where nothing can be lost.
 
         Raises:
-            StoppedError: also if one came before.
+            StoppedError: on a signal, also one that came before the block.
         """
         self._ends_at_once = True
         try:
@@ -47,7 +47,7 @@ class StopSignal:
         return signal.SIGTERM if self.received == {signal.SIGTERM} else signal.SIGINT
 
     def requested(self) -> bool:
-        """Whether any process was asked to stop; all of them return the same."""
+        """Whether any process received a signal; the same in all processes."""
         if self.accelerator.num_processes == 1:
             return bool(self.received)
         flag = torch.tensor(float(bool(self.received)), device=self.accelerator.device)

@@ -1,1 +1,1 @@
-"""What scripts/benchmark.py measures, a module for each part of the table."""
+"""Measurements of scripts/benchmark.py, a module for each part of the table."""

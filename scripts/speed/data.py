@@ -1,4 +1,4 @@
-"""How long it takes to check a large data set, and how that grows."""
+"""Time and memory of checking a large data set, and how they grow with its size."""
 
 import json
 import os
@@ -23,7 +23,7 @@ from model.data.dataset import Dataset
 started = time.perf_counter()
 report = check(Dataset(sys.argv[1]), False)
 seconds = time.perf_counter() - started
-# Not getrusage, which counts the process that started this one.
+# getrusage would also count the parent process.
 peak = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
 print(json.dumps([seconds, peak / 2**20, len(report.dataset.photos), len(report.blemishes)]))
 """
@@ -42,7 +42,7 @@ backend.reading.start()
 assert backend.reading.wait(600)
 times.append(time.perf_counter())
 state, followed = opened, ""
-# The tab is opened, another page turned, another photo chosen: as demo.tabs.dataset draws them.
+# Open the tab, turn a page, choose another photo, as demo.tabs.dataset does.
 for photo, turned in ((first, 0), (first, 1), (other, 0)):
     state = replace(state, photo=photo, page=state.page + turned, picked="")
     state = follow_photo(backend, state, opened, followed)
@@ -55,7 +55,7 @@ print(json.dumps([after - before for before, after in zip(times, times[1:])]))
 
 
 def rows(n_photos: int, folder: Path) -> list[Row]:
-    """Check a set twice and browse it; check a quarter of it, and a hundred times the objects."""
+    """Rows for a set checked twice and browsed, a quarter of it, and 100 times the objects."""
     first, again = _checked(_write_voc(folder / "whole", n_photos, 3), folder / "cache")
     quarter, _ = _checked(_write_voc(folder / "quarter", n_photos // 4, 3), folder / "cache")
     start = _starts(folder / "whole", folder / "cache")
@@ -82,14 +82,14 @@ def rows(n_photos: int, folder: Path) -> list[Row]:
 
 
 def _checked(data: Path, cache: Path) -> list[list[float]]:
-    """Seconds, GiB, photos and blemishes of a check in a process of its own, twice."""
-    found = [_in_process(_CHECK, data, cache) for _ in range(2)]
-    assert found[0][2:] == found[1][2:]
-    return found
+    """Seconds, GiB, photos and blemishes of two checks, each in a new process."""
+    checks = [_in_process(_CHECK, data, cache) for _ in range(2)]
+    assert checks[0][2:] == checks[1][2:]
+    return checks
 
 
 def _starts(data: Path, cache: Path) -> float:
-    """How much longer the demo takes to its first page with a data set."""
+    """Time until the first page of the demo with a data set, over that without one."""
     ratios = []
     for _ in range(3):
         empty, full = (_start(cache, *flags) for flags in ((), ("--data", str(data))))
@@ -105,7 +105,7 @@ def _start(cache: Path, *flags: str) -> float:
 
 
 def _browsed(data: Path, cache: Path) -> list[float]:
-    """Seconds until all is read, then for what is drawn first in the tab that shows a data set."""
+    """Seconds until the set is read, then for each of the views of its tab in ``_BROWSE``."""
     return _in_process(_BROWSE, data, cache)
 
 

@@ -1,4 +1,4 @@
-"""An ONNX file with its convolutions in int8."""
+"""Write an ONNX file with convolutions in int8."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,22 +13,22 @@ from model.onnx_network import INPUT
 
 
 class Photos(CalibrationDataReader):
-    """The photos whose activations decide how int8 is scaled."""
+    """The photos whose activations set the scales of int8 values."""
 
     def __init__(self, images: Tensor) -> None:
         self.batches: Iterator[Tensor] = iter(images.split(1))
 
-    def get_next(self) -> Any:  # its base class says dict, and takes None for the end
+    def get_next(self) -> Any:  # declared as dict, but None marks the end
         """One photo; ``None`` after the last."""
         batch = next(self.batches, None)
         return None if batch is None else {INPUT: batch.contiguous().numpy()}
 
 
 def write_int8(plain: Path, out: Path, images: Tensor) -> None:
-    """Quantize the network in a file, each channel of a convolution scaled on its own.
+    """Quantize the network in a file, with a scale for each channel of a convolution.
 
     Args:
-        plain: from :func:`model.export.export_onnx`.
+        plain: from :func:`model.commands.export.export_onnx`.
         out: the file to write.
         images: ``(N, 3, S, S)`` float32, normalised.
     """
@@ -38,7 +38,7 @@ def write_int8(plain: Path, out: Path, images: Tensor) -> None:
         prepared, out, Photos(images), quant_format=QuantFormat.QDQ, per_channel=True,
         op_types_to_quantize=["Conv"],
     )  # fmt: skip
-    # The description makes the file one of ours, and quantizing loses it.
+    # Quantizing loses the description, which the detector needs.
     model = onnx.load(out)
     del model.metadata_props[:]
     model.metadata_props.extend(onnx.load(plain).metadata_props)

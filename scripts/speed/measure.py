@@ -1,4 +1,4 @@
-"""Timing in turn, photos to time with, and the table."""
+"""Timing, photos to time with, and the table."""
 
 import io
 import statistics
@@ -16,10 +16,10 @@ class Row(NamedTuple):
     """A line of the table.
 
     Attributes:
-        what: was measured, and against what.
-        measured: mostly a ratio.
-        bar: what it should reach; empty where nothing is asked.
-        note: what else there is to say.
+        what: the measured quantity, and its reference.
+        measured: usually a ratio.
+        bar: the limit it should keep; empty for none.
+        note: details.
     """
 
     what: str
@@ -29,7 +29,7 @@ class Row(NamedTuple):
 
 
 def table(rows: list[Row]) -> str:
-    """As Markdown."""
+    """The rows as a Markdown table."""
     lines = [("what", "measured", "bar", "note"), ("---",) * 4, *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
@@ -42,7 +42,7 @@ def timed(function: Callable[[], object]) -> float:
 
 
 def medians(tasks: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of each task. They run in turn, so that all see the same machine."""
+    """Median seconds of each task; tasks run in turn, under the same load of the machine."""
     for task in tasks.values():
         task()
     times: dict[str, list[float]] = {name: [] for name in tasks}
@@ -53,7 +53,7 @@ def medians(tasks: Mapping[str, Callable[[], object]], repeats: int) -> dict[str
 
 
 def photo_like(size: tuple[int, int], seed: int = 0) -> Image.Image:
-    """Smooth shapes with some grain, so that the JPEG is neither tiny nor huge."""
+    """A picture of smooth shapes with noise, whose JPEG is about as large as that of a photo."""
     rng = np.random.default_rng(seed)
     coarse = Image.fromarray(rng.integers(0, 255, (12, 16, 3), dtype=np.uint8))
     smooth = np.asarray(coarse.resize(size, Image.Resampling.BICUBIC)).astype(np.int16)
@@ -62,7 +62,7 @@ def photo_like(size: tuple[int, int], seed: int = 0) -> Image.Image:
 
 
 def jpeg_of(photo: Image.Image, quality: int = 92) -> bytes:
-    """The photo as a file."""
+    """The photo as a JPEG file."""
     stream = io.BytesIO()
     photo.save(stream, "JPEG", quality=quality)
     return stream.getvalue()

@@ -1,4 +1,4 @@
-"""Many clients with calls of all kinds at once: is every answer the one that comes alone?"""
+"""Many clients with calls of all kinds: every answer must be the same as without other clients."""
 
 import math
 import random
@@ -13,29 +13,29 @@ from speed.measure import Row
 from speed.server import ROOT, Client
 
 CLIENTS = 32
-# In bf16, sums depend on how many photos go through the network together.
+# In bf16, results depend on the batch size.
 SCORES_MAY_DIFFER = 0.05
-PIXELS_MAY_DIFFER = 0.03  # of the larger number
+PIXELS_MAY_DIFFER = 0.03  # relative to the larger number
 TIMES = "milliseconds"
 
 
 @dataclass(frozen=True)
 class Request:
-    """A call of the API: uploads, and what is asked of them."""
+    """A call of the API: its endpoint, uploads and further arguments."""
 
     endpoint: str
     photos: tuple[Path, ...] = ()
     data: tuple[Any, ...] = ()
 
     def answer(self, client: Client) -> Any:
-        """Upload, ask, read the answer."""
+        """Upload the photos, call the endpoint, return its answer."""
         files = [client.upload(photo.read_bytes()) for photo in self.photos]
         photos = [] if not files else [files if self.endpoint == "detect_many" else files[0]]
         return client.call(self.endpoint, *photos, *self.data)
 
 
 def requests() -> list[Request]:
-    """Photos of the server and uploads, one or three at once, variants, facts."""
+    """Detection for samples and uploads, one or three at once; variants; facts of samples."""
     photos = sorted((ROOT / "examples").glob("*.jpg"))
     names = [photo.stem for photo in photos]
     return [
@@ -51,7 +51,7 @@ def requests() -> list[Request]:
 
 
 def same(one: Any, other: Any, key: str = "") -> bool:
-    """Whether two answers say the same; numbers may differ a little, times may differ."""
+    """Whether two answers are equal, numbers within a tolerance, times ignored."""
     if key == TIMES:
         return True
     if isinstance(one, dict) and isinstance(other, dict):
@@ -65,7 +65,7 @@ def same(one: Any, other: Any, key: str = "") -> bool:
 
 @dataclass
 class Outcome:
-    """What came of all calls."""
+    """Results of all calls."""
 
     calls: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
@@ -73,7 +73,7 @@ class Outcome:
 
 
 def ask_together(port: int, seconds: float, clients: int = CLIENTS) -> Outcome:
-    """Ask everything alone, then all clients anything, again and again."""
+    """Make every request alone, then random requests from all clients at once."""
     alone = Client(port)
     expected = [(request, request.answer(alone)) for request in requests()]
     outcome, until = Outcome(), time.monotonic() + seconds
@@ -81,15 +81,15 @@ def ask_together(port: int, seconds: float, clients: int = CLIENTS) -> Outcome:
     def visit(number: int) -> None:
         client, choice = Client(port), random.Random(number)
         while time.monotonic() < until:
-            request, one = choice.choice(expected)
+            request, right = choice.choice(expected)
             outcome.calls[request.endpoint] += 1
             try:
                 answer = request.answer(client)
             except (OSError, RuntimeError) as error:
                 outcome.errors.append(f"{request}: {error}")
                 continue
-            if not same(one, answer):
-                outcome.wrong.append(f"{request}: {answer} and not {one}")
+            if not same(right, answer):
+                outcome.wrong.append(f"{request}: {answer} and not {right}")
 
     threads = [threading.Thread(target=visit, args=(number,)) for number in range(clients)]
     for thread in threads:
@@ -100,7 +100,7 @@ def ask_together(port: int, seconds: float, clients: int = CLIENTS) -> Outcome:
 
 
 def rows(port: int, seconds: float) -> list[Row]:
-    """Errors, and answers unlike the one that came alone."""
+    """Rows for errors, and answers that differ from those without other clients."""
     outcome = ask_together(port, seconds)
     for problem in (outcome.errors + outcome.wrong)[:5]:
         print(problem[:600])

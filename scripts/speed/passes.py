@@ -1,4 +1,4 @@
-"""One pass of the network, in every way there is to compute it."""
+"""One pass of the network, computed in different ways."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,19 +25,19 @@ Pass = Callable[[Tensor], BatchPrediction]
 def rows(
     model: LargestObjectDetector, detector: Detector, folder: Path | None, repeats: int
 ) -> list[Row]:
-    """All ways against the one ``detector`` takes, at batch 1 and 8.
+    """Rows for all ways relative to the one that ``detector`` uses, at batch 1 and 8.
 
     Args:
-        model: the network of the checkpoint, as it is.
-        detector: made of it, on the CPU.
-        folder: for the ONNX files; ``None`` leaves them out.
+        model: the network of the checkpoint.
+        detector: made from it, on the CPU.
+        folder: for ONNX files; ``None`` to leave them out.
         repeats: of every pass.
     """
     ways = pytorch_ways(model, detector)
     if folder:
         ways |= onnx_ways(model, detector, folder)
     notes = {name: difference(ways, name, example_batch(detector)) for name in ways}
-    found = []
+    result = []
     for n in BATCHES:
         images = random_batch(detector, n)
         tasks = {name: lambda way=way, x=images: way(x) for name, way in ways.items()}
@@ -47,14 +47,14 @@ def rows(
             note = notes[name] if n == 1 else f"{1000 * value / n:.0f} ms a photo"
             if n == 1:
                 note = f"{1000 * value:.0f} ms; {note}"
-            found.append(
+            result.append(
                 Row(f"pass at batch {n}, {name} / in use", f"{value / in_use:.2f}", "", note)
             )
-    return found
+    return result
 
 
 def pytorch_ways(model: LargestObjectDetector, detector: Detector) -> dict[str, Pass]:
-    """Name -> how to compute a pass; bf16 only where the processor has it."""
+    """Name -> function that computes a pass; bf16 only if the CPU supports it natively."""
     plain = model.eval().to(memory_format=torch.channels_last)
     ways = {
         "float32": in_pytorch(detector, plain, False),
@@ -67,9 +67,9 @@ def pytorch_ways(model: LargestObjectDetector, detector: Detector) -> dict[str, 
 
 
 def onnx_ways(model: LargestObjectDetector, detector: Detector, folder: Path) -> dict[str, Pass]:
-    """The same for files that are written to ``folder``; making them takes half a minute.
+    """The same for ONNX files, which are written to ``folder`` in half a minute.
 
-    It needs the packages of the extra ``export``, which the other ways do without.
+    Only this needs the packages of the extra ``export``.
     """
     from speed.int8 import write_int8
 
@@ -81,7 +81,7 @@ def onnx_ways(model: LargestObjectDetector, detector: Detector, folder: Path) ->
 
 
 def in_pytorch(detector: Detector, model: nn.Module, bf16: bool) -> Pass:
-    """A pass as :meth:`Detector.predict_loaded` does it."""
+    """A pass as in :meth:`Detector.predict_loaded`."""
 
     def run(images: Tensor) -> BatchPrediction:
         with autocast(detector.device, bf16):
@@ -97,15 +97,15 @@ def example_batch(detector: Detector) -> Tensor:
 
 
 def random_batch(detector: Detector, n: int) -> Tensor:
-    """Noise, ``(n, 3, S, S)``, laid out as the detector lays out photos."""
+    """Noise ``(n, 3, S, S)``, with the memory layout of the detector's inputs."""
     size = detector.info.image_size
     return torch.randn(n, 3, size, size).contiguous(memory_format=torch.channels_last)
 
 
 def difference(ways: dict[str, Pass], name: str, photos: Tensor) -> str:
-    """How far a way's answers are from those in float32."""
-    expected, found = ways["float32"](photos), ways[name](photos)
-    pixels = (found.bbox_xyxy - expected.bbox_xyxy).abs().max().item()
-    same = (found.probabilities.argmax(1) == expected.probabilities.argmax(1)).sum().item()
+    """Difference between the predictions of a way and of float32, in words."""
+    expected, actual = ways["float32"](photos), ways[name](photos)
+    pixels = (actual.bbox_xyxy - expected.bbox_xyxy).abs().max().item()
+    same = (actual.probabilities.argmax(1) == expected.probabilities.argmax(1)).sum().item()
     side = photos.shape[-1]
     return f"{same} of {len(photos)} classes as in float32, boxes within {pixels:.2f} of {side} px"

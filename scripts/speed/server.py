@@ -1,4 +1,4 @@
-"""The demo in a process of its own, and a client that costs little beside it."""
+"""The demo in a separate process, and a client with little overhead."""
 
 import http.client
 import json
@@ -21,10 +21,10 @@ BOUNDARY = "photo-follows"
 
 @contextmanager
 def server(port: int, *arguments: str, **environment: str) -> Generator[psutil.Process]:
-    """The demo; how long it took to start is up to the caller."""
+    """Start the demo and yield its process at once; see :func:`wait_for_page`."""
     command = [sys.executable, "demo/app.py", "--port", str(port), *arguments]
-    all_of_it = {**os.environ, "GRADIO_ANALYTICS_ENABLED": "False", **environment}
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, env=all_of_it)
+    variables = {**os.environ, "GRADIO_ANALYTICS_ENABLED": "False", **environment}
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, env=variables)
     try:
         yield psutil.Process(process.pid)
     finally:
@@ -33,10 +33,10 @@ def server(port: int, *arguments: str, **environment: str) -> Generator[psutil.P
 
 
 def wait_for_page(port: int, seconds: float = 120) -> None:
-    """Until the page is answered.
+    """Wait until the server answers with its page.
 
     Raises:
-        TimeoutError: if it is not, in so many seconds.
+        TimeoutError: if it does not within ``seconds``.
     """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -49,26 +49,26 @@ def wait_for_page(port: int, seconds: float = 120) -> None:
 
 
 def free_port() -> int:
-    """A port nobody listens on."""
+    """A free port of this machine."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 class Client:
-    """One visitor of the API, a connection for every call; for one thread.
+    """A visitor of the API with a connection per call; not thread-safe.
 
-    Python's own HTTP client: a richer one takes as long as a tenth of a pass of the network.
+    It uses ``http.client``, because other clients take a tenth of the time of a pass.
     """
 
     def __init__(self, port: int) -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
 
     def request(self, method: str, path: str, body: bytes | None = None, kind: str = "") -> bytes:
-        """The body of an answer.
+        """The body of the response.
 
         Raises:
-            RuntimeError: unless its status is 200.
+            RuntimeError: if its status is not 200.
         """
         headers = {"Content-Type": kind} if kind else {}
         self.connection.request(method, f"/gradio_api/{path}", body, headers)
@@ -79,7 +79,7 @@ class Client:
         return content
 
     def upload(self, photo: bytes) -> dict[str, Any]:
-        """Send a JPEG; what the API wants to hear of it."""
+        """Upload a JPEG; return the file data that API calls take."""
         head = (
             f"--{BOUNDARY}\r\nContent-Disposition: form-data;"
             ' name="files"; filename="photo.jpg"\r\n\r\n'
@@ -90,18 +90,15 @@ class Client:
         return {"path": path, "meta": {"_type": "gradio.FileData"}}
 
     def call(self, name: str, *data: object) -> Any:
-        """One request to an endpoint and its whole answer, as ``curl`` does it.
-
-        Returns:
-            What the endpoint says.
+        """Call an endpoint and return its first output.
 
         Raises:
-            RuntimeError: if the answer is an error.
+            RuntimeError: if the call fails.
         """
         body = json.dumps({"data": data}).encode()
         event = json.loads(self.request("POST", f"call/{name}", body, "application/json"))
         answer = self.request("GET", f"call/{name}/{event['event_id']}")
-        self.connection.close()  # or the server would, when it is idle for long
+        self.connection.close()  # the server closes idle connections
         _, _, result = answer.partition(b"event: complete\ndata: ")
         if not result:
             raise RuntimeError(f"/{name} failed: {answer[:300]!r}")

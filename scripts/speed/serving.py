@@ -1,4 +1,4 @@
-"""``predict``, the endpoints, many clients at once, memory, start-up."""
+"""Measurements of ``predict``, the endpoints, many clients at once, memory and start-up."""
 
 import statistics
 import subprocess
@@ -21,19 +21,19 @@ IMPORTS = "import torch, torchvision, gradio"
 
 
 def jpegs() -> dict[str, bytes]:
-    """A photo of VOC's size and one of a phone's."""
+    """A photo of the size of VOC's, and one of a phone's."""
     sizes = {"500 x 375": VOC_SIZE, "12 Mpx": PHONE_SIZE}
     return {name: jpeg_of(photo_like(size)) for name, size in sizes.items()}
 
 
 def bare_pass(detector: Detector) -> Callable[[], object]:
-    """The pass in use, of one photo that is there already."""
+    """A pass of the detector for one preprocessed photo."""
     run, images = in_pytorch(detector, detector.model, detector.bf16), random_batch(detector, 1)
     return lambda: run(images)
 
 
 def request_rows(detector: Detector, port: int, process: psutil.Process, repeats: int) -> list[Row]:
-    """``predict``, ``/detect`` and ``/augment``, one call after the other."""
+    """Rows for ``predict``, ``/detect`` and ``/augment``, one call after another."""
     client, photos = Client(port), jpegs()
     tasks: dict[str, Callable[[], object]] = {"pass": bare_pass(detector)}
     for name, photo in photos.items():
@@ -42,16 +42,16 @@ def request_rows(detector: Detector, port: int, process: psutil.Process, repeats
     seconds = medians(tasks, repeats)
     bare = seconds.pop("pass")
     bars = {"`/detect`, 500 x 375 JPEG, upload included": "<= 1.5"}
-    found = [
+    ratios = [
         Row(f"{name} / pass", f"{value / bare:.2f}", bars.get(name, ""), f"{1000 * value:.0f} ms")
         for name, value in seconds.items()
     ]
     spent = statistics.median(augment_seconds(client, process, seed) for seed in range(repeats))
-    return [*found, Row("`/augment`, 8 variants, processor time", f"{spent:.2f} s")]
+    return [*ratios, Row("`/augment`, 8 variants, processor time", f"{spent:.2f} s")]
 
 
 def augment_seconds(client: Client, process: psutil.Process, seed: int) -> float:
-    """Processor time the server spends on one request for eight variants."""
+    """CPU seconds of the server for one request for eight variants."""
     before = process.cpu_times()
     client.call("augment", None, "cat", [60, 40, 400, 280], None, seed, 8, False, "")
     after = process.cpu_times()
@@ -59,21 +59,21 @@ def augment_seconds(client: Client, process: psutil.Process, seed: int) -> float
 
 
 def load_rows(detector: Detector, port: int, seconds: float) -> list[Row]:
-    """Detections a second with some clients at once, against bare passes a second."""
+    """Rows for detections per second with several clients, relative to passes per second."""
     photo, bare = jpegs()["500 x 375"], bare_pass(detector)
-    found = []
+    rows = []
     for clients in CLIENTS:
         before = rate_of(bare, seconds / 4)
         rate = load_rate(port, photo, clients, seconds)
         alone = (before + rate_of(bare, seconds / 4)) / 2
         bar, note = BARS.get(clients, ""), f"{rate:.1f} a second"
         what = f"`/detect`, {clients} clients / passes of one photo, a second"
-        found.append(Row(what, f"{rate / alone:.2f}", bar, note))
-    return found
+        rows.append(Row(what, f"{rate / alone:.2f}", bar, note))
+    return rows
 
 
 def rate_of(task: Callable[[], object], seconds: float) -> float:
-    """Calls a second, one after the other."""
+    """Calls per second, one after another."""
     started, count = time.perf_counter(), 0
     while (spent := time.perf_counter() - started) < seconds or not count:
         task()
@@ -82,7 +82,7 @@ def rate_of(task: Callable[[], object], seconds: float) -> float:
 
 
 def load_rate(port: int, photo: bytes, clients: int, seconds: float) -> float:
-    """Detections a second while all clients ask without a pause."""
+    """Detections per second while all clients send requests without a pause."""
     counts, failures = [0] * clients, list[Exception]()
     begin, end = threading.Barrier(clients + 1), threading.Event()
 
@@ -115,11 +115,11 @@ def load_rate(port: int, photo: bytes, clients: int, seconds: float) -> float:
 
 
 def memory_rows(port: int, process: psutil.Process, warm_calls: int, calls: int) -> list[Row]:
-    """The server's memory after so many calls over what it was when it had warmed up.
+    """Row for the server's memory after ``calls`` calls, relative to that when warm.
 
-    It is warm when it holds as many visitors as it ever does; see ``demo.app.MAX_SESSIONS``. Every
-    call is another visitor's: a third asks for a detection, one in thirty for variants, the others
-    for what is known of a sample.
+    It is warm when it holds its maximum of sessions; see ``demo.app.MAX_SESSIONS``. Every call is
+    from another visitor: a third are detections, one in thirty is for variants, the others are for
+    the facts of a sample.
     """
     client = Client(port)
 
@@ -140,7 +140,7 @@ def memory_rows(port: int, process: psutil.Process, warm_calls: int, calls: int)
 
 
 def start_rows(starts: int) -> list[Row]:
-    """Start of the server to the first answered page, over the imports alone."""
+    """Row for the time until the server answers with its page, relative to the imports alone."""
     ratios, pages = [], []
     for _ in range(starts):
         imports = timed(lambda: subprocess.run([sys.executable, "-c", IMPORTS], check=True))

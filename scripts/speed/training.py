@@ -1,4 +1,4 @@
-"""train.py's whole loop against the bare step it repeats."""
+"""The loop of train.py relative to its bare optimisation step."""
 
 import time
 from collections.abc import Callable
@@ -19,11 +19,11 @@ from model.precision import autocast, has_native_bf16
 from speed.measure import VOC_SIZE, Row, jpeg_of, photo_like
 from speed.voc import write_voc
 
-DISTINCT = 40  # photos made; the others show the same
+DISTINCT = 40  # different photos; the others are copies
 
 
 def rows(steps: int, image_size: int, batch_size: int, folder: Path) -> list[Row]:
-    """Images a second of an epoch of so many steps, between two measurements of bare steps."""
+    """Row for images per second of an epoch, between two measurements of bare steps."""
     photos = [jpeg_of(photo_like(VOC_SIZE, seed)) for seed in range(DISTINCT)]
     data = write_voc(folder / "VOC2007", {"train": steps * batch_size}, 1, photos, VOC_SIZE)
     config = train.TrainConfig(
@@ -42,7 +42,7 @@ def rows(steps: int, image_size: int, batch_size: int, folder: Path) -> list[Row
 
 
 def bare_speed(config: train.TrainConfig, steps: int) -> float:
-    """Images a second of forward, loss, backward and step on one constant batch."""
+    """Images per second of forward, loss, backward and step on one constant batch."""
     step = bare_step(config)
     step()
     step()
@@ -53,7 +53,7 @@ def bare_speed(config: train.TrainConfig, steps: int) -> float:
 
 
 def bare_step(config: train.TrainConfig) -> Callable[[], None]:
-    """What train.py does with a batch, without reading, augmenting, averaging or clipping."""
+    """A step of train.py without reading, augmenting, averaging or clipping."""
     model = LargestObjectDetector(image_size=config.image_size, head=config.head)
     model = model.to(memory_format=torch.channels_last)
     model.freeze(config.freeze)

@@ -55,6 +55,8 @@ def test_report_pictures_and_json(toy_voc, untrained, tmp_path):
         (["--split", "test"], "no split 'test'. There is: train, trainval, val"),
         (["--data", "nowhere"], "nowhere does not exist"),
         (["--checkpoint", "README.md"], "broken or is no safetensors file"),
+        (["--batch-size", "0"], "--batch-size must be 1 or more, not 0"),
+        (["--bootstrap", "0"], "--bootstrap must be 1 or more, not 0"),
     ],
 )
 def test_errors(toy_voc, untrained, arguments, says):

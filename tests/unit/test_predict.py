@@ -339,6 +339,7 @@ def test_a_missing_path_is_named_and_the_others_are_answered(tiny, tmp_path):
         ([str(CAT), "--checkpoint", str(CAT)], "is broken or is no safetensors file"),
         ([str(CAT), "--csv", "/proc/none/x.csv"], "cannot write"),
         ([str(CAT), "--draw", str(CAT)], "cannot write"),
+        ([str(CAT), "--batch-size", "0"], "--batch-size must be 1 or more, not 0"),
     ],
 )
 def test_command_errors(tiny, arguments, says):

@@ -1,7 +1,7 @@
-"""The steps of the augmentation: each file knows all there is to know about one.
+"""The steps of the augmentation, one file each.
 
-To add one, write its file, add it here, and write its test. Settings, flags, sliders, addresses,
-captions, limits, advice, presets and code follow from what it says about itself.
+To add a step, write its file, add it to :data:`STEPS`, and write its test. Settings, flags,
+sliders, addresses, captions, limits, advice, presets and code follow from its class.
 """
 
 from model.augment.steps.base import GROUPS, GeometricStep, PixelStep, Setting, Step
@@ -24,4 +24,4 @@ STEPS: tuple[Step, ...] = (
     Jitter(), Grey(),
     Blur(), Noise(), Jpeg(), Erase(),
 )  # fmt: skip
-"""In the order in which they are done; those of a group stand together."""
+"""In the order in which they run, grouped as in :data:`GROUPS`."""

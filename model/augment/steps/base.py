@@ -1,6 +1,6 @@
-"""What every step of the augmentation says about itself.
+"""Base classes of the augmentation steps.
 
-Parameters are plain numbers for one photo, and arrays with a row for each of many.
+Parameters are plain numbers for one photo, and arrays with a row per photo for many.
 """
 
 from abc import ABC, abstractmethod
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
 
 Params = dict[str, Any]
 Box = tuple[float, ...]  # left, top, right, bottom in pixels of the photo
-Config: TypeAlias = "AugmentConfig"  # is made of the steps, so it cannot be imported before them
+Config: TypeAlias = "AugmentConfig"  # it is built from the steps, so it is not imported here
 GROUPS = ("geometry", "colour", "quality")
-"""Kinds of steps, in the order in which they are done."""
+"""Kinds of steps, in the order in which they run."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A number people choose.
+    """A number that users choose.
 
     Attributes:
         name: field of :class:`model.augment.AugmentConfig`, flag of ``train.py``, in addresses.
         label: one or two words.
         help: one line.
-        low, high: what is allowed.
-        default: of training.
-        off: where it does nothing.
-        mild, strong: in the presets of these names.
-        lively: from what to what "Surprise me" draws; where training leaves it off, it is drawn
-            for one in four only.
-        too_much, warning: from which value on advice is given, and the sentence.
+        low, high: the allowed range.
+        default: the value that training uses.
+        off: the value at which it does nothing.
+        mild, strong: the values of the presets ``mild`` and ``too much``.
+        lively: the range "Surprise me" draws from; a setting that training leaves off is drawn
+            only one time in four.
+        too_much, warning: the value from which on advice is given, and its sentence.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Setting:
 
 
 class Chosen(NamedTuple):
-    """A setting at one of its limits: its name, a few words, and the parameters of the step."""
+    """A setting at one of its limits: its name, a short caption, and the parameters of the step."""
 
     setting: str
     caption: str
@@ -71,7 +71,7 @@ class Code(NamedTuple):
     Attributes:
         line: the transform.
         helper: source of a class it uses, if torchvision has none.
-        imports: what the helper needs beside torch and torchvision.
+        imports: what the helper needs besides torch and torchvision.
     """
 
     line: str
@@ -83,11 +83,11 @@ class Step(ABC):
     """One step of the augmentation.
 
     Attributes:
-        name: in traces and of its random stream.
-        title: what people read.
+        name: identifies it in traces and seeds its random stream.
+        title: what users read.
         group: one of :data:`GROUPS`.
-        settings: what can be chosen; names are unique among all steps.
-        draws: how many random numbers it needs for a photo.
+        settings: names are unique among all steps.
+        draws: how many random numbers it needs per photo.
     """
 
     name: ClassVar[str]
@@ -97,16 +97,16 @@ class Step(ABC):
     draws: ClassVar[int]
 
     def is_on(self, config: Config) -> bool:
-        """Whether it can do anything at all."""
+        """Whether any of its settings is on."""
         return any(getattr(config, setting.name) != setting.off for setting in self.settings)
 
     @abstractmethod
     def draw(self, config: Config, uniform: np.ndarray, sizes: np.ndarray) -> Params:
-        """Parameters of many photos.
+        """Draw the parameters of N photos.
 
         Args:
-            config: twice the strength gives twice the change, for the same numbers; and where the
-                step's own settings are off, none.
+            config: for the same ``uniform``, twice the strength gives twice the change, and
+                settings that are off give none.
             uniform: ``(N, draws)`` in 0..1.
             sizes: ``(N, 2)`` width and height of the photos before this step.
         """
@@ -119,30 +119,30 @@ class Step(ABC):
 
     @abstractmethod
     def words(self, params: Params, size: tuple[int, int]) -> Iterator[str]:
-        """What was done to a photo of this width and height, briefly; nothing if nothing was."""
+        """Short captions of what was done to a photo of ``size``; none if nothing was."""
 
     def spoken(self, params: Params, size: tuple[int, int]) -> Iterator[str]:
-        """As :meth:`words`, within a sentence."""
+        """:meth:`words` for use within a sentence."""
         return self.words(params, size)
 
     @abstractmethod
     def limits(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[Chosen]:
-        """Each setting that is on, alone at its limits, for a photo with a box."""
+        """Each setting that is on, alone, at each of its limits, for a photo with a box."""
 
     def advice(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[str]:
-        """Sentences on settings that hurt this photo's box."""
-        said = [s.warning for s in self.settings if getattr(config, s.name) >= s.too_much]
-        yield from dict.fromkeys(said)
+        """Warnings about settings that are too strong for this photo's box."""
+        warnings = [s.warning for s in self.settings if getattr(config, s.name) >= s.too_much]
+        yield from dict.fromkeys(warnings)
 
     @abstractmethod
     def code(self, config: Config) -> Code:
-        """The same in torchvision."""
+        """The torchvision code of the step."""
 
 
 class GeometricStep(Step):
-    """A step that moves what is in the picture, by a 3 x 3 matrix (:mod:`model.augment.geometry`).
+    """A step that moves pixels and boxes by a 3 x 3 matrix (:mod:`model.augment.geometry`).
 
-    All of them together resample a photo once.
+    All geometric steps together resample a photo once.
     """
 
     group = "geometry"
@@ -156,10 +156,10 @@ class GeometricStep(Step):
         return sizes
 
     def swing(self, config: Config, phase: float) -> Params | None:
-        """Parameters on the way from one limit (-1) over nothing (0) to the other (1).
+        """Parameters at ``phase``: from one limit (-1) over no change (0) to the other limit (1).
 
-        ``None`` for steps that never make boxes looser. A setting that is off swings by as much as
-        shows what it would do.
+        ``None`` for steps that never make boxes looser. A setting that is off swings between
+        default limits, to show what it would do.
         """
         return None
 
@@ -169,8 +169,8 @@ class GeometricStep(Step):
         return self.matrices(many, np.asarray([size], dtype=np.float64))[0]
 
     def advice(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[str]:
-        """On boxes that become loose."""
-        swung = [self.swing(config, place / 36) for place in range(1, 37)]
+        """Advice on boxes that become loose."""
+        swung = [self.swing(config, k / 36) for k in range(1, 37)]
         if not self.is_on(config) or swung[0] is None:
             return
         matrices = [self.matrix(params, size) for params in swung if params is not None]
@@ -190,22 +190,22 @@ class GeometricStep(Step):
 
 
 class PixelStep(Step):
-    """A step that changes colours where they are."""
+    """A step that changes pixel values without moving them."""
 
     @abstractmethod
     def apply(self, photo: Image.Image, params: Params, scale: tuple[float, float]) -> Image.Image:
         """The changed photo, RGB.
 
         Args:
-            scale: pixels of ``photo`` for one of the network's canvas, across and down: what is
-                shown before the photo is squeezed onto the canvas is larger than it.
+            scale: width and height of ``photo`` over those of the network's canvas: a trace
+                applies the step before the photo is resized to the canvas.
         """
 
     def hidden(self, params: Params, bbox_xyxy: np.ndarray) -> np.ndarray:
-        """Share ``(N,)`` of boxes that can no longer be seen; ``(N, 4)`` in shares of the photo.
+        """Share ``(N,)`` of each box that the step hides.
 
         Args:
-            params: of one photo whose boxes they are, or with a row for each box.
-            bbox_xyxy: ``(N, 4)``.
+            params: of the one photo that all boxes belong to, or with a row for each box.
+            bbox_xyxy: ``(N, 4)`` in shares of the photo's width and height.
         """
         return np.zeros(len(bbox_xyxy))

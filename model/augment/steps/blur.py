@@ -1,4 +1,4 @@
-"""Out of focus."""
+"""Gaussian blur, as out of focus."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from model.augment.steps.base import Box, Chosen, Code, Config, Params, PixelSte
 
 
 class Blur(PixelStep):
-    """``sigma``: of a Gaussian, in pixels of the network's canvas."""
+    """``sigma``: standard deviation in pixels of the network's canvas."""
 
     name, title, group, draws = "blur", "blur", "quality", 1
     settings = (
@@ -36,6 +36,6 @@ class Blur(PixelStep):
         yield Chosen("blur", f"blurred {config.blur:g} px", {"sigma": float(config.blur)})
 
     def code(self, config: Config) -> Code:
-        # torchvision wants an odd window, and no sigma of 0.
+        # torchvision needs an odd window and a sigma above 0.
         window = 2 * max(1, round(3 * config.blur)) + 1
         return Code(f"v2.GaussianBlur({window}, (0.01, {max(config.blur, 0.02)}))")

@@ -1,7 +1,7 @@
-"""Patches cover parts of the photo, as things that stand in the way do.
+"""Patches cover parts of the photo, like objects in the foreground.
 
-Zhong et al. 2017, "Random Erasing Data Augmentation". The boxes stay: an object of which half is
-covered is still where it is.
+Zhong et al. 2017, "Random Erasing Data Augmentation". The boxes stay: a half-covered object is
+still where it was.
 """
 
 from collections.abc import Iterator
@@ -53,12 +53,12 @@ class Erase(PixelStep):
             yield f"{share} % erased"
 
     def limits(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[Chosen]:
-        # The largest patches side by side over the middle of the object.
+        # The largest patches, side by side over the centre of the object.
         side = (config.erase / PATCHES) ** 0.5
         x, y = (box[0] + box[2]) / 2 / size[0], (box[1] + box[3]) / 2 / size[1]
         left = min(max(x - PATCHES * side / 2, 0), max(1 - PATCHES * side, 0))
         top = min(max(y - side / 2, 0), 1 - side)
-        lefts = [min(left + place * side, 1 - side) for place in range(PATCHES)]
+        lefts = [min(left + index * side, 1 - side) for index in range(PATCHES)]
         patches = [[start, top, start + side, top + side] for start in lefts]
         yield Chosen("erase", f"{percent(config.erase, 0)} erased", {"patches": patches})
 
@@ -72,7 +72,7 @@ def _covered(boxes: np.ndarray, patches: np.ndarray) -> np.ndarray:
     """Share ``(...,)`` of boxes ``(..., 4)`` under patches ``(..., 3, 4)``, which may overlap."""
     low, high = np.tile(boxes[..., None, :2], 2), np.tile(boxes[..., None, 2:], 2)
     within = np.clip(patches, low, high)
-    # Between any two neighbouring edges nothing changes: each cell is covered whole, or not at all.
+    # Edges of all patches form a grid, each cell of which is covered wholly or not at all.
     pairs = ([within[..., i], within[..., i + 2]] for i in (0, 1))
     xs, ys = (np.sort(np.concatenate(pair, axis=-1)) for pair in pairs)
     x, y = (xs[..., :-1] + xs[..., 1:]) / 2, (ys[..., :-1] + ys[..., 1:]) / 2

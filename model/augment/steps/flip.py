@@ -1,4 +1,4 @@
-"""Mirrored left to right, or not."""
+"""Mirrored left to right with some probability."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Without colour, or not."""
+"""Converted to grey with some probability."""
 
 from collections.abc import Iterator
 

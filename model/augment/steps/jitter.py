@@ -8,8 +8,8 @@ from PIL import Image
 from model.augment.steps.base import Box, Chosen, Code, Config, Params, PixelStep, Setting
 from model.augment.streams import either_way
 
-GREY = np.array([0.299, 0.587, 0.114])  # what grey is made of, in Pillow and torchvision
-# Of a setting that is a factor: words of its change, and of its limits.
+GREY = np.array([0.299, 0.587, 0.114])  # weights of R, G and B in grey, in Pillow and torchvision
+# Captions of each factor: lower and higher, and at its two limits.
 _WORDS = {
     "brightness": (("darker", "brighter"), ("darkest", "brightest")),
     "contrast": (("less contrast", "more contrast"), ("lowest contrast", "highest contrast")),
@@ -24,8 +24,8 @@ _TOO_STRONG = (
 class Jitter(PixelStep):
     """``brightness_factor``, ``contrast_factor``, ``saturation_factor`` and ``hue_factor``.
 
-    As torchvision's ``ColorJitter``. The first three are linear, so they are one matrix: rounded
-    once, and in whatever order.
+    As torchvision's ``ColorJitter``. The first three are linear, so one matrix applies them:
+    values are rounded once, and the order does not matter.
     """
 
     name, title, group, draws = "jitter", "colours", "colour", 4

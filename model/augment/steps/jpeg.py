@@ -1,4 +1,4 @@
-"""Saved as a small JPEG file, with the blocks and fringes of one."""
+"""Artefacts of JPEG compression."""
 
 import io
 from collections.abc import Iterator
@@ -8,11 +8,11 @@ from PIL import Image
 
 from model.augment.steps.base import Box, Chosen, Code, Config, Params, PixelStep, Setting
 
-BEST = 100  # at which nothing is saved at all
+BEST = 100  # quality at which the photo is left as it is
 
 
 class Jpeg(PixelStep):
-    """``quality``: of the file, 1 to 100; 100 leaves the photo as it is."""
+    """``quality``: JPEG quality, 1 to 100; 100 leaves the photo as it is."""
 
     name, title, group, draws = "jpeg", "JPEG", "quality", 1
     settings = (
@@ -29,7 +29,7 @@ class Jpeg(PixelStep):
     def apply(self, photo: Image.Image, params: Params, scale: tuple[float, float]) -> Image.Image:
         if params["quality"] >= BEST:
             return photo
-        # Blocks have eight pixels of the canvas, so a picture of another size is saved at its size.
+        # JPEG blocks are 8 canvas pixels wide, so other sizes are compressed at canvas size.
         canvas = max(1, round(photo.width / scale[0])), max(1, round(photo.height / scale[1]))
         file = io.BytesIO()
         small = photo if canvas == photo.size else photo.resize(canvas, Image.Resampling.BILINEAR)

@@ -1,4 +1,4 @@
-"""Grain, as of a photo taken in the dark."""
+"""Gaussian noise, as in a photo taken in the dark."""
 
 from collections.abc import Iterator
 
@@ -36,7 +36,7 @@ class Noise(PixelStep):
         return {"strength": config.noise * uniform[:, 0], "pattern": pattern}
 
     def apply(self, photo: Image.Image, params: Params, scale: tuple[float, float]) -> Image.Image:
-        # The grain is that of the canvas, whatever the size it is shown in.
+        # One grain per canvas pixel, at whatever size the photo is.
         width, height = (max(1, round(n / s)) for n, s in zip(photo.size, scale, strict=True))
         generator = np.random.Generator(np.random.SFC64(params["pattern"]))
         grain = generator.standard_normal((height, width, 3), dtype=np.float32)

@@ -7,9 +7,9 @@ import numpy as np
 from model.augment.normalisation import MEAN_COLOUR
 from model.augment.steps.base import Box, Chosen, Code, Config, GeometricStep, Params, Setting
 
-SHOWN = 0.3  # where no corner moves but something is to be shown
+SHOWN = 0.3  # strength of the swing where the setting is off
 CORNERS = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], dtype=np.float64)  # in shares of the photo
-# Which corners move, and along which side, when one side of the photo is farther away.
+# For each side that can be farther away: which corners move along x and y.
 FAR = {
     "top": np.array([[1, 0], [1, 0], [0, 0], [0, 0]]),
     "bottom": np.array([[0, 0], [0, 0], [1, 0], [1, 0]]),
@@ -21,8 +21,8 @@ FAR = {
 class Perspective(GeometricStep):
     """``corners``: ``4 x 2`` shares of half the width and height by which corners move inwards.
 
-    They begin at the top left and go round with the clock. Beyond two thirds corners could pass
-    each other, which is why one half is the most.
+    Clockwise from the top left. Above two thirds, corners could pass each other, so one half is the
+    maximum.
     """
 
     name, title, draws = "perspective", "perspective", 8
@@ -45,9 +45,9 @@ class Perspective(GeometricStep):
         one, none = np.ones_like(x), np.zeros_like(x)
         across = np.stack([x, y, one, none, none, none, -u * x, -u * y], axis=-1)
         down = np.stack([none, none, none, x, y, one, -v * x, -v * y], axis=-1)
-        known = np.concatenate([u, v], axis=1)[..., None]
-        found = np.linalg.solve(np.concatenate([across, down], axis=1), known)[..., 0]
-        return np.concatenate([found, one[:, :1]], axis=1).reshape(-1, 3, 3)
+        moved = np.concatenate([u, v], axis=1)[..., None]
+        entries = np.linalg.solve(np.concatenate([across, down], axis=1), moved)[..., 0]
+        return np.concatenate([entries, one[:, :1]], axis=1).reshape(-1, 3, 3)
 
     def swing(self, config: Config, phase: float) -> Params:
         moving = FAR["top"] if phase > 0 else FAR["bottom"]

@@ -1,4 +1,4 @@
-"""Turned about the middle of the photo."""
+"""Rotated about the centre of the photo."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from model.augment.normalisation import MEAN_COLOUR
 from model.augment.steps.base import Box, Chosen, Code, Config, GeometricStep, Params, Setting
 from model.augment.streams import either_way
 
-SHOWN_DEGREES = 30.0  # where nothing is turned but something is to be shown
+SHOWN_DEGREES = 30.0  # limits of the swing where the setting is off
 _ELLIPSE = """\
 class Rotation(v2.RandomRotation):  # a box becomes the hull of its turned inscribed ellipse
     def transform(self, x, params):
@@ -61,7 +61,7 @@ class Rotation(GeometricStep):
 
     def limits(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[Chosen]:
         degrees = float(config.rotation_degrees)
-        # Half a turn is the same either way.
+        # Half a turn is the same in both directions.
         for angle in (-degrees, degrees) if degrees < 180 else (degrees,):
             yield Chosen("rotation_degrees", f"{angle:+g}°", {"angle": angle})
 

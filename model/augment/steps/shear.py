@@ -1,4 +1,4 @@
-"""Slanted: upright things lean, level things slope."""
+"""Sheared: vertical lines lean, horizontal lines slope."""
 
 from collections.abc import Iterator
 
@@ -9,13 +9,13 @@ from model.augment.normalisation import MEAN_COLOUR
 from model.augment.steps.base import Box, Chosen, Code, Config, GeometricStep, Params, Setting
 from model.augment.streams import either_way
 
-SHOWN_DEGREES = 15.0  # where nothing is slanted but something is to be shown
+SHOWN_DEGREES = 15.0  # limits of the swing where the setting is off
 
 
 class Shear(GeometricStep):
-    """``lean`` and ``slope``: degrees by which upright and level lines turn.
+    """``lean`` and ``slope``: degrees by which vertical and horizontal lines turn.
 
-    Both at 45 degrees would flatten the photo to a line, which is why 30 is the most.
+    Both at 45 degrees would flatten the photo to a line, so 30 is the maximum.
     """
 
     name, title, draws = "shear", "shear", 2

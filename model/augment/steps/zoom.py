@@ -1,4 +1,4 @@
-"""Seen through a random window, smaller or larger than the photo."""
+"""Cropped to, or padded to, a random window smaller or larger than the photo."""
 
 import math
 from collections.abc import Iterator
@@ -33,8 +33,8 @@ class Zoom(v2.Transform):  # a random window, up to {zoom} times smaller or larg
 class Zoom(GeometricStep):
     """``left, top, width, height`` of the window in pixels of the photo.
 
-    Width and height are drawn apart, so objects change size *and* shape. Smaller and larger are
-    equally likely: with crops alone every object the network learns from has been enlarged.
+    Width and height are drawn independently, so objects change size *and* shape. Smaller and larger
+    are equally likely: crops alone would enlarge every object.
     """
 
     name, title, draws = "zoom", "zoom", 4
@@ -66,9 +66,9 @@ class Zoom(GeometricStep):
         if params == self.idle(size):
             return
         across, down = size[0] / params["width"], size[1] / params["height"]
-        wide, high = f"{across:.2g}", f"{down:.2g}"
-        alike = wide == high or abs(across / down - 1) < 0.03
-        yield f"zoom {wide}" if alike else f"zoom {wide} x {high}"
+        width, height = f"{across:.2g}", f"{down:.2g}"
+        alike = width == height or abs(across / down - 1) < 0.03
+        yield f"zoom {width}" if alike else f"zoom {width} x {height}"
 
     def limits(self, config: Config, size: tuple[int, int], box: Box) -> Iterator[Chosen]:
         for share, word in ((1 / config.zoom, "in"), (config.zoom, "out")):
@@ -80,7 +80,7 @@ class Zoom(GeometricStep):
 
 
 def _best_window(size: tuple[int, int], box: Box, share: float) -> Params:
-    """The window of this size that shows a box best."""
+    """The window of ``share`` of the photo's sides, centred on a box as far as it fits."""
     width, height = (max(1, round(side * share)) for side in size)
     x1, y1, x2, y2 = box
     left = _within(round((x1 + x2 - width) / 2), size[0] - width)
@@ -88,6 +88,6 @@ def _best_window(size: tuple[int, int], box: Box, share: float) -> Params:
     return {"left": left, "top": top, "width": width, "height": height}
 
 
-def _within(place: int, room: int) -> int:
-    """``place`` moved to where a window may begin: from 0 to ``room``, which may be negative."""
-    return min(max(place, min(0, room)), max(0, room))
+def _within(start: int, room: int) -> int:
+    """``start`` clamped to the range from 0 to ``room``, which may be negative."""
+    return min(max(start, min(0, room)), max(0, room))

@@ -1,5 +1,5 @@
-"""What settings of the augmentation do to all boxes of a data set, before anything is trained.
+"""Audit: what augmentation settings do to all boxes of a data set, before training.
 
-Everything but the pictures comes from the plan alone (:mod:`model.augment.plan`): no photo is
-opened. For the same seed, photo and epoch the numbers are those of the boxes ``train.py`` draws.
+Everything except the pictures is computed from plans (:mod:`model.augment.plan`), without opening a
+photo. For the same seed, photo and epoch the boxes are those that ``train.py`` gets.
 """

@@ -1,4 +1,4 @@
-"""All boxes of a split in a few arrays, as training hands them to the augmentation."""
+"""All boxes of a split in a few arrays, as training passes them to the augmentation."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,17 +14,17 @@ from model.data.records import DatasetSplit, objects_of
 
 @dataclass(frozen=True)
 class BoxTable:
-    """B boxes of P photos; those of a photo stand together, its target first.
+    """B boxes of P photos; boxes of a photo are adjacent, its target first.
 
     Attributes:
-        names: ``(P,)`` of the photos, as the rows of a split have them.
+        names: ``(P,)`` file names, as in the rows of the split.
         original: ``(P, 2)`` width and height of the photos in pixels.
-        sizes: ``(P, 2)`` of the copies that training augments.
-        starts: ``(P + 1,)`` where the boxes of each photo begin.
+        sizes: ``(P, 2)`` width and height of the smaller copies that training augments.
+        starts: ``(P + 1,)`` index of the first box of each photo, and B.
         boxes: ``(B, 4)`` xyxy in pixels of the copies.
         labels: ``(B,)`` class ids.
         class_names: of the whole data set.
-        image_folder: where the photos lie.
+        image_folder: folder that the file names are relative to.
         image_size: side of the network's square canvas in pixels.
     """
 
@@ -45,14 +45,14 @@ class BoxTable:
         boxes, labels, counts = [], [], []
         for row in split.frame.itertuples():
             objects = [o for o in objects_of(row) if not o.difficult]
-            objects.sort(key=lambda o: -o.area)  # stable, as the data set of training has it
+            objects.sort(key=lambda o: -o.area)  # stable, as in training
             counts.append(len(objects))
             boxes += [o.bbox_xyxy for o in objects]
             labels += [class_ids[o.class_name] for o in objects]
         original = split.frame[["width", "height"]].to_numpy(np.int64)
         side = working_side(image_size)
         sizes = np.array([fitted_size((int(w), int(h)), side) for w, h in original], np.float64)
-        # In float32, in which training scales them, so that both agree to the last digit.
+        # float32, as in training, so that both agree to the last digit.
         scale = sizes.astype(np.float32) / original.astype(np.float32)
         scale = np.tile(scale, 2).repeat(counts, axis=0)
         return cls(
@@ -66,7 +66,7 @@ class BoxTable:
 
     @cached_property
     def owners(self) -> np.ndarray:
-        """``(B,)`` to which photo each box belongs."""
+        """``(B,)`` index of the photo of each box."""
         return np.arange(len(self)).repeat(np.diff(self.starts))
 
     @cached_property
@@ -88,15 +88,15 @@ class BoxTable:
         return sides.prod(axis=1) / self.sizes.prod(axis=1)[self.owners]
 
     def of_photo(self, index: int) -> slice:
-        """Where the boxes of a photo lie."""
+        """Rows of the boxes of a photo."""
         return slice(int(self.starts[index]), int(self.starts[index + 1]))
 
     def seeds(self, seed: int, epoch: int) -> list[int]:
-        """What training with ``seed`` draws with in an epoch, counted from 0."""
+        """Seeds of the photos in an epoch, counted from 0, of training with ``seed``."""
         return [photo_seed(seed, epoch, name.rpartition("/")[2]) for name in self.names]
 
     def take(self, photos: np.ndarray) -> "BoxTable":
-        """Some of the photos, by their index."""
+        """The table of some photos, by index."""
         counts = np.diff(self.starts)[photos]
         starts = np.cumsum([0, *counts])
         within = np.arange(starts[-1]) - starts[:-1].repeat(counts)

@@ -1,4 +1,4 @@
-"""Which setting does it, and how far it may go."""
+"""Which setting causes harm, and the strongest values within limits."""
 
 import dataclasses
 from collections.abc import Callable, Iterable
@@ -10,27 +10,27 @@ import numpy as np
 from model.augment import AugmentConfig
 from model.augment.steps import Setting
 from model.inspect.audit.boxes import BoxTable
-from model.inspect.audit.measures import can_touch_boxes, measure
+from model.inspect.audit.measures import affects_boxes, measure
 from model.inspect.audit.tally import Numbers, tally_of
 from model.words import percent
 
-SAMPLE = 2000  # draws with which settings are tried: of so many photos, or more of each
+SAMPLE = 2000  # draws per trial: one of each of so many photos, or several of fewer photos
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What is still good enough, of all targets of a set.
+    """Limits for settings that are good enough, over all targets of a set.
 
     Attributes:
-        lost: share of the draws that lose the target at first.
-        iou: of the corner hull with the ellipse estimate, in the median.
+        lost: largest share of draws that lose the target at first.
+        iou: smallest median IoU of the corner hull with the ellipse estimate.
     """
 
     lost: float = 0.01
     iou: float = 0.8
 
     def excess(self, lost: float, iou: float) -> float:
-        """How far beyond a limit these are; up to 1 is within both."""
+        """How far the values exceed a limit; up to 1 is within both."""
         return max(lost / max(self.lost, 1e-6), (1 - iou) / max(1 - self.iou, 1e-3))
 
     def __str__(self) -> str:
@@ -42,12 +42,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class Cause:
-    """One setting that is on, and its value: by itself and left out.
+    """A setting that is on, and its effect by itself and when it is switched off.
 
     Attributes:
-        alone: the targets when nothing else is on.
-        without: the targets when all but it is on.
-        safe_alone: the strongest value that keeps the limits when nothing else is on.
+        alone: figures of the targets when only this setting is on.
+        without: figures of the targets when only this setting is off.
+        safe_alone: the strongest value within the limits when only this setting is on.
     """
 
     setting: Setting
@@ -60,21 +60,21 @@ class Cause:
         return self.at(self.value)
 
     def at(self, value: float) -> str:
-        """The setting with a value: ``rotation 30``."""
+        """The setting with a value in words: ``rotation 30``."""
         return f"{self.setting.label.lower()} {value:g}"
 
 
 def slider_step(low: float, high: float) -> float:
-    """How finely people choose a setting of this range."""
+    """Step of the slider of a setting with this range."""
     return 1 if high > 10 else 0.05 if high > 1 else 0.01
 
 
 class Trials:
-    """Settings tried on a sample of a set.
+    """Trials of other settings on a sample of a set.
 
     Args:
-        seed: of the run that is meant.
-        epochs: how often each photo is drawn at most; of a large set once is enough.
+        seed: of the training run.
+        epochs: largest number of draws per photo; for a large set, one is enough.
     """
 
     def __init__(
@@ -83,49 +83,50 @@ class Trials:
         order = np.random.default_rng(1).permutation(len(table))
         self.table = targets_of(table.take(np.sort(order[:SAMPLE])))
         self.config, self.seed, self.limits, self.epochs = config, seed, limits, epochs
-        self._found: dict[str, float | None] = {}
-        settings = [s for step in config.steps if can_touch_boxes(step) for s in step.settings]
+        self._strongest_values: dict[str, float | None] = {}
+        settings = [s for step in config.steps if affects_boxes(step) for s in step.settings]
         self.settings = [s for s in settings if getattr(config, s.name) != s.off]
 
     def numbers(self, table: BoxTable, **changed: float) -> Numbers:
-        """Of the targets of some photos, drawn as often as it takes to say something of them."""
-        epochs = self._epochs(table)
-        return tally_of(table, self._with(changed), self.seed, epochs).numbers("target")
+        """Figures of the targets of ``table`` with changed settings, from enough draws."""
+        tally = tally_of(table, self._with(changed), self.seed, self._epochs(table))
+        return tally.numbers("target")
 
     @cached_property
     def causes(self) -> list[Cause]:
-        """Every setting that is on and can touch boxes, those that do most harm first."""
+        """Every setting that is on and can affect boxes, the most harmful first."""
         off = {setting.name: setting.off for setting in self.settings}
-        found = []
+        causes = []
         for setting in self.settings:
             value = getattr(self.config, setting.name)
             safe = self._strongest(setting, setting.high, lambda v, s=setting: {**off, s.name: v})
             alone = self.numbers(self.table, **{**off, setting.name: value})
             without = self.numbers(self.table, **{setting.name: setting.off})
             safe = setting.off if safe is None else safe
-            found.append(Cause(setting, value, alone, without, safe))
+            causes.append(Cause(setting, value, alone, without, safe))
         return sorted(
-            found, key=lambda c: self.limits.excess(c.without.lost, c.without.median("iou"))
+            causes, key=lambda c: self.limits.excess(c.without.lost, c.without.median("iou"))
         )
 
     def strongest(self, setting: Setting) -> float | None:
-        """The strongest value up to the present one that keeps the limits, all others as they are.
+        """The strongest value up to the present one within the limits, all others unchanged.
 
-        ``None`` if they are broken without it, too.
+        ``None`` if even without this setting the limits are exceeded.
         """
-        if setting.name not in self._found:
-            value = getattr(self.config, setting.name)
-            self._found[setting.name] = self._strongest(setting, value, lambda v: {setting.name: v})
-        return self._found[setting.name]
+        name, values = setting.name, self._strongest_values
+        if name not in values:
+            value = getattr(self.config, name)
+            values[name] = self._strongest(setting, value, lambda v: {name: v})
+        return values[name]
 
     @cached_property
     def safe(self) -> AugmentConfig:
-        """The strongest settings up to the present ones that keep the limits.
+        """The strongest settings up to the present ones within the limits.
 
-        One setting is lowered if that is enough, the one whose absence helps most; else all that do
-        harm are, to the same share of their strength.
+        If lowering the most harmful setting is enough, only that one is lowered; else all harmful
+        settings are, to the same share of their strength.
         """
-        if not self.causes or self._keeps({}):  # boxes may be too small even where all is off
+        if not self.causes or self._keeps({}):  # nothing to lower, or nothing wrong
             return self.config
         worst = self.causes[0].setting
         if (value := self.strongest(worst)) is not None:
@@ -152,8 +153,8 @@ class Trials:
         values = [round(setting.off + way * step * k, 6) for k in range(count + 1)]
         if values[-1] != most:
             values.append(most)
-        place = _last(len(values), lambda k: self._keeps(change(values[k])))
-        return None if place < 0 else values[place]
+        index = _last(len(values), lambda k: self._keeps(change(values[k])))
+        return None if index < 0 else values[index]
 
     def _keeps(self, changed: dict[str, float]) -> bool:
         config, epochs = self._with(changed), range(self._epochs(self.table))
@@ -169,18 +170,18 @@ class Trials:
 
 
 def targets_of(table: BoxTable) -> BoxTable:
-    """The same photos without their other boxes."""
+    """The table with only the target of each photo."""
     starts, labels = np.arange(len(table) + 1), table.labels[table.starts[:-1]]
     return dataclasses.replace(table, starts=starts, boxes=table.targets, labels=labels)
 
 
-def most_to_blame(causes: Iterable[Cause], figure: Callable[[Numbers], float]) -> Cause | None:
-    """The cause without which a figure is lowest."""
+def main_cause(causes: Iterable[Cause], figure: Callable[[Numbers], float]) -> Cause | None:
+    """The cause whose absence lowers a figure most."""
     return min(causes, key=lambda cause: figure(cause.without), default=None)
 
 
 def _last(count: int, holds: Callable[[int], bool]) -> int:
-    """The last of ``count`` places where it holds, if it holds up to somewhere; -1 for none."""
+    """Binary search: the last index below ``count`` where ``holds``; -1 for none."""
     if count and holds(count - 1):
         return count - 1
     low, high = -1, count - 1

@@ -1,4 +1,4 @@
-"""Where the marks of the report's charts lie, in units of their SVGs."""
+"""Positions of the marks in the report's charts, in units of their SVGs."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ import numpy as np
 from model.inspect.audit.tally import EDGES, ROLES, SMALL_PX, Tally
 from model.words import percent
 
-MOST_ROWS = 40  # of a chart; the CSV has all
+MOST_ROWS = 40  # of a chart; the CSV has all groups
 _LEFT, _RIGHT, _ROW = 112, 350, 15
 _TOP, _BOTTOM = 8, 150  # of histograms
 
@@ -17,7 +17,7 @@ _TOP, _BOTTOM = 8, 150  # of histograms
 def spreads(
     tallies: Sequence[Tally], names: Sequence[str], measure: str, title: str
 ) -> dict[str, Any]:
-    """Median, quartiles and tenths of a measure for each group, one mark for each tally."""
+    """Chart of the quantiles of a measure: a row per group, with one mark for each tally."""
     numbers = {name: [tally.numbers("target", name) for tally in tallies] for name in names}
     worst_first = sorted(
         names, key=lambda n: numbers[n][0].median(measure), reverse=measure == "growth"
@@ -25,10 +25,10 @@ def spreads(
     values = [q for n in worst_first for each in numbers[n] for q in each.quantiles[measure]]
     low, high = _range(measure, values)
     rows = []
-    for place, name in enumerate(worst_first):
+    for index, name in enumerate(worst_first):
         quantiles = [each.quantiles[measure] for each in numbers[name]]
         marks = [[_x(value, low, high) for value in each] for each in quantiles]
-        y, boxes = 14 + _ROW * len(tallies) * place, numbers[name][0].boxes
+        y, boxes = 14 + _ROW * len(tallies) * index, numbers[name][0].boxes
         rows.append({"label": _short(name), "boxes": boxes, "marks": marks, "y": y})
     ticks = [
         (_x(v, low, high), percent(v, 0) if measure == "growth" else f"{v:.2g}")
@@ -39,20 +39,20 @@ def spreads(
 
 
 def bars(tallies: Sequence[Tally], names: Sequence[str], figure: str, title: str) -> dict[str, Any]:
-    """A share of the draws of each group's targets, one bar for each tally."""
+    """Chart of a share of draws: a row per group, with one bar for each tally."""
     shares = {n: [getattr(t.numbers("target", n), figure) for t in tallies] for n in names}
     order = sorted(names, key=lambda n: -shares[n][0])[:MOST_ROWS]
     high = max([0.01, *(s for n in order for s in shares[n])])
     rows = []
-    for place, name in enumerate(order):
+    for index, name in enumerate(order):
         marks = [(_x(s, 0, high) - _LEFT, percent(s, 1)) for s in shares[name]]
-        rows.append({"label": _short(name), "y": 14 + _ROW * len(tallies) * place, "bars": marks})
+        rows.append({"label": _short(name), "y": 14 + _ROW * len(tallies) * index, "bars": marks})
     height, hidden = 22 + _ROW * len(tallies) * len(rows), len(names) - len(rows)
     return {"title": title, "rows": rows, "height": height, "hidden": hidden}
 
 
 def sizes(tallies: Sequence[Tally], role: str) -> dict[str, Any]:
-    """How many boxes have which shorter side on the canvas, before and after."""
+    """Histogram of the shorter side of boxes on the canvas, before and after."""
     curves = [("before", tallies[0].histogram(role, "before"))]
     curves += [(name, tally.histogram(role, "after")) for name, tally in _after(tallies)]
     side = tallies[0].table.image_size
@@ -65,7 +65,7 @@ def sizes(tallies: Sequence[Tally], role: str) -> dict[str, Any]:
 
 
 def visible(tallies: Sequence[Tally], role: str) -> dict[str, Any]:
-    """How much of the boxes can be seen."""
+    """Histogram of the visible share of boxes."""
     curves = [(name, tally.histogram(role, "visible")) for name, tally in _after(tallies)]
     chart = _histogram(curves, EDGES["visible"], np.linspace(0, 1, 21), log=False)
     chart["ticks"] = [(_along(v, 0, 1, False), percent(v, 0)) for v in (0, 0.25, 0.5, 0.75, 1)]
@@ -73,11 +73,11 @@ def visible(tallies: Sequence[Tally], role: str) -> dict[str, Any]:
 
 
 def centres(tallies: Sequence[Tally]) -> list[dict[str, Any]]:
-    """Where on the canvas the middles of the targets lie, before and after."""
-    shown = [("before", tallies[0].centres[0, 0])]
-    shown += [(name, tally.centres[1, 0]) for name, tally in _after(tallies)]
-    found = []
-    for name, counts in shown:
+    """Heat maps of the centres of the targets on the canvas, before and after."""
+    counted = [("before", tallies[0].centres[0, 0])]
+    counted += [(name, tally.centres[1, 0]) for name, tally in _after(tallies)]
+    maps = []
+    for name, counts in counted:
         strongest = max(int(counts.max()), 1)
         cells = [
             {"x": x, "y": y, "share": round(float((n / strongest) ** 0.5), 2)}
@@ -85,8 +85,8 @@ def centres(tallies: Sequence[Tally]) -> list[dict[str, Any]]:
             if n
         ]
         title = f"Middles of the targets {name}"
-        found.append({"title": title, "cells": cells, "cells_a_side": len(counts)})
-    return found
+        maps.append({"title": title, "cells": cells, "cells_a_side": len(counts)})
+    return maps
 
 
 def _histogram(
@@ -98,14 +98,14 @@ def _histogram(
         coarse, _ = np.histogram(np.clip(middles, edges[0], edges[-1]), edges, weights=counts)
         shares.append(coarse / max(coarse.sum(), 1))
     high = max(max(float(s.max()) for s in shares), 1e-9)
-    drawn = []
+    lines = []
     for (name, _), share in zip(curves, shares, strict=True):
         points = []
         for low, right, value in zip(edges[:-1], edges[1:], share, strict=True):
             y = round(_BOTTOM - (_BOTTOM - _TOP) * float(value) / high, 1)
             points += [f"{_along(v, edges[0], edges[-1], log)},{y}" for v in (low, right)]
-        drawn.append({"name": name, "points": " ".join(points)})
-    return {"curves": drawn, "most": percent(high, 0)}
+        lines.append({"name": name, "points": " ".join(points)})
+    return {"curves": lines, "most": percent(high, 0)}
 
 
 def _along(value: float, low: float, high: float, log: bool) -> float:
@@ -119,7 +119,7 @@ def _x(value: float, low: float, high: float) -> float:
 
 
 def _range(measure: str, values: Sequence[float]) -> tuple[float, float]:
-    """From where to where: a quarter of it is a round number."""
+    """Range of an axis, whose quarters are round numbers."""
     if measure == "growth":
         high = max([0.01, *values])
         unit = 0.04 if high < 0.3 else 0.4
@@ -128,7 +128,7 @@ def _range(measure: str, values: Sequence[float]) -> tuple[float, float]:
 
 
 def _after(tallies: Sequence[Tally]) -> Iterable[tuple[str, Tally]]:
-    """The tallies with their names in a legend."""
+    """The tallies with their names in the legend."""
     return zip(["after A", "after B"] if len(tallies) > 1 else ["after"], tallies, strict=True)
 
 

@@ -1,4 +1,4 @@
-"""What one epoch of the augmentation does to boxes: numbers for each of them."""
+"""Measures of every box after one epoch of the augmentation."""
 
 from dataclasses import dataclass, replace
 
@@ -11,17 +11,16 @@ from model.inspect.audit.boxes import BoxTable
 
 @dataclass(frozen=True)
 class Measured:
-    """One draw for each of P photos, and what became of their B boxes.
+    """Measures of B boxes after one draw for each of P photos.
 
     Attributes:
-        redraws: ``(P,)`` how often the target got lost and the geometry was drawn again.
-        gave_up: ``(P,)`` bool: the last try failed too, and the geometry was left out.
+        redraws, gave_up: ``(P,)``, see :class:`model.augment.plan.Plan`.
         bbox_xyxy: ``(B, 4)`` in pixels of the canvas, clipped to it.
-        visible: ``(B,)`` share of each box still to be seen, 0..1.
+        visible: ``(B,)`` visible share of each box, 0..1.
         growth: ``(B,)`` see :func:`model.augment.geometry.box_growth`.
         iou: ``(B,)`` of the corner hull with the ellipse estimate; 1 = they agree.
         before, after: ``(B,)`` shorter side in pixels of the canvas, without and with augmentation.
-        centre: ``(B, 2)`` of what is visible, in shares of the canvas; anything for what is not.
+        centre: ``(B, 2)`` of the visible part, in shares of the canvas; meaningless if none is.
     """
 
     redraws: np.ndarray
@@ -36,15 +35,14 @@ class Measured:
 
 
 def measure(table: BoxTable, config: AugmentConfig, seed: int, epoch: int) -> Measured:
-    """What ``train.py --seed SEED`` does to the boxes of ``table`` in an epoch, counted from 0."""
-    # Colours take time to draw and change no box; every step draws from a stream of its own.
-    colours = [s for step in config.steps if not can_touch_boxes(step) for s in step.settings]
+    """Measure the boxes as ``train.py --seed SEED`` augments them in an epoch, counted from 0."""
+    # Steps that affect no box are skipped; every step has its own random stream.
+    colours = [s for step in config.steps if not affects_boxes(step) for s in step.settings]
     config = replace(config, **{setting.name: setting.off for setting in colours})
     plans = make_plans(config, table.sizes, table.targets, table.seeds(seed, epoch))
     canvas = np.array([table.image_size, table.image_size], dtype=np.float64)
-    squeeze = canvas / plans.sizes[:, -1]
     to_canvas = plans.matrices[:, -1].copy()
-    to_canvas[:, :2] *= squeeze[:, :, None]
+    to_canvas[:, :2] *= (canvas / plans.sizes[:, -1])[:, :, None]
 
     matrices = to_canvas[table.owners]
     rules = {rule: geometry.move_boxes(table.boxes, matrices, rule) for rule in ("hull", "ellipse")}
@@ -52,8 +50,8 @@ def measure(table: BoxTable, config: AugmentConfig, seed: int, epoch: int) -> Me
     visible, clipped = geometry.visible_share(moved, canvas), geometry.clip(moved, canvas)
     for step in config.steps:
         if isinstance(step, PixelStep) and step.name in plans.params:
-            of_boxes = {key: v[table.owners] for key, v in plans.params[step.name].items()}
-            visible = visible * (1 - step.hidden(of_boxes, clipped / table.image_size))
+            params = {key: v[table.owners] for key, v in plans.params[step.name].items()}
+            visible = visible * (1 - step.hidden(params, clipped / table.image_size))
     sides = table.boxes[:, 2:] - table.boxes[:, :2]
     return Measured(
         plans.redraws, plans.gave_up, clipped, visible,
@@ -65,8 +63,8 @@ def measure(table: BoxTable, config: AugmentConfig, seed: int, epoch: int) -> Me
     )  # fmt: skip
 
 
-def can_touch_boxes(step: Step) -> bool:
-    """Whether it moves boxes or hides them; colours do neither."""
+def affects_boxes(step: Step) -> bool:
+    """Whether a step can move or hide boxes."""
     return isinstance(step, GeometricStep) or (
         isinstance(step, PixelStep) and type(step).hidden is not PixelStep.hidden
     )

@@ -1,4 +1,4 @@
-"""Draws of single photos as pictures: the worst ones, and a sheet of what the network sees."""
+"""Pictures of augmented photos: the worst draws, and a sheet of what the network sees."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ KINDS = {"lost": "Drawn again most often", "cut": "Cut most", "loose": "Boxes th
 
 @dataclass(frozen=True)
 class WorstDraw:
-    """One draw of one photo.
+    """One bad draw of one photo.
 
     Attributes:
         kind: one of :data:`KINDS`.
-        photo: its place in the table.
+        photo: index in the table.
         epoch: counted from 0.
         words: what is wrong with it.
     """
@@ -39,18 +39,18 @@ class WorstDraw:
 
 
 def worst_draws(tally: Tally, each: int = 6) -> list[WorstDraw]:
-    """The worst draw of the worst photos, of each kind; fewer where there are no bad ones."""
+    """The worst draws of each kind, one per photo; draws that are not bad are left out."""
     kinds = {
         "lost": (tally.redraws, 0.5, _redraws_in_words),
         "cut": (tally.cut, -0.9, lambda v: f"{percent(-v)} still visible"),
         "loose": (tally.growth, 0.02, lambda v: f"box {percent(v)} larger"),
     }
-    found = []
+    worst = []
     for kind, (extreme, least, words) in kinds.items():
         for photo in np.argsort(-extreme.value, kind="stable")[:each]:
             if (value := float(extreme.value[photo])) > least:
-                found.append(WorstDraw(kind, int(photo), int(extreme.epoch[photo]), words(value)))
-    return found
+                worst.append(WorstDraw(kind, int(photo), int(extreme.epoch[photo]), words(value)))
+    return worst
 
 
 def _redraws_in_words(redraws: float) -> str:
@@ -62,7 +62,7 @@ def _redraws_in_words(redraws: float) -> str:
 def traces(
     table: BoxTable, config: AugmentConfig, seed: int, draws: Sequence[tuple[int, int]]
 ) -> Iterable[Trace | None]:
-    """What training does to photos, by their place in the table and the epoch, counted from 0.
+    """Traces of ``draws``: index of a photo in the table, and epoch counted from 0.
 
     ``None`` for a photo that cannot be read.
     """
@@ -74,29 +74,29 @@ def traces(
             yield None
             continue
         boxes = torch.tensor(table.boxes[table.of_photo(photo)], dtype=torch.float32)
-        (drawn_with,) = table.take(np.array([photo])).seeds(seed, epoch)
-        yield pipeline.trace(each.image, boxes, drawn_with)
+        (photo_seed,) = table.take(np.array([photo])).seeds(seed, epoch)
+        yield pipeline.trace(each.image, boxes, photo_seed)
 
 
 def pair(trace: Trace, class_names: Sequence[str]) -> tuple[Image.Image, Image.Image]:
-    """A photo before and after, in its own shape; the target's box in its colour, others white."""
+    """A photo before and after, not squeezed; the target in its class colour, others white."""
     before, after = (_drawn(step, class_names[0]) for step in (trace.steps[0], trace.picture))
     return before, after
 
 
 def sheet(shown: Iterable[tuple[Trace, Sequence[str]]]) -> Image.Image:
-    """The canvases that the network gets, with their boxes, four a row.
+    """The canvases that the network sees, with their boxes, four per row.
 
     Args:
-        shown: a trace of each photo, and the classes of its boxes, the target's first.
+        shown: the trace of each photo, and the classes of its boxes, the target's first.
     """
     tiles = [_drawn(trace.steps[-1], names[0], label=names[0]) for trace, names in shown]
     return contact_sheet(tiles, tiles[0].width if tiles else 1)
 
 
 def _drawn(step: TracedStep, class_name: str, label: str = "") -> Image.Image:
-    left = [box for box in step.others.tolist() if box[2] > box[0] and box[3] > box[1]]
-    others = [LabelledBox(box, TRUTH_COLOUR) for box in left]
+    visible = [box for box in step.others.tolist() if box[2] > box[0] and box[3] > box[1]]
+    others = [LabelledBox(box, TRUTH_COLOUR) for box in visible]
     target = LabelledBox(step.bbox_xyxy.tolist(), class_colour(class_name), label)
     return draw_boxes(step.image, [*others, target])
 
@@ -105,8 +105,7 @@ def sheet_of(table: BoxTable, config: AugmentConfig, seed: int) -> Image.Image:
     """:func:`sheet` of photos spread over a set, in the first epoch."""
     count = min(SHEET_PHOTOS, len(table))
     photos = np.linspace(0, len(table) - 1, count).round().astype(int).tolist()
-    found = traces(table, config, seed, [(photo, 0) for photo in photos])
-    pairs = zip(photos, found, strict=True)
+    pairs = zip(photos, traces(table, config, seed, [(p, 0) for p in photos]), strict=True)
     return sheet((trace, names_of(table, photo)) for photo, trace in pairs if trace)
 
 

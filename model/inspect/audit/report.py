@@ -15,10 +15,9 @@ from model.augment import AugmentConfig, Trace
 from model.csv_cells import csv_text
 from model.draw import data_uri
 from model.files import write_file
-from model.inspect.audit import charts
+from model.inspect.audit import charts, pictures
 from model.inspect.audit.boxes import BoxTable
 from model.inspect.audit.causes import SAMPLE, Trials
-from model.inspect.audit.pictures import KINDS, names_of, pair, sheet_of, traces, worst_draws
 from model.inspect.audit.tally import SMALL_PX, Numbers, Tally
 from model.inspect.audit.verdict import Finding
 from model.inspect.captions import caption
@@ -31,7 +30,7 @@ _TEMPLATES = Environment(
 _TEMPLATES.filters |= {"percent": percent, "median": Numbers.median}
 _TEMPLATES.filters["digits"] = lambda value, n: f"{value:.{n}f}"
 TILE_SIDE = 240
-# What is compared of two settings: words, figure, how it is written, and which way is better.
+# Figures that are compared: words, value, format, and whether more (1) or less (-1) is better.
 FACTS = (
     ("draws that lost the target at first", lambda n: n.lost, percent, -1),
     ("draws that lost it in every try", lambda n: n.gave_up, percent, -1),
@@ -47,10 +46,10 @@ FACTS = (
 
 
 @dataclass(frozen=True)
-class Side:
-    """One of the settings that are compared, or the only ones, and what was found.
+class ConfigAudit:
+    """The audit of one configuration, of one or two that are compared.
 
-    ``name`` is that of the file they come from, or says what they are.
+    ``name`` is the file of the configuration, or describes it.
     """
 
     name: str
@@ -60,14 +59,14 @@ class Side:
 
 
 def write_audit(
-    out: Path, sides: Sequence[Side], title: str, seed: int, tiles: int = 6
+    out: Path, sides: Sequence[ConfigAudit], title: str, seed: int, tiles: int = 6
 ) -> list[str]:
-    """Write all files of an audit into a folder, which is made if it is missing.
+    """Write all files of an audit into a folder, which is created if missing.
 
     Args:
         sides: one, or two to compare.
         title: the data set and its split, in words.
-        tiles: how many of the worst photos of each kind are shown.
+        tiles: number of worst photos shown of each kind.
 
     Returns:
         The names of the files.
@@ -77,8 +76,8 @@ def write_audit(
     """
     page = report_page(sides, title, seed, tiles)
     texts = {"report.html": page, "audit.json": json.dumps(as_dict(sides, seed), indent=1)}
-    for place, side in enumerate(sides):
-        suffix = "_against" if place else ""
+    for index, side in enumerate(sides):
+        suffix = "_against" if index else ""
         texts[f"photos{suffix}.csv"] = _csv(side.tally.photos_frame())
         texts[f"classes{suffix}.csv"] = _csv(side.tally.groups_frame())
     for name, text in texts.items():
@@ -86,10 +85,11 @@ def write_audit(
     return list(texts)
 
 
-def report_page(sides: Sequence[Side], title: str, seed: int, tiles: int) -> str:
-    """One HTML file that needs nothing else."""
+def report_page(sides: Sequence[ConfigAudit], title: str, seed: int, tiles: int) -> str:
+    """The report as one self-contained HTML page."""
     tallies = [side.tally for side in sides]
     table, classes, sizes = tallies[0].table, tallies[0].classes(), tallies[0].sizes_found()
+    sheets = [pictures.sheet_of(table, tally.config, seed) for tally in tallies]
     return _TEMPLATES.get_template("report.html").render(
         title=title, seed=seed, epochs=tallies[0].epochs, photos=len(table),
         boxes=len(table.boxes), side=table.image_size, limits=str(sides[0].trials.limits),
@@ -113,12 +113,12 @@ def report_page(sides: Sequence[Side], title: str, seed: int, tiles: int) -> str
         centres=charts.centres(tallies), small_px=SMALL_PX, sample=SAMPLE,
         by_class={n: [t.numbers("target", n) for t in tallies] for n in [*classes, *sizes]},
         worst=list(_tiles(sides, seed, tiles)),
-        sheets=[_uri(sheet_of(table, t.config, seed), table.image_size * 4) for t in tallies],
+        sheets=[_uri(sheet, 4 * table.image_size) for sheet in sheets],
     )  # fmt: skip
 
 
-def as_dict(sides: Sequence[Side], seed: int) -> dict[str, Any]:
-    """Everything but photos and pictures, ready for JSON."""
+def as_dict(sides: Sequence[ConfigAudit], seed: int) -> dict[str, Any]:
+    """The audit as JSON values, without single photos and pictures."""
     return {
         "seed": seed,
         "epochs": sides[0].tally.epochs,
@@ -145,7 +145,7 @@ def as_dict(sides: Sequence[Side], seed: int) -> dict[str, Any]:
 
 
 def settings_rows(configs: Sequence[AugmentConfig]) -> list[dict[str, Any]]:
-    """Every setting that is on somewhere, with its values; and whether they differ."""
+    """Every setting that is on in some config, with its values and whether they differ."""
     rows, off = [], dataclasses.asdict(AugmentConfig.none())
     for field in dataclasses.fields(configs[0]):
         values = [getattr(config, field.name) for config in configs]
@@ -157,11 +157,11 @@ def settings_rows(configs: Sequence[AugmentConfig]) -> list[dict[str, Any]]:
 
 
 def fact_rows(numbers: Sequence[Numbers]) -> list[dict[str, Any]]:
-    """The figures of :data:`FACTS`; of two, whether the second is better or worse."""
+    """Rows of :data:`FACTS`; ``mark`` tells whether the second of two is better or worse."""
     rows = []
-    for words, figure, written, good in FACTS:
+    for words, figure, formatted, good in FACTS:
         values = [figure(each) for each in numbers]
-        shown = [written(value) for value in values]
+        shown = [formatted(value) for value in values]
         change = good * (values[-1] - values[0]) if shown[0] != shown[-1] else 0
         mark = "better" if change > 0 else "worse" if change < 0 else ""
         rows.append({"words": words, "values": shown, "mark": mark})
@@ -169,34 +169,32 @@ def fact_rows(numbers: Sequence[Numbers]) -> list[dict[str, Any]]:
 
 
 def safe_words(trials: Trials) -> list[str]:
-    """What the strongest settings that keep the limits change; empty if nothing."""
+    """Changes to the strongest settings within the limits, in words; empty if none are needed."""
     rows = [row for row in settings_rows([trials.config, trials.safe]) if row["differs"]]
     return [f"{row['label'].lower()} {row['values'][1]} (now {row['values'][0]})" for row in rows]
 
 
-def _tiles(sides: Sequence[Side], seed: int, each: int) -> Iterator[dict[str, Any]]:
-    """The worst draws of the first settings, and the same draws with the second."""
-    table, worst = sides[0].tally.table, worst_draws(sides[0].tally, each)
+def _tiles(sides: Sequence[ConfigAudit], seed: int, each: int) -> Iterator[dict[str, Any]]:
+    """The worst draws of the first side, with the same draws of the second."""
+    table, worst = sides[0].tally.table, pictures.worst_draws(sides[0].tally, each)
     draws = [(draw.photo, draw.epoch) for draw in worst]
-    found = [list(traces(table, side.tally.config, seed, draws)) for side in sides]
-    for kind, heading in KINDS.items():
+    by_side = [list(pictures.traces(table, side.tally.config, seed, draws)) for side in sides]
+    for kind, heading in pictures.KINDS.items():
         tiles = []
-        for place, draw in enumerate(worst):
-            own = [trace for of_side in found if (trace := of_side[place])]
-            if draw.kind == kind and len(own) == len(sides):
-                tiles.append(_tile(table, draw.photo, draw.epoch, draw.words, own))
+        for index, draw in enumerate(worst):
+            drawn = [trace for of_side in by_side if (trace := of_side[index])]
+            if draw.kind == kind and len(drawn) == len(sides):
+                tiles.append(_tile(table, draw, drawn))
         if tiles:
             yield {"heading": heading, "tiles": tiles}
 
 
-def _tile(
-    table: BoxTable, photo: int, epoch: int, words: str, own: Sequence[Trace]
-) -> dict[str, Any]:
-    names = names_of(table, photo)
-    pairs = [pair(trace, names) for trace in own]
+def _tile(table: BoxTable, draw: pictures.WorstDraw, drawn: Sequence[Trace]) -> dict[str, Any]:
+    names = pictures.names_of(table, draw.photo)
+    pairs = [pictures.pair(trace, names) for trace in drawn]
     return {
-        "name": str(table.names[photo]), "class_name": names[0], "epoch": epoch + 1,
-        "words": words, "captions": [caption(trace) for trace in own],
+        "name": str(table.names[draw.photo]), "class_name": names[0], "epoch": draw.epoch + 1,
+        "words": draw.words, "captions": [caption(trace) for trace in drawn],
         "before": _uri(pairs[0][0]), "after": [_uri(after) for _, after in pairs],
     }  # fmt: skip
 

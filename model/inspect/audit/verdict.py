@@ -1,4 +1,4 @@
-"""What an audit says in sentences: the worst first, each with its cause and its remedy."""
+"""The findings of an audit in sentences: the worst first, each with its cause and remedy."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -9,13 +9,14 @@ import numpy as np
 
 from model.augment.steps import PixelStep
 from model.data.annotations import MIN_VISIBLE_TO_LABEL
-from model.inspect.audit.causes import SAMPLE, Cause, Trials, most_to_blame, targets_of
+from model.inspect.audit.causes import SAMPLE, Cause, Trials, main_cause, targets_of
 from model.inspect.audit.tally import EDGES, SMALL_PX, Numbers, Tally
 from model.words import percent
 
 LEVELS = ("bad", "look", "fine")
-FEW = 20  # photos of a class or size: fewer say little
-GROWTH, IOU = (0.15, 0.4), (0.2, 0.35)  # worth a look, bad; of IoU what is missing
+FEW = 20  # least number of photos of a class or size for a finding about it
+# Values above which a figure is worth a look, and bad; of IoU the difference to 1.
+GROWTH, IOU = (0.15, 0.4), (0.2, 0.35)
 LOST, GAVE_UP, CUT = (0.01, 0.2), (0.0005, 0.005), (0.01, 0.1)
 SMALL, OUT = (0.01, 0.1), (0.05, 0.25)
 
@@ -26,10 +27,10 @@ class Finding:
 
     Attributes:
         level: ``bad``, ``look`` (worth a look) or ``fine``.
-        weight: how bad; 1 is where ``bad`` begins.
-        text: what is the case, and what does it.
-        remedy: what to do about it; empty if nothing need be done.
-        setting: name of the setting that does it, if one does.
+        weight: severity; ``bad`` begins at 1.
+        text: the problem and its cause.
+        remedy: what to do about it; empty if nothing.
+        setting: name of the setting that causes it; empty if none does.
     """
 
     level: str
@@ -40,16 +41,16 @@ class Finding:
 
 
 def verdict(tally: Tally, trials: Trials) -> list[Finding]:
-    """The findings, the worst first; where nothing is wrong one that says so."""
-    looks = (_gave_up, _growth, _iou, _cut, _small, _lost, _out)
-    found = [finding for look in looks for finding in look(tally, trials)]
-    return sorted(found, key=lambda f: -f.weight) or [_all_well(tally)]
+    """The findings, the worst first; a single one of level ``fine`` if nothing is wrong."""
+    checks = (_gave_up, _growth, _iou, _cut, _small, _lost, _out)
+    findings = [finding for check in checks for finding in check(tally, trials)]
+    return sorted(findings, key=lambda f: -f.weight) or [_all_well(tally)]
 
 
 def _lost(tally: Tally, trials: Trials) -> Iterator[Finding]:
     numbers, lost = tally.numbers("target"), attrgetter("lost")
     if numbers.lost > LOST[0]:
-        cause = most_to_blame(trials.causes, lost)
+        cause = main_cause(trials.causes, lost)
         text = (
             f"{percent(numbers.lost)} of the draws lose too much of the target and are drawn again"
             f"{_most_of(tally, lost)}{_by(cause, lost)}: training sees milder settings than these."
@@ -60,7 +61,7 @@ def _lost(tally: Tally, trials: Trials) -> Iterator[Finding]:
 def _gave_up(tally: Tally, trials: Trials) -> Iterator[Finding]:
     numbers, gave_up = tally.numbers("target"), attrgetter("gave_up")
     if numbers.gave_up > GAVE_UP[0]:
-        cause = most_to_blame(trials.causes, gave_up)
+        cause = main_cause(trials.causes, gave_up)
         text = (
             f"{percent(numbers.gave_up)} of the draws lose the target in every try, so that nothing"
             f" is moved{_most_of(tally, gave_up)}{_by(cause, gave_up)}."
@@ -78,7 +79,7 @@ def _growth(tally: Tally, trials: Trials) -> Iterator[Finding]:
     numbers = tally.numbers("target", name)
     if growth(numbers) <= GROWTH[0]:
         return
-    cause = most_to_blame(trials.causes, growth)
+    cause = main_cause(trials.causes, growth)
     overall = percent(growth(tally.numbers("target")))
     compared = f" ({overall} over all classes)" if len(classes) > 1 else ""
     text = (
@@ -106,7 +107,7 @@ def _iou(tally: Tally, trials: Trials) -> Iterator[Finding]:
 
     numbers = tally.numbers("target")
     if apart(numbers) > IOU[0]:
-        cause = most_to_blame(trials.causes, apart)
+        cause = main_cause(trials.causes, apart)
         text = (
             f"{_start(cause)}the two estimates of a moved box, hull and ellipse, agree only to IoU"
             f" {numbers.median('iou'):.2f} in the median: the annotation no longer says where the"
@@ -118,7 +119,7 @@ def _iou(tally: Tally, trials: Trials) -> Iterator[Finding]:
 def _cut(tally: Tally, trials: Trials) -> Iterator[Finding]:
     numbers, cut = tally.numbers("target"), attrgetter("cut")
     if numbers.cut > CUT[0]:
-        cause = most_to_blame(trials.causes, cut)
+        cause = main_cause(trials.causes, cut)
         text = (
             f"of {percent(numbers.cut)} of the targets less than half can be seen"
             f"{_by(cause, cut)}: the network is asked for what it cannot see."
@@ -141,7 +142,7 @@ def _small(tally: Tally, trials: Trials) -> Iterator[Finding]:
     )
     cause, remedy = None, ""
     if numbers.small_after > 1.25 * numbers.small_before:
-        cause = most_to_blame(trials.causes, small_after)
+        cause = main_cause(trials.causes, small_after)
         text += _by(cause, small_after)
     if larger := _canvas_for(tally, max(SMALL[0], numbers.small_after / 2)):
         remedy = f"--image-size {larger[0]} makes it {percent(larger[1])}."
@@ -149,7 +150,7 @@ def _small(tally: Tally, trials: Trials) -> Iterator[Finding]:
 
 
 def _canvas_for(tally: Tally, wanted: float) -> tuple[int, float] | None:
-    """The smallest larger canvas, up to twice, that leaves so few small targets, and how many."""
+    """A larger canvas, up to twice as large, with few enough small targets, and their share."""
     counts, side = tally.histogram("target", "after"), tally.table.image_size
     below = np.concatenate([[0], np.cumsum(counts)]) / counts.sum()
     for larger in range(side + 32, 2 * side + 1, 32):
@@ -166,7 +167,7 @@ def _out(tally: Tally, trials: Trials) -> Iterator[Finding]:
             f"{percent(numbers.out)} of the boxes beside the target leave the picture: less than"
             f" {percent(MIN_VISIBLE_TO_LABEL)} of them can be seen, and training leaves them out."
         )
-        # It is what showing a part of a photo means; the target is not harmed.
+        # Never bad: it follows from showing part of a photo, and does not harm the target.
         weight = min(numbers.out / OUT[1], 0.99)
         yield Finding("look", weight, text, "Nothing need be done unless they matter to you.")
 
@@ -185,21 +186,21 @@ def _finding(
     figure: float, edges: tuple[float, float], text: str, remedy: str, cause: Cause | None
 ) -> Finding:
     level = "bad" if figure >= edges[1] else "look"
-    # Where it is bad the weight is 1, where it is worth a look 0; both are reached evenly in ratio.
+    # Logarithmic in the figure: 0 at the first edge, 1 at the second.
     weight = 1 + math.log(figure / edges[1]) / math.log(edges[1] / edges[0])
     name = cause.setting.name if cause else ""
     return Finding(level, weight, text[0].upper() + text[1:], remedy, name)
 
 
 def _worst(tally: Tally, names: Iterable[str], figure: Callable[[Numbers], float]) -> str:
-    """The group with the highest figure among those with enough photos, or among all."""
+    """The group with the highest figure among those with enough photos, else among all."""
     groups = {name: tally.numbers("target", name) for name in names}
     enough = {n: g for n, g in groups.items() if g.boxes >= FEW * tally.epochs} or groups
     return max(enough, key=lambda name: figure(enough[name]))
 
 
 def _most_of(tally: Tally, figure: Callable[[Numbers], float]) -> str:
-    """``, most often (21 %) where it covers 0 % to 5 % of the photo``; empty if all alike."""
+    """``, most often (21 %) where it covers 0 % to 5 % of the photo``; empty if sizes are alike."""
     name = _worst(tally, tally.sizes_found(), figure)
     share = figure(tally.numbers("target", name))
     if share < 1.2 * figure(tally.numbers("target")):
@@ -218,7 +219,7 @@ def _start(cause: Cause | None) -> str:
 
 
 def _lower(cause: Cause | None, trials: Trials) -> str:
-    """How far the setting to blame may go."""
+    """Remedy: the value to which the causing setting must be lowered."""
     if cause is None:
         return ""
     value = trials.strongest(cause.setting)
