@@ -19,7 +19,8 @@ from model.data.records import ObjectAnnotation
 from model.errors import UserError
 
 MOST_FILES = 3  # an annotation, and the names of its classes
-NAME_FILES = frozenset({"classes.txt", "_darknet.labels", "obj.names", "labels.txt", "names.txt"})
+NAME_FILES = frozenset({"classes.txt", "_darknet.labels", "obj.names", "labels.txt", "names.txt",
+                        "predefined_classes.txt"})  # fmt: skip
 SHARED_SUFFIXES = (".json", ".yaml", ".yml")  # of files that speak of many photos
 
 

@@ -1,5 +1,6 @@
 """The one photo all tabs look at: how it is chosen, and the field it is chosen with."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -166,8 +167,19 @@ def accept_offer(backend: Backend, choice: PhotoChoice) -> PhotoChoice:
         if choice.offered.annotations:
             sent = SentFile(photo.path, choice.offered.name or photo.path.name)
             objects = objects_beside(sent, choice.offered.annotations)
-            return replace(choice.offered, objects=objects, annotations=())
+            note = _numbers_for_names(objects, choice.offered.annotations)
+            return replace(choice.offered, objects=objects, annotations=(), note=note)
     except UserError as error:
         number = choice.offered.number
         return replace(choice, offered=None, note=user_message(error), number=number)
     return choice.offered
+
+
+def _numbers_for_names(objects: Sequence[ObjectAnnotation], files: Sequence[SentFile]) -> str:
+    """A sentence if a label file of YOLO came without the names of its classes; else empty."""
+    if len(files) > 1 or not all(each.class_name.isdecimal() for each in objects):
+        return ""
+    return (
+        f"{files[0].name} has numbers for classes: drop the photo with it and classes.txt or"
+        " data.yaml to see their names."
+    )

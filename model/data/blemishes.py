@@ -35,6 +35,7 @@ KINDS = {
     "other shape": Kind("left out", "annotated on a photo of another shape; annotate this one"),
     "annotation missing": Kind("left out", "listed without annotation; annotate it"),
     "annotation unreadable": Kind("left out", "the annotation cannot be read; correct it"),
+    "not read": Kind("left out", "a folder or file that cannot be read, or that lies too deep"),
     "link out of the folder": Kind("left out", "copy into the folder what the link points to"),
     "object without area": Kind("left out", "the box of an object has no area; draw it again"),
     "object without box": Kind("left out", "an object without four usable numbers; draw a box"),

@@ -66,6 +66,7 @@ class Source:
             listing.blemishes.extend(put_in_listed_splits(self.tree, listing.entries))
         links = self.tree.links_out
         listing.blemishes.extend(Blemish("link out of the folder", link) for link in links)
+        listing.blemishes.extend(Blemish("not read", *item) for item in self.tree.unread.items())
         return listing
 
     @cached_property

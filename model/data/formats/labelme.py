@@ -79,6 +79,8 @@ def _content(path: str) -> tuple[dict[str, Any] | str, str]:
     """What is in a file, or why it cannot be read; its encoding, if that was guessed."""
     try:
         content, encoding = json_of(path, MAX_JSON_BYTES)
+    except OSError as error:
+        return str(error.strerror), ""
     except ValueError as error:
         return str(error), ""
     return content if isinstance(content, dict) else "no object of JSON", encoding

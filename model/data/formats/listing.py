@@ -126,7 +126,8 @@ def split_lists(tree: Tree) -> dict[str, list[str]]:
     lists = [(p, p.rpartition("/")[0]) for p in tree.with_suffix(".txt") if "ImageSets" in p]
     paths = [path for path, folder in lists if folder.endswith("ImageSets/Main")]
     paths = paths or [path for path, folder in lists if folder.endswith("ImageSets")]
-    return {path: lines_of(tree, path) for path in paths}
+    lists = {path: lines_of(tree, path) for path in paths}
+    return {path: lines for path, lines in lists.items() if path not in tree.unread}
 
 
 def other_lists(tree: Tree) -> dict[str, list[str]]:
@@ -163,6 +164,19 @@ def parts_of_side(whole: int, words: str) -> Reading:
     )
 
 
+_NUMBER = re.compile(r"[-+]?(\d+[.,]?\d*|[.,]\d+)(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
+
+
+def number_of(text: str) -> float | None:
+    """The number that a text is, in every format that is text; ``None`` if it is none.
+
+    Decimal digits with a point or comma and perhaps an exponent, as NumPy writes it. Python's own
+    ``float`` would also take ``1_0``, ``nan`` and the digits of other scripts.
+    """
+    text = text.strip()
+    return float(text.replace(",", ".")) if _NUMBER.fullmatch(text) else None
+
+
 def hull(points: Sequence[float]) -> Box:
     """The upright box around an outline ``x y x y ...``."""
     return min(points[::2]), min(points[1::2]), max(points[::2]), max(points[1::2])
@@ -196,12 +210,12 @@ def json_of(path: str, most: int) -> tuple[Any, str]:
     """What a JSON file holds, and its encoding, if that had to be guessed.
 
     Raises:
-        ValueError: with a phrase, if it cannot be read.
+        ValueError: with a phrase, if it is no JSON; or ``OSError``.
     """
     try:
         text, encoding = decoded(content_of(path, most))
         return json.loads(text), encoding
-    except (OSError, ValueError, RecursionError, MemoryError) as error:
+    except (ValueError, RecursionError, MemoryError) as error:
         raise ValueError(f"not readable JSON ({' '.join(str(error).split())[:120]})") from None
 
 
@@ -223,17 +237,23 @@ def readable_text(tree: Tree, path: str, most: int = MAX_TEXT_BYTES) -> str:
         why = getattr(error, "strerror", None) or error
         if isinstance(error, UnicodeDecodeError):
             why = "it is not UTF-8 text. Save it as UTF-8"
-        raise UserError(f"{tree.path(path)} cannot be read: {why}.") from None
+        raise UserError(f"{tree.path(path)} cannot be read: {why}.") from error
 
 
-def lines_of(tree: Tree, path: str, blank: bool = False) -> list[str]:
-    """The lines of a list that hold anything, or also those between them that do not.
+def lines_of(tree: Tree, path: str) -> list[str]:
+    """The lines of a list of photos that hold anything; none, and noted, if it may not be opened.
 
     Raises:
-        UserError: if it cannot be read.
+        UserError: if it is too large, or no text.
     """
-    text = readable_text(tree, path)
-    return [line.strip() for line in text.strip().splitlines() if blank or line.strip()]
+    try:
+        text = readable_text(tree, path)
+    except UserError as error:
+        if not isinstance(error.__cause__, OSError):
+            raise
+        tree.note_unread(path, error.__cause__)
+        return []
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def put_in_listed_splits(tree: Tree, entries: list[Entry]) -> list[Blemish]:

@@ -21,6 +21,8 @@ from model.data.formats.listing import (
     Format,
     Listing,
     Parsed,
+    number_of,
+    of_center_and_size,
     one_of_each_photo,
     put_in_folder_splits,
     readable_text,
@@ -36,21 +38,26 @@ MAX_CSV_BYTES = 1 << 30
 NAMES = {
     "photo": "filename file imageid imagename imagepath image img path filepath",
     "class": "classname class labelname label categoryname category name classid categoryid",
-    "x1": "xmin x1 left x", "y1": "ymin y1 top y", "x2": "xmax x2 right", "y2": "ymax y2 bottom",
-    "width": "width w", "height": "height h", "box": "bbox boundingbox", "all": "objects",
-    "split": "split set subset", "difficult": "difficult isgroupof iscrowd",
+    "x1": "xmin x1 left bboxx x", "y1": "ymin y1 top bboxy y", "x2": "xmax x2 right",
+    "y2": "ymax y2 bottom", "x": "xcenter centerx cx", "y": "ycenter centery cy",
+    "width": "bboxwidth width w", "height": "bboxheight height h",
+    "box": "bbox boundingbox", "all": "objects", "split": "split set subset",
+    "difficult": "difficult isgroupof iscrowd",
 }  # fmt: skip
 # What must be there, the surer first.
 CORNERS, BOX, CORNER_AND_SIZE = ("x1", "y1", "x2", "y2"), ("box",), ("x1", "y1", "width", "height")
-# Without a head, as of RetinaNet and AutoML: number of columns -> what stands where.
+CENTER_AND_SIZE = ("x", "y", "width", "height")
+BOXES = (CORNERS, BOX, CORNER_AND_SIZE, CENTER_AND_SIZE)
+# Without a head, as of RetinaNet, makesense.ai and AutoML: number of columns -> what stands where.
 WITHOUT_HEAD = {
     6: ("photo", *CORNERS, "class"),
+    8: ("class", *CORNER_AND_SIZE, "photo", "", ""),
     11: ("split", "photo", "class", "x1", "y1", "", "", "x2", "y2", "", ""),
 }
 NOTHING = frozenset({"", "nan", "none", "null"})  # as pandas and databases write an empty cell
 _END = "\x1fend"
 _SEPARATOR = re.compile('"?sep=(.)"?[,;\t]*', re.IGNORECASE)  # of Excel
-_NUMBER = re.compile(r"[-+.\deE]+")
+_NUMBER = re.compile(r"(?<![\w.])[-+.\d][-+.\w]*")  # also of "np.float64(1.5)"
 
 csv.field_size_limit(MAX_CSV_BYTES)  # of a cell: Python's own limit is 131,072
 
@@ -111,7 +118,7 @@ def _objects_in(tree: Tree, rows: list[list[str]]) -> list[Row] | None:
     head = [re.sub("[^a-z0-9]", "", cell.casefold()) for cell in rows[0]] if rows else []
     known = {what: [n for n in names.split() if n in head] for what, names in NAMES.items()}
     places = {what: head.index(names[0]) for what, names in known.items() if names}
-    if "photo" in places and any(set(n) <= set(places) for n in (CORNERS, BOX, CORNER_AND_SIZE)):
+    if "photo" in places and any(set(names) <= set(places) for names in BOXES):
         rows = rows[1:]
     elif without := WITHOUT_HEAD.get(len(head)):
         places = {what: i for i, what in enumerate(without) if what}
@@ -119,7 +126,9 @@ def _objects_in(tree: Tree, rows: list[list[str]]) -> list[Row] | None:
             return None
     else:
         return None
-    return [{what: row[i].strip() for what, i in places.items() if i < len(row)} for row in rows]
+    length = max(places.values()) + 1
+    rows = [[*row, *[""] * (length - len(row))] for row in rows]
+    return [{what: row[i].strip() for what, i in places.items()} for row in rows]
 
 
 def listing(tree: Tree) -> Listing:
@@ -191,21 +200,27 @@ def _things(row: Row) -> Iterator[tuple[Any, Sequence[Any], Any]]:
         except (ValueError, TypeError, RecursionError):
             raise ValueError("the column of objects lists none") from None
         return
-    columns = CORNERS if "x2" in row else CORNER_AND_SIZE
-    listed = "box" in row and "x2" not in row
+    columns = next(names for names in BOXES if set(names) <= set(row))  # as its head has them
+    listed = columns == BOX
     texts = _NUMBER.findall(row["box"]) if listed else [row.get(each, "") for each in columns]
     if any(text.casefold() not in NOTHING for text in texts):  # else it is a background
         if len(texts) != 4:
             raise ValueError(f"{len(texts)} numbers")
-        box = [float(text.replace(",", ".")) for text in texts]
-        corners = box if "x2" in row else box_xywh_to_xyxy(box)
+        box = [number_of(text) for text in texts]
+        if None in box:
+            raise ValueError(f"no number {texts[box.index(None)][:30]!r}")
+        has_center = columns == CENTER_AND_SIZE
+        corners = of_center_and_size(box) if has_center else box_xywh_to_xyxy(box)
+        corners = box if columns == CORNERS else corners
         yield row.get("class", "object"), corners, row.get("difficult")
 
 
 def _size(row: Row) -> list[float] | None:
     """Of the photo, where width and height are not those of the box."""
     sides = [row.get(side, "").removesuffix(".0") for side in ("width", "height")]
-    is_known = {"x2", "box"} & set(row) and all(s.isdecimal() and len(s) < 7 for s in sides)
+    is_known = {"x2", "box"} & set(row) and all(
+        s.isascii() and s.isdecimal() and len(s) < 7 for s in sides
+    )
     return [float(side) for side in sides] if is_known and "0" not in sides else None
 
 

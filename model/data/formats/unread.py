@@ -21,9 +21,10 @@ _EXPORT = "export it there once more, as COCO, YOLO or Pascal VOC, with its imag
 _LINES = "convert it to COCO, YOLO or VOC, as its tools or the package fiftyone do"
 _NUMBERS = rb"(,\s*-?[\d.]+)"
 UNREAD = (
-    Unread("Label Studio's JSON", (".json",), (rb'"rectanglelabels"',), _EXPORT),
+    Unread("Label Studio's own export", (".json", ".csv"), (rb'"rectanglelabels"',), _EXPORT),
     Unread("VIA's JSON", (".json",), (rb'"shape_attributes"',), "export it there as COCO"),
     Unread("VIA's CSV", (".csv",), (rb"region_shape_attributes",), "export it there as COCO"),
+    Unread("Datumaro's JSON", (".json",), (rb'"items"', rb'"categories"'), _EXPORT),
     Unread("Apple's CreateML", (".json",), (rb'"coordinates"', rb'"label"'), _EXPORT),
     Unread("BDD100K's JSON", (".json",), (rb'"box2d"',), "convert it with bdd100k.label.to_coco"),
     Unread("results in COCO's format", (".json",), (rb'"bbox"', rb'"category_id"'),

@@ -7,7 +7,6 @@ Class names are in ``data.yaml`` as Ultralytics and Roboflow write it, or one a 
 
 import re
 from collections import Counter, defaultdict
-from contextlib import suppress
 from typing import Any
 
 import yaml
@@ -36,8 +35,9 @@ from model.errors import UserError
 MAX_YAML = 250_000  # characters: a second's work; names of a thousand classes take a tenth
 _NUMBERED = re.compile(r"(?P<id>\d+)\s*[:=,\t]\s*(?P<name>\S.*)")
 TELLING_FILES = 500  # so many tell what the lines hold
-_NAME_FILES = ("_darknet.labels", "classes.txt", "obj.names", "labels.txt", "names.txt")
-_NO_LABEL = re.compile(r"(classes|labels|names|requirements|license|readme.*)\.txt")
+_NAME_FILES = ("_darknet.labels", "classes.txt", "obj.names", "labels.txt", "names.txt",
+               "predefined_classes.txt")  # fmt: skip
+_NO_LABEL = re.compile(r"((predefined_)?classes|labels|names|requirements|license|readme.*)\.txt")
 
 
 def recognises(tree: Tree) -> bool:
@@ -66,7 +66,7 @@ def _name_file(tree: Tree) -> str | None:
 
 
 def _read_yaml(tree: Tree, path: str) -> dict[str, Any]:
-    if path.rpartition("/")[2].casefold() != "data.yaml" and not _has_names(tree.path(path)):
+    if path.rpartition("/")[2].casefold() != "data.yaml" and not _has_names(tree, path):
         return {}  # of something else: it only lies there
     text = readable_text(tree, path)
     try:
@@ -80,10 +80,13 @@ def _read_yaml(tree: Tree, path: str) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _has_names(path: str) -> bool:
-    with suppress(OSError), open(path, "rb") as stream:
-        return b"names" in stream.read(MAX_TEXT_BYTES).replace(b"\0", b"")  # of UTF-16
-    return True  # nobody knows: it is said that it cannot be read
+def _has_names(tree: Tree, path: str) -> bool:
+    try:
+        with open(tree.path(path), "rb") as stream:
+            return b"names" in stream.read(MAX_TEXT_BYTES).replace(b"\0", b"")  # of UTF-16
+    except OSError as error:
+        tree.note_unread(path, error)
+        return False
 
 
 def listing(tree: Tree) -> Listing:
@@ -113,13 +116,12 @@ def listing(tree: Tree) -> Listing:
     blemishes = [Blemish("photo missing", path) for path in lost]
     blemishes += [Blemish("no label file", str(e.photo)) for e in entries if not e.annotation]
     class_names = _class_names(tree, settings)
-    if class_names is None:
-        blemishes.append(Blemish("classes without names", tree.root.name))
-    if "kpt_shape" in settings:
-        lines = LineKind(parse_boxes)
-    else:
-        some = sorted(used)[:: max(1, len(used) // TELLING_FILES)]
-        lines = kind_of_lines(tree.path(path) for path in some)
+    some = [tree.path(path) for path in sorted(used)[:: max(1, len(used) // TELLING_FILES)]]
+    lines = LineKind(parse_boxes) if "kpt_shape" in settings else kind_of_lines(some)
+    ids = (thing[0].isdecimal() for path in some for thing in lines.parse(path).objects)
+    if class_names is None and any(ids):
+        add = "classes.txt or data.yaml, put there, names them"
+        blemishes.append(Blemish("classes without names", tree.root.name, add))
     if lines.passed_over:
         blemishes.append(Blemish("more than boxes", tree.root.name, lines.passed_over))
     return Listing(entries, blemishes, class_names, lines.parse)
@@ -237,7 +239,7 @@ def _listed_names(tree: Tree) -> list[str] | None:
 
 
 def _names_in(tree: Tree, path: str) -> list[str]:
-    lines = lines_of(tree, path, blank=True)
+    lines = [line.strip() for line in readable_text(tree, path).strip().splitlines()]
     if not all(lines):
         raise UserError(
             f"{tree.path(path)} has an empty line between names, so that it is not plain which"

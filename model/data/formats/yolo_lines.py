@@ -12,12 +12,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from model.checked import is_name
-from model.data.formats.listing import Box, Parsed, hull, of_center_and_size, text_of
+from model.data.formats.listing import (
+    Box,
+    Parsed,
+    hull,
+    number_of,
+    of_center_and_size,
+    text_of,
+)
 
 TELLING_LINES = 10  # so many at least tell where a score stands, or that points are key points
 MOST = 0.95  # of the lines must be alike
 MAX_ID = 1e9
 ROUNDING = 0.01  # shares that a box may reach out of its photo
+_NO_NUMBER = re.compile(r"[-+]?(nan|inf|infinity|none|null)", re.IGNORECASE)
 
 
 class LineKind(NamedTuple):
@@ -182,21 +190,16 @@ def _words(line: str) -> list[str]:
 
 
 def _line(text: str, words: Sequence[str]) -> _Line:
-    values = list(map(_number, words))
+    values = [number_of(word) for word in words]
     n_name = next((i for i in range(len(words), 0, -1) if values[i - 1] is None), 0)
     numbers = [value for value in values[n_name or 1 :] if value is not None]
+    if any(_NO_NUMBER.fullmatch(word) for word in words[1:n_name]):
+        numbers = []  # it stands in the place of a number, and is no part of a name
     if n_name == 0:
         return _Line(text, _id(words[0]), False, numbers)
     while numbers and _belongs_to_name(words[n_name], numbers):
         n_name, numbers = n_name + 1, numbers[1:]
     return _Line(text, " ".join(words[:n_name]).strip("\"':"), True, numbers)
-
-
-def _number(word: str) -> float | None:
-    try:
-        return float(word)
-    except ValueError:
-        return None
 
 
 def _belongs_to_name(word: str, numbers: Sequence[float]) -> bool:
@@ -216,7 +219,7 @@ def _is_box_with_score(numbers: Sequence[float]) -> bool:
 
 def _id(text: str) -> str:
     """``0``, ``0.0`` and ``0e+00`` are the same class; empty if it is no number of one."""
-    number = float(text)
+    number = number_of(text) or 0.0
     return str(int(number)) if 0 <= number < MAX_ID and number == int(number) else ""
 
 
