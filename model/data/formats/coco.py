@@ -228,11 +228,11 @@ def _parsed(image: dict, annotations: list[dict], names: dict[Any, str]) -> Pars
 
 
 def _box(annotation: dict) -> Box | None:
-    numbers, box = annotation.get("bbox"), None
-    if isinstance(numbers, list) and len(numbers) == 4:
-        numbers = [number_of(value) if isinstance(value, str) else value for value in numbers]
-        if all(is_number(value, MOST) for value in numbers):
-            box = box_xywh_to_xyxy(map(float, numbers))
+    given = annotation.get("bbox")
+    values = given if isinstance(given, list) and len(given) == 4 else []
+    values = [number_of(value) if isinstance(value, str) else value for value in values]
+    numbers = [float(value) for value in values if is_number(value, MOST)]
+    box = box_xywh_to_xyxy(numbers) if len(numbers) == 4 else None
     return box if box and all(numbers[2:]) else _hull_of_outlines(annotation) or box
 
 

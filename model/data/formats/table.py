@@ -204,11 +204,9 @@ def _things(row: Row) -> Iterator[tuple[Any, Sequence[Any], Any]]:
     listed = columns == BOX
     texts = _NUMBER.findall(row["box"]) if listed else [row.get(each, "") for each in columns]
     if any(text.casefold() not in NOTHING for text in texts):  # else it is a background
-        if len(texts) != 4:
-            raise ValueError(f"{len(texts)} numbers")
-        box = [number_of(text) for text in texts]
-        if None in box:
-            raise ValueError(f"no number {texts[box.index(None)][:30]!r}")
+        box = [number for text in texts if (number := number_of(text)) is not None]
+        if not len(texts) == len(box) == 4:
+            raise ValueError(f"{len(box)} numbers")
         has_center = columns == CENTER_AND_SIZE
         corners = of_center_and_size(box) if has_center else box_xywh_to_xyxy(box)
         corners = box if columns == CORNERS else corners
