@@ -1,4 +1,4 @@
-"""What files lie below a folder; readers ask this list and never the disk."""
+"""The files below a folder, listed once; readers use this list instead of the disk."""
 
 import os
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""What every reader finds: photos with their annotations and splits, nothing decoded."""
+"""What all readers have in common: their results, and how they read text, JSON and lists."""
 
 import codecs
 import json
@@ -23,11 +23,11 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class Parsed(NamedTuple):
-    """What one annotation says, as it says it; JSON can hold it.
+    """The content of one annotation, not yet compared with its photo; a JSON value.
 
     Attributes:
-        size: ``[width, height]`` of the photo in pixels; ``None`` if it does not say.
-        file_name: of the photo; empty if it does not say.
+        size: ``[width, height]`` of the photo in pixels; ``None`` if it is not given.
+        file_name: of the photo; empty if it is not given.
         objects: ``[class_name, x1, y1, x2, y2, difficult]`` each, in the units of the format.
         problems: ``[kind, detail]`` each, of :data:`model.data.blemishes.KINDS`.
     """
@@ -44,9 +44,9 @@ class Entry:
 
     Attributes:
         name: what its list or annotation calls it.
-        photo: its file; ``None`` if the annotation's own text is to say, or there is none.
+        photo: its file; ``None`` if only the annotation's text names it, or there is none.
         annotation: its file; ``None`` if there is none of its own.
-        splits: it is in.
+        splits: names of those it is in.
         parsed: the annotation, where one file holds those of all photos.
     """
 
@@ -76,10 +76,10 @@ Box = tuple[float, float, float, float]
 
 
 class Reading(NamedTuple):
-    """What people mean by the four numbers of a box, if not what the format says.
+    """A meaning of the four numbers of a box, other than the one in the format.
 
     Attributes:
-        words: what the numbers are, for people.
+        words: the meaning, as the check prints it.
         units: as :attr:`Format.units`.
         box: what the format makes of the numbers -> left, top, right, bottom; ``None`` if those
             are what it makes.
@@ -144,7 +144,7 @@ def _name_photos(tree: Tree, lines: list[str]) -> bool:
 
 
 def split_of_list(path: str) -> str:
-    """The split that a list is of; its name, where it means none of the three."""
+    """The split of a list: train, val or test, or else the name of the list."""
     name = stem_of(path)
     if found := SPLIT_FOLDER.fullmatch(name.casefold()):
         return str(found.lastgroup)
@@ -190,9 +190,9 @@ def content_of(path: str | Path, most: int) -> bytes:
 
 
 def decoded(content: bytes) -> tuple[str, str]:
-    """The text of JSON or XML, and its encoding, if that is no form of Unicode: it is guessed then.
+    """The text of JSON or XML, and its encoding where that had to be guessed, else the empty text.
 
-    Programs on Windows write in that of the country: letters tell China's, then western Europe's.
+    Programs on Windows write in the encoding of the country: it is guessed from the letters.
 
     Raises:
         ValueError: if it is in none that is known.
@@ -220,7 +220,7 @@ def json_of(path: str, most: int) -> tuple[Any, str]:
 
 
 def text_of(path: str, most: int = MAX_TEXT_BYTES) -> str:
-    """A file's text, as most programs write it, and as PowerShell does.
+    """A file's text, in UTF-8 or, as PowerShell writes it, UTF-16.
 
     Raises:
         ValueError: if it is too large, or neither UTF-8 nor UTF-16 with its mark; or ``OSError``.
@@ -257,7 +257,7 @@ def lines_of(tree: Tree, path: str) -> list[str]:
 
 
 def put_in_listed_splits(tree: Tree, entries: list[Entry]) -> list[Blemish]:
-    """Lists of splits, if there are any, count more than folders; what they name in vain."""
+    """Put entries into the splits of lists, which outrank folders; a blemish for each name lost."""
     lists = split_lists(tree)
     if not lists:
         return []
@@ -276,7 +276,7 @@ def put_in_listed_splits(tree: Tree, entries: list[Entry]) -> list[Blemish]:
 
 
 def one_of_each_photo(entries: list[Entry], blemishes: list[Blemish]) -> list[Entry]:
-    """Photos that several files list, or one file several times, with all of their objects."""
+    """One entry a photo, with the objects of all entries that are about it."""
     groups: dict[str, list[Entry]] = defaultdict(list)
     others = []
     for entry in entries:
@@ -289,7 +289,7 @@ def one_of_each_photo(entries: list[Entry], blemishes: list[Blemish]) -> list[En
 
 
 def _together(photo: str, group: list[Entry], blemishes: list[Blemish]) -> Parsed | None:
-    """What several annotations of a photo say; what two of them say alike counts once."""
+    """The annotations of a photo merged; an object that several of them have counts once."""
     annotated = [(entry, entry.parsed) for entry in group if entry.parsed is not None]
     if len(annotated) < 2:
         return annotated[0][1] if annotated else None
@@ -297,7 +297,7 @@ def _together(photo: str, group: list[Entry], blemishes: list[Blemish]) -> Parse
     problems: dict[tuple[Any, ...], None] = {}
     known: set[tuple[Any, ...]] = set()
     for entry, parsed in annotated:
-        new = [thing for thing in parsed.objects if tuple(thing) not in known]
+        new = [each for each in parsed.objects if tuple(each) not in known]
         if new and objects:
             blemishes.append(Blemish("annotated twice", photo, str(entry.annotation)))
         objects += new

@@ -169,7 +169,8 @@ def parse(path: str) -> Parsed:
     objects, problems = [], [["other encoding", guessed]] if guessed else []
     for node in root.iter("object"):
         name = (node.findtext("name") or "").strip()
-        corners = _numbers(node, "bndbox", "xmin", "ymin", "xmax", "ymax") or _rotated(node)
+        corners = _numbers(node, "bndbox", "xmin", "ymin", "xmax", "ymax")
+        corners = corners or _rotated(node, size if usable else [MOST, MOST])
         if not is_name(name):
             problems.append(["object without class", reprlib.repr(name)])
         elif not corners:
@@ -188,14 +189,18 @@ def _numbers(node: ElementTree.Element, box: str, *tags: str) -> list[float]:
     return numbers if len(numbers) == len(tags) else []
 
 
-def _rotated(node: ElementTree.Element) -> list[float]:
-    """The upright box around a rotated one, as roLabelImg writes it; empty if there is none."""
+def _rotated(node: ElementTree.Element, size: list[float]) -> list[float]:
+    """The upright box around a rotated one, as roLabelImg writes it; empty if there is none.
+
+    It is cut at the edges of the photo, which the corners of a rotated box often pass.
+    """
     if not (numbers := _numbers(node, "robndbox", "cx", "cy", "w", "h", "angle")):
         return []
     x, y, width, height, angle = numbers
     cos, sin = abs(math.cos(angle)), abs(math.sin(angle))
     half_x, half_y = (width * cos + height * sin) / 2, (width * sin + height * cos) / 2
-    return [x - half_x, y - half_y, x + half_x, y + half_y]
+    right, bottom = min(x + half_x, size[0]), min(y + half_y, size[1])
+    return [max(x - half_x, 1.0), max(y - half_y, 1.0), right, bottom]
 
 
 def _plain_tags(root: ElementTree.Element) -> set[str]:
