@@ -1,4 +1,4 @@
-"""What can be wrong with a data set: every kind, what is done about it, and what it means."""
+"""Everything that can be wrong with a data set: each kind, its effect, and what it means."""
 
 from typing import Literal, NamedTuple
 
@@ -6,7 +6,7 @@ Effect = Literal["mended", "left out", "reported", "stops"]
 
 
 class Kind(NamedTuple):
-    """A kind of blemish: what is done about it, and a phrase with the remedy if there is one."""
+    """A kind of blemish: its effect, and a phrase that explains it and may name a remedy."""
 
     effect: Effect
     text: str
@@ -69,7 +69,7 @@ KINDS = {
 
 
 class Blemish(NamedTuple):
-    """One thing wrong: its kind, the photo or file it is about, and what exactly."""
+    """One blemish: its kind, the photo or file it is about, and details."""
 
     kind: str
     where: str
@@ -77,11 +77,11 @@ class Blemish(NamedTuple):
 
     @property
     def effect(self) -> Effect:
-        """What is done about it."""
+        """What the reader does about it."""
         return KINDS[self.kind].effect
 
     @property
     def words(self) -> str:
-        """What is wrong, with the details in brackets."""
+        """What is wrong, with the details in parentheses."""
         text = KINDS[self.kind].text
         return f"{text} ({self.detail})" if self.detail else text

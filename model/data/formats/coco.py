@@ -119,8 +119,8 @@ def _entries(tree: Tree, path: str, blemishes: list[Blemish]) -> list[Entry]:
     entries = []
     for image in _records(content, "images"):
         name = _file_name(image)
-        things = objects.pop(_key(image.get("id")), [])
-        parsed = _parsed(image, things, names) if is_annotated else None
+        annotations = objects.pop(_key(image.get("id")), [])
+        parsed = _parsed(image, annotations, names) if is_annotated else None
         entries.append(Entry(name, find(name, near, split), path, [split] if split else [], parsed))
     n_lost = sum(map(len, objects.values()))
     if n_lost:
@@ -130,7 +130,7 @@ def _entries(tree: Tree, path: str, blemishes: list[Blemish]) -> list[Entry]:
 
 
 def _class_names(path: str, content: dict[str, Any], blemishes: list[Blemish]) -> dict[Any, str]:
-    """Id -> name; some write no more than a list of names, and some no names at all."""
+    """Category id -> name. Some files hold only a list of names, some no names at all."""
     categories = content.get("categories")
     ids = {_key(each.get("category_id")) for each in _records(content, "annotations")}
     if isinstance(categories, list) and all(isinstance(each, str) for each in categories):
@@ -147,12 +147,12 @@ def _class_names(path: str, content: dict[str, Any], blemishes: list[Blemish]) -
 
 
 def _refuse_shared_ids(path: str, content: dict[str, Any]) -> None:
-    """Where one id means several things, boxes would go to the wrong photo or class unseen."""
+    """Raise ``UserError`` if an id has two meanings: boxes would go to a wrong photo or class."""
     for kind, name in (("images", "file_name"), ("categories", "name")):
         meant: dict[Any, str] = {}
         for each in _records(content, kind):
-            key, called = _key(each.get("id")), str(each.get(name))
-            if key is None or meant.setdefault(key, called) != called:
+            key, own_name = _key(each.get("id")), str(each.get(name))
+            if key is None or meant.setdefault(key, own_name) != own_name:
                 shown = reprlib.repr(each.get("id"))
                 raise UserError(
                     f"{path}: {shown} is the id of several {kind}, or none. Give each its own."
@@ -160,7 +160,7 @@ def _refuse_shared_ids(path: str, content: dict[str, Any]) -> None:
 
 
 def _file_name(image: dict) -> str:
-    """The name of a photo, which some give as the address it was downloaded from."""
+    """The file name of a photo; in some files it is the address it was downloaded from."""
     names = (image.get(key) for key in ("file_name", "filename", "coco_url"))
     name = str(next(filter(None, names), ""))
     is_address = name.startswith(("http://", "https://"))
@@ -193,14 +193,14 @@ def _record(kind: str, key: str, value: Any) -> dict | None:
 
 
 def _key(value: Any) -> Any:
-    """An id that a dict can hold, ``None`` if it is none; some write numbers as text, or as 1.0."""
+    """An id as text, so that 1, 1.0 and "1" are equal; ``None`` if the value is no id."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value) if isinstance(value, (int, str)) else None
 
 
 def _folder_of_photos(tree: Tree, path: str) -> str:
-    """Beside the JSON file; of ``instances_train2017.json`` it is ``train2017``, if that exists."""
+    """The folder of the photos: the one a name like ``instances_train2017`` ends in, or its own."""
     folder, _, name = path.rpartition("/")
     word = stem_of(name).rpartition("_")[2]
     above = folder.rpartition("/")[0]

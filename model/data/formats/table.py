@@ -34,7 +34,7 @@ from model.data.tree import Tree
 from model.errors import UserError
 
 MAX_CSV_BYTES = 1 << 30
-# What a column holds -> its names, in small letters without signs and blanks.
+# Content of a column -> its names, in lower case without punctuation and spaces.
 NAMES = {
     "photo": "filename file imageid imagename imagepath image img path filepath",
     "class": "classname class labelname label categoryname category name classid categoryid",
@@ -44,17 +44,17 @@ NAMES = {
     "box": "bbox boundingbox", "all": "objects", "split": "split set subset",
     "difficult": "difficult isgroupof iscrowd",
 }  # fmt: skip
-# What must be there, the surer first.
+# Columns that make a box, the most certain first.
 CORNERS, BOX, CORNER_AND_SIZE = ("x1", "y1", "x2", "y2"), ("box",), ("x1", "y1", "width", "height")
 CENTER_AND_SIZE = ("x", "y", "width", "height")
 BOXES = (CORNERS, BOX, CORNER_AND_SIZE, CENTER_AND_SIZE)
-# Without a head, as of RetinaNet, makesense.ai and AutoML: number of columns -> what stands where.
+# Without a head, as of RetinaNet, makesense.ai and AutoML: number of columns -> content of each.
 WITHOUT_HEAD = {
     6: ("photo", *CORNERS, "class"),
     8: ("class", *CORNER_AND_SIZE, "photo", "", ""),
     11: ("split", "photo", "class", "x1", "y1", "", "", "x2", "y2", "", ""),
 }
-NOTHING = frozenset({"", "nan", "none", "null"})  # as pandas and databases write an empty cell
+NOTHING = frozenset({"", "nan", "none", "null"})  # an empty cell, as pandas and databases write it
 _END = "\x1fend"
 _SEPARATOR = re.compile('"?sep=(.)"?[,;\t]*', re.IGNORECASE)  # of Excel
 _NUMBER = re.compile(r"(?<![\w.])[-+.\d][-+.\w]*")  # also of "np.float64(1.5)"
@@ -79,7 +79,7 @@ def recognises(tree: Tree) -> bool:
     return False
 
 
-@lru_cache(maxsize=1)  # what is recognised is listed next
+@lru_cache(maxsize=1)  # read by recognises, and then by listing
 def _tables(tree: Tree) -> dict[str, list[list[str]] | UserError]:
     """Path -> rows of cells, or why it cannot be read."""
     found: dict[str, list[list[str]] | UserError] = {}
@@ -107,14 +107,14 @@ def _rows(path: str, text: str) -> list[list[str]]:
 
 
 def _objects_in(tree: Tree, rows: list[list[str]]) -> list[Row] | None:
-    """Column -> cell of each row; ``None`` if it is a table of something else."""
+    """Content -> cell, for each row; ``None`` if the table holds no boxes."""
     start = 0
     while len(rows) > start + 1 and rows[start][0].startswith("#"):
         after = rows[start + 1]
         if len(rows[start]) == len(after) and not after[0].startswith("#"):
-            break  # it is the head, and no comment
+            break  # it is the header, not a comment
         start += 1
-    rows = rows[start:]  # at once: there may be a million comments
+    rows = rows[start:]  # not one by one: there may be a million comments
     head = [re.sub("[^a-z0-9]", "", cell.casefold()) for cell in rows[0]] if rows else []
     known = {what: [n for n in names.split() if n in head] for what, names in NAMES.items()}
     places = {what: head.index(names[0]) for what, names in known.items() if names}
@@ -132,7 +132,7 @@ def _objects_in(tree: Tree, rows: list[list[str]]) -> list[Row] | None:
 
 
 def listing(tree: Tree) -> Listing:
-    """The photos of all tables, with the names that another one gives to classes."""
+    """The photos of all tables; a table of two columns names the class ids."""
     entries: list[Entry] = []
     others: list[list[str]] = []
     blemishes: list[Blemish] = []
@@ -192,7 +192,7 @@ def _add(parsed: Parsed, row: Row) -> None:
 
 
 def _things(row: Row) -> Iterator[tuple[Any, Sequence[Any], Any]]:
-    """Class, corners and whether it is difficult, of the object of a row or those it lists."""
+    """Class, corners and ``difficult`` of each object in a row; ``ValueError`` if they are bad."""
     if row.get("all", "").startswith("["):
         # Of this project: the columns for a box are of the largest.
         try:
@@ -214,7 +214,7 @@ def _things(row: Row) -> Iterator[tuple[Any, Sequence[Any], Any]]:
 
 
 def _size(row: Row) -> list[float] | None:
-    """Of the photo, where width and height are not those of the box."""
+    """The photo's size, unless the row's width and height are those of the box."""
     sides = [row.get(side, "").removesuffix(".0") for side in ("width", "height")]
     is_known = {"x2", "box"} & set(row) and all(
         s.isascii() and s.isdecimal() and len(s) < 7 for s in sides
@@ -223,7 +223,7 @@ def _size(row: Row) -> list[float] | None:
 
 
 def _name_classes(entries: list[Entry], pairs: list[list[str]]) -> set[str]:
-    """Replace ids of classes by the names that a table of two columns has; all names."""
+    """Replace class ids by the names in a table of two columns; returns all class names."""
     things = [thing for each in entries if each.parsed for thing in each.parsed.objects]
     used = {thing[0] for thing in things}
     for of_id, of_name in ((0, 1), (1, 0)):

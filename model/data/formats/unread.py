@@ -1,4 +1,4 @@
-"""Formats that are told apart to say how to convert them, and not read."""
+"""Formats that are not read, only recognised to say how to convert them."""
 
 import re
 from typing import NamedTuple
@@ -9,7 +9,7 @@ HEAD = 1 << 16  # bytes of a file
 
 
 class Unread(NamedTuple):
-    """A format: its name, the suffixes of its files, what all of them hold, and the way out."""
+    """A format: its name, file suffixes, patterns that each file contains, and the remedy."""
 
     name: str
     suffixes: tuple[str, ...]
@@ -46,7 +46,7 @@ UNREAD = (
 
 
 def unread_format(tree: Tree) -> str:
-    """What lies in a folder and the way to convert it, in a phrase; empty if nothing does."""
+    """The unread format found in a folder and how to convert it, in a phrase; else empty."""
     for each in UNREAD:
         for path in tree.with_suffix(*each.suffixes)[:20]:
             try:

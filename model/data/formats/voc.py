@@ -83,7 +83,7 @@ _LABELLED = re.compile(r"(?P<name>.*\S)\s+(?P<label>-1|0|1)")
 def _listed(
     tree: Tree, lists: dict[str, list[str]], annotations: FileIndex, blemishes: list[Blemish]
 ) -> list[Entry]:
-    """One entry a photo; VOC's per-class lists name splits only where there are no others."""
+    """One entry a photo; VOC's per-class lists count only where there are no other lists."""
     entries: dict[str, Entry] = {}
     labelled = {path for path, lines in lists.items() if _is_labelled(lines, annotations)}
     for path, lines in lists.items():
@@ -91,7 +91,7 @@ def _listed(
         if path in labelled and labelled != set(lists):
             continue
         if path in labelled and len(labelled) > 1:
-            # Every class has a list of all photos; together they say what the split is.
+            # Each class has a list of all photos of the split: the list's name tells which.
             split = split_named(split) or split
         near = path.rpartition("ImageSets")[0] + "Annotations"
         seen = set()
@@ -133,7 +133,7 @@ _OF_AN_OBJECT = frozenset({"bndbox", "xmin", "robndbox", "polygon", "points", "b
 
 
 _DECLARED = re.compile(rb"<\?xml[^>]*\bencoding\s*=\s*[\"']([\w.-]+)[\"']")
-_UNICODE = frozenset({"utf-8", "utf8", "utf-16"})  # which some declare and do not write
+_UNICODE = frozenset({"utf-8", "utf8", "utf-16"})  # which some files declare wrongly
 # Encodings of several bytes a letter, which expat does not know.
 _OF_EAST_ASIA = frozenset({"gb2312", "gbk", "gb18030", "big5", "shift_jis", "euc-jp", "euc-kr"})
 

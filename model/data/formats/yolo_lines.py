@@ -1,4 +1,4 @@
-"""Lines of YOLO's label files: ``class x_center y_center width height``, and what else there is.
+"""Lines of YOLO's label files: ``class x_center y_center width height``, and variants of them.
 
 Longer lines are outlines ``class x y x y ...``, of which the upright hull is the box, or hold more
 than a box: a score, a score and the number of a track, key points. One line does not tell which;
@@ -21,7 +21,7 @@ from model.data.formats.listing import (
     text_of,
 )
 
-TELLING_LINES = 10  # so many at least tell where a score stands, or that points are key points
+TELLING_LINES = 10  # needed to tell where a score stands, or that points are key points
 MOST = 0.95  # of the lines must be alike
 MAX_ID = 1e9
 ROUNDING = 0.01  # shares that a box may reach out of its photo
@@ -33,7 +33,7 @@ class LineKind(NamedTuple):
 
     Attributes:
         parse: reads one label file, given its path; raises nothing.
-        passed_over: what stands in them besides boxes and outlines; empty if nothing does.
+        passed_over: what lines hold besides boxes and outlines; empty if nothing.
     """
 
     parse: Callable[[str], Parsed]
@@ -41,27 +41,27 @@ class LineKind(NamedTuple):
 
 
 def parse(path: str) -> Parsed:
-    """Read one label file; the class names are the ids, or names, as they stand there, for now."""
+    """Read one label file; class names are still the ids or names in the file."""
     return _parse(path, _box_or_outline)
 
 
 def parse_boxes(path: str) -> Parsed:
-    """As :func:`parse`, where the first four numbers are a box, whatever stands behind them."""
+    """As :func:`parse`, taking the first four numbers as a box and ignoring what follows."""
     return _parse(path, _box)
 
 
 def parse_scored(path: str) -> Parsed:
-    """As :func:`parse`, where scores stand behind outlines, and tracks behind scores."""
+    """As :func:`parse`, for lines that end in a score, or a score and a track."""
     return _parse(path, _before_score)
 
 
 def parse_score_first(path: str) -> Parsed:
-    """As :func:`parse`, where the score of a box stands before it."""
+    """As :func:`parse`, for lines with the score of a box before it."""
     return _parse(path, _behind_score)
 
 
 def kind_of_lines(paths: Iterable[str]) -> LineKind:
-    """What the lines of a set hold, by some of its label files."""
+    """What the lines of a set hold, judged by some of its label files."""
     lines = [line.numbers for path in paths for line in _usable_lines(path) if not line.is_named]
     with_score = [numbers for numbers in lines if len(numbers) == 5]
     longer = [numbers for numbers in lines if len(numbers) > 5]
@@ -83,7 +83,7 @@ def kind_of_lines(paths: Iterable[str]) -> LineKind:
 
 
 def _are_key_points(lines: Sequence[Sequence[float]]) -> bool:
-    """Whether all lines have as many points, each marked as seen or not, or all within the box."""
+    """Whether all lines have equally many points, with visibility flags or all inside the box."""
     if not lines or len({len(numbers) for numbers in lines}) > 1:
         return False
     length = len(lines[0])
@@ -125,7 +125,7 @@ def _fits(numbers: Sequence[float]) -> bool:
 
 
 class _Line(NamedTuple):
-    """One object, as it stands there.
+    """One line, split into its parts.
 
     Attributes:
         text: the line.
@@ -165,7 +165,7 @@ def _parse(path: str, box_of: Callable[[Sequence[float]], Box]) -> Parsed:
 
 
 def _usable_lines(path: str) -> list[_Line]:
-    """None, if the file cannot be read: the check says so when it reads it."""
+    """The usable lines; empty if the file cannot be read, which the check reports later."""
     try:
         return [line for line in _lines(path) if line.is_usable]
     except (ValueError, OSError):
@@ -180,7 +180,7 @@ def _lines(path: str) -> Iterator[_Line]:
 
 
 def _words(line: str) -> list[str]:
-    """The numbers of a line, also with commas between them, or in them instead of points."""
+    """The words of a line; commas may separate them, or stand for decimal points."""
     if line.strip()[:1] in "[(":
         line = line.strip(" \t[]()")
     words = line.split()
