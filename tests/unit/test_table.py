@@ -43,7 +43,7 @@ def kinds(dataset: Dataset) -> set[str]:
             "label_name,bbox_x,bbox_y,bbox_width,bbox_height,image_name,image_width",
             "cat,10,20,30,40,a.jpg,9",
         ),
-        ("cat,10,20,30,40,images/a.jpg,120,80", "cat,10,20,30,40,images/a.jpg,120,80"),
+        ("cat,10,20,30,40,images/a.jpg,120,80", "cat,1,2,3,4,images/b.jpg,120,80"),
         ("split,path,label,x_min,y_min,x_max,y_max", r"x,C:\set\a.jpg,cat,10,20,40,60"),
         ("images/a.jpg,10,20,40,60,cat", "images/b.jpg,,,,,"),
         ("TRAIN,gs://set/images/a.jpg,cat,10,20,,,40,60,,", "TEST,b.jpg,cat,1,2,,,30,40,,"),

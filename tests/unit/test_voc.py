@@ -130,7 +130,7 @@ def test_the_photo_may_be_named_by_its_path_alone(tmp_path):
     text = re.sub("filename>[^<]*</filename", r"path>C:\\me\\a.jpg</path", path.read_text())
     path.unlink()
     (tmp_path / "x_1.xml").write_text(text)
-    assert Dataset(tmp_path).find("a").image.largest
+    assert [found.image.file_name for found in Dataset(tmp_path).photos] == ["a.jpg"]
 
 
 @pytest.mark.parametrize(
