@@ -291,10 +291,8 @@ def _draw_splits(sources: Sequence[Source]) -> None:
         id(e): s for g in groups if (s := next((e.splits for e in g if e.splits), [])) for e in g
     }
     for entry in entries:
-        is_val = shares[entry.name] < max(VAL_SHARE, lowest + 1e-12)
-        entry.splits += of_copies.get(id(entry)) or [
-            "val" if is_val and len(found) > 1 else "train"
-        ]
+        is_val = len(found) > 1 and shares[entry.name] < max(VAL_SHARE, lowest + 1e-12)
+        entry.splits += of_copies.get(id(entry)) or ["val" if is_val else "train"]
     for source in drawn:
         source.as_listed.blemishes.append(Blemish("split of our own", source.tree.root.name))
 
