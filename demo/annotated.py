@@ -1,4 +1,4 @@
-"""What is in a photo that came together with its annotation, in any format of a data set."""
+"""The objects of an uploaded photo, from the annotation in any format uploaded with it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,49 +19,49 @@ from model.data.records import ObjectAnnotation
 from model.errors import UserError
 
 MOST_FILES = 3  # an annotation, and the names of its classes
-NAME_FILES = frozenset({"classes.txt", "_darknet.labels", "obj.names", "labels.txt", "names.txt"})
-SHARED_SUFFIXES = (".json", ".yaml", ".yml")  # of files that speak of many photos
+NAME_FILES = frozenset({"classes.txt", "_darknet.labels", "obj.names", "labels.txt", "names.txt",
+                        "predefined_classes.txt"})  # fmt: skip
+SHARED_SUFFIXES = (".json", ".yaml", ".yml")  # of files about many photos
 
 
 def objects_beside(photo: SentFile, files: Sequence[SentFile]) -> tuple[ObjectAnnotation, ...]:
-    """What the files say is in the photo, in pixels of the upright one, the target first.
+    """The objects that the files annotate in the photo, in upright pixels, the target first.
 
     Args:
-        photo: as it was sent.
+        photo: the upload.
         files: its ``.xml``; its ``.txt``, with ``classes.txt`` or ``data.yaml`` or without; or a
             ``.json`` of COCO or LabelMe.
 
     Raises:
-        UserError: if they say nothing of it, or make a mistake; the text names the file.
+        UserError: if they annotate nothing in it, or cannot be used; the text names the file.
     """
     if len(files) > MOST_FILES:
         raise UserError(f"{len(files)} files came with the photo: drop it with its annotation.")
-    said, name = " and ".join(file.name for file in files), plain_name(photo.name)
+    names, name = " and ".join(file.name for file in files), plain_name(photo.name)
     name += ".jpg" * is_annotation(name)
     if n_bytes(files) > MAX_ANNOTATION_BYTES:
-        raise UserError(f"{said} is larger than {MAX_ANNOTATION_BYTES >> 20} MiB: shorten it.")
+        raise UserError(f"{names} is larger than {MAX_ANNOTATION_BYTES >> 20} MiB: shorten it.")
     if sum(map(n_lines, files)) > MAX_LINES:
-        raise UserError(f"{said} has more than {MAX_LINES:,} lines: shorten it.")
-    beside = [SentFile(file.path, _place(file.name, name)) for file in files]
-    with laid_out([SentFile(photo.path, name), *beside], most_objects=MAX_LINES) as dropped:
+        raise UserError(f"{names} has more than {MAX_LINES:,} lines: shorten it.")
+    annotations = [SentFile(file.path, _place(file.name, name)) for file in files]
+    with laid_out([SentFile(photo.path, name), *annotations], most_objects=MAX_LINES) as dropped:
         place = dropped.files[0]
         if why := dropped.problems.get(place):
-            raise UserError(f"{said}: {why.removeprefix(f'{name}: ')}")
+            raise UserError(f"{names}: {why.removeprefix(f'{name}: ')}")
         known = dropped.known.get(place)
         if dropped.note:
             raise UserError(
-                f"{said} is no annotation of VOC, YOLO, COCO or LabelMe: drop the photo with its"
+                f"{names} is no annotation of VOC, YOLO, COCO or LabelMe: drop the photo with its"
                 " .xml, .txt or .json file, or alone."
             )
     if known is None or not known.image.objects:
-        raise UserError(f"{said} names no object of {name}: correct it, or drop the photo alone.")
+        raise UserError(f"{names} names no object of {name}: correct it, or drop the photo alone.")
     target = known.image.largest
-    things = sorted(known.image.objects, key=lambda thing: thing is not target)
-    return tuple(things[:MAX_BOXES])
+    return tuple(sorted(known.image.objects, key=lambda each: each is not target)[:MAX_BOXES])
 
 
 def _place(name: str, photo: str) -> str:
-    """What a file is called beside the photo: an annotation of one photo is that of this one."""
+    """The name to give a file: an annotation of a single photo is named after this photo."""
     plain = plain_name(name)
     if plain.casefold() in NAME_FILES or Path(plain).suffix.lower() in SHARED_SUFFIXES:
         return plain

@@ -22,6 +22,10 @@ from model.evaluation.per_photo import PerPhoto
 from model.inference import Detector
 
 log = logging.getLogger("demo")
+NUMBERS_FOR_CLASSES = (
+    "The annotation has numbers for classes: drop the photo with it and classes.txt or data.yaml to"
+    " see their names."
+)
 
 
 @dataclass
@@ -112,7 +116,9 @@ class Backend:
             )
         path = Path(choice.upload)
         largest = ImageAnnotation(path.name, 0, 0, choice.objects).largest
-        return Photo(path, objects=choice.objects, largest=largest)
+        numbered = largest and all(o.class_name.isdecimal() for o in choice.objects)
+        note = NUMBERS_FOR_CLASSES if numbered else ""
+        return Photo(path, objects=choice.objects, largest=largest, note=note)
 
 
 def first_checkpoint(folder: Path = CHECKPOINT_FOLDER) -> str:

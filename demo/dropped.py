@@ -1,4 +1,4 @@
-"""Many files that came together: which are photos, and what the annotations among them say."""
+"""Many files uploaded at once: the photos, and the annotations among them."""
 
 import os
 import shutil
@@ -27,12 +27,12 @@ MAX_DEPTH = 6  # folders that are kept of a name
 
 @dataclass
 class DroppedPhotos:
-    """Photos in a folder of their own, under the names that they had.
+    """Uploaded photos in a temporary folder, under their original names.
 
     Attributes:
         root: the folder.
         files: the photos below it.
-        known: by file, those of which an annotation says what they show, which may be nothing.
+        known: the annotated photos by file; some may have no object.
         problems: by file, why the annotation of a photo cannot be used.
         note: a sentence on files that are neither photo nor annotation; empty if there are none.
     """
@@ -45,22 +45,22 @@ class DroppedPhotos:
 
     @property
     def unknown(self) -> list[Path]:
-        """Photos that no annotation is about."""
+        """Photos without annotation."""
         return [file for file in self.files if file not in self.known | self.problems]
 
 
 def is_annotation(name: str) -> bool:
-    """Whether a file is one by its name; whatever else comes is meant as a photo."""
+    """Whether a file is an annotation, by its suffix; all other files are taken for photos."""
     return Path(name).suffix.lower() in ANNOTATIONS
 
 
 def n_bytes(files: Sequence[SentFile]) -> int:
-    """Of all files together."""
+    """The size of all files together."""
     return sum(file.path.stat().st_size for file in files)
 
 
 def n_lines(file: SentFile) -> int:
-    """Lines of a ``.txt``, and of an ``.xml`` those that speak of objects; 0 of other files."""
+    """Lines of a ``.txt``, or mentions of objects in an ``.xml``; 0 for other files."""
     suffix = Path(file.name).suffix.lower()
     if suffix == ".xml":  # of any encoding, and maybe all in one line
         return file.path.read_bytes().replace(b"\0", b"").lower().count(b"object")
@@ -70,7 +70,7 @@ def n_lines(file: SentFile) -> int:
 
 
 def plain_name(name: str) -> str:
-    """The last part of a name that anybody may have made up, as a file of ours can have it."""
+    """The last part of an untrusted file name, safe to use on this disk."""
     name = name.replace("\0", "").encode("utf-8", "replace").decode()  # no half characters
     name = (parts_of(name) or ["photo"])[-1].lstrip(".") or "photo"
     return name.encode()[-200:].decode("utf-8", "ignore")
@@ -80,7 +80,7 @@ def plain_name(name: str) -> str:
 def laid_out(
     files: Sequence[SentFile], most_objects: int = MAX_OBJECTS
 ) -> Generator[DroppedPhotos]:
-    """Put files that were sent where readers of data sets find them, and read them.
+    """Lay uploads out as a data set in a temporary folder, and read it.
 
     Args:
         files: photos and annotations, their names with the folders that they lay in.
@@ -114,7 +114,7 @@ def laid_out(
 
 
 def _place(root: Path, name: str, number: int) -> Path:
-    """Where a file goes; two of one name lie in different folders."""
+    """The path for an upload; of two with one name the second goes to a folder of its own."""
     parts = [plain_name(part) for part in parts_of(name.replace("\0", ""))] or ["photo"]
     for folder in (root, root / f"again-{number}"):
         place = folder.joinpath(*parts[-MAX_DEPTH:])
@@ -152,9 +152,9 @@ def _read(dropped: DroppedPhotos, n_annotations: int, most_objects: int) -> None
 
 
 def _sort(dropped: DroppedPhotos, dataset: Dataset, most_objects: int) -> None:
-    """What is said of each photo: by an annotation, or why it cannot be."""
+    """Fill ``known`` and ``problems`` from the data set that the files make."""
     photos = {Path(photo.path): photo for photo in dataset.photos}
-    lost: dict[Path | str, str] = {}
+    reasons: dict[Path | str, str] = {}
     unlabelled = set()
     for blemish in dataset.blemishes:
         kind, where, detail = blemish
@@ -165,10 +165,10 @@ def _sort(dropped: DroppedPhotos, dataset: Dataset, most_objects: int) -> None:
             unlabelled.add(place)
         elif blemish.effect == "left out" and kind not in ABOUT_OTHER_PHOTOS:
             # An annotation that cannot be read is named by its own file.
-            # The first one is the reason of those behind it.
-            lost.setdefault(key_of(where) if is_annotation(where) else place, blemish.words)
+            # The first reason of a photo causes the others.
+            reasons.setdefault(key_of(where) if is_annotation(where) else place, blemish.words)
     for file in dropped.files:
-        why = lost.get(file) or (file not in photos and lost.get(key_of(file.name)))
+        why = reasons.get(file) or (file not in photos and reasons.get(key_of(file.name)))
         if why:
             dropped.problems[file] = f"{file.name}: {why.replace(f'{dropped.root}/', '')}."
         elif file in photos and (n_objects := len(photos[file].image.objects)) > most_objects:

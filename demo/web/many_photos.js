@@ -26,6 +26,7 @@ function counted(files) {
 
 async function add(chosen) {
   const files = chosen.filter((file) => takesAnnotations || isPhoto(file.name));
+  const left = chosen.length - files.length;
   const photos = files.filter((file) => isPhoto(file.name)).length;
   const present = kept().filter((file) => isPhoto(file.orig_name)).length;
   if (photos + present > Number(most)) {
@@ -51,6 +52,10 @@ async function add(chosen) {
   props.value = [...kept(), ...uploads];
   const words = failed.length ? [`Not sent: ${failed.join('; ')}`] : [];
   if (takesAnnotations) words.unshift(`${counted(props.value)}.`);
+  if (left)
+    words.push(
+      `${left} annotation file${left === 1 ? '' : 's'} left out: only photos are read here.`,
+    );
   status.textContent = words.join(' ');
   trigger('input');
 }

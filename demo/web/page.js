@@ -121,8 +121,7 @@
       const heading = document.querySelector('#folder > .label-wrap');
       if (!heading.classList.contains('open')) heading.click();
     } else {
-      const photos = files.filter((file) => !page.ANNOTATION.test(file.name));
-      waiting = { field: 'many', files: photos.length ? photos : files };
+      waiting = { field: 'many', files };
       tabButton('detect')?.click();
     }
     tell('many-photos');

@@ -1,4 +1,4 @@
-"""Photos and their boxes in the formats other programs read: YOLO, COCO and PASCAL VOC.
+"""Write photos and their boxes in the formats other programs read: YOLO, COCO and PASCAL VOC.
 
 YOLO: one text file a photo, ``class x_center y_center width height`` as shares of the photo, class
 ids from 0 in ``data.yaml``. COCO: one JSON file, boxes ``x, y, width, height`` in pixels, 0-based;
@@ -55,14 +55,14 @@ def labelled(
     bbox_xyxy: Iterable[Sequence[float]],
     visible: Iterable[float],
 ) -> AnnotatedPhoto:
-    """An augmented picture with what training would label in it.
+    """An augmented picture with the objects that training would label in it.
 
-    That is what has at least :data:`MIN_VISIBLE_TO_LABEL` left, and the first object: it is the
-    target, which the augmentation itself keeps in sight.
+    Those are the ones with at least :data:`MIN_VISIBLE_TO_LABEL` left, and the first object: it is
+    the target, which the augmentation keeps in sight.
 
     Args:
         file_name, size: of the picture; width and height.
-        things: the objects of the photo; where they were in it is of no concern.
+        things: the objects of the photo; their boxes there are not used.
         bbox_xyxy, visible: where each of them is in the picture, and how much of it is left, 0..1.
     """
     kept = [
@@ -81,7 +81,7 @@ def class_names_of(
 
     With a list that does not depend on the photos, ids mean the same in all files.
     """
-    found = {thing.class_name for photo in photos for thing in photo.objects}
+    found = {each.class_name for photo in photos for each in photo.objects}
     return tuple(known) if found <= set(known) else tuple(sorted(found))
 
 
@@ -90,10 +90,10 @@ def object_rows(photo: AnnotatedPhoto) -> list[list[object]]:
     shares = photo.visible or (1.0,) * len(photo.objects)
     return [
         [
-            photo.file_name, thing.class_name, *(round(v, 2) for v in thing.bbox_xyxy),
-            photo.width, photo.height, round(share, 4), int(thing.difficult), int(place == 0),
+            photo.file_name, each.class_name, *(round(v, 2) for v in each.bbox_xyxy),
+            photo.width, photo.height, round(share, 4), int(each.difficult), int(place == 0),
         ]
-        for place, (thing, share) in enumerate(zip(photo.objects, shares, strict=True))
+        for place, (each, share) in enumerate(zip(photo.objects, shares, strict=True))
     ]  # fmt: skip
 
 
@@ -118,12 +118,12 @@ def to_yolo(photo: AnnotatedPhoto, class_names: Sequence[str]) -> str:
     """One line an object; the empty text if there is none."""
     ids = list(class_names)
     lines = []
-    for thing in photo.objects:
-        x1, y1, x2, y2 = thing.bbox_xyxy
+    for each in photo.objects:
+        x1, y1, x2, y2 = each.bbox_xyxy
         center_x, center_y = (x1 + x2) / 2 / photo.width, (y1 + y2) / 2 / photo.height
         width, height = (x2 - x1) / photo.width, (y2 - y1) / photo.height
         shares = " ".join(f"{v:.6f}" for v in (center_x, center_y, width, height))
-        lines.append(f"{ids.index(thing.class_name)} {shares}\n")
+        lines.append(f"{ids.index(each.class_name)} {shares}\n")
     return "".join(lines)
 
 
@@ -139,13 +139,13 @@ def to_coco(photos: Sequence[AnnotatedPhoto], class_names: Sequence[str]) -> str
     ids = list(class_names)
     annotations: list[dict] = []
     for image_id, photo in enumerate(photos, 1):
-        for place, thing in enumerate(photo.objects):
-            x1, y1, x2, y2 = thing.bbox_xyxy
+        for place, each in enumerate(photo.objects):
+            x1, y1, x2, y2 = each.bbox_xyxy
             annotation = {
                 "id": len(annotations) + 1, "image_id": image_id,
-                "category_id": ids.index(thing.class_name) + 1,
+                "category_id": ids.index(each.class_name) + 1,
                 "bbox": [round(v, 2) for v in (x1, y1, x2 - x1, y2 - y1)],
-                "area": round(thing.area, 2), "iscrowd": int(thing.difficult),
+                "area": round(each.area, 2), "iscrowd": int(each.difficult),
             }  # fmt: skip
             if photo.visible:
                 annotation["visible"] = round(photo.visible[place], 4)
@@ -168,22 +168,22 @@ def to_voc(photo: AnnotatedPhoto) -> str:
     size = _add(root, "size")
     for name, value in (("width", photo.width), ("height", photo.height), ("depth", 3)):
         _add(size, name, value)
-    for place, thing in enumerate(photo.objects):
+    for place, each in enumerate(photo.objects):
         node = _add(root, "object")
-        _add(node, "name", thing.class_name)
-        _add(node, "difficult", int(thing.difficult))
+        _add(node, "name", each.class_name)
+        _add(node, "difficult", int(each.difficult))
         if photo.visible:
             _add(node, "visible", round(photo.visible[place], 4))
         box, names = _add(node, "bndbox"), ("xmin", "ymin", "xmax", "ymax")
-        for name, value in zip(names, _voc_corners(photo, thing), strict=True):
+        for name, value in zip(names, _voc_corners(photo, each), strict=True):
             _add(box, name, value)
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
-def _voc_corners(photo: AnnotatedPhoto, thing: ObjectAnnotation) -> tuple[int, int, int, int]:
+def _voc_corners(photo: AnnotatedPhoto, annotation: ObjectAnnotation) -> tuple[int, int, int, int]:
     """Whole pixels, 1-based and inclusive, at least one pixel wide and within the photo."""
-    x1, y1, x2, y2 = (round(v) for v in thing.bbox_xyxy)
+    x1, y1, x2, y2 = (round(v) for v in annotation.bbox_xyxy)
     x1, y1 = min(max(x1, 0), photo.width - 1), min(max(y1, 0), photo.height - 1)
     return x1 + 1, y1 + 1, min(max(x2, x1 + 1), photo.width), min(max(y2, y1 + 1), photo.height)
 

@@ -1,4 +1,4 @@
-"""What can be wrong with a data set: every kind, what is done about it, and what it means."""
+"""Everything that can be wrong with a data set: each kind, its effect, and what it means."""
 
 from typing import Literal, NamedTuple
 
@@ -6,7 +6,7 @@ Effect = Literal["mended", "left out", "reported", "stops"]
 
 
 class Kind(NamedTuple):
-    """A kind of blemish: what is done about it, and a phrase with the remedy if there is one."""
+    """A kind of blemish: its effect, and a phrase that explains it and may name a remedy."""
 
     effect: Effect
     text: str
@@ -35,6 +35,7 @@ KINDS = {
     "other shape": Kind("left out", "annotated on a photo of another shape; annotate this one"),
     "annotation missing": Kind("left out", "listed without annotation; annotate it"),
     "annotation unreadable": Kind("left out", "the annotation cannot be read; correct it"),
+    "not read": Kind("left out", "a folder or file that cannot be read, or that lies too deep"),
     "link out of the folder": Kind("left out", "copy into the folder what the link points to"),
     "object without area": Kind("left out", "the box of an object has no area; draw it again"),
     "object without box": Kind("left out", "an object without four usable numbers; draw a box"),
@@ -68,7 +69,7 @@ KINDS = {
 
 
 class Blemish(NamedTuple):
-    """One thing wrong: its kind, the photo or file it is about, and what exactly."""
+    """One blemish: its kind, the photo or file it is about, and details."""
 
     kind: str
     where: str
@@ -76,11 +77,11 @@ class Blemish(NamedTuple):
 
     @property
     def effect(self) -> Effect:
-        """What is done about it."""
+        """What the reader does about it."""
         return KINDS[self.kind].effect
 
     @property
     def words(self) -> str:
-        """What is wrong, with the details in brackets."""
+        """What is wrong, with the details in parentheses."""
         text = KINDS[self.kind].text
         return f"{text} ({self.detail})" if self.detail else text

@@ -1,4 +1,4 @@
-"""The folder of everything that can be made again: decoded photos, and what was read of data sets.
+"""The cache folder: decoded photos, and what was read of data sets; all can be made again.
 
 Caches that nobody used for :data:`KEPT_DAYS` days are removed whenever a new one is written.
 """
@@ -24,7 +24,7 @@ def default_cache_dir() -> Path:
 
 
 def used_now(*paths: Path) -> None:
-    """Note that caches are in use, so that they are kept."""
+    """Mark caches as used now, so that :func:`prune` keeps them."""
     for path in paths:
         with suppress(OSError):  # a cache that is shared read-only is not ours to prune
             os.utime(path)
@@ -40,11 +40,11 @@ def prune(folder: Path) -> None:
 
 
 def free_bytes(folder: Path) -> int:
-    """Free on the disk of a folder, which need not exist yet."""
+    """Free bytes on the disk of a folder, which need not exist yet."""
     existing = next(f for f in (folder, *folder.absolute().parents) if f.exists())
     return shutil.disk_usage(existing).free
 
 
 def pixel_cache_bytes(sizes: Iterable[tuple[int, int]], longest_side: int) -> int:
-    """Disk that :class:`model.data.pixel_cache.PixelCache` takes for photos of these sizes."""
+    """Bytes that :class:`model.data.pixel_cache.PixelCache` takes for photos of these sizes."""
     return sum(3 * math.prod(fitted_size(size, longest_side)) for size in sizes)

@@ -19,8 +19,8 @@ from model.words import counted, readable_size
 
 SHOWN = 10  # of each kind of blemish
 MAX_LINE = 1000  # characters that are printed of one
-FEW_PHOTOS = 3000  # are decoded to find those that look alike, unless told
-MAX_LOOKS = 30_000  # photos of which every two are compared
+FEW_PHOTOS = 3000  # larger sets are decoded only on request, to find photos that look alike
+MAX_LOOKS = 30_000  # photos; in larger sets, those that look alike are not searched
 
 
 @dataclass(frozen=True)
@@ -218,18 +218,18 @@ def _pair(how: str, first: DatasetPhoto, second: DatasetPhoto) -> Blemish:
 
 
 def _decoded(dataset: Dataset, cache_dir: str | Path | None, progress: Progress) -> list[Blemish]:
-    """What only decoding shows."""
+    """Blemishes that only decoding shows: damaged photos, and similar ones across splits."""
     names = [photo.image.file_name for photo in dataset.photos]
     what, folder = "decoding photos to compare them", dataset.image_folder
-    looks = read_remembered(perceptual_hashes, folder, names, what, cache_dir, progress)
-    reasons = zip(names, (why for _, why in looks), strict=True)
+    hashes = read_remembered(perceptual_hashes, folder, names, what, cache_dir, progress)
+    reasons = zip(names, (why for _, why in hashes), strict=True)
     found = [Blemish("photo unreadable", name, why) for name, why in reasons if why]
     if len(names) > MAX_LOOKS:
         return found
-    seen = [(p, look) for p, (look, _) in zip(dataset.photos, looks, strict=True) if look]
-    train = [(p, look) for p, look in seen if "train" in p.splits]
-    held_out = [(p, look) for p, look in seen if p.splits and "train" not in p.splits]
-    pairs = near_duplicates([look for _, look in train], [look for _, look in held_out])
+    hashed = [(p, bits) for p, (bits, _) in zip(dataset.photos, hashes, strict=True) if bits]
+    train = [(p, bits) for p, bits in hashed if "train" in p.splits]
+    held_out = [(p, bits) for p, bits in hashed if p.splits and "train" not in p.splits]
+    pairs = near_duplicates([bits for _, bits in train], [bits for _, bits in held_out])
     for i, j in pairs:
         first, second = train[i][0], held_out[j][0]
         if not filecmp.cmp(first.path, second.path, shallow=False):  # else it is identical

@@ -26,7 +26,7 @@ from model.words import counted
 
 DataFolders = str | Path | Sequence[str | Path]
 
-TOGETHER = 8  # photos whose sizes are read at the same time, between two looks at the clock
+TOGETHER = 8  # photos whose headers are read together, between two checks of the time
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class DatasetPhoto:
     header: PhotoHeader
 
     def membership(self, asked: str = "") -> str:
-        """Which of train, val, test it is in, so that a CSV of trainval tells; else ``asked``."""
+        """Its split of train, val, test (a CSV of trainval tells them apart); else ``asked``."""
         return next((s for s in ("train", "val", "test") if s in self.splits), asked)
 
 
@@ -56,7 +56,7 @@ class Dataset:
         format: ``voc``, ``yolo``, ``coco``, ``labelme``, ``csv``, or ``auto`` for what lies there.
         class_names: the classes; by default all that have an object.
         cache_dir: of what was read; see :mod:`model.data.remembered`.
-        progress: show bars, or tell of them; may be set later, too.
+        progress: show bars, or report to a function; may be set later, too.
 
     Raises:
         UserError: if a folder is missing, or holds no data set or more than one.
@@ -73,7 +73,7 @@ class Dataset:
         folders = [data] if isinstance(data, str | Path) else list(data) or ["data"]
         self._given_classes = tuple(class_names) if class_names else None
         self._cache_dir, self.progress = cache_dir, progress
-        self._reading = threading.RLock()  # the demo is asked by many at once
+        self._reading = threading.RLock()  # several requests of the demo may come at once
 
         bars = progress is True
         sources = [Source(Path(f).expanduser(), format, bars) for f in folders]
@@ -84,7 +84,7 @@ class Dataset:
 
     @property
     def formats(self) -> str:
-        """In which formats the folders are, in words."""
+        """The formats of the folders, in words."""
         return " and ".join(dict.fromkeys(source.format.name for source in self._sources))
 
     @cached_property
@@ -95,7 +95,7 @@ class Dataset:
 
     @property
     def first_split(self) -> str:
-        """The one that is looked at first.
+        """The split to show first.
 
         Raises:
             UserError: if there is none.
@@ -109,7 +109,7 @@ class Dataset:
 
     @property
     def is_voc(self) -> bool:
-        """Whether it lies in VOC's own folders, or is a part of VOC under their names."""
+        """Whether all folders are called like VOC's own, as ``VOC2007``."""
         return all(folder.name.startswith("VOC20") for folder in self.folders)
 
     @cached_property
@@ -118,7 +118,7 @@ class Dataset:
         with self._reading, no_garbage_collection():
             if "photos" in self.__dict__:  # read while this call waited
                 return self.__dict__["photos"]
-            # All are read first: where photos lie may be known only by then.
+            # All are read first: only then it is known where all photos lie.
             found = [s.photos(self._cache_dir, self.progress) for s in self._sources]
             photos: dict[str, Found] = {}  # one folder may lie in another
             for photo in chain.from_iterable(found):
@@ -145,7 +145,7 @@ class Dataset:
 
     @cached_property
     def blemishes(self) -> list[Blemish]:
-        """All that is wrong with single photos and files; reads the data set."""
+        """All blemishes of single photos and files; reads the data set."""
         _ = self.photos
         listed = [b for source in self._sources for b in source.listing.blemishes]
         return listed + [b for source in self._sources for b in source.blemishes]
@@ -223,7 +223,7 @@ class Dataset:
         return next((self._photo(*photo) for photo in found if photo), None)
 
     def problem_of(self, name: str) -> str:
-        """Why the photo that :meth:`find` reads first cannot be used; empty if it can, or none is.
+        """Why the photo that :meth:`find` reads first cannot be used; else the empty text.
 
         The sentence has no point at its end.
         """
@@ -251,9 +251,9 @@ class Dataset:
                 yield source, path
 
     def some_photos(self, count: int, seconds: float) -> Iterator[DatasetPhoto]:
-        """At most ``count`` of all parts of the set, held-out ones first; each is read in turn.
+        """At most ``count`` photos spread over the set, only held-out ones if there are any.
 
-        None after so many seconds: a photo that cannot be used may take some to find that out.
+        Stops after ``seconds``: finding out that a photo cannot be used may take some.
         """
         until = time.monotonic() + seconds
         entries = [(s, e) for s in self._sources for e in s.by_photo.values() if e.photo]
@@ -270,7 +270,7 @@ class Dataset:
                     yield self._photo(*found)
 
     def listed_class_names(self) -> list[str]:
-        """Names that the set gives its classes before any photo is read; few formats do."""
+        """Class names known before any annotation is read; few formats list them."""
         return [n for s in self._sources for n in s.listing.class_names or () if n]
 
     def _photo(
@@ -283,7 +283,7 @@ class Dataset:
 
 @contextmanager
 def no_garbage_collection() -> Generator[None]:
-    """A million new objects, none of them garbage, are not searched for some again and again."""
+    """Pause the garbage collector, which would search a million new objects again and again."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -294,7 +294,7 @@ def no_garbage_collection() -> Generator[None]:
 
 
 def _drawn(name: str) -> bytes:
-    """Sorts names as if by chance, and always alike."""
+    """A sort key that shuffles names, always in the same way."""
     return hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
 
 

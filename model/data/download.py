@@ -1,4 +1,4 @@
-"""Fetch VOC 2007 from the address torchvision knows: resumable, verified by md5."""
+"""Download VOC 2007 from torchvision's address: resumable, verified by md5."""
 
 import tarfile
 import urllib.error
@@ -18,7 +18,7 @@ TIMEOUT_S = 30
 def download_voc2007(root: str | Path, test: bool = False, progress: bool = True) -> Path:
     """VOC 2007's folder below ``root``, downloaded and unpacked: train and val, or ``test``.
 
-    A download that broke off goes on where it stopped; one that is complete is not repeated.
+    An interrupted download is resumed; a complete one is not repeated.
 
     Raises:
         UserError: if the host does not answer, the file is not what it should be (the text names

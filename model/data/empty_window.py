@@ -15,9 +15,10 @@ def largest_empty_window(
 ) -> BoxXyxy | None:
     """The largest window of a photo that overlaps none of the boxes.
 
-    A window of at least ``min_share`` of the photo is at least so wide and so high, so it holds a
-    point of any grid that is a little finer. The largest window around each of the few grid points
-    is found by comparing all pairs of a left and a right side, which fix top and bottom.
+    A window of at least ``min_share`` of the photo's area has at least that share of its width and
+    height, so it contains a point of any slightly finer grid. The largest window around each of
+    the few grid points is found by comparing all pairs of left and right sides, which fix top and
+    bottom.
 
     Args:
         boxes: ``xyxy`` of every object in pixels, difficult ones too.
@@ -36,7 +37,7 @@ def largest_empty_window(
     obstacles = obstacles.clip(0, [width, height, width, height])
     columns = _grid_lines(obstacles[:, ::2], width, min_share)
     rows = _grid_lines(obstacles[:, 1::2], height, min_share)
-    lowest = min_share * height * (1 - 1e-9)  # a window not so high is too small at any width
+    lowest = min_share * height * (1 - 1e-9)  # a lower window is too small at any width
     best, best_area = None, min_share * width * height
     for x, y in product(columns, rows):
         for window in _windows_around(x, y, obstacles, width, height, lowest):

@@ -21,7 +21,7 @@ BOXES_FILE = "boxes.json"
 
 
 def read_example_boxes(folder: Path) -> dict[str, tuple[ObjectAnnotation, ...]]:
-    """File name -> its objects, as ``boxes.json`` in ``folder`` says; empty if there is none.
+    """File name -> its objects in the ``boxes.json`` of ``folder``; empty if there is no such file.
 
     Raises:
         UserError: if it is not JSON of that form, names a photo that is not there, or has

@@ -1,7 +1,7 @@
-"""The formats this project reads, in one place: what Pillow may try, file suffixes, names in texts.
+"""The image formats this project reads: Pillow plugins, file suffixes, and names for texts.
 
 Pillow alone knows some forty formats and hands PostScript to Ghostscript, whatever the file is
-called. Uploads come from strangers, so nothing that is not in this list is ever tried.
+called. Uploads are untrusted, so no format outside this list is ever tried.
 """
 
 import importlib.util

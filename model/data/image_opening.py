@@ -1,7 +1,4 @@
-"""What may be wrong with a file or a decoder, in one sentence each.
-
-Whatever third-party decoders raise, their callers see a ``UserError``.
-"""
+"""Errors of opening and decoding files, each as one sentence in a ``UserError``."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -37,8 +34,8 @@ def problems_named(name: str) -> Generator[None]:
     except Exception as error:
         # Not a list of types: decoders raise RuntimeError, IndexError, struct.error, TypeError,
         # OverflowError, zlib.error and more on damaged files, and their next release others.
-        said = error.args[0] if error.args else ""
-        words = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(error)
+        first = error.args[0] if error.args else ""
+        words = first.decode("utf-8", "replace") if isinstance(first, bytes) else str(error)
         reason = " ".join(words.split())[:120] or type(error).__name__
         raise UserError(
             f"{name} is damaged and cannot be decoded ({reason}). Save or download it again."

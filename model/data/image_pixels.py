@@ -1,4 +1,4 @@
-"""Decoded pixels of any mode -> upright RGB, smaller on the way, without full-size copies."""
+"""Turn decoded pixels of any mode into upright, smaller RGB, without full-size copies."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -37,7 +37,7 @@ def upright_rgb(
     """A loaded image turned as its EXIF says, as RGB, no side longer than ``longest_side``.
 
     Args:
-        image: left as it is, and given back itself if there is nothing to change.
+        image: not modified; returned itself if there is nothing to change.
         stored_size: ``(width, height)`` before the decoder shrank it.
         longest_side: pixels; ``None`` for full size.
     """
@@ -61,7 +61,7 @@ UPRIGHT = {
     4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
     6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
 }  # fmt: skip
-"""What makes a stored image upright, by its EXIF orientation; 1 is upright."""
+"""The transposition that makes a stored image upright, by EXIF orientation; 1 is upright."""
 
 
 def exif_orientation(image: Image.Image) -> int:
@@ -75,7 +75,7 @@ def exif_orientation(image: Image.Image) -> int:
 
 
 class Reduction(NamedTuple):
-    """How many columns and rows become one."""
+    """How many columns and rows are averaged into one."""
 
     x: int
     y: int
@@ -98,7 +98,7 @@ def resized_rgb(image: Image.Image, target: tuple[int, int], orientation: int = 
     """A loaded image turned, as RGB, of ``target`` size.
 
     Args:
-        image: of any mode; left as it is, and given back itself if there is nothing to change.
+        image: of any mode; not modified, returned itself if there is nothing to change.
         target: ``(width, height)`` after turning, not larger than the image.
         orientation: of EXIF, by which it is turned.
     """
@@ -117,7 +117,7 @@ def upright_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:
 
 
 def turned_box(box: Box, stored: tuple[int, int], orientation: int) -> Box:
-    """A box of the photo as stored, on the photo as EXIF turns it.
+    """A box on the stored photo, moved to the photo as EXIF turns it.
 
     Args:
         box: ``xyxy`` in pixels of the stored photo.
@@ -126,9 +126,9 @@ def turned_box(box: Box, stored: tuple[int, int], orientation: int) -> Box:
     """
     width, height = stored
     x1, y1, x2, y2 = box
-    if orientation in (2, 3, 7, 8):  # what was right comes first
+    if orientation in (2, 3, 7, 8):  # left and right are exchanged
         x1, x2 = width - x2, width - x1
-    if orientation in (3, 4, 6, 7):  # what was below comes first
+    if orientation in (3, 4, 6, 7):  # top and bottom are exchanged
         y1, y2 = height - y2, height - y1
     return (y1, x1, y2, x2) if orientation >= 5 else (x1, y1, x2, y2)
 

@@ -1,9 +1,9 @@
-"""Any image people have -> one upright RGB ``PIL.Image``. The only place that opens images.
+"""Read any image as an upright RGB ``PIL.Image``. The only module that opens images.
 
 Handles what real uploads bring: EXIF rotation, transparency (laid over white), 16-bit and float
 grey (scaled, not saturated), palettes, CMYK, animations (first frame), WebP, AVIF, and HEIC where
-the optional ``pillow-heif`` is installed. Files are decoded in processes of their own, with limits
-on time and memory: see :mod:`model.data.decoding`.
+the optional ``pillow-heif`` is installed. Files are decoded in worker processes with limits on time
+and memory: see :mod:`model.data.decoding`.
 """
 
 import os
@@ -64,7 +64,7 @@ def load_fitted(
     else:
         with open_file(source, request.name) as stream:
             loaded = decode(stream, request)
-    assert isinstance(loaded, LoadedImage)  # a header alone was not asked for
+    assert isinstance(loaded, LoadedImage)  # the request was not for a header alone
     return loaded
 
 
@@ -76,12 +76,12 @@ def load_each(files: Sequence[Path], longest_side: int | None) -> Iterator[Loade
     return _each(files, Request("", longest_side, MAX_PIXELS))
 
 
-# Of photos of any size: a header takes no memory.
+# No limit on pixels: reading a header takes no memory.
 _HEADER_ONLY = Request("", None, sys.maxsize, header_only=True)
 
 
 def read_header(file: Path) -> Header:
-    """What an image file says of itself, asked for a visitor if one is at work.
+    """The header of an image file, read within the current visitor's request if there is one.
 
     Raises:
         UserError: as :func:`load_image`.
@@ -94,7 +94,7 @@ def read_header(file: Path) -> Header:
 
 
 def read_headers(files: Sequence[Path]) -> Iterator[Header | UserError]:
-    """What many image files say of themselves, in order; or what is wrong with one."""
+    """The headers of many image files, in order; or what is wrong with one."""
     return _each(files, _HEADER_ONLY)
 
 
@@ -109,13 +109,13 @@ def _each(files: Sequence[Path], options: Request) -> Iterator[Any]:
                     yield from ahead.popleft().result()
             while ahead:
                 yield from ahead.popleft().result()
-        finally:  # whoever asked may have had enough
+        finally:  # the caller may stop early
             for future in ahead:
                 future.cancel()
 
 
 def _ask_group(files: Sequence[Path], options: Request) -> list[Any]:
-    """Of the program's own photos: they are not a visitor's, and are not in line with theirs."""
+    """Decode the program's own photos, which do not wait in the lines of visitors."""
     unreadable: dict[int, UserError] = {}
     jobs: list[tuple[Request, IO[bytes]]] = []
     with ExitStack() as opened:
@@ -132,7 +132,7 @@ def _ask_group(files: Sequence[Path], options: Request) -> list[Any]:
 def find_images(paths: list[Path]) -> list[Path]:
     """The files named, and the images inside the folders named (recursively, sorted).
 
-    A file that does not exist is among them, for whoever reads it to name it.
+    A file that does not exist is included: reading it raises an error that names it.
 
     Raises:
         UserError: if none exists or nothing is found.
@@ -159,13 +159,13 @@ def _images_at(path: Path) -> list[Path]:
 
 
 def _from_image(source: Image.Image, request: Request) -> LoadedImage:
-    """An image that is the caller's own: nothing of it comes from a stranger's file."""
+    """Read a PIL image of the caller, which is trusted and decoded in this process."""
     refuse_too_many_pixels(source.size, request.max_pixels, request.name)
     with problems_named(request.name):
         source.load()
         image, original_size = upright_rgb(source, source.size, request.longest_side)
     image = image.copy() if image is source else image
-    # Nothing else: EXIF, for one, would turn the upright image once more.
+    # EXIF must go: it would turn the upright image once more.
     image.info = {
         k: v for k, v in image.info.items() if k == "icc_profile" and len(v) <= MAX_PROFILE
     }

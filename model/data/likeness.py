@@ -11,9 +11,9 @@ import numpy as np
 from model.data.images import load_each
 from model.errors import UserError
 
-_SIDE = 16  # of the small grey copy whose steps from pixel to pixel are the print
-MAX_DIFFERENT = 12  # of its 256 bits; JPEG at another quality or size changes fewer
-_FLAT = 16  # bits; a print with fewer says nothing
+_SIDE = 16  # of the small grey copy that is hashed, in pixels
+MAX_DIFFERENT = 12  # of the 256 bits of a hash; another JPEG quality or size changes fewer
+_FLAT = 16  # a hash with fewer set bits is of a flat photo and tells nothing
 
 
 def file_hash(path: str) -> str:
@@ -67,11 +67,11 @@ def perceptual_hashes(paths: Sequence[str]) -> Iterator[list[str]]:
         yield [np.packbits(pixels[:, :-1] > pixels[:, 1:]).tobytes().hex(), ""]
 
 
-def near_duplicates(looks: Sequence[str], others: Sequence[str]) -> list[tuple[int, int]]:
-    """Pairs ``(i, j)``: ``looks[i]`` is what ``others[j]`` is most like, and nearly the same."""
-    if not looks or not others:
+def near_duplicates(hashes: Sequence[str], others: Sequence[str]) -> list[tuple[int, int]]:
+    """Pairs ``(i, j)``: ``hashes[i]`` is the nearest to ``others[j]``, and nearly equal to it."""
+    if not hashes or not others:
         return []
-    first, second = _bits(looks), _bits(others)
+    first, second = _bits(hashes), _bits(others)
     pairs = []
     for start in range(0, len(second), 1024):
         # With bits as +1 and -1 a product counts how many are equal, less those that are not.
@@ -83,6 +83,6 @@ def near_duplicates(looks: Sequence[str], others: Sequence[str]) -> list[tuple[i
     return [(i, j) for i, j in pairs if telling[j]]
 
 
-def _bits(looks: Sequence[str]) -> np.ndarray:
-    packed = np.frombuffer(bytes.fromhex("".join(looks)), np.uint8).reshape(len(looks), -1)
+def _bits(hashes: Sequence[str]) -> np.ndarray:
+    packed = np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8).reshape(len(hashes), -1)
     return np.unpackbits(packed, axis=1).astype(np.float32) * 2 - 1

@@ -1,4 +1,4 @@
-"""What an annotation says, compared with its photo -> boxes in pixels of the upright photo.
+"""Compare annotations with their photos: boxes in pixels of the upright photo, and what was wrong.
 
 Harmless blemishes are mended, and every one is noted.
 """
@@ -14,31 +14,33 @@ from model.data.photo_headers import PhotoHeader
 from model.data.records import ImageAnnotation, ObjectAnnotation
 from model.words import percent
 
-ROUNDING = 0.1  # pixels that a box may reach out without a word
-EDGE = 2.0  # pixels; boxes that reach out further are looked at
+ROUNDING = 0.1  # pixels that a box may reach out of its photo unreported
+EDGE = 2.0  # pixels; a box that reaches out further is "outside", not "at the edge"
 KEPT = 0.5  # share of a box that must be inside the photo
-ZERO_BOXES = 3  # so many at least, and three of four at the edge, must start at 0
+ZERO_BOXES = 3  # least number of boxes at 0, and three of four at the edge, to count from 0
 
-# When the numbers of a set's boxes are taken for something else than the format says:
-TELLING_BOXES = 10  # at least so many boxes,
-FITTING = 0.95  # of which fewer than this share lie in their photos as the format has it,
-FITTING_OTHERWISE = 0.99  # and at least this share if they are read in another way;
-TELLING_SCALE = 20  # or at least so many that end where a scale does, as at 100 for percent,
-FILLED = 0.9  # and reach to this share of it
+# Box numbers are read otherwise than the format says if there are at least TELLING_BOXES, of which
+# less than FITTING lie in their photos by the format, and at least FITTING_OTHERWISE by the other
+# reading; or TELLING_SCALE that reach FILLED of a scale's end, as 100 for percent, and no further.
+TELLING_BOXES = 10
+FITTING = 0.95
+FITTING_OTHERWISE = 0.99
+TELLING_SCALE = 20
+FILLED = 0.9
 
 Problem = tuple[str, str]  # kind, detail
 
 
 class Habits(NamedTuple):
-    """How a set was annotated; only many photos together tell.
+    """How a set was annotated, judged by many photos together.
 
     Attributes:
         reading: what the numbers of a box mean.
         before_turning: photos that EXIF turns were annotated as they are stored; ``None`` if no
             photo tells.
         sides_swapped: the sizes in the annotations have the height first.
-        blemish: the kind of what is wrong with all boxes, if something is.
-        detail: how.
+        blemish: the kind of blemish that all boxes share; empty if there is none.
+        detail: of that blemish.
     """
 
     reading: Reading
@@ -49,7 +51,7 @@ class Habits(NamedTuple):
 
 
 def habits_of(format: Format, parsed: Sequence[Parsed], headers: Sequence[PhotoHeader]) -> Habits:
-    """How the whole set was annotated."""
+    """How a set was annotated, by some of its annotations and the headers of their photos."""
     stored = upright = swapped = as_said = 0
     for annotation, header in zip(parsed, headers, strict=True):
         size = (annotation.size[0], annotation.size[1]) if annotation.size else (0, 0)
@@ -68,7 +70,7 @@ def habits_of(format: Format, parsed: Sequence[Parsed], headers: Sequence[PhotoH
 def _with_reading(
     habits: Habits, format: Format, parsed: Sequence[Parsed], headers: Sequence[PhotoHeader]
 ) -> Habits:
-    """What the numbers mean; as the format says where the boxes fit their photos."""
+    """``habits`` with what the numbers mean: what the format says, if the boxes fit that way."""
     boxes: list[tuple[Box, tuple[float, float]]] = []
     for annotation, header in zip(parsed, headers, strict=True):
         (width, height), said = header.upright_size, annotation.size or (0, 0)
@@ -145,8 +147,8 @@ def mended(
 ) -> tuple[ImageAnnotation | None, list[Problem]]:
     """The record of a photo, and what was wrong; ``None`` if the photo cannot be used.
 
-    That is where the annotation is of another photo, or none of its objects is usable: it is no
-    background either.
+    It cannot if its annotation is of another photo, or has objects of which none is usable: then
+    it is no background either.
     """
     problems: list[Problem] = [(kind, detail) for kind, detail in parsed.problems]
     canvas = _annotated_canvas(parsed, header, habits, problems)
@@ -215,25 +217,25 @@ def _annotated_canvas(
     if size == stored:
         problems.append(("turned by EXIF", f"EXIF orientation {header.orientation}"))
         return _Canvas(*size, turned=True)
-    said = f"annotation {size[0]:g} x {size[1]:g}, photo {upright[0]} x {upright[1]}"
+    sizes = f"annotation {size[0]:g} x {size[1]:g}, photo {upright[0]} x {upright[1]}"
     if habits.sides_swapped and not turn and size[::-1] == upright:
-        problems.append(("sides swapped", said))
+        problems.append(("sides swapped", sizes))
         return _Canvas(*upright, turned=False)
     if _holds(upright, parsed) and not _holds(size, parsed):
-        problems.append(("wrong size", said))
+        problems.append(("wrong size", sizes))
         return _Canvas(*upright, turned=False)
     if _same_shape(size, upright):
-        problems.append(("other size", said))
+        problems.append(("other size", sizes))
         return _Canvas(*size, turned=False)
     if _same_shape(size, stored):
-        problems.append(("turned by EXIF", f"EXIF orientation {header.orientation}; {said}"))
+        problems.append(("turned by EXIF", f"EXIF orientation {header.orientation}; {sizes}"))
         return _Canvas(*size, turned=True)
-    problems.append(("other shape", said))
+    problems.append(("other shape", sizes))
     return None
 
 
 def _assumed(header: PhotoHeader, habits: Habits, problems: list[Problem]) -> _Canvas:
-    """The canvas of an annotation that does not tell: as the others of the set."""
+    """The canvas of an annotation whose size does not tell: as of the others of the set."""
     if header.orientation == 1 or habits.before_turning is False:
         return _Canvas(*header.upright_size, turned=False)
     orientation = f"EXIF orientation {header.orientation}"
@@ -259,16 +261,16 @@ def _same_shape(size: tuple[float, float], photo: tuple[int, int]) -> bool:
 def _cut(name: str, box: Box, size: tuple[int, int], problems: list[Problem]) -> Box | None:
     """A box cut at the edge of its photo; ``None`` if too little of it is inside."""
     x1, y1, x2, y2 = box
-    said = f"{name} ({x1:g}, {y1:g}, {x2:g}, {y2:g}) in {size[0]} x {size[1]}"
+    shown = f"{name} ({x1:g}, {y1:g}, {x2:g}, {y2:g}) in {size[0]} x {size[1]}"
     if x2 <= x1 or y2 <= y1:
-        problems.append(("object without area", said))
+        problems.append(("object without area", shown))
         return None
     cut = max(x1, 0.0), max(y1, 0.0), min(x2, float(size[0])), min(y2, float(size[1]))
     inside = max(0.0, cut[2] - cut[0]) * max(0.0, cut[3] - cut[1])
     if inside < KEPT * (x2 - x1) * (y2 - y1):
-        problems.append(("object without area", f"{said}, mostly outside"))
+        problems.append(("object without area", f"{shown}, mostly outside"))
         return None
     out = max(-x1, -y1, x2 - size[0], y2 - size[1])
     if out > ROUNDING:
-        problems.append(("box outside" if out > EDGE else "box at the edge", said))
+        problems.append(("box outside" if out > EDGE else "box at the edge", shown))
     return cut

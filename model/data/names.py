@@ -57,7 +57,7 @@ def stem_of(name: str) -> str:
 
 
 def key_of(name: str) -> str:
-    """What two spellings of one name have in common."""
+    """The key under which all spellings of a name are looked up."""
     stem = stem_of(name)
     return stem.lower() if stem.isascii() else unicodedata.normalize("NFC", stem).casefold()
 
@@ -68,13 +68,13 @@ def origin_of(name: str) -> str:
 
 
 def share_of(name: str) -> float:
-    """A number in 0..1 that belongs to the origin of a photo for ever; decides on its split."""
+    """A number in 0..1 that never changes for the origin of a photo; decides its split."""
     digest = hashlib.sha256(origin_of(name).encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
 def shares_of(names: Iterable[str], copies: Sequence[Sequence[str]] = ()) -> dict[str, float]:
-    """Name -> :func:`share_of` it; groups of ``copies`` have the largest of theirs in common.
+    """Name -> its :func:`share_of`; all photos of a group in ``copies`` get the largest of theirs.
 
     The largest means training: what somebody trained on is not validated on later, when a copy
     of it has come.

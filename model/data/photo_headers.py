@@ -12,7 +12,7 @@ from model.errors import UserError
 
 
 class PhotoHeader(NamedTuple):
-    """What a photo's file says of itself.
+    """What the header of a photo file says.
 
     Attributes:
         width, height: in pixels as stored, before it is turned upright.
@@ -44,7 +44,7 @@ def read_photo_headers(paths: Sequence[str]) -> Iterator[tuple]:
 
 
 def read_photo_header(path: str) -> PhotoHeader:
-    """The same of one file, asked for a visitor if one is at work.
+    """A header alone, read within the current visitor's request if there is one.
 
     Raises:
         BusyError: if the decoders are busy with the photos of others.

@@ -1,4 +1,4 @@
-"""Whatever a caller has in hand for a photo -> a source :mod:`model.data.images` opens."""
+"""Convert any representation of a photo to a source that :mod:`model.data.images` opens."""
 
 import os
 from pathlib import Path

@@ -142,7 +142,7 @@ def _is_entry(photo: object, longest_side: int) -> bool:
 
 
 def _n_bytes(photo: Entry) -> int:
-    """Of a photo in the file."""
+    """Bytes that a photo takes in the file."""
     return 0 if isinstance(photo, str) else 3 * photo[0] * photo[1]
 
 

@@ -1,4 +1,4 @@
-"""One record for a photo and what is annotated in it, whatever format it came in; rows of the CSV.
+"""Records of photos and their objects, the same for all formats; rows of the CSV.
 
 Boxes are 0-based and half-open, in pixels of the upright photo. Objects marked ``difficult`` are
 never the target. A photo without any object is a background.
@@ -62,8 +62,8 @@ class DatasetSplit:
         image_folder: where ``file_name`` lies; a path below it if photos lie in several folders.
         n_only_difficult: images left out because they hold nothing but difficult objects.
         class_names: of the whole data set; the position is the class id.
-        backgrounds: photos that somebody looked at and that show none of the classes, in the
-            columns of ``frame``; they have neither class nor box.
+        backgrounds: annotated photos without any object, in the columns of ``frame``; they have
+            neither class nor box.
     """
 
     frame: pd.DataFrame
@@ -117,7 +117,7 @@ def rows_from(objects: Iterable[ObjectAnnotation]) -> list[list[Any]]:
 
 
 def objects_from(rows: Iterable[Sequence[Any]]) -> list[ObjectAnnotation]:
-    """What :func:`rows_from` made rows of."""
+    """The inverse of :func:`rows_from`."""
     return [
         ObjectAnnotation(name, (x1, y1, x2, y2), bool(difficult))
         for name, x1, y1, x2, y2, difficult in rows

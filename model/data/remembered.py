@@ -25,8 +25,8 @@ from model.files import atomic_write
 
 T = TypeVar("T")
 Progress = bool | Callable[[str, int, int], None]
-"""Whether to show a bar; or what is told of what is done, how many are, and of how many."""
-FORMAT = 5  # raise it when a reader changes: what older ones read is then not used
+"""Whether to show a bar; or a function called with the label, the number done and the total."""
+FORMAT = 6  # raise it when a reader changes: what older ones read is then not used
 FEW = 3000  # files; for these no processes are started
 CHUNK = 250  # files handed to a process at a time
 MAX_PROCESSES = 8
@@ -40,15 +40,15 @@ def read_remembered(
     cache_dir: str | Path | None = None,
     progress: Progress = True,
 ) -> list[Any]:
-    """What ``read(paths)`` gives for each file, in order, from the cache where it is there.
+    """The value of ``read(paths)`` for each file, in order, from the cache where it is there.
 
     Args:
-        read: gives a JSON value for each path, in order; its name is part of the cache's.
+        read: yields a JSON value for each path, in order; its name is part of the cache key.
         root: the folder of the data set.
         names: paths of the files below it.
-        what: is read; the text of the bar.
+        what: the label of the progress bar.
         cache_dir: default :func:`model.data.cache_folder.default_cache_dir`.
-        progress: show the bar, or tell of it.
+        progress: show the bar, or report to a function.
     """
     folder = Path(cache_dir or default_cache_dir())
     key = f"{name_of(read)} {root}"
@@ -67,7 +67,7 @@ def read_remembered(
 
 
 def with_bar(items: Iterable[T], what: str, total: int, progress: Progress) -> Iterator[T]:
-    """The items, while a bar or whoever wants to be told counts them."""
+    """Yield the items, reporting progress on a bar or to a function."""
     if isinstance(progress, bool):
         yield from tqdm(items, what, total, unit="file", disable=not progress)
         return
@@ -96,7 +96,7 @@ def _remembered(place: Path) -> dict[str, list[Any]]:
 
 
 def _remember(place: Path, files: dict[str, list[Any]]) -> None:
-    with suppress(UserError):  # a full or read-only disk costs the next time, not this one
+    with suppress(UserError):  # on a full or read-only disk everything is read again next time
         with atomic_write(place) as temporary:
             temporary.write_text(json.dumps({"format": FORMAT, "files": files}))
         prune(place.parent)
@@ -113,7 +113,7 @@ def in_all_cores(function: Callable[[str], Any]) -> Callable[[Sequence[str]], It
 
 
 def name_of(read: Callable) -> str:
-    """Which function reads a file, whatever calls it."""
+    """The full name of the function that reads a file."""
     function = read.args[0] if isinstance(read, partial) else read
     return f"{function.__module__}.{function.__qualname__}"
 
@@ -143,7 +143,7 @@ def _cores() -> int:
 
 
 def _start_reader(function: Callable[[str], Any]) -> subprocess.Popen:
-    # Not multiprocessing: that imports the main program again, which with PyTorch takes seconds.
+    # Not multiprocessing: it imports the main program again, which takes seconds with PyTorch.
     code = "from model.data.remembered import serve; serve()"
     root = str(Path(__file__).resolve().parents[2])
     paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))

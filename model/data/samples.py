@@ -1,4 +1,4 @@
-"""Photos with a short name: the examples that come with the project, and VOC's if it is there."""
+"""Photos by short name: the shipped examples, and those of a data set if there is one."""
 
 import os
 import time
@@ -23,9 +23,9 @@ from model.errors import UserError
 
 EXAMPLES = "examples"  # the only split where there is no data set
 EXAMPLE_FOLDER = Path(__file__).resolve().parents[2] / "examples"
-MOST_OWN = 12  # photos of a data set of one's own among the examples
-LOOKED_AT = 120  # photos that are read to find some of all classes
-LOOKING_S = 10.0  # for which they are read, and then for which they are decoded
+MOST_OWN = 12  # photos of the user's own data set shown as examples
+LOOKED_AT = 120  # photos read to find examples of all classes
+LOOKING_S = 10.0  # for reading them, and again for decoding them
 EXAMPLE_NOTES = {
     "dogs.jpg": "A hard one, on purpose: two dogs, alike and far apart. Which is the largest?",
     "balloon.jpg": "On purpose a photo that shows none of the classes.",
@@ -44,7 +44,7 @@ class NamedPhoto:
     Attributes:
         name: ``cat``, or VOC's ``000012``; a path with suffix where several photos share a name.
         objects: what is annotated, boxes in pixels of the upright photo.
-        annotated: whether anybody looked: no objects then means that none of the classes is there.
+        annotated: whether there is an annotation: no objects then means none is in the photo.
     """
 
     name: str
@@ -83,7 +83,7 @@ def _with_photos(dataset: Dataset) -> Dataset:
 
 
 class PhotoLibrary:
-    """Finds photos by name; reads of a data set only what is asked for.
+    """Finds photos by name; reads only the requested ones of a data set.
 
     Args:
         data: a data set of any format, or its folder.
@@ -133,7 +133,7 @@ class PhotoLibrary:
         return photo.name if photo else stem_of(file_name)
 
     def file_name_of(self, name: str) -> str:
-        """What the rows call the photo of this name; empty if none of them is of it."""
+        """The ``file_name`` in the rows of the photo of this name; empty if there is none."""
         if self.dataset:
             found = self.dataset.find(name)
             return found.image.file_name if found else ""
@@ -141,10 +141,10 @@ class PhotoLibrary:
         return example.path.name if example else ""
 
     def examples(self) -> Sequence[NamedPhoto]:
-        """A handful to start with.
+        """A few photos to start with.
 
-        Of VOC those of the project and then some well-chosen ones; else of the data set some of all
-        classes; without one those of the project.
+        With VOC the shipped ones and then some chosen from VOC; with another data set some of its
+        photos of all classes; without a data set the shipped ones.
         """
         return self._chosen
 
@@ -160,7 +160,7 @@ class PhotoLibrary:
 
     @cached_property
     def _own_examples(self) -> list[NamedPhoto]:
-        """Some photos of the set that can be shown, in turn one of each class."""
+        """Some photos of the set that can be decoded, one of each class in turn."""
         if not self.dataset:
             return []
         by_class: dict[str, list[NamedPhoto]] = defaultdict(list)
@@ -204,7 +204,7 @@ class PhotoLibrary:
         return _named(self.dataset, found) if self.dataset and found else None
 
     def _split(self, split: str) -> DatasetSplit:
-        """A whole split, read once; that of the examples is without those that have no target.
+        """A whole split; the split of the examples leaves out those without target.
 
         Raises:
             UserError: if there is no such split.

@@ -1,4 +1,4 @@
-"""One folder of a data set: its photos and what is annotated in them, mended, with blemishes."""
+"""One folder of a data set: its photos with mended annotations, and its blemishes."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -20,18 +20,18 @@ from model.data.tree import Tree
 from model.errors import UserError
 
 VAL_SHARE = 0.2  # of a set that has no lists
-JUDGED_PHOTOS = 500  # so many tell how a set was annotated
+JUDGED_PHOTOS = 500  # sampled to tell how a set was annotated
 
 Found = tuple[str, ImageAnnotation, tuple[str, ...], PhotoHeader]
 """Path, annotation with the path below the folder as its name, splits, header."""
 
 
 class Source:
-    """One folder. Its files are known at once, its photos and splits when they are asked for.
+    """One folder. Its files are listed at once, its photos and splits when first needed.
 
     Attributes:
-        together: all folders of the set; this one alone, unless :class:`Dataset` says more.
-        blemishes: of its photos and annotations, once all were read; others are in the listing.
+        together: all folders of the set; :class:`Dataset` adds the others.
+        blemishes: of photos and annotations, noted by :meth:`photos`; others are in the listing.
 
     Args:
         folder: of the data set, or one above it.
@@ -60,12 +60,13 @@ class Source:
 
     @cached_property
     def as_listed(self) -> Listing:
-        """All photos, in splits if the folder says which."""
+        """All photos; those of a folder that names no splits are in none yet."""
         listing = self.format.listing(self.tree)
         if self.format.name != "voc":
             listing.blemishes.extend(put_in_listed_splits(self.tree, listing.entries))
         links = self.tree.links_out
         listing.blemishes.extend(Blemish("link out of the folder", link) for link in links)
+        listing.blemishes.extend(Blemish("not read", *item) for item in self.tree.unread.items())
         return listing
 
     @cached_property
@@ -76,7 +77,7 @@ class Source:
 
     @cached_property
     def habits(self) -> Habits:
-        """How the set was annotated, by some of its photos."""
+        """How the set was annotated, judged by a sample of its photos."""
         entries = [entry for entry in self.listing.entries if entry.photo]
         some = entries[:: max(1, len(entries) // JUDGED_PHOTOS)]
         pairs = zip(map(self.parsed, some), self.headers(some), strict=True)
@@ -89,7 +90,7 @@ class Source:
         return self.listing.parse or self.format.parse
 
     def parsed(self, entry: Entry) -> Parsed | None:
-        """What one annotation says; ``None`` if there is none."""
+        """The parsed annotation of a photo; ``None`` if there is none."""
         if self.parse is None:
             return entry.parsed
         if entry.annotation is None:
@@ -99,14 +100,14 @@ class Source:
         return self.named(self.parse(self.tree.path(entry.annotation)))
 
     def header(self, entry: Entry) -> PhotoHeader:
-        """Of a photo that is there, asked for a visitor if one is at work."""
+        """The header of a photo that exists, read within the current visitor's request if any."""
         name = str(entry.photo)
         if name not in self.known_headers:
             self.known_headers[name] = read_photo_header(self.tree.path(name))
         return self.known_headers[name]
 
     def headers(self, entries: Sequence[Entry]) -> list[PhotoHeader]:
-        """Of photos that are there."""
+        """The headers of photos that exist, in order."""
         new = [name for e in entries if (name := str(e.photo)) not in self.known_headers]
         values = read_photo_headers([self.tree.path(name) for name in new])
         self.known_headers.update(zip(new, (PhotoHeader(*v) for v in values), strict=True))
@@ -114,7 +115,7 @@ class Source:
 
     @cached_property
     def ids_from_1(self) -> bool:
-        """Whether class ids count from 1, by some of the annotations: none is 0, one too large."""
+        """Whether class ids go from 1 to the number of classes in a sample of the annotations."""
         names, parse = self.listing.class_names, self.parse
         if not names or parse is None:
             return False
@@ -126,7 +127,7 @@ class Source:
 
     @cached_property
     def class_of(self) -> dict[str, str]:
-        """Class id, or name, as annotations have it -> name."""
+        """Class id or name, as annotations write it -> class name."""
         names = self.listing.class_names or []
         counts = Counter(name.casefold() for name in names)
         folded = {name.casefold(): name for name in names if counts[name.casefold()] == 1}
@@ -148,7 +149,7 @@ class Source:
 
     @property
     def nothing(self) -> Parsed | None:
-        """What a photo without annotation file says: in YOLO that it shows nothing."""
+        """The annotation of a photo without annotation file: in YOLO, that it has no object."""
         return Parsed(None, "", [], []) if self.format.units == "shares" else None
 
     def photo(self, path: str) -> Found | None:
@@ -157,7 +158,7 @@ class Source:
         return None if isinstance(found, Blemish) else found
 
     def photo_or_why(self, path: str) -> Found | Blemish:
-        """The same, or why it cannot be used."""
+        """As :meth:`photo`, or why it cannot be used."""
         entry = self.by_photo[path]
         parsed, header = self.parsed(entry), self.header(entry)
         if parsed is None:
@@ -173,7 +174,7 @@ class Source:
         return next(blemish for blemish in blemishes if blemish.effect == "left out")
 
     def photos(self, cache_dir: str | Path | None, progress: Progress) -> list[Found]:
-        """All that can be used; notes the blemishes of all. Arguments as of :class:`Dataset`."""
+        """All usable photos; fills :attr:`blemishes`. Arguments: see :class:`Dataset`."""
         self.blemishes = []
         pairs = []
         annotations = self._all_parsed(cache_dir, progress)
@@ -192,14 +193,14 @@ class Source:
             else:
                 readable.append((entry, annotation, header))
         found = self._all_mended(readable, progress)
-        self.known_parsed = {}  # hundred thousands, of which hardly one is asked for again
+        self.known_parsed = {}  # may be 100,000s, hardly one of which is needed again
         return found
 
     def _note(self, kind: str, where: str, detail: str = "") -> None:
         self.blemishes.append(Blemish(kind, where, detail))
 
     def _all_parsed(self, cache_dir: str | Path | None, progress: Progress) -> list[Parsed | None]:
-        """What the annotation of each entry says."""
+        """The parsed annotation of each entry."""
         entries = self.listing.entries
         if self.parse is None:
             return [entry.parsed for entry in entries]
@@ -211,18 +212,17 @@ class Source:
         return [known[e.annotation] if e.annotation else self.nothing for e in entries]
 
     def _has_photo(self, entry: Entry, parsed: Parsed) -> bool:
-        """Whether the photo of an entry is there; the annotation may name it."""
+        """Whether the photo of an entry exists; finds it by the annotation if needed."""
         if entry.photo is None and parsed.file_name:
             near = (entry.annotation or "").rpartition("/")[0]
             entry.photo = self.tree.photo_index.find(parsed.file_name, near)
         if entry.photo is None:
-            said = parsed.file_name.strip() or entry.name.strip()
-            self._note("photo missing", said or f"{entry.annotation}: an image without a name")
+            name = parsed.file_name.strip() or entry.name.strip()
+            self._note("photo missing", name or f"{entry.annotation}: an image without a name")
             return False
-        said, photo = parsed.file_name, entry.photo
-        if said and not f"/{photo}".endswith(f"/{said}") and key_of(said) != key_of(photo):
-            said = f"{parsed.file_name.strip()[:100]!r} in {entry.annotation}"
-            self._note("other file name", entry.photo, said)
+        name, photo = parsed.file_name, entry.photo
+        if name and not f"/{photo}".endswith(f"/{name}") and key_of(name) != key_of(photo):
+            self._note("other file name", photo, f"{name.strip()[:100]!r} in {entry.annotation}")
         return True
 
     def _all_headers(
@@ -256,13 +256,13 @@ class Source:
                 self._note("same name twice", photo, "two annotations")
                 continue
             found[photo] = (self.tree.path(photo), image, tuple(entry.splits), header)
-            if image.objects and all(thing.difficult for thing in image.objects):
+            if image.objects and all(each.difficult for each in image.objects):
                 self._note("only difficult", photo)
         return list(found.values())
 
 
 def _the_root(tree: Tree, roots: list[str]) -> str:
-    """The VOC folder meant by one above it."""
+    """The VOC folder to read, of those below the folder given; raises ``UserError`` if unclear."""
     usual = [root for root in ("VOC2007", "VOCdevkit/VOC2007") if root in roots]
     if len(roots) == 1 or usual:
         return (usual or roots)[0]
@@ -273,9 +273,9 @@ def _the_root(tree: Tree, roots: list[str]) -> str:
 
 
 def _draw_splits(sources: Sequence[Source]) -> None:
-    """Train and val by a hash of the name, so that a photo stays where it is for ever.
+    """Assign train or val by a hash of the name, so that a photo's split never changes.
 
-    Only in folders that say nothing of splits; copies of photos in others are where those are.
+    Only in folders that name no splits; a copy of another folder's photo gets the splits of that.
     """
     drawn = [s for s in sources if not any(entry.splits for entry in s.as_listed.entries)]
     if not drawn:
@@ -287,12 +287,12 @@ def _draw_splits(sources: Sequence[Source]) -> None:
     shares = shares_of([entry.name for entry in entries], [names for names in copies if names])
     found = {shares[entry.name] for entry in entries if entry.annotation or entry.photo}
     lowest = min(found, default=0.0) if len(found) > 1 else -1.0
-    said = {
+    of_copies = {
         id(e): s for g in groups if (s := next((e.splits for e in g if e.splits), [])) for e in g
     }
     for entry in entries:
-        is_val = shares[entry.name] < max(VAL_SHARE, lowest + 1e-12)
-        entry.splits += said.get(id(entry)) or ["val" if is_val and len(found) > 1 else "train"]
+        is_val = len(found) > 1 and shares[entry.name] < max(VAL_SHARE, lowest + 1e-12)
+        entry.splits += of_copies.get(id(entry)) or ["val" if is_val else "train"]
     for source in drawn:
         source.as_listed.blemishes.append(Blemish("split of our own", source.tree.root.name))
 

@@ -1,4 +1,4 @@
-"""What files lie below a folder; readers ask this list and never the disk."""
+"""The files below a folder, listed once; readers use this list instead of the disk."""
 
 import os
 from collections import defaultdict
@@ -21,8 +21,12 @@ class Tree:
     Hidden files are left out, and links that lead out of the folder: a data set from a stranger
     could name any file of the computer by them.
 
+    Attributes:
+        links_out: links to files and folders outside of ``root``, or to one that holds the link.
+        unread: folder or file that is not read -> why.
+
     Raises:
-        UserError: if there is no such folder, or it holds absurdly many files.
+        UserError: if there is no such folder, it cannot be read, or holds absurdly many files.
     """
 
     def __init__(self, root: Path, progress: bool = True) -> None:
@@ -35,10 +39,13 @@ class Tree:
         self.root = root.resolve()
         self.folders: set[str] = set()
         self.links_out: list[str] = []
+        self.unread: dict[str, str] = {}
         self._by_suffix: dict[str, list[str]] = defaultdict(list)
         what = f"looking through {root.name}"
         with tqdm(desc=what, unit=" files", disable=not progress) as self._bar:
             self._scan("", 0)
+        if why := self.unread.get(""):
+            raise UserError(f"{root} cannot be read: {why}.")
         for paths in self._by_suffix.values():
             paths.sort()
 
@@ -60,14 +67,16 @@ class Tree:
         """The file on disk."""
         return f"{self.root}{os.sep}{name}"
 
-    def _scan(self, folder: str, depth: int) -> None:
+    def note_unread(self, path: str, error: OSError) -> None:
+        """Note that a folder or file cannot be read, so that the check says so."""
+        self.unread[path] = f"{error.strerror}; allow it, or take it away"
+
+    def _scan(self, folder: str, depth: int, in_link: bool = False) -> None:
         try:
             entries = list(os.scandir(self.path(folder)))
         except OSError as error:
-            raise UserError(
-                f"{self.path(folder)} cannot be read: {error.strerror}. Allow it, or take the"
-                " folder away."
-            ) from None
+            self.note_unread(folder, error)
+            return
         for entry in entries:
             if entry.name.startswith(".") or entry.name == "__MACOSX":
                 continue
@@ -79,8 +88,12 @@ class Tree:
                 self.links_out.append(name)
             elif entry.is_dir():
                 self.folders.add(name)
-                if depth < MAX_DEPTH:
-                    self._scan(name, depth + 1)
+                if depth >= MAX_DEPTH:
+                    self.unread[name] = f"more than {MAX_DEPTH} folders deep; move it up"
+                elif is_link and in_link:  # links among folders lead on without end
+                    self.unread[name] = "a link in a folder reached by a link; copy it there"
+                else:
+                    self._scan(name, depth + 1, in_link or is_link)
             elif entry.is_file():
                 stem, dot, suffix = entry.name.rpartition(".")
                 self._by_suffix[(dot + suffix).lower() if stem else ""].append(name)

@@ -75,9 +75,13 @@ def test_many_photos_at_once(page, tmp_path):
     folder = tmp_path / "holiday"
     folder.mkdir()
     shutil.copy(REPOSITORY / "examples" / "balloon.jpg", folder)
+    (folder / "balloon.txt").write_text("0 .5 .5 .1 .1")
     drop(page, folder)
     expect(page.locator("#many-result")).to_contain_text(
         "3 of 3 photos answered; not sure of 1, below"
+    )
+    expect(page.locator("#many-files .status")).to_have_text(
+        "1 annotation file left out: only photos are read here."
     )
     expect(page.locator("#many-result .unsure")).to_contain_text("None of the 20 classes")
     with page.expect_download() as download:

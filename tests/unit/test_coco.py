@@ -208,7 +208,16 @@ def test_names_with_signs_of_addresses_and_under_another_key(tmp_path):
 
 @pytest.mark.parametrize(
     ("categories", "name", "found"),
-    [({"2": "dog"}, "dog", []), (None, "2", ["classes without names"])],
+    [
+        ({"2": "dog"}, "dog", []),
+        ({"dog": 2}, "dog", []),
+        ({"2": {"name": "dog"}}, "dog", []),
+        ({"dog": {"id": 2}}, "dog", []),
+        ({"x": {"id": "2", "name": "dog"}}, "dog", []),
+        (["bird", "cat", "dog"], "dog", []),
+        (["cat", "dog"], "dog", ["ids count from 1"]),
+        (None, "2", ["classes without names"]),
+    ],
 )
 def test_names_of_classes_as_a_dict_or_not_at_all(tmp_path, categories, name, found):
     path = make_coco(tmp_path, [thing()]) / "train/_annotations.coco.json"
@@ -217,3 +226,43 @@ def test_names_of_classes_as_a_dict_or_not_at_all(tmp_path, categories, name, fo
     dataset = Dataset(tmp_path / "train")
     assert dataset.find("a").image.objects[0].class_name == name
     assert [k for k in kinds(dataset) if k != "split of our own"] == found
+
+
+@pytest.mark.parametrize("value", ["1_0", "\u0661", "nan", "0x1"])
+def test_what_only_python_takes_for_a_number_is_none(tmp_path, value):
+    dataset = Dataset(make_coco(tmp_path, [thing(), thing(bbox=[value, 2, 30, 40])]))
+    assert kinds(dataset) == ["object without box"]
+
+
+@pytest.mark.parametrize(
+    ("images", "annotations"),
+    [
+        ({"7": {"file_name": "a.jpg"}}, {"1": thing()}),
+        ({"7": {"id": "7", "file_name": "a.jpg"}}, {"7": [thing(image_id=None)]}),
+        ({"7": "a.jpg"}, {"7": thing(image_id=None)}),
+        ({"a.jpg": {"id": 7}}, [thing(image_id="7")]),
+    ],
+)
+def test_images_and_annotations_as_dicts(tmp_path, images, annotations):
+    photo(tmp_path / "a.jpg")
+    dogs = {"images": images, "annotations": annotations, "categories": {"2": "dog"}}
+    (tmp_path / "boxes.json").write_text(json.dumps(dogs))
+    dataset = Dataset(tmp_path)
+    assert kinds(dataset) == ["split of our own", "no size"]
+    assert [o.class_name for o in dataset.find("a").image.objects] == ["dog"]
+
+
+def test_an_outline_stands_for_a_box_without_size(tmp_path):
+    outline = [[10, 20, 40, 20, 40, 60]]
+    dataset = Dataset(make_coco(tmp_path, [thing(bbox=[0, 0, 0, 0], segmentation=outline)]))
+    assert kinds(dataset) == []
+    assert dataset.find("a").image.objects[0].bbox_xyxy == (10, 20, 40, 60)
+
+
+def test_annotations_inside_of_their_images(tmp_path):
+    path = make_coco(tmp_path, []) / "train/_annotations.coco.json"
+    content = json.loads(path.read_text())
+    del content["annotations"]
+    content["images"][0]["annotations"] = [{"category_id": 2, "bbox": [10, 20, 30, 40]}]
+    path.write_text(json.dumps(content))
+    assert Dataset(tmp_path).find("a").image.objects[0].bbox_xyxy == (10, 20, 40, 60)

@@ -8,12 +8,13 @@ import pandas as pd
 import pytest
 from commands import run_here
 from conftest import assert_clear_error, make_voc, run_command, write_voc_xml
-from own_data import damage, make_yolo, photo
+from own_data import damage, make_coco, make_yolo, photo
 from PIL import Image
 
 from model.data import cache_folder, remembered
 from model.data.check import check
 from model.data.dataset import Dataset, photos_by_split
+from model.data.formats.listing import content_of
 from model.data.names import FileIndex, origin_of, parts_of, share_of
 from model.errors import UserError
 
@@ -275,6 +276,72 @@ def test_links_out_of_the_folder_are_not_followed(tmp_path):
     assert found.count("link out of the folder") == 3
     assert found.count("photo missing") == 1
     assert "000002.jpg" in Dataset(root).split("train").frame.file_name.tolist()
+
+
+def not_allowed(path, *_, **__):
+    raise PermissionError(13, "Permission denied", str(path))
+
+
+def test_a_folder_that_may_not_be_read_costs_itself(tmp_path, monkeypatch):
+    root = make_voc(tmp_path / "own", 3, 1)
+    (root / "secret").mkdir()
+    scan = os.scandir
+    monkeypatch.setattr(
+        os, "scandir", lambda path: (not_allowed if str(path).endswith("secret") else scan)(path)
+    )
+    found = check(Dataset(root))
+    (blemish,) = [b for b in found.blemishes if b.kind == "not read"]
+    assert (blemish.where, blemish.effect) == ("secret", "left out")
+    assert "Permission denied" in blemish.detail
+    assert found.can_train
+    monkeypatch.setattr(os, "scandir", not_allowed)
+    with pytest.raises(UserError, match=r"own cannot be read: Permission denied; allow it"):
+        Dataset(root)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "module"),
+    [
+        ("ImageSets/Main/test.txt", "000001\n", "listing.content_of"),
+        ("docker-compose.yaml", "names: [a]\n", "yolo.open"),
+        ("notes.json", "{}", "coco.open"),
+        ("instances_more.json", '{"images": []}', "listing.content_of"),
+    ],
+)
+def test_a_file_that_may_not_be_read_costs_itself(tmp_path, monkeypatch, name, text, module):
+    root = make_voc(tmp_path / "own", 3, 1)
+    if name.startswith("instances"):
+        root = make_coco(
+            tmp_path / "coco", [{"image_id": 7, "category_id": 1, "bbox": [1, 2, 3, 4]}]
+        )
+    (root / name).write_text(text)
+    original = content_of if module.endswith("content_of") else open
+    monkeypatch.setattr(
+        f"model.data.formats.{module}",
+        lambda path, *a: (not_allowed if str(path).endswith(name) else original)(path, *a),
+        raising=False,
+    )
+    found = check(Dataset(root))
+    (blemish,) = [b for b in found.blemishes if b.kind == "not read"]
+    assert blemish.where == name
+    assert found.can_train
+
+
+def test_folders_too_deep_are_said_and_links_among_themselves_end(tmp_path):
+    root = make_voc(tmp_path / "own", 3, 1)
+    deep = root.joinpath(*"abcdefghijklm")
+    photo(deep / "n/deep.jpg")
+    for one in "123456789":
+        for other in "123456789":
+            (root / one).mkdir(exist_ok=True)
+            if one != other:
+                (root / one / f"to{other}").symlink_to(root / other)
+    started = time.monotonic()
+    blemishes = [b for b in Dataset(root).blemishes if b.kind == "not read"]
+    assert time.monotonic() - started < 10
+    too_deep = [b for b in blemishes if b.where == "a/b/c/d/e/f/g/h/i/j/k/l/m"]
+    assert [b.detail for b in too_deep] == ["more than 12 folders deep; move it up"]
+    assert "1/to2/to3" in [b.where for b in blemishes]
 
 
 def test_what_was_read_is_remembered_until_a_file_changes(tmp_path, monkeypatch):

@@ -122,6 +122,12 @@ def test_a_photo_offered_with_its_annotation_has_a_true_box(tmp_path, monkeypatc
     shown = show(backend, DetectState(photo=taken))
     assert "true class" in shown
     assert "mug is none of them" in shown
+    assert "numbers for classes" not in shown
+    (tmp_path / "a.txt").write_text("1 .5 .5 .2 .2")
+    numbers = replace(offered, annotations=(SentFile(tmp_path / "a.txt", "a.txt"),))
+    unnamed = accept_offer(backend, PhotoChoice(offered=numbers))
+    assert unnamed.note == ""
+    assert "numbers for classes: drop the photo with" in show(backend, DetectState(photo=unnamed))
     xml.write_text("<")
     refused = accept_offer(backend, PhotoChoice("cat", offered=offered))
     assert (refused.sample, refused.number) == ("cat", 3)

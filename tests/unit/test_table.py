@@ -37,6 +37,13 @@ def kinds(dataset: Dataset) -> set[str]:
         ("filename,width,height,class,xmin,ymin,xmax,ymax", "a.jpg,120,80,cat,10,20,40,60"),
         ("image;Label;X;Y;W;H", "a.jpg;cat;10,0;20;30;40"),
         ("image_id\tbbox\tcategory", "a\t[10.0, 20, 3e1, 40]\tcat"),
+        ("image_id\tbbox\tcategory", "a\t[np.float64(10.0), np.int64(20), 30, 40]\tcat"),
+        ("image,label,x_center,y_center,width,height", "a.jpg,cat,25,40,30,40"),
+        (
+            "label_name,bbox_x,bbox_y,bbox_width,bbox_height,image_name,image_width",
+            "cat,10,20,30,40,a.jpg,9",
+        ),
+        ("cat,10,20,30,40,images/a.jpg,120,80", "cat,1,2,3,4,images/b.jpg,120,80"),
         ("split,path,label,x_min,y_min,x_max,y_max", r"x,C:\set\a.jpg,cat,10,20,40,60"),
         ("images/a.jpg,10,20,40,60,cat", "images/b.jpg,,,,,"),
         ("TRAIN,gs://set/images/a.jpg,cat,10,20,,,40,60,,", "TEST,b.jpg,cat,1,2,,,30,40,,"),
@@ -117,8 +124,11 @@ def test_the_projects_own_csv_reads_back_with_all_objects(tmp_path):
     [
         ("a.jpg,cat,x,2,3,4", "object without box"),
         ("a.jpg,cat,nan,2,3,4", "object without box"),
+        ("a.jpg,cat,1_0,2,3,4", "object without box"),
+        ("a.jpg,cat,\u0661,2,3,4", "object without box"),
         ("a.jpg,cat,1,,3,4", "object without box"),
         ("a.jpg,,1,2,3,4", "object without class"),
+        ("a.jpg,cat,1,2", "object without box"),
         ("none.jpg,cat,1,2,3,4", "photo missing"),
     ],
 )

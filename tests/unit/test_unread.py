@@ -13,8 +13,10 @@ from model.errors import UserError
         (
             "project.json",
             '[{"annotations": [{"rectanglelabels": ["cat"]}]}]',
-            "Label Studio's JSON",
+            "Label Studio's own export",
         ),
+        ("p.csv", 'image,label\na.jpg,"[{""rectanglelabels"": []}]"', "Label Studio's own export"),
+        ("a.json", '{"categories": {}, "items": [{"annotations": []}]}', "Datumaro's JSON"),
         ("via.json", '{"a.jpg1": {"regions": [{"shape_attributes": {}}]}}', "VIA's JSON"),
         ("via.csv", "#filename,region_shape_attributes\n", "VIA's CSV"),
         ("a.json", '[{"annotations": [{"label": "x", "coordinates": {}}]}]', "Apple's CreateML"),

@@ -64,6 +64,8 @@ def test_largest_object(tmp_path, objects, largest):
         ([("car", "x", 9, 20, 20)], "object without box"),
         ([("car", "inf", 9, 20, 20)], "object without box"),
         ([("car", "nan", 9, 20, 20)], "object without box"),
+        ([("car", "1_0", 9, 20, 20)], "object without box"),
+        ([("car", "\u0661", 9, 20, 20)], "object without box"),
         ([("car", "", 9, 20, 20)], "object without box"),
         ([("", 1, 9, 20, 20)], "object without class"),
         ([(" ", 1, 9, 20, 20)], "object without class"),
@@ -112,6 +114,23 @@ def test_other_ways_to_write_the_same(tmp_path, old, new):
         text.replace("</annotation>", "</objects>" * ("<objects>" in text) + "</annotation>")
     )
     assert parse(str(path)).objects == [["cat", 1, 1, 5, 5, 0]]
+
+
+def test_a_rotated_box_counts_by_the_upright_one_around_it(tmp_path):
+    path = write_voc_xml(tmp_path, "a", (100, 100), [("cat", 1, 1, 5, 5)])
+    box = "<robndbox><cx>50</cx><cy>40</cy><w>20</w><h>10</h><angle>1.5707963</angle></robndbox>"
+    path.write_text(re.sub("<bndbox>.*</bndbox>", box, path.read_text(), flags=re.DOTALL))
+    (found,) = parse(str(path)).objects
+    assert found[1:5] == pytest.approx([45, 30, 55, 50], abs=0.01)
+
+
+def test_the_photo_may_be_named_by_its_path_alone(tmp_path):
+    photo(tmp_path / "pictures/a.jpg")
+    path = write_voc_xml(tmp_path, "a", SIZE, [("cat", 1, 1, 50, 50)])
+    text = re.sub("filename>[^<]*</filename", r"path>C:\\me\\a.jpg</path", path.read_text())
+    path.unlink()
+    (tmp_path / "x_1.xml").write_text(text)
+    assert [found.image.file_name for found in Dataset(tmp_path).photos] == ["a.jpg"]
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,14 @@ def test_names_instead_of_ids_without_a_list_of_them(tmp_path):
     photo(tmp_path / "a.jpg")
     (tmp_path / "a.txt").write_text("potted plant .5 .5 .2 .2")
     assert Dataset(tmp_path).find("a").image.objects[0].class_name == "potted plant"
+    assert kinds(Dataset(tmp_path)) == ["split of our own"]
+    (tmp_path / "a.txt").write_text("1 .5 .5 .2 .2")
+    (blemish, _) = Dataset(tmp_path).blemishes
+    assert blemish.kind == "classes without names"
+    assert "classes.txt or data.yaml" in blemish.detail
+    (tmp_path / "predefined_classes.txt").write_text("cup\nmug")  # of labelImg
+    assert kinds(Dataset(tmp_path)) == ["split of our own"]
+    assert Dataset(tmp_path).class_names == ("mug",)
 
 
 @pytest.mark.parametrize("keys", [".1 .2 2 .9 .9 2 .5 .5 1 .4 .4 0", ".1 .2 .9 .9", ""])
@@ -376,3 +384,18 @@ def test_a_path_of_another_computer_is_known_by_how_it_ends(tmp_path):
     settings = "train: D:\\sets\\mine\\images\\first\nval: images/val\n"
     (data / "data.yaml").write_text(f"{settings}test: ../test/images\nnames: [cat]\n")
     assert Dataset(data).splits == ["train", "trainval", "val"]
+
+
+@pytest.mark.parametrize("word", ["1_0", "0x1", "\u0661", "nan", "-inf", "1__0", "1e"])
+@pytest.mark.parametrize("place", [0, 1, 4])
+def test_what_only_python_takes_for_a_number_is_none(tmp_path, word, place):
+    words = ["1", ".5", ".5", ".2", ".2", ".9"]
+    words[place] = word
+    data = make_yolo(
+        tmp_path,
+        {"a": " ".join(words) + "\n0 .5 .5 .1 .1"},
+        f"nc: 12\nnames: {list('abcdefghijkl')}\n",
+    )
+    dataset = Dataset(data)
+    assert [b.effect for b in dataset.blemishes] == ["left out"]
+    assert [o.class_name for o in dataset.find("a").image.objects] == ["a"]

@@ -1,7 +1,7 @@
-"""Image files are decoded in processes of their own, kept within limits by the operating system.
+"""Image files are decoded in worker processes, with limits enforced by the operating system.
 
-A photo comes from anybody, and decoders are large C libraries: a small file can cost gigabytes or
-minutes, or end the process. So the process that decodes is one that may end. ``pool`` deals out
-photos and is all that others need; ``process`` holds a worker; ``worker`` is the program it runs,
-``decoder`` what that does with a photo; ``messages`` is what both sides send.
+Photos are untrusted, and decoders are large C libraries: a small file can cost gigabytes or
+minutes, or crash the process. So only worker processes decode. ``pool`` is the interface for other
+packages and gives photos to workers; ``process`` controls one worker; ``worker`` is the program it
+runs, ``decoder`` its decoding; ``messages`` is the protocol between both.
 """

@@ -1,4 +1,4 @@
-"""A stream of bytes from anyone -> an upright RGB image. Runs in a worker, never in the program."""
+"""Decode an untrusted image file to upright RGB. Runs in a worker, never in the main program."""
 
 import os
 from collections.abc import Callable
@@ -29,9 +29,9 @@ def decode(
     """Decode an image.
 
     Args:
-        stream: of the file; can be read again from its start.
-        request: what of it is wanted.
-        opened: is told the size the header claims before pixels are decoded.
+        stream: of the file; must be seekable.
+        request: the size that is wanted, and limits.
+        opened: called with the size in the header before pixels are decoded.
 
     Raises:
         UserError: if it is empty, in another format, damaged or too large.
@@ -55,7 +55,7 @@ def decode(
 
 
 def read_header(stream: IO[bytes], name: str) -> Header:
-    """Read what an image file says of itself, without decoding it.
+    """Read the header of an image file, without decoding its pixels.
 
     Raises:
         UserError: if it is empty, in another format, or damaged.

@@ -1,4 +1,4 @@
-"""What the two sides of a worker's socket send: a length, a line of JSON, then plain bytes."""
+"""The protocol of a worker's socket: a length, JSON of that length, then plain bytes."""
 
 import json
 import socket
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 _LENGTH = struct.Struct(">I")
 _LONGEST_HEADER = 64 * 1024  # bytes; names of files are at most 4 kB
 MAX_PROFILE = 64 * 1024  # bytes of a colour profile: cameras and screens have a few thousand
-READY = b"ready"  # a worker's first words
+READY = b"ready"  # sent by a worker once it has started
 
 
 class Request(NamedTuple):
@@ -19,10 +19,10 @@ class Request(NamedTuple):
         name: of the photo in error texts.
         longest_side: no side of the answer is longer; ``None`` for full size.
         max_pixels: photos with more are refused.
-        n_bytes: of the file, which follow; ``None`` if a descriptor of it comes along.
+        n_bytes: of the file, which follows; ``None`` if its file descriptor is sent along.
         processor_s: the system ends the worker after so much processor time; ``None`` for no limit.
-        first_try: a large photo that fails is worth another try with more memory.
-        header_only: what the file says of itself, without any pixels.
+        first_try: a large photo that fails may be tried again with more memory.
+        header_only: read only the header, no pixels.
     """
 
     name: str
@@ -35,12 +35,12 @@ class Request(NamedTuple):
 
 
 class Header(NamedTuple):
-    """What an image file says of itself.
+    """The header of an image file.
 
     Attributes:
         size: ``(width, height)`` in pixels as stored, before it is turned upright.
         orientation: of EXIF, 1 to 8; 1 is upright.
-        is_whole: whether the file ends as its format has it; if not, it may have been cut off.
+        is_whole: whether the file ends as its format requires; if not, it may be truncated.
     """
 
     size: tuple[int, int]
@@ -49,15 +49,15 @@ class Header(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What came of it; a PPM file and then its colour profile follow, unless it is a header alone.
+    """The answer to a request; a PPM file and its colour profile follow, unless header only.
 
     Attributes:
         size: ``(width, height)`` of the RGB image that follows, or as stored if none does.
-        original_size: the same of the upright photo in the file.
+        original_size: ``(width, height)`` of the photo in the file, once upright.
         profile_bytes: length of the colour profile.
-        problem: a sentence, and no image follows.
-        again: it failed at the first try, and may not at the next.
-        orientation, is_whole: of a header alone, see :class:`Header`.
+        problem: a sentence if the photo is refused; then no image follows.
+        again: the first try failed, and a second one with more memory may not.
+        orientation, is_whole: if only the header was asked for; see :class:`Header`.
     """
 
     size: tuple[int, int] = (0, 0)
@@ -70,22 +70,22 @@ class Answer(NamedTuple):
 
 
 def packed(message: Request | Answer) -> bytes:
-    """A message as it is sent."""
+    """A message, encoded for the socket."""
     content = json.dumps(message).encode()
     return _LENGTH.pack(len(content)) + content
 
 
 def pixels_header(size: tuple[int, int]) -> bytes:
-    """What stands before the pixels of an RGB image in a PPM file."""
+    """The header of a PPM file with an RGB image."""
     return b"P6\n%d %d\n255\n" % size
 
 
 def receive(connection: socket.socket, n_bytes: int, deadline: float | None = None) -> bytearray:
-    """Exactly so many bytes, until ``deadline`` on the monotonic clock.
+    """Exactly ``n_bytes`` bytes, received before ``deadline`` on the monotonic clock.
 
     Raises:
-        EOFError: if the other side is gone before.
-        TimeoutError: if they are not there in time.
+        EOFError: if the other side closes the connection first.
+        TimeoutError: if they do not arrive in time.
     """
     content = bytearray(n_bytes)
     rest = memoryview(content)
@@ -102,7 +102,7 @@ def receive(connection: socket.socket, n_bytes: int, deadline: float | None = No
 def receive_header(
     connection: socket.socket, deadline: float | None = None, length: bytes = b""
 ) -> list[Any]:
-    """The values of a message; ``length`` is what was read of it already.
+    """The fields of a message; ``length`` holds the bytes of it that were already received.
 
     Raises:
         EOFError, TimeoutError: as :func:`receive`.

@@ -1,10 +1,10 @@
-"""Who decodes which photo when: worker processes, and the lines before them.
+"""Schedule decoding: worker processes, and the queues ("lines") before them.
 
-For the program's own photos (a data set, a command line) there is a worker for each core. What
-visitors of a server send, named by :func:`for_visitor`, goes through two lines instead, so that
-slow photos are not in the way of all others: the first try is short, which is enough for nearly
-all, and what needs more time or memory comes to the line of the patient, where one worker has both.
-In each line visitors take turns, however many photos and sessions they have.
+For the program's own photos (a data set, a command line) there is a worker for each core. Photos
+sent by visitors of a server (:func:`for_visitor`) pass through two lines instead, so that slow ones
+do not block all others: the first try has a short time limit, which is enough for nearly all; what
+needs more time or memory goes to the second, patient line, where one worker has both. In each line
+visitors take turns, however many photos and sessions they have.
 """
 
 import atexit
@@ -35,7 +35,7 @@ from model.errors import UserError
 
 MIB = 2**20
 SECONDS = 5.0  # for each photo; waiting for a worker does not count
-PATIENCE_S = 10.0  # in all lines together, for a visitor
+PATIENCE_S = 10.0  # that a visitor waits in all lines together
 _CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 OWN = Limits(memory=960 * MIB, seconds=SECONDS)
 FIRST_TRY = Limits(memory=288 * MIB, seconds=2.0, processor_s=0.4)
@@ -43,21 +43,21 @@ PATIENT = Limits(memory=960 * MIB, seconds=SECONDS, nice=5)
 OWN_WORKERS = min(_CORES, 8)
 FIRST_TRY_WORKERS = min(max(_CORES, 2), 4)
 PATIENT_WORKERS = 1
-SPARE_WORKERS = 1  # in each of the two lines of visitors, about 40 MB
+SPARE_WORKERS = 1  # in each of the two lines of visitors; each takes about 40 MB
 QUICK_S = 0.25  # of the first try; a photo of 12 megapixels takes about half of it
 MAX_REMEMBERED = 1000  # addresses
 
 
 class BusyError(UserError):
-    """Nothing is known of the photo: all workers were busy with those of others."""
+    """All workers were busy with other visitors' photos; says nothing about this photo."""
 
 
 class Visitor(NamedTuple):
-    """Whose photos are decoded.
+    """The visitor for whom photos are decoded.
 
     Attributes:
-        address: shared by those who may be one and the same; empty for the program itself.
-        session: one of them.
+        address: of the network; empty for the program itself.
+        session: one of the sessions from that address.
     """
 
     address: str = ""
@@ -80,24 +80,24 @@ def for_visitor(address: str, session: str = "") -> Generator[None]:
 
 @dataclass(eq=False)
 class _Place:
-    """Of somebody who waits in a line; ``arrival`` counts arrivals and turns."""
+    """The place of a waiting request in a line; ``arrival`` counts arrivals and turns."""
 
     visitor: Visitor
     arrival: int
 
 
 class Line:
-    """Workers of one kind, and those who wait for one.
+    """Workers with the same limits, and the requests that wait for one.
 
-    Addresses take turns, and so do the sessions of each: who opens many has no more for it.
+    Addresses take turns, and so do the sessions of each: many sessions give no advantage.
 
     Args:
         limits: of each worker.
-        count: most workers at work; they are started when they are needed.
-        spare: more that are ready, so that who comes after a photo that has cost a worker its life
-            need not wait until another is started.
-        quick_s: an address whose last photo took a worker less than so many seconds goes before
-            others, so that who is known for ordinary photos need not wait behind many slow ones.
+        count: most workers at work; they are started when needed.
+        spare: idle workers kept ready, so that the request after a photo that ended its worker
+            need not wait for the start of another.
+        quick_s: an address whose last photo took less than so many seconds goes before others, so
+            that visitors with ordinary photos need not wait behind many slow ones.
     """
 
     def __init__(self, limits: Limits, count: int, spare: int = 0, quick_s: float = 0.0) -> None:
@@ -107,18 +107,20 @@ class Line:
         self._changed = threading.Condition()
         self._waiting: list[_Place] = []
         self._served: Counter[Visitor] = Counter()  # workers that are busy for each
-        self._count = 0  # arrivals and turns until now
-        self._last_turn: dict[Visitor | str, int] = {}  # of visitors and addresses that are here
-        self._idle: list[WorkerProcess | Exception] = []  # an error of one that did not start
-        self._taking = self._starting = 0  # who need one now; those on their way
+        self._count = 0  # arrivals and turns so far
+        self._last_turn: dict[
+            Visitor | str, int
+        ] = {}  # of waiting or served visitors, and of their addresses
+        self._idle: list[WorkerProcess | Exception] = []  # or the error of one that did not start
+        self._taking = self._starting = 0  # requests that need a worker now; workers being started
         self._all: WeakSet[WorkerProcess] = WeakSet()
 
     @contextmanager
     def worker(self, visitor: Visitor, patience_s: float | None = None) -> Generator[WorkerProcess]:
-        """Wait for a turn; a worker that is still alive afterwards serves the next.
+        """Wait for a worker; one that is still alive afterwards serves the next request.
 
         Raises:
-            BusyError: if it does not come within ``patience_s``.
+            BusyError: if none is free within ``patience_s``.
         """
         self._wait(visitor, patience_s)
         worker, started = None, -math.inf
@@ -128,7 +130,7 @@ class Line:
             yield worker
         except Exception:
             raise
-        except BaseException:  # Ctrl-C: it may be about to answer what nobody asks any more
+        except BaseException:  # Ctrl-C: its answer would be taken for that of the next request
             if worker:
                 worker.kill()
             raise
@@ -176,9 +178,9 @@ class Line:
     def _is_turn_of(self, place: _Place) -> bool:
         """Whether a worker is free, and this place is the next.
 
-        Next is an address with fewest workers; of those, one that is known for quick photos; of
-        those, the one that has waited longest since it came or had its last turn. The same then
-        holds for its sessions.
+        The next address is the one with fewest busy workers; among equals one whose last photo was
+        quick; then the one that has waited longest since its arrival or last turn. The next of its
+        sessions is chosen likewise.
         """
         if self._served.total() >= self.count:
             return False
@@ -221,7 +223,7 @@ class Line:
             self._start_missing(max(self.spare, count))
 
     def _start_missing(self, spare: int) -> None:
-        """Have one ready, or on its way, for each who needs it now, and the spare ones."""
+        """Start workers until there is one for each request that needs it, and the spare ones."""
         while len(self._idle) + self._starting < self._taking + spare:
             self._starting += 1
             threading.Thread(target=self._start, name="start a decoder", daemon=True).start()
@@ -231,7 +233,7 @@ class Line:
         try:
             started = WorkerProcess(self.limits)
             self._all.add(started)
-        except Exception as error:  # raised in who needs one
+        except Exception as error:  # raised in the request that needs a worker
             started = error
         with self._changed:
             self._starting -= 1
@@ -245,7 +247,7 @@ class Line:
             worker.kill()
 
     def forget(self) -> None:
-        """In a fork: the workers belong to the program that was forked."""
+        """Called in a fork: the workers belong to the parent process."""
         for worker in self._all:
             worker.forget()
 
@@ -274,7 +276,7 @@ class Pool:
                 return _last_try(worker, source, request)
         until = time.monotonic() + PATIENCE_S
         with self.first_try.worker(visitor, PATIENCE_S) as worker:
-            self.patient.prepare()  # starting one takes seconds on a machine that is busy
+            self.patient.prepare()  # starting one takes seconds on a busy machine
             try:
                 return worker.ask(request._replace(first_try=True), source)
             except WorkerDiedError as error:
@@ -285,7 +287,7 @@ class Pool:
             return _last_try(worker, source, request)
 
     def decode_each(self, jobs: Sequence[tuple[Request, IO[bytes]]]) -> list[Outcome | UserError]:
-        """The program's own photos, one worker after the other: images, or what is wrong."""
+        """Decode the program's own photos in one worker at a time: images, or what is wrong."""
         outcomes: list[Outcome | UserError] = []
         while len(outcomes) < len(jobs):
             with self.own.worker(THE_PROGRAM) as worker:

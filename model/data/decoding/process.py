@@ -1,4 +1,4 @@
-"""A worker as the program sees it: started, asked within a deadline, killed."""
+"""The main program's side of a worker: start it, send requests with a deadline, kill it."""
 
 import json
 import os
@@ -32,8 +32,8 @@ from model.data.decoding.messages import (
 from model.data.image_pixels import LoadedImage
 from model.errors import UserError
 
-SEND_BUFFER = 2**19  # bytes: most photos at once
-START_S = 60.0  # a tenth of a second, unless the machine is very busy
+SEND_BUFFER = 2**19  # bytes: most photos are sent in one go
+START_S = 60.0  # usually a tenth of a second; the machine may be very busy
 LONGEST_SENTENCE = 5000  # characters; a path has 4,096 at most
 _ROOT = Path(__file__).resolve().parents[3]
 _BOOT = (
@@ -50,13 +50,13 @@ _NEEDED = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")  # to find libr
 
 @dataclass(frozen=True)
 class Limits:
-    """What a worker may take.
+    """The limits of a worker.
 
     Attributes:
-        memory: bytes of address space; some 80 MiB of them are libraries that take no memory.
-        seconds: of the clock, for each photo.
-        processor_s: of processor time, for each photo; ``None`` for no limit of its own.
-        nice: how much more often others get the processor.
+        memory: bytes of address space; libraries take some 80 MiB of them, but no memory.
+        seconds: wall-clock time for each photo.
+        processor_s: CPU time for each photo; ``None`` for no separate limit.
+        nice: niceness added to the process.
     """
 
     memory: int
@@ -66,7 +66,7 @@ class Limits:
 
 
 Outcome = LoadedImage | Header
-"""An image has no EXIF any more, and a colour profile if that is a small one."""
+"""The image has no EXIF; it keeps a colour profile if that is small."""
 
 
 class WorkerGoneError(Exception):
@@ -74,15 +74,15 @@ class WorkerGoneError(Exception):
 
 
 class TooSlowError(WorkerGoneError):
-    """It had to: the photo took longer than it may."""
+    """The worker was ended because the photo took too long."""
 
 
 class WorkerDiedError(WorkerGoneError):
-    """Its decoder crashed."""
+    """The worker ended because its decoder crashed."""
 
 
 class TryAgainError(Exception):
-    """A photo may need more memory than this worker has; the text is what it said of it."""
+    """A photo may need more memory than this worker has; the text is the worker's error."""
 
 
 class WorkerProcess:
@@ -108,10 +108,10 @@ class WorkerProcess:
         except BaseException as error:
             self._process.kill()
             assert self._process.stderr
-            said = self._process.stderr.read().decode(errors="replace").strip()
+            stderr = self._process.stderr.read().decode(errors="replace").strip()
             self.kill()
             if isinstance(error, (EOFError, OSError)):
-                reason = said.splitlines()[-1] if said else repr(error)
+                reason = stderr.splitlines()[-1] if stderr else repr(error)
                 raise RuntimeError(
                     f"a process that decodes images did not start: {reason}"
                 ) from error
@@ -121,7 +121,7 @@ class WorkerProcess:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it can be asked; false after :meth:`kill`, or if it ended by itself."""
+        """Whether it takes requests; false after :meth:`kill`, or if it ended by itself."""
         return self._connection.fileno() >= 0 and self._process.poll() is None
 
     def ask(self, request: Request, source: IO[bytes] | bytes) -> Outcome:
@@ -168,12 +168,12 @@ class WorkerProcess:
             self.kill()
             raise TooSlowError from None
         except (EOFError, OSError, ValueError, TypeError, OverflowError) as error:
-            # Gone; or taken over by a photo and talking nonsense.
+            # It ended, or a photo has taken it over and it sends nonsense.
             self.kill()
             if -self._process.returncode in _TIME_IS_UP:
                 raise TooSlowError from None
             raise WorkerDiedError from error
-        except BaseException:  # Ctrl-C: what it would still send answers nothing
+        except BaseException:  # Ctrl-C: its answer would be taken for that of the next request
             self.kill()
             raise
 
@@ -222,7 +222,7 @@ class WorkerProcess:
     def forget(self) -> None:
         """In a fork of the program: the worker stays the program's own."""
         self._connection.close()
-        self._process.returncode = 0  # or it would be waited for
+        self._process.returncode = 0  # else Popen would wait for it
 
 
 _TIME_IS_UP = {
@@ -254,7 +254,7 @@ class _Starter:
         self._jobs: queue.SimpleQueue | None = None
 
     def start(self, theirs: socket.socket, limits: Limits) -> subprocess.Popen:
-        """A new process that has ``theirs`` as its standard input."""
+        """A new process with the socket ``theirs`` as its standard input."""
         with self._lock:
             if self._jobs is None:
                 self._jobs = queue.SimpleQueue()
@@ -293,6 +293,6 @@ _STARTER = _Starter()
 
 
 def after_fork() -> None:
-    """The thread that starts workers is not in a fork."""
+    """Replace the starter in a fork, which lacks the thread that starts workers."""
     global _STARTER
     _STARTER = _Starter()

@@ -1,7 +1,7 @@
-"""The program a worker runs: decodes one photo after the other until its socket closes.
+"""The program of a worker process: decode one photo after the other until its socket closes.
 
-It loads Pillow and NumPy, changes Pillow's settings as it likes, and then gives up what it does not
-need: root, new rights, most memory, writing files. Started by :mod:`model.data.decoding.process`.
+It loads Pillow and NumPy, changes Pillow's settings, and then gives up what it does not need: root,
+gaining privileges, most memory, writing files. Started by :mod:`model.data.decoding.process`.
 """
 
 import contextlib
@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from io import BytesIO
 from typing import IO, cast
 
-# All the plugins of model.data.image_formats. They import one another late, which is too late once
-# root is given up: the folder they lie in may be root's own.
+# All plugins of model.data.image_formats. Pillow would import them when first needed, which is too
+# late once root is given up: only root may be able to read the folder they lie in.
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,  # noqa: F401
@@ -53,7 +53,7 @@ if sys.platform != "win32":
 
 LARGE = 8_000_000  # pixels: with fewer, a first try has all the memory it needs
 IDLE_S = 0.5
-ORPHAN_S = 10.0  # a worker whose program is gone ends by itself after so long
+ORPHAN_S = 10.0  # after which a worker whose main program is gone ends by itself
 _NOBODY = 65534
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38  # linux/prctl.h
 
@@ -66,7 +66,7 @@ def main() -> None:
     give_up_rights(settings["memory"], settings["nice"])
     _die_with(settings["parent"])
     connection.sendall(READY)
-    # What libraries print from here on helps nobody, and would fill the pipe.
+    # Nobody reads what libraries print from here on, and it would fill the pipe.
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     os.close(null)
@@ -78,8 +78,10 @@ def main() -> None:
 
 
 def set_up_pillow() -> None:
-    """Settings of the whole process, which is ours alone."""
-    warnings.simplefilter("ignore")  # remarks on odd metadata, and on sizes: our own limit speaks
+    """Change settings of Pillow, which hold for this whole process."""
+    warnings.simplefilter(
+        "ignore"
+    )  # on odd metadata, and on sizes, for which we have our own limit
     Image._initialized = 2  # no other plugin is ever loaded: PostScript starts Ghostscript
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     # Threads take address space, and cores from others.
@@ -93,11 +95,11 @@ def set_up_pillow() -> None:
 
 
 def give_up_rights(memory: int, nice: int) -> None:
-    """Everything decoding does not need; what a platform does not have is left out.
+    """Give up the rights that decoding does not need, as far as the platform allows it.
 
     Args:
         memory: bytes of address space, Python and its libraries included.
-        nice: how much more often others get the processor.
+        nice: niceness added to this process.
     """
     if sys.platform == "win32":
         return
@@ -131,7 +133,7 @@ def _prctl(what: int, value: int) -> None:
 
 def _die_with(parent: int) -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # after setuid, which would clear it
-    if sys.platform != "win32" and os.getppid() != parent:  # it was gone before
+    if sys.platform != "win32" and os.getppid() != parent:  # it ended before the call
         os._exit(1)
 
 
@@ -180,7 +182,7 @@ def _next_request(connection: socket.socket) -> tuple[Request, IO[bytes]]:
 def _alarms(processor_s: float | None) -> Generator[None]:
     """End this process, inside a decoder too, once the photo has taken too long.
 
-    The program has an eye on the clock itself; the second alarm is for a worker it has lost.
+    The main program has its own timeout; the second alarm is for when that program is gone.
     """
     if sys.platform == "win32":
         yield
@@ -205,7 +207,7 @@ def _answer(request: Request, stream: IO[bytes]) -> tuple[Answer, LoadedImage | 
     try:
         image = decode(stream, request, sizes.append)
     except UserError as error:
-        width, height = sizes[-1]  # 0 where nothing was opened: WebP takes its memory then
+        width, height = sizes[-1]  # 0 if it failed while opening, when WebP allocates its memory
         # A decoder that gets no memory may say so, or call the file broken.
         failed = isinstance(error.__cause__, MemoryError) or (
             error.__cause__ and not 0 < width * height <= LARGE
@@ -229,10 +231,10 @@ def _profile_of(image: Image.Image) -> bytes:
 
 
 class _Sender:
-    """A file that sends what is written to it."""
+    """A file-like object that sends whatever is written to it."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.write = connection.sendall
 
     def flush(self) -> None:
-        """Nothing is kept."""
+        """Do nothing: there is no buffer."""

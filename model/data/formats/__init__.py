@@ -1,4 +1,4 @@
-"""The formats of data sets: each module knows everything about one, and all say the same.
+"""The formats of data sets: one module each, and all give the same kind of listing.
 
 The readers are our own because those of common libraries drop ``difficult`` and ``iscrowd``, and
 several misread photos that EXIF turns.
@@ -18,15 +18,15 @@ from model.errors import UserError
 
 FormatName = Literal["auto", "voc", "yolo", "coco", "labelme", "csv"]
 FORMATS = {each.name: each for each in (VOC, YOLO, COCO, LABELME, TABLE)}
-# They lie beside the formats that they were converted to, which are to be read then.
+# Often left beside the format they were converted to, which is then the one to read.
 OFTEN_BESIDE_OTHERS = (LABELME, TABLE)
 
 
 def formats_in(tree: Tree) -> list[Format]:
-    """The formats of what lies in a folder.
+    """The formats found in a folder.
 
     Raises:
-        UserError: if there is nothing but what cannot be read.
+        UserError: if the only annotations found cannot be read.
     """
     main = [each for each in FORMATS.values() if each not in OFTEN_BESIDE_OTHERS]
     if found := [each for each in main if each.recognises(tree)]:
@@ -41,7 +41,7 @@ def formats_in(tree: Tree) -> list[Format]:
 
 
 def format_of(tree: Tree, name: str = "auto") -> Format:
-    """The format of the data set in a folder, by what lies there unless it is named.
+    """The format called ``name``; for ``auto`` the one found in the folder.
 
     Raises:
         UserError: if there is none, or more than one.

@@ -23,6 +23,7 @@ from model.data.formats.listing import (
     Reading,
     hull,
     json_of,
+    number_of,
     of_center_and_size,
     one_of_each_photo,
     parts_of_side,
@@ -58,7 +59,10 @@ def _is_coco(tree: Tree, path: str) -> bool:
             head = stream.read(_HEAD)
             stream.seek(max(0, stream.seek(0, 2) - _HEAD))
             ends = (head + stream.read()).replace(b"\0", b"")  # of UTF-16
-    except OSError:  # which is said if there is nothing else
+    except OSError as error:
+        tree.note_unread(path, error)
+        return False
+    if b'"items"' in ends and b'"images"' not in ends:  # of Datumaro
         return False
     return sum(key in ends for key in (b'"images"', b'"annotations"', b'"categories"')) >= 2
 
@@ -79,32 +83,44 @@ def listing(tree: Tree) -> Listing:
 
 
 def _read(path: str) -> tuple[dict[str, Any], str]:
+    """The content of a JSON file, and its encoding if that was guessed.
+
+    Raises:
+        UserError: if it is no JSON of COCO; or ``OSError``.
+    """
     try:
         content, encoding = json_of(path, MAX_JSON_BYTES)
     except ValueError as error:
         raise UserError(f"{path} is {error}. Correct the file.") from None
-    if not isinstance(content, dict) or not isinstance(content.get("images"), list):
+    if not isinstance(content, dict) or not isinstance(content.get("images"), list | dict):
         raise UserError(f"{path} has no list of images, as COCO has. Correct the file.")
+    images = _records(content, "images")
+    if "annotations" not in content and any("annotations" in image for image in images):
+        content["annotations"] = {str(i.get("id")): i.get("annotations") for i in images}
     return content, encoding
 
 
 def _entries(tree: Tree, path: str, blemishes: list[Blemish]) -> list[Entry]:
-    content, encoding = _read(tree.path(path))
+    try:
+        content, encoding = _read(tree.path(path))
+    except OSError as error:
+        tree.note_unread(path, error)
+        return []
     if encoding:
         blemishes.append(Blemish("other encoding", path, encoding))
     _refuse_shared_ids(path, content)
     names = _class_names(path, content, blemishes)
     objects: dict[Any, list[dict]] = defaultdict(list)
-    for each in _dicts(content, "annotations"):
+    for each in _records(content, "annotations"):
         objects[_key(each.get("image_id"))].append(each)
-    is_annotated = isinstance(content.get("annotations"), list)  # else it only lists photos
+    is_annotated = isinstance(content.get("annotations"), list | dict)  # else it only lists photos
     split = split_of_folders(path) or split_named(stem_of(path))
     near, find = _folder_of_photos(tree, path), tree.photo_index.find
     entries = []
-    for image in _dicts(content, "images"):
+    for image in _records(content, "images"):
         name = _file_name(image)
-        things = objects.pop(_key(image.get("id")), [])
-        parsed = _parsed(image, things, names) if is_annotated else None
+        annotations = objects.pop(_key(image.get("id")), [])
+        parsed = _parsed(image, annotations, names) if is_annotated else None
         entries.append(Entry(name, find(name, near, split), path, [split] if split else [], parsed))
     n_lost = sum(map(len, objects.values()))
     if n_lost:
@@ -114,25 +130,29 @@ def _entries(tree: Tree, path: str, blemishes: list[Blemish]) -> list[Entry]:
 
 
 def _class_names(path: str, content: dict[str, Any], blemishes: list[Blemish]) -> dict[Any, str]:
-    """Id -> name; some write just that instead of a list, and some no names at all."""
+    """Category id -> name. Some files hold only a list of names, some no names at all."""
     categories = content.get("categories")
-    if isinstance(categories, dict):
-        return {_key(each): str(name).strip() for each, name in categories.items()}
-    if categories:
-        found = _dicts(content, "categories")
+    ids = {_key(each.get("category_id")) for each in _records(content, "annotations")}
+    if isinstance(categories, list) and all(isinstance(each, str) for each in categories):
+        if categories:
+            first = int("0" not in ids and str(len(categories)) in ids)
+            if first:
+                blemishes.append(Blemish("ids count from 1", path))
+            return {str(i): name.strip() for i, name in enumerate(categories, first)}
+    elif categories:
+        found = _records(content, "categories")
         return {_key(each.get("id")): str(each.get("name", "")).strip() for each in found}
     blemishes.append(Blemish("classes without names", path))
-    ids = {_key(each.get("category_id")) for each in _dicts(content, "annotations")}
     return {each: each for each in ids if each is not None}
 
 
 def _refuse_shared_ids(path: str, content: dict[str, Any]) -> None:
-    """Where one id means several things, boxes would go to the wrong photo or class unseen."""
+    """Raise ``UserError`` if an id has two meanings: boxes would go to a wrong photo or class."""
     for kind, name in (("images", "file_name"), ("categories", "name")):
         meant: dict[Any, str] = {}
-        for each in _dicts(content, kind):
-            key, called = _key(each.get("id")), str(each.get(name))
-            if key is None or meant.setdefault(key, called) != called:
+        for each in _records(content, kind):
+            key, own_name = _key(each.get("id")), str(each.get(name))
+            if key is None or meant.setdefault(key, own_name) != own_name:
                 shown = reprlib.repr(each.get("id"))
                 raise UserError(
                     f"{path}: {shown} is the id of several {kind}, or none. Give each its own."
@@ -140,27 +160,47 @@ def _refuse_shared_ids(path: str, content: dict[str, Any]) -> None:
 
 
 def _file_name(image: dict) -> str:
-    """The name of a photo, which some give as the address it was downloaded from."""
+    """The file name of a photo; in some files it is the address it was downloaded from."""
     names = (image.get(key) for key in ("file_name", "filename", "coco_url"))
     name = str(next(filter(None, names), ""))
     is_address = name.startswith(("http://", "https://"))
     return unquote(re.split("[?#]", name)[0]) if is_address else name
 
 
-def _dicts(content: dict[str, Any], key: str) -> list[dict]:
-    found = content.get(key)
+def _records(content: dict[str, Any], kind: str) -> list[dict]:
+    """The images, annotations or categories; some write a dict by their ids instead of a list."""
+    found = content.get(kind)
+    if isinstance(found, dict):
+        pairs = [(k, v) for k, vs in found.items() for v in (vs if isinstance(vs, list) else [vs])]
+        found = [_record(kind, key, value) for key, value in pairs]
     return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 
+def _record(kind: str, key: str, value: Any) -> dict | None:
+    """One of a dict: its key is an id, a name, or of an annotation the id of its image."""
+    name = "file_name" if kind == "images" else "name"
+    if isinstance(value, str):
+        return {"id": key, name: value}
+    if isinstance(value, int):
+        return {"id": value, name: key}
+    if not isinstance(value, dict):
+        return None
+    given = {field: inside for field, inside in value.items() if inside is not None}
+    if kind == "annotations":
+        return {"image_id": key, **given}
+    record = {"id": key, **given}
+    return record if _key(record["id"]) == key else {name: key, **record}
+
+
 def _key(value: Any) -> Any:
-    """An id that a dict can hold, ``None`` if it is none; some write numbers as text, or as 1.0."""
+    """An id as text, so that 1, 1.0 and "1" are equal; ``None`` if the value is no id."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value) if isinstance(value, (int, str)) else None
 
 
 def _folder_of_photos(tree: Tree, path: str) -> str:
-    """Beside the JSON file; of ``instances_train2017.json`` it is ``train2017``, if that exists."""
+    """The folder of the photos: the one a name like ``instances_train2017`` ends in, or its own."""
     folder, _, name = path.rpartition("/")
     word = stem_of(name).rpartition("_")[2]
     above = folder.rpartition("/")[0]
@@ -187,12 +227,16 @@ def _parsed(image: dict, annotations: list[dict], names: dict[Any, str]) -> Pars
     return Parsed(size if is_known else None, "", objects, problems)
 
 
-def _box(annotation: dict) -> tuple[float, float, float, float] | None:
-    box = annotation.get("bbox")
-    if isinstance(box, list) and len(box) == 4:
-        box = [_number(value) for value in box]
-        if all(is_number(value, MOST) for value in box):
-            return box_xywh_to_xyxy(map(float, box))
+def _box(annotation: dict) -> Box | None:
+    given = annotation.get("bbox")
+    values = given if isinstance(given, list) and len(given) == 4 else []
+    values = [number_of(value) if isinstance(value, str) else value for value in values]
+    numbers = [float(value) for value in values if is_number(value, MOST)]
+    box = box_xywh_to_xyxy(numbers) if len(numbers) == 4 else None
+    return box if box and all(numbers[2:]) else _hull_of_outlines(annotation) or box
+
+
+def _hull_of_outlines(annotation: dict) -> Box | None:
     outlines = annotation.get("segmentation")
     if isinstance(outlines, list) and all(is_number(value, MOST) for value in outlines):
         outlines = [outlines]  # the only one, without a list around it
@@ -202,14 +246,6 @@ def _box(annotation: dict) -> tuple[float, float, float, float] | None:
     if len(values) < 6 or len(values) % 2 or not all(is_number(v, MOST) for v in values):
         return None
     return hull(values)
-
-
-def _number(value: Any) -> Any:
-    """Some write numbers as text."""
-    try:
-        return float(value) if isinstance(value, str) and len(value) < 30 else value
-    except ValueError:
-        return None
 
 
 def _numbers(box: Box) -> Box:

@@ -45,7 +45,7 @@ def listing(tree: Tree) -> Listing:
     """All photos with a JSON file of their name; splits by folders."""
     paths = tree.with_suffix(".json")
     photos = {path: tree.photo_index.find(path, path.rpartition("/")[0]) for path in paths}
-    # The others are settings of the program.
+    # JSON files without a photo are settings of the program.
     entries = [Entry(stem_of(path), photo, path) for path, photo in photos.items() if photo]
     put_in_folder_splits(entries)
     return Listing(entries, unannotated(tree, entries))
@@ -76,9 +76,11 @@ def parse(path: str) -> Parsed:
 
 
 def _content(path: str) -> tuple[dict[str, Any] | str, str]:
-    """What is in a file, or why it cannot be read; its encoding, if that was guessed."""
+    """The JSON object of a file, or why it cannot be read; its encoding, if that was guessed."""
     try:
         content, encoding = json_of(path, MAX_JSON_BYTES)
+    except OSError as error:
+        return str(error.strerror), ""
     except ValueError as error:
         return str(error), ""
     return content if isinstance(content, dict) else "no object of JSON", encoding
@@ -93,9 +95,9 @@ def _shapes(content: dict[str, Any]) -> list[dict[str, Any]] | None:
 
 
 def _size(content: dict[str, Any]) -> list[float] | None:
-    said = content.get("size")
+    size_of = content.get("size")
     of_labelme = {"width": content.get("imageWidth"), "height": content.get("imageHeight")}
-    sides = of_labelme | (said if isinstance(said, dict) else {})
+    sides = of_labelme | (size_of if isinstance(size_of, dict) else {})
     size: list[Any] = [sides["width"], sides["height"]]
     return size if all(is_number(side, MOST) and side >= 1 for side in size) else None
 

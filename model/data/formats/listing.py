@@ -1,4 +1,4 @@
-"""What every reader finds: photos with their annotations and splits, nothing decoded."""
+"""What all readers have in common: their results, and how they read text, JSON and lists."""
 
 import codecs
 import json
@@ -23,11 +23,11 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class Parsed(NamedTuple):
-    """What one annotation says, as it says it; JSON can hold it.
+    """The content of one annotation, not yet compared with its photo; a JSON value.
 
     Attributes:
-        size: ``[width, height]`` of the photo in pixels; ``None`` if it does not say.
-        file_name: of the photo; empty if it does not say.
+        size: ``[width, height]`` of the photo in pixels; ``None`` if it is not given.
+        file_name: of the photo; empty if it is not given.
         objects: ``[class_name, x1, y1, x2, y2, difficult]`` each, in the units of the format.
         problems: ``[kind, detail]`` each, of :data:`model.data.blemishes.KINDS`.
     """
@@ -44,9 +44,9 @@ class Entry:
 
     Attributes:
         name: what its list or annotation calls it.
-        photo: its file; ``None`` if the annotation's own text is to say, or there is none.
+        photo: its file; ``None`` if only the annotation's text names it, or there is none.
         annotation: its file; ``None`` if there is none of its own.
-        splits: it is in.
+        splits: names of those it is in.
         parsed: the annotation, where one file holds those of all photos.
     """
 
@@ -76,10 +76,10 @@ Box = tuple[float, float, float, float]
 
 
 class Reading(NamedTuple):
-    """What people mean by the four numbers of a box, if not what the format says.
+    """A meaning of the four numbers of a box, other than the one in the format.
 
     Attributes:
-        words: what the numbers are, for people.
+        words: the meaning, as the check prints it.
         units: as :attr:`Format.units`.
         box: what the format makes of the numbers -> left, top, right, bottom; ``None`` if those
             are what it makes.
@@ -126,7 +126,8 @@ def split_lists(tree: Tree) -> dict[str, list[str]]:
     lists = [(p, p.rpartition("/")[0]) for p in tree.with_suffix(".txt") if "ImageSets" in p]
     paths = [path for path, folder in lists if folder.endswith("ImageSets/Main")]
     paths = paths or [path for path, folder in lists if folder.endswith("ImageSets")]
-    return {path: lines_of(tree, path) for path in paths}
+    lists = {path: lines_of(tree, path) for path in paths}
+    return {path: lines for path, lines in lists.items() if path not in tree.unread}
 
 
 def other_lists(tree: Tree) -> dict[str, list[str]]:
@@ -143,7 +144,7 @@ def _name_photos(tree: Tree, lines: list[str]) -> bool:
 
 
 def split_of_list(path: str) -> str:
-    """The split that a list is of; its name, where it means none of the three."""
+    """The split of a list: train, val or test, or else the name of the list."""
     name = stem_of(path)
     if found := SPLIT_FOLDER.fullmatch(name.casefold()):
         return str(found.lastgroup)
@@ -163,6 +164,19 @@ def parts_of_side(whole: int, words: str) -> Reading:
     )
 
 
+_NUMBER = re.compile(r"[-+]?(\d+[.,]?\d*|[.,]\d+)(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
+
+
+def number_of(text: str) -> float | None:
+    """The number that a text is, in every format that is text; ``None`` if it is none.
+
+    Decimal digits with a point or comma and perhaps an exponent, as NumPy writes it. Python's own
+    ``float`` would also take ``1_0``, ``nan`` and the digits of other scripts.
+    """
+    text = text.strip()
+    return float(text.replace(",", ".")) if _NUMBER.fullmatch(text) else None
+
+
 def hull(points: Sequence[float]) -> Box:
     """The upright box around an outline ``x y x y ...``."""
     return min(points[::2]), min(points[1::2]), max(points[::2]), max(points[1::2])
@@ -176,9 +190,9 @@ def content_of(path: str | Path, most: int) -> bytes:
 
 
 def decoded(content: bytes) -> tuple[str, str]:
-    """The text of JSON or XML, and its encoding, if that is no form of Unicode: it is guessed then.
+    """The text of JSON or XML, and its encoding where that had to be guessed, else the empty text.
 
-    Programs on Windows write in that of the country: letters tell China's, then western Europe's.
+    Programs on Windows write in the encoding of the country: it is guessed from the letters.
 
     Raises:
         ValueError: if it is in none that is known.
@@ -196,17 +210,17 @@ def json_of(path: str, most: int) -> tuple[Any, str]:
     """What a JSON file holds, and its encoding, if that had to be guessed.
 
     Raises:
-        ValueError: with a phrase, if it cannot be read.
+        ValueError: with a phrase, if it is no JSON; or ``OSError``.
     """
     try:
         text, encoding = decoded(content_of(path, most))
         return json.loads(text), encoding
-    except (OSError, ValueError, RecursionError, MemoryError) as error:
+    except (ValueError, RecursionError, MemoryError) as error:
         raise ValueError(f"not readable JSON ({' '.join(str(error).split())[:120]})") from None
 
 
 def text_of(path: str, most: int = MAX_TEXT_BYTES) -> str:
-    """A file's text, as most programs write it, and as PowerShell does.
+    """A file's text, in UTF-8 or, as PowerShell writes it, UTF-16.
 
     Raises:
         ValueError: if it is too large, or neither UTF-8 nor UTF-16 with its mark; or ``OSError``.
@@ -223,21 +237,27 @@ def readable_text(tree: Tree, path: str, most: int = MAX_TEXT_BYTES) -> str:
         why = getattr(error, "strerror", None) or error
         if isinstance(error, UnicodeDecodeError):
             why = "it is not UTF-8 text. Save it as UTF-8"
-        raise UserError(f"{tree.path(path)} cannot be read: {why}.") from None
+        raise UserError(f"{tree.path(path)} cannot be read: {why}.") from error
 
 
-def lines_of(tree: Tree, path: str, blank: bool = False) -> list[str]:
-    """The lines of a list that hold anything, or also those between them that do not.
+def lines_of(tree: Tree, path: str) -> list[str]:
+    """The lines of a list of photos that hold anything; none, and noted, if it may not be opened.
 
     Raises:
-        UserError: if it cannot be read.
+        UserError: if it is too large, or no text.
     """
-    text = readable_text(tree, path)
-    return [line.strip() for line in text.strip().splitlines() if blank or line.strip()]
+    try:
+        text = readable_text(tree, path)
+    except UserError as error:
+        if not isinstance(error.__cause__, OSError):
+            raise
+        tree.note_unread(path, error.__cause__)
+        return []
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def put_in_listed_splits(tree: Tree, entries: list[Entry]) -> list[Blemish]:
-    """Lists of splits, if there are any, count more than folders; what they name in vain."""
+    """Put entries into the splits of lists, which outrank folders; a blemish for each name lost."""
     lists = split_lists(tree)
     if not lists:
         return []
@@ -256,7 +276,7 @@ def put_in_listed_splits(tree: Tree, entries: list[Entry]) -> list[Blemish]:
 
 
 def one_of_each_photo(entries: list[Entry], blemishes: list[Blemish]) -> list[Entry]:
-    """Photos that several files list, or one file several times, with all of their objects."""
+    """One entry a photo, with the objects of all entries that are about it."""
     groups: dict[str, list[Entry]] = defaultdict(list)
     others = []
     for entry in entries:
@@ -269,7 +289,7 @@ def one_of_each_photo(entries: list[Entry], blemishes: list[Blemish]) -> list[En
 
 
 def _together(photo: str, group: list[Entry], blemishes: list[Blemish]) -> Parsed | None:
-    """What several annotations of a photo say; what two of them say alike counts once."""
+    """The annotations of a photo merged; an object that several of them have counts once."""
     annotated = [(entry, entry.parsed) for entry in group if entry.parsed is not None]
     if len(annotated) < 2:
         return annotated[0][1] if annotated else None
@@ -277,7 +297,7 @@ def _together(photo: str, group: list[Entry], blemishes: list[Blemish]) -> Parse
     problems: dict[tuple[Any, ...], None] = {}
     known: set[tuple[Any, ...]] = set()
     for entry, parsed in annotated:
-        new = [thing for thing in parsed.objects if tuple(thing) not in known]
+        new = [each for each in parsed.objects if tuple(each) not in known]
         if new and objects:
             blemishes.append(Blemish("annotated twice", photo, str(entry.annotation)))
         objects += new

@@ -21,6 +21,8 @@ from model.data.formats.listing import (
     Format,
     Listing,
     Parsed,
+    number_of,
+    of_center_and_size,
     one_of_each_photo,
     put_in_folder_splits,
     readable_text,
@@ -32,25 +34,30 @@ from model.data.tree import Tree
 from model.errors import UserError
 
 MAX_CSV_BYTES = 1 << 30
-# What a column holds -> its names, in small letters without signs and blanks.
+# Content of a column -> its names, in lower case without punctuation and spaces.
 NAMES = {
     "photo": "filename file imageid imagename imagepath image img path filepath",
     "class": "classname class labelname label categoryname category name classid categoryid",
-    "x1": "xmin x1 left x", "y1": "ymin y1 top y", "x2": "xmax x2 right", "y2": "ymax y2 bottom",
-    "width": "width w", "height": "height h", "box": "bbox boundingbox", "all": "objects",
-    "split": "split set subset", "difficult": "difficult isgroupof iscrowd",
+    "x1": "xmin x1 left bboxx x", "y1": "ymin y1 top bboxy y", "x2": "xmax x2 right",
+    "y2": "ymax y2 bottom", "x": "xcenter centerx cx", "y": "ycenter centery cy",
+    "width": "bboxwidth width w", "height": "bboxheight height h",
+    "box": "bbox boundingbox", "all": "objects", "split": "split set subset",
+    "difficult": "difficult isgroupof iscrowd",
 }  # fmt: skip
-# What must be there, the surer first.
+# Columns that make a box, the most certain first.
 CORNERS, BOX, CORNER_AND_SIZE = ("x1", "y1", "x2", "y2"), ("box",), ("x1", "y1", "width", "height")
-# Without a head, as of RetinaNet and AutoML: number of columns -> what stands where.
+CENTER_AND_SIZE = ("x", "y", "width", "height")
+BOXES = (CORNERS, BOX, CORNER_AND_SIZE, CENTER_AND_SIZE)
+# Without a head, as of RetinaNet, makesense.ai and AutoML: number of columns -> content of each.
 WITHOUT_HEAD = {
     6: ("photo", *CORNERS, "class"),
+    8: ("class", *CORNER_AND_SIZE, "photo", "", ""),
     11: ("split", "photo", "class", "x1", "y1", "", "", "x2", "y2", "", ""),
 }
-NOTHING = frozenset({"", "nan", "none", "null"})  # as pandas and databases write an empty cell
+NOTHING = frozenset({"", "nan", "none", "null"})  # an empty cell, as pandas and databases write it
 _END = "\x1fend"
 _SEPARATOR = re.compile('"?sep=(.)"?[,;\t]*', re.IGNORECASE)  # of Excel
-_NUMBER = re.compile(r"[-+.\deE]+")
+_NUMBER = re.compile(r"(?<![\w.])[-+.\d][-+.\w]*")  # also of "np.float64(1.5)"
 
 csv.field_size_limit(MAX_CSV_BYTES)  # of a cell: Python's own limit is 131,072
 
@@ -72,7 +79,7 @@ def recognises(tree: Tree) -> bool:
     return False
 
 
-@lru_cache(maxsize=1)  # what is recognised is listed next
+@lru_cache(maxsize=1)  # read by recognises, and then by listing
 def _tables(tree: Tree) -> dict[str, list[list[str]] | UserError]:
     """Path -> rows of cells, or why it cannot be read."""
     found: dict[str, list[list[str]] | UserError] = {}
@@ -100,18 +107,18 @@ def _rows(path: str, text: str) -> list[list[str]]:
 
 
 def _objects_in(tree: Tree, rows: list[list[str]]) -> list[Row] | None:
-    """Column -> cell of each row; ``None`` if it is a table of something else."""
+    """Content -> cell, for each row; ``None`` if the table holds no boxes."""
     start = 0
     while len(rows) > start + 1 and rows[start][0].startswith("#"):
         after = rows[start + 1]
         if len(rows[start]) == len(after) and not after[0].startswith("#"):
-            break  # it is the head, and no comment
+            break  # it is the header, not a comment
         start += 1
-    rows = rows[start:]  # at once: there may be a million comments
+    rows = rows[start:]  # not one by one: there may be a million comments
     head = [re.sub("[^a-z0-9]", "", cell.casefold()) for cell in rows[0]] if rows else []
     known = {what: [n for n in names.split() if n in head] for what, names in NAMES.items()}
     places = {what: head.index(names[0]) for what, names in known.items() if names}
-    if "photo" in places and any(set(n) <= set(places) for n in (CORNERS, BOX, CORNER_AND_SIZE)):
+    if "photo" in places and any(set(names) <= set(places) for names in BOXES):
         rows = rows[1:]
     elif without := WITHOUT_HEAD.get(len(head)):
         places = {what: i for i, what in enumerate(without) if what}
@@ -119,11 +126,13 @@ def _objects_in(tree: Tree, rows: list[list[str]]) -> list[Row] | None:
             return None
     else:
         return None
-    return [{what: row[i].strip() for what, i in places.items() if i < len(row)} for row in rows]
+    length = max(places.values()) + 1
+    rows = [[*row, *[""] * (length - len(row))] for row in rows]
+    return [{what: row[i].strip() for what, i in places.items()} for row in rows]
 
 
 def listing(tree: Tree) -> Listing:
-    """The photos of all tables, with the names that another one gives to classes."""
+    """The photos of all tables; a table of two columns names the class ids."""
     entries: list[Entry] = []
     others: list[list[str]] = []
     blemishes: list[Blemish] = []
@@ -183,7 +192,7 @@ def _add(parsed: Parsed, row: Row) -> None:
 
 
 def _things(row: Row) -> Iterator[tuple[Any, Sequence[Any], Any]]:
-    """Class, corners and whether it is difficult, of the object of a row or those it lists."""
+    """Class, corners and ``difficult`` of each object in a row; ``ValueError`` if they are bad."""
     if row.get("all", "").startswith("["):
         # Of this project: the columns for a box are of the largest.
         try:
@@ -191,26 +200,30 @@ def _things(row: Row) -> Iterator[tuple[Any, Sequence[Any], Any]]:
         except (ValueError, TypeError, RecursionError):
             raise ValueError("the column of objects lists none") from None
         return
-    columns = CORNERS if "x2" in row else CORNER_AND_SIZE
-    listed = "box" in row and "x2" not in row
+    columns = next(names for names in BOXES if set(names) <= set(row))  # as its head has them
+    listed = columns == BOX
     texts = _NUMBER.findall(row["box"]) if listed else [row.get(each, "") for each in columns]
     if any(text.casefold() not in NOTHING for text in texts):  # else it is a background
-        if len(texts) != 4:
-            raise ValueError(f"{len(texts)} numbers")
-        box = [float(text.replace(",", ".")) for text in texts]
-        corners = box if "x2" in row else box_xywh_to_xyxy(box)
+        box = [number for text in texts if (number := number_of(text)) is not None]
+        if not len(texts) == len(box) == 4:
+            raise ValueError(f"{len(box)} numbers")
+        has_center = columns == CENTER_AND_SIZE
+        corners = of_center_and_size(box) if has_center else box_xywh_to_xyxy(box)
+        corners = box if columns == CORNERS else corners
         yield row.get("class", "object"), corners, row.get("difficult")
 
 
 def _size(row: Row) -> list[float] | None:
-    """Of the photo, where width and height are not those of the box."""
+    """The photo's size, unless the row's width and height are those of the box."""
     sides = [row.get(side, "").removesuffix(".0") for side in ("width", "height")]
-    is_known = {"x2", "box"} & set(row) and all(s.isdecimal() and len(s) < 7 for s in sides)
+    is_known = {"x2", "box"} & set(row) and all(
+        s.isascii() and s.isdecimal() and len(s) < 7 for s in sides
+    )
     return [float(side) for side in sides] if is_known and "0" not in sides else None
 
 
 def _name_classes(entries: list[Entry], pairs: list[list[str]]) -> set[str]:
-    """Replace ids of classes by the names that a table of two columns has; all names."""
+    """Replace class ids by the names in a table of two columns; returns all class names."""
     things = [thing for each in entries if each.parsed for thing in each.parsed.objects]
     used = {thing[0] for thing in things}
     for of_id, of_name in ((0, 1), (1, 0)):

@@ -1,4 +1,4 @@
-"""Formats that are told apart to say how to convert them, and not read."""
+"""Formats that are not read, only recognised to say how to convert them."""
 
 import re
 from typing import NamedTuple
@@ -9,7 +9,7 @@ HEAD = 1 << 16  # bytes of a file
 
 
 class Unread(NamedTuple):
-    """A format: its name, the suffixes of its files, what all of them hold, and the way out."""
+    """A format: its name, file suffixes, patterns that each file contains, and the remedy."""
 
     name: str
     suffixes: tuple[str, ...]
@@ -21,9 +21,10 @@ _EXPORT = "export it there once more, as COCO, YOLO or Pascal VOC, with its imag
 _LINES = "convert it to COCO, YOLO or VOC, as its tools or the package fiftyone do"
 _NUMBERS = rb"(,\s*-?[\d.]+)"
 UNREAD = (
-    Unread("Label Studio's JSON", (".json",), (rb'"rectanglelabels"',), _EXPORT),
+    Unread("Label Studio's own export", (".json", ".csv"), (rb'"rectanglelabels"',), _EXPORT),
     Unread("VIA's JSON", (".json",), (rb'"shape_attributes"',), "export it there as COCO"),
     Unread("VIA's CSV", (".csv",), (rb"region_shape_attributes",), "export it there as COCO"),
+    Unread("Datumaro's JSON", (".json",), (rb'"items"', rb'"categories"'), _EXPORT),
     Unread("Apple's CreateML", (".json",), (rb'"coordinates"', rb'"label"'), _EXPORT),
     Unread("BDD100K's JSON", (".json",), (rb'"box2d"',), "convert it with bdd100k.label.to_coco"),
     Unread("results in COCO's format", (".json",), (rb'"bbox"', rb'"category_id"'),
@@ -45,7 +46,7 @@ UNREAD = (
 
 
 def unread_format(tree: Tree) -> str:
-    """What lies in a folder and the way to convert it, in a phrase; empty if nothing does."""
+    """The unread format found in a folder and how to convert it, in a phrase; else empty."""
     for each in UNREAD:
         for path in tree.with_suffix(*each.suffixes)[:20]:
             try:

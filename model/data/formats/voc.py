@@ -9,9 +9,10 @@ import re
 import reprlib
 import xml.etree.ElementTree as ElementTree
 
-from model.checked import is_name
+from model.checked import is_name, is_number
 from model.data.blemishes import Blemish
 from model.data.formats.listing import (
+    MOST,
     Box,
     Entry,
     Format,
@@ -20,6 +21,7 @@ from model.data.formats.listing import (
     Reading,
     content_of,
     decoded,
+    number_of,
     of_center_and_size,
     other_lists,
     parts_of_side,
@@ -41,7 +43,9 @@ def recognises(tree: Tree) -> bool:
     if voc_roots(tree):
         return True
     some = tree.with_suffix(".xml")[:500]
-    return any(_of_annotations(path) or tree.photo_index.find(path) for path in some)
+    named = any(_of_annotations(path) or tree.photo_index.find(path) for path in some)
+    some_parsed = (parse(tree.path(path)) for path in some[:20] if not named)
+    return named or any(p.objects and tree.photo_index.find(p.file_name) for p in some_parsed)
 
 
 def _of_annotations(path: str) -> bool:
@@ -79,7 +83,7 @@ _LABELLED = re.compile(r"(?P<name>.*\S)\s+(?P<label>-1|0|1)")
 def _listed(
     tree: Tree, lists: dict[str, list[str]], annotations: FileIndex, blemishes: list[Blemish]
 ) -> list[Entry]:
-    """One entry a photo; VOC's per-class lists name splits only where there are no others."""
+    """One entry a photo; VOC's per-class lists count only where there are no other lists."""
     entries: dict[str, Entry] = {}
     labelled = {path for path, lines in lists.items() if _is_labelled(lines, annotations)}
     for path, lines in lists.items():
@@ -87,7 +91,7 @@ def _listed(
         if path in labelled and labelled != set(lists):
             continue
         if path in labelled and len(labelled) > 1:
-            # Every class has a list of all photos; together they say what the split is.
+            # Each class has a list of all photos of the split: the list's name tells which.
             split = split_named(split) or split
         near = path.rpartition("ImageSets")[0] + "Annotations"
         seen = set()
@@ -129,7 +133,7 @@ _OF_AN_OBJECT = frozenset({"bndbox", "xmin", "robndbox", "polygon", "points", "b
 
 
 _DECLARED = re.compile(rb"<\?xml[^>]*\bencoding\s*=\s*[\"']([\w.-]+)[\"']")
-_UNICODE = frozenset({"utf-8", "utf8", "utf-16"})  # which some declare and do not write
+_UNICODE = frozenset({"utf-8", "utf8", "utf-16"})  # which some files declare wrongly
 # Encodings of several bytes a letter, which expat does not know.
 _OF_EAST_ASIA = frozenset({"gb2312", "gbk", "gb18030", "big5", "shift_jis", "euc-jp", "euc-kr"})
 
@@ -160,20 +164,43 @@ def parse(path: str) -> Parsed:
     if "object" not in tags and (root.tag != "annotation" or tags & _OF_AN_OBJECT):
         what = f"<{root.tag[:40]}> without <object>; export it as PASCAL VOC"
         return Parsed(None, "", [], [["annotation unreadable", what]])
-    size = [_number(root.findtext(f"size/{side}")) for side in ("width", "height")]
+    size = [number_of(root.findtext(f"size/{side}") or "") or 0.0 for side in ("width", "height")]
     usable = all(1 <= side <= MAX_SIDE for side in size)
     objects, problems = [], [["other encoding", guessed]] if guessed else []
     for node in root.iter("object"):
         name = (node.findtext("name") or "").strip()
-        corners = [_number(node.findtext(f"bndbox/{k}")) for k in ("xmin", "ymin", "xmax", "ymax")]
+        corners = _numbers(node, "bndbox", "xmin", "ymin", "xmax", "ymax")
+        corners = corners or _rotated(node, size if usable else [MOST, MOST])
         if not is_name(name):
             problems.append(["object without class", reprlib.repr(name)])
-        elif not all(map(math.isfinite, corners)):
+        elif not corners:
             problems.append(["object without box", name])
         else:
             difficult = (node.findtext("difficult") or "").strip().casefold() in _TRUE
             objects.append([name, *corners, int(difficult)])
-    return Parsed(size if usable else None, (root.findtext("filename") or ""), objects, problems)
+    file_name = root.findtext("filename") or root.findtext("path") or ""
+    return Parsed(size if usable else None, file_name, objects, problems)
+
+
+def _numbers(node: ElementTree.Element, box: str, *tags: str) -> list[float]:
+    """The numbers of a box under these tags; empty if one of them is missing, or is none."""
+    found = [number_of(node.findtext(f"{box}/{tag}") or "") for tag in tags]
+    numbers = [number for number in found if is_number(number, MOST)]
+    return numbers if len(numbers) == len(tags) else []
+
+
+def _rotated(node: ElementTree.Element, size: list[float]) -> list[float]:
+    """The upright box around a rotated one, as roLabelImg writes it; empty if there is none.
+
+    It is cut at the edges of the photo, which the corners of a rotated box often pass.
+    """
+    if not (numbers := _numbers(node, "robndbox", "cx", "cy", "w", "h", "angle")):
+        return []
+    x, y, width, height, angle = numbers
+    cos, sin = abs(math.cos(angle)), abs(math.sin(angle))
+    half_x, half_y = (width * cos + height * sin) / 2, (width * sin + height * cos) / 2
+    right, bottom = min(x + half_x, size[0]), min(y + half_y, size[1])
+    return [max(x - half_x, 1.0), max(y - half_y, 1.0), right, bottom]
 
 
 def _plain_tags(root: ElementTree.Element) -> set[str]:
@@ -183,13 +210,6 @@ def _plain_tags(root: ElementTree.Element) -> set[str]:
         node.tag = tag = node.tag.rpartition("}")[2].lower()
         tags.add(tag)
     return tags
-
-
-def _number(text: str | None) -> float:
-    try:
-        return float((text or "").replace(",", "."))
-    except ValueError:
-        return math.nan
 
 
 def _of_width_and_height(box: Box) -> Box:

@@ -7,7 +7,6 @@ Class names are in ``data.yaml`` as Ultralytics and Roboflow write it, or one a 
 
 import re
 from collections import Counter, defaultdict
-from contextlib import suppress
 from typing import Any
 
 import yaml
@@ -35,9 +34,10 @@ from model.errors import UserError
 
 MAX_YAML = 250_000  # characters: a second's work; names of a thousand classes take a tenth
 _NUMBERED = re.compile(r"(?P<id>\d+)\s*[:=,\t]\s*(?P<name>\S.*)")
-TELLING_FILES = 500  # so many tell what the lines hold
-_NAME_FILES = ("_darknet.labels", "classes.txt", "obj.names", "labels.txt", "names.txt")
-_NO_LABEL = re.compile(r"(classes|labels|names|requirements|license|readme.*)\.txt")
+TELLING_FILES = 500  # sampled to tell what the lines hold
+_NAME_FILES = ("_darknet.labels", "classes.txt", "obj.names", "labels.txt", "names.txt",
+               "predefined_classes.txt")  # fmt: skip
+_NO_LABEL = re.compile(r"((predefined_)?classes|labels|names|requirements|license|readme.*)\.txt")
 
 
 def recognises(tree: Tree) -> bool:
@@ -54,7 +54,7 @@ def _label_files(tree: Tree) -> list[str]:
 
 
 def _yaml_files(tree: Tree) -> list[str]:
-    """Those with names of classes, the outermost first."""
+    """The YAML files with names of classes, the outermost first."""
     paths = sorted(tree.with_suffix(".yaml", ".yml"), key=lambda path: (path.count("/"), path))
     return [path for path in paths if "names" in _read_yaml(tree, path)]
 
@@ -66,8 +66,8 @@ def _name_file(tree: Tree) -> str | None:
 
 
 def _read_yaml(tree: Tree, path: str) -> dict[str, Any]:
-    if path.rpartition("/")[2].casefold() != "data.yaml" and not _has_names(tree.path(path)):
-        return {}  # of something else: it only lies there
+    if path.rpartition("/")[2].casefold() != "data.yaml" and not _has_names(tree, path):
+        return {}  # unrelated to the data set
     text = readable_text(tree, path)
     try:
         if len(text) > MAX_YAML:
@@ -80,10 +80,13 @@ def _read_yaml(tree: Tree, path: str) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _has_names(path: str) -> bool:
-    with suppress(OSError), open(path, "rb") as stream:
-        return b"names" in stream.read(MAX_TEXT_BYTES).replace(b"\0", b"")  # of UTF-16
-    return True  # nobody knows: it is said that it cannot be read
+def _has_names(tree: Tree, path: str) -> bool:
+    try:
+        with open(tree.path(path), "rb") as stream:
+            return b"names" in stream.read(MAX_TEXT_BYTES).replace(b"\0", b"")  # of UTF-16
+    except OSError as error:
+        tree.note_unread(path, error)
+        return False
 
 
 def listing(tree: Tree) -> Listing:
@@ -104,22 +107,21 @@ def listing(tree: Tree) -> Listing:
     entries = [Entry(stem_of(p), p, label, list(splits.get(p, ()))) for p, label in labels]
     if not splits:
         put_in_folder_splits(entries)
-    # Pictures that lie elsewhere, such as plots of a training, belong to no split.
+    # Pictures elsewhere, such as plots of a training run, belong to no split.
     if any(entry.splits for entry in entries):
         entries = [e for e in entries if e.splits or e.annotation]
     used = {entry.annotation for entry in entries if entry.annotation}
-    folders = {path.rpartition("/")[0] for path in used}  # others hold texts of another kind
+    folders = {path.rpartition("/")[0] for path in used}  # other folders hold unrelated text files
     lost = [p for p in _label_files(tree) if p.rpartition("/")[0] in folders and p not in used]
     blemishes = [Blemish("photo missing", path) for path in lost]
     blemishes += [Blemish("no label file", str(e.photo)) for e in entries if not e.annotation]
     class_names = _class_names(tree, settings)
-    if class_names is None:
-        blemishes.append(Blemish("classes without names", tree.root.name))
-    if "kpt_shape" in settings:
-        lines = LineKind(parse_boxes)
-    else:
-        some = sorted(used)[:: max(1, len(used) // TELLING_FILES)]
-        lines = kind_of_lines(tree.path(path) for path in some)
+    some = [tree.path(path) for path in sorted(used)[:: max(1, len(used) // TELLING_FILES)]]
+    lines = LineKind(parse_boxes) if "kpt_shape" in settings else kind_of_lines(some)
+    ids = (thing[0].isdecimal() for path in some for thing in lines.parse(path).objects)
+    if class_names is None and any(ids):
+        add = "classes.txt or data.yaml, put there, names them"
+        blemishes.append(Blemish("classes without names", tree.root.name, add))
     if lines.passed_over:
         blemishes.append(Blemish("more than boxes", tree.root.name, lines.passed_over))
     return Listing(entries, blemishes, class_names, lines.parse)
@@ -131,7 +133,7 @@ def _labels(tree: Tree) -> dict[str, str | None]:
     found = {photo: _label_of(labels, photo) for photo in tree.photos}
     if any(found.values()):
         return found
-    # Labels lie in folders of other names: those of the same name, where it is of one photo.
+    # Folders have other names: a label belongs to the only photo of its name.
     found = {photo: labels.find(photo, photo.rpartition("/")[0]) for photo in tree.photos}
     counts = Counter(found.values())
     return {photo: label if counts[label] == 1 else None for photo, label in found.items()}
@@ -164,7 +166,7 @@ def _declared_splits(tree: Tree, settings: dict[str, Any]) -> dict[str, dict[str
 
 
 def _listed_splits(tree: Tree) -> dict[str, dict[str, None]]:
-    """Photo -> the splits whose lists name it, where there is no ``data.yaml`` that says so."""
+    """Photo -> the splits whose lists name it; used where no ``data.yaml`` declares splits."""
     found: dict[str, dict[str, None]] = defaultdict(dict)
     for path, lines in other_lists(tree).items():
         for line in lines:
@@ -176,8 +178,8 @@ def _listed_splits(tree: Tree) -> dict[str, dict[str, None]]:
 def _photos_at(tree: Tree, place: str, base: str, split: str) -> list[str]:
     """The photos in a folder, or in a list of photos, that a path in ``data.yaml`` means.
 
-    The path was true on another computer, mostly: what counts is how it ends, and where that leads
-    nowhere, which folders are called like the split, then an end of fewer folders.
+    The path is mostly one of another computer: its end is looked up; if that is not found, folders
+    named like the split; then a shorter end.
     """
     parts = parts_of(place)
     if place.casefold().endswith(".txt"):
@@ -218,7 +220,7 @@ def _class_names(tree: Tree, settings: dict[str, Any]) -> list[str] | None:
 
 
 def _listed_names(tree: Tree) -> list[str] | None:
-    """The names of Darknet's file; of the longest, where others are its beginnings."""
+    """The class names in Darknet's file, or in the longest of several with the same beginning."""
     outermost = _name_file(tree)
     if outermost is None:
         return None
@@ -237,7 +239,7 @@ def _listed_names(tree: Tree) -> list[str] | None:
 
 
 def _names_in(tree: Tree, path: str) -> list[str]:
-    lines = lines_of(tree, path, blank=True)
+    lines = [line.strip() for line in readable_text(tree, path).strip().splitlines()]
     if not all(lines):
         raise UserError(
             f"{tree.path(path)} has an empty line between names, so that it is not plain which"

@@ -1,4 +1,4 @@
-"""Lines of YOLO's label files: ``class x_center y_center width height``, and what else there is.
+"""Lines of YOLO's label files: ``class x_center y_center width height``, and variants of them.
 
 Longer lines are outlines ``class x y x y ...``, of which the upright hull is the box, or hold more
 than a box: a score, a score and the number of a track, key points. One line does not tell which;
@@ -12,12 +12,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from model.checked import is_name
-from model.data.formats.listing import Box, Parsed, hull, of_center_and_size, text_of
+from model.data.formats.listing import (
+    Box,
+    Parsed,
+    hull,
+    number_of,
+    of_center_and_size,
+    text_of,
+)
 
-TELLING_LINES = 10  # so many at least tell where a score stands, or that points are key points
+TELLING_LINES = 10  # needed to tell where a score stands, or that points are key points
 MOST = 0.95  # of the lines must be alike
 MAX_ID = 1e9
 ROUNDING = 0.01  # shares that a box may reach out of its photo
+_NO_NUMBER = re.compile(r"[-+]?(nan|inf|infinity|none|null)", re.IGNORECASE)
 
 
 class LineKind(NamedTuple):
@@ -25,7 +33,7 @@ class LineKind(NamedTuple):
 
     Attributes:
         parse: reads one label file, given its path; raises nothing.
-        passed_over: what stands in them besides boxes and outlines; empty if nothing does.
+        passed_over: what lines hold besides boxes and outlines; empty if nothing.
     """
 
     parse: Callable[[str], Parsed]
@@ -33,27 +41,27 @@ class LineKind(NamedTuple):
 
 
 def parse(path: str) -> Parsed:
-    """Read one label file; the class names are the ids, or names, as they stand there, for now."""
+    """Read one label file; class names are still the ids or names in the file."""
     return _parse(path, _box_or_outline)
 
 
 def parse_boxes(path: str) -> Parsed:
-    """As :func:`parse`, where the first four numbers are a box, whatever stands behind them."""
+    """As :func:`parse`, taking the first four numbers as a box and ignoring what follows."""
     return _parse(path, _box)
 
 
 def parse_scored(path: str) -> Parsed:
-    """As :func:`parse`, where scores stand behind outlines, and tracks behind scores."""
+    """As :func:`parse`, for lines that end in a score, or a score and a track."""
     return _parse(path, _before_score)
 
 
 def parse_score_first(path: str) -> Parsed:
-    """As :func:`parse`, where the score of a box stands before it."""
+    """As :func:`parse`, for lines with the score of a box before it."""
     return _parse(path, _behind_score)
 
 
 def kind_of_lines(paths: Iterable[str]) -> LineKind:
-    """What the lines of a set hold, by some of its label files."""
+    """What the lines of a set hold, judged by some of its label files."""
     lines = [line.numbers for path in paths for line in _usable_lines(path) if not line.is_named]
     with_score = [numbers for numbers in lines if len(numbers) == 5]
     longer = [numbers for numbers in lines if len(numbers) > 5]
@@ -75,7 +83,7 @@ def kind_of_lines(paths: Iterable[str]) -> LineKind:
 
 
 def _are_key_points(lines: Sequence[Sequence[float]]) -> bool:
-    """Whether all lines have as many points, each marked as seen or not, or all within the box."""
+    """Whether all lines have equally many points, with visibility flags or all inside the box."""
     if not lines or len({len(numbers) for numbers in lines}) > 1:
         return False
     length = len(lines[0])
@@ -117,7 +125,7 @@ def _fits(numbers: Sequence[float]) -> bool:
 
 
 class _Line(NamedTuple):
-    """One object, as it stands there.
+    """One line, split into its parts.
 
     Attributes:
         text: the line.
@@ -157,7 +165,7 @@ def _parse(path: str, box_of: Callable[[Sequence[float]], Box]) -> Parsed:
 
 
 def _usable_lines(path: str) -> list[_Line]:
-    """None, if the file cannot be read: the check says so when it reads it."""
+    """The usable lines; empty if the file cannot be read, which the check reports later."""
     try:
         return [line for line in _lines(path) if line.is_usable]
     except (ValueError, OSError):
@@ -172,7 +180,7 @@ def _lines(path: str) -> Iterator[_Line]:
 
 
 def _words(line: str) -> list[str]:
-    """The numbers of a line, also with commas between them, or in them instead of points."""
+    """The words of a line; commas may separate them, or stand for decimal points."""
     if line.strip()[:1] in "[(":
         line = line.strip(" \t[]()")
     words = line.split()
@@ -182,21 +190,16 @@ def _words(line: str) -> list[str]:
 
 
 def _line(text: str, words: Sequence[str]) -> _Line:
-    values = list(map(_number, words))
+    values = [number_of(word) for word in words]
     n_name = next((i for i in range(len(words), 0, -1) if values[i - 1] is None), 0)
     numbers = [value for value in values[n_name or 1 :] if value is not None]
+    if any(_NO_NUMBER.fullmatch(word) for word in words[1:n_name]):
+        numbers = []  # it stands in the place of a number, and is no part of a name
     if n_name == 0:
         return _Line(text, _id(words[0]), False, numbers)
     while numbers and _belongs_to_name(words[n_name], numbers):
         n_name, numbers = n_name + 1, numbers[1:]
     return _Line(text, " ".join(words[:n_name]).strip("\"':"), True, numbers)
-
-
-def _number(word: str) -> float | None:
-    try:
-        return float(word)
-    except ValueError:
-        return None
 
 
 def _belongs_to_name(word: str, numbers: Sequence[float]) -> bool:
@@ -216,7 +219,7 @@ def _is_box_with_score(numbers: Sequence[float]) -> bool:
 
 def _id(text: str) -> str:
     """``0``, ``0.0`` and ``0e+00`` are the same class; empty if it is no number of one."""
-    number = float(text)
+    number = number_of(text) or 0.0
     return str(int(number)) if 0 <= number < MAX_ID and number == int(number) else ""
 
 
