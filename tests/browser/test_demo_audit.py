@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from conftest import slow_work_held
 from playwright.sync_api import expect
 from visitor import settled
 
@@ -75,16 +76,14 @@ def test_a_count_with_other_settings_says_so_and_offers_another(audit_page):
 
 def test_stop_ends_the_count_and_another_one_can_be_started(audit_page, pace_file):
     page = audit_page
-    pace_file.write_text("3")
-    try:
+    with slow_work_held(pace_file):
         page.locator("#audit-count").click()
         expect(page.locator("#audit-said")).to_contain_text("Reading the boxes")
         expect(page.locator("#audit-count")).to_be_disabled()
         page.locator("#audit-stop").click()
-        expect(page.locator("#audit-said")).to_contain_text("Stopped.")
         expect(page.locator("#audit-stop")).to_be_hidden()
-    finally:
-        pace_file.write_text("")
+    expect(page.locator("#audit-said")).to_contain_text("Stopped.")
+    expect(page.locator("#audit-stop")).to_be_hidden()
     page.locator("#audit-count").click()  # which waits until it is enabled again
     expect(page.locator("#audit-said")).to_contain_text("20 photos, 10 draws each.")
     expect(page.locator("#audit-take")).to_be_visible()
