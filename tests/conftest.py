@@ -4,7 +4,6 @@ import asyncio
 import os
 import resource
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -268,17 +267,14 @@ def free_port() -> int:
 def running_demo(
     *arguments: str,
     command: tuple[str, ...] = ("demo/app.py",),
-    stop: signal.Signals = signal.SIGTERM,
     **environment: str,
 ):
-    """The real server in a process of its own, ended by ``stop``; gives its address."""
+    """The real server in a process of its own; gives its address."""
     port = free_port()
     log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed below)
     process = subprocess.Popen(
         [sys.executable, *command, "--port", str(port), *map(str, arguments)],
         cwd=REPOSITORY, env={**os.environ, **environment}, stdout=log, stderr=log,
-        # What a shell starts in the background ignores Ctrl-C, and so would its children.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     address = f"http://127.0.0.1:{port}/"
     try:
@@ -294,7 +290,7 @@ def running_demo(
                 time.sleep(0.2)
         yield address
     finally:
-        process.send_signal(stop)
+        process.terminate()
         process.wait(30)
         log.close()
 
