@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from visitor import UNTIL_AT_REST, open_again
 
-STEPS = 6  # of a swipe; Chromium takes 0.2 s for each while it scrolls
+STEPS = 12
 
 
 class Finger:
