@@ -6,7 +6,7 @@ import subprocess
 import sys
 import warnings
 from contextlib import redirect_stderr, redirect_stdout
-from io import StringIO
+from io import BytesIO, TextIOWrapper
 
 import pytest
 from accelerate.state import AcceleratorState
@@ -20,7 +20,8 @@ def run_here(*arguments: object) -> subprocess.CompletedProcess:
     starts it for real. An exception that would show as a traceback there is raised here.
     """
     words = [str(argument) for argument in arguments]
-    out, err = StringIO(), StringIO()
+    # With an encoding, as a pipe has one: on it depends which frames help is drawn with.
+    out, err = (TextIOWrapper(BytesIO(), "utf-8", write_through=True) for _ in range(2))
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.chdir(REPOSITORY)
@@ -32,7 +33,8 @@ def run_here(*arguments: object) -> subprocess.CompletedProcess:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
             forget_precision()
-    return subprocess.CompletedProcess(words, status, out.getvalue(), err.getvalue())
+    said = (stream.buffer.getvalue().decode() for stream in (out, err))
+    return subprocess.CompletedProcess(words, status, *said)
 
 
 def forget_precision() -> None:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import resource
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -268,17 +267,14 @@ def free_port() -> int:
 def running_demo(
     *arguments: str,
     command: tuple[str, ...] = ("demo/app.py",),
-    stop: signal.Signals = signal.SIGTERM,
     **environment: str,
 ):
-    """The real server in a process of its own, ended by ``stop``; gives its address."""
+    """The real server in a process of its own; gives its address."""
     port = free_port()
     log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed below)
     process = subprocess.Popen(
         [sys.executable, *command, "--port", str(port), *map(str, arguments)],
         cwd=REPOSITORY, env={**os.environ, **environment}, stdout=log, stderr=log,
-        # What a shell starts in the background ignores Ctrl-C, and so would its children.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     address = f"http://127.0.0.1:{port}/"
     try:
@@ -294,7 +290,7 @@ def running_demo(
                 time.sleep(0.2)
         yield address
     finally:
-        process.send_signal(stop)
+        process.terminate()
         process.wait(30)
         log.close()
 
@@ -347,8 +343,8 @@ def ghostscript_trap(tmp_path_factory) -> GhostscriptTrap:
 SECRET = "no-visitor-may-read-this"
 SLOW_PHOTO, SLOW_PHOTO_S = "takes-seconds.jpg", 2.0
 # The demo as it is, in a process that notes every secret file or device that anything in it opens,
-# that takes as many seconds longer for every variant and every epoch of an audit as the file $PACE
-# says, and SLOW_PHOTO_S for a photo called SLOW_PHOTO, or until there is no file $PACE.hold.
+# that takes as many seconds longer for every variant as the file $PACE says, and SLOW_PHOTO_S for a
+# photo called SLOW_PHOTO; while there is a file $PACE.hold, such a photo and an audit do not go on.
 WATCHED_DEMO = f"""
 import os, runpy, sys, time
 log = os.open(os.environ["OPENED_LOG"], os.O_WRONLY | os.O_APPEND)
@@ -366,17 +362,19 @@ def slowed(function):
     return slow
 model.inspect.variants.make_variants = slowed(model.inspect.variants.make_variants)
 model.inspect.robustness.predict_variants = slowed(model.inspect.robustness.predict_variants)
+def wait():
+    while os.path.exists(os.environ["PACE"] + ".hold"):
+        time.sleep(0.05)
 measure = model.inspect.audit.tally.measure
 def slow_measure(*arguments):
-    time.sleep(float(open(os.environ["PACE"]).read() or 0))
+    wait()
     return measure(*arguments)
 model.inspect.audit.tally.measure = slow_measure
 load_fitted = model.data.images.load_fitted
 def load(path, *arguments, **options):
     if str(path).endswith({SLOW_PHOTO!r}):
         time.sleep({SLOW_PHOTO_S})
-        while os.path.exists(os.environ["PACE"] + ".hold"):
-            time.sleep(0.05)
+        wait()
     return load_fitted(path, *arguments, **options)
 model.data.images.load_fitted = load
 runpy.run_path("demo/app.py", run_name="__main__")
@@ -408,8 +406,8 @@ def slow_demo(pace_file) -> Iterator[None]:
 
 
 @contextmanager
-def slow_photos_held(pace_file: Path) -> Iterator[None]:
-    """No photo called :data:`SLOW_PHOTO` is read by the shared demo before this is over."""
+def slow_work_held(pace_file: Path) -> Iterator[None]:
+    """The shared demo reads no photo called :data:`SLOW_PHOTO`, and audits none, before its end."""
     hold = pace_file.with_suffix(".hold")
     hold.touch()
     try:

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import signal
 import stat
 import subprocess
 import tempfile
@@ -27,7 +28,11 @@ class Served:
 
 
 def heed_permissions() -> None:
-    """Give up root's right to write where permissions say no; for a child about to start."""
+    """Give up root's right to write where permissions say no; for a child about to start.
+
+    And hear Ctrl-C, which what a shell starts in the background ignores, and its children do.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     if os.geteuid() == 0:
         for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
             ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, capability)

@@ -68,19 +68,31 @@ def arrow_to(page: Page, selector: str) -> None:
     pytest.fail(f"the arrow keys never come to {selector}")
 
 
-@pytest.mark.parametrize(
-    ("field", "outlined"),
-    [("#detect-threshold input[type=range]", "input"), ("#detect-explain input", "label")],
-)
-def test_where_the_focus_is_can_be_seen(page, field, outlined):
+def test_where_the_focus_is_can_be_seen_and_arrow_keys_move_among_choices(page):
     """Of sliders and choices too, which Gradio leaves without a sign."""
-    tab_to(page, field)
-    outline = f"document.activeElement.closest('{outlined}')"
-    assert page.evaluate(f"getComputedStyle({outline}).outlineStyle") == "solid"
+    fields = {"#detect-threshold input[type=range]": "input", "#detect-explain input": "label"}
+    for field, outlined in fields.items():
+        tab_to(page, field)
+        outline = f"document.activeElement.closest('{outlined}')"
+        assert page.evaluate(f"getComputedStyle({outline}).outlineStyle") == "solid"
+    page.keyboard.press("ArrowDown")
+    choice = page.locator("#detect-explain").get_by_label("what speaks for the class")
+    expect(choice).to_be_checked()
+    expect(choice).to_be_focused()
+    expect(page).to_have_url(re.compile("explain=class"))
 
 
-def test_what_has_the_focus_does_not_lie_under_the_pinned_pair(reused_page, demo_address):
+def test_the_box_is_a_few_stops_away_and_the_focus_not_under_the_pinned_pair(
+    reused_page, demo_address
+):
     page = open_again(reused_page, f"{demo_address}?tab=augment&count=2")
+    expect(page.locator("#augment-before .box").first).to_be_visible()
+    page.locator("[role=tab][data-tab-id=augment]").focus()
+    page.keyboard.press("Tab")
+    assert focused(page, ".skip")
+    page.keyboard.press("Enter")
+    assert focused(page, "#augment-before .box")
+
     expect(page.locator("#augment-grid .badge")).to_have_count(2)
     page.locator("#augment-extremes button").first.focus()
     page.evaluate("document.querySelector('#augment-extremes').scrollIntoView()")
@@ -97,13 +109,14 @@ def focused(page: Page, selector: str) -> bool:
 
 
 def test_keyboard_alone(page):
-    """From the top of the page, with Tab, Enter and arrows."""
+    """From the top of the page, with Tab, Enter and arrows; no action loses the focus."""
     tab_to(page, "#photo .examples button")
     arrow_to(page, "#photo button[data-key=cat]")
     page.keyboard.press("Enter")
     expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
     tab_to(page, "#augment-this")
     page.keyboard.press("Enter")
+    expect(page.locator("[role=tab][data-tab-id=augment]")).to_be_focused()
     expect(page.locator("#augment-grid .badge")).to_have_count(8)
     tab_to(page, "#augment-rotation_degrees input[type=range]")
     settled(page, lambda: page.keyboard.press("ArrowRight"))
@@ -115,6 +128,7 @@ def test_keyboard_alone(page):
     arrow_to(page, "#augment-grid button[data-key='3']")
     page.keyboard.press("Enter")
     expect(page.locator("#augment-after figcaption")).to_contain_text("variant 3 of 8")
+    check_that_an_action_does_not_lose_the_focus(page)
 
 
 def test_the_tabs_are_a_few_stops_away(page):
@@ -171,16 +185,6 @@ def test_tabs_and_examples_by_arrow_keys(page):
     assert focused(page, f"button[data-key='{keys[-1]}']")
 
 
-def test_the_box_is_a_few_stops_from_the_tabs(reused_page, demo_address):
-    page = open_again(reused_page, f"{demo_address}?tab=augment&count=2")
-    expect(page.locator("#augment-before .box").first).to_be_visible()
-    page.locator("[role=tab][data-tab-id=augment]").focus()
-    page.keyboard.press("Tab")
-    assert focused(page, ".skip")
-    page.keyboard.press("Enter")
-    assert focused(page, "#augment-before .box")
-
-
 def test_passing_the_drop_downs_changes_nothing(reused_page, demo_address):
     page = open_again(reused_page, f"{demo_address}?tab=dataset&page=2&sample=000025")
     expect(page.locator("#dataset-card")).to_contain_text("000025.jpg")
@@ -193,24 +197,12 @@ def test_passing_the_drop_downs_changes_nothing(reused_page, demo_address):
     expect(page.locator("#dataset-count")).to_contain_text("page 2 of 2")
 
 
-def test_arrow_keys_move_among_choices(page):
-    tab_to(page, "#detect-explain input")
-    page.keyboard.press("ArrowDown")
-    choice = page.locator("#detect-explain").get_by_label("what speaks for the class")
-    expect(choice).to_be_checked()
-    expect(choice).to_be_focused()
-    expect(page).to_have_url(re.compile("explain=class"))
-
-
-def test_an_action_does_not_lose_the_focus(page):
-    tab_to(page, "#augment-this")
-    page.keyboard.press("Enter")
-    expect(page.locator("[role=tab][data-tab-id=augment]")).to_be_focused()
-    expect(page.locator("#augment-grid .badge")).to_have_count(8)
-    tab_to(page, "#augment-rotation_degrees input[type=range]")
-    settled(page, lambda: page.keyboard.press("ArrowRight"))
-    page.locator("#augment-undo").focus()
-    page.keyboard.press("Enter")
+def check_that_an_action_does_not_lose_the_focus(page: Page) -> None:
+    undo = page.locator("#augment-undo")
+    undo.focus()
+    settled(page, lambda: page.keyboard.press("Enter"))  # the box
+    expect(undo).to_be_focused()
+    page.keyboard.press("Enter")  # the angle, and there is nothing more to undo
     expect(page.locator("#augment-redo")).to_be_focused()
     page.locator("#augment-pin").focus()
     page.keyboard.press("Enter")

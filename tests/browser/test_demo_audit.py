@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from conftest import slow_work_held
 from playwright.sync_api import expect
 from visitor import settled
 
@@ -21,12 +22,34 @@ def audit_page(augment_page):
     return page
 
 
-def test_counted_then_a_tile_opens_that_draw_and_the_limits_are_taken_over(audit_page):
+@pytest.fixture
+def audit_page_as_left(request, page_as_left):
+    """:func:`audit_page` as the test before left it."""
+    if not page_as_left.locator("#audit-count").is_visible():
+        return request.getfixturevalue("audit_page")
+    return page_as_left
+
+
+def test_stop_ends_the_count(audit_page, pace_file):
     page = audit_page
-    page.locator("#audit-count").click()
+    with slow_work_held(pace_file):
+        page.locator("#audit-count").click()
+        expect(page.locator("#audit-said")).to_contain_text("Reading the boxes")
+        expect(page.locator("#audit-count")).to_be_disabled()
+        page.locator("#audit-stop").click()
+        expect(page.locator("#audit-stop")).to_be_hidden()
+    expect(page.locator("#audit-said")).to_contain_text("Stopped.")
+    expect(page.locator("#audit-stop")).to_be_hidden()
+
+
+def test_counted_then_a_tile_opens_that_draw_and_the_limits_are_taken_over(audit_page_as_left):
+    """Also after a count that was stopped."""
+    page = audit_page_as_left
+    page.locator("#audit-count").click()  # which waits until it is enabled again
     shown = page.locator("#audit-shown")
     expect(page.locator("#audit-said")).to_contain_text("20 photos, 10 draws each.")
     expect(page.locator("#audit-stop")).to_be_hidden()
+    expect(page.locator("#audit-take")).to_be_visible()
     expect(shown.locator(".note.problem").first).to_contain_text("Bad.")
     words = re.compile(r"^(\d{6}), variant (\d+): (.*drawn again.*|lost in every try.*)$")
     tile = shown.get_by_role("button").filter(has_text=words).first
@@ -57,9 +80,12 @@ def test_counted_then_a_tile_opens_that_draw_and_the_limits_are_taken_over(audit
     expect(page.locator("#detect-result")).to_contain_text(name)
 
 
-def test_a_count_with_other_settings_says_so_and_offers_another(audit_page):
-    page = audit_page
+def test_a_count_with_other_settings_says_so_and_offers_another(audit_page_as_left):
+    page = audit_page_as_left
+    page.locator("#preset-too-much").click()
+    page.traffic.settle()
     page.locator("#audit-count").click()
+    page.traffic.settle()
     said, again = page.locator("#audit-said"), page.locator("#audit-again")
     expect(said).to_contain_text("20 photos, 10 draws each.")
     expect(again).to_be_hidden()
@@ -71,20 +97,3 @@ def test_a_count_with_other_settings_says_so_and_offers_another(audit_page):
     again.click()
     expect(page.locator("#audit-shown")).to_contain_text("No setting need be lowered")
     expect(again).to_be_hidden()
-
-
-def test_stop_ends_the_count_and_another_one_can_be_started(audit_page, pace_file):
-    page = audit_page
-    pace_file.write_text("3")
-    try:
-        page.locator("#audit-count").click()
-        expect(page.locator("#audit-said")).to_contain_text("Reading the boxes")
-        expect(page.locator("#audit-count")).to_be_disabled()
-        page.locator("#audit-stop").click()
-        expect(page.locator("#audit-said")).to_contain_text("Stopped.")
-        expect(page.locator("#audit-stop")).to_be_hidden()
-    finally:
-        pace_file.write_text("")
-    page.locator("#audit-count").click()  # which waits until it is enabled again
-    expect(page.locator("#audit-said")).to_contain_text("20 photos, 10 draws each.")
-    expect(page.locator("#audit-take")).to_be_visible()

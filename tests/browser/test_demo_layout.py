@@ -1,6 +1,7 @@
 """What is where on the screen: at a desk, on a phone, and enlarged to 200 %."""
 
 import re
+from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Page, expect
@@ -68,6 +69,10 @@ def test_on_a_phone_the_photo_stands_high_and_fingers_hit_what_they_aim_at(
     assert page.locator("#detect-result .stage").bounding_box()["y"] <= 180
     view = page.locator("#detect-result .turning .view").bounding_box()
     assert view["y"] + view["height"] <= 844, "both pictures are in sight at once"
+    box = page.locator(".turning rect.line").bounding_box()
+    pause = page.locator(".turning .pause").bounding_box()
+    assert pause["x"] + pause["width"] <= box["x"], "nothing lies over the box that turns"
+    check_that_examples_beyond_the_edge_are_told_of(page)
     for tab in TABS:
         open_tab(page, tab)
         small = page.evaluate(
@@ -82,6 +87,13 @@ def test_on_a_phone_the_photo_stands_high_and_fingers_hit_what_they_aim_at(
             LEAST_TARGET,
         )
         assert not small, tab
+
+
+def check_that_examples_beyond_the_edge_are_told_of(page: Page) -> None:
+    strip = page.locator("#photo .examples")
+    expect(strip).to_have_class(re.compile("more"))
+    strip.evaluate("e => { e.scrollLeft = e.scrollWidth; }")
+    expect(strip).not_to_have_class(re.compile("more"))
 
 
 def test_the_chosen_example_is_seen_whole(reused_phone, demo_address):
@@ -101,21 +113,6 @@ def check_that_the_chosen_example_is_seen(page: Page, key: str) -> None:
     assert tile["x"] >= strip["x"]
     assert tile["x"] + tile["width"] <= strip["x"] + strip["width"]
     assert page.evaluate("scrollY") == 0, "the strip scrolls, not the page"
-
-
-def test_examples_beyond_the_edge_are_told_of(reused_phone, demo_address):
-    page = open_again(reused_phone, demo_address)
-    strip = page.locator("#photo .examples")
-    expect(strip).to_have_class(re.compile("more"))
-    strip.evaluate("e => { e.scrollLeft = e.scrollWidth; }")
-    expect(strip).not_to_have_class(re.compile("more"))
-
-
-def test_on_a_phone_nothing_lies_over_the_box_that_turns(reused_phone, demo_address):
-    page = open_again(reused_phone, demo_address)
-    box = page.locator(".turning rect.line").bounding_box()
-    pause = page.locator(".turning .pause").bounding_box()
-    assert pause["x"] + pause["width"] <= box["x"]
 
 
 def test_many_examples_leave_the_drop_zone_its_room(page):
@@ -139,8 +136,10 @@ def test_many_examples_leave_the_drop_zone_its_room(page):
 
 
 def test_settings_and_both_pictures_are_in_sight_together(reused_page, demo_address):
-    page = open_again(reused_page, f"{demo_address}?tab=augment&count=2")
+    # Hue is the only setting that is off at first.
+    page = open_again(reused_page, f"{demo_address}?tab=augment&hue=0.1&count=2")
     expect(page.locator("#augment-grid .badge")).to_have_count(2)
+    check_that_the_edges_of_all_settings_stand_in_one_row(page)
     for width, height in [(1280, 900), (1440, 900), (1280, 700)]:
         page.set_viewport_size({"width": width, "height": height})
         check_that_settings_and_both_pictures_are_in_sight(page, height)
@@ -158,9 +157,7 @@ def check_that_settings_and_both_pictures_are_in_sight(page: Page, height: int) 
     assert page.locator("#augment-after rect.line.ghost").count() == 1
 
 
-def test_the_edges_of_all_settings_stand_in_one_row(reused_page, demo_address):
-    # Hue is the only setting that is off at first.
-    page = open_again(reused_page, f"{demo_address}?tab=augment&hue=0.1&count=2")
+def check_that_the_edges_of_all_settings_stand_in_one_row(page: Page) -> None:
     tiles = page.locator("#augment-extremes .tile")
     expect(tiles).to_have_count(13)
     assert len({tile.bounding_box()["y"] for tile in tiles.all()}) == 1
@@ -240,7 +237,7 @@ def test_what_it_knows_is_said_before_whichever_tab_is_open(page):
             expect(page.locator("#known li").first).to_be_hidden()
 
 
-def test_pictures_use_the_room_and_labels_are_not_cut(page):
+def test_pictures_use_the_room_labels_are_not_cut_and_a_long_photo_can_be_read(page, tmp_path):
     """Both beside the answer, and the header is one row."""
     for width, height, least in ((1280, 900, 430), (1440, 900, 500), (1920, 1080, 620)):
         page.set_viewport_size({"width": width, "height": height})
@@ -255,6 +252,7 @@ def test_pictures_use_the_room_and_labels_are_not_cut(page):
     page.set_viewport_size({"width": 1280, "height": 900})
     page.evaluate(UNTIL_IDLE)
     check_that_a_label_at_the_right_edge_is_not_cut(page)
+    check_that_a_long_photo_can_be_read(page, tmp_path)
 
 
 def check_that_a_label_at_the_right_edge_is_not_cut(page: Page) -> None:
@@ -268,7 +266,7 @@ def check_that_a_label_at_the_right_edge_is_not_cut(page: Page) -> None:
     assert tag.evaluate("e => e.scrollWidth <= e.clientWidth + 1")
 
 
-def test_a_long_photo_can_be_read(page, tmp_path):
+def check_that_a_long_photo_can_be_read(page: Page, tmp_path: Path) -> None:
     """As wide as a hand, or as high; the rest of it scrolls within its own place."""
     for size in ((300, 4000), (4000, 300)):
         path = tmp_path / f"{size[0]}.png"

@@ -25,27 +25,77 @@ def drop_my_cat(page: Page) -> None:
     shows_my_cat(page)
 
 
-def test_a_reload_keeps_the_photo(page):
-    drop_my_cat(page)
+@pytest.fixture
+def my_cat(request, reused_page):
+    """A page that was given the photo: as the test before left it, if none has failed meanwhile.
+
+    Opening it and sending the photo takes longer than most of the tests.
+    """
+    page, failed = reused_page, request.session.testsfailed
+    if page.evaluate("document.withMyCatFailed") != failed:
+        page = request.getfixturevalue("page")
+        drop_my_cat(page)
+    else:
+        page.get_by_role("tab", name="Detect").click()
+        shows_my_cat(page)
+    yield page
+    kept = page.locator("#photo .status").all_inner_texts() == [YOUR_CAT]
+    page.evaluate("(failed) => { document.withMyCatFailed = failed; }", failed if kept else -1)
+
+
+def test_a_reload_keeps_the_photo(my_cat):
+    """Also of a tab without it."""
+    page = my_cat
     page.reload()
     shows_my_cat(page)
+    for tab in ("dataset", "training"):
+        page.locator(f"[role=tab][data-tab-id={tab}]").click()
+        expect(page).to_have_url(re.compile(f"tab={tab}"))
+        page.reload()
+        expect(page.locator("#photo .status")).to_have_text(YOUR_CAT)
+        page.get_by_role("tab", name="Detect").click()
+        shows_my_cat(page)
+
+
+def test_a_stranger_sees_what_a_link_says(chromium, demo_address, my_cat):
+    stranger = open_page(chromium, demo_address)
+    drop(stranger, DOG)
+    expect(stranger.locator("#photo .status")).to_have_text("Your photo: dog.jpg")
+    stranger.goto(my_cat.url)
+    expect(stranger.locator("#photo .status")).to_contain_text("somebody's own")
+    expect(stranger.locator("#detect-result")).not_to_contain_text("is a dog")
+    stranger.context.close()
+
+
+def test_two_windows_keep_a_photo_each(my_cat):
+    page = my_cat
+    other = page.context.new_page()
+    other.goto(page.url.split("?")[0])
+    other.wait_for_function("() => window.detectorPage?.isRestored")
+    drop(other, DOG)
+    expect(other.locator("#photo .status")).to_have_text("Your photo: dog.jpg")
+    expect(other).to_have_url(re.compile("kept="))
     page.reload()
+    shows_my_cat(page)
+    other.reload()
+    expect(other.locator("#photo .status")).to_have_text("Your photo: dog.jpg")
+    other.close()
+
+
+def test_a_lost_connection(my_cat):
+    page = my_cat
+    page.evaluate("document.isTheOld = true")
+    page.context.set_offline(True)
+    page.locator("#photo button[data-key=dog]").click()
+    expect(page.get_by_text("Connection to the server was lost")).to_be_visible()
+    page.context.set_offline(False)
+    # Gradio loads the page again by itself; what was asked meanwhile was never heard.
+    page.wait_for_function("() => !document.isTheOld && window.detectorPage?.isRestored")
     shows_my_cat(page)
 
 
-@pytest.mark.parametrize("tab", ["dataset", "training"])
-def test_a_reload_of_a_tab_without_it_keeps_the_photo(page, tab):
-    drop_my_cat(page)
-    page.locator(f"[role=tab][data-tab-id={tab}]").click()
-    expect(page).to_have_url(re.compile(f"tab={tab}"))
-    page.reload()
-    expect(page.locator("#photo .status")).to_have_text(YOUR_CAT)
-    page.get_by_role("tab", name="Detect").click()
-    shows_my_cat(page)
-
-
-def test_its_boxes_and_the_settings_are_kept_too(page):
-    drop_my_cat(page)
+def test_its_boxes_and_the_settings_are_kept_too(my_cat):
+    page = my_cat
     page.locator("#augment-this").click()
     page.get_by_text("Advanced: box, seed, rules").click()
     slide(page, "count", 2)
@@ -70,8 +120,8 @@ def test_its_boxes_and_the_settings_are_kept_too(page):
     expect(page.locator("#augment-before .box")).to_have_attribute("aria-label", label)
 
 
-def test_it_is_forgotten_with_one_press(page):
-    drop_my_cat(page)
+def test_it_is_forgotten_with_one_press(my_cat):
+    page = my_cat
     page.get_by_role("button", name="Forget your photo").click()
     expect(page.locator("#photo .status")).to_contain_text("Forgotten")
     expect(page).not_to_have_url(re.compile("kept="))
@@ -87,19 +137,8 @@ def test_it_is_forgotten_with_one_press(page):
     expect(page.locator("#photo .status")).to_contain_text("an address cannot hold")
 
 
-def test_a_stranger_sees_what_a_link_says(chromium, demo_address, page):
-    drop_my_cat(page)
-    stranger = open_page(chromium, demo_address)
-    drop(stranger, DOG)
-    expect(stranger.locator("#photo .status")).to_have_text("Your photo: dog.jpg")
-    stranger.goto(page.url)
-    expect(stranger.locator("#photo .status")).to_contain_text("somebody's own")
-    expect(stranger.locator("#detect-result")).not_to_contain_text("is a dog")
-    stranger.context.close()
-
-
 def test_an_example_chosen_afterwards_stays(page):
-    drop_my_cat(page)
+    drop_my_cat(page)  # so that there is something to come back
     page.locator("#photo button[data-key=dog]").click()
     expect(page).to_have_url(re.compile("sample=dog"))
     expect(page).not_to_have_url(re.compile("kept="))
@@ -136,20 +175,6 @@ def test_an_annotation_is_kept_as_the_true_box_and_drawn_ones_beside_it(page, tm
     expect(page.locator("#detect-result")).to_contain_text("true class")
 
 
-def test_two_windows_keep_a_photo_each(page):
-    drop_my_cat(page)
-    other = page.context.new_page()
-    other.goto(page.url.split("?")[0])
-    other.wait_for_function("() => window.detectorPage?.isRestored")
-    drop(other, DOG)
-    expect(other.locator("#photo .status")).to_have_text("Your photo: dog.jpg")
-    expect(other).to_have_url(re.compile("kept="))
-    page.reload()
-    shows_my_cat(page)
-    other.reload()
-    expect(other.locator("#photo .status")).to_have_text("Your photo: dog.jpg")
-
-
 def test_where_nothing_can_be_kept_that_is_said(chromium, demo_address):
     page = open_page(chromium, "about:blank", ready=None)
     page.add_init_script("delete IDBFactory.prototype.open")
@@ -159,18 +184,6 @@ def test_where_nothing_can_be_kept_that_is_said(chromium, demo_address):
     expect(page.locator("#photo .status")).to_contain_text(f"{YOUR_CAT} (a reload will lose it")
     expect(page.locator("#detect-result .verdict")).to_contain_text("cat")
     page.context.close()
-
-
-def test_a_lost_connection(page):
-    drop_my_cat(page)
-    page.evaluate("document.isTheOld = true")
-    page.context.set_offline(True)
-    page.locator("#photo button[data-key=dog]").click()
-    expect(page.get_by_text("Connection to the server was lost")).to_be_visible()
-    page.context.set_offline(False)
-    # Gradio loads the page again by itself; what was asked meanwhile was never heard.
-    page.wait_for_function("() => !document.isTheOld && window.detectorPage?.isRestored")
-    shows_my_cat(page)
 
 
 def test_a_restart_of_the_server_under_an_open_page(reused_page, toy_voc, tmp_path):

@@ -25,8 +25,9 @@ def opened_page(chromium, demo_address, slow_demo):
 def slow_page(opened_page):
     """The Augment tab as it comes, of a server that takes its time."""
     page = opened_page
+    page.locator("#preset-training").click()  # before there are many variants
+    page.traffic.settle()
     slide(page, "count", 8)
-    page.locator("#preset-training").click()
     ends_with(page, 8)
     return page
 

@@ -54,7 +54,9 @@ def opened(page: Page, address: str, tab: str) -> Page:
 
 
 @pytest.mark.parametrize("tab", PARTS)
-def test_an_example_that_was_pressed(reused_page, demo_address, tab):
+def test_an_example_that_was_pressed_a_photo_that_was_dropped_and_what_is_none(
+    reused_page, demo_address, tab
+):
     page = opened(reused_page, demo_address, tab)
     with held(page, "**/queue/join*"):
         page.locator("#photo button[data-key=astronaut]").click()
@@ -66,11 +68,6 @@ def test_an_example_that_was_pressed(reused_page, demo_address, tab):
         page.locator("#photo button[data-key=astronaut]").click()
         assert dim(page, PARTS[tab]) == []
     page.traffic.settle()
-
-
-@pytest.mark.parametrize("tab", PARTS)
-def test_a_photo_that_was_dropped_and_what_is_none(reused_page, demo_address, tab):
-    page = opened(reused_page, demo_address, tab)
     for path, words in ((DOG, "Your photo: dog.jpg"), (CAT, "Your photo: cat.jpg")):
         with held(page, "**/upload*") as routes:
             drop(page, path)

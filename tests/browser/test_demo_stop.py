@@ -1,7 +1,7 @@
 """The Stop button of many photos: what was done so far stays, and the server does no more."""
 
 import pytest
-from conftest import SLOW_PHOTO, slow_photos_held
+from conftest import SLOW_PHOTO, slow_work_held
 from playwright.sync_api import expect
 from visitor import ASTRONAUT, CAT, wait_for
 
@@ -25,7 +25,7 @@ def photos(tmp_path):
 def test_stop_keeps_what_was_done(page, photos, pace_file):
     stop, result = page.locator("#many-stop"), page.locator("#many-result")
     expect(stop).to_be_hidden()
-    with slow_photos_held(pace_file):  # the first of them is read until Stop is heard
+    with slow_work_held(pace_file):  # the first of them is read until Stop is heard
         page.locator("#many-files input.files").set_input_files(photos)
         expect(result).to_contain_text("16 of 46 photos answered so far")
         expect(stop).to_be_visible()

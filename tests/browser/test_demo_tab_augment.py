@@ -10,93 +10,10 @@ import pytest
 from commands import run_here
 from gradio_client import Client
 from playwright.sync_api import Page, expect
-from visitor import content, drawn_box, open_again, open_page, settled, slide, wait_for
+from visitor import content, drawn_box, settled, slide, wait_for
 
 from model.augment import AugmentConfig
 from model.checkpoint import read_info
-
-
-def test_every_slider_changes_what_it_says(augment_page):
-    page = augment_page
-
-    def becomes(name: str, value: float, where: str, words: str) -> None:
-        slide(page, name, value)
-        expect(page.locator(f"#augment-steps [data-step={where}]")).to_contain_text(words)
-
-    slide(page, "count", 2)
-    expect(page.locator("#augment-grid button")).to_have_count(2)
-    expect(page.locator("#augment-answers .row")).to_have_count(2)
-    for name in ("brightness", "contrast", "saturation"):
-        slide(page, name, 0)
-    off = page.locator("#augment-steps p").filter(has_text="Off:")
-    slide(page, "hue", 0)
-    expect(off).to_contain_text("colours")
-    becomes("hue", 0.4, "jitter", "hue")
-    slide(page, "rotation_degrees", 0)
-    expect(off).to_contain_text("rotation")
-    slide(page, "zoom", 1)
-    expect(page.locator("#augment-steps [data-step=zoom]")).to_have_count(0)
-    page.get_by_text("Quality: blur, noise, JPEG, erased patches").click()
-    becomes("blur", 4, "blur", "blurred")
-    becomes("flip_probability", 1, "flip", "mirrored")
-    expect(page.locator("#augment-sentence")).to_contain_text("Mirrored")
-    slide(page, "flip_probability", 0)
-    expect(off).to_contain_text("flip")
-
-
-def test_sliders_answer_the_arrow_keys_and_the_enter_key(page_as_left):
-    page = page_as_left
-    number = page.locator("#augment-rotation_degrees input[type=number]")
-    number.fill("30")
-    number.press("Enter")
-    expect(page.locator("#augment-extremes")).to_contain_text("+30°")
-    page.locator("#augment-rotation_degrees input[type=range]").press("ArrowRight")
-    expect(page.locator("#augment-extremes")).to_contain_text("+31°")
-    expect(page.locator("#augment-extremes")).not_to_contain_text("+30°")
-
-
-def test_a_number_typed_out_of_range_is_drawn_at_its_end(page_as_left):
-    page = page_as_left
-    slide(page, "rotation_degrees", 999)
-    expect(page.locator("#augment-rotation_degrees input[type=number]")).to_have_value("180")
-    expect(page.locator("#augment-extremes")).to_contain_text("+180°")
-    expect(page.locator("#augment-problem .problem")).to_have_count(0)
-
-
-def test_a_setting_that_is_moved_shows_what_it_does_alone_then_the_variant_again(page_as_left):
-    page = page_as_left
-    after, alone = page.locator("#augment-after"), page.locator("#augment-alone")
-    expect(alone).not_to_be_visible()
-    captions = alone.locator("figcaption")
-    names = {"rotation_degrees": "Rotation alone: -", "brightness": "Brightness alone: darkest"}
-    for name, first in names.items():  # the second one never shows the first under its name
-        slider = page.locator(f"#augment-{name} input[type=range]")
-        slider.scroll_into_view_if_needed()
-        area = slider.bounding_box()
-        page.mouse.move(area["x"] + area["width"] / 3, area["y"] + area["height"] / 2)
-        page.mouse.down()
-        page.mouse.move(area["x"] + area["width"] / 2, area["y"] + area["height"] / 2)
-        expect(captions.first).to_contain_text(first)
-        expect(alone).to_be_visible()
-        expect(after).not_to_be_visible()
-        page.traffic.settle()  # while the mouse holds the slider it stays, whatever else is drawn
-        page.wait_for_timeout(2500)
-        expect(alone).to_be_visible()
-        page.mouse.up()
-        expect(after).to_be_visible()
-        expect(alone).not_to_be_visible()
-
-
-def test_rotation_rule_and_advice(augment_page):
-    page = augment_page
-    settled(page, lambda: slide(page, "rotation_degrees", 40))
-    settled(page, lambda: page.locator("#augment-box_rule").get_by_label("hull").check())
-    expect(page.locator("#augment-advice")).to_contain_text("loose boxes")
-    rotation = page.locator("#augment-steps [data-step=rotation]")
-    assert rotation.locator("rect.line.hull").count() == 1
-    assert rotation.locator("rect.line.ellipse").count() == 1
-    settled(page, lambda: slide(page, "min_visible", 1))
-    expect(page.locator("#augment-advice")).to_contain_text("drawn again")
 
 
 def test_the_page_shows_what_the_api_says(augment_page, demo_address):
@@ -191,14 +108,6 @@ def test_any_picture_enlarges(page_as_left):
     assert page.evaluate("document.activeElement.className") == "enlarge"
 
 
-def test_presets_are_drawn_once(page_as_left):
-    for name in ("too-much", "training"):
-        del page_as_left.traffic.handlers[:]
-        page_as_left.locator(f"#preset-{name}").click()
-        page_as_left.traffic.settle()
-        assert max(Counter(page_as_left.traffic.handlers).values()) == 1
-
-
 def test_an_emptied_number_changes_nothing_and_comes_back(page_as_left):
     page = page_as_left
     for name, value in (("zoom", "1.8"), ("seed", "3")):
@@ -218,7 +127,13 @@ def test_an_emptied_number_changes_nothing_and_comes_back(page_as_left):
 
 
 def test_presets_and_surprise(page_as_left):
+    """Each is drawn once."""
     page = page_as_left
+    for name in ("too-much", "training"):
+        page.traffic.handlers.clear()
+        page.locator(f"#preset-{name}").click()
+        page.traffic.settle()
+        assert max(Counter(page.traffic.handlers).values()) == 1
     page.locator("#preset-none").click()
     expect(page.locator("#augment-sentence")).to_contain_text("Unchanged")
     expect(page.locator("#augment-extremes")).to_contain_text("Nothing is switched on")
@@ -238,8 +153,8 @@ def largest_box(page: Page) -> list[float]:
     return max(rows, key=lambda row: (row[2] - row[0]) * (row[3] - row[1]))
 
 
-def test_a_box_is_drawn_by_dragging_and_moved_by_keys(augment_page):
-    page = augment_page
+def test_a_box_is_drawn_by_dragging_and_moved_by_keys(page_as_left):
+    page = page_as_left
     area = page.locator("#augment-before .stage").bounding_box()
 
     def at(x: float, y: float) -> tuple[float, float]:
@@ -268,27 +183,9 @@ def test_a_box_is_drawn_by_dragging_and_moved_by_keys(augment_page):
     wait_for(lambda: largest_box(page) == moved, "the box moved")
 
 
-def test_four_numbers_set_the_box_and_bad_ones_leave_it(page_as_left):
-    page = page_as_left
-    field = page.locator("#augment-boxes input, #augment-boxes textarea")
-
-    def enter(text: str) -> None:
-        field.fill(text)
-        field.press("Enter")
-
-    settled(page, lambda: enter("dog 5, 6, 50, 70"))
-    label = page.locator("#augment-before .box").first
-    expect(label).to_have_attribute("aria-label", re.compile("dog.*left 5, top 6, right 50"))
-    grid = content(page, "grid")
-    enter("5, 6, 2")
-    expect(page.locator("#augment-problem .problem")).to_contain_text("is no box")
-    expect(label).to_have_attribute("aria-label", re.compile("dog.*left 5, top 6, right 50"))
-    assert content(page, "grid") == grid
-
-
 @pytest.mark.usefixtures("no_plots")
-def test_what_is_taken_away_trains(augment_page, toy_voc, tmp_path):
-    page = augment_page
+def test_what_is_taken_away_trains(page_as_left, toy_voc, tmp_path):
+    page = page_as_left
     settled(page, lambda: slide(page, "rotation_degrees", 12))
     with page.expect_download() as download:
         page.locator("#augment-json").click()
@@ -316,9 +213,64 @@ def setting(page, name: str):
     return page.locator(f"#augment-{name} input[type=number]")
 
 
-def test_undo_and_redo_of_settings_and_boxes(reused_page, demo_address):
-    page = open_again(reused_page, f"{demo_address}?tab=augment&sample=000004&seed=3&count=2")
-    expect(page.locator("#augment-grid .badge")).to_have_count(2)
+def test_two_settings_are_compared_and_one_link_has_both(page_as_left):
+    page = page_as_left
+    settled(page, lambda: slide(page, "rotation_degrees", 20))
+    expect(page.locator("#augment-a")).not_to_be_visible()
+    expect(page.locator("#augment-swap")).not_to_be_visible()
+    page.locator("#augment-pin").click()
+    pinned, after = page.locator("#augment-a img.pixels"), page.locator("#augment-after img.pixels")
+    expect(pinned).to_be_visible()
+    assert pinned.get_attribute("src") == after.get_attribute("src")
+    settled(page, lambda: slide(page, "rotation_degrees", 0))
+    expect(page.locator("#augment-answers .answers")).to_have_count(2)
+    page.traffic.settle()
+    expect(page.locator("#augment-sentence")).to_contain_text("A ")
+    expect(page.locator("#augment-steps .note")).to_contain_text("B is what the settings say now")
+    heading = page.get_by_role("heading", name="Variants of B")
+    expect(heading).to_be_visible()
+    before, now = (p.get_attribute("src") for p in (pinned, after))
+    assert before != now
+    expect(page).to_have_url(re.compile(r"\ba=rotation_degrees%3A20"))
+    expect(page).to_have_url(re.compile(r"\brotation_degrees=0"))
+    other = page.context.new_page()
+    other.goto(page.url)
+    expect(other.locator("#augment-answers .answers")).to_have_count(2)
+    shown = [other.locator(f"#augment-{name} img.pixels") for name in ("a", "after")]
+    assert [picture.get_attribute("src") for picture in shown] == [before, now]
+    other.close()
+
+    page.locator("#augment-swap").click()
+    expect(setting(page, "rotation_degrees")).to_have_value("20")
+    expect(pinned).to_have_attribute("src", now)
+    expect(after).to_have_attribute("src", before)
+    page.locator("#augment-unpin").click()
+    expect(page.locator("#augment-a")).not_to_be_visible()
+    expect(heading).to_have_count(0)
+    expect(page.locator("#augment-steps .note")).to_have_count(0)
+    expect(page).not_to_have_url(re.compile(r"[?&]a="))
+
+
+def test_four_numbers_set_the_box_and_bad_ones_leave_it(page_as_left):
+    page = page_as_left
+    field = page.locator("#augment-boxes input, #augment-boxes textarea")
+
+    def enter(text: str) -> None:
+        field.fill(text)
+        field.press("Enter")
+
+    settled(page, lambda: enter("dog 5, 6, 50, 70"))
+    label = page.locator("#augment-before .box").first
+    expect(label).to_have_attribute("aria-label", re.compile("dog.*left 5, top 6, right 50"))
+    grid = content(page, "grid")
+    enter("5, 6, 2")
+    expect(page.locator("#augment-problem .problem")).to_contain_text("is no box")
+    expect(label).to_have_attribute("aria-label", re.compile("dog.*left 5, top 6, right 50"))
+    assert content(page, "grid") == grid
+
+
+def test_undo_and_redo_of_settings_and_boxes(augment_page):
+    page = augment_page
     undo, redo = page.locator("#augment-undo"), page.locator("#augment-redo")
     expect(undo).to_be_disabled()
     box = page.locator("#augment-before .box").first
@@ -356,41 +308,88 @@ def test_undo_and_redo_of_settings_and_boxes(reused_page, demo_address):
     expect(setting(page, "zoom")).to_have_value("1.8")
 
 
-def test_two_settings_are_compared_and_one_link_has_both(augment_page, chromium):
-    page = augment_page
-    settled(page, lambda: slide(page, "rotation_degrees", 20))
-    expect(page.locator("#augment-a")).not_to_be_visible()
-    expect(page.locator("#augment-swap")).not_to_be_visible()
-    page.locator("#augment-pin").click()
-    pinned, after = page.locator("#augment-a img.pixels"), page.locator("#augment-after img.pixels")
-    expect(pinned).to_be_visible()
-    assert pinned.get_attribute("src") == after.get_attribute("src")
-    settled(page, lambda: slide(page, "rotation_degrees", 0))
-    expect(page.locator("#augment-answers .answers")).to_have_count(2)
-    page.traffic.settle()
-    expect(page.locator("#augment-sentence")).to_contain_text("A ")
-    expect(page.locator("#augment-steps .note")).to_contain_text("B is what the settings say now")
-    heading = page.get_by_role("heading", name="Variants of B")
-    expect(heading).to_be_visible()
-    before, now = (p.get_attribute("src") for p in (pinned, after))
-    assert before != now
-    expect(page).to_have_url(re.compile(r"\ba=rotation_degrees%3A20"))
-    expect(page).to_have_url(re.compile(r"\brotation_degrees=0"))
-    other = open_page(chromium, page.url)
-    expect(other.locator("#augment-answers .answers")).to_have_count(2)
-    shown = [other.locator(f"#augment-{name} img.pixels") for name in ("a", "after")]
-    assert [picture.get_attribute("src") for picture in shown] == [before, now]
-    other.context.close()
+def test_every_slider_changes_what_it_says(page_as_left):
+    page = page_as_left
 
-    page.locator("#augment-swap").click()
-    expect(setting(page, "rotation_degrees")).to_have_value("20")
-    expect(pinned).to_have_attribute("src", now)
-    expect(after).to_have_attribute("src", before)
-    page.locator("#augment-unpin").click()
-    expect(page.locator("#augment-a")).not_to_be_visible()
-    expect(heading).to_have_count(0)
-    expect(page.locator("#augment-steps .note")).to_have_count(0)
-    expect(page).not_to_have_url(re.compile(r"[?&]a="))
+    def becomes(name: str, value: float, where: str, words: str) -> None:
+        slide(page, name, value)
+        expect(page.locator(f"#augment-steps [data-step={where}]")).to_contain_text(words)
+
+    slide(page, "count", 2)
+    expect(page.locator("#augment-grid button")).to_have_count(2)
+    expect(page.locator("#augment-answers .row")).to_have_count(2)
+    for name in ("brightness", "contrast", "saturation"):
+        slide(page, name, 0)
+    off = page.locator("#augment-steps p").filter(has_text="Off:")
+    slide(page, "hue", 0)
+    expect(off).to_contain_text("colours")
+    becomes("hue", 0.4, "jitter", "hue")
+    slide(page, "rotation_degrees", 0)
+    expect(off).to_contain_text("rotation")
+    slide(page, "zoom", 1)
+    expect(page.locator("#augment-steps [data-step=zoom]")).to_have_count(0)
+    page.get_by_text("Quality: blur, noise, JPEG, erased patches").click()
+    becomes("blur", 4, "blur", "blurred")
+    becomes("flip_probability", 1, "flip", "mirrored")
+    expect(page.locator("#augment-sentence")).to_contain_text("Mirrored")
+    slide(page, "flip_probability", 0)
+    expect(off).to_contain_text("flip")
+
+
+def test_sliders_answer_the_arrow_keys_and_the_enter_key(page_as_left):
+    page = page_as_left
+    number = page.locator("#augment-rotation_degrees input[type=number]")
+    number.fill("30")
+    number.press("Enter")
+    expect(page.locator("#augment-extremes")).to_contain_text("+30°")
+    page.locator("#augment-rotation_degrees input[type=range]").press("ArrowRight")
+    expect(page.locator("#augment-extremes")).to_contain_text("+31°")
+    expect(page.locator("#augment-extremes")).not_to_contain_text("+30°")
+
+
+def test_a_number_typed_out_of_range_is_drawn_at_its_end(page_as_left):
+    page = page_as_left
+    slide(page, "rotation_degrees", 999)
+    expect(page.locator("#augment-rotation_degrees input[type=number]")).to_have_value("180")
+    expect(page.locator("#augment-extremes")).to_contain_text("+180°")
+    expect(page.locator("#augment-problem .problem")).to_have_count(0)
+
+
+def test_a_setting_that_is_moved_shows_what_it_does_alone_then_the_variant_again(page_as_left):
+    page = page_as_left
+    after, alone = page.locator("#augment-after"), page.locator("#augment-alone")
+    expect(alone).not_to_be_visible()
+    captions = alone.locator("figcaption")
+    names = {"rotation_degrees": "Rotation alone: -", "brightness": "Brightness alone: darkest"}
+    for name, first in names.items():  # the second one never shows the first under its name
+        slider = page.locator(f"#augment-{name} input[type=range]")
+        slider.scroll_into_view_if_needed()
+        area = slider.bounding_box()
+        page.mouse.move(area["x"] + area["width"] / 3, area["y"] + area["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(area["x"] + area["width"] / 2, area["y"] + area["height"] / 2)
+        expect(captions.first).to_contain_text(first)
+        expect(alone).to_be_visible()
+        expect(after).not_to_be_visible()
+        page.traffic.settle()  # while the mouse holds the slider it stays, whatever else is drawn
+        if name == "brightness":
+            page.wait_for_timeout(2500)
+        expect(alone).to_be_visible()
+        page.mouse.up()
+        expect(after).to_be_visible()
+        expect(alone).not_to_be_visible()
+
+
+def test_rotation_rule_and_advice(page_as_left):
+    page = page_as_left
+    settled(page, lambda: slide(page, "rotation_degrees", 40))
+    settled(page, lambda: page.locator("#augment-box_rule").get_by_label("hull").check())
+    expect(page.locator("#augment-advice")).to_contain_text("loose boxes")
+    rotation = page.locator("#augment-steps [data-step=rotation]")
+    assert rotation.locator("rect.line.hull").count() == 1
+    assert rotation.locator("rect.line.ellipse").count() == 1
+    settled(page, lambda: slide(page, "min_visible", 1))
+    expect(page.locator("#augment-advice")).to_contain_text("drawn again")
 
 
 def test_the_threshold_of_detect_counts_in_augment_too(page_as_left):
@@ -403,8 +402,9 @@ def test_the_threshold_of_detect_counts_in_augment_too(page_as_left):
     expect(page.locator("#detect-result")).to_contain_text(re.compile("none of|not sure", re.I))
     page.get_by_role("tab", name="Augment").click()
     expect(page.locator("#augment-answers")).to_contain_text("finds")
-    expect(page.locator("#augment-answers .row.unsure")).to_have_count(3)
-    expect(page.locator("#augment-grid .badge.unsure")).to_have_count(3)
+    count = page.locator("#augment-grid [data-key]").count()
+    expect(page.locator("#augment-answers .row.unsure")).to_have_count(count)
+    expect(page.locator("#augment-grid .badge.unsure")).to_have_count(count)
     expect(page.locator("#augment-sentence")).to_contain_text(
         re.compile("the detector (is not sure|sees none)")
     )

@@ -88,8 +88,9 @@ def opened_page(reused_page, demo_address):
 @pytest.fixture
 def page(opened_page):
     """With the first example chosen, and nothing said of the file before."""
-    opened_page.locator("#photo button[data-key=dog]").click()
-    expect(opened_page.locator("#detect-result .verdict")).to_contain_text("dog")
+    if opened_page.locator("#detect-result", has_text="moonwalk").count():
+        opened_page.locator("#photo button[data-key=dog]").click()
+        expect(opened_page.locator("#detect-result .verdict")).to_contain_text("dog")
     opened_page.locator("#photo button[data-key=moonwalk]").click()
     expect(opened_page.locator("#detect-result")).to_contain_text("moonwalk")
     expect(opened_page.locator("#photo .status")).to_be_empty()

@@ -1,9 +1,11 @@
-"""Starting the demo in every way people do, and refusing what cannot work."""
+"""Starting the demo, and refusing what cannot work.
+
+As a file it is started by the tests of the container and of a Space, as a module by those of its
+life cycle.
+"""
 
 import re
-import signal
 import socket
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,7 +21,6 @@ from conftest import (
     demo_here,
     free_port,
     run_command,
-    running_demo,
 )
 
 import demo.server.queue
@@ -31,22 +32,6 @@ from model.checkpoint import DEFAULT_CHECKPOINT
 from model.errors import UserError
 
 ELSEWHERE = "https://elsewhere.example"
-
-
-def test_it_starts_as_a_module_without_voc_and_ctrl_c_leaves_nothing(tmp_path):
-    """As a file it is started by the tests of the container and of a Space."""
-    # As on a Space: no data set, and the address is for everyone.
-    environment = {
-        "SPACE_ID": "someone/detector", "VOC_ROOT": str(tmp_path), "GRADIO_TEMP_DIR": str(tmp_path)
-    }  # fmt: skip
-    with running_demo(command=("-m", "demo.app"), stop=signal.SIGINT, **environment) as address:
-        page = urllib.request.urlopen(address).read().decode()
-    assert list(tmp_path.iterdir()) == []
-    assert "The largest object is" in page
-    assert "python -m model.dataset download" in page  # the tab "Data set" says how to get VOC
-    # Nothing on the page comes from another host, so it works offline.
-    hosts = set(re.findall(r"(?:src|href)=\"(https?://[^/\"]+)", page))
-    assert not {h for h in hosts if "127.0.0.1" not in h and "gradio.app" not in h}, hosts
 
 
 @pytest.mark.parametrize(

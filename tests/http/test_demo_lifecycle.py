@@ -29,7 +29,7 @@ def start(base: Path, *before: str) -> tuple[subprocess.Popen, str]:
     """A demo that was answered once; its address."""
     port = free_port()
     process = subprocess.Popen(
-        [*before, sys.executable, "demo/app.py", "--port", str(port)], cwd=REPOSITORY,
+        [*before, sys.executable, "-m", "demo.app", "--port", str(port)], cwd=REPOSITORY,
         env={**os.environ, "GRADIO_TEMP_DIR": str(base)}, stderr=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     )  # fmt: skip

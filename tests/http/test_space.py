@@ -4,6 +4,8 @@ On ZeroGPU only batches borrow a GPU, for a stated time, and never before ``laun
 """
 
 import json
+import re
+import signal
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -30,6 +32,7 @@ class Space:
     folder: Path
     built: set[str]
     log: Path
+    temporary: Path
 
     def calls(self) -> list[dict]:
         return [json.loads(line) for line in self.log.read_text().splitlines()]
@@ -46,14 +49,16 @@ def files_in(folder: Path) -> set[str]:
 
 @pytest.fixture(scope="module")
 def space(tmp_path_factory) -> Iterator[Space]:
-    folder, home = (tmp_path_factory.mktemp(name) for name in ("app", "home"))
+    folder, home, temporary = (
+        tmp_path_factory.mktemp(name) for name in ("app", "home", "temporary")
+    )
     build_space(folder, "zero-a10g")
     built = files_in(folder)
     log = home / "calls.jsonl"
     log.touch()
     port = free_port()
     environment = {
-        "HOME": str(home), "TMPDIR": str(home), "PATH": "/usr/bin:/bin", "SYSTEM": "spaces",
+        "HOME": str(home), "TMPDIR": str(temporary), "PATH": "/usr/bin:/bin", "SYSTEM": "spaces",
         "SPACE_ID": "someone/detector", "SPACES_ZERO_GPU": "true", "SPACES_LOG": str(log),
         "PYTHONPATH": str(STAND_INS), "OMP_NUM_THREADS": "1",
     }  # fmt: skip
@@ -64,7 +69,8 @@ def space(tmp_path_factory) -> Iterator[Space]:
     ]
     command = [sys.executable, app_file, "--port", str(port)]
     with served(command, folder, port, environment) as server:
-        yield Space(server, Client(server.address, verbose=False), folder, built, log)
+        client = Client(server.address, verbose=False)
+        yield Space(server, client, folder, built, log, temporary)
 
 
 def test_the_page_answers_in_the_browser_and_leaves_the_code_alone(space, chromium):
@@ -74,6 +80,15 @@ def test_the_page_answers_in_the_browser_and_leaves_the_code_alone(space, chromi
     assert page.get_by_role("tab", name="Augment").is_visible()
     page.close()
     assert files_in(space.folder) == space.built  # not even Python's caches
+
+
+def test_without_voc_it_says_how_to_get_it_and_nothing_comes_from_another_host(space):
+    page = urllib.request.urlopen(space.server.address).read().decode()
+    assert "The largest object is" in page
+    assert "python -m model.dataset download" in page  # the tab "Data set"
+    # So it works offline.
+    hosts = set(re.findall(r"(?:src|href)=\"(https?://[^/\"]+)", page))
+    assert not {h for h in hosts if "127.0.0.1" not in h and "gradio.app" not in h}, hosts
 
 
 def test_starting_and_single_photos_do_without_a_gpu(space):
@@ -129,3 +144,11 @@ def test_a_visitor_without_quota_is_answered_by_the_cpu(space):
         refuse.unlink()
     assert calls == []
     assert answer == expected
+
+
+def test_ctrl_c_leaves_nothing(space):
+    """Neither of the demo nor of what it imports."""
+    assert files_in(space.temporary) != set()
+    space.server.process.send_signal(signal.SIGINT)
+    space.server.process.wait(30)
+    assert files_in(space.temporary) == set()

@@ -296,7 +296,7 @@ def test_an_idle_worker_that_was_killed_is_replaced(own_pool):
 
 @pytest.mark.slow
 def test_a_bad_photo_in_a_group_costs_nobody_else_his(own_pool, tmp_path):
-    own_pool.own.limits = Limits(2**30, seconds=1.0)
+    own_pool.own.limits = Limits(2**30, seconds=60, processor_s=0.3)
     files = [tmp_path / f"{i}.jpg" for i in range(12)]
     for i, file in enumerate(files):
         file.write_bytes(scans(9984, 2000) if i in (0, 5, 11) else CAT.read_bytes())
@@ -608,13 +608,15 @@ def test_ctrl_c_leaves_neither_a_place_nor_a_worker_that_still_answers(visits):
 def test_slow_photos_are_not_in_the_way_of_others(own_pool):
     """Many visitors with a slow photo each, and one with a quick one."""
     content = scans(9984, 2000)
+    own_pool.first_try.limits = Limits(pool.FIRST_TRY.memory, seconds=60, processor_s=0.1)
     own_pool.patient.limits = Limits(pool.PATIENT.memory, seconds=60)
+    visitors = range(pool.FIRST_TRY_WORKERS + 1)
 
     def slow(i: int) -> None:
         with for_visitor(f"slow {i}"), pytest.raises(UserError):
             load_fitted(content, 80)
 
-    threads = [threading.Thread(target=slow, args=(i,), daemon=True) for i in range(6)]
+    threads = [threading.Thread(target=slow, args=(i,), daemon=True) for i in visitors]
     for thread in threads:
         thread.start()
     until(lambda: own_pool.patient._served["slow 0"] or own_pool.patient._served.total())

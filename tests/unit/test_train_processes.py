@@ -1,21 +1,14 @@
-"""train.py with the network people train, in processes of its own, killed and doubled."""
+"""train.py with the network people train, in processes of its own, and what it says of itself."""
 
 import json
 import re
-import signal
-import time
 
 import pytest
 import torch
 from commands import run_here
-from conftest import (
-    REPOSITORY,
-    free_port,
-    make_voc,
-    run_command,
-)
+from conftest import REPOSITORY, free_port, make_voc, run_command
 from own_data import make_blemished
-from trainings import EVERY_PHASE, FAST, HEAD_ALONE, LOSES_BOXES, history, start, train
+from trainings import EVERY_PHASE, FAST, HEAD_ALONE, LOSES_BOXES, NO_PLOTS, history, train
 
 from model.checkpoint import DEFAULT_CHECKPOINT, load_checkpoint, read_info
 
@@ -48,23 +41,6 @@ def test_a_run_leaves_everything_a_reader_needs(toy_voc, tmp_path):
     assert info.metrics["joint"] == pytest.approx(best)
 
 
-def test_kill_while_it_validates_ends_at_once_and_resuming_validates(tmp_path):
-    data = make_voc(tmp_path / "VOC2007", 16, 150)
-    out = tmp_path / "stopped"
-    process = start(data, out, "--epochs", "1", "--num-workers", "0")
-    state = out / "last.state.pt"
-    while not state.exists():  # written before validation, and again after it
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 143, errors
-    assert not (out / "history.csv").exists()  # the epoch was not finished
-    assert torch.load(state, weights_only=True)["row"]["epoch"] == 1
-    assert train(data, out, "--epochs", "1", "--num-workers", "0", "--resume").returncode == 0
-    assert history(out).val_joint.notna().tolist() == [True]
-
-
 def test_two_processes_see_each_photo_once_and_agree(tmp_path):
     """Also on what is left out, and on what shows nothing."""
     data = make_blemished(tmp_path / "VOC2007", 23, 8)
@@ -72,10 +48,13 @@ def test_two_processes_see_each_photo_once_and_agree(tmp_path):
     arguments = ["--data", data, *FAST, *LOSES_BOXES, *HEAD_ALONE, "--batch-size", "10",
                  "--negatives", "0.05"]  # fmt: skip
     assert run_here("train.py", "--out", one, *arguments).returncode == 0
+    script = tmp_path / "without_plots.py"
+    script.write_text(NO_PLOTS)
     launch = ["-m", "accelerate.commands.launch", "--num_processes", "2", "--main_process_port"]
     result = run_command(
-        *launch, free_port(), "train.py", "--out", two, *arguments, OMP_NUM_THREADS="1"
-    )
+        *launch, free_port(), script, "--out", two, *arguments,
+        OMP_NUM_THREADS="1", PYTHONPATH=str(REPOSITORY),
+    )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert "19 photos from train, 2 steps an epoch, 2 process(es), cpu" in result.stdout
     assert result.stdout.count("an epoch shows 1 of 2 backgrounds\n") == 1
@@ -101,9 +80,8 @@ def test_two_processes_see_each_photo_once_and_agree(tmp_path):
     assert json.loads(report.read_text())["n_images"] == 5
 
 
-@pytest.mark.usefixtures("nothing_left_behind")
 def test_every_flag_has_its_own_help():
-    text = run_command("train.py", "--help").stdout
+    text = run_here("train.py", "--help").stdout
     rows = [line.strip("│ ") for line in text.splitlines() if line.startswith("│")]
     helps, flag = {}, ""
     for row in rows:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from conftest import assert_clear_error, file_size_limit, make_voc
-from trainings import DRAWS_A_LOT, HEAD_ALONE, history, start, train
+from trainings import DRAWS_A_LOT, HEAD_ALONE, NO_PLOTS, history, start, train
 
 from model.checkpoint import load_checkpoint
 
@@ -17,12 +17,10 @@ DIFFERS = ["seconds", "images_per_s"]  # between two runs that do the same
 N_PHOTOS, N_STEPS = 30, 6  # of an epoch
 # train.py with the network of the fixture shallow_network.
 SHALLOW = """
-import runpy
 from torchvision.models.resnet import BasicBlock, ResNet
 import model.network.backbone
 model.network.backbone.resnet34 = lambda weights: ResNet(BasicBlock, [1, 1, 1, 1])
 """
-START = 'runpy.run_path("train.py", run_name="__main__")'
 # In the middle of the second epoch it says so, and goes on when it has received a signal.
 WAITS_FOR_A_SIGNAL = f"""
 import time
@@ -35,6 +33,16 @@ def wait(run, *arguments):
         while not run.stop.received:
             time.sleep(0.01)
 Run.finish_step = wait
+"""
+# Validation has no end until a signal ends it.
+VALIDATES_FOR_EVER = """
+import model.evaluation.predict_dataset
+predict_dataset = model.evaluation.predict_dataset.predict_dataset
+def validate(*arguments, **options):
+    while True:
+        predict_dataset(*arguments, **options)
+        print("validated once", flush=True)
+model.evaluation.predict_dataset.predict_dataset = validate
 """
 
 
@@ -60,7 +68,7 @@ def uninterrupted(tmp_path_factory, shallow_network):
 
 def stop_inside_an_epoch(data, out, number: signal.Signals) -> None:
     # With a worker, which must neither take the signal for its own nor outlive the run.
-    command = ("-c", SHALLOW + WAITS_FOR_A_SIGNAL + START)
+    command = ("-c", SHALLOW + WAITS_FOR_A_SIGNAL + NO_PLOTS)
     process = start(data, out, *DRAWS_A_LOT, "--num-workers", "1", command=command)
     text, errors = stop_in_the_second_epoch(process, number)
     assert process.returncode == 128 + number, errors  # as a shell says it
@@ -91,6 +99,20 @@ def test_kill_leaves_a_usable_checkpoint_too(tmp_path):
     stop_inside_an_epoch(data, tmp_path / "stopped", signal.SIGTERM)
 
 
+def test_kill_while_it_validates_ends_at_once_and_resuming_validates(toy_voc, tmp_path):
+    out = tmp_path / "stopped"
+    command = ("-c", SHALLOW + VALIDATES_FOR_EVER + NO_PLOTS)
+    process = start(toy_voc, out, "--epochs", "1", command=command)
+    next(line for line in process.stdout if "validated once" in line)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 143, errors
+    assert not (out / "history.csv").exists()  # the epoch was not finished
+    assert torch.load(out / "last.state.pt", weights_only=True)["row"]["epoch"] == 1
+    assert train(toy_voc, out, "--epochs", "1", "--resume").returncode == 0
+    assert history(out).val_joint.notna().tolist() == [True]
+
+
 def check_that_a_full_disk_loses_nothing(data, out):
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     with file_size_limit(10 * 2**20):
@@ -101,7 +123,7 @@ def check_that_a_full_disk_loses_nothing(data, out):
 
 def test_two_trainings_do_not_write_to_one_folder(toy_voc, tmp_path):
     out = tmp_path / "run"
-    first = start(toy_voc, out, "--epochs", "50", command=("-c", SHALLOW + START))
+    first = start(toy_voc, out, "--epochs", "50", command=("-c", SHALLOW + NO_PLOTS))
     next(line for line in first.stdout if "steps an epoch" in line)
     try:
         second = train(toy_voc, out)

@@ -19,6 +19,15 @@ LOSES_BOXES = ["--aug.rotation-degrees", "40", "--aug.zoom", "2", "--aug.min-vis
 HEAD_ALONE = ["--freeze", "all"]  # where it does not matter what learns
 DRAWS_A_LOT = [*LOSES_BOXES, "--mosaics", "0.5", "--plain-epochs", "0"]
 
+# train.py as the fixture no_plots leaves it, for a process of its own.
+NO_PLOTS = """
+import runpy
+import model.evaluation.plots
+for name in ("plot_history", "picture_sheet"):
+    setattr(model.evaluation.plots, name, lambda *_: None)
+runpy.run_path("train.py", run_name="__main__")
+"""
+
 
 def train(data, out, *arguments, run=run_here):
     return run("train.py", "--data", data, "--out", out, *FAST, *arguments)
