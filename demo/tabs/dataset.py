@@ -49,7 +49,8 @@ class DatasetTab(Tab[DatasetState]):
 
     def __init__(self, shared: Shared) -> None:
         dataset = shared.backend.library.dataset
-        super().__init__(shared, DatasetState(split=dataset.first_split if dataset else EXAMPLES))
+        split = dataset.first_split if dataset else EXAMPLES
+        super().__init__(shared, DatasetState(shared.backend.first_photo, split=split))
 
     def build(self) -> None:
         """As of every tab."""

@@ -102,7 +102,8 @@ def _worst(backend: Backend, tally: Tally, seed: int) -> list[dict[str, object]]
             _, picture = pair(trace, names_of(table, draw.photo))
             name = backend.library.name_of(str(table.names[draw.photo]))
             key, uri = f"{draw.epoch + 1} {name}", markup.data_uri(picture, quality=80)
-            words = unbroken(f"{name}, variant {draw.epoch + 1}: {draw.words}")
+            words = unbroken(f", variant {draw.epoch + 1}: {draw.words}")
+            words = markup.join([markup.file_name(name), words])
             tile = markup.tile(key, uri, f"{name}: {caption(trace)}", words)
             tiles[draw.kind].append(tile)
     grids = {kind: markup.grid(of_kind, "browse") for kind, of_kind in tiles.items() if of_kind}

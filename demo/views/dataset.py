@@ -34,7 +34,8 @@ SIZES = {
     "large: above 40 %": (0.40, 1.01),
 }
 WITHOUT_DATA = (
-    "There is no data set here, so these are the examples that come with the project."
+    "There is no data set here, so these are the examples that come with the project,"
+    " without the one that shows none of the classes."
     " Get PASCAL VOC 2007 (about 450 MB) with: python -m model.dataset download --data data - then"
     " start the demo again, or point it to a data set you have with --data."
 )
@@ -113,7 +114,8 @@ def follow_photo(
 ) -> DatasetState:
     """The state with the photo that all tabs look at picked, on its page.
 
-    A split that has it is chosen, and a class or size that it has not is let go.
+    A split that has it is chosen, and a class or size that it has not is let go. The example that
+    the page opens with is nobody's choice: a first visit begins at page 1.
 
     Args:
         backend: whose photos these are.
@@ -127,7 +129,8 @@ def follow_photo(
     """
     name = state.photo.sample
     is_asked_for = dataclasses.replace(state, photo=defaults.photo) != defaults
-    if not name or name == followed or (is_asked_for and not followed):
+    is_chosen = state.photo.number > 0 or state.photo != defaults.photo
+    if not name or name == followed or (not followed and (is_asked_for or not is_chosen)):
         return state
     file_name = backend.library.file_name_of(name)
     if not file_name:
@@ -181,8 +184,9 @@ def _tile(backend: Backend, row: Any, name: str, pressed: bool) -> Markup:
     try:
         image = markup.thumbnail(backend.library.get(name).path)
     except UserError:  # its card says why, once it is pressed
-        return markup.tile(name, "", alt, f"{name}: cannot be read", pressed)
-    return markup.tile(name, image, alt, markup.join([f"{name} ", chip]), pressed)
+        words = markup.join([markup.file_name(name), ": cannot be read"])
+        return markup.tile(name, "", alt, words, pressed)
+    return markup.tile(name, image, alt, markup.join([markup.file_name(name), " ", chip]), pressed)
 
 
 def _card_or_problem(backend: Backend, name: str) -> Markup:

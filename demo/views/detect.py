@@ -292,6 +292,6 @@ def _many_tile(files: list[str], path: Path, d: Detection, threshold: float) -> 
     box = replace(_predicted(d, said), label="")
     inner = markup.figure(small, d.image_size, [box], f"{path.name}: {said.text}")
     words = markup.chip(d.class_name, f"{said.text} {percent(d.score, 0)}") if sure else said.text
-    caption = markup.join([words, " ", path.name])
+    caption = markup.join([words, " ", markup.file_name(path.name)])
     key = str(files.index(str(path)))
     return markup.figure_tile(key, inner, caption, False, "" if sure else "unsure")

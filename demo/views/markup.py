@@ -232,6 +232,11 @@ def figure_tile(key: str, inner: Markup, caption: str, pressed: bool, kind: str 
     return render("tile.html", key=key, inner=inner, caption=caption, pressed=pressed, kind=kind)
 
 
+def file_name(name: str) -> Markup:
+    """The name of a photo on a tile, on one line: what is too long is cut, and told on hovering."""
+    return Markup('<span class="file-name" title="{}">{}</span>').format(name, name)
+
+
 def grid(tiles: Iterable[Markup], kind: str = "") -> Markup:
     """Tiles side by side, as many as fit."""
     return Markup('<div class="grid {}">{}</div>').format(kind, join(tiles))

@@ -92,7 +92,7 @@ def _worst(backend: Backend, tally: ComposeTally, seeds: Mapping[str, int]) -> M
     tiles = []
     for name, words in tally.worst(TILES):
         key, uri = f"{seeds[name]} {name}", markup.thumbnail(backend.library.get(name).path)
-        caption = f"{name}, seed {seeds[name]}: {words}"
+        caption = markup.join([markup.file_name(name), f", seed {seeds[name]}: {words}"])
         tiles.append(markup.tile(key, uri, f"photo {name}", caption))
     if not tiles:
         return Markup()

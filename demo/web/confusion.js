@@ -1,6 +1,14 @@
 // The buttons of the matrix are one stop of the Tab key; one that is pressed shows what is behind it.
 const BUTTONS = 'table.confusion button';
 
+/** A phone has not room for all columns. */
+function showMore() {
+  const scroller = element.querySelector('.scroll');
+  if (scroller) window.detectorPage.showMore(scroller);
+}
+
+watch('value', showMore);
+showMore();
 window.detectorPage.oneTabStop(element, BUTTONS);
 element.addEventListener('click', (event) => {
   if (event.target.closest(BUTTONS)) {

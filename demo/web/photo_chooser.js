@@ -14,6 +14,7 @@ const strip = $('.examples'),
 const first = props.value?.sample; // of an address that names none
 let latest = { number: 0 }; // what was offered last
 let answered = 0; // the highest number an answer had
+let forgotten = ''; // said until something else than the first example is chosen
 
 /** As demo/choice.py names it. */
 const keyOf = ({ sample, upload } = {}) => sample || upload?.path || '';
@@ -29,7 +30,8 @@ function show() {
     tile.setAttribute('aria-pressed', String(chosen));
   }
   const name = value.upload?.orig_name || 'yours';
-  status.textContent = value.note || (value.upload ? `Your photo: ${name}` : '');
+  if (!value.offered && value.sample !== first) forgotten = '';
+  status.textContent = value.note || forgotten || (value.upload ? `Your photo: ${name}` : '');
   status.classList.toggle('problem', Boolean(value.note));
   // Unless a later offer is still on its way.
   if (!value.offered && !(value.number > 0 && value.number < latest.number)) {
@@ -58,13 +60,8 @@ function reveal(tile) {
     Math.min(0, inner.left - outer.left - gap) + Math.max(0, inner.right - outer.right + gap);
 }
 
-/** Whether examples lie beyond the right edge. */
-function showMore() {
-  const hidden = strip.scrollWidth - strip.clientWidth - strip.scrollLeft;
-  strip.classList.toggle('more', hidden > 1);
-}
-
 function offer(offered) {
+  forgotten = '';
   latest = { ...offered, number: latest.number + 1 };
   page.wants(keyOf(latest));
   sendLatest();
@@ -235,8 +232,9 @@ element.addEventListener('click', (event) => {
 });
 forget.addEventListener('click', async () => {
   await page.ownPhotos.forget();
-  forget.hidden = true;
-  status.textContent = 'Forgotten: a reload will not bring your photo back.';
+  offer({ sample: first, upload: null });
+  forgotten = 'Forgotten: a reload will not bring your photo back.';
+  show();
 });
 page.addEventListener('kept-photo', ({ detail }) => {
   // Unless another one was chosen meanwhile.
@@ -259,8 +257,7 @@ new MutationObserver(() => {
   const failed = props.value?.offered && document.querySelector('[data-testid=toast-body]');
   if (failed) page.wants(keyOf(props.value));
 }).observe(document.body, { childList: true, subtree: true });
-strip.addEventListener('scroll', showMore);
-new ResizeObserver(showMore).observe(strip);
+page.showMore(strip);
 page.oneTabStop(strip, 'button[data-key]');
 watch('value', show);
 show();

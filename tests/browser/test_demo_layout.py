@@ -111,6 +111,15 @@ def test_examples_beyond_the_edge_are_told_of(reused_phone, demo_address):
     expect(strip).not_to_have_class(re.compile("more"))
 
 
+def test_columns_of_the_confusion_matrix_beyond_the_edge_are_told_of(reused_phone, demo_address):
+    page = open_again(reused_phone, f"{demo_address}?tab=training")
+    page.get_by_role("button", name="Confusion matrix").click()
+    scroller = page.locator("#confusion .scroll")
+    expect(scroller).to_have_class(re.compile("more"))
+    scroller.evaluate("(element) => { element.scrollLeft = element.scrollWidth; }")
+    expect(scroller).not_to_have_class(re.compile("more"))
+
+
 def test_on_a_phone_nothing_lies_over_the_box_that_turns(reused_phone, demo_address):
     page = open_again(reused_phone, demo_address)
     box = page.locator(".turning rect.line").bounding_box()
