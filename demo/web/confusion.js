@@ -1,7 +1,7 @@
 // The buttons of the matrix are one stop of the Tab key; one that is pressed shows what is behind it.
 const BUTTONS = 'table.confusion button';
 
-/** A phone has not room for all columns. */
+/** On a phone not all columns fit. */
 function showMore() {
   const scroller = element.querySelector('.scroll');
   if (scroller) window.detectorPage.showMore(scroller);

@@ -14,7 +14,7 @@ const strip = $('.examples'),
 const first = props.value?.sample; // of an address that names none
 let latest = { number: 0 }; // what was offered last
 let answered = 0; // the highest number an answer had
-let forgotten = ''; // said until something else than the first example is chosen
+let forgotten = ''; // shown until another photo than the first example is chosen
 
 /** As demo/choice.py names it. */
 const keyOf = ({ sample, upload } = {}) => sample || upload?.path || '';
