@@ -37,12 +37,12 @@ def build(tab: Tab) -> None:
             yield {gallery: markup.note(EMPTY_MANY), table: ""}
             return
         yield {stop: gr.Button(visible=True), gallery: "", table: ""}
-        known, shown, paths = None, markup.note(EMPTY_MANY), [str(file.path) for file in files]
+        last, shown, paths = None, markup.note(EMPTY_MANY), [str(file.path) for file in files]
         try:
             with running.stoppable():
                 for answers, shown, text in show_many(tab.backend, paths, checkpoint, threshold):
                     progress((answers.read, answers.asked), desc="looking at photos", unit="photos")
-                    changed, known = known != text, text
+                    changed, last = last != text, text
                     yield {gallery: shown, table: text} if changed else gr.skip()
         except StopPressedError:  # pressed during a forward pass: earlier results stay
             shown = markup.join([markup.note("Stopped."), shown])

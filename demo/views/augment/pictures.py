@@ -90,7 +90,7 @@ def _sentence(scene: Scene, variant: Variant) -> str:
 
 
 def after_figure(variant: Variant, scene: Scene, side: int = EDITOR_SIDE) -> Markup:
-    """The picture after, with the moved boxes and a thin line where the box was before."""
+    """The picture after, with the moved boxes and a thin line: the box without augmentation."""
     step = variant.picture
     ghost = markup.DrawnBox(ghost_box(variant.trace, step), "ghost")
     boxes = [ghost, *_others(step, scene), _target(step, scene, _label(scene))]

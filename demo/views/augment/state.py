@@ -72,7 +72,7 @@ class AugmentState(in_addresses(AugmentConfig), _DrawnState):
 
     @property
     def first_seed(self) -> int:
-        """The seed of the first variant, validated."""
+        """The seed, validated."""
         return as_whole(self.seed, "the seed", 0, MAX_SEED)
 
     @property
