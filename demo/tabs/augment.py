@@ -39,10 +39,8 @@ from model.inspect.variants import MAX_VARIANTS
 from model.words import percent
 
 SETTINGS = tuple(FIELDS)
-SETS_ALL = {
-    **ui.QUIET,
-    **ui.in_order("augment-preset"),
-}  # for listeners that set many controls at once
+# For listeners that set many controls at once.
+SETS_ALL = {**ui.QUIET, **ui.in_order("augment-preset")}
 NO_BOX = "Draw a box on the photo: without one there is nothing to follow."
 NO_PHOTO = "There is no photo yet: drop one anywhere on the page, or press an example."
 ABOUT_VARIANTS = (
@@ -315,12 +313,8 @@ class AugmentTab(Tab[AugmentState]):
         def drawn(edit: Edit) -> dict[Any, Any]:
             if not edit["boxes"]:
                 return {problem: markup.problem(NO_BOX)}
-            return {
-                boxes: write_boxes(edit["boxes"]),
-                source: OWN,
-                changed: ui.token(),
-                problem: "",
-            }
+            text = write_boxes(edit["boxes"])
+            return {boxes: text, source: OWN, changed: ui.token(), problem: ""}
 
         gr.on(
             [source.input, self.redraw.change], place, inputs_kwargs=place_inputs,

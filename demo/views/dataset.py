@@ -212,13 +212,8 @@ def photo_card(backend: Backend, name: str) -> Markup:
     legend = "Bold: the largest object. Thin: the others. Dashed: difficult, never the target."
     if len(boxes) > FEW_BOXES:
         legend += " A name that would lie on another is left out: the colour says the class."
-    picture = markup.figure(
-        shown.image,
-        shown.original_size,
-        boxes,
-        f"photo {name} with {object_counts or NO_OBJECT}",
-        caption=legend,
-    )
+    alt = f"photo {name} with {object_counts or NO_OBJECT}"
+    picture = markup.figure(shown.image, shown.original_size, boxes, alt, caption=legend)
     row = backend.library.row(name)
     columns = [column for column in CSV_COLUMNS if column in row and column != "objects"]
     facts = [(column, str(row[column])) for column in columns]

@@ -274,12 +274,9 @@ def _many_shown(answers: ManyAnswers, tiles: list[Markup], threshold: float) -> 
         summary += " so far"
     if unsure:
         summary += f"; not sure of {unsure}, below the threshold of {percent(threshold, 0)}"
-    parts = [
-        Markup("<p>{}. Press one to see all about it.</p>").format(summary),
-        *(left_out(*problem) for problem in answers.problems),
-        markup.grid(tiles, "many"),
-    ]
-    return markup.join(parts)
+    line = Markup("<p>{}. Press one to see all about it.</p>").format(summary)
+    problems = (left_out(*problem) for problem in answers.problems)
+    return markup.join([line, *problems, markup.grid(tiles, "many")])
 
 
 def left_out(file: Path, sentence: str) -> Markup:

@@ -238,11 +238,9 @@ def _health_words(variant: Variant) -> str:
 
 
 def variants_grid(
-    variants: Sequence[Variant],
-    scene: Scene,
-    picked: int,
+    variants: Sequence[Variant], scene: Scene, picked: int,
     answers: Sequence[VariantPrediction] = (),
-) -> Markup:
+) -> Markup:  # fmt: skip
     """Tiles of all variants with their boxes, and with the predictions on them once known."""
     tiles = []
     for i, variant in enumerate(variants):
