@@ -1,6 +1,6 @@
-"""The tabs of the page: a module each, which knows its controls and what they change.
+"""The tabs of the page, one module each: the controls of a tab and what they change.
 
-What they show is made in :mod:`demo.views`.
+:mod:`demo.views` makes what a tab shows.
 """
 
 from demo.tabs.augment import AugmentTab
@@ -9,4 +9,4 @@ from demo.tabs.detect import DetectTab
 from demo.tabs.training import TrainingTab
 
 TABS = (DetectTab, AugmentTab, DatasetTab, TrainingTab)
-"""In order; the first is open when the page opens."""
+"""In the order of the page; the first is open at the start."""

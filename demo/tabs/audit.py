@@ -1,4 +1,4 @@
-"""The Augment tab's part on the whole data set: count, stop, take over, open a photo."""
+"""The part of the Augment tab on the whole data set: count, stop, apply settings, open a photo."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,11 +17,11 @@ from model.errors import UserError
 
 
 def build(tab: Tab[AugmentState], changed: gr.Textbox) -> None:
-    """Lay it out, where there is a data set.
+    """Create the components if there is a data set.
 
     Args:
-        tab: the Augment tab, whose settings these are.
-        changed: to be set when settings were changed.
+        tab: the Augment tab, with the settings to count.
+        changed: signal to set after the settings were changed here.
     """
     backend, controls = tab.backend, tab.controls
     dataset = backend.library.dataset
@@ -33,8 +33,8 @@ def build(tab: Tab[AugmentState], changed: gr.Textbox) -> None:
             split = ui.split_choice(dataset.splits, "audit-split")
             count = ui.small_button("Count", "audit-count", 100)
             stop, running = ui.stop_button("audit-stop")
-        said = gr.HTML(markup.note(NOT_COUNTED), elem_id="audit-said")
-        # Not where Stop was a moment ago: who is about to press that would change the settings.
+        status = gr.HTML(markup.note(NOT_COUNTED), elem_id="audit-said")
+        # Not in the place of Stop: a late press on Stop would change the settings.
         take = ui.small_button(
             "Take the strongest within the limits", "audit-take", 160, visible=False
         )
@@ -42,50 +42,50 @@ def build(tab: Tab[AugmentState], changed: gr.Textbox) -> None:
         shown = ui.pick_grid(elem_id="audit-shown")
     safe = gr.Textbox("", visible=False)
 
-    @ui.show_errors_in(said)
+    @ui.show_errors_in(status)
     def counting(audited: str, **values: Any) -> Iterator[dict[Any, Any]]:
         state = AugmentState(**values)
         try:
             with running.stoppable():
-                for found in audit(backend, state, audited):
+                for progress in audit(backend, state, audited):
                     query = state.to_query(tab.defaults)
                     yield {
-                        said: found.said, shown: counted_with(query, found.shown),
-                        safe: found.safe, count: gr.Button(interactive=False),
-                        stop: gr.Button(visible=not found.safe),
-                        take: gr.Button(visible=bool(found.safe)),
+                        status: progress.status, shown: counted_with(query, progress.shown),
+                        safe: progress.safe, count: gr.Button(interactive=False),
+                        stop: gr.Button(visible=not progress.safe),
+                        take: gr.Button(visible=bool(progress.safe)),
                     }  # fmt: skip
         except StopPressedError:
-            yield {said: markup.note(STOPPED)}
+            yield {status: markup.note(STOPPED)}
 
-    # It takes a core for seconds: one at a time, whoever asks.
+    # Each run keeps a core busy for seconds: one at a time for all visitors together.
     run = gr.on(
         [count.click, again.click], counting, inputs_kwargs={**controls, "audited": split},
-        outputs=[said, shown, safe, count, stop, take],
+        outputs=[status, shown, safe, count, stop, take],
         concurrency_limit=1, concurrency_id="audit", **ui.QUIET,
     )  # fmt: skip
     ui.ready_again(run, count, stop)
-    _connect_found(tab, changed, said, shown, safe, take)
+    _connect_results(tab, changed, status, shown, safe, take)
 
 
-def _connect_found(
+def _connect_results(
     tab: Tab[AugmentState], changed: gr.Textbox,
-    said: gr.HTML, shown: gr.HTML, safe: gr.Textbox, take: gr.Button,
+    status: gr.HTML, shown: gr.HTML, safe: gr.Textbox, take: gr.Button,
 ) -> None:  # fmt: skip
-    """The settings that were found are taken over, and a tile opens that draw."""
+    """Apply the settings that were found; a press on a tile opens that photo and variant."""
     controls = tab.controls
 
-    @ui.show_errors_in(said)
+    @ui.show_errors_in(status)
     def take_over(text: str) -> dict[Any, Any]:
         if not text:
             raise UserError("nothing was counted yet: press Count first.")
         config = AugmentConfig.from_json(text)
         return {
-            said: markup.note(TAKEN), shown: "", safe: "", take: gr.Button(visible=False),
+            status: markup.note(TAKEN), shown: "", safe: "", take: gr.Button(visible=False),
             **{controls[name]: value for name, value in vars(config).items()}, changed: ui.token(),
         }  # fmt: skip
 
-    @ui.show_errors_in(said)
+    @ui.show_errors_in(status)
     def open_draw(event: gr.EventData) -> dict[Any, Any]:
         number, name = ui.picked_draw(event)
         choice = PhotoChoice(tab.backend.library.get(name).name)
@@ -93,8 +93,8 @@ def _connect_found(
             **tab.shared.new_photo(choice), controls["picked"]: str(number), tab.redraw: ui.token()
         }  # fmt: skip
 
-    # The signals are last: what listens to one reads all values as soon as it is set.
+    # Signals come last: their listeners read all values as soon as they are set.
     taken = [controls[name] for name in controls if name in vars(AugmentConfig())]
-    take.click(take_over, safe, [said, shown, safe, take, *taken, changed], **ui.QUIET)
-    outputs = [said, *tab.shared.of_new_photo, controls["picked"], tab.redraw]
+    take.click(take_over, safe, [status, shown, safe, take, *taken, changed], **ui.QUIET)
+    outputs = [status, *tab.shared.of_new_photo, controls["picked"], tab.redraw]
     shown.select(open_draw, None, outputs, **ui.QUIET)

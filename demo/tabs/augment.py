@@ -39,10 +39,8 @@ from model.inspect.variants import MAX_VARIANTS
 from model.words import percent
 
 SETTINGS = tuple(FIELDS)
-SETS_ALL = {
-    **ui.QUIET,
-    **ui.in_order("augment-preset"),
-}  # of listeners that set many controls at once
+# For listeners that set many controls at once.
+SETS_ALL = {**ui.QUIET, **ui.in_order("augment-preset")}
 NO_BOX = "Draw a box on the photo: without one there is nothing to follow."
 NO_PHOTO = "There is no photo yet: drop one anywhere on the page, or press an example."
 ABOUT_VARIANTS = (
@@ -67,12 +65,13 @@ ABOUT_DOWNLOADS = (
 
 @dataclass
 class Group:
-    """Settings that stand together on the page.
+    """Settings under one heading.
 
     Attributes:
-        heading: what they are called.
-        shown: names of the settings that have their place on the page.
-        folded: of the steps that are off at first; they take one line, with :attr:`line` on it.
+        heading: the heading.
+        shown: names of the settings of steps that are on at first.
+        folded: names of the settings of steps that are off at first, in a closed accordion.
+        line: the label of that accordion.
     """
 
     heading: str
@@ -82,7 +81,7 @@ class Group:
 
 
 def groups_of(config: AugmentConfig) -> list[Group]:
-    """The groups of all settings that are some step's, as they are on the page at first."""
+    """The settings of all steps, grouped as the page first shows them."""
     groups = []
     for name in GROUPS:
         steps = [step for step in config.steps if step.group == name]
@@ -95,13 +94,13 @@ def groups_of(config: AugmentConfig) -> list[Group]:
 
 
 def settings_of_all_steps(config: AugmentConfig) -> list[str]:
-    """Names of the settings that are no step's own."""
+    """Names of the settings that belong to no single step."""
     of_steps = {setting.name for step in config.steps for setting in step.settings}
     return [field.name for field in dataclasses.fields(config) if field.name not in of_steps]
 
 
 def setting_control(field: dataclasses.Field, value: Any) -> Component:
-    """The control of one setting, from its range and its explanation."""
+    """The control of one setting, built from its range and help text."""
     meta, elem_id = field.metadata, f"augment-{field.name}"
     label, words = meta["label"], meta["help"]
     if choices := meta.get("choices"):
@@ -114,12 +113,12 @@ def setting_control(field: dataclasses.Field, value: Any) -> Component:
 
 
 class AugmentTab(Tab[AugmentState]):
-    """See the module; ``controls`` are by the fields of :class:`AugmentState`.
+    """The tab; ``controls`` are named after the fields of :class:`AugmentState`.
 
     Attributes:
-        redraw: here it also finds the boxes of the photo.
-        changed: boxes or settings were changed, and by something else than their own controls.
-        repick: another variant is to be shown large.
+        redraw: signal that also looks up the boxes of the photo.
+        changed: signal that boxes or settings were set by something else than their own controls.
+        repick: signal that another variant is to be shown large.
     """
 
     label = "Augment"
@@ -134,7 +133,7 @@ class AugmentTab(Tab[AugmentState]):
         self.changed, self.repick = ui.signal(), ui.signal()
 
     def build(self) -> None:
-        """As of every tab."""
+        """See :meth:`Tab.build`."""
         self.controls |= self.shared.controls
         self.buttons: dict[str, gr.Button] = {}
         with gr.Row(elem_id="augment", equal_height=False):
@@ -158,7 +157,7 @@ class AugmentTab(Tab[AugmentState]):
         audit.build(self, self.changed)
 
     def new_photo(self, choice: PhotoChoice) -> dict[Any, Any]:
-        """As of every tab: the boxes that came with the photo, else its own."""
+        """See :meth:`Tab.new_photo`; boxes drawn on a kept photo are used again."""
         return {
             self.controls["boxes"]: choice.boxes,
             self.controls["box_source"]: OWN if choice.boxes else GROUND_TRUTH,
@@ -187,7 +186,7 @@ class AugmentTab(Tab[AugmentState]):
             self.controls[name] = setting_control(FIELDS[name], getattr(self.defaults, name))
 
     def _build_buttons(self) -> None:
-        """All that sets several controls at once, beside the presets."""
+        """The buttons beside the presets that set several controls at once."""
         with gr.Row(elem_classes=["presets"]):
             for name in ("undo", "redo"):
                 self.buttons[name] = ui.small_button(
@@ -217,14 +216,14 @@ class AugmentTab(Tab[AugmentState]):
                 1, MAX_VARIANTS, defaults.count, step=1, label="Variants", elem_id="augment-count",
                 buttons=[],
             )  # fmt: skip
-            # No precision: rounding fails where checking speaks.
+            # Without ``precision``, whose rounding would fail before the seed is checked.
             controls["seed"] = gr.Number(
                 defaults.seed, label="Seed", minimum=0, maximum=MAX_SEED, elem_id="augment-seed"
             )
             self._build_settings(settings_of_all_steps(defaults.config))
 
     def _build_pair(self) -> None:
-        """It is drawn when the tab is opened; until then sketches hold the places."""
+        """The pair before / after: tiny placeholders until the tab is opened and drawn."""
         scene = scene_of(self.backend, self.defaults)
         value, first = editor_value(scene, SKETCH_SIDE), pictures.show_pair(scene, SKETCH_SIDE)
         of_photo = partial(markup.of_photo, self.defaults.photo.key)
@@ -287,7 +286,7 @@ class AugmentTab(Tab[AugmentState]):
             ui.download_button("Variants and boxes (ZIP)", pack, inputs, "augment-zip")
 
     def _connect_boxes(self) -> None:
-        """Where the boxes come from: the truth, the detector, the editor, or typed numbers."""
+        """Boxes come from the ground truth, the detector, the editor or typed numbers."""
         source, boxes = self.controls["box_source"], self.controls["boxes"]
         editor, problem, changed = self.editor, self.problem, self.changed
         names = ("photo", "checkpoint", "box_source", "boxes")
@@ -314,12 +313,8 @@ class AugmentTab(Tab[AugmentState]):
         def drawn(edit: Edit) -> dict[Any, Any]:
             if not edit["boxes"]:
                 return {problem: markup.problem(NO_BOX)}
-            return {
-                boxes: write_boxes(edit["boxes"]),
-                source: OWN,
-                changed: ui.token(),
-                problem: "",
-            }
+            text = write_boxes(edit["boxes"])
+            return {boxes: text, source: OWN, changed: ui.token(), problem: ""}
 
         gr.on(
             [source.input, self.redraw.change], place, inputs_kwargs=place_inputs,
@@ -329,9 +324,9 @@ class AugmentTab(Tab[AugmentState]):
         editor.input(drawn, editor, [boxes, source, problem, changed], **ui.DRAWS)
 
     def _connect_presets(self) -> None:
-        """What sets all settings at once."""
+        """Presets and "Surprise me" set all settings at once."""
         controls, buttons = self.controls, self.buttons
-        # The signal is last: what listens to it reads all values as soon as it is set.
+        # The signal comes last: its listener reads all values as soon as it is set.
         outputs = [controls["seed"], *(controls[name] for name in SETTINGS), self.changed]
         configs = {buttons[preset.name]._id: preset.config for preset in PRESETS}
 
@@ -345,7 +340,7 @@ class AugmentTab(Tab[AugmentState]):
         gr.on([buttons[name].click for name in names], set_all, None, outputs, **SETS_ALL)
 
     def _connect_pin(self) -> None:
-        """A is kept in a hidden field, which the address has too; B is what the controls say."""
+        """A is in a hidden field, which is part of the address; B is the values of the controls."""
         settings = {name: self.controls[name] for name in SETTINGS}
         pinned, changed = self.controls["pinned"], self.changed
 
@@ -369,7 +364,7 @@ class AugmentTab(Tab[AugmentState]):
         )
 
     def _connect_alone(self) -> None:
-        """While a setting is moved, what it does alone is shown in the place of the variant."""
+        """While a setting is moved, its effect alone is shown in place of the variant."""
         of_steps = [s.name for step in AugmentConfig.steps for s in step.settings]
         touched = gr.Textbox("", visible=False)
         inputs = {**self.controls, "touched": touched}
@@ -389,7 +384,7 @@ class AugmentTab(Tab[AugmentState]):
         )  # fmt: skip
 
     def _connect_undo(self) -> None:
-        """Boxes and settings as an earlier address says them (edit_history.js)."""
+        """Undo and redo set boxes and settings from an earlier address (edit_history.js)."""
         names = (*SETTINGS, "boxes", "box_source", "seed", "count", "pinned")
         restored = {name: self.controls[name] for name in names}
         query = gr.Textbox("", visible=False)
@@ -408,13 +403,13 @@ class AugmentTab(Tab[AugmentState]):
             )  # fmt: skip
 
     def _connect_drawing(self) -> None:
-        """The two listeners that draw: the pair, which follows at once, and all the rest."""
-        # What the visitor changes; whatever else sets a control then sets a signal, once for all.
+        """Two listeners draw: a fast one the pair, a slower one everything else."""
+        # Changes by the visitor; code that sets controls sets ``changed`` once afterwards.
         events = [*ui.edits(self.controls, *SETTINGS, "count", "seed"), self.changed.change]
 
         @ui.show_errors_in(self.problem)
         def pair(**values: Any) -> dict[Any, Any]:
-            if not values["boxes"]:  # they are on their way
+            if not values["boxes"]:  # not set yet
                 return gr.skip()
             state = AugmentState(**values)
             drawn = self.parts(pictures.show_pair(scene_of(self.backend, state)))
@@ -447,7 +442,7 @@ class AugmentTab(Tab[AugmentState]):
         )  # fmt: skip
 
     def _draw_rest(self, scene: Scene) -> Iterator[dict[Any, Any]]:
-        """First the pictures, then what the detector says about them; variants are drawn once."""
+        """First the pictures, then the predictions on them; each variant is drawn once."""
         variants, picked = variants_of(scene), picked_number(scene)
         of_photo = partial(markup.of_photo, scene.state.photo.key)
         yield {

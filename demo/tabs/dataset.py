@@ -1,4 +1,4 @@
-"""The tab "Data set": browse one, or without it the examples, every object outlined."""
+"""The tab "Data set": browse the data set, or the examples if there is none."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -29,9 +29,9 @@ from model.data.check import Report
 from model.data.samples import EXAMPLES
 from model.errors import UserError
 
-LOOK_EVERY_S = 0.5  # at work that others may have begun
+LOOK_EVERY_S = 0.5  # between two looks at the progress of work in the background
 TO_CARD_JS = "() => { document.querySelector('#dataset-card').scrollIntoView(); }"
-# Beside the tiles it mostly is; on a phone it is a long way below them.
+# On a phone the card is far below the tiles; elsewhere it is mostly beside them.
 CARD_IN_SIGHT_JS = """() => {
   const card = document.querySelector('#dataset-card');
   const { top } = card.getBoundingClientRect();
@@ -42,17 +42,18 @@ TYPED_JS = f"() => ['', {ui.TOKEN_JS}]"
 
 
 class DatasetTab(Tab[DatasetState]):
-    """See the module; ``controls`` are by the fields of :class:`DatasetState`."""
+    """The tab; ``controls`` are named after the fields of :class:`DatasetState`."""
 
     label = "Data set"
-    follows_photo = True  # where it is of the split, the tab opens it
+    follows_photo = True  # opens the page of a photo that belongs to the data set
 
     def __init__(self, shared: Shared) -> None:
         dataset = shared.backend.library.dataset
-        super().__init__(shared, DatasetState(split=dataset.first_split if dataset else EXAMPLES))
+        split = dataset.first_split if dataset else EXAMPLES
+        super().__init__(shared, DatasetState(shared.backend.first_photo, split=split))
 
     def build(self) -> None:
-        """As of every tab."""
+        """See :meth:`Tab.build`."""
         if self.backend.library.dataset is None:
             gr.HTML(markup.note(WITHOUT_DATA), elem_id="dataset-missing")
         self.controls = {"photo": self.shared.controls["photo"], **self._build_controls()}
@@ -84,7 +85,7 @@ class DatasetTab(Tab[DatasetState]):
                 backend.library.splits, value=defaults.split, label="Split", min_width=130,
                 elem_id="dataset-split",
             )  # fmt: skip
-            # Once the split is read its own classes are offered; before, an address may name one.
+            # The classes of the split are offered once it is read; an address may name one before.
             class_name = ui.Choice(
                 labelled([ANY, *(backend.library.class_names() or backend.class_names())]),
                 value=ANY, label="Class of the largest object", min_width=150,
@@ -101,7 +102,7 @@ class DatasetTab(Tab[DatasetState]):
         }  # fmt: skip
 
     def _connect_card(self) -> None:
-        """The photo that is pressed, in the grid or among what the check found, gets the card."""
+        """Show the card of the photo pressed in the grid or in the results of the check."""
         picked = self.controls["picked"]
 
         @ui.show_errors_in(self.card)
@@ -126,7 +127,7 @@ class DatasetTab(Tab[DatasetState]):
         ).success(None, None, None, js=CARD_IN_SIGHT_JS, **ui.PRIVATE)  # fmt: skip
 
     def _connect_pages(self, before: gr.Button, after: gr.Button) -> None:
-        """Another split, class or size begins on page 1; another page picks its first photo."""
+        """Another split, class or size starts at page 1; another page picks its first photo."""
         page, picked = self.controls["page"], self.controls["picked"]
         steps, rechosen = {before._id: -1, after._id: 1}, ui.signal()
         ui.forward_choices([self.controls[name] for name in CHOICES], rechosen)
@@ -140,7 +141,7 @@ class DatasetTab(Tab[DatasetState]):
             [rechosen.change, before.click, after.click], turn, page, [page, picked, self.redraw],
             **ui.QUIET, **ui.in_order("dataset-choice"),
         )  # fmt: skip
-        # A number that is being typed is left to the visitor.
+        # The number is not set here: the visitor may still be typing it.
         page.input(None, None, [picked, self.redraw], js=TYPED_JS, **ui.PRIVATE)
 
     def _connect_drawing(self) -> None:
@@ -154,7 +155,7 @@ class DatasetTab(Tab[DatasetState]):
             for step in _steps(backend.reading) if backend.reading else ():
                 yield {self.count: step}
             following = follow_photo(backend, state, self.defaults, followed_now)
-            # A number that is being typed is left to the visitor.
+            # An unchanged page number is not set: the visitor may still be typing it.
             names = places if following != state else {}
             moved = {places[name]: getattr(following, name) for name in names}
             state = following
@@ -177,7 +178,7 @@ class DatasetTab(Tab[DatasetState]):
 
 
 def _build_check(backend: Backend, checking: BackgroundWork[Report]) -> gr.HTML:
-    """What is wrong with the data set, made when it is asked for; its photos can be pressed."""
+    """The check of the data set, started by a button; photos in its results can be pressed."""
     gr.HTML("<h3 class='part'>Check the data set</h3>", elem_classes=["heading"])
     with gr.Row(elem_classes=["compact"]):
         button = ui.small_button("Check", "dataset-check")
@@ -197,7 +198,7 @@ def _build_check(backend: Backend, checking: BackgroundWork[Report]) -> gr.HTML:
 
 
 def _steps(work: BackgroundWork) -> Iterator[Markup]:
-    """How far it is, now and then, until it ends."""
+    """Start the work if nobody has, and yield its progress until it ends."""
     work.start()
     while not work.wait(LOOK_EVERY_S):
         raise_if_ended()

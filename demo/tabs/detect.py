@@ -32,7 +32,7 @@ OPACITY_JS = "(v) => document.documentElement.style.setProperty('--heat', v)"
 
 
 class DetectTab(Tab[DetectState]):
-    """See the module; ``controls`` are by the fields of :class:`DetectState`."""
+    """The tab; ``controls`` are named after the fields of :class:`DetectState`."""
 
     label = "Detect"
 
@@ -43,9 +43,9 @@ class DetectTab(Tab[DetectState]):
         )
 
     def build(self) -> None:
-        """As of every tab; the result of the first photo is there from the beginning."""
+        """See :meth:`Tab.build`; the result of the first photo is part of the page."""
         defaults = self.defaults
-        # The first pass is several times slower than all others, so no visitor shall wait for it.
+        # The first forward pass is several times slower than later ones: no visitor should wait.
         first = self.backend.inspect(defaults.photo, defaults.checkpoint)
         self.first_view = first_view(first, defaults)
         result = gr.HTML(
@@ -70,7 +70,7 @@ class DetectTab(Tab[DetectState]):
         many.build(self)
 
     def new_photo(self, choice: PhotoChoice) -> dict[Any, Any]:
-        """As of every tab; this one is drawn even while another is open."""
+        """See :meth:`Tab.new_photo`; this tab is drawn even while another one is open."""
         return {self.redraw: ui.token()}
 
     def _build_actions(self) -> None:
@@ -102,12 +102,12 @@ class DetectTab(Tab[DetectState]):
         opacity.change(None, opacity, None, js=OPACITY_JS, **ui.PRIVATE)
         self.shared.controls["threshold"] = threshold
 
-        # A threshold says something about the scores of its own checkpoint only.
+        # A threshold holds only for the scores of its own checkpoint.
         def follow(checkpoint: str) -> dict[Any, Any]:
             try:
                 return {threshold: self.backend.threshold(checkpoint), self.redraw: ui.token()}
             except UserError:
-                return {self.redraw: ui.token()}  # drawing the result says what is wrong
+                return {self.redraw: ui.token()}  # drawing the result shows the error
 
         self.shared.rechosen.change(
             follow, self.shared.controls["checkpoint"], [threshold, self.redraw], **ui.QUIET

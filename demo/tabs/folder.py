@@ -1,4 +1,4 @@
-"""The Augment tab's part for many photos: choose them, make a ZIP of them, stop."""
+"""The part of the Augment tab for many photos: choose, make a ZIP, stop."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,7 +21,7 @@ STOPPED = "Stopped: nothing was saved. " + NOTHING_YET
 
 
 def build(backend: Backend, controls: ui.Controls) -> None:
-    """Lay it out; ``controls`` are those of the tab, by the fields of its state."""
+    """Create the components; ``controls`` are those of the tab, by the fields of its state."""
     with gr.Accordion("Augment a folder: many photos with these settings, as one ZIP", open=False,
                       elem_id="folder"):  # fmt: skip
         files = ManyFiles("folder", HINT, takes_annotations=True)
@@ -39,7 +39,7 @@ def build(backend: Backend, controls: ui.Controls) -> None:
             stop, running = ui.stop_button("folder-stop")
         shown = gr.HTML(markup.note(NOTHING_YET), elem_id="folder-result", min_height=60)
     file = gr.DownloadButton(visible=False)
-    # What was said of other files is over.
+    # Messages about the files chosen before no longer apply.
     files.input(lambda: markup.note(NOTHING_YET), None, shown, **ui.QUIET)
 
     # Gradio finds the progress bar by this default.
@@ -62,7 +62,7 @@ def build(backend: Backend, controls: ui.Controls) -> None:
         yield {stop: gr.Button(visible=False), shown: made.shown, **ready}
 
     given = {**controls, "files": files, "variants": count, "pictures": pictures}
-    # It takes a core for a minute or two: two at a time, of different addresses.
+    # A run keeps a core busy for a minute or two: at most two at once, from different addresses.
     packing = make.click(
         pack, inputs_kwargs=given, outputs=[shown, file, stop], concurrency_limit=2,
         concurrency_id="folder", trigger_mode="once", **ui.PRIVATE,

@@ -1,4 +1,4 @@
-"""The Detect tab's part for many photos: choose them, see their answers as they come, stop."""
+"""The part of the Detect tab for many photos: choose, watch the results arrive, stop."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +19,7 @@ TO_TOP_JS = f"() => {{ window.scrollTo({{top: 0}}); return {ui.TOKEN_JS}; }}"
 
 
 def build(tab: Tab) -> None:
-    """Lay it out; a tile opens its photo in the tab."""
+    """Create the components; a press on a tile shows its photo in the tab."""
     controls = tab.controls
     gr.HTML("<h3 class='part'>Many photos at once</h3>", elem_classes=["heading"])
     files = ManyFiles("many", "or drop several, or a folder, anywhere on the page")
@@ -37,14 +37,14 @@ def build(tab: Tab) -> None:
             yield {gallery: markup.note(EMPTY_MANY), table: ""}
             return
         yield {stop: gr.Button(visible=True), gallery: "", table: ""}
-        known, shown, paths = None, markup.note(EMPTY_MANY), [str(file.path) for file in files]
+        last, shown, paths = None, markup.note(EMPTY_MANY), [str(file.path) for file in files]
         try:
             with running.stoppable():
                 for answers, shown, text in show_many(tab.backend, paths, checkpoint, threshold):
                     progress((answers.read, answers.asked), desc="looking at photos", unit="photos")
-                    changed, known = known != text, text
+                    changed, last = last != text, text
                     yield {gallery: shown, table: text} if changed else gr.skip()
-        except StopPressedError:  # pressed during a pass: what was shown before it stays
+        except StopPressedError:  # pressed during a forward pass: earlier results stay
             shown = markup.join([markup.note("Stopped."), shown])
         except Exception:
             yield {stop: gr.Button(visible=False)}

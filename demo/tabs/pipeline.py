@@ -1,4 +1,4 @@
-"""The tab of the pipeline that whoever started the server named: never a visitor's code."""
+"""The tab of the pipeline given with ``--pipeline``: the owner's code, never a visitor's."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,7 +17,7 @@ from model.checked import as_whole
 
 
 def build(shared: Shared, pipeline: Callable[..., Any], place: gr.Tab) -> None:
-    """Lay out the tab: it is drawn when it is opened, and for another photo or seed."""
+    """Create the tab; it is drawn when it is opened, and for another photo or seed."""
     with gr.Row():
         seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="pipeline-seed")
         again = ui.small_button("Draw again", "pipeline-again")
@@ -38,7 +38,7 @@ def build(shared: Shared, pipeline: Callable[..., Any], place: gr.Tab) -> None:
 
 
 def _build_audit(shared: Shared, pipeline: Callable[..., Any], seed: gr.Number) -> None:
-    """The same on many photos, where there is a data set."""
+    """The same on many photos, if there is a data set."""
     backend, dataset = shared.backend, shared.backend.library.dataset
     if dataset is None:
         return
@@ -49,32 +49,32 @@ def _build_audit(shared: Shared, pipeline: Callable[..., Any], seed: gr.Number) 
                                elem_id="pipeline-photos")  # fmt: skip
             count = ui.small_button("Count", "pipeline-count", 100)
             stop, running = ui.stop_button("pipeline-stop")
-        said = gr.HTML(elem_id="pipeline-said")
+        status = gr.HTML(elem_id="pipeline-said")
         shown = ui.pick_grid(elem_id="pipeline-found")
 
-    @ui.show_errors_in(said, shown)
+    @ui.show_errors_in(status, shown)
     def counting(split: str, photos: float, number: float) -> Iterator[dict[Any, Any]]:
         wanted = as_whole(photos, "the number of photos", 1, MAX_COUNTED)
         first = as_whole(number, "seed", 0, MAX_SEED)
         yield {
-            said: markup.note("Opening photos ..."), shown: "", stop: gr.Button(visible=True),
+            status: markup.note("Opening photos ..."), shown: "", stop: gr.Button(visible=True),
             count: gr.Button(interactive=False),
         }  # fmt: skip
         try:
             with running.stoppable():
                 for words, found in audit(pipeline, backend, split, wanted, first):
-                    yield {said: words, shown: found}
+                    yield {status: words, shown: found}
         except StopPressedError:
-            yield {said: markup.note(STOPPED)}
+            yield {status: markup.note(STOPPED)}
 
-    @ui.show_errors_in(said)
+    @ui.show_errors_in(status)
     def open_draw(event: gr.EventData) -> dict[Any, Any]:
         number, name = ui.picked_draw(event)
         return {**shared.new_photo(PhotoChoice(backend.library.get(name).name)), seed: number}
 
     run = count.click(
-        counting, [split, photos, seed], [said, shown, stop, count], concurrency_limit=1,
+        counting, [split, photos, seed], [status, shown, stop, count], concurrency_limit=1,
         concurrency_id="audit", **ui.QUIET,
     )  # fmt: skip
     ui.ready_again(run, count, stop)
-    shown.select(open_draw, None, [said, *shared.of_new_photo, seed], **ui.QUIET)
+    shown.select(open_draw, None, [status, *shared.of_new_photo, seed], **ui.QUIET)

@@ -1,4 +1,4 @@
-"""What every tab of the page is, and what all of them share."""
+"""The base class of the tabs of the page, and the components that all of them share."""
 
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
@@ -15,18 +15,18 @@ State = TypeVar("State", bound=TabState)
 
 @dataclass(frozen=True)
 class AddressBar:
-    """Writes what a tab shows into the address of the page.
+    """Writes the state of a tab into the address of the page.
 
     Attributes:
-        field: the browser shows what is set here (``showInAddress`` in page.js).
-        defaults: of the tab; an address does not say what is as in these.
+        field: the browser shows its value as the address (``showInAddress`` in page.js).
+        defaults: state of the tab whose values are left out of an address.
     """
 
     field: gr.Textbox
     defaults: TabState
 
     def write(self, state: TabState) -> dict[Any, Any]:
-        """What a handler has to set."""
+        """The update that a handler returns."""
         return {self.field: state.to_query(self.defaults)}
 
 
@@ -35,13 +35,13 @@ class Shared:
     """What the tabs share.
 
     Attributes:
-        backend: what stands behind them.
-        controls: of more than one tab, by the names of the fields of their states: photo,
-            checkpoint, and the threshold once the Detect tab is laid out.
+        backend: checkpoints and named photos.
+        controls: those that several tabs read, by the field of the states that each sets: photo,
+            checkpoint, and the threshold once the Detect tab is built.
         known: shows the classes of the checkpoint.
         address: see :class:`AddressBar`.
-        rechosen: says that another checkpoint was chosen, see :func:`demo.ui.signal`.
-        tabs: all of them, in order.
+        rechosen: signal that another checkpoint was chosen, see :func:`demo.ui.signal`.
+        tabs: all tabs, in the order of the page.
     """
 
     backend: Backend
@@ -52,12 +52,12 @@ class Shared:
     tabs: list["Tab"] = field(default_factory=list)
 
     def new_photo(self, choice: PhotoChoice) -> dict[Any, Any]:
-        """What a handler has to set so that all tabs look at a photo; always the same components.
+        """The updates that show a photo in all tabs; always of the same components.
 
-        Of one that could not be read only the note is shown.
+        A choice with a note could not be read: only the note is shown.
         """
         values = {self.controls["photo"]: choice}
-        # The signal of the first tab is last: what listens to it reads all values at once.
+        # The signal of the first tab comes last: its listener reads all values when it is set.
         for tab in () if choice.note else reversed(self.tabs):
             values |= tab.new_photo(choice)
         return values
@@ -71,17 +71,17 @@ class Shared:
 class Tab(Generic[State]):
     """A tab: its controls, what they change, and what the rest of the page needs of it.
 
-    It is made before it is laid out: its signals lie outside, since it may not be open yet.
+    Created before :meth:`build` is called, because its signals must lie outside of the tab, which
+    may not be open yet.
 
     Attributes:
-        label: what it is called.
-        follows_photo: whether it is drawn anew when another photo is chosen while it is open.
-        defaults: what it shows when the page opens.
-        controls: by the names of the fields of its state.
-        redraw: draws all of it, see :func:`demo.ui.signal`.
-        sends: buttons, and the name of the tab that each opens; there the photo picked here is
-            shown, if one can be picked here.
-        first_view: HTML that is seen until the page is built, if it is the first tab.
+        label: the heading of the tab.
+        follows_photo: whether it is drawn again when another photo is chosen while it is open.
+        defaults: the state when the page opens.
+        controls: components by the field of the state that each sets.
+        redraw: signal to draw the whole tab, see :func:`demo.ui.signal`.
+        sends: button -> name of the tab it opens, with the photo picked in this tab, if any.
+        first_view: of the first tab: HTML that is shown until the page is built.
     """
 
     label: ClassVar[str]
@@ -97,21 +97,21 @@ class Tab(Generic[State]):
 
     @property
     def name(self) -> str:
-        """In addresses, and in page.js."""
+        """The name in addresses and in page.js."""
         return self.defaults.tab
 
     def build(self) -> None:
-        """Lay it out, and connect its controls."""
+        """Create the components and connect their events."""
         raise NotImplementedError
 
     def send_button(self, label: str, elem_id: str, to: str, **options: Any) -> None:
-        """A button that opens another tab, see :attr:`sends`."""
+        """Add a button that opens another tab, see :attr:`sends`."""
         self.sends[ui.small_button(label, elem_id, **options)] = to
 
     def parts(self, view: Any) -> dict[Any, Any]:
-        """What a handler has to set so that each field of a view is shown by its namesake here."""
+        """The updates that show each field of a view in the attribute of the same name."""
         return {getattr(self, name): html for name, html in vars(view).items()}
 
     def new_photo(self, choice: PhotoChoice) -> dict[Any, Any]:
-        """What has to be set here when all tabs get another photo; always the same components."""
+        """The updates of this tab for another photo; always of the same components."""
         return {}

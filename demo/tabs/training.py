@@ -1,4 +1,4 @@
-"""The Training tab: how a checkpoint came about, how it scores, and on which photos it fails."""
+"""The Training tab: how a checkpoint was trained, its scores, and the photos it fails on."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from demo.web_files import script
 
 
 class TrainingTab(Tab[TrainingState]):
-    """See the module; ``controls`` are by the fields of :class:`TrainingState`."""
+    """The tab; ``controls`` are named after the fields of :class:`TrainingState`."""
 
     label = "Training"
 
@@ -21,7 +21,7 @@ class TrainingTab(Tab[TrainingState]):
         super().__init__(shared, TrainingState(checkpoint=shared.backend.checkpoint))
 
     def build(self) -> None:
-        """As of every tab; all is drawn when it is opened."""
+        """See :meth:`Tab.build`; everything is drawn when the tab is opened."""
         checkpoint = self.shared.controls["checkpoint"]
         checkpoint.render()
         ui.forward_choices([checkpoint], self.shared.rechosen, self.redraw)
@@ -38,7 +38,7 @@ class TrainingTab(Tab[TrainingState]):
         self._connect()
 
     def _build_confusion(self) -> None:
-        """The matrix, and what is to be seen of the photos behind a cell."""
+        """The matrix, the photos of the pressed cell, and the card of the picked photo."""
         can_open = behind_cells(self.backend) is not None
         self.card = gr.HTML(elem_id="behind-card", render=False)
         with gr.Row(elem_id="confusion-part"):
@@ -53,7 +53,7 @@ class TrainingTab(Tab[TrainingState]):
             self.send_button("Send to Detect", "behind-detect", "detect")
 
     def _connect(self) -> None:
-        """All is drawn when the tab is opened; then a cell opens its photos, a photo its card."""
+        """Opening the tab draws everything; a cell opens its photos, a photo its card."""
         backend, controls, known = self.backend, self.controls, self.shared.known
         picked, pressed = self.picked, ui.signal()
         of_checkpoint = [self.charts, self.results, self.matrix, self.model_card, known]
@@ -77,7 +77,7 @@ class TrainingTab(Tab[TrainingState]):
         def draw(event: gr.EventData, **values: Any) -> dict[Any, Any]:
             state = TrainingState(**values)
             drawn = photos(state)
-            if event.target is pressed:  # the rest stays as it is, the focus in it too
+            if event.target is pressed:  # the rest is not redrawn, so the focus stays in it
                 return drawn
             return {**figures(state.checkpoint), **drawn}
 

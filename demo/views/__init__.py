@@ -1,1 +1,1 @@
-"""Values -> what is shown, one module or folder a tab. Nothing here knows components."""
+"""HTML of the tabs, made from plain values: no Gradio components. One module or folder per tab."""

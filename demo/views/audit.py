@@ -1,4 +1,4 @@
-"""What the settings do to all boxes of the data set, as the Augment tab shows it."""
+"""The effect of the settings on all boxes of the data set, as the Augment tab shows it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from model.inspect.audit.verdict import verdict
 from model.inspect.captions import caption
 from model.words import counted
 
-EPOCHS = 10  # each is a variant of the single view, which has at most 16
+EPOCHS = 10  # draws of each photo; epoch k is variant k of the photo in the tab (at most 16)
 TILES = 6
 LIMITS = Limits()
 NOT_COUNTED = (
@@ -33,27 +33,27 @@ STOPPED = "Stopped. The numbers below, if any, are those of the photos counted u
 
 @dataclass(frozen=True)
 class Audited:
-    """What is shown so far.
+    """The state of a count.
 
     Attributes:
-        said: HTML, how far it is.
-        shown: HTML, what was counted until then.
-        safe: JSON of the strongest settings that keep the limits; empty while they are unknown.
+        status: HTML, the progress.
+        shown: HTML, the numbers so far.
+        safe: JSON of the strongest settings within the limits; empty while they are unknown.
     """
 
-    said: Markup
+    status: Markup
     shown: str = ""
     safe: str = ""
 
 
 def audit(backend: Backend, state: AugmentState, split: str) -> Iterator[Audited]:
-    """Count a split: a sample first, then more and more, at last with the verdict and the worst.
+    """Count a split: yields numbers of growing samples, at last the findings and the worst draws.
 
-    Settings that are pinned as A are counted first, and their numbers stand beside those of B.
+    Settings pinned as A are counted first; their numbers are shown beside those of B.
 
     Raises:
-        UserError: without a data set, for a split or a seed that is none.
-        CallEndedError: if nobody waits for it any more.
+        UserError: without a data set, or for an unknown split or an invalid seed.
+        CallEndedError: if the visitor has left.
     """
     seed = state.first_seed
     image_size = backend.detector(state.checkpoint).info.image_size
@@ -82,7 +82,7 @@ def audit(backend: Backend, state: AugmentState, split: str) -> Iterator[Audited
 
 
 def counted_with(query: str, shown: str) -> Markup:
-    """What was counted, with the query of the settings it was counted with (settings.js)."""
+    """The numbers, marked with the query of the settings they were counted with (settings.js)."""
     if not shown:
         return Markup()
     return Markup('<div hidden data-counted="{}"></div>').format(query) + Markup(shown)
@@ -102,7 +102,8 @@ def _worst(backend: Backend, tally: Tally, seed: int) -> list[dict[str, object]]
             _, picture = pair(trace, names_of(table, draw.photo))
             name = backend.library.name_of(str(table.names[draw.photo]))
             key, uri = f"{draw.epoch + 1} {name}", markup.data_uri(picture, quality=80)
-            words = unbroken(f"{name}, variant {draw.epoch + 1}: {draw.words}")
+            words = unbroken(f", variant {draw.epoch + 1}: {draw.words}")
+            words = markup.join([markup.file_name(name), words])
             tile = markup.tile(key, uri, f"{name}: {caption(trace)}", words)
             tiles[draw.kind].append(tile)
     grids = {kind: markup.grid(of_kind, "browse") for kind, of_kind in tiles.items() if of_kind}

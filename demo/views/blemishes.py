@@ -1,4 +1,4 @@
-"""What the check of the data set found, kind by kind and photo by photo."""
+"""The problems that the check of the data set found, by kind and photo."""
 
 from contextlib import suppress
 from typing import Any
@@ -22,13 +22,13 @@ NOT_CHECKED = (
 
 
 def show_step(step: Step) -> Markup:
-    """How far the check, or the reading before it, is."""
+    """The progress of the check, or of reading the data set before it."""
     count = f": {step.done:,} of {step.total:,}" if step.total else ""
     return markup.note(f"{step.what.capitalize()}{count} ...")
 
 
 def show_report(backend: Backend, report: Report) -> Markup:
-    """All blemishes by kind; those of a photo can be pressed."""
+    """All problems by kind; the photo of a problem can be pressed."""
     kinds = [
         (kind, KINDS[kind], len(found), [_row(backend, blemish) for blemish in found[:SHOWN]])
         for kind, found in report.by_kind().items()
@@ -40,7 +40,7 @@ def show_report(backend: Backend, report: Report) -> Markup:
 
 
 def _row(backend: Backend, blemish: Blemish) -> dict[str, Any]:
-    """``key`` is the name of the photo it is about; empty if there is none that can be shown."""
+    """A row of the list; ``key`` is the name of the photo, empty if none can be shown."""
     key, path = "", blemish.where.partition(" (")[0] if blemish.where[-1:] == ")" else ""
     for name in filter(None, (path, blemish.where)):
         with suppress(UserError):
@@ -49,5 +49,5 @@ def _row(backend: Backend, blemish: Blemish) -> dict[str, Any]:
 
 
 def take_blemishes(report: Report) -> str:
-    """All blemishes, as ``python -m model.dataset check --out`` writes them."""
+    """The CSV of all problems that ``python -m model.dataset check --out`` writes."""
     return as_download("blemishes.csv", report.table().to_csv(index=False))

@@ -33,7 +33,7 @@ EVERY = "any"
 
 @dataclass(frozen=True)
 class TrainingState(PickingState):
-    """What the Training tab shows: the photos behind a cell; ``cell`` is that of :func:`key_of`."""
+    """What the Training tab shows: the photos of a ``cell``, a key of :func:`key_of`."""
 
     tab: ClassVar[str] = "training"
     checkpoint: str = ""
@@ -41,7 +41,7 @@ class TrainingState(PickingState):
 
 
 def key_of(true_class: str, predicted_class: str) -> str:
-    """A cell by its classes; an empty one is any class.
+    """The key of a cell; an empty name stands for any class.
 
     Example:
         >>> key_of("dog", "cat"), key_of("dog", "")
@@ -51,21 +51,21 @@ def key_of(true_class: str, predicted_class: str) -> str:
 
 
 def classes_of(cell: str, class_names: Sequence[str]) -> tuple[str, str] | None:
-    """The classes of a key, ``None`` if it is none."""
+    """``(true, predicted)`` class names of a key; ``None`` if it is not one."""
     # Names of other data sets may hold a slash themselves.
     pairs = itertools.product(("", *class_names), ("", *class_names))
     return next((pair for pair in pairs if any(pair) and key_of(*pair) == cell), None)
 
 
 def behind_cells(backend: Backend) -> PerPhoto | None:
-    """What the photos behind the cells are told from; ``None`` where they cannot be shown."""
+    """The predictions photo by photo; ``None`` if the photos cannot be shown."""
     return backend.per_photo if backend.library.dataset else None
 
 
 def what_is_missing(backend: Backend, checkpoint: str = "", has_numbers: bool = True) -> str:
-    """One sentence, with commands, on how to have the photos behind the cells shown.
+    """One sentence with the commands that make the photos of the cells available.
 
-    ``has_numbers`` says whether there is a matrix to look behind.
+    ``has_numbers`` says whether there is a matrix without its photos.
     """
     file, dataset = backend.checkpoint_file(checkpoint), backend.library.dataset
     wanted = "the photos behind a number" if has_numbers else "which classes it takes for which"
@@ -89,7 +89,7 @@ def what_is_missing(backend: Backend, checkpoint: str = "", has_numbers: bool = 
 
 
 def _named(path: Path) -> str:
-    """A path below the working folder; of any other only the end, for visitors read it too."""
+    """The path relative to the working folder; elsewhere only its last part: visitors read it."""
     path, here = path.absolute(), Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else f".../{path.name}"
 
@@ -97,7 +97,7 @@ def _named(path: Path) -> str:
 def show_matrix(backend: Backend, report: Mapping[str, Any] | None, checkpoint: str = "") -> Markup:
     """Rows: the true class; columns: the predicted one; darker = a larger share of the row.
 
-    Where photos can be opened it counts those of the CSV, so that a cell opens as many as it says.
+    If photos can be opened, the counts come from the CSV, so that a cell opens as many as it says.
     """
     if per_photo := behind_cells(backend):
         names = backend.class_names()
@@ -118,7 +118,7 @@ def show_matrix(backend: Backend, report: Mapping[str, Any] | None, checkpoint: 
 
 @dataclass(frozen=True)
 class BehindView:
-    """A line on what is shown, the photos, the card of the picked one, and which one that is."""
+    """Heading, tiles and the card of the picked photo (HTML), and the name of that photo."""
 
     heading: Markup
     tiles: Markup
@@ -127,7 +127,7 @@ class BehindView:
 
 
 def show_behind(backend: Backend, state: TrainingState) -> BehindView:
-    """The photos behind a cell.
+    """The photos of the cell that was pressed, with the worst first.
 
     Raises:
         UserError: if the checkpoint cannot be used.
@@ -159,7 +159,7 @@ def show_behind(backend: Backend, state: TrainingState) -> BehindView:
 
 
 def _boxes(row: pd.Series, labelled: bool = False) -> list[markup.DrawnBox]:
-    """Truth and prediction of a row of the CSV."""
+    """The true and the predicted box of a row of the CSV."""
     label = f"{shown_name(row.predicted_class)} {percent(row.score, 0)}" if labelled else ""
     true_box, predicted_box = ([float(row[side]) for side in s] for s in (TRUE_BOX, PREDICTED_BOX))
     return [
@@ -181,7 +181,7 @@ def _tile(backend: Backend, row: pd.Series, name: str, pressed: bool) -> Markup:
 
 
 def photo_card(backend: Backend, state: TrainingState, name: str) -> Markup:
-    """A photo with truth and prediction, and two explanations of it by the checkpoint in use.
+    """A photo with true and predicted box, and two heat maps by the checkpoint in use.
 
     Raises:
         UserError: if the photo is not in the CSV or cannot be read.

@@ -1,4 +1,4 @@
-"""A chart of curves over epochs, as SVG: whole epochs on its axis, every curve named in full."""
+"""A line chart over epochs as SVG: whole epochs on the axis, a legend for every curve."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from demo.web_files import render
 
-# Apart from each other and from both backgrounds.
+# Distinct from each other and from the backgrounds of both themes.
 COLOURS = ("#0d9488", "#d97706", "#a855f7", "#dc2626", "#3b82f6", "#84923a")
 LEFT, RIGHT, TOP, BOTTOM = 40, 350, 8, 176  # of the plot in the template's 360 x 210 units
 MAX_TICKS = 8
@@ -19,11 +19,11 @@ class Curve:
     """A named curve.
 
     Attributes:
-        label: its name.
-        points: ``(epoch, value)`` by epoch.
-        number: which of :data:`COLOURS` it has; they begin anew after the last.
-        dashed: and not solid.
-        dotted: with a dot at each point.
+        label: its name in the legend.
+        points: ``(epoch, value)`` in the order of epochs.
+        number: index into :data:`COLOURS`, which repeat.
+        dashed: whether the line is dashed.
+        dotted: whether each point has a dot.
     """
 
     label: str
@@ -34,17 +34,17 @@ class Curve:
 
     @property
     def colour(self) -> str:
-        """For the style of a line."""
+        """CSS colour of the line."""
         return COLOURS[self.number % len(COLOURS)]
 
     @property
     def has_dots(self) -> bool:
-        """Whether there are dots; a line of one point would not be seen."""
+        """Whether points have dots; a line of one point would be invisible without."""
         return self.dotted or len(self.points) == 1
 
 
 def line_chart(title: str, curves: Sequence[Curve]) -> Markup:
-    """The chart, with the last value of each curve in its legend; nothing without points."""
+    """The chart with the last value of each curve in the legend; empty without points."""
     curves = [curve for curve in curves if curve.points]
     if not curves:
         return Markup()
@@ -66,7 +66,7 @@ def line_chart(title: str, curves: Sequence[Curve]) -> Markup:
 
 
 def epoch_ticks(first: int, last: int) -> list[int]:
-    """Whole epochs, few enough to be read.
+    """Whole epochs, at most :data:`MAX_TICKS`.
 
     Example:
         >>> epoch_ticks(1, 3), epoch_ticks(1, 16)

@@ -1,4 +1,4 @@
-"""What the tab "Data set" shows: photos with every object outlined; counts and sizes."""
+"""What the tab "Data set" shows: photos with all their objects, counts and sizes."""
 
 import dataclasses
 from collections import Counter
@@ -34,7 +34,8 @@ SIZES = {
     "large: above 40 %": (0.40, 1.01),
 }
 WITHOUT_DATA = (
-    "There is no data set here, so these are the examples that come with the project."
+    "There is no data set here, so these are the examples that come with the project,"
+    " without the one that shows none of the classes."
     " Get PASCAL VOC 2007 (about 450 MB) with: python -m model.dataset download --data data - then"
     " start the demo again, or point it to a data set you have with --data."
 )
@@ -46,7 +47,7 @@ FEW_BOXES = 5  # in one photo; the names of more may not all have room
 
 @dataclass(frozen=True)
 class DatasetState(PickingState):
-    """What the tab "Data set" shows; the picked photo is the one whose card is shown."""
+    """What the tab "Data set" shows; the card is that of the picked photo."""
 
     tab: ClassVar[str] = "dataset"
     split: str = in_address("trainval", str)
@@ -57,12 +58,12 @@ class DatasetState(PickingState):
     def read(
         self, query: Mapping[str, str], library: PhotoLibrary
     ) -> tuple["DatasetState", list[str]]:
-        """As of every tab."""
+        """See :meth:`TabState.read`; an address may name any split, and any class of that split."""
         asked, wrong = super().read(query, library)
         split = asked.split if asked.split in library.splits else self.split
         class_name = self.class_name
         if asked.class_name != class_name:
-            with suppress(UserError):  # what is wrong with a split is said when it is drawn
+            with suppress(UserError):  # drawing a split reports its errors
                 if asked.class_name in choices(library, split):
                     class_name = asked.class_name
         understood = {"split": split, "class": class_name}
@@ -78,7 +79,7 @@ def chosen_rows(backend: Backend, split: str, class_name: str, size: str) -> pd.
         UserError: without a data set, or for an unknown split, class or size.
     """
     frame = backend.library.split(split).table
-    class_name = str(class_name or ANY)  # the field may be emptied, and a request say anything
+    class_name = str(class_name or ANY)  # a request may hold anything
     if class_name not in (known := choices(backend.library, split)):
         raise UserError(f"there is no class {class_name[:40]!r}. There is: {', '.join(known)}.")
     if size not in SIZES:
@@ -93,12 +94,12 @@ def chosen_rows(backend: Backend, split: str, class_name: str, size: str) -> pd.
 
 
 def labelled(names: list[str]) -> list[tuple[str, str]]:
-    """Choices of a drop-down: what is read, and what a handler gets."""
+    """Choices of a drop-down: ``(shown name, value)``."""
     return [(shown_name(name), name) for name in names]
 
 
 def choices(library: PhotoLibrary, split: str) -> list[str]:
-    """The classes to choose from: all, each, and where there are backgrounds these.
+    """The classes to choose from: any, each class, and "no object" if there are backgrounds.
 
     Raises:
         UserError: if there is no such split.
@@ -111,23 +112,25 @@ def choices(library: PhotoLibrary, split: str) -> list[str]:
 def follow_photo(
     backend: Backend, state: DatasetState, defaults: DatasetState, followed: str = ""
 ) -> DatasetState:
-    """The state with the photo that all tabs look at picked, on its page.
+    """The state with the photo that all tabs show as the picked one, on its page.
 
-    A split that has it is chosen, and a class or size that it has not is let go.
+    If needed the split is changed, and a filter by class or size removed. The example that is shown
+    when the page opens was chosen by nobody: a first visit starts at page 1.
 
     Args:
-        backend: whose photos these are.
-        state: what the tab shows, ``photo`` being the one of all tabs.
-        defaults: what it shows when the page opens.
+        backend: has the photos.
+        state: of the tab; ``photo`` is the one of all tabs.
+        defaults: state of the tab when the page opens.
         followed: name of the photo that was followed last; empty at first. Each is followed once,
-            so that what is picked in the tab afterwards stays. What an address asks for stays too.
+            so that a photo picked in the tab afterwards stays. A view from an address stays too.
 
     Raises:
         UserError: as :func:`chosen_rows`.
     """
     name = state.photo.sample
     is_asked_for = dataclasses.replace(state, photo=defaults.photo) != defaults
-    if not name or name == followed or (is_asked_for and not followed):
+    is_chosen = state.photo.number > 0 or state.photo != defaults.photo
+    if not name or name == followed or (not followed and (is_asked_for or not is_chosen)):
         return state
     file_name = backend.library.file_name_of(name)
     if not file_name:
@@ -136,7 +139,7 @@ def follow_photo(
     asked = dataclasses.replace(state, class_name=ANY, size=ANY)
     for where in (state, asked, *(dataclasses.replace(asked, split=split) for split in others)):
         rows = chosen_rows(backend, where.split, where.class_name, where.size)
-        # Not by the names of all rows: for each of these its annotation would be read.
+        # File names, because the name of each photo would need its annotation to be read.
         if file_name in (files := rows.file_name.tolist()):
             page = files.index(file_name) // PER_PAGE + 1
             return dataclasses.replace(where, picked=name, page=page)
@@ -145,7 +148,7 @@ def follow_photo(
 
 @dataclass(frozen=True)
 class View:
-    """A page of thumbnails, the picked photo, the charts, and a line on how many there are."""
+    """A page of thumbnails, the card of the picked photo, the charts, and the number of photos."""
 
     tiles: Markup
     card: Markup
@@ -154,7 +157,7 @@ class View:
 
 
 def show(backend: Backend, state: DatasetState, followed: bool = False) -> View:
-    """What a state shows; ``followed``: it is the page of the photo of all tabs."""
+    """The view of a state; ``followed``: this page was opened for the photo of all tabs."""
     rows = chosen_rows(backend, state.split, state.class_name, state.size)
     pages = max(1, -(-len(rows) // PER_PAGE))
     page = int(min(max(1, state.page or 1), pages))
@@ -180,13 +183,14 @@ def _tile(backend: Backend, row: Any, name: str, pressed: bool) -> Markup:
     raise_if_ended()
     try:
         image = markup.thumbnail(backend.library.get(name).path)
-    except UserError:  # its card says why, once it is pressed
-        return markup.tile(name, "", alt, f"{name}: cannot be read", pressed)
-    return markup.tile(name, image, alt, markup.join([f"{name} ", chip]), pressed)
+    except UserError:  # its card says why
+        words = markup.join([markup.file_name(name), ": cannot be read"])
+        return markup.tile(name, "", alt, words, pressed)
+    return markup.tile(name, image, alt, markup.join([markup.file_name(name), " ", chip]), pressed)
 
 
 def _card_or_problem(backend: Backend, name: str) -> Markup:
-    """One photo that cannot be read does not hide the others."""
+    """The card; the error message if the photo cannot be read, so that other photos are shown."""
     try:
         return photo_card(backend, name)
     except UserError as error:
@@ -199,22 +203,17 @@ def photo_card(backend: Backend, name: str) -> Markup:
     shown = photo.load(DRAWN_SIDE)
     largest = photo.largest
     boxes = []
-    for thing in sorted(photo.objects, key=lambda o: o is largest):
-        role = "target" if thing is largest else "difficult" if thing.difficult else "object"
-        label = LABELS[role].format(shown_name(thing.class_name))
-        boxes.append(markup.DrawnBox(thing.bbox_xyxy, role, thing.class_name, label))
-    counts = Counter(shown_name(o.class_name) for o in photo.objects)
-    things = ", ".join(f"{n} x {class_name}" for class_name, n in counts.items())
+    for obj in sorted(photo.objects, key=lambda obj: obj is largest):
+        role = "target" if obj is largest else "difficult" if obj.difficult else "object"
+        label = LABELS[role].format(shown_name(obj.class_name))
+        boxes.append(markup.DrawnBox(obj.bbox_xyxy, role, obj.class_name, label))
+    counts = Counter(shown_name(obj.class_name) for obj in photo.objects)
+    object_counts = ", ".join(f"{n} x {class_name}" for class_name, n in counts.items())
     legend = "Bold: the largest object. Thin: the others. Dashed: difficult, never the target."
     if len(boxes) > FEW_BOXES:
         legend += " A name that would lie on another is left out: the colour says the class."
-    picture = markup.figure(
-        shown.image,
-        shown.original_size,
-        boxes,
-        f"photo {name} with {things or NO_OBJECT}",
-        caption=legend,
-    )
+    alt = f"photo {name} with {object_counts or NO_OBJECT}"
+    picture = markup.figure(shown.image, shown.original_size, boxes, alt, caption=legend)
     row = backend.library.row(name)
     columns = [column for column in CSV_COLUMNS if column in row and column != "objects"]
     facts = [(column, str(row[column])) for column in columns]
@@ -222,7 +221,7 @@ def photo_card(backend: Backend, name: str) -> Markup:
 
 
 def charts(rows: pd.DataFrame) -> Markup:
-    """Photos a class, and the sizes of the largest boxes."""
+    """Number of photos per class, and a histogram of the sizes of the largest boxes."""
     rows = rows[rows.class_name != ""]
     if rows.empty:
         return Markup()
@@ -233,7 +232,7 @@ def charts(rows: pd.DataFrame) -> Markup:
     ]
     width = ((rows.xmax - rows.xmin) / rows.width).to_numpy()
     height = ((rows.ymax - rows.ymin) / rows.height).to_numpy()
-    # How often a box has this share of the photo's width and height.
+    # Histogram over the box's share of the photo's width and height.
     grid, _, _ = np.histogram2d(width, height, bins=CELLS, range=[[0, 1], [0, 1]])
     return render("dataset_charts.html", bars=bars, grid=grid.astype(int).tolist())
 

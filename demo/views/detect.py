@@ -1,4 +1,4 @@
-"""What the Detect tab shows for a photo, or for many, and the files to download."""
+"""What the Detect tab shows of one photo or of many, and the files to download."""
 
 import io
 import json
@@ -46,50 +46,50 @@ class DetectState(TabState):
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A photo as the tab shows it: the answer in words, the boxes, and the picture with them."""
+class DetectedPhoto:
+    """A photo as the tab shows it: verdict, predicted box, and the picture with all boxes."""
 
-    said: Verdict
+    verdict: Verdict
     predicted: markup.DrawnBox
     picture: Markup
 
 
-def look_at(inspection: Inspection, state: DetectState) -> Seen:
-    """Ask the detector, and draw."""
-    photo, d = inspection.photo, inspection.detection
-    said = d.verdict(state.threshold)
-    predicted = _predicted(d, said)
+def detect_photo(inspection: Inspection, state: DetectState) -> DetectedPhoto:
+    """Run the detector, and draw its box and the true one."""
+    photo, detection = inspection.photo, inspection.detection
+    verdict = detection.verdict(state.threshold)
+    predicted = _predicted(detection, verdict)
     truth = [markup.DrawnBox(photo.largest.bbox_xyxy, "truth")] if photo.largest else []
-    where = ", ".join(f"{v:.0f}" for v in d.bbox_xyxy)
-    around = a_or_an(shown_name(d.class_name))
+    where = ", ".join(f"{v:.0f}" for v in detection.bbox_xyxy)
+    around = a_or_an(shown_name(detection.class_name))
     picture = markup.figure(
-        inspection.shown.image, d.image_size, [*truth, predicted],
+        inspection.shown.image, detection.image_size, [*truth, predicted],
         f"Photo with a box around {around}: left, top, right, bottom {where} pixels.",
-        _heat(inspection, state.explain), _legend(photo, said, state),
+        _heat(inspection, state.explain), _legend(photo, verdict, state),
     )  # fmt: skip
-    return Seen(said, predicted, picture)
+    return DetectedPhoto(verdict, predicted, picture)
 
 
 def show(backend: Backend, state: DetectState, before: Inspection | None = None) -> Markup:
-    """The result for one photo; of one that was inspection ``before``, without how long it took."""
+    """The result for one photo; for an inspection made ``before``, without the times it took."""
     inspection = before or backend.inspect(state.photo, state.checkpoint)
-    photo, d = inspection.photo, inspection.detection
+    photo, detection = inspection.photo, inspection.detection
     started = time.perf_counter()
-    seen = look_at(inspection, state)
-    facts = _facts(photo, d)
+    detected = detect_photo(inspection, state)
+    facts = _facts(photo, detection)
     if not before:
         drawn_ms, spent = 1000 * (time.perf_counter() - started), inspection.timed
         words = f"decode {spent.decode_ms:.0f} ms, network {spent.network_ms:.0f} ms"
         facts.append(("your request took", f"{words}, draw {drawn_ms:.0f} ms"))
-    top, truth = list(d.probabilities.items())[:5], photo.largest
-    unknown = unknown_class_note(truth.class_name, d.probabilities) if truth else ""
-    calibrated = inspection.detector.info.calibration is not None
+    top, truth = list(detection.probabilities.items())[:5], photo.largest
+    unknown = unknown_class_note(truth.class_name, detection.probabilities) if truth else ""
+    score, calibrated = detection.score, inspection.detector.info.calibration is not None
     return render(
-        "detect_result.html", picture=seen.picture, note=photo.note,
-        turning=turning_photo(seen.predicted, d.image_size),
-        verdict=verdict_sentence(seen.said), kind=seen.said.kind,
-        meter=markup.bar(d.score, "Confidence", percent(d.score, 0), mark=state.threshold),
-        meaning=confidence_meaning(d.score, state.threshold, calibrated, not unknown),
+        "detect_result.html", picture=detected.picture, note=photo.note,
+        turning=turning_photo(detected.predicted, detection.image_size),
+        verdict=verdict_sentence(detected.verdict), kind=detected.verdict.kind,
+        meter=markup.bar(score, "Confidence", percent(score, 0), mark=state.threshold),
+        meaning=confidence_meaning(score, state.threshold, calibrated, not unknown),
         bars=[markup.bar(p, shown_name(name), class_name=name) for name, p in top],
         facts=markup.table(facts), explained=markup.IOU_EXPLAINED if truth else "",
         unknown=unknown,
@@ -98,24 +98,25 @@ def show(backend: Backend, state: DetectState, before: Inspection | None = None)
 
 def first_view(inspection: Inspection, state: DetectState) -> Markup:
     """What a browser shows before the page is built: the title, and the photo with its box."""
-    seen = look_at(inspection, state)
-    return render("first_view.html", title=TITLE, picture=seen.picture)
+    picture = detect_photo(inspection, state).picture
+    return render("first_view.html", title=TITLE, picture=picture)
 
 
-def verdict_sentence(said: Verdict) -> str:
-    """What an answer amounts to, as a sentence by itself."""
-    return (
-        f"{said.text}." if said.kind != "sure" else f"The largest object is {a_or_an(said.text)}."
-    )
+def verdict_sentence(verdict: Verdict) -> str:
+    """The verdict as a whole sentence."""
+    if verdict.kind != "sure":
+        return f"{verdict.text}."
+    return f"The largest object is {a_or_an(verdict.text)}."
 
 
-def _predicted(d: Detection, said: Verdict) -> markup.DrawnBox:
-    role, name = ("prediction", d.class_name) if said.kind == "sure" else ("guess", "")
-    return markup.DrawnBox(d.bbox_xyxy, role, name, said.brief)
+def _predicted(detection: Detection, verdict: Verdict) -> markup.DrawnBox:
+    sure = verdict.kind == "sure"
+    role, name = ("prediction", detection.class_name) if sure else ("guess", "")
+    return markup.DrawnBox(detection.bbox_xyxy, role, name, verdict.brief)
 
 
 def confidence_meaning(score: float, threshold: float, calibrated: bool, known: bool = True) -> str:
-    """What the one number means; ``known``: the detector may know the class of the object."""
+    """What the score means; ``known``: the true class may be one of the checkpoint's."""
     line = f"The line is the threshold, {percent(threshold, 0)}: below it the detector is not sure."
     if not calibrated:
         return f"The share the network gives to this class; nobody has checked it. {line}"
@@ -129,14 +130,14 @@ def confidence_meaning(score: float, threshold: float, calibrated: bool, known: 
 
 
 def _heat(inspection: Inspection, target: str) -> np.ndarray | None:
-    """The heat map that was asked for, in 0..1; ``None`` for none."""
+    """The heat map of a target, in 0..1; ``None`` if there is none."""
     if target == "box" and (attention := inspection.detection.attention) is not None:
         return attention / max(float(attention.max()), 1e-9)
     return inspection.heat_maps.get(target) if target in TARGETS else None
 
 
-def _legend(photo: Photo, said: Verdict, state: DetectState) -> str:
-    sure = said.kind == "sure"
+def _legend(photo: Photo, verdict: Verdict, state: DetectState) -> str:
+    sure = verdict.kind == "sure"
     parts = ["Solid: the detector's box." if sure else "Dotted: a box it is not sure of."]
     if photo.largest:
         parts.append("Dashed white: the true box.")
@@ -147,12 +148,13 @@ def _legend(photo: Photo, said: Verdict, state: DetectState) -> str:
     return " ".join(parts)
 
 
-def _facts(photo: Photo, d: Detection) -> list[tuple[str, str]]:
-    corners = ", ".join(f"{v:.1f}" for v in d.bbox_xyxy)
+def _facts(photo: Photo, detection: Detection) -> list[tuple[str, str]]:
+    corners = ", ".join(f"{v:.1f}" for v in detection.bbox_xyxy)
+    width, height = detection.image_size
     numbers = Markup('<span class="box-numbers">{}</span> px').format(corners)
     rows: list[tuple[str, str]] = [
         ("box: left, top, right, bottom", numbers),
-        ("photo", f"{d.image_size[0]} x {d.image_size[1]} px"),
+        ("photo", f"{width} x {height} px"),
     ]
     if photo.sample:
         rows.append(("example", photo.sample))
@@ -161,20 +163,20 @@ def _facts(photo: Photo, d: Detection) -> list[tuple[str, str]]:
     if photo.largest:
         truth = photo.largest
         rows.append(("true class", markup.chip(truth.class_name)))
-        iou = overlap(np.array(d.bbox_xyxy), np.array(truth.bbox_xyxy))
+        iou = overlap(np.array(detection.bbox_xyxy), np.array(truth.bbox_xyxy))
         rows.append(("overlap with the true box", f"IoU {iou:.2f}"))
     return rows
 
 
 def png_download(inspection: Inspection) -> str:
-    """The annotated picture, at most 1280 px."""
+    """The photo with the predicted box as PNG, its longer side at most 1280 px."""
     buffer = io.BytesIO()
     inspection.detection.draw(inspection.shown.image).save(buffer, "PNG", compress_level=4)
     return as_download(f"{inspection.photo.path.stem}_detected.png", buffer.getvalue())
 
 
 def json_download(inspection: Inspection) -> str:
-    """Everything the detector said."""
+    """The whole detection as JSON."""
     text = json.dumps(
         {"file": inspection.photo.path.name, **inspection.detection.to_dict()}, indent=2
     )
@@ -182,21 +184,21 @@ def json_download(inspection: Inspection) -> str:
 
 
 def csv_download(inspection: Inspection) -> str:
-    """The row ``python -m model.predict --csv`` writes."""
+    """The CSV that ``python -m model.predict --csv`` writes for the photo."""
     text = csv_text([CSV_HEADER, csv_row(inspection.photo.path.name, inspection.detection)])
     return as_download(f"{inspection.photo.path.stem}_detected.csv", text)
 
 
 @dataclass
 class ManyAnswers:
-    """What has come of many photos so far.
+    """The results of many photos so far.
 
     Attributes:
-        asked: how many there are.
-        read: how many of them were read, or found to be none.
-        found: the files that were, and the detector's answers.
-        problems: each of the others, and a sentence why.
-        stopped: their visitor pressed Stop.
+        asked: number of photos.
+        read: how many of them were decoded.
+        found: files with their detections.
+        problems: files that cannot be used, each with a sentence why.
+        stopped: the visitor pressed Stop.
     """
 
     asked: int
@@ -207,9 +209,9 @@ class ManyAnswers:
 
 
 def detect_files(backend: Backend, files: Sequence[Path], checkpoint: str) -> Iterator[ManyAnswers]:
-    """Detections of many photos; gives the same object after each photo and each pass.
+    """Detect many photos; yields the same object after each photo and each forward pass.
 
-    When the visitor presses Stop, the photos that were read by then are still answered.
+    When the visitor presses Stop, the photos decoded by then still get their detections.
 
     Raises:
         UserError: if there are no files, or too many.
@@ -233,7 +235,7 @@ def detect_files(backend: Backend, files: Sequence[Path], checkpoint: str) -> It
             answers.read += 1
             yield answers
         call = this_call()
-        if call.stopped:  # what was read is answered all the same
+        if call.stopped:  # photos that were decoded are still detected
             answers.stopped, call.stopped = True, False
         if photos:
             found = predict_many(checkpoint_file, photos)
@@ -246,25 +248,25 @@ def detect_files(backend: Backend, files: Sequence[Path], checkpoint: str) -> It
 def show_many(
     backend: Backend, files: list[str], checkpoint: str, threshold: float
 ) -> Iterator[tuple[ManyAnswers, Markup, str]]:
-    """Annotated thumbnails, and the CSV (empty when there is nothing), after each photo.
+    """Yields after each photo: results, thumbnails with boxes (HTML), CSV (empty without rows).
 
-    The key of a tile is the place of its file among ``files``.
+    The key of a tile is the index of its file in ``files``.
 
     Raises:
         UserError: if there are none, or too many.
     """
     tiles: list[Markup] = []
     for answers in detect_files(backend, [Path(file) for file in files], checkpoint):
-        for path, d in answers.found[len(tiles) :]:
-            tiles.append(_many_tile(files, path, d, threshold))
-        rows = [csv_row(path.name, d) for path, d in answers.found]
+        for path, detection in answers.found[len(tiles) :]:
+            tiles.append(_many_tile(files, path, detection, threshold))
+        rows = [csv_row(path.name, detection) for path, detection in answers.found]
         text = csv_text([CSV_HEADER, *rows]) if rows else ""
         yield answers, _many_shown(answers, tiles, threshold), text
 
 
 def _many_shown(answers: ManyAnswers, tiles: list[Markup], threshold: float) -> Markup:
     found, n_problems = answers.found, len(answers.problems)
-    unsure = sum(d.score < threshold for _, d in found)
+    unsure = sum(detection.score < threshold for _, detection in found)
     summary = f"{len(found)} of {counted(answers.asked, 'photo')} answered"
     if answers.stopped:
         summary = f"Stopped: {summary}"
@@ -272,26 +274,24 @@ def _many_shown(answers: ManyAnswers, tiles: list[Markup], threshold: float) -> 
         summary += " so far"
     if unsure:
         summary += f"; not sure of {unsure}, below the threshold of {percent(threshold, 0)}"
-    parts = [
-        Markup("<p>{}. Press one to see all about it.</p>").format(summary),
-        *(left_out(*problem) for problem in answers.problems),
-        markup.grid(tiles, "many"),
-    ]
-    return markup.join(parts)
+    line = Markup("<p>{}. Press one to see all about it.</p>").format(summary)
+    problems = (left_out(*problem) for problem in answers.problems)
+    return markup.join([line, *problems, markup.grid(tiles, "many")])
 
 
 def left_out(file: Path, sentence: str) -> Markup:
-    """Why a photo is; the browser does not send it again with the next ones."""
+    """Why a photo is left out; the browser does not send it again with the next ones."""
     return Markup('<div data-left-out="{}">{}</div>').format(file, markup.problem(sentence))
 
 
-def _many_tile(files: list[str], path: Path, d: Detection, threshold: float) -> Markup:
+def _many_tile(files: list[str], path: Path, detection: Detection, threshold: float) -> Markup:
     small = Photo(path).load(MANY_SIDE).image
-    said = d.verdict(threshold)
-    sure = said.kind == "sure"
-    box = replace(_predicted(d, said), label="")
-    inner = markup.figure(small, d.image_size, [box], f"{path.name}: {said.text}")
-    words = markup.chip(d.class_name, f"{said.text} {percent(d.score, 0)}") if sure else said.text
-    caption = markup.join([words, " ", path.name])
+    verdict = detection.verdict(threshold)
+    sure, words = verdict.kind == "sure", verdict.text
+    box = replace(_predicted(detection, verdict), label="")
+    inner = markup.figure(small, detection.image_size, [box], f"{path.name}: {words}")
+    if sure:
+        words = markup.chip(detection.class_name, f"{words} {percent(detection.score, 0)}")
+    caption = markup.join([words, " ", markup.file_name(path.name)])
     key = str(files.index(str(path)))
     return markup.figure_tile(key, inner, caption, False, "" if sure else "unsure")

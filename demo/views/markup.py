@@ -1,4 +1,4 @@
-"""The HTML the page is made of. Boxes are SVG over the photo, so they are crisp at any size."""
+"""HTML parts of the page. Boxes are SVG over the photo, so they are sharp at any size."""
 
 import base64
 import io
@@ -27,7 +27,7 @@ IOU_EXPLAINED = (
 
 
 def of_photo(key: str, html: str) -> Markup:
-    """A part of the page that says by ``key`` of which photo it is: the browser dims an old one."""
+    """HTML marked with the ``key`` of its photo: the browser dims results of the previous photo."""
     return Markup('<div data-photo="{}">{}</div>').format(key, html)
 
 
@@ -36,11 +36,11 @@ class DrawnBox:
     """A box over a photo.
 
     Attributes:
-        bbox_xyxy: in pixels of the ``size`` that :func:`figure` gets.
+        bbox_xyxy: in pixels of the ``size`` given to :func:`figure`.
         role: ``prediction``, ``guess``, ``truth``, ``target``, ``object``, ``difficult``,
-            ``hull``, ``ellipse`` or ``ghost``; its look is in the style sheet.
-        class_name: gives the colour; none is white.
-        label: on a plate at the box; nothing if empty.
+            ``hull``, ``ellipse`` or ``ghost``: a class of the style sheet.
+        class_name: determines the colour; white if empty.
+        label: text on a plate at the box; no plate if empty.
     """
 
     bbox_xyxy: Sequence[float]
@@ -55,7 +55,7 @@ class DrawnBox:
 
 
 def heat_uri(heat: np.ndarray) -> str:
-    """A heat map in 0..1 as a PNG, transparent where it is cold; the browser enlarges it."""
+    """A heat map in 0..1 as the data URI of a small PNG, transparent where it is cold."""
     side = Image.fromarray((heat * 255).astype(np.uint8)).resize((96, 96), Image.Resampling.BICUBIC)
     value = np.asarray(side, dtype=np.float32) / 255
     red = np.clip(1.6 * value + 0.4, 0, 1)
@@ -69,15 +69,15 @@ def heat_uri(heat: np.ndarray) -> str:
 
 
 def css_colour(colour: tuple[int, int, int]) -> str:
-    """``rgb(...)``."""
+    """The colour as CSS ``rgb(...)``."""
     return "rgb({}, {}, {})".format(*colour)
 
 
 def thumbnail(path: Path, side: int = THUMB_SIDE) -> str:
-    """A small copy of a photo of the library, as a URL; its longer side has ``side`` pixels.
+    """The data URI of a small copy of a photo; its longer side has ``side`` pixels.
 
     Raises:
-        UserError: if it cannot be read. That is remembered too: finding it out may take seconds.
+        UserError: if it cannot be read. That is cached too: finding it out may take seconds.
     """
     found = _thumbnails.get((path, side), lambda: _small_copy(path, side))
     if isinstance(found, UserError):
@@ -108,12 +108,12 @@ def figure(
     """A photo with boxes over it.
 
     Args:
-        image: what is shown, any size of the same shape.
-        size: ``(width, height)`` the boxes are pixels of.
-        boxes: drawn in order.
-        alt: for those who do not see it.
-        heat: see :func:`heat_uri`; laid over the whole photo, which is then shown without colours.
-        caption: below it.
+        image: the picture to show, of any size with the same aspect ratio.
+        size: ``(width, height)`` of the pixels that boxes are given in.
+        boxes: drawn in this order.
+        alt: alternative text.
+        heat: see :func:`heat_uri`; laid over the whole photo, which is then shown in grey.
+        caption: text below it.
     """
     width, height = size
     boxes = list(boxes)
@@ -126,7 +126,7 @@ def figure(
 
 
 def _drawn(box: DrawnBox, place: LabelPlace | None, width: int, height: int) -> dict[str, Any]:
-    """What the template of a figure needs to know of a box, and of its label where it has room."""
+    """Values of a box for the template of a figure; its label only if there is a place for it."""
     x1, y1, x2, y2 = (round(float(v), 2) for v in box.bbox_xyxy)
     return {
         "role": box.role, "label": box.label if place else "", "x": x1, "y": y1,
@@ -142,7 +142,7 @@ _THIN = ("object", "difficult")  # roles whose plates are smaller (style.css)
 
 
 def _label_places(boxes: Sequence[DrawnBox], width: int, height: int) -> list[LabelPlace | None]:
-    """Where the labels stand; those that would lie on others are left out, the smaller first."""
+    """Where labels are placed; a label that would cover another is ``None``, the smaller first."""
     pixel = max(width, height) / SMALL_SIDE  # of the screen, in pixels of the photo
     plates = []
     for box in boxes:
@@ -164,9 +164,9 @@ def _label_places(boxes: Sequence[DrawnBox], width: int, height: int) -> list[La
 
 
 def _tag_place(box: DrawnBox, place: LabelPlace, width: int, height: int) -> dict[str, str]:
-    """Where the plate of a box begins, in shares of the photo.
+    """Where the plate of a box begins, in percent of the photo.
 
-    One that would not fit moves to the left as far as it has to (style.css).
+    A plate that would not fit moves to the left as far as needed (style.css).
     """
     x1, y1, _, y2 = box.bbox_xyxy
     line = {
@@ -178,7 +178,7 @@ def _tag_place(box: DrawnBox, place: LabelPlace, width: int, height: int) -> dic
 
 
 def chip(class_name: str, text: str = "") -> Markup:
-    """A class name on its colour."""
+    """A class name on the colour of the class."""
     colour = class_colour(class_name)
     return Markup('<span class="chip" style="background: {}; color: {}">{}</span>').format(
         css_colour(colour), css_colour(text_colour(colour)), text or shown_name(class_name)
@@ -186,7 +186,7 @@ def chip(class_name: str, text: str = "") -> Markup:
 
 
 def known_classes(names: Iterable[str]) -> Markup:
-    """What the detector can name at all, each with its colour."""
+    """The list of all classes of the detector, with their colours."""
     kinds = [
         {"name": shown_name(name), "colour": css_colour(class_colour(name))}
         for name in sorted(names)
@@ -206,42 +206,47 @@ def bar(
 
 
 def problem(sentence: str) -> Markup:
-    """What went wrong, in the page."""
+    """An error message in the page."""
     return Markup('<p class="note problem" role="alert">{}</p>').format(sentence)
 
 
 def note(sentence: str, kind: str = "") -> Markup:
-    """Something worth knowing."""
+    """A note in the page; ``kind`` is a further CSS class."""
     return Markup('<p class="note {}">{}</p>').format(kind, sentence)
 
 
 def progress(done: int, total: int) -> Markup:
-    """How many of all photos were counted, in words and as a bar."""
+    """How many photos were counted so far, in words and as a bar."""
     words = f"Counted {done:,} of {counted(total, 'photo')} ..."
     line = Markup('<progress value="{}" max="{}" aria-label="{}" class="counted"></progress>')
     return note(words) + line.format(done, total, words)
 
 
 def tile(key: str, uri: str, alt: str, caption: str = "", pressed: bool = False) -> Markup:
-    """One choice of a grid: a thumbnail to press."""
+    """One button of a grid: a thumbnail."""
     return render("tile.html", key=key, uri=uri, alt=alt, caption=caption, pressed=pressed)
 
 
 def figure_tile(key: str, inner: Markup, caption: str, pressed: bool, kind: str = "") -> Markup:
-    """One choice of a grid: a whole figure to press."""
+    """One button of a grid: a whole figure."""
     return render("tile.html", key=key, inner=inner, caption=caption, pressed=pressed, kind=kind)
 
 
+def file_name(name: str) -> Markup:
+    """The name of a photo on a tile, cut to one line; a tooltip has all of it."""
+    return Markup('<span class="file-name" title="{}">{}</span>').format(name, name)
+
+
 def grid(tiles: Iterable[Markup], kind: str = "") -> Markup:
-    """Tiles side by side, as many as fit."""
+    """Tiles in rows, as many in each as fit."""
     return Markup('<div class="grid {}">{}</div>').format(kind, join(tiles))
 
 
 def join(parts: Iterable[str]) -> Markup:
-    """Parts one after the other; text is escaped."""
+    """Parts joined; plain text is escaped."""
     return Markup("").join(parts)
 
 
 def table(rows: Sequence[tuple[str, str]], caption: str = "") -> Markup:
-    """Two columns: what, and its value."""
+    """A table of two columns: name and value."""
     return render("facts.html", rows=rows, caption=caption)

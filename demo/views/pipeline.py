@@ -1,4 +1,4 @@
-"""What the owner's own pipeline does: to a photo, step by step, and to the boxes of many."""
+"""The effect of the owner's pipeline: on a photo, step by step, and on the boxes of many."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -22,13 +22,13 @@ from model.inspect.compose_trace import trace_compose
 from model.words import counted
 
 VARIANTS = 6
-EACH = 20  # photos between two looks at the numbers
+REPORT_EVERY = 20  # photos
 TILES = 12
 MAX_COUNTED = 100_000
 
 
 def show(pipeline: Callable[..., Any], inspection: Inspection, seed: int) -> Markup:
-    """The last picture for several seeds from ``seed`` on, and all steps of the first.
+    """The final pictures of the seeds from ``seed`` on, and all steps of the first.
 
     Boxes are the photo's annotated ones; without any, the detector's.
 
@@ -36,10 +36,10 @@ def show(pipeline: Callable[..., Any], inspection: Inspection, seed: int) -> Mar
         UserError: if the photo cannot be read, or the pipeline cannot be run on it.
     """
     photo = inspection.photo.load(DRAWN_SIDE)
-    things = inspection.photo.objects or [
+    objects = inspection.photo.objects or [
         ObjectAnnotation(inspection.detection.class_name, inspection.detection.bbox_xyxy)
     ]
-    traces = [_traced(pipeline, photo, things, seed + i) for i in range(VARIANTS)]
+    traces = [_traced(pipeline, photo, objects, seed + i) for i in range(VARIANTS)]
     return markup.join(
         [
             markup.grid((_variant(trace) for trace in traces), "many"),
@@ -52,47 +52,47 @@ def show(pipeline: Callable[..., Any], inspection: Inspection, seed: int) -> Mar
 def audit(
     pipeline: Callable[..., Any], backend: Backend, split: str, photos: int, seed: int
 ) -> Iterator[tuple[Markup, Markup]]:
-    """Run it on photos of a split, chosen by chance, once each, and count what becomes of boxes.
+    """Run it once on each photo of a random sample of a split, and count what happens to boxes.
 
-    The k-th of them is drawn with ``seed + k``, and so it is where a tile opens it.
+    The k-th photo is drawn with ``seed + k``; its tile opens it with that seed.
 
     Yields:
-        how far it is, and what was found until then; at last with the worst photos.
+        progress, and the numbers so far; at last with the worst photos. Both are HTML.
 
     Raises:
-        UserError: for a split that is none, or if the pipeline cannot be run on any photo.
-        CallEndedError: if nobody waits for it any more.
+        UserError: for an unknown split, or if the pipeline fails on all photos.
+        CallEndedError: if the visitor has left.
     """
     chosen = backend.library.split(split)
     rows = list(chosen.frame.sample(min(photos, len(chosen.frame)), random_state=seed).itertuples())
     files = [chosen.image_folder / str(row.file_name) for row in rows]
     tally, problems, seeds = ComposeTally(), list[str](), dict[str, int]()
-    for place, (row, photo) in enumerate(zip(rows, load_each(files, DRAWN_SIDE), strict=True)):
+    for index, (row, photo) in enumerate(zip(rows, load_each(files, DRAWN_SIDE), strict=True)):
         raise_if_ended()
         name = backend.library.name_of(str(row.file_name))
-        things = backend.library.get(name).objects
-        seeds[name] = (seed + place) % (MAX_SEED + 1)
+        objects = backend.library.get(name).objects
+        seeds[name] = (seed + index) % (MAX_SEED + 1)
         try:
             if isinstance(photo, UserError):
                 raise photo
-            if things:
-                tally.add(name, _traced(pipeline, photo, things, seeds[name]))
+            if objects:
+                tally.add(name, _traced(pipeline, photo, objects, seeds[name]))
         except UserError as error:
             problems.append(f"{name}: {error}")
-        if place % EACH == EACH - 1 and place + 1 < len(rows):
-            yield markup.progress(place + 1, len(rows)), _found(tally, problems)
+        if (index + 1) % REPORT_EVERY == 0 and index + 1 < len(rows):
+            yield markup.progress(index + 1, len(rows)), _found(tally, problems)
     if not tally.photos and problems:
         raise UserError(problems[0])
-    said = markup.note(f"{counted(tally.photos, 'photo')}, each drawn once.")
-    yield said, _found(tally, problems) + _worst(backend, tally, seeds)
+    total = markup.note(f"{counted(tally.photos, 'photo')}, each drawn once.")
+    yield total, _found(tally, problems) + _worst(backend, tally, seeds)
 
 
 def _worst(backend: Backend, tally: ComposeTally, seeds: Mapping[str, int]) -> Markup:
-    """The photos that lose most, to press; nothing if none loses anything."""
+    """Tiles of the photos that lose most; empty if none loses anything."""
     tiles = []
     for name, words in tally.worst(TILES):
         key, uri = f"{seeds[name]} {name}", markup.thumbnail(backend.library.get(name).path)
-        caption = f"{name}, seed {seeds[name]}: {words}"
+        caption = markup.join([markup.file_name(name), f", seed {seeds[name]}: {words}"])
         tiles.append(markup.tile(key, uri, f"photo {name}", caption))
     if not tiles:
         return Markup()
@@ -102,12 +102,12 @@ def _worst(backend: Backend, tally: ComposeTally, seeds: Mapping[str, int]) -> M
 
 
 def _traced(
-    pipeline: Callable[..., Any], photo: LoadedImage, things: Sequence[ObjectAnnotation], seed: int
+    pipeline: Callable[..., Any], photo: LoadedImage, objects: Sequence[ObjectAnnotation], seed: int
 ) -> ComposeTrace:
     width, height = photo.original_size
     scale = (photo.image.width / width, photo.image.height / height) * 2
-    boxes = [[v * s for v, s in zip(t.bbox_xyxy, scale, strict=True)] for t in things]
-    return trace_compose(pipeline, photo.image, boxes, seed, [t.class_name for t in things])
+    boxes = [[v * s for v, s in zip(t.bbox_xyxy, scale, strict=True)] for t in objects]
+    return trace_compose(pipeline, photo.image, boxes, seed, [t.class_name for t in objects])
 
 
 def _found(tally: ComposeTally, problems: Sequence[str]) -> Markup:
@@ -131,7 +131,7 @@ def _variant(trace: ComposeTrace) -> Markup:
     ]
     gone = len(trace.steps[0].boxes) - len(boxes)
     of_boxes = [(box.name, ", ".join(health_words(box))) for box in last.boxes]
-    words = [f"{name}: {said}" for name, said in of_boxes if said]
+    words = [f"{name}: {health}" for name, health in of_boxes if health]
     lost = [f"{gone} of {len(trace.steps[0].boxes)} boxes gone"] if gone > 0 else []
     caption = "; ".join([f"seed {trace.seed}", *lost, *words[:4]])
     return markup.figure(shown(last.image), last.size, boxes, alt=caption, caption=caption)

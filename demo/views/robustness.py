@@ -42,7 +42,7 @@ def beside(checkpoint: Path) -> Markup:
 
 
 def _chart(one: dict[str, Any]) -> dict[str, Any]:
-    """Lines in units of the drawing; strengths are evenly spaced, as they were chosen."""
+    """Lines of one setting in units of the drawing; its strengths are evenly spaced."""
     levels = one["levels"]
     names = list(one["trained_up_to"])
     lines = []
@@ -78,7 +78,7 @@ def _points(scores: Iterable[tuple[float, float]]) -> str:
 
 
 def _place(value: float, values: list[float]) -> float:
-    """Where a strength lies between evenly spaced ones."""
+    """The x of a strength between the evenly spaced ones."""
     for i, (low, high) in enumerate(pairwise(values)):
         if low <= value <= high and high > low:
             return round((i + (value - low) / (high - low)) * WIDTH / (len(values) - 1), 1)

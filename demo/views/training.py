@@ -1,4 +1,4 @@
-"""What the Training tab shows: how a checkpoint came about and how it scores."""
+"""What the Training tab shows: how a checkpoint was trained, and its scores."""
 
 import json
 import math
@@ -22,7 +22,7 @@ from model.evaluation.metrics import MEASURES
 from model.evaluation.report import score_sentence
 from model.words import percent
 
-# Title of a chart -> column of a run's history -> what its curve is called.
+# Title of a chart -> column of a run's history -> label of its curve.
 LOSS, L1, SHARES = "Loss", "L1 of the box, pixels of a 224 canvas", "Shares of photos, and IoU"
 CHARTS = {
     LOSS: {"loss": "training loss"},
@@ -34,8 +34,8 @@ CHARTS = {
         "val_mean_iou": "mean IoU on val",
     },
 }
-DOWNLOADED = "VOCdevkit"  # what the folder of VOC is called
-EARLIER = "last.safetensors"  # what is kept of the path of weights that a run began with
+DOWNLOADED = "VOCdevkit"  # name of the folder of VOC
+EARLIER = "last.safetensors"  # checkpoints keep only the file name of ``start_from``
 SETTINGS = (
     "train_split", "head", "image_size", "epochs", "small_epochs", "mosaics", "plain_epochs",
     "batch_size", "lr", "negatives", "seed", "backbone_weights", "start_from",
@@ -52,11 +52,11 @@ class RunShown:
     """A training run.
 
     Attributes:
-        name: what it is called; empty if there is no other.
+        name: its label; empty if it is the only run.
         config: its settings.
-        history: one dict an epoch.
-        first: the number of its first epoch: a run may go on from the weights of another.
-        dashed: how its curves are drawn.
+        history: one dict per epoch.
+        first: number of its first epoch: a run may continue from the weights of another.
+        dashed: whether its curves are dashed.
     """
 
     name: str
@@ -68,7 +68,7 @@ class RunShown:
 
 @dataclass(frozen=True)
 class TrainingView:
-    """The pieces of the page; ``model_card`` is Markdown."""
+    """The parts of the tab, as HTML; ``model_card`` is Markdown."""
 
     charts: Markup
     results: Markup
@@ -77,7 +77,7 @@ class TrainingView:
 
 
 def show(backend: Backend, name: str) -> TrainingView:
-    """All about a checkpoint, from its own header and the report and model card beside it.
+    """The view of a checkpoint, from its header and the report and model card in its folder.
 
     Raises:
         UserError: for a name or a report that cannot be used.
@@ -98,10 +98,10 @@ def show(backend: Backend, name: str) -> TrainingView:
 
 
 def report_beside(checkpoint: Path) -> dict[str, Any] | None:
-    """What ``python -m model.evaluate`` wrote beside a checkpoint; ``None`` if there is nothing.
+    """The report of ``python -m model.evaluate`` on a checkpoint; ``None`` if there is none.
 
     Raises:
-        UserError: if it is no JSON.
+        UserError: if the file is not JSON.
     """
     path = checkpoint.with_suffix(".metrics.json")
     try:
@@ -111,7 +111,7 @@ def report_beside(checkpoint: Path) -> dict[str, Any] | None:
 
 
 def runs_of(info: CheckpointInfo, report: Mapping[str, Any] | None) -> list[RunShown]:
-    """The run whose report lies beside a checkpoint, if it is another one, and the checkpoint's."""
+    """The run of the report, if that is of another run, and the run of the checkpoint."""
     own = RunShown("", info.config, info.history)
     theirs = (report or {}).get("history")
     if not theirs or theirs == info.history:
@@ -124,12 +124,12 @@ def runs_of(info: CheckpointInfo, report: Mapping[str, Any] | None) -> list[RunS
 
 
 def parts_of(run: RunShown) -> list[RunShown]:
-    """The runs that a history is of: one that goes on from another has the epochs of both.
+    """The runs in a history: a run that continues from another one has the epochs of both.
 
-    They may be of other photos, so each has curves of its own. Earlier runs are counted: their
-    names are those of folders on the machine of whoever trained.
+    They may have used different photos, so each has its own curves. Earlier runs get numbers,
+    because their names are folders on the machine that trained them.
     """
-    # The rows of earlier runs alone are named.
+    # Only rows of earlier runs have a ``run``.
     grouped = [
         list(rows)
         for _, rows in groupby(run.history, lambda row: ("run" in row, str(row.get("run"))))
@@ -152,7 +152,7 @@ def parts_of(run: RunShown) -> list[RunShown]:
 
 
 def curves(runs: Sequence[RunShown], wanted: Mapping[str, str]) -> list[Curve]:
-    """A curve for each run and column of its history; each column has a colour."""
+    """A curve for each run and column of its history, coloured by column."""
     found = []
     for place, (column, label) in enumerate(wanted.items()):
         for run in runs:
@@ -165,7 +165,7 @@ def curves(runs: Sequence[RunShown], wanted: Mapping[str, str]) -> list[Curve]:
 
 
 def went_on(parts: Sequence[RunShown]) -> Markup:
-    """That a run went on from the weights of another; nothing where none did."""
+    """A note if a run continued from the weights of another; else empty."""
     if all(part.first == 1 for part in parts):
         return Markup()
     return markup.note(
@@ -183,7 +183,7 @@ def _setting(value: object) -> str:
 
 
 def settings(runs: Sequence[RunShown]) -> Markup:
-    """The few settings people ask for first, a column a run."""
+    """A table of the main settings, one column per run."""
     rows = [
         (key.replace("_", " "), [_setting(run.config.get(key, "")) for run in runs])
         for key in SETTINGS
@@ -196,7 +196,7 @@ def settings(runs: Sequence[RunShown]) -> Markup:
 
 
 def measured_while_training(metrics: Mapping[str, Any]) -> Markup:
-    """What the checkpoint itself knows of its scores."""
+    """A table of the scores stored in the checkpoint."""
     rows = [
         (label, _number(key, metrics[key])) for key, label in MEASURES.items() if key in metrics
     ]
@@ -209,7 +209,7 @@ def measured_while_training(metrics: Mapping[str, Any]) -> Markup:
 def results(
     info: CheckpointInfo, runs: Sequence[RunShown], report: Mapping[str, Any] | None
 ) -> Markup:
-    """Settings, all measures in one table, the command that gives them, the scores of groups."""
+    """Settings, scores with intervals, the commands that reproduce them, scores by group."""
     if not report:
         return settings(runs) + measured_while_training(info.metrics)
     baseline = (report.get("majority_baseline") or {}).get("metrics", {})
@@ -232,7 +232,7 @@ def results(
 
 
 def commands(report: Mapping[str, Any]) -> str:
-    """What gives this report: training, with the settings shown, and evaluation."""
+    """The commands that reproduce a report: training with its settings, then evaluation."""
     config = report.get("config", {})
     folders = str(config.get("data") or DOWNLOADED).split(", ")
     # `model.dataset download --data data` puts it there.
@@ -254,7 +254,7 @@ def _number(key: str, value: float) -> str:
 
 
 def _group_rows(key: str, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """One row a group; classes by their colours, those with the best joint accuracy first."""
+    """One row per group; classes as coloured chips, the best joint accuracy first."""
     if key != "per_class":
         return list(rows)
     best_first = sorted(rows, key=lambda row: -row["joint"])
@@ -262,5 +262,5 @@ def _group_rows(key: str, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str
 
 
 def without_front_matter(text: str) -> str:
-    """A Markdown file without the YAML block the Hub reads."""
+    """Markdown without its YAML front matter, which is for the Hugging Face Hub."""
     return re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)

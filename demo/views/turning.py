@@ -1,4 +1,4 @@
-"""The same photo turned to and fro beside the detector's answer, its box going along."""
+"""The photo beside the detection, rotating to and fro together with its box."""
 
 import json
 import math
@@ -14,18 +14,17 @@ from model.augment.geometry import clip, move_boxes
 from model.augment.normalisation import MEAN_COLOUR
 from model.augment.steps.rotation import Rotation
 
-DEGREES = 15.0  # more than training turns a photo by, so that it is seen at a glance
-FRAMES = 24  # of a lap; between two of them the browser moves in a straight line
+DEGREES = 15.0  # more than in training, so that it is seen at a glance
+FRAMES = 24  # of one loop; the browser interpolates between them
 
 Frame = tuple[float, list[float]]
 """Degrees counter-clockwise, and the box in pixels of the photo."""
 
 
 def frames_of(bbox_xyxy: Sequence[float], size: tuple[int, int]) -> list[Frame]:
-    """A lap of a photo of ``(width, height)`` pixels: from upright one way, the other, and back.
+    """One loop of a photo of ``(width, height)`` pixels: from upright one way, the other, and back.
 
-    The boxes are those that augmentation would give: by the rule it has at first, and cut at the
-    border of the photo.
+    The boxes are those of augmentation with its default box rule, clipped to the photo.
     """
     step = Rotation()
     config = AugmentConfig(**{step.settings[0].name: DEGREES})
@@ -40,11 +39,10 @@ def frames_of(bbox_xyxy: Sequence[float], size: tuple[int, int]) -> list[Frame]:
 
 
 def turning_photo(box: markup.DrawnBox, size: tuple[int, int]) -> Markup:
-    """To be put beside the figure of the photo, whose picture it shows (turning.js).
+    """The rotating photo; turning.js copies the picture from the figure beside it.
 
-    Without a script or with reduced motion it stands still, turned as far as it goes.
-
-    The box is over the photo that is not turned, of ``(width, height)`` pixels.
+    Without a script or with reduced motion it stands still at the largest angle. ``box`` is on the
+    upright photo of ``(width, height)`` pixels.
     """
     frames = frames_of(box.bbox_xyxy, size)
     width, height = size

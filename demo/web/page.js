@@ -17,6 +17,7 @@
 //   cameFrom(file, path)           sets the result of placeOf for a dropped file
 //   whenThere(selector, act)       calls act with an element once Gradio has made it (keyboard.js)
 //   oneTabStop(element, selector)  arrow keys move among the selected elements (keyboard.js)
+//   showMore(element)              gives it the class "more" while some of it is beyond its right edge
 //   ownPhotos                      the visitor's own photos, kept in this browser (own_photos.js)
 //   wants(photo)                   dims elements whose data-photo is another photo
 // Events, each a CustomEvent:
@@ -110,6 +111,15 @@
   document.adoptedStyleSheets.push(dimming);
   page.wants = (photo) =>
     dimming.replaceSync(`[data-photo]:not([data-photo="${CSS.escape(photo)}"]) { opacity: 0.3; }`);
+
+  page.showMore = (element) => {
+    const show = () => {
+      const hidden = element.scrollWidth - element.clientWidth - element.scrollLeft;
+      element.classList.toggle('more', hidden > 1);
+    };
+    element.addEventListener('scroll', show);
+    new ResizeObserver(show).observe(element);
+  };
 
   page.ANNOTATION = /\.(xml|txt|json|ya?ml|labels|names)$/i;
   page.cameFrom = (file, path) => places.set(file, path);

@@ -15,6 +15,7 @@ const first = props.value?.sample; // for an address that names no photo
 let choices = 0; // how many photos were chosen; an upload is not offered after a later choice
 let latest = { number: 0 }; // the last offer
 let answered = 0; // the highest number of an answer
+let forgotten = ''; // shown until another photo than the first example is chosen
 
 /** PhotoChoice.key of demo/choice.py. */
 const keyOf = ({ sample, upload } = {}) => sample || upload?.path || '';
@@ -30,7 +31,8 @@ function show() {
     tile.setAttribute('aria-pressed', String(chosen));
   }
   const name = value.upload?.orig_name || 'yours';
-  status.textContent = value.note || (value.upload ? `Your photo: ${name}` : '');
+  if (!value.offered && value.sample !== first) forgotten = '';
+  status.textContent = value.note || forgotten || (value.upload ? `Your photo: ${name}` : '');
   status.classList.toggle('problem', Boolean(value.note));
   // Unless the answer to a later offer is still to come.
   if (!value.offered && !(value.number > 0 && value.number < latest.number)) {
@@ -59,14 +61,9 @@ function reveal(tile) {
     Math.min(0, inner.left - outer.left - gap) + Math.max(0, inner.right - outer.right + gap);
 }
 
-/** Show the sign for more examples if some lie beyond the right edge. */
-function showMore() {
-  const hidden = strip.scrollWidth - strip.clientWidth - strip.scrollLeft;
-  strip.classList.toggle('more', hidden > 1);
-}
-
 function offer(offered) {
   choices += 1;
+  forgotten = '';
   latest = { ...offered, number: latest.number + 1 };
   page.wants(keyOf(latest));
   sendLatest();
@@ -237,8 +234,9 @@ element.addEventListener('click', (event) => {
 });
 forget.addEventListener('click', async () => {
   await page.ownPhotos.forget();
-  forget.hidden = true;
-  status.textContent = 'Forgotten: a reload will not bring your photo back.';
+  offer({ sample: first, upload: null });
+  forgotten = 'Forgotten: a reload will not bring your photo back.';
+  show();
 });
 page.addEventListener('kept-photo', ({ detail }) => {
   // Unless another photo was chosen meanwhile.
@@ -261,8 +259,7 @@ new MutationObserver(() => {
   const failed = props.value?.offered && document.querySelector('[data-testid=toast-body]');
   if (failed) page.wants(keyOf(props.value));
 }).observe(document.body, { childList: true, subtree: true });
-strip.addEventListener('scroll', showMore);
-new ResizeObserver(showMore).observe(strip);
+page.showMore(strip);
 page.oneTabStop(strip, 'button[data-key]');
 watch('value', show);
 show();

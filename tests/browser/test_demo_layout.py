@@ -115,6 +115,15 @@ def check_that_the_chosen_example_is_seen(page: Page, key: str) -> None:
     assert page.evaluate("scrollY") == 0, "the strip scrolls, not the page"
 
 
+def test_columns_of_the_confusion_matrix_beyond_the_edge_are_told_of(reused_phone, demo_address):
+    page = open_again(reused_phone, f"{demo_address}?tab=training")
+    page.get_by_role("button", name="Confusion matrix").click()
+    scroller = page.locator("#confusion .scroll")
+    expect(scroller).to_have_class(re.compile("more"))
+    scroller.evaluate("(element) => { element.scrollLeft = element.scrollWidth; }")
+    expect(scroller).not_to_have_class(re.compile("more"))
+
+
 def test_many_examples_leave_the_drop_zone_its_room(page):
     """With VOC there are twice as many as come with the project."""
     page.evaluate(

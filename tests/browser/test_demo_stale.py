@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 from conftest import REPOSITORY
 from playwright.sync_api import Page, Route, expect
-from visitor import CAT, DOG, drop, open_again, wait_for
+from visitor import CAT, DOG, drop, open_again, slide, wait_for
 
 PARTS = {
     "detect": ["#detect-result .answered", "#detect-result .verdict"],
@@ -80,6 +80,17 @@ def test_an_example_that_was_pressed_a_photo_that_was_dropped_and_what_is_none(
     expect(page.locator("#photo .status")).to_contain_text("is not an image")
     page.traffic.settle()
     assert dim(page, PARTS[tab]) == []
+
+
+def test_settings_whose_pair_takes_long(reused_page, demo_address):
+    page = opened(reused_page, demo_address, "augment")
+    pair = PARTS["augment"][1:4]
+    with held(page, "**/queue/data*") as routes:
+        slide(page, "rotation_degrees", 40)
+        until_held(page, routes)
+        wait_for(lambda: dim(page, pair) == pair, "the pair of the settings before to be dimmed")
+    page.traffic.settle()
+    assert dim(page, PARTS["augment"]) == []
 
 
 def test_a_photo_the_server_fails_with(reused_page, demo_address):

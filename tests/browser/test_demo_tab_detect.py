@@ -7,7 +7,7 @@ import shutil
 import pytest
 from conftest import REPOSITORY
 from playwright.sync_api import expect
-from visitor import ASTRONAUT, CAT, drawn_box, drop, wait_for
+from visitor import ASTRONAUT, CAT, DOG, drawn_box, drop, wait_for
 
 
 def test_the_list_of_classes_closes_where_one_goes_on(page):
@@ -63,6 +63,17 @@ def test_detect_downloads(page):
     header, row = got["csv"].decode().splitlines()
     assert header.startswith("file,class_name,score,xmin")
     assert row.startswith("cat.jpg,cat,")
+
+
+def test_a_long_name_takes_one_line_of_its_card(page, tmp_path):
+    long = f"{'a road with many cars ' * 5}.jpg"
+    shutil.copy(CAT, tmp_path / long)
+    drop(page, tmp_path / long, DOG)
+    names = page.locator("#many-result .file-name")
+    expect(names).to_have_count(2)
+    expect(names.first).to_have_attribute("title", long)
+    heights = [name.bounding_box()["height"] for name in names.all()]
+    assert heights[0] == pytest.approx(heights[1], abs=1)
 
 
 def test_many_photos_at_once(page, tmp_path):

@@ -24,12 +24,12 @@ def shown(backend):
 
 
 def test_first_numbers_then_the_verdict_and_the_settings_to_take(shown):
-    assert "Reading" in shown[0].said
-    assert "Counted 20 of 20 photos" in shown[-2].said
-    assert '<progress value="20" max="20"' in shown[-2].said
+    assert "Reading" in shown[0].status
+    assert "Counted 20 of 20 photos" in shown[-2].status
+    assert '<progress value="20" max="20"' in shown[-2].status
     assert [bool(each.safe) for each in shown] == [False] * (len(shown) - 1) + [True]
     last = shown[-1].shown
-    assert "20 photos, 10 draws each." in shown[-1].said
+    assert "20 photos, 10 draws each." in shown[-1].status
     assert "Bad." in last
     safe = AugmentConfig.from_json(shown[-1].safe)
     assert safe.rotation_degrees < 60 or safe.zoom < 3
@@ -56,7 +56,7 @@ def test_pinned_settings_stand_beside_with_what_is_better_marked(backend, shown)
 def test_a_tile_leads_to_that_photo_and_that_draw(backend, shown):
     keys = re.findall(r'data-key="([^"]+)"', shown[-1].shown)
     assert len(keys) > 6
-    captions = re.findall(r"(\d{6}), variant (\d+): drawn again (\d+) x", shown[-1].shown)
+    captions = re.findall(r"(\d{6})</span>, variant (\d+): drawn again (\d+) x", shown[-1].shown)
     assert captions
     for name, number, redraws in captions:
         assert f"{number} {name}" in keys

@@ -73,6 +73,16 @@ def test_the_photo_of_all_tabs_is_followed_once_where_the_choice_has_it(backend)
     assert followed("") == ("", 1), "a photo of the visitor's own"
 
 
+def test_the_first_visit_begins_at_page_1_unless_a_photo_was_chosen(tmp_path):
+    backend = Backend(PhotoLibrary(make_voc(tmp_path / "VOC2007", 4, 2, classes=("Bus-2",))))
+    first = backend.first_photo
+    defaults = DatasetState(first)
+    assert dataset.follow_photo(backend, defaults, defaults) == defaults
+    chosen = dataclasses.replace(defaults, photo=dataclasses.replace(first, number=1))
+    assert dataset.follow_photo(backend, chosen, defaults).picked == first.sample
+    assert dataset.follow_photo(backend, defaults, defaults, "000002").picked == first.sample
+
+
 def test_a_photo_is_followed_without_reading_all_others(toy_voc, monkeypatch):
     backend = Backend(PhotoLibrary(toy_voc))
     backend.library.split("trainval")  # which reads all of them, once
@@ -90,6 +100,7 @@ def test_without_voc_the_examples_are_browsed():
     view = dataset.show(Backend(PhotoLibrary(None)), DatasetState(split=EXAMPLES))
     assert view.tiles.count("data-key") == 9  # one of the ten shows none of the classes
     assert "Its row of the CSV" in view.card
+    assert "without the one that shows none of the classes" in dataset.WITHOUT_DATA
 
 
 NAMES = ("shot 16.42.03", "a [1] (2)", "übergrößé", "v1.2.jpg.rf.0a1b", "x" * 150)

@@ -1,4 +1,4 @@
-"""Boxes on a photo as visitors draw or type them."""
+"""Boxes on a photo that visitors draw or type."""
 
 import math
 import re
@@ -18,7 +18,7 @@ AROUND_NAMES = " \t,:"
 def parse_boxes(text: str) -> list[EditedBox]:
     """Boxes as people type them: ``cat 10 20 200 180; 5, 6, 50, 70``.
 
-    What stands before four numbers is the name of a class, of VOC or of a data set of one's own.
+    Text before the four numbers is a class name, of VOC or of any other data set.
 
     Raises:
         UserError: for anything else.
@@ -46,7 +46,7 @@ def _parse_box(text: str) -> EditedBox:
 
 
 def write_boxes(boxes: Sequence[EditedBox]) -> str:
-    """What :func:`parse_boxes` reads; without names that it could not read."""
+    """The text :func:`parse_boxes` reads, without class names that it could not read."""
     return "; ".join(
         f"{name if _can_be_typed(name := box['class_name']) else ''}"
         f" {', '.join(f'{round(v, 2):.10g}' for v in box['bbox_xyxy'])}".strip()
@@ -55,7 +55,7 @@ def write_boxes(boxes: Sequence[EditedBox]) -> str:
 
 
 def _can_be_typed(name: str) -> bool:
-    """Whether it is told from numbers, and from the next box."""
+    """Whether :func:`parse_boxes` can tell a class name from numbers and from the next box."""
     plain = name == name.strip(AROUND_NAMES) and not re.search(r"[;\n]", name)
     return plain and any(map(str.isalpha, name)) and len(name) <= MAX_NAME_LENGTH
 
@@ -64,7 +64,7 @@ def usable_boxes(boxes: Sequence[EditedBox], loaded: LoadedImage) -> tuple[Edite
     """Boxes clipped to the photo, the largest first.
 
     Raises:
-        UserError: if one is none; sizes in the text are pixels of the photo.
+        UserError: if a box is unusable; sizes in the message are pixels of the photo.
     """
     clipped = [
         EditedBox(bbox_xyxy=usable_box(box["bbox_xyxy"], loaded), class_name=box["class_name"])
@@ -74,13 +74,13 @@ def usable_boxes(boxes: Sequence[EditedBox], loaded: LoadedImage) -> tuple[Edite
 
 
 def usable_box(bbox_xyxy: Sequence[Any], loaded: LoadedImage) -> BoxXyxy:
-    """A box in pixels of the photo that is also one on its working copy.
+    """A box clipped to the photo, in its pixels, large enough to be a box on the working copy.
 
     Raises:
-        UserError: if it is none; sizes in the text are pixels of the photo.
+        UserError: if it is unusable; sizes in the message are pixels of the photo.
     """
     sizes = zip(loaded.original_size, loaded.image.size, strict=True)
-    # A little more, because a box loses its last digits on the way to the copy.
+    # A little more, because scaling to the copy loses the last digits.
     across, down = (1.001 * full / copy if full > copy else 1.0 for full, copy in sizes)
     box = checked_box(bbox_xyxy, loaded.original_size, (across, down))
     x1, y1, x2, y2 = box.tolist()

@@ -1,4 +1,4 @@
-"""What the Augment tab gives away: settings, code, variants with their boxes, an animation."""
+"""Downloads of the Augment tab: settings, code, variants with their boxes, an animation."""
 
 from demo.server.downloads import as_download
 from demo.views.augment.scene import EDITOR_SIDE, Scene
@@ -11,7 +11,7 @@ from model.inspect.code import to_code
 from model.inspect.variants_zip import in_full_size, on_canvas, pack_variants
 
 CANVAS, PHOTO = "canvas", "photo"  # the pictures of the ZIP
-FULL_SIDE = 2048  # pixels of the longer side of the photo that they are made of
+FULL_SIDE = 2048  # pixels of the longer side of the photo for pictures of its own shape
 ZIP_PICTURES = [
     ("canvas: square, squashed, as the network sees it", CANVAS),
     (f"photo: its own shape, up to {FULL_SIDE:,} pixels a side", PHOTO),
@@ -19,7 +19,7 @@ ZIP_PICTURES = [
 
 
 def code_of(config: AugmentConfig, detector: Detector) -> str:
-    """The pipeline as a stand-alone script, normalised as the checkpoint is."""
+    """The pipeline as a stand-alone script, with the normalisation of the checkpoint."""
     info = detector.info
     return to_code(config, info.image_size, info.mean, info.std)
 
@@ -43,12 +43,12 @@ def zip_download(scene: Scene, pictures: str = CANVAS) -> str:
         moved, kind = in_full_size(variants, photo, pipeline), "jpg"
     else:
         moved, kind = on_canvas(variants), "png"
-    packed = pack_variants(variants, moved, scene.things, config, kind)
+    packed = pack_variants(variants, moved, scene.objects, config, kind)
     return as_download(f"{scene.inspection.photo.path.stem}_variants.zip", packed)
 
 
 def animation_download(scene: Scene) -> str:
-    """The box while the photo is moved, as an animated WebP."""
+    """The photo and its boxes while one step moves them to and fro, as an animated WebP."""
     shown = scene.inspection.photo.load(EDITOR_SIDE).image
     (target, *others), config = scene.boxes_on(shown.size), scene.state.config
     packed = box_animation(shown, target, config, others)

@@ -48,13 +48,13 @@ NOTHING_YET = (
 
 @dataclass
 class FolderZip:
-    """How far it is.
+    """The state of making a ZIP.
 
     Attributes:
-        doing: what is done at the moment.
-        done, total, unit: how many of how many, and of what.
-        problems: each file that is left out, as it was sent, and a sentence why.
-        shown: what to say when it is finished.
+        doing: the present stage, in words.
+        done, total, unit: progress of that stage.
+        problems: files that are left out, by the path of the upload, each with a sentence why.
+        shown: HTML, the result.
         file: path of the ZIP; empty until it is finished.
     """
 
@@ -66,13 +66,13 @@ class FolderZip:
     shown: Markup = field(default_factory=Markup)
     file: str = ""
 
-    def with_problems(self, said: Markup) -> Markup:
-        """What is said, and then what is left out."""
-        return markup.join([said, *(left_out(*problem) for problem in self.problems)])
+    def with_problems(self, result: Markup) -> Markup:
+        """The result, followed by the files that are left out."""
+        return markup.join([result, *(left_out(*problem) for problem in self.problems)])
 
 
 def check_asked(files: Sequence[SentFile], count: float) -> int:
-    """Refuse what is too much for one ZIP; gives ``count``, the variants of each photo, checked.
+    """Refuse what is too much for one ZIP; returns ``count``, the variants of each photo.
 
     Raises:
         UserError: if there is no photo, or if there are too many of anything.
@@ -98,11 +98,11 @@ def check_asked(files: Sequence[SentFile], count: float) -> int:
 def folder_zip(
     backend: Backend, state: AugmentState, files: Sequence[SentFile], count: float, pictures: str
 ) -> Iterator[FolderZip]:
-    """Augment photos; gives the same object again and again, at last with the file.
+    """Augment photos; yields the same object with its progress, at last with the file.
 
     Args:
-        backend: what the page stands on.
-        state: of the tab, of which the settings, the seed and the checkpoint count.
+        backend: checkpoints.
+        state: of the tab; only the settings, seed, checkpoint and threshold are used.
         files: photos and annotations.
         count: variants of each photo.
         pictures: ``canvas`` or ``photo``.
@@ -110,31 +110,32 @@ def folder_zip(
     Raises:
         UserError: for what :func:`check_asked` refuses, annotations that cannot be read, a ZIP that
             gets too large, or if no photo is left.
-        CallEndedError: if nobody waits for it any more.
+        CallEndedError: if the visitor has left.
     """
     variants, made = check_asked(files, count), FolderZip("reading annotations")
     yield made
     with laid_out(files) as dropped:
-        photos_sent = [file.path for file in files if not is_annotation(file.name)]
-        sent = dict(zip(dropped.files, photos_sent, strict=True))
-        made.problems += [(sent[file], why) for file, why in dropped.problems.items()]
-        detections = yield from _looked_at(backend, state, dropped.unknown, sent, made)
+        photo_uploads = [file.path for file in files if not is_annotation(file.name)]
+        uploads = dict(zip(dropped.files, photo_uploads, strict=True))
+        made.problems += [(uploads[file], why) for file, why in dropped.problems.items()]
+        detections = yield from _looked_at(backend, state, dropped.unknown, uploads, made)
         threshold = state.threshold_of(backend.detector(state.checkpoint))
         photos, scores, left = _annotated(dropped, detections, threshold)
-        made.problems += [(sent[file], f"{file.name}: {why}") for file, why in left.items()]
+        made.problems += [(uploads[file], f"{file.name}: {why}") for file, why in left.items()]
         if not photos:
             raise UserError(NONE_LEFT)
         plan = _plan(backend, state, photos, scores, variants, pictures)
-        said = yield from _drawn(photos, plan, sent, made)
-        made.shown = made.with_problems(markup.note(" ".join(filter(None, [said, dropped.note]))))
+        summary = yield from _drawn(photos, plan, uploads, made)
+        note = markup.note(" ".join(filter(None, [summary, dropped.note])))
+        made.shown = made.with_problems(note)
     yield made
 
 
 def _looked_at(
-    backend: Backend, state: AugmentState, files: Sequence[Path], sent: Mapping[Path, Path],
+    backend: Backend, state: AugmentState, files: Sequence[Path], uploads: Mapping[Path, Path],
     made: FolderZip,
 ) -> Generator[FolderZip, None, dict[Path, Detection]]:  # fmt: skip
-    """Ask the detector about photos that nobody annotated; returns what it found."""
+    """Run the detector on photos without annotation; returns file -> detection."""
     found: dict[Path, Detection] = {}
     if files:
         made.doing, made.total = "looking for boxes", len(files)
@@ -143,14 +144,14 @@ def _looked_at(
             yield made
             if answers.stopped:
                 raise StopPressedError
-        made.problems += [(sent[file], why) for file, why in answers.problems]
+        made.problems += [(uploads[file], why) for file, why in answers.problems]
     return found
 
 
 def _drawn(
-    photos: Sequence[DatasetPhoto], plan: ExportPlan, sent: Mapping[Path, Path], made: FolderZip
+    photos: Sequence[DatasetPhoto], plan: ExportPlan, uploads: Mapping[Path, Path], made: FolderZip
 ) -> Generator[FolderZip, None, str]:
-    """Draw all pictures into the file; returns a sentence on what it holds."""
+    """Write all pictures into the ZIP; returns a sentence on what it holds."""
     made.doing, made.unit = "drawing", "pictures"
     made.done, made.total = 0, len(photos) * plan.variants
     with new_download("augmented.zip") as file:
@@ -161,25 +162,26 @@ def _drawn(
             yield made
             raise_if_ended()
         made.problems += [
-            (sent[Path(path)], user_message(UserError(why))) for path, why in step.problems.items()
+            (uploads[Path(path)], user_message(UserError(why)))
+            for path, why in step.problems.items()
         ]
         n_photos = len(photos) - len(step.problems)
         if not n_photos:
             raise UserError(NONE_LEFT)
-        said = _summary(n_photos, plan, file.stat().st_size)
+        summary = _summary(n_photos, plan, file.stat().st_size)
     made.file = str(file)
-    return said
+    return summary
 
 
 def _load(path: str) -> Image.Image:
-    """A photo as large as the pictures get: the whole may take many times the memory."""
+    """A photo at most as large as the pictures: a whole one may take much more memory."""
     return load_fitted(Path(path), FULL_SIDE).image
 
 
 def _annotated(
     dropped: DroppedPhotos, detections: Mapping[Path, Detection], threshold: float
 ) -> tuple[list[DatasetPhoto], dict[str, float], dict[Path, str]]:
-    """All photos with boxes in the order of the files, the detector's scores, what has no box."""
+    """Photos with boxes, scores of those from the detector, and why the other files have none."""
     above = Path(os.path.commonpath([file.parent for file in dropped.files]))
     photos, scores, left = [], {}, {}
     for file in dropped.files:
@@ -220,10 +222,10 @@ def _plan(
 
 
 def _summary(n_photos: int, plan: ExportPlan, n_bytes: int) -> str:
-    said = (
+    summary = (
         f"{counted(n_photos * plan.variants, 'picture')} of {counted(n_photos, 'photo')},"
         f" {readable_size(n_bytes)}."
     )
     if scores := plan.boxes_from_detector:
-        said += f" The box of {counted(len(scores), 'photo')} is the detector's (manifest.json)."
-    return said
+        summary += f" The box of {counted(len(scores), 'photo')} is the detector's (manifest.json)."
+    return summary

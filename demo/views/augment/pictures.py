@@ -1,4 +1,4 @@
-"""Before and after, steps, extremes, variants and robustness, as the page shows them."""
+"""HTML of the Augment tab: before and after, steps, extremes, variants and predictions."""
 
 import statistics
 from collections.abc import Sequence
@@ -20,24 +20,24 @@ from model.inspect.robustness import VariantPrediction
 from model.inspect.variants import Extreme, Variant, advice, extremes
 from model.words import percent, unknown_class_note
 
-# Pixels of pictures in a strip or grid, which are shown larger when they are pressed.
+# Pixels of pictures in a strip or grid, enough for enlarging them in the page.
 TILE_SIDE = 320
 ABOUT_B = markup.note(
     "B is what the settings say now: steps, limits, variants and downloads are B's. Of A there are"
     " its picture and sentence above, and the detector's answers below; Swap A, B shows the rest."
 )
 SHAPE = "Shape: width and height are zoomed apart; the network gets a square."
-SHAPE_SEEN = 0.08  # a change of width over height
-ALIKE = 1e-3  # how much less the two estimates of a box may overlap and count as one
-# Of health: below the first a box is in danger, below the second it is worth a look.
+SHAPE_SEEN = 0.08  # relative change of the aspect ratio that is mentioned
+ALIKE = 1e-3  # least drop of the IoU of hull and ellipse for both to be drawn
+# Limits of the health of a box: "bad", and then "fair".
 BAD_VISIBLE, FAIR_VISIBLE, LOOSE, FAIR_GROWTH = 0.6, 0.9, 0.5, 0.25
 
 
 @dataclass(frozen=True)
 class Pair:
-    """What is shown of one variant: the picture after, one sentence, its steps.
+    """One variant as HTML: the picture after, a sentence, its steps.
 
-    ``pinned`` is the picture of the settings A, if there are some; the sentence then is of both.
+    ``pinned`` is the picture with the settings A, if there are any; the sentence is then on both.
     """
 
     after: Markup
@@ -47,14 +47,14 @@ class Pair:
 
 
 def show_pair(scene: Scene, side: int = EDITOR_SIDE) -> Pair:
-    """The variant that is picked, and nothing of the others; no picture larger than ``side``."""
+    """The picked variant; the longer side of its pictures has at most ``side`` pixels."""
     variant = picked_variant(scene)
     words, other = _sentence(scene, variant), scene.pinned
     if other is None:
         line = Markup('<p class="live">{}</p>').format(words)
         steps = steps_strip(variant, scene, min(side, TILE_SIDE))
         return Pair(after_figure(variant, scene, side), line, steps, Markup())
-    # The same draw of both: only then are they compared.
+    # The same draw of both, so that they can be compared.
     other = replace(other, state=replace(other.state, picked=str(variant.number)))
     before = picked_variant(other)
     lines = Markup('<p class="live"><b>A</b> {}</p><p class="live"><b>B</b> {}</p>')
@@ -69,7 +69,7 @@ def show_pair(scene: Scene, side: int = EDITOR_SIDE) -> Pair:
 
 
 def _difference(a: Scene, b: Scene) -> str:
-    """What the settings of A are where those of B are others."""
+    """A sentence on the settings of A that differ from those of B."""
     of_a, of_b = (
         {n: v if isinstance(v, str) else f"{v:g}" for n, v in vars(scene.state.config).items()}
         for scene in (a, b)
@@ -84,13 +84,13 @@ def _difference(a: Scene, b: Scene) -> str:
 
 def _sentence(scene: Scene, variant: Variant) -> str:
     answer = picked_answer(scene, variant)
-    # What it was not sure of before it cannot say still.
+    # After an unsure detection "still says" would make no sense.
     class_name = "" if scene.is_guess else scene.class_name
     return unbroken(sentence(variant, answer, class_name, scene.threshold))
 
 
 def after_figure(variant: Variant, scene: Scene, side: int = EDITOR_SIDE) -> Markup:
-    """The picture after, its box solid, and a ghost of the old box carried along."""
+    """The picture after, with the moved boxes and a thin line: the box without augmentation."""
     step = variant.picture
     ghost = markup.DrawnBox(ghost_box(variant.trace, step), "ghost")
     boxes = [ghost, *_others(step, scene), _target(step, scene, _label(scene))]
@@ -107,7 +107,7 @@ def after_figure(variant: Variant, scene: Scene, side: int = EDITOR_SIDE) -> Mar
 
 
 def _has_another_shape(variant: Variant) -> bool:
-    """Whether what is shown of the photo is wider or narrower than the photo, to be seen."""
+    """Whether the aspect ratio of the picture differs visibly from that of the photo."""
     width, height = variant.picture.image.size
     old_width, old_height = variant.trace.steps[0].image.size
     return abs(width * old_height / (height * old_width) - 1) > SHAPE_SEEN
@@ -122,7 +122,7 @@ def _target(step: TracedStep, scene: Scene, label: str = "") -> markup.DrawnBox:
 
 
 def _others(step: TracedStep, scene: Scene) -> list[markup.DrawnBox]:
-    """Those that are labelled, here as in training and in the ZIP."""
+    """The other boxes that are visible enough to be labelled, as in training and in the ZIP."""
     moved = zip(step.others.tolist(), step.others_visible.tolist(), scene.boxes[1:], strict=True)
     return [
         markup.DrawnBox(box, "object", other["class_name"])
@@ -132,13 +132,13 @@ def _others(step: TracedStep, scene: Scene) -> list[markup.DrawnBox]:
 
 
 def steps_strip(variant: Variant, scene: Scene, side: int = TILE_SIDE) -> Markup:
-    """The pipeline of one variant, picture by picture; what is off is a line."""
+    """The steps of one variant, a picture each, and a line on the steps that are off."""
     config, tiles, agreed, has_both = scene.state.config, [], 1.0, False
     shares = [round(step.visible, 2) for step in variant.trace.steps]
     returns = any(later > earlier for earlier, later in pairwise(shares))
     for step in variant.trace.steps:
         boxes = [_target(step, scene)]
-        if step.hull_ellipse_iou < agreed - ALIKE:  # it is this step that made the box uncertain
+        if step.hull_ellipse_iou < agreed - ALIKE:  # this step made the box uncertain
             boxes = [
                 markup.DrawnBox(step.hull_xyxy, "hull"),
                 markup.DrawnBox(step.ellipse_xyxy, "ellipse", scene.class_name),
@@ -169,7 +169,7 @@ def _figure(
 
 
 def show_extremes(scene: Scene) -> Markup:
-    """Every setting alone at its extremes, independent of chance."""
+    """Each setting alone at its limits, independent of chance."""
     row = _extremes(scene)
     if not row:
         return markup.note("Nothing is switched on, so there are no limits to show.")
@@ -183,7 +183,7 @@ def _extremes(scene: Scene) -> list[Extreme]:
 
 
 def show_alone(scene: Scene, setting: str) -> Markup:
-    """What a setting of a step does alone at its present value: to and fro, in a loop."""
+    """The effect of one setting alone at its value: the pictures at both ends, shown in turn."""
     config = scene.state.config
     rules = {"box_rule": config.box_rule, "min_visible": config.min_visible}
     value = getattr(config, setting)
@@ -217,7 +217,7 @@ def _extreme_tile(extreme: Extreme, scene: Scene) -> Markup:
 
 
 def health_kind(variant: Variant) -> str:
-    """``good``, ``fair`` or ``bad``, by what became of the box."""
+    """``good``, ``fair`` or ``bad``, by what happened to the box."""
     trace, box = variant.trace, variant.canvas
     if trace.gave_up or box.visible < BAD_VISIBLE or box.hull_ellipse_iou < LOOSE:
         return "bad"
@@ -238,12 +238,10 @@ def _health_words(variant: Variant) -> str:
 
 
 def variants_grid(
-    variants: Sequence[Variant],
-    scene: Scene,
-    picked: int,
+    variants: Sequence[Variant], scene: Scene, picked: int,
     answers: Sequence[VariantPrediction] = (),
-) -> Markup:
-    """All variants with their boxes, to choose from; with the detector's IoU once it is known."""
+) -> Markup:  # fmt: skip
+    """Tiles of all variants with their boxes, and with the predictions on them once known."""
     tiles = []
     for i, variant in enumerate(variants):
         step, words = variant.picture, caption(variant.trace)
@@ -259,7 +257,7 @@ def variants_grid(
 
 
 def show_advice(config: AugmentConfig, variants: Sequence[Variant]) -> Markup:
-    """What is to be said about the settings; empty if nothing is."""
+    """Warnings about the settings; empty if there are none."""
     return markup.join(markup.note(text, "warning") for text in advice(config, variants))
 
 
@@ -267,13 +265,13 @@ SYMBOLS = {"agrees": "\N{CHECK MARK}", "unsure": "", "disagrees": "\N{BALLOT X}"
 
 
 def _answer(answer: VariantPrediction, scene: Scene) -> dict[str, str]:
-    """What a mark of the detector says."""
+    """Values of the mark of a prediction for the templates."""
     agreement = answer.agreement(scene.threshold, scene.class_name)
-    said = answer.verdict(scene.threshold)
+    verdict = answer.verdict(scene.threshold)
     return {
-        "agreement": agreement, "symbol": SYMBOLS[agreement], "brief": said.brief,
+        "agreement": agreement, "symbol": SYMBOLS[agreement], "brief": verdict.brief,
         "iou": f"{answer.iou:.2f}", "score": percent(answer.score, 0),
-        "title": f"{said.text}, {percent(answer.score, 0)};"
+        "title": f"{verdict.text}, {percent(answer.score, 0)};"
         f" IoU {answer.iou:.2f} with the moved box",
     }  # fmt: skip
 
@@ -281,9 +279,9 @@ def _answer(answer: VariantPrediction, scene: Scene) -> dict[str, str]:
 def show_answers(
     variants: Sequence[Variant], answers: Sequence[VariantPrediction], scene: Scene, name: str = ""
 ) -> Markup:
-    """Whether the detector finds the object in each variant: a row of marks, and one sentence.
+    """Whether the detector finds the object in each variant: a sentence and a row of marks.
 
-    ``name`` is that of the row if there are two, ``A`` or ``B``.
+    ``name`` is ``A`` or ``B`` if there are two rows.
     """
     expected = scene.class_name or answers[0].class_name
     found = [answer.agreement(scene.threshold, expected) for answer in answers]

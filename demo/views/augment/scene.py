@@ -13,19 +13,19 @@ from model.augment import AugmentConfig
 from model.data.records import ObjectAnnotation
 
 EDITOR_SIDE = 640  # pixels of the photo that is shown before
-SKETCH_SIDE = 24  # pixels of pictures that only hold the place of others
+SKETCH_SIDE = 24  # pixels of placeholder pictures
 
 
 @dataclass(frozen=True)
 class Scene:
-    """All that is drawn on the Augment tab follows from it: photo, checkpoint, boxes and settings.
+    """All that determines what the Augment tab draws: photo, checkpoint, boxes and settings.
 
     Attributes:
         state: what the tab shows.
         inspection: its photo and checkpoint.
         boxes: in pixels of the original upright photo, the target first.
         source: one of :data:`BOX_SOURCES`.
-        difficult: places of the boxes that the data set calls so.
+        difficult: indices of the boxes that the data set marks as difficult.
     """
 
     state: AugmentState = field(compare=False)
@@ -35,26 +35,26 @@ class Scene:
     difficult: frozenset[int] = frozenset()
 
     @property
-    def things(self) -> list[ObjectAnnotation]:
-        """The boxes as objects of an annotation."""
+    def objects(self) -> list[ObjectAnnotation]:
+        """The boxes as annotated objects."""
         return [
-            ObjectAnnotation(box["class_name"], box["bbox_xyxy"], place in self.difficult)
-            for place, box in enumerate(self.boxes)
+            ObjectAnnotation(box["class_name"], box["bbox_xyxy"], i in self.difficult)
+            for i, box in enumerate(self.boxes)
         ]
 
     @property
     def threshold(self) -> float:
-        """From which score on the detector is sure."""
+        """The score from which the detector counts as sure."""
         return self.state.threshold_of(self.inspection.detector)
 
     @property
     def is_guess(self) -> bool:
-        """Whether the class is one that the detector is not sure of."""
+        """Whether the box and class are a detection below the threshold."""
         return self.source == DETECTOR and self.inspection.detection.score < self.threshold
 
     @property
     def pinned(self) -> "Scene | None":
-        """The same with the settings that were pinned as A; ``None`` if none were."""
+        """The scene with the settings pinned as A; ``None`` if none are."""
         if not self.state.pinned:
             return None
         return self.with_settings(read_settings(self.state.pinned))
@@ -65,7 +65,7 @@ class Scene:
 
     @property
     def class_name(self) -> str:
-        """Of the target; empty if nobody knows."""
+        """Class of the target; empty if unknown."""
         return self.boxes[0]["class_name"]
 
     @property
@@ -75,12 +75,12 @@ class Scene:
 
     @property
     def own_box(self) -> list[float]:
-        """The photo's own box, not a drawn one: the annotated one, else the detector's."""
+        """The annotated target, else the predicted box, in pixels of the working copy."""
         own = self.inspection.photo.largest or self.inspection.detection
         return self._on(self.inspection.working_copy.image.size, own.bbox_xyxy)
 
     def boxes_on(self, size: tuple[int, int]) -> list[list[float]]:
-        """The boxes in pixels of a copy of the photo that is ``(width, height)`` pixels large."""
+        """The boxes in pixels of a copy of the photo of this ``(width, height)``."""
         return [self._on(size, box["bbox_xyxy"]) for box in self.boxes]
 
     def _on(self, size: tuple[int, int], bbox_xyxy: Sequence[float]) -> list[float]:
@@ -89,14 +89,14 @@ class Scene:
 
 
 def scene_of(backend: Backend, state: AugmentState, given: Sequence[EditedBox] = ()) -> Scene:
-    """Find photo and boxes: those given, else those of the state, else those of its source.
+    """The scene of a state, with the boxes given, else those of the state or its box source.
 
     Raises:
-        UserError: if there is no photo, or a box is not one.
+        UserError: if there is no photo, or a box is unusable.
     """
     inspection = backend.inspect(state.photo, state.checkpoint)
     photo, loaded = inspection.photo, inspection.working_copy
-    # Of the truth the text is only a copy: rounded, and silent on which object is difficult.
+    # For annotated boxes the text is only a rounded copy without the difficult flag.
     has_truth = photo.largest and state.box_source == GROUND_TRUTH
     if given or (state.boxes and not has_truth):
         boxes = given or parse_boxes(state.boxes)
@@ -104,24 +104,25 @@ def scene_of(backend: Backend, state: AugmentState, given: Sequence[EditedBox] =
         return Scene(state, inspection, usable_boxes(boxes, loaded), source)
     if photo.largest and state.box_source != DETECTOR:
         # The target is the largest that is not difficult, whatever else is larger.
-        known = sorted(photo.objects, key=lambda thing: thing is not photo.largest)[:MAX_BOXES]
+        objects = sorted(photo.objects, key=lambda each: each is not photo.largest)[:MAX_BOXES]
         boxes = tuple(
-            EditedBox(bbox_xyxy=thing.bbox_xyxy, class_name=thing.class_name) for thing in known
+            EditedBox(bbox_xyxy=each.bbox_xyxy, class_name=each.class_name) for each in objects
         )
-        difficult = frozenset(place for place, thing in enumerate(known) if thing.difficult)
+        difficult = frozenset(i for i, each in enumerate(objects) if each.difficult)
         return Scene(state, inspection, boxes, GROUND_TRUTH, difficult)
-    d = inspection.detection
-    found = EditedBox(bbox_xyxy=usable_box(d.bbox_xyxy, loaded), class_name=d.class_name)
-    return Scene(state, inspection, (found,), DETECTOR)
+    detection = inspection.detection
+    bbox_xyxy = usable_box(detection.bbox_xyxy, loaded)
+    box = EditedBox(bbox_xyxy=bbox_xyxy, class_name=detection.class_name)
+    return Scene(state, inspection, (box,), DETECTOR)
 
 
 def offered_class_names(backend: Backend) -> list[str]:
-    """What the editor offers: the classes of the checkpoint and of the data set."""
+    """Class names offered by the box editor: those of the checkpoint and of the data set."""
     return sorted({*backend.class_names(), *backend.library.class_names()})
 
 
 def editor_value(scene: Scene, side: int = EDITOR_SIDE) -> EditorValue:
-    """The photo before anything is done to it, with its boxes."""
+    """The original photo with its boxes, for the box editor."""
     shown = scene.inspection.photo.load(side)
     width, height = shown.original_size
     return EditorValue(

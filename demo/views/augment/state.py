@@ -1,4 +1,4 @@
-"""What the Augment tab shows, as its controls and the address say it."""
+"""The state of the Augment tab, as set by its controls or read from an address."""
 
 import dataclasses
 import random
@@ -17,12 +17,12 @@ GROUND_TRUTH, DETECTOR, OWN = "ground truth", "detector", "my own"
 BOX_SOURCES = (GROUND_TRUTH, DETECTOR, OWN)
 MAX_SEED = 1_000_000
 FIELDS = {field.name: field for field in dataclasses.fields(AugmentConfig)}
-# Of the first example: its first variant is mirrored, turned, zoomed and brighter.
+# With it the first variant of the first example is mirrored, rotated, zoomed and brighter.
 DEFAULT_SEED = 111
 
 
 def in_addresses(config: type[AugmentConfig]) -> Any:
-    """A frozen dataclass with a field for each setting, which says how addresses write it."""
+    """A frozen dataclass with a field per setting that can be written into addresses."""
     fields = [(item.name, item.type, _field(item)) for item in dataclasses.fields(config)]
     return make_dataclass("Settings", fields, namespace={"settings": config}, frozen=True)
 
@@ -36,14 +36,14 @@ def _field(item: dataclasses.Field) -> Any:
 
 @dataclass(frozen=True)
 class _DrawnState(TabState):
-    """What is drawn of which boxes.
+    """The fields besides the settings of the augmentation.
 
     Attributes:
-        boxes: as :func:`parse_boxes` reads them.
+        boxes: text for :func:`parse_boxes`.
         picked: number of the variant that was pressed; empty if none was.
-        threshold: from which score on the detector is sure; ``None`` is the checkpoint's own.
-        pinned: the settings A, which are compared with those of the controls (B), as
-            :func:`read_settings` reads them; empty if there are none.
+        threshold: score from which the detector counts as sure; ``None`` is the checkpoint's own.
+        pinned: text for :func:`read_settings`: the settings A, which are compared with those of the
+            controls (B); empty if there are none.
     """
 
     tab: ClassVar[str] = "augment"
@@ -59,9 +59,9 @@ class _DrawnState(TabState):
 
 @dataclass(frozen=True)
 class AugmentState(in_addresses(AugmentConfig), _DrawnState):
-    """What the Augment tab shows: photo, boxes, which draws, and each setting of the augmentation.
+    """What the Augment tab shows: photo, boxes, draws, and each setting of the augmentation.
 
-    In this order: of the bases of a dataclass the last comes first.
+    The order of the bases matters: dataclass fields of the last base come first.
     """
 
     @property
@@ -77,30 +77,30 @@ class AugmentState(in_addresses(AugmentConfig), _DrawnState):
 
     @property
     def n_variants(self) -> int:
-        """How many variants there are, validated."""
+        """The number of variants, validated."""
         return as_whole(self.count, "the number of variants", 1, MAX_VARIANTS)
 
     def threshold_of(self, detector: Detector) -> float:
-        """From which score on the detector is sure."""
+        """The score from which the detector counts as sure."""
         return detector.threshold if self.threshold is None else self.threshold
 
     def to_query(self, defaults: TabState) -> str:
-        """As of every tab; boxes only where they are the visitor's own."""
+        """See :meth:`TabState.to_query`; boxes are written only if the visitor made them."""
         kept = self if self.box_source == OWN else dataclasses.replace(self, boxes="")
         return super(AugmentState, kept).to_query(defaults)
 
 
 def pressed_number(state: AugmentState) -> int | None:
-    """The variant that was pressed, which need not be among those in the grid; ``None`` if none."""
+    """Number of the pressed variant, which may lie beyond the grid; ``None`` if none was."""
     text = str(state.picked)
     return int(text) if text.isdecimal() and 1 <= int(text) <= MAX_VARIANTS else None
 
 
-ALL_DEFAULTS = "training"  # settings of which none differs from those of training
+ALL_DEFAULTS = "training"  # text for the default settings, those of training
 
 
 def write_settings(config: AugmentConfig) -> str:
-    """Those that differ from training's: ``zoom:1~hue:0.1``."""
+    """The settings that differ from those of training, as text: ``zoom:1~hue:0.1``."""
     usual = AugmentConfig()
     return "~".join(
         f"{name}:{value:g}" if isinstance(value, float | int) else f"{name}:{value}"
@@ -110,7 +110,7 @@ def write_settings(config: AugmentConfig) -> str:
 
 
 def read_settings(text: str) -> AugmentConfig:
-    """What :func:`write_settings` wrote.
+    """The settings in a text of :func:`write_settings`.
 
     Raises:
         UserError: for anything else.
@@ -132,7 +132,7 @@ def read_settings(text: str) -> AugmentConfig:
 def surprise(
     generator: random.Random | None = None, config: type[AugmentConfig] = AugmentConfig
 ) -> dict[str, Any]:
-    """A seed and settings from the lively part of their ranges."""
+    """A random seed and random settings, each from the part of its range with a visible effect."""
     generator = generator or random.Random()
     drawn: dict[str, Any] = {"seed": generator.randint(0, 9999)}
     for setting in (setting for step in config.steps for setting in step.settings):

@@ -1,4 +1,4 @@
-"""The variants of a photo, and what the detector says about them; each is computed once."""
+"""The variants of a photo and the predictions on them; each is computed once."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,13 +11,13 @@ from demo.views.augment.state import AugmentState, pressed_number
 from model.inspect.robustness import VariantPrediction
 from model.inspect.variants import Variant, fullest_variant, make_variants
 
-PICKED_KEPT = 6  # variants shown large that are remembered, a few MB each
+PICKED_KEPT = 6  # cached variants that were shown large, a few MB each
 _picked: ComputeOnceCache[Variant] = ComputeOnceCache(PICKED_KEPT)
 _answers: ComputeOnceCache[VariantPrediction] = ComputeOnceCache(PICKED_KEPT)
 
 
 def draw_variants(scene: Scene, first: int = 1, count: int | None = None) -> list[Variant]:
-    """Draw the variants a scene asks for, or ``count`` from the one numbered ``first`` on."""
+    """Draw the variants of a scene, or ``count`` of them from number ``first`` on."""
     state, inspection = scene.state, scene.inspection
     info = inspection.detector.info
     target, *others = scene.working_boxes
@@ -37,9 +37,9 @@ def _key(scene: Scene) -> tuple[Path, Path, AugmentState]:
 
 
 def picked_number(scene: Scene) -> int:
-    """The variant that is shown large: the one pressed, else one with all that is switched on.
+    """Number of the variant shown large: the one pressed, else one where all active steps show.
 
-    It stays the same one whatever boxes a visitor draws on the photo.
+    It does not depend on boxes that a visitor draws.
     """
     state, inspection = scene.state, scene.inspection
     return pressed_number(state) or fullest_variant(
@@ -49,20 +49,20 @@ def picked_number(scene: Scene) -> int:
 
 
 def picked_variant(scene: Scene) -> Variant:
-    """The variant that is shown large; drawn once."""
+    """The variant shown large, cached."""
     number = picked_number(scene)
     return _picked.get(_key(scene), lambda: draw_variants(scene, number, 1)[0])
 
 
 def picked_answer(scene: Scene, variant: Variant) -> VariantPrediction:
-    """What the detector says on the variant that is shown large; asked once."""
+    """The prediction on the variant shown large, cached."""
     return _answers.get(
         _key(scene), lambda: ask_on_variants(scene.inspection.checkpoint, [variant])[0]
     )
 
 
 def variants_of(scene: Scene) -> list[Variant]:
-    """All variants a scene asks for; the one shown large is not drawn again."""
+    """All variants of a scene; the one shown large comes from the cache."""
     picked = picked_variant(scene)
     count = scene.state.n_variants
     if picked.number > count:
@@ -73,7 +73,7 @@ def variants_of(scene: Scene) -> list[Variant]:
 
 
 def answers_of(scene: Scene, variants: Sequence[Variant]) -> list[VariantPrediction]:
-    """What the detector says on all variants; of the one shown large that is known."""
+    """The predictions on all variants; that on the one shown large comes from the cache."""
     place = picked_number(scene) - 1
     others = [*variants[:place], *variants[place + 1 :]]
     answers = ask_on_variants(scene.inspection.checkpoint, others) if others else []
