@@ -54,11 +54,11 @@ class TabState:
                 try:
                     values[item.name] = item.metadata["read"](query[name])
                 except (ValueError, OverflowError, UserError):
-                    invalid.append(as_said(name, query))
-        if photo := asked_photo(query, library):
+                    invalid.append(query_part(name, query))
+        if photo := photo_in_query(query, library):
             values |= self.fields_for(photo)
         elif query.get("sample"):
-            invalid.append(as_said("sample", query))
+            invalid.append(query_part("sample", query))
         return dataclasses.replace(self, **values), invalid
 
     def from_query(self: Self, query: Mapping[str, str], library: PhotoLibrary) -> Self:
@@ -85,7 +85,7 @@ class TabState:
 
 
 @dataclass(frozen=True)
-class PickingState(TabState):
+class PickedPhotoState(TabState):
     """State of a tab with photos of its own: ``sample`` in its address is the picked one."""
 
     picked: str = ""
@@ -100,7 +100,7 @@ class PickingState(TabState):
         return PhotoChoice(self.picked)
 
 
-def asked_photo(query: Mapping[str, str], library: PhotoLibrary) -> PhotoChoice | None:
+def photo_in_query(query: Mapping[str, str], library: PhotoLibrary) -> PhotoChoice | None:
     """The photo an address names; ``None`` if it names none, or none of the library."""
     if query.get("photo") == OWN_PHOTO:
         return PhotoChoice(note=LOST_UPLOAD)
@@ -109,7 +109,7 @@ def asked_photo(query: Mapping[str, str], library: PhotoLibrary) -> PhotoChoice 
     return None
 
 
-def as_said(name: str, query: Mapping[str, str]) -> str:
+def query_part(name: str, query: Mapping[str, str]) -> str:
     """One ``name=value`` of an address, shortened for a sentence."""
     return f"{name}={query[name][:40]}"
 
@@ -122,7 +122,7 @@ def refusal(invalid: Sequence[str]) -> str:
     return f"This link says {' and '.join(invalid)}, which {means} nothing here: that is left out."
 
 
-def asked_tab(query: Mapping[str, str], names: Sequence[str]) -> str:
+def tab_in_query(query: Mapping[str, str], names: Sequence[str]) -> str:
     """The name of the tab an address opens; the first where it names none."""
     tab = query.get("tab", "").lower()
     return tab if tab in names else names[0]

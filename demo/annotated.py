@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from demo.box_editor import MAX_BOXES
-from demo.choice import SentFile
+from demo.choice import UploadedFile
 from demo.dropped import (
     MAX_ANNOTATION_BYTES,
     MAX_LINES,
+    as_dataset_folder,
     is_annotation,
-    laid_out,
     n_bytes,
     n_lines,
     plain_name,
@@ -24,7 +24,9 @@ NAME_FILES = frozenset({"classes.txt", "_darknet.labels", "obj.names", "labels.t
 SHARED_SUFFIXES = (".json", ".yaml", ".yml")  # of files about many photos
 
 
-def objects_beside(photo: SentFile, files: Sequence[SentFile]) -> tuple[ObjectAnnotation, ...]:
+def objects_in_annotations(
+    photo: UploadedFile, files: Sequence[UploadedFile]
+) -> tuple[ObjectAnnotation, ...]:
     """The objects that the files annotate in the photo, in upright pixels, the target first.
 
     Args:
@@ -43,8 +45,10 @@ def objects_beside(photo: SentFile, files: Sequence[SentFile]) -> tuple[ObjectAn
         raise UserError(f"{names} is larger than {MAX_ANNOTATION_BYTES >> 20} MiB: shorten it.")
     if sum(map(n_lines, files)) > MAX_LINES:
         raise UserError(f"{names} has more than {MAX_LINES:,} lines: shorten it.")
-    annotations = [SentFile(file.path, _place(file.name, name)) for file in files]
-    with laid_out([SentFile(photo.path, name), *annotations], most_objects=MAX_LINES) as dropped:
+    annotations = [UploadedFile(file.path, _place(file.name, name)) for file in files]
+    with as_dataset_folder(
+        [UploadedFile(photo.path, name), *annotations], most_objects=MAX_LINES
+    ) as dropped:
         place = dropped.files[0]
         if why := dropped.problems.get(place):
             raise UserError(f"{names}: {why.removeprefix(f'{name}: ')}")

@@ -13,7 +13,7 @@ from demo import ui
 from demo.backend import Backend
 from demo.box_editor import EditedBox
 from demo.choice import PhotoChoice
-from demo.inspection import MAX_TOGETHER, ask_on_variants
+from demo.inspection import MAX_BATCH, predict_variants_batched
 from demo.server.uploads import PhotoInput, PhotosInput
 from demo.views.augment.scene import Scene, scene_of
 from demo.views.augment.state import AugmentState
@@ -46,7 +46,7 @@ def build(backend: Backend) -> None:
         endpoints.detect, [fields["photo"], fields["sample"], checkpoint], answer,
         # Some photos are decoded while a batch of others is in the network. The queue lets no
         # address have all places.
-        api_name="detect", concurrency_limit=2 * MAX_TOGETHER + 4,
+        api_name="detect", concurrency_limit=2 * MAX_BATCH + 4,
     )  # fmt: skip
     button.click(endpoints.augment, inputs_kwargs=fields, outputs=answer, api_name="augment")
     button.click(endpoints.sample, [fields["sample"]], answer, api_name="sample")
@@ -193,5 +193,5 @@ def _predict(scene: Scene, variants: list[Variant]) -> list[dict[str, Any]]:
             "sure": p.score >= scene.threshold,
             "bbox_xyxy": [round(v, 2) for v in p.bbox_xyxy], "iou": round(p.iou, 4),
         }
-        for p in ask_on_variants(scene.inspection.checkpoint, variants)
+        for p in predict_variants_batched(scene.inspection.checkpoint, variants)
     ]  # fmt: skip

@@ -17,7 +17,7 @@ LOST_UPLOAD = (
 )
 
 
-class SentFile(NamedTuple):
+class UploadedFile(NamedTuple):
     """An uploaded file: its path on this server, and the name it had at the visitor's."""
 
     path: Path
@@ -41,7 +41,7 @@ class PhotoChoice:
     note: str = ""
     number: int = field(default=0, compare=False)
     boxes: str = field(default="", compare=False)
-    annotations: tuple[SentFile, ...] = field(default=(), compare=False)
+    annotations: tuple[UploadedFile, ...] = field(default=(), compare=False)
     objects: tuple[ObjectAnnotation, ...] = ()
     name: str = field(default="", compare=False)
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from demo.choice import SentFile
+from demo.choice import UploadedFile
 from model.data.blemishes import BOXES_DO_NOT_FIT, KINDS
 from model.data.dataset import Dataset, DatasetPhoto
 from model.data.formats import formats_in
@@ -54,12 +54,12 @@ def is_annotation(name: str) -> bool:
     return Path(name).suffix.lower() in ANNOTATIONS
 
 
-def n_bytes(files: Sequence[SentFile]) -> int:
+def n_bytes(files: Sequence[UploadedFile]) -> int:
     """The size of all files together."""
     return sum(file.path.stat().st_size for file in files)
 
 
-def n_lines(file: SentFile) -> int:
+def n_lines(file: UploadedFile) -> int:
     """Lines of a ``.txt``, or mentions of objects in an ``.xml``; 0 for other files."""
     suffix = Path(file.name).suffix.lower()
     if suffix == ".xml":  # of any encoding, and maybe all in one line
@@ -77,8 +77,8 @@ def plain_name(name: str) -> str:
 
 
 @contextmanager
-def laid_out(
-    files: Sequence[SentFile], most_objects: int = MAX_OBJECTS
+def as_dataset_folder(
+    files: Sequence[UploadedFile], most_objects: int = MAX_OBJECTS
 ) -> Generator[DroppedPhotos]:
     """Lay uploads out as a data set in a temporary folder, and read it.
 

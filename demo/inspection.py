@@ -23,7 +23,7 @@ from model.inspect.robustness import VariantPrediction, predict_variants
 from model.inspect.variants import Variant
 
 BATCH_SIZE = 16
-MAX_TOGETHER = 8  # single photos in one pass; more only make the first of them wait
+MAX_BATCH = 8  # single photos in one pass; more only make the first of them wait
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def _batcher_of(checkpoint: Path) -> Batcher[tuple[LoadedImage, Tensor], Detecti
         photos, inputs = zip(*batch, strict=True)
         return on_cores(detector.device, lambda: detector.predict_loaded(photos, inputs=inputs))
 
-    return Batcher(run, MAX_TOGETHER)
+    return Batcher(run, MAX_BATCH)
 
 
 # Functions for batches take the checkpoint's path and not the detector, because on ZeroGPU they run
@@ -135,7 +135,7 @@ def predict_many(
 
 
 @for_batches
-def ask_on_variants(
+def predict_variants_batched(
     device: str | None, checkpoint: Path, variants: Sequence[Variant]
 ) -> list[VariantPrediction]:
     """See :func:`model.inspect.robustness.predict_variants`."""

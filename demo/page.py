@@ -8,11 +8,11 @@ from typing import Any
 import gradio as gr
 
 from demo import api, ui
-from demo.address import PickingState, as_said, asked_tab, refusal
+from demo.address import PickedPhotoState, query_part, refusal, tab_in_query
 from demo.backend import Backend
 from demo.choice import PhotoChoice
 from demo.guarded import GuardedBlocks
-from demo.photos import PhotoChooser, accept_offer, chooser_html
+from demo.photos import PhotoChooser, check_chosen_photo, chooser_html
 from demo.server.first_page import TITLE
 from demo.tabs import TABS, pipeline
 from demo.tabs.tab import Shared
@@ -83,7 +83,7 @@ class Page:
         """Read a photo that was offered, then show it in all tabs, with its own boxes."""
 
         def chosen(choice: PhotoChoice) -> dict[Any, Any]:
-            return self.shared.new_photo(accept_offer(self.backend, choice))
+            return self.shared.new_photo(check_chosen_photo(self.backend, choice))
 
         following = {tab.name: tab.redraw for tab in self.tabs if tab.follows_photo}
         signals, names = list(following.values()), json.dumps(list(following))
@@ -100,7 +100,7 @@ class Page:
         by_id = {button._id: source_and_target for button, source_and_target in buttons.items()}
         picked = {
             tab.name: tab.controls["picked"]
-            for tab in self.tabs if isinstance(tab.defaults, PickingState)
+            for tab in self.tabs if isinstance(tab.defaults, PickedPhotoState)
         }  # fmt: skip
 
         def send(event: gr.EventData, **picked: str) -> dict[Any, Any]:
@@ -135,7 +135,7 @@ class Page:
     def asked(self, query: Mapping[str, str]) -> dict[Any, Any]:
         """The updates that an address asks for, by component."""
         first, *_ = names = [tab.name for tab in self.tabs]
-        name = asked_tab(query, names)
+        name = tab_in_query(query, names)
         tab = self.tabs[names.index(name)]
         state, invalid = tab.defaults.read(query, self.backend.library)
         updates: dict[Any, Any] = {
@@ -144,7 +144,7 @@ class Page:
             if getattr(state, field) != getattr(tab.defaults, field)
         }
         if query.get("tab", name).lower() != name:
-            invalid.insert(0, as_said("tab", query))
+            invalid.insert(0, query_part("tab", query))
         if invalid:
             photo = updates.get(self.photo, self.backend.first_photo)
             note = " ".join(filter(None, (refusal(invalid), photo.note)))

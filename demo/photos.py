@@ -4,10 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from demo.annotated import objects_beside
+from demo.annotated import objects_in_annotations
 from demo.backend import Backend, user_message
 from demo.box_editor import MAX_BOXES
-from demo.choice import MAX_PHOTOS, PhotoChoice, SentFile
+from demo.choice import MAX_PHOTOS, PhotoChoice, UploadedFile
 from demo.json_html import JsonHtml, is_whole
 from demo.server.uploads import uploaded
 from demo.views import markup
@@ -103,16 +103,16 @@ def _is_valid(annotation: ObjectAnnotation) -> bool:
     return is_name(annotation.class_name) and are_numbers and annotation.area > 0
 
 
-def _sent_file(payload: Any) -> SentFile:
+def _sent_file(payload: Any) -> UploadedFile:
     payload = payload if isinstance(payload, dict) else {}
     path = Path(uploaded(str(payload.get("path"))))
-    return SentFile(path, str(payload.get("orig_name") or payload.get("name") or path.name))
+    return UploadedFile(path, str(payload.get("orig_name") or payload.get("name") or path.name))
 
 
 class ManyFiles(JsonHtml):
     """A field for many photos; ``input`` fires when some were added.
 
-    Only the browser fills it; a handler gets a list of :class:`SentFile`.
+    Only the browser fills it; a handler gets a list of :class:`UploadedFile`.
 
     Args:
         field_name: its ``elem_id`` is this name with -files, that of its results with -result.
@@ -130,7 +130,7 @@ class ManyFiles(JsonHtml):
             js_on_load=script("many_photos"),
         )  # fmt: skip
 
-    def preprocess(self, payload: Any) -> list[SentFile]:
+    def preprocess(self, payload: Any) -> list[UploadedFile]:
         """The files that the browser sent.
 
         Raises:
@@ -157,7 +157,7 @@ def chooser_html(backend: Backend) -> str:
     return render("photo_chooser.html", tiles=markup.join(tiles))
 
 
-def accept_offer(backend: Backend, choice: PhotoChoice) -> PhotoChoice:
+def check_chosen_photo(backend: Backend, choice: PhotoChoice) -> PhotoChoice:
     """The photo that was offered, if it can be read; else the present one with the reason."""
     if choice.offered is None:
         return choice
@@ -165,8 +165,8 @@ def accept_offer(backend: Backend, choice: PhotoChoice) -> PhotoChoice:
         photo = backend.photo(choice.offered)
         photo.load(LOOK_SIDE)
         if choice.offered.annotations:
-            file = SentFile(photo.path, choice.offered.name or photo.path.name)
-            objects = objects_beside(file, choice.offered.annotations)
+            file = UploadedFile(photo.path, choice.offered.name or photo.path.name)
+            objects = objects_in_annotations(file, choice.offered.annotations)
             return replace(choice.offered, objects=objects, annotations=())
     except UserError as error:
         number = choice.offered.number

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def defused(rows: Iterable[Sequence[object]]) -> list[list[object]]:
+def without_formulas(rows: Iterable[Sequence[object]]) -> list[list[object]]:
     """The rows, with an apostrophe before every text that a spreadsheet would run as a formula.
 
     A photo may be called ``=HYPERLINK(...).jpg``. Numbers stay numbers, negative ones too.
 
     Example:
-        >>> defused([["=1+1.jpg", -2.5, "cat"]])
+        >>> without_formulas([["=1+1.jpg", -2.5, "cat"]])
         [["'=1+1.jpg", -2.5, 'cat']]
     """
     return [
@@ -24,7 +24,7 @@ def defused(rows: Iterable[Sequence[object]]) -> list[list[object]]:
 
 
 def csv_text(rows: Iterable[Sequence[object]]) -> str:
-    """The rows, :func:`defused`, as the text of a CSV."""
+    """The rows, :func:`without_formulas`, as the text of a CSV."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(defused(rows))
+    csv.writer(text, lineterminator="\n").writerows(without_formulas(rows))
     return text.getvalue()

@@ -25,7 +25,7 @@ Answers = TypeVar("Answers")
 # sees a GPU, but can compute on it only inside a borrowed call.
 OWN_DEVICE = "cpu" if is_zero_gpu_space() else None
 # Photos per call of a function for batches. Each call that borrows a GPU takes seconds to start.
-TOGETHER = 100 if is_zero_gpu_space() else 16
+PHOTOS_PER_CALL = 100 if is_zero_gpu_space() else 16
 STARTING_SECONDS = 10  # CUDA starts, the weights are moved
 SECONDS_A_PHOTO = 0.1  # mostly resizing on the CPU
 

@@ -7,7 +7,7 @@ import gradio as gr
 
 from demo import ui
 from demo.backend import Backend, user_message
-from demo.choice import SentFile
+from demo.choice import UploadedFile
 from demo.photos import ManyFiles
 from demo.serving.calls import StopPressedError
 from demo.views import markup
@@ -44,7 +44,7 @@ def build(backend: Backend, controls: ui.Controls) -> None:
 
     # Gradio finds the progress bar by this default.
     def pack(
-        files: list[SentFile], variants: float, pictures: str, progress: Any = gr.Progress(),  # noqa: B008
+        files: list[UploadedFile], variants: float, pictures: str, progress: Any = gr.Progress(),  # noqa: B008
         **values: Any,
     ) -> Iterator[dict[Any, Any]]:  # fmt: skip
         yield {stop: gr.Button(visible=True), shown: "", file: None}

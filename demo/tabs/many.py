@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from demo import ui
-from demo.choice import PhotoChoice, SentFile
+from demo.choice import PhotoChoice, UploadedFile
 from demo.photos import ManyFiles
 from demo.server.downloads import as_download
 from demo.serving.calls import StopPressedError
@@ -31,7 +31,7 @@ def build(tab: Tab) -> None:
     @ui.show_errors_in(gallery, table)
     # Gradio finds the progress bar by this default.
     def answer_all(
-        files: list[SentFile], checkpoint: str, threshold: float, progress: Any = gr.Progress()  # noqa: B008
+        files: list[UploadedFile], checkpoint: str, threshold: float, progress: Any = gr.Progress()  # noqa: B008
     ) -> Iterator[dict[Any, Any]]:  # fmt: skip
         if not files:
             yield {gallery: markup.note(EMPTY_MANY), table: ""}
@@ -56,7 +56,7 @@ def build(tab: Tab) -> None:
             raise UserError("no photo is answered yet: choose some first.")
         return as_download("detections.csv", text)
 
-    def open_one(files: list[SentFile], event: gr.EventData) -> PhotoChoice:
+    def open_one(files: list[UploadedFile], event: gr.EventData) -> PhotoChoice:
         number, _ = ui.picked_draw(event)
         if number >= len(files):
             raise UserError(ui.PRESS_AGAIN)

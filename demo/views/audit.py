@@ -26,7 +26,7 @@ NOT_COUNTED = (
     "Press Count: what the settings above do to every box of the data set, photo by photo, without"
     f" opening one. The limits: {LIMITS}."
 )
-TAKEN = "Taken over: press Count to see what these settings do."
+TAKEN = "Settings taken over: press Count to see what they do."
 OUTDATED = "The settings have changed since: count again"
 STOPPED = "Stopped. The numbers below, if any, are those of the photos counted until then."
 

@@ -11,7 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 from PIL import Image
 
-from demo.address import PickingState, in_address
+from demo.address import PickedPhotoState, in_address
 from demo.backend import Backend
 from demo.choice import PhotoChoice
 from demo.views import markup
@@ -32,7 +32,7 @@ EVERY = "any"
 
 
 @dataclass(frozen=True)
-class TrainingState(PickingState):
+class TrainingState(PickedPhotoState):
     """What the Training tab shows: the photos of a ``cell``, a key of :func:`key_of`."""
 
     tab: ClassVar[str] = "training"

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from demo.address import PickingState, as_said, in_address, one_of, whole
+from demo.address import PickedPhotoState, in_address, one_of, query_part, whole
 from demo.backend import Backend, user_message
 from demo.choice import PhotoChoice
 from demo.server.downloads import as_download
@@ -46,7 +46,7 @@ FEW_BOXES = 5  # in one photo; the names of more may not all have room
 
 
 @dataclass(frozen=True)
-class DatasetState(PickingState):
+class DatasetState(PickedPhotoState):
     """What the tab "Data set" shows; the card is that of the picked photo."""
 
     tab: ClassVar[str] = "dataset"
@@ -67,7 +67,7 @@ class DatasetState(PickingState):
                 if asked.class_name in choices(library, split):
                     class_name = asked.class_name
         understood = {"split": split, "class": class_name}
-        unknown = [as_said(k, query) for k, v in understood.items() if query.get(k, v) != v]
+        unknown = [query_part(k, query) for k, v in understood.items() if query.get(k, v) != v]
         state = dataclasses.replace(asked, split=split, class_name=class_name)
         return state, unknown + wrong
 

@@ -18,7 +18,7 @@ from demo.inspection import Inspection, predict_many
 from demo.server.downloads import as_download
 from demo.server.first_page import TITLE
 from demo.serving.calls import StopPressedError, this_call
-from demo.serving.gpu import TOGETHER
+from demo.serving.gpu import PHOTOS_PER_CALL
 from demo.views import markup
 from demo.views.turning import turning_photo
 from demo.web_files import render
@@ -32,7 +32,7 @@ from model.words import Verdict, a_or_an, counted, percent, unknown_class_note
 
 NO_HEAT = "off"
 MANY_SIDE = 480  # pixels of a picture among many
-EMPTY_MANY = "You get a picture of each and one CSV."
+EMPTY_MANY = "You get a picture of each photo, and one CSV."
 
 
 @dataclass(frozen=True)
@@ -119,9 +119,9 @@ def confidence_meaning(score: float, threshold: float, calibrated: bool, known: 
     """What the score means; ``known``: the true class may be one of the checkpoint's."""
     line = f"The line is the threshold, {percent(threshold, 0)}: below it the detector is not sure."
     if not calibrated:
-        return f"The share the network gives to this class; nobody has checked it. {line}"
+        return f"The network's probability for this class; it is not calibrated. {line}"
     if not known:
-        return f"It says something only of photos whose largest object the detector knows. {line}"
+        return f"It only means something if the detector knows the largest object. {line}"
     right = f"{100 * score:.0f}"
     return (
         f"Of 100 answers with this confidence about {right} have the right class, and a box that"
@@ -221,9 +221,9 @@ def detect_files(backend: Backend, files: Sequence[Path], checkpoint: str) -> It
     if len(files) > MAX_PHOTOS:
         raise UserError(f"{len(files)} photos are too many at once: choose at most {MAX_PHOTOS}.")
     answers, checkpoint_file = ManyAnswers(len(files)), backend.checkpoint_file(checkpoint)
-    for start in range(0, len(files), TOGETHER):
+    for start in range(0, len(files), PHOTOS_PER_CALL):
         paths, photos = [], []
-        for file in files[start : start + TOGETHER]:
+        for file in files[start : start + PHOTOS_PER_CALL]:
             inspection = Inspection(Photo(file), checkpoint_file)
             try:
                 photos.append(inspection.network_copy)
@@ -274,7 +274,7 @@ def _many_shown(answers: ManyAnswers, tiles: list[Markup], threshold: float) -> 
         summary += " so far"
     if unsure:
         summary += f"; not sure of {unsure}, below the threshold of {percent(threshold, 0)}"
-    line = Markup("<p>{}. Press one to see all about it.</p>").format(summary)
+    line = Markup("<p>{}. Press one for details.</p>").format(summary)
     problems = (left_out(*problem) for problem in answers.problems)
     return markup.join([line, *problems, markup.grid(tiles, "many")])
 

@@ -40,7 +40,7 @@ async function add(chosen) {
   const uploads = [];
   for (const [i, file] of files.entries()) {
     status.textContent = `Sending ${takesAnnotations ? 'file' : 'photo'} ${i + 1} of ${files.length} ...`;
-    const orig_name = page.placeOf(file);
+    const orig_name = page.pathOf(file);
     try {
       const { path } = await upload(file);
       if (isPhoto(file.name)) page.ownPhotos.remember(path, { file });

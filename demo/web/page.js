@@ -13,16 +13,16 @@
 //   sendMany(files)                passes files to the field for many photos of the open tab
 //   waitingMany(field)             returns those files to the field with this data-name
 //   ANNOTATION                     matches names of annotation files
-//   placeOf(file)                  its name, with the folders it was dropped or chosen in
-//   cameFrom(file, path)           sets the result of placeOf for a dropped file
+//   pathOf(file)                   its name, with the folders it was dropped or chosen in
+//   setPath(file, path)            sets the result of pathOf for a dropped file
 //   whenThere(selector, act)       calls act with an element once Gradio has made it (keyboard.js)
 //   oneTabStop(element, selector)  arrow keys move among the selected elements (keyboard.js)
 //   showMore(element)              gives it the class "more" while some of it is beyond its right edge
 //   ownPhotos                      the visitor's own photos, kept in this browser (own_photos.js)
-//   wants(photo)                   dims elements whose data-photo is another photo
+//   dimOthers(photo)               dims elements whose data-photo is another photo
 // Events, each a CustomEvent:
 //   'restored'                     the values of the address are in place; isRestored is true
-//   'went'                         detail URLSearchParams: back or forward, to a tab with a photo
+//   'navigated'                    detail URLSearchParams: back or forward, to a tab with a photo
 //   'shows'                        detail {tab, query}: a tab shows something else
 //   'photo-replaced'
 //   'many-photos'                  files wait for a field for many photos
@@ -103,13 +103,13 @@
     const query = new URLSearchParams(location.search);
     open = allTabs.includes(query.get('tab')) ? query.get('tab') : 'detect';
     tabButton(open)?.click();
-    if (open === 'detect' || open === 'augment') tell('went', query);
+    if (open === 'detect' || open === 'augment') tell('navigated', query);
     else page.renewAddress();
   });
 
   const dimming = new CSSStyleSheet();
   document.adoptedStyleSheets.push(dimming);
-  page.wants = (photo) =>
+  page.dimOthers = (photo) =>
     dimming.replaceSync(`[data-photo]:not([data-photo="${CSS.escape(photo)}"]) { opacity: 0.3; }`);
 
   page.showMore = (element) => {
@@ -122,8 +122,8 @@
   };
 
   page.ANNOTATION = /\.(xml|txt|json|ya?ml|labels|names)$/i;
-  page.cameFrom = (file, path) => places.set(file, path);
-  page.placeOf = (file) => places.get(file) || file.webkitRelativePath || file.name;
+  page.setPath = (file, path) => places.set(file, path);
+  page.pathOf = (file) => places.get(file) || file.webkitRelativePath || file.name;
 
   page.sendMany = (files) => {
     if (open === 'augment') {

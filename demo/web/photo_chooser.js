@@ -36,7 +36,7 @@ function show() {
   status.classList.toggle('problem', Boolean(value.note));
   // Unless the answer to a later offer is still to come.
   if (!value.offered && !(value.number > 0 && value.number < latest.number)) {
-    page.wants(keyOf(value));
+    page.dimOthers(keyOf(value));
   }
   keep(value.upload?.path, value.number > 0, value.objects);
 }
@@ -65,7 +65,7 @@ function offer(offered) {
   choices += 1;
   forgotten = '';
   latest = { ...offered, number: latest.number + 1 };
-  page.wants(keyOf(latest));
+  page.dimOthers(keyOf(latest));
   sendLatest();
 }
 
@@ -78,7 +78,7 @@ async function send(file, kept = {}, companions = []) {
   const choice = (choices += 1);
   status.classList.remove('problem');
   status.textContent = `Sending ${file.name || 'the photo'} ...`;
-  page.wants('');
+  page.dimOthers('');
   try {
     const { path } = await upload(file);
     page.ownPhotos.remember(path, { ...kept, file });
@@ -92,7 +92,7 @@ async function send(file, kept = {}, companions = []) {
     offer({ sample: '', upload: photo, boxes, objects, name: file.name, annotations });
   } catch (error) {
     if (choice !== choices) return;
-    page.wants(keyOf(props.value));
+    page.dimOthers(keyOf(props.value));
     status.classList.add('problem');
     status.textContent = `${file.name || 'The photo'} could not be sent: ${error.message || error}`;
   }
@@ -125,7 +125,7 @@ function entriesOf(transfer) {
 async function filesIn(entry) {
   if (entry.isFile) {
     const file = await new Promise((done, fail) => entry.file(done, fail));
-    page.cameFrom(file, entry.fullPath);
+    page.setPath(file, entry.fullPath);
     return [file];
   }
   const reader = entry.createReader(),
@@ -243,7 +243,7 @@ page.addEventListener('kept-photo', ({ detail }) => {
   if (!choices) send(detail.file, detail);
 });
 /** Back and forward lead to the photo of that address. */
-page.addEventListener('went', async ({ detail }) => {
+page.addEventListener('navigated', async ({ detail }) => {
   const { sample, upload } = props.value || {};
   const kept = detail.get('kept');
   if (detail.get('photo') === 'own') {
@@ -257,7 +257,7 @@ page.addEventListener('went', async ({ detail }) => {
 // Gradio shows a toast if the server failed: then the offer is neither accepted nor refused.
 new MutationObserver(() => {
   const failed = props.value?.offered && document.querySelector('[data-testid=toast-body]');
-  if (failed) page.wants(keyOf(props.value));
+  if (failed) page.dimOthers(keyOf(props.value));
 }).observe(document.body, { childList: true, subtree: true });
 page.showMore(strip);
 page.oneTabStop(strip, 'button[data-key]');

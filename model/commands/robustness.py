@@ -22,7 +22,7 @@ from model.checked import check_ranges
 from model.checkpoint import DEFAULT_CHECKPOINT, load_checkpoint
 from model.commands import run
 from model.commands.options import DataOptions
-from model.evaluation.strength_curves import check_alike, measure, some_rows, table
+from model.evaluation.strength_curves import check_alike, measure, representative_photos, table
 from model.files import write_file
 from model.inference import Detector
 from model.loading.dataset import LargestObjectDataset
@@ -49,7 +49,7 @@ def main(config: RobustnessConfig) -> None:
     infos = [detector.info for detector in detectors]
     check_alike([(path.stem, info) for path, info in zip(paths, infos, strict=True)])
     split = config.dataset(infos[0].class_names).split(config.split)
-    frame, none = some_rows(split, config.photos), split.backgrounds.iloc[:0]
+    frame, none = representative_photos(split, config.photos), split.backgrounds.iloc[:0]
     split = dataclasses.replace(split, frame=frame, backgrounds=none)
     dataset = LargestObjectDataset(
         split, max(info.image_size for info in infos), cache_dir=config.cache_dir,

@@ -26,7 +26,7 @@ from model.words import counted
 
 DataFolders = str | Path | Sequence[str | Path]
 
-TOGETHER = 8  # photos whose headers are read together, between two checks of the time
+PHOTOS_PER_CALL = 8  # photos whose headers are read together, between two checks of the time
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,10 +259,10 @@ class Dataset:
         entries = [(s, e) for s in self._sources for e in s.by_photo.values() if e.photo]
         held_out = [(s, e) for s, e in entries if {"val", "test"} & set(e.splits)]
         chosen = sorted(held_out or entries, key=lambda item: _drawn(item[1].name))[:count]
-        for first in range(0, len(chosen), TOGETHER):
+        for first in range(0, len(chosen), PHOTOS_PER_CALL):
             if time.monotonic() >= until:
                 return
-            some = chosen[first : first + TOGETHER]
+            some = chosen[first : first + PHOTOS_PER_CALL]
             for source in self._sources:
                 source.headers([entry for owner, entry in some if owner is source])
             for source, entry in some:

@@ -52,7 +52,7 @@ class Habits(NamedTuple):
 
 def habits_of(format: Format, parsed: Sequence[Parsed], headers: Sequence[PhotoHeader]) -> Habits:
     """How a set was annotated, by some of its annotations and the headers of their photos."""
-    stored = upright = swapped = as_said = 0
+    stored = upright = swapped = query_part = 0
     for annotation, header in zip(parsed, headers, strict=True):
         size = (annotation.size[0], annotation.size[1]) if annotation.size else (0, 0)
         if header.orientation >= 5 and header.width != header.height:
@@ -61,9 +61,9 @@ def habits_of(format: Format, parsed: Sequence[Parsed], headers: Sequence[PhotoH
         elif size != header.upright_size and size[::-1] == header.upright_size:
             fits_photo, fits_said = (_holds(s, annotation) for s in (header.upright_size, size))
             swapped += fits_photo and not fits_said
-            as_said += fits_said and not fits_photo
+            query_part += fits_said and not fits_photo
     before_turning = stored > upright if stored + upright else None
-    habits = Habits(Reading("", format.units), before_turning, swapped > as_said)
+    habits = Habits(Reading("", format.units), before_turning, swapped > query_part)
     return _with_reading(habits, format, parsed, headers)
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from model.boxes import box_areas
-from model.csv_cells import defused
+from model.csv_cells import without_formulas
 from model.evaluation.calibration import reliability
 from model.evaluation.metrics import (
     MEASURES,
@@ -121,7 +121,7 @@ def per_photo_table(
     scale = extent / predictions.image_size
     probability = predictions.probabilities.max(dim=1).values
     score = calibration.score(predictions.evidence.double()) if calibration else probability
-    names = [name for (name,) in defused(zip(dataset.frame.file_name))]
+    names = [name for (name,) in without_formulas(zip(dataset.frame.file_name))]
     columns: dict[str, Any] = {"file_name": names}
     for prefix, sides, classes, boxes in (
         ("true", TRUE_BOX, scores.true_class, predictions.true_xyxy),

@@ -35,7 +35,7 @@ Change = tuple[Step, Setting, float]
 """How photos are changed: a step, one of its settings, and its value."""
 
 
-def some_rows(split: DatasetSplit, count: int) -> pd.DataFrame:
+def representative_photos(split: DatasetSplit, count: int) -> pd.DataFrame:
     """At most ``count`` photos, with the same shares of classes and sizes as the split.
 
     They are evenly spaced in the order of class, size and a hash of the name: always the same ones.
@@ -99,7 +99,7 @@ def measure(
                 "setting": s.name, "label": s.label, "group": step.group,
                 "trained_up_to": trained, "levels": levels,
             })  # fmt: skip
-    sentences = [falls_first(settings, name) for name in detectors]
+    sentences = [first_fall_sentence(settings, name) for name in detectors]
     return {"n_photos": len(dataset), "settings": settings, "sentences": sentences}
 
 
@@ -109,7 +109,7 @@ def trained_up_to(info: CheckpointInfo, setting: Setting) -> float | None:
     return float(augment.get(setting.name, setting.off)) if isinstance(augment, dict) else None
 
 
-def falls_first(settings: Sequence[dict[str, Any]], name: str) -> str:
+def first_fall_sentence(settings: Sequence[dict[str, Any]], name: str) -> str:
     """A sentence on the setting that costs :data:`FALL` of joint accuracy at the least strength."""
     falls: list[tuple[int, float, str]] = []
     for setting in settings:

@@ -74,7 +74,7 @@ def test_no_share_stands_beside_the_same_of_a_sample(table):
 def test_where_nothing_is_wrong_one_sentence_says_so(table, settings):
     (finding,), trials = found(table, config_of(min_visible=0.5, **settings))
     assert finding.level == "fine"
-    assert finding.text.startswith("Nothing to mend: 0 % of the draws")
+    assert finding.text.startswith("Nothing to fix: 0 % of the draws")
     assert trials.safe == trials.config
 
 

@@ -15,7 +15,7 @@ from demo.views.detect import csv_download
 from model.augment import AugmentConfig
 from model.checkpoint import DEFAULT_CHECKPOINT
 from model.commands.predict import PredictConfig, main
-from model.csv_cells import defused
+from model.csv_cells import without_formulas
 from model.data.records import ObjectAnnotation
 from model.inspect.variants import make_variants
 from model.inspect.variants_zip import on_canvas, pack_variants
@@ -23,16 +23,16 @@ from model.inspect.variants_zip import on_canvas, pack_variants
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
 def test_formulas_become_text(cell):
-    assert defused([[cell]]) == [[f"'{cell}"]]
+    assert without_formulas([[cell]]) == [[f"'{cell}"]]
 
 
 @pytest.mark.parametrize("cell", ["", "cat", "a=b", "1-2", -1, -0.5, None])
 def test_everything_else_stays(cell):
-    assert defused([[cell]]) == [[cell]]
+    assert without_formulas([[cell]]) == [[cell]]
 
 
 def test_no_rows():
-    assert defused([]) == []
+    assert without_formulas([]) == []
 
 
 def test_the_csv_of_the_page(tmp_path):

@@ -4,7 +4,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from demo.address import asked_tab, refusal
+from demo.address import refusal, tab_in_query
 from demo.choice import LOST_UPLOAD, PhotoChoice
 from demo.views.augment.state import AugmentState, read_settings, write_settings
 from demo.views.confusion import TrainingState
@@ -110,5 +110,7 @@ def test_pinned_settings_survive_an_address(library, settings):
 
 
 def test_unknown_tabs_open_the_first():
-    asked = [asked_tab({"tab": name}, ["detect", "augment"]) for name in ("Augment", "nowhere", "")]
+    asked = [
+        tab_in_query({"tab": name}, ["detect", "augment"]) for name in ("Augment", "nowhere", "")
+    ]
     assert asked == ["augment", "detect", "detect"]

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from demo.annotated import objects_beside
+from demo.annotated import objects_in_annotations
 from demo.backend import Backend
 from demo.box_editor import MAX_BOXES
-from demo.choice import PhotoChoice, SentFile
-from demo.photos import PhotoChooser, accept_offer
+from demo.choice import PhotoChoice, UploadedFile
+from demo.photos import PhotoChooser, check_chosen_photo
 from demo.views.detect import DetectState, show
 from model.data.records import ObjectAnnotation
 from model.data.samples import PhotoLibrary
@@ -40,8 +40,8 @@ def send(tmp_path, files: dict[str, str], photo: str = "my photo (1).jpg"):
     for i, (name, text) in enumerate(files.items()):
         path = tmp_path / f"upload{i}"
         path.write_text(text)
-        sent.append(SentFile(path, name))
-    return objects_beside(SentFile(picture, photo), sent)
+        sent.append(UploadedFile(path, name))
+    return objects_in_annotations(UploadedFile(picture, photo), sent)
 
 
 @pytest.mark.parametrize(
@@ -112,9 +112,9 @@ def test_a_photo_offered_with_its_annotation_has_a_true_box(tmp_path, monkeypatc
     picture, xml = tmp_path / "a.jpg", tmp_path / "a.xml"
     Image.new("RGB", (100, 80)).save(picture)
     xml.write_text(XML.format(100, OBJECT.format("mug", 50)))
-    offered = PhotoChoice(upload=str(picture), annotations=(SentFile(xml, "a.xml"),), number=3)
+    offered = PhotoChoice(upload=str(picture), annotations=(UploadedFile(xml, "a.xml"),), number=3)
     backend = Backend(PhotoLibrary(None))
-    taken = accept_offer(backend, PhotoChoice("cat", offered=offered))
+    taken = check_chosen_photo(backend, PhotoChoice("cat", offered=offered))
     assert (taken.upload, taken.boxes, taken.annotations) == (str(picture), "", ())
     chooser = PhotoChooser()
     known = backend.photo(chooser.preprocess(chooser.postprocess(taken)))
@@ -124,15 +124,15 @@ def test_a_photo_offered_with_its_annotation_has_a_true_box(tmp_path, monkeypatc
     assert "mug is none of them" in shown
     assert "numbers for classes" not in shown
     (tmp_path / "a.txt").write_text("1 .5 .5 .2 .2")
-    numbers = replace(offered, annotations=(SentFile(tmp_path / "a.txt", "a.txt"),))
-    unnamed = accept_offer(backend, PhotoChoice(offered=numbers))
+    numbers = replace(offered, annotations=(UploadedFile(tmp_path / "a.txt", "a.txt"),))
+    unnamed = check_chosen_photo(backend, PhotoChoice(offered=numbers))
     assert unnamed.note == ""
     assert "numbers for classes: drop the photo with" in show(backend, DetectState(photo=unnamed))
     xml.write_text("<")
-    refused = accept_offer(backend, PhotoChoice("cat", offered=offered))
+    refused = check_chosen_photo(backend, PhotoChoice("cat", offered=offered))
     assert (refused.sample, refused.number) == ("cat", 3)
     assert "a.xml" in refused.note
-    kept = accept_offer(backend, replace(taken, offered=offered))
+    kept = check_chosen_photo(backend, replace(taken, offered=offered))
     assert (kept.upload, kept.objects) == (taken.upload, taken.objects)
 
 

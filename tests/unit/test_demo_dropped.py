@@ -8,8 +8,8 @@ import pytest
 from conftest import write_voc_xml
 from PIL import Image
 
-from demo.choice import SentFile
-from demo.dropped import laid_out, plain_name
+from demo.choice import UploadedFile
+from demo.dropped import as_dataset_folder, plain_name
 from model.errors import UserError
 
 COCO = {
@@ -25,7 +25,7 @@ COCO = {
 def sent(tmp_path):
     """As the server has files: under other names than they were sent by."""
 
-    def send(files: dict[str, str | None]) -> list[SentFile]:
+    def send(files: dict[str, str | None]) -> list[UploadedFile]:
         found = []
         for number, (name, text) in enumerate(files.items()):
             path = tmp_path / f"upload{number}.jpg"
@@ -33,15 +33,15 @@ def sent(tmp_path):
                 Image.new("RGB", (100, 80), (200, 90, number)).save(path)
             else:
                 path.write_text(text)
-            found.append(SentFile(path, name))
+            found.append(UploadedFile(path, name))
         return found
 
     return send
 
 
-def said(files: list[SentFile]) -> dict[str, object]:
+def said(files: list[UploadedFile]) -> dict[str, object]:
     """By photo: names of its objects, ``None`` for the detector's, or why it is left out."""
-    with laid_out(files) as dropped:
+    with as_dataset_folder(files) as dropped:
         known = {f.name: [o.class_name for o in p.image.objects] for f, p in dropped.known.items()}
         why = {file.name: words for file, words in dropped.problems.items()}
         return {**known, **why, **{file.name: None for file in dropped.unknown}}
@@ -78,7 +78,7 @@ def test_a_broken_annotation_leaves_its_photo_out_and_no_other(sent, tmp_path):
 
 
 def test_files_that_are_no_annotation_are_said_to_be_none(sent):
-    with laid_out(sent({"a.jpg": None, "README.txt": "hello"})) as dropped:
+    with as_dataset_folder(sent({"a.jpg": None, "README.txt": "hello"})) as dropped:
         assert dropped.note == "No annotation of VOC, YOLO, COCO or LabelMe is among 1 other file."
         assert dropped.unknown == dropped.files
 
@@ -94,13 +94,13 @@ def test_files_that_are_no_annotation_are_said_to_be_none(sent):
     ],
 )
 def test_what_concerns_all_photos_is_one_sentence(sent, files, sentence):
-    with pytest.raises(UserError, match=sentence), laid_out(sent(files)):
+    with pytest.raises(UserError, match=sentence), as_dataset_folder(sent(files)):
         pass
 
 
 def test_files_of_one_name_lie_in_different_folders(sent):
     first, second, third = sent({"a/cat.jpg": None, "b": None, "../../x/.cat": None})
-    with laid_out([first, SentFile(second.path, first.name), third]) as dropped:
+    with as_dataset_folder([first, UploadedFile(second.path, first.name), third]) as dropped:
         assert len(set(dropped.files)) == 3
         assert all(file.is_file() and file.is_relative_to(dropped.root) for file in dropped.files)
     assert not Path(dropped.root).exists()
@@ -109,23 +109,26 @@ def test_files_of_one_name_lie_in_different_folders(sent):
 def test_annotations_that_would_take_long_are_refused(sent, monkeypatch):
     monkeypatch.setattr("demo.dropped.MAX_ANNOTATION_BYTES", 1000)
     files = {"a.jpg": None, "a.txt": "0 .5 .5 .1 .1\n" * 40, "b.txt": "0 .5 .5 .1 .1\n" * 40}
-    with pytest.raises(UserError, match="larger than"), laid_out(sent(files)):
+    with pytest.raises(UserError, match="larger than"), as_dataset_folder(sent(files)):
         pass
     monkeypatch.undo()
     files = {"a.jpg": None, "a.txt": "\n" * 20_000, "b.txt": "\n" * 20_000}
-    with pytest.raises(UserError, match="more than 30,000 lines together"), laid_out(sent(files)):
+    with (
+        pytest.raises(UserError, match="more than 30,000 lines together"),
+        as_dataset_folder(sent(files)),
+    ):
         pass
 
 
 def test_a_photo_of_very_many_objects_is_left_out(sent):
     files = {"a.jpg": None, "a.txt": "0 .5 .5 .1 .1\n" * 1001, "b.jpg": None}
-    with laid_out(sent(files | {"b.txt": "0 .5 .5 .1 .1"})) as dropped:
+    with as_dataset_folder(sent(files | {"b.txt": "0 .5 .5 .1 .1"})) as dropped:
         assert [file.name for file in dropped.known] == ["b.jpg"]
         assert "1,001 objects" in dropped.problems[dropped.files[0]]
 
 
 def test_half_characters_in_names(sent):
-    with laid_out(sent({"a\ud800b.jpg": None})) as dropped:
+    with as_dataset_folder(sent({"a\ud800b.jpg": None})) as dropped:
         assert [file.name for file in dropped.files] == ["a?b.jpg"]
 
 
@@ -144,7 +147,7 @@ def test_a_name_of_a_megabyte_is_shortened_at_once():
 
 def test_a_label_of_very_many_objects_is_refused_before_it_is_read(sent):
     xml = f"<annotation>{'<object/>' * 31_000}</annotation>"
-    with pytest.raises(UserError, match="more than 30,000 lines"), laid_out(
+    with pytest.raises(UserError, match="more than 30,000 lines"), as_dataset_folder(
         sent({"a.jpg": None, "a.xml": xml})
     ):  # fmt: skip
         pass

@@ -281,7 +281,7 @@ def test_one_variant_is_as_among_all(backend):
 @pytest.mark.slow
 def test_what_pair_and_grid_both_need_is_computed_once(backend, monkeypatch):
     drawn, asked = [], []
-    make, ask = drawing.make_variants, drawing.ask_on_variants
+    make, ask = drawing.make_variants, drawing.predict_variants_batched
 
     def making(*arguments, **options):
         variants = make(*arguments, **options)
@@ -293,7 +293,7 @@ def test_what_pair_and_grid_both_need_is_computed_once(backend, monkeypatch):
         return ask(file, variants)
 
     monkeypatch.setattr(drawing, "make_variants", making)
-    monkeypatch.setattr(drawing, "ask_on_variants", asking)
+    monkeypatch.setattr(drawing, "predict_variants_batched", asking)
     state = AugmentState(VOC, picked="2", count=4, seed=77)
     pictures.show_pair(scene_of(backend, state))
     scene = scene_of(backend, state)
@@ -307,7 +307,9 @@ def test_what_pair_and_grid_both_need_is_computed_once(backend, monkeypatch):
 
 
 def test_variants_do_not_wait_for_the_detector(backend, monkeypatch):
-    monkeypatch.setattr(drawing, "ask_on_variants", lambda file, variants: pytest.fail("was asked"))
+    monkeypatch.setattr(
+        drawing, "predict_variants_batched", lambda file, variants: pytest.fail("was asked")
+    )
     state = AugmentState(VOC, count=3, seed=78)
     scene = scene_of(backend, state)
     variants = drawing.variants_of(scene)
@@ -364,9 +366,9 @@ def test_of_two_settings_it_says_whose_the_rest_is(backend):
     both = pictures.show_pair(scene_of(backend, AugmentState(VOC, pinned="zoom:1")))
     words = "steps, limits, variants and downloads are B"
     assert (words in alone.steps, words in both.steps) == (False, True)
-    assert "A has Zoom 1 (B: 1.8); all else is as in B." in both.steps
+    assert "A has Zoom 1 (B: 1.8); everything else is as in B." in both.steps
     same = pictures.show_pair(scene_of(backend, AugmentState(VOC, zoom=1, pinned="zoom:1")))
-    assert "A and B are alike." in same.steps
+    assert "A and B are the same." in same.steps
 
 
 def test_what_the_detector_was_not_sure_of_it_does_not_say_still(backend):

@@ -8,7 +8,7 @@ from conftest import REPOSITORY
 
 from demo.choice import Photo, PhotoChoice
 from demo.inspection import Inspection
-from demo.photos import accept_offer
+from demo.photos import check_chosen_photo
 from demo.serving.calls import Call, current
 from demo.views import detect
 from demo.views.detect import DetectState
@@ -92,10 +92,10 @@ def test_what_is_no_photo_leaves_the_one_that_is_there(backend, tmp_path):
     words = tmp_path / "words.jpg"
     words.write_text("no photo")
     offer = PhotoChoice("cat", offered=PhotoChoice(upload=str(words)))
-    kept = accept_offer(backend, offer)
+    kept = check_chosen_photo(backend, offer)
     assert (kept.sample, kept.upload) == ("cat", None)
     assert "words.jpg is not an image" in kept.note
-    assert accept_offer(backend, PhotoChoice("cat", offered=DOGS)) == DOGS
+    assert check_chosen_photo(backend, PhotoChoice("cat", offered=DOGS)) == DOGS
 
 
 @pytest.mark.parametrize("n_read", [1, 2, 3])

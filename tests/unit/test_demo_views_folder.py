@@ -9,7 +9,7 @@ import pytest
 from conftest import REPOSITORY
 from PIL import Image
 
-from demo.choice import PhotoChoice, SentFile
+from demo.choice import PhotoChoice, UploadedFile
 from demo.serving import calls
 from demo.serving.calls import Call, CallEndedError
 from demo.views.augment import folder
@@ -20,7 +20,7 @@ from model.errors import UserError
 
 STATE = AugmentState(photo=PhotoChoice("cat"), zoom=1.5)
 FILES = [
-    SentFile(REPOSITORY / "examples" / name, name)
+    UploadedFile(REPOSITORY / "examples" / name, name)
     for name in ("cat.jpg", "dog.jpg", "astronaut.jpg")
 ]
 
@@ -45,7 +45,7 @@ def test_it_tells_how_far_it_is(backend, place):
 
 
 def test_what_is_left_out_is_said_by_file_also_where_nothing_is_left(backend, place, tmp_path):
-    words = SentFile(tmp_path / "words.jpg", "set/words.jpg")
+    words = UploadedFile(tmp_path / "words.jpg", "set/words.jpg")
     words.path.write_text("no photo")
     *_, made = folder_zip(backend, STATE, [FILES[0], words], 1, CANVAS)
     assert [file for file, _ in made.problems] == [words.path]

@@ -156,6 +156,6 @@ def test_a_set_that_takes_long_to_read_gives_fewer_examples(own_voc, monkeypatch
     monkeypatch.setattr(dataset, "time", SimpleNamespace(monotonic=lambda: next(now)))
     monkeypatch.setattr(Source, "photo", lambda _, name: asked.append(name))
     monkeypatch.setattr(samples, "LOOKING_S", 3)
-    monkeypatch.setattr(dataset, "TOGETHER", 1)
+    monkeypatch.setattr(dataset, "PHOTOS_PER_CALL", 1)
     assert PhotoLibrary(Dataset(own_voc)).examples()  # those of the project
     assert len(asked) == 2

@@ -53,7 +53,13 @@ def test_names_are_unique_and_groups_stand_together():
 @pytest.mark.parametrize(("step", "setting"), SETTINGS, ids=lambda x: x.name)
 def test_settings_make_sense(step, setting):
     assert setting.low < setting.high
-    for value in (setting.default, setting.off, setting.mild, setting.strong, *setting.lively):
+    for value in (
+        setting.default,
+        setting.off,
+        setting.mild,
+        setting.strong,
+        *setting.surprise_range,
+    ):
         assert setting.low <= value <= setting.high
     assert setting.strong != setting.off
     assert setting.label
@@ -243,7 +249,7 @@ class Tint(PixelStep):
     settings = (
         Setting(
             "tint_strength", "Tint", "made redder by up to so many levels",
-            low=0, high=90, default=0, off=0, mild=3, strong=80, lively=(10, 40),
+            low=0, high=90, default=0, off=0, mild=3, strong=80, surprise_range=(10, 40),
         ),
     )  # fmt: skip
 

@@ -14,10 +14,10 @@ from model.errors import UserError
 from model.evaluation.plots import plot_strength
 from model.evaluation.strength_curves import (
     check_alike,
-    falls_first,
+    first_fall_sentence,
     levels_of,
     measure,
-    some_rows,
+    representative_photos,
     table,
 )
 from model.inference import Detector
@@ -38,13 +38,13 @@ def test_levels_reach_from_weak_to_the_strongest_allowed():
 
 def test_photos_are_chosen_by_class_and_size_and_always_the_same(tmp_path):
     split = read_split(make_voc(tmp_path / "VOC2007", 30, 3), "train")
-    rows = some_rows(split, 10)
+    rows = representative_photos(split, 10)
     assert len(rows) == 10
-    assert rows.equals(some_rows(split, 10))
+    assert rows.equals(representative_photos(split, 10))
     shares = rows.class_name.value_counts(normalize=True)
     for name, share in split.frame.class_name.value_counts(normalize=True).items():
         assert abs(shares[name] - share) <= 0.1
-    assert sorted(some_rows(split, 500).file_name) == sorted(split.frame.file_name)
+    assert sorted(representative_photos(split, 500).file_name) == sorted(split.frame.file_name)
 
 
 @pytest.mark.slow
@@ -94,13 +94,15 @@ def test_the_first_fall_is_said_with_what_was_trained():
 
     slow = setting("Blur", [0.7, 0.7, 0.65, 0.1], 0.0)
     quick = setting("Rotation", [0.7, 0.69, 0.55, 0.5], 4.0)
-    assert falls_first([slow, quick], "net") == (
+    assert first_fall_sentence([slow, quick], "net") == (
         "net: class and box are right less often first at rotation 2 (trained up to 4):"
         " from 0.700 to 0.550."
     )
     unsure = setting("Rotation", [0.7, 0.69, 0.55, 0.5], 4.0, reach=0.3)
-    assert "blur 3" in falls_first([slow, unsure], "net")
-    assert "stay right everywhere" in falls_first([setting("Hue", [0.7, 0.68], None)], "net")
+    assert "blur 3" in first_fall_sentence([slow, unsure], "net")
+    assert "stay right everywhere" in first_fall_sentence(
+        [setting("Hue", [0.7, 0.68], None)], "net"
+    )
 
 
 def test_detectors_of_other_classes_are_refused():

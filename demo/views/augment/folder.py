@@ -9,8 +9,8 @@ from markupsafe import Markup
 from PIL import Image
 
 from demo.backend import Backend, user_message
-from demo.choice import MAX_PHOTOS, SentFile
-from demo.dropped import DroppedPhotos, is_annotation, laid_out
+from demo.choice import MAX_PHOTOS, UploadedFile
+from demo.dropped import DroppedPhotos, as_dataset_folder, is_annotation
 from demo.server.downloads import new_download
 from demo.server.storage import MIB
 from demo.serving.calls import StopPressedError, raise_if_ended
@@ -71,7 +71,7 @@ class FolderZip:
         return markup.join([result, *(left_out(*problem) for problem in self.problems)])
 
 
-def check_asked(files: Sequence[SentFile], count: float) -> int:
+def check_asked(files: Sequence[UploadedFile], count: float) -> int:
     """Refuse what is too much for one ZIP; returns ``count``, the variants of each photo.
 
     Raises:
@@ -96,7 +96,11 @@ def check_asked(files: Sequence[SentFile], count: float) -> int:
 
 
 def folder_zip(
-    backend: Backend, state: AugmentState, files: Sequence[SentFile], count: float, pictures: str
+    backend: Backend,
+    state: AugmentState,
+    files: Sequence[UploadedFile],
+    count: float,
+    pictures: str,
 ) -> Iterator[FolderZip]:
     """Augment photos; yields the same object with its progress, at last with the file.
 
@@ -114,7 +118,7 @@ def folder_zip(
     """
     variants, made = check_asked(files, count), FolderZip("reading annotations")
     yield made
-    with laid_out(files) as dropped:
+    with as_dataset_folder(files) as dropped:
         photo_uploads = [file.path for file in files if not is_annotation(file.name)]
         uploads = dict(zip(dropped.files, photo_uploads, strict=True))
         made.problems += [(uploads[file], why) for file, why in dropped.problems.items()]

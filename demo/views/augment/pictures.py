@@ -79,7 +79,11 @@ def _difference(a: Scene, b: Scene) -> str:
         for name, value in of_a.items()
         if value != of_b[name]
     ]
-    return f"A has {', '.join(words)}; all else is as in B." if words else "A and B are alike."
+    return (
+        f"A has {', '.join(words)}; everything else is as in B."
+        if words
+        else "A and B are the same."
+    )
 
 
 def _sentence(scene: Scene, variant: Variant) -> str:
@@ -99,7 +103,7 @@ def after_figure(variant: Variant, scene: Scene, side: int = EDITOR_SIDE) -> Mar
     among = f"of {count:g}" if variant.number <= count else f"beyond the {count:g} below"
     parts = [
         f"After: variant {variant.number} {among}.",
-        "Thin line: the box if nothing had been done.",
+        "Thin line: the box before augmentation.",
     ]
     if _has_another_shape(variant):
         parts.append(SHAPE)

@@ -136,7 +136,7 @@ def surprise(
     generator = generator or random.Random()
     drawn: dict[str, Any] = {"seed": generator.randint(0, 9999)}
     for setting in (setting for step in config.steps for setting in step.settings):
-        value = round(generator.uniform(*setting.lively), 2)
+        value = round(generator.uniform(*setting.surprise_range), 2)
         unusual = setting.default == setting.off and generator.random() < 0.75
         drawn[setting.name] = setting.off if unusual else value
     return drawn | {

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from demo.inspection import ask_on_variants
+from demo.inspection import predict_variants_batched
 from demo.serving.calls import raise_if_ended
 from demo.serving.once import ComputeOnceCache
 from demo.views.augment.scene import Scene
@@ -57,7 +57,7 @@ def picked_variant(scene: Scene) -> Variant:
 def picked_answer(scene: Scene, variant: Variant) -> VariantPrediction:
     """The prediction on the variant shown large, cached."""
     return _answers.get(
-        _key(scene), lambda: ask_on_variants(scene.inspection.checkpoint, [variant])[0]
+        _key(scene), lambda: predict_variants_batched(scene.inspection.checkpoint, [variant])[0]
     )
 
 
@@ -76,7 +76,7 @@ def answers_of(scene: Scene, variants: Sequence[Variant]) -> list[VariantPredict
     """The predictions on all variants; that on the one shown large comes from the cache."""
     place = picked_number(scene) - 1
     others = [*variants[:place], *variants[place + 1 :]]
-    answers = ask_on_variants(scene.inspection.checkpoint, others) if others else []
+    answers = predict_variants_batched(scene.inspection.checkpoint, others) if others else []
     if place < len(variants):
         answers.insert(place, picked_answer(scene, variants[place]))
     return answers

@@ -38,8 +38,8 @@ class Setting:
         default: the value that training uses.
         off: the value at which it does nothing.
         mild, strong: the values of the presets ``mild`` and ``too much``.
-        lively: the range "Surprise me" draws from; a setting that training leaves off is drawn
-            only one time in four.
+        surprise_range: the range "Surprise me" draws from; a setting that training leaves off is
+            drawn only one time in four.
         too_much, warning: the value from which on advice is given, and its sentence.
     """
 
@@ -52,7 +52,7 @@ class Setting:
     off: float
     mild: float
     strong: float
-    lively: tuple[float, float]
+    surprise_range: tuple[float, float]
     too_much: float = inf
     warning: str = ""
 

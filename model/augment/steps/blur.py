@@ -15,7 +15,7 @@ class Blur(PixelStep):
     settings = (
         Setting(
             "blur", "Blur", "out of focus by up to so many pixels of what the network sees",
-            low=0, high=5, default=0, off=0, mild=0, strong=3, lively=(0.3, 2),
+            low=0, high=5, default=0, off=0, mild=0, strong=3, surprise_range=(0.3, 2),
             too_much=2.5,
             warning="A blur this strong wipes out small objects: their boxes would be guesses.",
         ),

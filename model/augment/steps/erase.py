@@ -24,7 +24,7 @@ class Erase(PixelStep):
     settings = (
         Setting(
             "erase", "Erase", "patches cover up to this share of the picture; the box stays",
-            low=0, high=0.5, default=0, off=0, mild=0, strong=0.4, lively=(0.05, 0.25),
+            low=0, high=0.5, default=0, off=0, mild=0, strong=0.4, surprise_range=(0.05, 0.25),
             too_much=0.35,
             warning="Patches this large can hide an object whose box is still asked for.",
         ),

@@ -15,7 +15,7 @@ class Flip(GeometricStep):
     settings = (
         Setting(
             "flip_probability", "Mirror", "chance that the photo is mirrored",
-            low=0, high=1, default=0.5, off=0, mild=0.5, strong=0.5, lively=(0.5, 0.5),
+            low=0, high=1, default=0.5, off=0, mild=0.5, strong=0.5, surprise_range=(0.5, 0.5),
         ),
     )  # fmt: skip
 

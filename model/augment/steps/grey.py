@@ -15,7 +15,7 @@ class Grey(PixelStep):
     settings = (
         Setting(
             "grey_probability", "Grey", "chance that the photo loses its colours",
-            low=0, high=1, default=0, off=0, mild=0, strong=0.3, lively=(0.1, 0.5),
+            low=0, high=1, default=0, off=0, mild=0, strong=0.3, surprise_range=(0.1, 0.5),
         ),
     )  # fmt: skip
 

@@ -32,21 +32,21 @@ class Jitter(PixelStep):
     settings = (
         Setting(
             "brightness", "Brightness", "brightness times 1 ± this",
-            low=0, high=1, default=0.4, off=0, mild=0.1, strong=0.9, lively=(0.1, 0.6),
+            low=0, high=1, default=0.4, off=0, mild=0.1, strong=0.9, surprise_range=(0.1, 0.6),
             too_much=0.8, warning=_TOO_STRONG,
         ),
         Setting(
             "contrast", "Contrast", "contrast times 1 ± this",
-            low=0, high=1, default=0.4, off=0, mild=0.1, strong=0.9, lively=(0, 0.6),
+            low=0, high=1, default=0.4, off=0, mild=0.1, strong=0.9, surprise_range=(0, 0.6),
             too_much=0.8, warning=_TOO_STRONG,
         ),
         Setting(
             "saturation", "Saturation", "saturation times 1 ± this",
-            low=0, high=1, default=0.4, off=0, mild=0.1, strong=0.9, lively=(0, 0.8),
+            low=0, high=1, default=0.4, off=0, mild=0.1, strong=0.9, surprise_range=(0, 0.8),
         ),
         Setting(
             "hue", "Hue", "shifted by up to this share of the colour circle",
-            low=0, high=0.5, default=0.0, off=0, mild=0, strong=0.4, lively=(0, 0.3),
+            low=0, high=0.5, default=0.0, off=0, mild=0, strong=0.4, surprise_range=(0, 0.3),
             too_much=0.2,
             warning="A hue shift this large makes grass blue and skin green, which no camera does.",
         ),

@@ -18,7 +18,7 @@ class Jpeg(PixelStep):
     settings = (
         Setting(
             "jpeg_loss", "JPEG", "saved at a quality of 100 less up to this",
-            low=0, high=99, default=0, off=0, mild=0, strong=90, lively=(20, 80),
+            low=0, high=99, default=0, off=0, mild=0, strong=90, surprise_range=(20, 80),
             too_much=91, warning="Below a JPEG quality of 10 there is little left but blocks.",
         ),
     )  # fmt: skip

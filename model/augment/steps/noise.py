@@ -25,7 +25,7 @@ class Noise(PixelStep):
     settings = (
         Setting(
             "noise", "Noise", "grain of up to this strength, as a share of white",
-            low=0, high=0.5, default=0, off=0, mild=0, strong=0.2, lively=(0.02, 0.15),
+            low=0, high=0.5, default=0, off=0, mild=0, strong=0.2, surprise_range=(0.02, 0.15),
             too_much=0.2,
             warning="Noise this strong drowns textures and small objects, as no camera does today.",
         ),

@@ -29,7 +29,7 @@ class Perspective(GeometricStep):
     settings = (
         Setting(
             "perspective", "Perspective", "corners move inwards by up to this share of half a side",
-            low=0, high=0.5, default=0, off=0, mild=0, strong=0.4, lively=(0.05, 0.3),
+            low=0, high=0.5, default=0, off=0, mild=0, strong=0.4, surprise_range=(0.05, 0.3),
         ),
     )  # fmt: skip
 

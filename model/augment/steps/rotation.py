@@ -32,7 +32,7 @@ class Rotation(GeometricStep):
     settings = (
         Setting(
             "rotation_degrees", "Rotation", "turned by up to this many degrees, either way",
-            low=0, high=180, default=4.0, off=0, mild=0, strong=60, lively=(5, 40),
+            low=0, high=180, default=4.0, off=0, mild=0, strong=60, surprise_range=(5, 40),
         ),
     )  # fmt: skip
 

@@ -22,7 +22,7 @@ class Shear(GeometricStep):
     settings = (
         Setting(
             "shear_degrees", "Shear", "slanted by up to this many degrees, each way",
-            low=0, high=30, default=0, off=0, mild=0, strong=20, lively=(3, 12),
+            low=0, high=30, default=0, off=0, mild=0, strong=20, surprise_range=(3, 12),
         ),
     )  # fmt: skip
 

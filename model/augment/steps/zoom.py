@@ -41,7 +41,7 @@ class Zoom(GeometricStep):
     settings = (
         Setting(
             "zoom", "Zoom", "width and height each zoomed by up to this factor, in or out; 1 = off",
-            low=1, high=4, default=1.8, off=1, mild=1, strong=3, lively=(1.1, 2),
+            low=1, high=4, default=1.8, off=1, mild=1, strong=3, surprise_range=(1.1, 2),
         ),
     )  # fmt: skip
 

@@ -175,7 +175,7 @@ def _out(tally: Tally, trials: Trials) -> Iterator[Finding]:
 def _all_well(tally: Tally) -> Finding:
     numbers = tally.numbers("target")
     text = (
-        f"Nothing to mend: {percent(numbers.lost)} of the draws lose their target at first, boxes"
+        f"Nothing to fix: {percent(numbers.lost)} of the draws lose their target at first, boxes"
         f" grow by {percent(numbers.median('growth'))} in the median, hull and ellipse agree to"
         f" IoU {numbers.median('iou'):.2f}."
     )
