@@ -197,7 +197,7 @@ def test_why_more_is_visible_again_is_said_where_it_is(backend):
         ]
         trace = dataclasses.replace(variant.trace, steps=steps)
         strip = pictures.steps_strip(dataclasses.replace(variant, trace=trace), scene)
-        said.append("brings back what an earlier one pushed out" in strip)
+        said.append("brings back what an earlier one moved out" in strip)
     assert said == [True, False]
 
 
@@ -345,7 +345,7 @@ def test_both_estimates_are_drawn_where_the_box_becomes_uncertain(backend):
     state = AugmentState(VOC, rotation_degrees=40.0, zoom=1.2)
     shown = pictures.show_pair(scene_of(backend, state)).steps
     assert shown.count('rect class="line hull"') == shown.count('rect class="line ellipse"') == 1
-    assert "dotted white, around the turned corners (hull); dashed," in shown
+    assert "dotted white around the rotated corners (hull), dashed" in shown
     assert "training takes the ellipse" in shown
     assert shown.index('data-step="rotation"') < shown.index("line hull")
     assert shown.index("line hull") < shown.index('data-step="zoom"')

@@ -64,7 +64,7 @@ def test_there_is_one_confidence_with_its_meaning(backend):
 def test_a_checkpoint_without_calibration_does_not_claim_one():
     words = detect.confidence_meaning(0.6, 0.5, calibrated=False)
     assert "100 answers" not in words
-    assert "nobody has checked it" in words
+    assert "it is not calibrated" in words
 
 
 def test_names_of_voc_that_are_no_words_are_shown_as_words(backend):

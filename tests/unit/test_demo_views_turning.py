@@ -36,6 +36,6 @@ def test_a_box_at_the_border_stays_within_the_photo():
 def test_it_is_a_few_kilobytes():
     html = turning_photo(DrawnBox((1, 2, 300, 400), "prediction", "cat"), (4000, 3000))
     assert len(html) < 4000
-    assert f"Turned up to 15° either way to be seen at a glance (training: {USUAL:g}°)" in html
+    assert f"easy to see (training: ±{USUAL:g}°)" in html
     (frames,) = re.findall(r'data-frames="([^"]+)"', html)
     assert len(json.loads(frames)) == 25
