@@ -66,7 +66,7 @@ def test_counted_then_a_tile_opens_that_draw_and_the_limits_are_taken_over(audit
     safe = re.findall(r"([a-z ]+) ([\d.]+) \(now", shown.inner_text())
     assert safe
     settled(page, page.locator("#audit-take").click)
-    expect(page.locator("#audit-said")).to_contain_text("Taken over: press Count")
+    expect(page.locator("#audit-said")).to_contain_text("Settings taken over: press Count")
     expect(shown).to_be_empty()
     expect(page.locator("#audit-take")).to_be_hidden()
     fields = {"rotation": "rotation_degrees", "zoom": "zoom"}
@@ -75,7 +75,7 @@ def test_counted_then_a_tile_opens_that_draw_and_the_limits_are_taken_over(audit
             number = page.locator(f"#augment-{fields[label.strip()]} input[type=number]")
             expect(number).to_have_value(value)
     page.locator("#audit-count").click()
-    expect(shown).to_contain_text("No setting need be lowered")
+    expect(shown).to_contain_text("No setting has to be lowered")
     page.get_by_role("tab", name="Detect").click()
     expect(page.locator("#detect-result")).to_contain_text(name)
 
@@ -95,5 +95,5 @@ def test_a_count_with_other_settings_says_so_and_offers_another(audit_page_as_le
     settled(page, lambda: page.locator("#preset-none").click())
     expect(again).to_have_text("The settings have changed since: count again")
     again.click()
-    expect(page.locator("#audit-shown")).to_contain_text("No setting need be lowered")
+    expect(page.locator("#audit-shown")).to_contain_text("No setting has to be lowered")
     expect(again).to_be_hidden()

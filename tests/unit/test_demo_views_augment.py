@@ -346,7 +346,7 @@ def test_both_estimates_are_drawn_where_the_box_becomes_uncertain(backend):
     shown = pictures.show_pair(scene_of(backend, state)).steps
     assert shown.count('rect class="line hull"') == shown.count('rect class="line ellipse"') == 1
     assert "dotted white around the rotated corners (hull), dashed" in shown
-    assert "training takes the ellipse" in shown
+    assert "training uses the ellipse" in shown
     assert shown.index('data-step="rotation"') < shown.index("line hull")
     assert shown.index("line hull") < shown.index('data-step="zoom"')
 
