@@ -8,6 +8,7 @@ from demo.annotated import objects_in_annotations
 from demo.backend import Backend, user_message
 from demo.box_editor import MAX_BOXES
 from demo.choice import MAX_PHOTOS, PhotoChoice, UploadedFile
+from demo.dropped import is_annotation
 from demo.json_html import JsonHtml, is_whole
 from demo.server.uploads import uploaded
 from demo.views import markup
@@ -86,15 +87,11 @@ def _objects(rows: Any) -> tuple[ObjectAnnotation, ...]:
     """The annotated objects, which the browser returns as :class:`PhotoChooser` sent them.
 
     Raises:
-        UserError: if they are something else.
+        TypeError, ValueError: if they are something else.
     """
-    try:
-        objects = tuple(objects_from(rows))
-        if len(objects) > MAX_BOXES or not all(map(_is_valid, objects)):
-            raise ValueError(rows)
-    except (TypeError, ValueError):
-        message = "what is annotated in this photo cannot be read: drop it here again."
-        raise UserError(message) from None
+    objects = tuple(objects_from(rows))
+    if len(objects) > MAX_BOXES or not all(map(_is_valid, objects)):
+        raise ValueError("these are no annotated objects")
     return objects
 
 
@@ -162,6 +159,10 @@ def check_chosen_photo(backend: Backend, choice: PhotoChoice) -> PhotoChoice:
     if choice.offered is None:
         return choice
     try:
+        if is_annotation(choice.offered.name):
+            raise UserError(
+                f"{choice.offered.name} is no photo: drop an annotation together with its photo."
+            )
         photo = backend.photo(choice.offered)
         photo.load(LOOK_SIDE)
         if choice.offered.annotations:

@@ -106,8 +106,15 @@ def percent(share: float, digits: int | None = None, signed: bool = False) -> st
 
 
 def unknown_class_note(class_name: str, class_names: Collection[str]) -> str:
-    """A note that a detector does not know the true class; empty if it does, or there is none."""
-    if not class_name or class_name in class_names:
+    """A note that a detector does not know the true class; empty if it may, or there is none.
+
+    A number is no name, and ``cars`` may be what the detector calls ``car``.
+    """
+    if not class_name or class_name.isdecimal():
+        return ""
+    if class_name.casefold().removesuffix("s") in {
+        name.casefold().removesuffix("s") for name in class_names
+    }:
         return ""
     number = counted(len(class_names), "class", "classes")
     return (

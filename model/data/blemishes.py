@@ -36,7 +36,10 @@ KINDS = {
     "annotation missing": Kind("left out", "listed without annotation; annotate it"),
     "annotation unreadable": Kind("left out", "the annotation cannot be read; correct it"),
     "not read": Kind("left out", "a folder or file that cannot be read, or that lies too deep"),
-    "link out of the folder": Kind("left out", "copy into the folder what the link points to"),
+    "link not followed": Kind(
+        "left out",
+        "it leads out of the folder, or to a folder that is read anyway; copy what lies outside",
+    ),
     "object without area": Kind("left out", "the box of an object has no area; draw it again"),
     "object without box": Kind("left out", "an object without four usable numbers; draw a box"),
     "object without class": Kind("left out", "an object without usable class name; name it"),

@@ -21,11 +21,13 @@ ZERO_BOXES = 3  # least number of boxes at 0, and three of four at the edge, to 
 
 # Box numbers are read otherwise than the format says if there are at least TELLING_BOXES, of which
 # less than FITTING lie in their photos by the format, and at least FITTING_OTHERWISE by the other
-# reading; or TELLING_SCALE that reach FILLED of a scale's end, as 100 for percent, and no further.
+# reading; or TELLING_SCALE, DIFFERENT of them unlike one another, that reach FILLED of a scale's end,
+# as 100 for percent, and no further.
 TELLING_BOXES = 10
 FITTING = 0.95
 FITTING_OTHERWISE = 0.99
 TELLING_SCALE = 20
+DIFFERENT = 3
 FILLED = 0.9
 
 Problem = tuple[str, str]  # kind, detail
@@ -52,7 +54,7 @@ class Habits(NamedTuple):
 
 def habits_of(format: Format, parsed: Sequence[Parsed], headers: Sequence[PhotoHeader]) -> Habits:
     """How a set was annotated, by some of its annotations and the headers of their photos."""
-    stored = upright = swapped = query_part = 0
+    stored = upright = swapped = as_given = 0
     for annotation, header in zip(parsed, headers, strict=True):
         size = (annotation.size[0], annotation.size[1]) if annotation.size else (0, 0)
         if header.orientation >= 5 and header.width != header.height:
@@ -61,9 +63,9 @@ def habits_of(format: Format, parsed: Sequence[Parsed], headers: Sequence[PhotoH
         elif size != header.upright_size and size[::-1] == header.upright_size:
             fits_photo, fits_said = (_holds(s, annotation) for s in (header.upright_size, size))
             swapped += fits_photo and not fits_said
-            query_part += fits_said and not fits_photo
+            as_given += fits_said and not fits_photo
     before_turning = stored > upright if stored + upright else None
-    habits = Habits(Reading("", format.units), before_turning, swapped > query_part)
+    habits = Habits(Reading("", format.units), before_turning, swapped > as_given)
     return _with_reading(habits, format, parsed, headers)
 
 
@@ -73,8 +75,8 @@ def _with_reading(
     """``habits`` with what the numbers mean: what the format says, if the boxes fit that way."""
     boxes: list[tuple[Box, tuple[float, float]]] = []
     for annotation, header in zip(parsed, headers, strict=True):
-        (width, height), said = header.upright_size, annotation.size or (0, 0)
-        size = max(width, said[0]), max(height, said[1])
+        (width, height), given = header.upright_size, annotation.size or (0, 0)
+        size = max(width, given[0]), max(height, given[1])
         boxes += [((x1, y1, x2, y2), size) for _, x1, y1, x2, y2, _ in annotation.objects]
 
     def share(reading: Reading) -> float:
@@ -94,7 +96,8 @@ def _with_reading(
         if (in_order := share(usual._replace(box=_in_order))) < 0.5:
             said = f"{percent(1 - in_order, 0)} of {len(boxes)} that were looked at"
             return habits._replace(blemish=BOXES_DO_NOT_FIT, detail=said)
-    if len(boxes) >= TELLING_SCALE and usual.units != "shares":
+    n_different = len({box for box, _ in boxes})  # one box many times tells nothing of a scale
+    if len(boxes) >= TELLING_SCALE and n_different >= DIFFERENT and usual.units != "shares":
         side = median(min(size) for _, size in boxes)
         for other in format.others:
             # Pixels have no reason to end there, in photos that are much larger.

@@ -65,7 +65,7 @@ class Source:
         if self.format.name != "voc":
             listing.blemishes.extend(put_in_listed_splits(self.tree, listing.entries))
         links = self.tree.links_out
-        listing.blemishes.extend(Blemish("link out of the folder", link) for link in links)
+        listing.blemishes.extend(Blemish("link not followed", link) for link in links)
         listing.blemishes.extend(Blemish("not read", *item) for item in self.tree.unread.items())
         return listing
 

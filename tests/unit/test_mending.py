@@ -219,3 +219,11 @@ def test_one_box_within_the_first_pixel_is_shares(name):
     habits = habits_of(FORMATS[name], [parsed], [header])
     assert habits.blemish == "numbers of another kind"
     assert boxes_of(parsed, header, habits)[0] == [(30, 20, 90, 40)]
+
+
+@pytest.mark.parametrize("n_boxes", [15, 30, 120])
+def test_one_box_that_is_repeated_is_no_evidence(n_boxes):
+    """All of them reach 90 and no further, as percent would: but they are one box."""
+    parsed = said((451, 300), *[(1, 1, 90, 90)] * n_boxes)
+    habits = habits_of(VOC, [parsed], [PhotoHeader(451, 300, 1)])
+    assert habits == FROM_1

@@ -399,3 +399,9 @@ def test_what_only_python_takes_for_a_number_is_none(tmp_path, word, place):
     dataset = Dataset(data)
     assert [b.effect for b in dataset.blemishes] == ["left out"]
     assert [o.class_name for o in dataset.find("a").image.objects] == ["a"]
+
+
+def test_a_line_of_a_million_numbers_behind_a_name_takes_no_time(tmp_path):
+    """Each of them could belong to the name; looking at all of them again would take hours."""
+    (tmp_path / "a.txt").write_text("a " + "5 " * 1_000_000)
+    parse(str(tmp_path / "a.txt"))

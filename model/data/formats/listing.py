@@ -164,7 +164,9 @@ def parts_of_side(whole: int, words: str) -> Reading:
     )
 
 
-_NUMBER = re.compile(r"[-+]?(\d+[.,]?\d*|[.,]\d+)(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
+# No digit can be matched in two ways, so the time is linear in the length of the text.
+_NUMBER = re.compile(r"[-+]?(\d+([.,]\d*)?|[.,]\d+)(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
+MAX_DIGITS = 400  # characters of a number
 
 
 def number_of(text: str) -> float | None:
@@ -173,7 +175,7 @@ def number_of(text: str) -> float | None:
     Decimal digits with a point or comma and perhaps an exponent, as NumPy writes it. Python's own
     ``float`` would also take ``1_0``, ``nan`` and the digits of other scripts.
     """
-    text = text.strip()
+    text = text.strip() if len(text) <= MAX_DIGITS else ""
     return float(text.replace(",", ".")) if _NUMBER.fullmatch(text) else None
 
 

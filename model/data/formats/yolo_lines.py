@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from model.checked import is_name
+from model.classes import MAX_NAME_LENGTH
 from model.data.formats.listing import (
     Box,
     Parsed,
@@ -197,7 +198,7 @@ def _line(text: str, words: Sequence[str]) -> _Line:
         numbers = []  # it stands in the place of a number, and is no part of a name
     if n_name == 0:
         return _Line(text, _id(words[0]), False, numbers)
-    while numbers and _belongs_to_name(words[n_name], numbers):
+    while n_name < MAX_NAME_LENGTH and numbers and _belongs_to_name(words[n_name], numbers):
         n_name, numbers = n_name + 1, numbers[1:]
     return _Line(text, " ".join(words[:n_name]).strip("\"':"), True, numbers)
 
