@@ -21,8 +21,8 @@ ZERO_BOXES = 3  # least number of boxes at 0, and three of four at the edge, to 
 
 # Box numbers are read otherwise than the format says if there are at least TELLING_BOXES, of which
 # less than FITTING lie in their photos by the format, and at least FITTING_OTHERWISE by the other
-# reading; or TELLING_SCALE, of which DIFFERENT are unlike one another, that reach FILLED of the end of
-# a scale, as 100 for percent, and no further.
+# reading; or TELLING_SCALE, of which DIFFERENT are unlike one another, that reach FILLED of the end
+# of a scale, as 100 for percent, and no further.
 TELLING_BOXES = 10
 FITTING = 0.95
 FITTING_OTHERWISE = 0.99
