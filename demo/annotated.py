@@ -14,13 +14,12 @@ from demo.dropped import (
     n_lines,
     plain_name,
 )
+from model.data.formats.yolo import NAME_FILES
 from model.data.names import stem_of
 from model.data.records import ObjectAnnotation
 from model.errors import UserError
 
 MOST_FILES = 3  # an annotation, and the names of its classes
-NAME_FILES = frozenset({"classes.txt", "_darknet.labels", "obj.names", "labels.txt", "names.txt",
-                        "predefined_classes.txt"})  # fmt: skip
 SHARED_SUFFIXES = (".json", ".yaml", ".yml")  # of files about many photos
 
 

@@ -102,6 +102,18 @@ def chosen(client: httpx.Client, session: str) -> list[dict[str, Any]]:
     return found
 
 
+def test_a_number_of_200_000_digits_in_an_annotation_stops_nobody(alice, chooser):
+    """A pattern that matches digits in two ways takes minutes, and no other thread runs."""
+    corners = "".join(f"<{side}>{'1' * 200_000}x</{side}>" for side in ("xmin", "ymin"))
+    xml = f"<annotation><object><name>cat</name><bndbox>{corners}</bndbox></object></annotation>"
+    path = alice.post("upload", files={"files": ("cat.xml", xml.encode())}).json()[0]
+    session = uuid.uuid4().hex
+    annotations = [{"path": path, "name": "cat.xml"}]
+    choose(alice, chooser, session, upload=upload(alice), name="cat.jpg", annotations=annotations)
+    (photo,) = chosen(alice, session)
+    assert photo["note"].startswith("cat.xml: ")
+
+
 def test_a_slow_photo_keeps_no_other_page_waiting(mallory, alice, chooser, pace_file):
     slow, own = upload(mallory, SLOW_PHOTO), uuid.uuid4().hex
     sessions = [uuid.uuid4().hex for _ in range(3)]

@@ -13,7 +13,10 @@ def test_numbers(text, number):
     assert number_of(text) == number
 
 
-@pytest.mark.parametrize("text", ["", ".", "1_0", "nan", "inf", "0x1", "١٢", "1 2", "1.2.3", "e5"])
+@pytest.mark.parametrize(
+    "text",
+    ["", ".", "1_0", "nan", "inf", "1e400", "-1e400", "0x1", "١٢", "1 2", "1.2.3", "e5"],
+)
 def test_what_only_a_program_takes_for_a_number_is_none(text):
     assert number_of(text) is None
 

@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import math
 import os
 import re
 from collections import defaultdict
@@ -170,13 +171,14 @@ MAX_DIGITS = 400  # characters of a number
 
 
 def number_of(text: str) -> float | None:
-    """The number that a text is, in every format that is text; ``None`` if it is none.
+    """The finite number that a text is, in every format that is text; ``None`` if it is none.
 
     Decimal digits with a point or comma and perhaps an exponent, as NumPy writes it. Python's own
     ``float`` would also take ``1_0``, ``nan`` and the digits of other scripts.
     """
     text = text.strip() if len(text) <= MAX_DIGITS else ""
-    return float(text.replace(",", ".")) if _NUMBER.fullmatch(text) else None
+    number = float(text.replace(",", ".")) if _NUMBER.fullmatch(text) else math.inf
+    return number if math.isfinite(number) else None
 
 
 def hull(points: Sequence[float]) -> Box:

@@ -35,7 +35,7 @@ from model.errors import UserError
 MAX_YAML = 250_000  # characters: a second's work; names of a thousand classes take a tenth
 _NUMBERED = re.compile(r"(?P<id>\d+)\s*[:=,\t]\s*(?P<name>\S.*)")
 TELLING_FILES = 500  # sampled to tell what the lines hold
-_NAME_FILES = ("_darknet.labels", "classes.txt", "obj.names", "labels.txt", "names.txt",
+NAME_FILES = ("_darknet.labels", "classes.txt", "obj.names", "labels.txt", "names.txt",
                "predefined_classes.txt")  # fmt: skip
 _NO_LABEL = re.compile(r"((predefined_)?classes|labels|names|requirements|license|readme.*)\.txt")
 
@@ -61,7 +61,7 @@ def _yaml_files(tree: Tree) -> list[str]:
 
 def _name_file(tree: Tree) -> str | None:
     paths = tree.with_suffix(".labels", ".txt", ".names")
-    found = [p for p in paths if p.rpartition("/")[2].casefold() in _NAME_FILES]
+    found = [p for p in paths if p.rpartition("/")[2].casefold() in NAME_FILES]
     return min(found, key=lambda p: p.count("/"), default=None)
 
 
